@@ -1,0 +1,83 @@
+"""The motion representation: the largest temporal attention probabilities of one noised pass over the reference clip.
+
+MotionClone, arXiv:2406.05338 v4: no inversion, one forward pass, a sparse result of a few megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .recorder import recording, temporal_attention_layers
+
+Denoise = Callable[[Tensor, int, Tensor], Tensor]  # latents [1, 4, F, h, w], timestep, text [1, L, C] -> noise prediction
+
+
+@dataclass(frozen=True)
+class MotionRepresentation:
+    """Per layer the k kept entries of every attention row: values float32 and indices uint8, both [h'*w', heads, F, k]."""
+
+    values: dict[str, Tensor]
+    indices: dict[str, Tensor]
+
+    @property
+    def layers(self) -> list[str]:
+        return list(self.values)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors under flat names, as they are stored."""
+        values = {f"{layer}.value": value for layer, value in self.values.items()}
+        return values | {f"{layer}.index": index for layer, index in self.indices.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> MotionRepresentation:
+        def ending(suffix: str) -> dict[str, Tensor]:
+            return {name.removesuffix(suffix): t for name, t in tensors.items() if name.endswith(suffix)}
+
+        return cls(ending(".value"), ending(".index"))
+
+
+class _Stop(Exception):
+    """Leaves a forward pass whose rest is not needed."""
+
+
+@torch.no_grad()
+def extract_motion(
+    unet: nn.Module,
+    denoise: Denoise,
+    reference: Tensor,
+    noise: Tensor,
+    *,
+    timestep: int,
+    alpha: float,
+    empty_text: Tensor,
+    blocks: Sequence[str],
+    top_k: int = 1,
+    diagonal: bool = True,
+) -> MotionRepresentation:
+    """Reads the motion of `reference` latents [1, 4, F, h, w] at `timestep`, whose cumulative alpha is `alpha`.
+
+    The pass uses the empty prompt's embedding and stops right after the last recorded attention. With `diagonal` off,
+    a frame's attention to itself, which says nothing of motion, is never kept.
+    """
+
+    def stop() -> None:
+        raise _Stop
+
+    noisy = alpha**0.5 * reference + (1 - alpha) ** 0.5 * noise
+    layers = temporal_attention_layers(unet, blocks)
+    with recording(unet, layers, when_complete=stop) as maps:
+        try:
+            denoise(noisy, timestep, empty_text)
+        except _Stop:
+            pass
+    values, indices = {}, {}
+    for layer in layers:
+        kept = maps[layer] if diagonal else maps[layer] - torch.eye(maps[layer].shape[-1], device=noisy.device)
+        index = kept.topk(min(top_k, kept.shape[-1] - (not diagonal)), -1).indices
+        values[layer] = maps[layer].gather(-1, index)
+        indices[layer] = index.to(torch.uint8)
+    return MotionRepresentation(values, indices)

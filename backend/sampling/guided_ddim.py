@@ -1,0 +1,79 @@
+"""MotionClone's sampler: DDIM with classifier-free guidance and a motion score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import JobError
+from .schedule import Step
+
+# Latents [1, 4, F, h, w], timestep -> the noise predicted with the negative and with the positive prompt.
+Predict = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+# Latents, timestep -> the noise predicted with the positive prompt, d loss / d latents, the loss.
+Guidance = Callable[[Tensor, int], tuple[Tensor, Tensor, float]]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How the prompt and the motion pull: see wire.settings for the meaning of each."""
+
+    cfg_scale: float
+    cfg_form: str
+    motion_weight: float
+    score_form: str
+
+
+@torch.no_grad()
+def sample(
+    latents: Tensor,
+    steps: Sequence[Step],
+    alphas: Tensor,
+    strength: Strength,
+    predict: Predict,
+    predict_negative: Callable[[Tensor, int], Tensor],
+    guidance: Guidance | None,
+    after_step: Callable[[Step, Tensor, Tensor, float | None], None],
+) -> Tensor:
+    """Denoises `latents` [1, 4, F, h, w] over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
+
+    alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step.
+    JobError when the numbers are no longer finite.
+    """
+    z = latents
+    for step in steps:
+        t = step.timestep
+        score = loss = None
+        if guidance is not None and step.ramp > 0:
+            eps_u = predict_negative(z, t)
+            eps_c, gradient, loss = guidance(z, t)
+            weight = strength.motion_weight * step.ramp
+            loss, score = weight * loss, weight * gradient
+        else:
+            eps_u, eps_c = predict(z, t)
+        base = eps_c if strength.cfg_form == "paper" else eps_u
+        eps = base + strength.cfg_scale * (eps_c - eps_u)
+
+        alpha, alpha_next = float(alphas[t]), float(alphas[step.next_timestep]) if step.next_timestep >= 0 else 1.0
+        clean = (z - (1 - alpha) ** 0.5 * eps) / alpha**0.5  # the score does not touch the clean estimate
+        direction = eps
+        if score is not None:
+            score = (1 - alpha) ** 0.5 * score
+            if strength.score_form == "relative":
+                score = score * (weight * eps.norm() / score.norm().clamp(min=1e-20))
+            direction = eps - score
+        z = alpha_next**0.5 * clean + (1 - alpha_next) ** 0.5 * direction
+        _check_finite(z, step)
+        after_step(step, z, score, loss)
+    return z
+
+
+def _check_finite(z: Tensor, step: Step) -> None:
+    if not torch.isfinite(z).all():
+        raise JobError(
+            f"The picture fell apart in step {step.index + 1}: the numbers are no longer finite.",
+            "Lower motion_weight or cfg_scale, or run the model in float32.",
+        )

@@ -1,0 +1,19 @@
+"""Where jobs, caches and models of the user live: never in the extension's folder, which upgrades wipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """MOTIONCLONE_DATA when set, else the platform's folder for a user's application data."""
+    chosen = os.environ.get("MOTIONCLONE_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "MotionClone"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "MotionClone"
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "motionclone"

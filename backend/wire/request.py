@@ -1,0 +1,110 @@
+"""job.json: the whole request for one job, strict in both directions. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .names import nearest
+
+VERSION = 1
+MAX_BYTES = 1_000_000
+
+
+class RequestError(ValueError):
+    """A job.json that cannot be taken; the text is for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """The frame grid the result must lie on: `frames` frames at `fps` frames a second (fps / fps_base in Blender)."""
+
+    frames: int
+    fps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """One take. `settings` holds only what differs from the model's own tuned settings; `model` is a model entry's name."""
+
+    prompt: str
+    shot: Shot
+    negative_prompt: str = ""
+    model: str = "demo"
+    seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+
+def write_request(request: JobRequest, folder: Path) -> Path:
+    """Writes <folder>/job.json whole or not at all."""
+    path = folder / "job.json"
+    write_atomically(path, json.dumps(asdict(request), indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def read_request(folder: Path) -> JobRequest:
+    """Reads <folder>/job.json; RequestError names the first thing that is wrong with it."""
+    path = folder / "job.json"
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RequestError(f"{path} is larger than a job request can be.")
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except FileNotFoundError:
+        raise RequestError(f"There is no job.json in {folder}.") from None
+    except (OSError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+        raise RequestError(f"{path} cannot be read as JSON ({error}).") from None
+    return request_from(content)
+
+
+def request_from(content: Any) -> JobRequest:
+    """A request from parsed JSON. Unknown, missing and mistyped keys raise RequestError."""
+    if isinstance(content, dict) and content.get("version") not in (VERSION, None):
+        raise RequestError(f"job.json is of version {content['version']!r}; this backend reads version {VERSION}.")
+    values = _strict(content, JobRequest, "job.json")
+    values["shot"] = Shot(**_strict(values["shot"], Shot, "shot"))
+    request = JobRequest(**values)
+    if not 1 <= request.shot.frames <= 100_000:
+        raise RequestError(f"shot.frames is {request.shot.frames}; it must lie between 1 and 100000.")
+    if not 0 < request.shot.fps <= 1000:
+        raise RequestError(f"shot.fps is {request.shot.fps}; it must lie above 0 and at most be 1000.")
+    return request
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """A reader sees the old text or the new, never a part."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "Shot": (dict,),
+    "dict[str, Any]": (dict,),
+}
+
+
+def _strict(content: Any, kind: type, where: str) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise RequestError(f"{where} must be an object with named values.")
+    known = {f.name: str(f.type) for f in fields(kind)}
+    for key, value in content.items():
+        if key not in known:
+            raise RequestError(f"{where} has an unknown key {key!r}{nearest(key, known)}.")
+        if not isinstance(value, _TYPES[known[key]]) or isinstance(value, bool):
+            raise RequestError(f"{where}: {key} must be of type {known[key]}, not {type(value).__name__}.")
+    required = {"JobRequest": ("prompt", "shot"), "Shot": ("frames", "fps")}[kind.__name__]
+    for key in required:
+        if key not in content:
+            raise RequestError(f"{where} lacks {key!r}.")
+    return dict(content)
+
+
+def _no_constant(name: str) -> float:
+    raise RequestError(f"job.json holds {name}, which is not a number.")

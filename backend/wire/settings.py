@@ -1,0 +1,138 @@
+"""How a take is sampled: names, meanings, bounds and families of settings. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .names import nearest
+
+
+class SettingError(ValueError):
+    """A setting that does not exist or cannot have this value; the text is for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that shapes a take besides its prompt, seed, model and reference clip."""
+
+    frames: int = 16  # of the model's clip
+    steps: int = 100  # denoising steps N
+    guided_steps: int = 50  # the first G of them follow the reference's motion
+    guided_range: float = 0.3  # share q of the noise schedule that the guided steps cover, from pure noise down
+    warm_up_steps: int = 10  # guidance rises over the first W guided steps
+    cool_down_steps: int = 10  # and falls over the last C
+    motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
+    score_form: str = "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
+    cfg_scale: float = 7.5  # classifier-free guidance
+    cfg_form: str = "paper"  # 'paper': c + s (c - u), an effective scale of s + 1; 'standard': u + s (c - u)
+    representation_timestep: int = 400  # noise level t at which the reference's motion is read
+    guidance_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose temporal attention carries the motion
+    top_k: int = 1  # largest entries of each attention row that are kept
+    diagonal: bool = True  # whether a frame's attention to itself may be among them
+
+
+# The authors' settings for camera motion are the field defaults above.
+_PAPER = {key: value for key, value in asdict(Settings()).items() if key != "frames"}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "default": {},  # the model entry's own, found by measuring
+    "paper": _PAPER,
+    "paper-object": _PAPER | {"steps": 300, "guided_steps": 180, "guided_range": 0.4},
+}
+
+CHOICES = {"score_form": ("raw", "relative"), "cfg_form": ("paper", "standard")}
+BOUNDS: dict[str, tuple[float, float]] = {
+    "frames": (2, 128),
+    "steps": (1, 1000),
+    "guided_steps": (0, 1000),
+    "guided_range": (0.01, 0.99),
+    "warm_up_steps": (0, 1000),
+    "cool_down_steps": (0, 1000),
+    "motion_weight": (0, 1e7),
+    "cfg_scale": (0, 100),
+    "representation_timestep": (0, 999),
+    "top_k": (1, 128),
+}
+
+
+def resolve(model_defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> Settings:
+    """The model entry's settings, overlaid by the family named in `chosen` ('family') and then by `chosen` itself."""
+    known = {f.name: f for f in fields(Settings)}
+    family = chosen.get("family", "default")
+    if family not in FAMILIES:
+        raise SettingError(f"There is no settings family {family!r}{nearest(str(family), FAMILIES)}.")
+    values = dict(model_defaults) | FAMILIES[family] | {k: v for k, v in chosen.items() if k != "family"}
+    for key in values:
+        if key not in known:
+            raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}.")
+    settings = Settings(**{key: _typed(key, value, str(known[key].type)) for key, value in values.items()})
+    if settings.guided_steps > settings.steps:
+        raise SettingError(f"guided_steps is {settings.guided_steps}; it cannot exceed steps, which is {settings.steps}.")
+    return settings
+
+
+def parse_assignment(text: str) -> tuple[str, str]:
+    """'key=value' as typed after --set."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SettingError(f"{text!r} is not of the form key=value.")
+    return key.strip(), value.strip()
+
+
+def _typed(key: str, value: Any, kind: str) -> Any:
+    """`value`, which may be text from a command line, as the setting's own type and within its bounds."""
+    try:
+        typed = _PARSERS[kind](value)
+    except (TypeError, ValueError):
+        raise SettingError(f"{key} cannot be {value!r}; it must be {_KIND_NAMES[kind]}.") from None
+    low, high = BOUNDS.get(key, (None, None))
+    if low is not None and not low <= typed <= high:
+        raise SettingError(f"{key} is {typed}; it must lie between {low:g} and {high:g}.")
+    if key in CHOICES and typed not in CHOICES[key]:
+        raise SettingError(f"{key} is {typed!r}; it can be {' or '.join(CHOICES[key])}.")
+    return typed
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError(value)
+    return float(value)
+
+
+def _truth(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in _TRUTHS:
+        raise ValueError(value)
+    return _TRUTHS[word]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    texts = tuple(part.strip() for part in parts)
+    if not texts or not all(texts):
+        raise ValueError(value)
+    return texts
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_PARSERS = {"int": _integer, "float": _number, "bool": _truth, "str": _text, "tuple[str, ...]": _texts}
+_KIND_NAMES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "tuple[str, ...]": "names with commas between them",
+}

@@ -1,0 +1,26 @@
+"""The tiny random UNet with which the numbers were recorded."""
+
+import pytest
+from diffusers import DDIMScheduler, UNetMotionModel
+
+from backend.models.denoise import Denoiser
+from backend.models.frame_norm import normalise_each_frame
+
+from .vectors import FOLDER
+
+
+@pytest.fixture(scope="session")
+def unet() -> UNetMotionModel:
+    model = UNetMotionModel.from_pretrained(FOLDER / "unet", use_safetensors=True).eval().requires_grad_(False)
+    normalise_each_frame(model)
+    return model
+
+
+@pytest.fixture(scope="session")
+def denoiser(unet) -> Denoiser:
+    return Denoiser(unet)
+
+
+@pytest.fixture(scope="session")
+def alphas():
+    return DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear").alphas_cumprod

@@ -1,0 +1,32 @@
+"""One UNet pass equals AnimateDiff's own, which needs the GroupNorm of each frame alone."""
+
+import torch
+
+from backend.models.frame_norm import normalise_all_frames, normalise_each_frame
+
+from .vectors import FOLDER, read
+
+
+@torch.no_grad()
+def test_noise_prediction_with_per_frame_norm(denoiser):
+    tensors, metadata = read(FOLDER / "forward.safetensors")
+    predicted = denoiser(tensors["latents"], int(metadata["timestep"]), tensors["prompt_embeds"])
+    assert (predicted - tensors["noise_pred"]).abs().max() < 2e-5
+
+
+@torch.no_grad()
+def test_the_adaptation_can_be_taken_back(unet, denoiser):
+    tensors, metadata = read(FOLDER / "forward.safetensors")
+    names = set(unet.state_dict())
+
+    def predict():
+        return denoiser(tensors["latents"], int(metadata["timestep"]), tensors["prompt_embeds"])
+
+    adapted = predict()
+    normalise_all_frames(unet)
+    try:
+        assert set(unet.state_dict()) == names
+        assert (predict() - adapted).abs().max() > 0.1  # the trap is real: diffusers alone differs
+    finally:
+        normalise_each_frame(unet)
+    assert torch.equal(predict(), adapted)

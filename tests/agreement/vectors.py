@@ -1,0 +1,30 @@
+"""The recorded numbers of the published method: where they are and how they are read."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+from torch import Tensor
+
+FOLDER = Path(os.environ.get("MOTIONCLONE_REFERENCE_VECTORS") or Path(__file__).parents[1] / "reference")
+
+
+def files(pattern: str) -> list[Any]:
+    """Every file of that form; a folder without any is an error, not an empty test."""
+    found = sorted(FOLDER.glob(pattern))
+    assert found, f"{FOLDER} holds no {pattern}: set MOTIONCLONE_REFERENCE_VECTORS to a folder that does."
+    return [pytest.param(path, id=path.stem) for path in found]
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()
+
+
+def settings(metadata: dict[str, str]) -> dict[str, Any]:
+    return json.loads(metadata["settings"])
