@@ -1,0 +1,24 @@
+"""Frames <-> the tensors that models see."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..errors import JobError
+
+
+def to_pixels(frames: np.ndarray) -> torch.Tensor:
+    """uint8 [F, H, W, 3] -> float32 [F, 3, H, W] in -1..1."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_frames(pixels: torch.Tensor) -> np.ndarray:
+    """Float [F, 3, H, W], clipped to -1..1 -> uint8 [F, H, W, 3]. JobError for NaN or infinity: no black frames."""
+    if not torch.isfinite(pixels).all():
+        raise JobError(
+            "The model gave values that are not numbers, so there is no picture to show.",
+            "Lower motion_weight or the guidance scale, or run the model in full precision.",
+        )
+    values = (pixels.detach().float().clamp(-1, 1) + 1) * 127.5
+    return values.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -1,0 +1,80 @@
+"""Video files out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import JobError
+from . import ffmpeg
+from .pictures import not_writable
+
+CRF = 12  # visually lossless H.264
+
+
+def write_video(path: str | Path, frames: np.ndarray, fps: float) -> Path:
+    """Writes uint8 RGB [n, H, W, 3] as an MP4 that holds exactly n frames at fps; whole or not at all.
+
+    H.264, yuv420p with BT.709 tags. That format needs even sides: an odd one repeats its last row or column. JobError
+    when the file cannot be written or does not hold what it should.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    even = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        complaint = ffmpeg.encode(_command(part, even.shape[1:3], fps), even)
+        if complaint:
+            raise JobError(f"{path} could not be encoded: {complaint.splitlines()[-1]}", "Is there room on the disk?")
+        _check(path, part, len(frames), fps)
+        os.replace(part, path)
+    except OSError as error:
+        raise not_writable(path, error) from None
+    finally:
+        _remove(part)
+    return path
+
+
+def _command(part: Path, size: tuple[int, int], fps: float) -> list[str]:
+    rate = Fraction(fps).limit_denominator(1001)  # 29.97003 is 30000/1001
+    return [
+        *(
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+            "-s",
+            f"{size[1]}x{size[0]}",
+            "-r",
+            str(rate),
+            "-i",
+            "-",
+        ),
+        *("-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int", "-pix_fmt", "yuv420p"),
+        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
+        *("-c:v", "libx264", "-crf", str(CRF), "-preset", "medium", "-fps_mode", "passthrough"),
+        *("-movflags", "+faststart", "-f", "mp4", f"file:{part}"),
+    ]
+
+
+def _check(path: Path, part: Path, count: int, fps: float) -> None:
+    times = ffmpeg.examine(part).times
+    span = times[-1] - times[0]
+    if len(times) != count or abs(span - (count - 1) / fps) > 0.5 / fps:
+        raise JobError(
+            f"{path} came out with {len(times)} frames over {span:.3f} s instead of {count} at {fps:g} a second.",
+            "Try again; if it happens again, report it with the job's log.",
+        )
+
+
+def _remove(part: Path) -> None:
+    with contextlib.suppress(OSError):  # a read-only folder: the error that matters is already on its way
+        part.unlink(missing_ok=True)
