@@ -1,0 +1,1 @@
+"""Scene -> files: the reference clip and the job request."""

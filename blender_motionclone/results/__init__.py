@@ -1,0 +1,1 @@
+"""Files -> scene: what comes back from a job."""
