@@ -1,0 +1,116 @@
+"""What hosts the add-on: a Blender on this machine, or bpy (Blender as a Python module) in an own environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .environments import ROOT, Layer, make_environment
+from .failures import InstallError
+from .pythons import find_python
+
+MINIMUM = (4, 2)
+BPY = {"5.2": ("5.2.3", "3.13"), "4.5": ("4.5.15", "3.11"), "4.2": ("4.2.23", "3.11")}  # newest first: bpy, Python
+
+
+@dataclass(frozen=True)
+class Host:
+    """Something that runs a script with bpy. `program` is Blender's, or the interpreter of a bpy environment."""
+
+    title: str
+    program: Path
+    is_blender: bool
+
+    def command(self, script: Path, arguments: Sequence[str]) -> list[str]:
+        """The command line that runs `script` headless, without the user's own settings; failures set the exit code."""
+        if not self.is_blender:
+            return [str(self.program), str(script), *arguments]
+        options = ["--background", "--factory-startup", "--python-exit-code", "1"]
+        return [str(self.program), *options, "--python", str(script), "--", *arguments]
+
+
+def find_host(chosen: str | None) -> Host:
+    """The Blender that was named, else one of this machine, else bpy in an environment made for it."""
+    if chosen:
+        return _named_blender(Path(chosen).expanduser())
+    for program in _usual_places(sys.platform, os.environ):
+        version = blender_version(program)
+        if version and version >= MINIMUM:
+            return _blender(program, version)
+    for series, (release, python) in BPY.items():
+        if find_python(python):
+            print(f"  No Blender found; using Blender {release} as a Python module.", flush=True)
+            return make_bpy(series)
+    wanted = " or ".join(sorted({python for _, python in BPY.values()}))
+    raise InstallError(
+        "There is no Blender 4.2 or newer on this machine, and no Python that Blender's module exists for.",
+        f"Name a Blender with --blender PATH, or install Python {wanted}.",
+    )
+
+
+def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
+    """The bpy environment of this Blender series, made where it is missing; InstallError without its Python."""
+    release, python = BPY[series]
+    base = find_python(python)
+    if base is None:
+        raise InstallError(f"Blender {release} as a module needs Python {python}, which was not found.")
+    layers = [Layer("bpy", f"Blender {release}, about 350 MB to download", [[f"bpy=={release}"]], foundation=True)]
+    if extra:
+        layers.append(Layer("tests", "pytest", [list(extra)]))
+    program = make_environment(ROOT / f".venv-bpy-{series}", base, layers, needs_gb=1.8)
+    return Host(f"Blender {release} (module)", program, is_blender=False)
+
+
+def blender_version(program: Path) -> tuple[int, int] | None:
+    """(major, minor) as the program itself says, or None when it is no Blender."""
+    try:
+        answer = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = re.search(r"^Blender (\d+)\.(\d+)", answer.stdout, re.MULTILINE)
+    return (int(said[1]), int(said[2])) if said else None
+
+
+def _named_blender(program: Path) -> Host:
+    if program.suffix == ".app":
+        program = program / "Contents" / "MacOS" / "Blender"
+    if not program.exists():
+        raise InstallError(f"There is no {program}.", "Give --blender the path of Blender's program file.")
+    version = blender_version(program)
+    if version is None:
+        raise InstallError(f"{program} is not Blender.", "Give --blender the path of Blender's program file.")
+    if version < MINIMUM:
+        found = f"{version[0]}.{version[1]}"
+        raise InstallError(f"{program} is Blender {found}.", "MotionClone needs Blender 4.2 or newer.")
+    return _blender(program, version)
+
+
+def _blender(program: Path, version: tuple[int, int]) -> Host:
+    return Host(f"Blender {version[0]}.{version[1]} at {program}", program, is_blender=True)
+
+
+def _usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Program files of Blender, most likely first, newest first."""
+    on_path = shutil.which("blender")
+    if on_path:
+        yield Path(on_path)
+    if platform == "darwin":
+        yield Path("/Applications/Blender.app/Contents/MacOS/Blender")
+    elif platform == "win32":
+        folder = Path(environ.get("PROGRAMFILES", r"C:\Program Files")) / "Blender Foundation"
+        yield from sorted(folder.glob("Blender */blender.exe"), key=_by_version, reverse=True)
+    else:
+        yield from (path for path in map(Path, ("/usr/bin/blender", "/snap/bin/blender")) if path.exists())
+        for folder in (Path("/opt"), Path.home()):
+            yield from sorted(folder.glob("blender-*/blender"), key=_by_version, reverse=True)
+
+
+def _by_version(program: Path) -> list[int]:
+    """Blender 4.10 comes after 4.9."""
+    return [int(number) for number in re.findall(r"\d+", program.parent.name)]

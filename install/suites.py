@@ -1,0 +1,135 @@
+"""Makes what the tests need and runs them all, one suite after the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .backend import TEST_REQUIREMENTS, make_backend
+from .blender import BPY, make_bpy
+from .environments import ROOT
+from .failures import InstallError
+from .pythons import find_python
+
+MINUTES = 60
+UNIT_LIMIT, BLENDER_LIMIT = 15 * MINUTES, 12 * MINUTES
+BLENDER_TESTS = ROOT / "tests" / "blender"
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many tests of one or more suites ended how."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def run_all() -> int:
+    """0 when every test of every suite passed. The last line counts them: 'N passed, N failed'."""
+    print("Backend environment", flush=True)
+    python = make_backend(for_tests=True)
+    results = {
+        "style (ruff)": _run_ruff(python),
+        "unit and agreement": _run_pytest(python, ["tests", f"--ignore={BLENDER_TESTS}"], UNIT_LIMIT, {}),
+    }
+    results |= _run_blender_suites(python)
+    print()
+    for title, count in results.items():
+        print(f"{title}: {count}.")
+    total = sum(results.values(), Count())
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+def _run_ruff(python: Path) -> Count:
+    """The whole check counts as one test."""
+    print("\nStyle", flush=True)
+    answer = subprocess.run([str(python), "-m", "ruff", "check", "."], cwd=ROOT)
+    return Count(failed=1) if answer.returncode else Count(passed=1)
+
+
+def _run_blender_suites(backend: Path) -> dict[str, Count]:
+    """One suite a Blender version. A version whose Python is missing is said, and fails in CI when none ran."""
+    results = {}
+    for series, (release, needed) in sorted(BPY.items()):
+        title = f"Blender {release}"
+        print(f"\n{title}", flush=True)
+        if find_python(needed) is None:
+            print(f"  Not tested: Python {needed} was not found.", flush=True)
+            continue
+        host = make_bpy(series, extra=[_pytest_requirement()])
+        with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as user:
+            surroundings = {"MOTIONCLONE_BACKEND_PYTHON": str(backend), "BLENDER_USER_RESOURCES": user}
+            results[title] = _run_pytest(host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, surroundings)
+    if not results and os.environ.get("CI", "").lower() in ("1", "true"):
+        raise InstallError(
+            "No Blender suite could run, which CI does not accept.",
+            "Install Python " + " or ".join(sorted({python for _, python in BPY.values()})) + ".",
+        )
+    return results
+
+
+def _pytest_requirement() -> str:
+    """The one test need that bpy's environments share with the backend's."""
+    lines = TEST_REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("pytest"))
+
+
+def _run_pytest(python: Path, arguments: Sequence[str], limit: int, surroundings: Mapping[str, str]) -> Count:
+    """Runs one suite with its own report file: a suite that crashes or hangs leaves none and counts as one failure."""
+    with tempfile.TemporaryDirectory(prefix="motionclone-") as folder:
+        report = Path(folder) / "report.xml"
+        command = [str(python), "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
+        code = run_limited(command, limit, {"OMP_NUM_THREADS": "2", **surroundings})
+        count = read_report(report)
+    if count is None or (code and not count.failed):
+        print(f"  The suite ended with exit code {code} instead of a full report.", flush=True)
+        return (count or Count()) + Count(failed=1)
+    return count
+
+
+def read_report(report: Path) -> Count | None:
+    """The counts of a JUnit report, or None where there is none to read."""
+    try:
+        suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
+    except (OSError, ElementTree.ParseError):
+        return None
+    tests, failures, errors, skipped = (
+        sum(int(suite.get(kind, 0)) for suite in suites) for kind in ("tests", "failures", "errors", "skipped")
+    )
+    return Count(tests - failures - errors - skipped, failures + errors, skipped)
+
+
+def run_limited(command: Sequence[str], limit: int, surroundings: Mapping[str, str]) -> int | None:
+    """The exit code, or None when the program and all that it started had to be stopped after `limit` seconds."""
+    own_group = {"start_new_session": True} if os.name == "posix" else {}
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **surroundings}, **own_group) as process:
+        try:
+            return process.wait(limit)
+        except BaseException as error:
+            _stop_all(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                print(f"  Stopped after {limit // MINUTES} minutes.", flush=True)
+                return None
+            raise
+
+
+def _stop_all(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
