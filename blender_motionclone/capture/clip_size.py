@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from math import ceil, floor, log
+import math
 
 
 def clip_size(aspect: float, area: int, multiple: int) -> tuple[int, int]:
     """(H, W) in pixels: multiples of `multiple`, H * W about `area`, W / H about `aspect`.
 
     aspect: width / height of the picture as it is shown, pixel aspect included.
-    Misses count in octaves: the size with the least |log aspect error| + |log area error| wins; of equals the one
-    nearer to the aspect. What is left of the aspect error is taken up by the pixels, see `pixel_aspect`.
+    The same rule as backend/clips/sizes.py: misses count as ratios, the aspect's twice, and the area is exceeded by a
+    fifth at most. What is left of the aspect error is taken up by the pixels, see `pixel_aspect`.
     """
     if aspect <= 0 or area <= 0 or multiple <= 0:
         raise ValueError(f"aspect {aspect}, area {area} and multiple {multiple} must lie above 0")
     cells = area / multiple**2
+    rows, columns = (range(1, math.ceil(2 * math.sqrt(side)) + 1) for side in (cells / aspect, cells * aspect))
+    allowed = [(h, w) for h in rows for w in columns if h * w <= 1.2 * cells] or [(1, 1)]
 
-    def cost(size: tuple[int, int]) -> tuple[float, float]:
-        rows, columns = size
-        aspect_error = abs(log(columns / rows / aspect))
-        return round(aspect_error + abs(log(rows * columns / cells)), 9), aspect_error
+    def misfit(size: tuple[int, int]) -> float:
+        h, w = size
+        return 2 * abs(math.log(w / h / aspect)) + abs(math.log(h * w / cells))
 
-    rows, columns = min(_sizes(aspect, cells), key=cost)
-    return rows * multiple, columns * multiple
-
-
-def _sizes(aspect: float, cells: float) -> list[tuple[int, int]]:
-    """(rows, columns) worth a look: for a number of rows the cost bends only at the exact aspect and the exact area."""
-    most_rows = ceil(2 * cells)
-    return [
-        (rows, max(1, rounded(exact)))
-        for rows in range(1, most_rows + 1)
-        for exact in (rows * aspect, cells / rows)
-        for rounded in (floor, ceil)
-    ]
+    h, w = min(allowed, key=misfit)
+    return h * multiple, w * multiple
 
 
 def pixel_aspect(aspect: float, size: tuple[int, int]) -> tuple[float, float]:

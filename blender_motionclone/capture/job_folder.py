@@ -1,0 +1,51 @@
+"""A new job folder: one folder is one job that anyone can run again by hand. Without bpy."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+PLACE = "blender.json"
+
+
+@contextmanager
+def new_job_folder(jobs: Path) -> Iterator[Path]:
+    """Makes <jobs>/<id>; takes it away again when the block fails. Ids come from time and chance, never the prompt."""
+    folder = jobs / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(
+            f"The jobs folder {jobs} cannot be written to ({error.strerror}).",
+            "Choose another in Preferences > Add-ons > MotionClone.",
+        ) from None
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def write_place(folder: Path, scene_name: str, frame_start: int) -> None:
+    """Keeps where the shot lies: the request itself knows no scene."""
+    text = json.dumps({"scene": scene_name, "frame_start": frame_start}, ensure_ascii=False)
+    (folder / PLACE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_frame_start(folder: Path, otherwise: int) -> int:
+    """The scene frame the shot starts at; `otherwise` for jobs that were not made in Blender."""
+    try:
+        place: Any = json.loads((folder / PLACE).read_text(encoding="utf-8"))
+        return int(place["frame_start"])
+    except FileNotFoundError:
+        return otherwise
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / PLACE} cannot be read.", "Remove it to import at the start frame.") from None

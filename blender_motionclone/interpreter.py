@@ -1,0 +1,47 @@
+"""Which Python runs the backend, and what it may inherit from Blender. Without bpy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from .errors import UserError
+
+VARIABLE = "MOTIONCLONE_BACKEND_PYTHON"
+HINT = (
+    "Run `python3 -m install python` in the extension's folder and put the path it prints into "
+    "Preferences > Add-ons > MotionClone > Backend Python."
+)
+
+
+def find_interpreter(chosen: str, environment: Mapping[str, str], places: Iterable[Path]) -> Path:
+    """The user's choice, else $MOTIONCLONE_BACKEND_PYTHON, else the first virtual environment of `places` there is.
+
+    A choice that does not exist is an error: another interpreter than the chosen one would be a riddle.
+    """
+    for source, path in (("The preference Backend Python", chosen), (VARIABLE, environment.get(VARIABLE, ""))):
+        if path:
+            if not Path(path).is_file():
+                raise UserError(f"{source} names {path}, which is no file.", HINT)
+            return Path(path)
+    for python in map(python_of, places):
+        if python.is_file():
+            return python
+    raise UserError("MotionClone's backend is not installed: no Python environment for it was found.", HINT)
+
+
+def python_of(environment: Path) -> Path:
+    """A virtual environment's interpreter."""
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without Blender's own Python settings, which would lead the backend to Blender's modules; UTF-8 everywhere."""
+    kept = {k: v for k, v in environment.items() if not k.startswith("PYTHON") and k != "__PYVENV_LAUNCHER__"}
+    return kept | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def current_environment() -> dict[str, str]:
+    return child_environment(os.environ)

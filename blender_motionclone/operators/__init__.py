@@ -1,0 +1,17 @@
+"""Operators translate: they read properties, call, and report. One a file."""
+
+from __future__ import annotations
+
+from . import cancel, generate, import_result
+
+MODULES = (generate, import_result, cancel)
+
+
+def register() -> None:
+    for module in MODULES:
+        module.register()
+
+
+def unregister() -> None:
+    for module in reversed(MODULES):
+        module.unregister()

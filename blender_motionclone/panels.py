@@ -1,0 +1,50 @@
+"""The sidebar: a form while nothing runs, progress while something does."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import job_runner
+from .job_state import DONE, FAILED, JobState
+
+
+class MOTIONCLONE_PT_sidebar(bpy.types.Panel):
+    bl_label = "MotionClone"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "MotionClone"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        state = job_runner.state()
+        if job_runner.running() and state is not None:
+            draw_progress(self.layout, state)
+            return
+        draw_form(self.layout, context.scene.motionclone)
+        if state is not None:
+            draw_outcome(self.layout, state)
+
+
+def draw_form(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:
+    column = layout.column()
+    for name in ("prompt", "negative_prompt", "seed", "model", "settings"):
+        column.prop(take, name)
+    layout.operator("motionclone.generate", icon="RENDER_ANIMATION")
+    row = layout.row()
+    row.enabled = bool(take.last_job)
+    row.operator("motionclone.import_result", icon="SEQUENCE")
+
+
+def draw_progress(layout: bpy.types.UILayout, state: JobState) -> None:
+    layout.progress(factor=state.progress, text=state.text)
+    layout.operator("motionclone.cancel", icon="CANCEL")
+
+
+def draw_outcome(layout: bpy.types.UILayout, state: JobState) -> None:
+    column = layout.column()
+    column.alert = state.state == FAILED
+    for line in (state.message or state.state, state.hint):
+        if line:
+            column.label(text=line, icon="CHECKMARK" if state.state == DONE else "INFO")
+
+
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_PT_sidebar,))
