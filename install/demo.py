@@ -1,7 +1,107 @@
-"""The demo (placeholder while the rest of the tree grows)."""
+"""The demo: a small blockout's motion in three new clips, from an empty machine to pictures in one command."""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .backend import make_backend
+from .blender import Host, find_host
+from .environments import ROOT
+from .failures import InstallError
+
+FOLDER = ROOT / "demo"
+SCRIPT = ROOT / "install" / "in_blender" / "make_demo.py"
+RESULTS = {
+    "contact_sheet.png": "the reference, each clip without guidance, and with the scene's motion",
+    "demo.mp4": "the same side by side, moving",
+    "demo.blend": "the scene, with the three clips as strips in its sequencer",
+}
+
 
 def make_demo(blender: str | None) -> None:
-    raise NotImplementedError
+    """Writes demo/; InstallError says what kept it from being made."""
+    begin = time.monotonic()
+    print("1 of 4: the backend's environment", flush=True)
+    backend = make_backend()
+    print("2 of 4: Blender", flush=True)
+    host = find_host(blender)
+    print(f"  {host.title}", flush=True)
+    _clear()
+    print("3 of 4: cloning the motion of a small scene, six clips", flush=True)
+    clone_in_blender(host, backend)
+    print("4 of 4: pictures", flush=True)
+    command = [str(backend), "-m", "backend.contact_sheet", str(FOLDER / "takes.json")]
+    run_logged(command, FOLDER / "pictures.log", {}, "The contact sheet could not be made.")
+    print(f"\nDone in {_clock(time.monotonic() - begin)}. In {FOLDER}:", flush=True)
+    for name, meaning in RESULTS.items():
+        print(f"  {name:18} {meaning}")
+
+
+def clone_in_blender(host: Host, backend: Path) -> None:
+    """Runs the add-on in Blender. Its jobs lie in demo/jobs; the user's own Blender settings stay untouched."""
+    with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as user:
+        surroundings = {
+            "BLENDER_USER_RESOURCES": user,
+            "MOTIONCLONE_BACKEND_PYTHON": str(backend),
+            "MOTIONCLONE_DATA": str(FOLDER),
+        }
+        command = host.command(SCRIPT, [str(FOLDER)])
+        run_logged(command, FOLDER / "blender.log", surroundings, "Blender could not make the demo.")
+
+
+def run_logged(command: Sequence[str], log: Path, surroundings: Mapping[str, str], failure: str) -> None:
+    """Runs a program with its output in `log`; its lines `> text` are shown with the minutes that have passed."""
+    begin = time.monotonic()
+    talk = []
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUTF8": "1", **surroundings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout
+        for line in process.stdout:
+            file.write(line)
+            talk.append(line.rstrip())
+            if line.startswith("> "):
+                print(f"  {_clock(time.monotonic() - begin)}  {line[2:].rstrip()}", flush=True)
+    if process.returncode:
+        raise InstallError(f"{failure} {_reason(talk, process.returncode)}".rstrip(), f"The details are in {log}.")
+
+
+def _reason(talk: Sequence[str], code: int) -> str:
+    """The last sentence of an error that Python or an operator reported; crashes leave none."""
+    for line in reversed(talk):
+        found = re.match(r"(?:RuntimeError: )?Error: (.+)|[\w.]*Error: (.+)", line)
+        if found:
+            return found[1] or found[2]
+    hint = " Is a driver for EGL or OpenGL installed?" if code < 0 or code in (134, 139) else ""
+    return f"It ended with exit code {code}.{hint}"
+
+
+def _clear() -> None:
+    """Takes away what an earlier demo wrote, and nothing else."""
+    try:
+        FOLDER.mkdir(exist_ok=True)
+        shutil.rmtree(FOLDER / "jobs", ignore_errors=True)
+        for name in (*RESULTS, "takes.json"):
+            (FOLDER / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InstallError(f"{FOLDER} cannot be written to ({error.strerror}).", "Make the folder writable.") from None
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

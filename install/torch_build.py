@@ -36,7 +36,7 @@ class TorchBuild:
     download_mb: int
 
     def pip_attempts(self) -> list[list[str]]:
-        """pip arguments to try in turn: a mirror or folder of wheels that the user set up wins over the public index."""
+        """pip arguments to try in turn: a mirror or wheel folder that the user set up wins over the public index."""
         attempts = [[self.requirement]]
         if self.index_url:
             attempts.append([self.requirement, "--index-url", self.index_url])

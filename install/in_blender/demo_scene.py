@@ -1,0 +1,89 @@
+"""Builds the demo's blockout: a grey ball bounces across a tiled floor while the camera moves the other way."""
+
+from __future__ import annotations
+
+from math import cos, pi, radians, sin
+
+import bpy
+
+FRAMES = 48
+TILE, TILES = 2.2, 40  # edge of a floor tile in metres, tiles along each side
+LENS = 39.6  # mm on a 36 mm sensor: a focal length of 2.2 half frame heights in a square picture
+GREYS = {"subject": 1.0, "light tile": 0.92, "dark tile": 0.74}  # from 0 to 1, before the studio light dims them
+SKY = 0.36
+
+
+def build_scene() -> bpy.types.Scene:
+    """The new file's only scene, with everything of the start-up file gone."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.name = "Blockout"
+    scene.frame_start, scene.frame_end = 1, FRAMES
+    scene.render.fps = 24
+    scene.render.resolution_x = scene.render.resolution_y = 512
+    _add_floor(scene)
+    _animate(_add_ball(scene), lambda t: (-1.2 + 2.4 * t, 0.2, 1 + 1.3 * abs(sin(2 * pi * t))))
+    scene.camera = _add_camera(scene)
+    _animate(scene.camera, lambda t: (0.7 - 1.4 * t, -7.0, 2.4 + 0.5 * cos(pi * t)))
+    _shade(scene)
+    return scene
+
+
+def _animate(item: bpy.types.Object, path) -> None:
+    """A key on every frame: path(t) gives the place in metres for t from 0 to 1."""
+    for frame in range(1, FRAMES + 1):
+        item.location = path((frame - 1) / (FRAMES - 1))
+        item.keyframe_insert("location", frame=frame)
+
+
+def _add_ball(scene: bpy.types.Scene) -> bpy.types.Object:
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=1.0, segments=48, ring_count=24)
+    ball = bpy.context.object
+    ball.name = "Ball"
+    bpy.ops.object.shade_smooth()
+    ball.data.materials.append(_grey("subject"))
+    return ball
+
+
+def _add_camera(scene: bpy.types.Scene) -> bpy.types.Object:
+    data = bpy.data.cameras.new("Camera")
+    data.lens, data.sensor_width, data.clip_end = LENS, 36.0, 500.0
+    camera = bpy.data.objects.new("Camera", data)
+    camera.rotation_euler = (radians(90 - 10), 0, 0)
+    scene.collection.objects.link(camera)
+    return camera
+
+
+def _add_floor(scene: bpy.types.Scene) -> None:
+    """One mesh of square tiles in two greys, as far as the horizon."""
+    edge = range(TILES + 1)
+    corners = [((i - TILES / 2) * TILE, (j - 6) * TILE, 0.0) for j in edge for i in edge]
+    row = TILES + 1
+    places = [(i, j) for j in range(TILES) for i in range(TILES)]
+    faces = [(j * row + i, j * row + i + 1, (j + 1) * row + i + 1, (j + 1) * row + i) for i, j in places]
+    mesh = bpy.data.meshes.new("Floor")
+    mesh.from_pydata(corners, [], faces)
+    mesh.materials.append(_grey("light tile"))
+    mesh.materials.append(_grey("dark tile"))
+    mesh.polygons.foreach_set("material_index", [(i + j) % 2 for i, j in places])
+    scene.collection.objects.link(bpy.data.objects.new("Floor", mesh))
+
+
+def _grey(name: str) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    material.diffuse_color = (*[_linear(GREYS[name])] * 3, 1.0)
+    return material
+
+
+def _linear(shown: float) -> float:
+    """The scene-linear value that a screen shows as `shown` (sRGB)."""
+    return ((shown + 0.055) / 1.055) ** 2.4
+
+
+def _shade(scene: bpy.types.Scene) -> None:
+    """What the Workbench engine draws: material colours in studio light."""
+    scene.world = bpy.data.worlds.new("Sky")
+    scene.world.color = [_linear(SKY)] * 3
+    shading = scene.display.shading
+    shading.light, shading.color_type, shading.background_type = "STUDIO", "MATERIAL", "WORLD"
+    shading.show_specular_highlight = False

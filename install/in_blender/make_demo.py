@@ -1,0 +1,76 @@
+"""Runs inside Blender or bpy: builds the demo scene, clones its motion with the add-on, imports the clips.
+
+Arguments: the folder to write to. Lines that start with `> ` are for the user. Writes demo.blend and takes.json.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import bpy
+
+EXTENSION = Path(__file__).parents[2]
+SEED = 7
+PROMPTS = (
+    "a red ball on green ground under a blue sky",
+    "a yellow cube on purple ground under a black sky",
+    "a blue cone on brown ground under a pink sky",
+)
+
+
+def main(folder: Path) -> None:
+    extension = load_extension("motionclone")
+    extension.register()
+    try:
+        make_demo(folder)
+    finally:
+        extension.unregister()
+
+
+def load_extension(name: str):
+    """The extension's package under this name, whatever its folder is called, as Blender itself loads it."""
+    spec = importlib.util.spec_from_file_location(name, EXTENSION / "__init__.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_demo(folder: Path) -> None:
+    say("building a scene: a grey ball bounces past a moving camera, 48 frames")
+    blend = str(folder / "demo.blend")
+    scene = importlib.import_module("motionclone.install.in_blender.demo_scene").build_scene()
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    take, takes = scene.motionclone, []
+    take.seed = SEED
+    for number, prompt in enumerate(PROMPTS):
+        take.prompt = prompt
+        plain = generate(scene, f"clip {2 * number + 1} of 6, without guidance", "motion_weight=0")
+        guided = generate(scene, f"clip {2 * number + 2} of 6, with the scene's motion", "")
+        bpy.ops.motionclone.import_result(job=guided)
+        takes.append({"prompt": prompt, "plain": plain, "guided": guided})
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    plan = {"frames": scene.frame_end, "fps": scene.render.fps, "takes": takes}
+    (folder / "takes.json").write_text(json.dumps(plan, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def generate(scene: bpy.types.Scene, title: str, settings: str) -> str:
+    """Captures and clones as the button does; returns the job's folder. Errors end the script with their sentence."""
+    take = scene.motionclone
+    say(f"{title}: {take.prompt}")
+    take.settings = settings
+    bpy.ops.motionclone.generate()
+    return take.last_job
+
+
+def say(text: str) -> None:
+    print(f"> {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[-1]).resolve())
