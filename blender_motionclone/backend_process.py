@@ -20,7 +20,7 @@ SECONDS_TO_OBEY = 5.0
 
 
 def list_models(interpreter: Path, root: Path) -> list[dict[str, Any]]:
-    """The models the backend offers: dicts with "name", "title", "frames", "area", "multiple"."""
+    """The models the backend offers: dicts with "name", "title", "frames", "most_frames", "area", "multiple"."""
     command = [str(interpreter), "-m", "backend", "models", "--json"]
     try:
         answer = subprocess.run(

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
+from ..backend.wire.settings import SettingError, parse_assignment, resolve
 from .errors import UserError
 
 
 def parse_settings(text: str) -> dict[str, Any]:
-    """{"steps": 20, "motion_weight": 0.5} from "steps=20 motion_weight=0.5"; what is not JSON stays text.
-
-    Names are checked by the backend, which knows the model's. UserError for what is not name=value.
-    """
-    settings: dict[str, Any] = {}
-    for part in _words(text):
-        name, equals, value = part.partition("=")
-        if not (name and equals and value):
-            raise UserError(f"Settings: {part!r} is not of the form name=value.", "Write for example: steps=20")
-        if name in settings:
-            raise UserError(f"Settings: {name!r} is given twice.", "Remove one of the two.")
-        settings[name] = _value(value)
+    """{"steps": "20"} from "steps=20"; names and values are those of `python -m backend clone --set`."""
+    try:
+        assignments = [parse_assignment(part) for part in shlex.split(text)]
+    except ValueError as error:  # an unclosed quote, or no name=value
+        raise UserError(f"Settings: {error}", "Write for example: steps=20 motion_weight=0.4") from None
+    settings = dict(assignments)
+    if len(settings) < len(assignments):
+        raise UserError("Settings: one name is given twice.", "Remove one of the two.")
     return settings
 
 
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise UserError(f"Settings cannot be read ({error}).", "Close every quote.") from None
+def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
+    """How many frames the reference has: the settings' or the model's own. UserError for what cannot be set at all.
 
-
-def _value(text: str) -> Any:
+    model: an entry as `python -m backend models --json` gives it ("frames", "most_frames").
+    """
     try:
-        return json.loads(text, parse_constant=str)
-    except json.JSONDecodeError:
-        return text
+        # How many steps the model itself takes only the backend knows: here any count must pass.
+        count = resolve({"frames": model["frames"], "steps": 1000, "guided_steps": 0}, settings).frames
+    except SettingError as error:
+        raise UserError(f"Settings: {error}", "Correct it, or empty the field for the model's own settings.") from None
+    if count > model["most_frames"]:
+        raise UserError(
+            f"Settings: frames is {count}; the model {model['name']!r} makes {model['most_frames']} at most.",
+            "Lower frames.",
+        )
+    return count

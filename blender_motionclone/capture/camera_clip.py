@@ -44,15 +44,20 @@ _IMAGE = {
 
 
 def render_reference(
-    scene: bpy.types.Scene, shot: SceneShot, model: dict, folder: Path, on_frame: Callable[[int, int], None]
+    scene: bpy.types.Scene,
+    shot: SceneShot,
+    model: dict,
+    count: int,
+    folder: Path,
+    on_frame: Callable[[int, int], None],
 ) -> None:
-    """Writes folder/0000.png ...: model["frames"] pictures, evenly over the shot, at the model's size.
+    """Writes folder/0000.png ...: `count` pictures, evenly over the shot, at the model's size.
 
-    model: an entry as `python -m backend models --json` gives it ("frames", "area", "multiple").
+    model: an entry as `python -m backend models --json` gives it ("area", "multiple").
     on_frame(done, of) is called after each. Scene, settings and frame are as before afterwards, also after an error.
     """
     height, width = size = clip_size(shot.aspect, model["area"], model["multiple"])
-    times = frame_times(shot.start, shot.end, model["frames"])
+    times = frame_times(shot.start, shot.end, count)
     folder.mkdir()
     with preserved(scene):
         _set(scene.render, _RENDER | {"engine": ENGINE, "resolution_x": width, "resolution_y": height})

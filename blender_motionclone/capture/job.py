@@ -11,7 +11,7 @@ import bpy
 from ...backend.wire.names import nearest
 from ...backend.wire.request import JobRequest, write_request
 from ..errors import UserError
-from ..settings_text import parse_settings
+from ..settings_text import frame_count, parse_settings
 from .camera_clip import render_reference
 from .job_folder import new_job_folder, write_place
 from .shot import SceneShot, shot_of
@@ -51,8 +51,9 @@ def capture_job(
     on_frame: Callable[[int, int], None],
 ) -> Path:
     """Renders the reference and writes the job; returns its folder. Nothing is left behind when it fails."""
+    count = frame_count(request.settings, model)
     with new_job_folder(jobs) as folder:
         write_place(folder, scene.name, shot.start)
-        render_reference(scene, shot, model, folder / "reference", on_frame)
+        render_reference(scene, shot, model, count, folder / "reference", on_frame)
         write_request(request, folder)
     return folder

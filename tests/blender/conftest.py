@@ -1,0 +1,115 @@
+"""Builds the extension's zip, installs it into a Blender of its own settings, and gives every test a fresh scene."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "bl_ext.user_default.motionclone"
+
+os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="motionclone-blender-"))
+
+import bpy  # noqa: E402  (reads the variable when imported)
+
+
+def extension_tool() -> Path:
+    """Blender's own builder of extensions, which its Python module brings along."""
+    return Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core/bl_pkg/cli/blender_ext.py"
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("zip") / "motionclone.zip"
+    build = ["build", "--source-dir", str(ROOT), "--output-filepath", str(path)]
+    subprocess.run([sys.executable, str(extension_tool()), *build], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed(extension_zip):
+    """The extension's root module, installed and enabled as a user would."""
+    bpy.ops.extensions.package_install_files(
+        filepath=str(extension_zip), repo="user_default", enable_on_install=True, overwrite=True
+    )
+    yield sys.modules[PACKAGE]
+    bpy.ops.preferences.addon_disable(module=PACKAGE)
+
+
+@pytest.fixture
+def part(installed):
+    """part("capture.clip_size"): a module of the installed add-on."""
+    return lambda name: importlib.import_module(f"{PACKAGE}.blender_motionclone.{name}")
+
+
+@pytest.fixture
+def scene(installed) -> bpy.types.Scene:
+    """A moving cube and a moving camera over 48 frames of a 16:9 shot, and a prompt."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end, scene.render.fps = 11, 58, 24
+    scene.render.resolution_x, scene.render.resolution_y = 320, 180
+    bpy.ops.mesh.primitive_plane_add(size=20)
+    bpy.ops.mesh.primitive_cube_add(size=2)
+    cube = bpy.context.object
+    slide(cube, (11, (-3, 0, 1)), (58, (3, 0, 1)))
+    scene.camera = add_camera("Camera", (0, -12, 4), 1.3)
+    scene.motionclone.prompt = "a red ball on green ground under a blue sky"
+    return scene
+
+
+def add_camera(name: str, place: tuple[float, float, float], tilt: float) -> bpy.types.Object:
+    camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    camera.location, camera.rotation_euler = place, (tilt, 0, 0)
+    bpy.context.scene.collection.objects.link(camera)
+    return camera
+
+
+def slide(item: bpy.types.Object, *keys: tuple[int, tuple[float, float, float]]) -> None:
+    """At even speed from place to place."""
+    bpy.context.preferences.edit.keyframe_new_interpolation_type = "LINEAR"
+    for frame, place in keys:
+        item.location = place
+        item.keyframe_insert("location", frame=frame)
+
+
+@pytest.fixture
+def jobs(tmp_path, installed) -> Path:
+    """The preferences' jobs folder: its name has a space and letters beyond ASCII."""
+    folder = tmp_path / "Aufträge 猫 jobs"
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    preferences.jobs_folder = str(folder)
+    yield folder
+    preferences.jobs_folder = ""
+
+
+@pytest.fixture
+def fake_backend(tmp_path, installed) -> Path:
+    """An "interpreter" that answers `-m backend models|run` as the backend does, without a model: see fake_backend.py."""
+    program = tmp_path / "fake python"
+    script = Path(__file__).with_name("fake_backend.py")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    preferences.backend_python = str(program)
+    yield program
+    preferences.backend_python = ""
+
+
+def pytest_unconfigure(config):
+    """Blender 4.2 crashes and 4.5 hangs when Python ends with anything registered, tests' own handlers included."""
+    shutil.rmtree(os.environ["BLENDER_USER_RESOURCES"], ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(getattr(config, "motionclone_exit", 3))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.motionclone_exit = int(exitstatus)
