@@ -35,5 +35,13 @@ def optical_flow(frames: np.ndarray) -> np.ndarray:
 
     h x w is the working size, about 256 x 256 pixels in the clip's shape, whatever the clip's own size.
     """
-    lumas = grey(frames, working_size(*frames.shape[1:3]))
+    lumas = _evened(grey(frames, working_size(*frames.shape[1:3])))
     return np.stack([dense_flow(a, b) for a, b in zip(lumas, lumas[1:])]) / lumas.shape[1]
+
+
+def _evened(lumas: np.ndarray) -> np.ndarray:
+    """The clip's luma as logarithm over its full range: light multiplies colour, so a pattern keeps its contrast when
+    it is recoloured, and grey blockouts get as much as coloured clips. One mapping for all frames."""
+    level = np.log(lumas.astype(np.float32) + 12)
+    low, high = float(level.min()), float(level.max())
+    return ((level - low) * (255 / max(high - low, 0.1))).astype(np.uint8)
