@@ -8,19 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-STAGES = ("autoencoder", "frames", "clips")
+STAGES = ("autoencoder", "frames", "clips", "export")
 PORT = 29611
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m backend.demo_training", description=__doc__)
-    parser.add_argument("stage", choices=STAGES, help="in this order; each can be called again to go on")
+    parser.add_argument("stage", choices=STAGES, help="in this order; the first three go on where they stopped")
     parser.add_argument("--state", type=Path, default=Path(".training"), help="folder of checkpoints (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, required=True, help="wall time of this run")
+    parser.add_argument("--minutes", type=float, default=60, help="wall time of this run (default: %(default)g)")
     parser.add_argument("--cool-down", action="store_true", help="let the learning rate fall to the end of this run")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.state.mkdir(parents=True, exist_ok=True)
+    if options.stage == "export":
+        from .export import export
+
+        export(options.state, Path(__file__).parents[1] / "models" / "demo")
+        return 0
     return _start_both() if options.rank is None else _train(options)
 
 

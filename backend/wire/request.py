@@ -96,7 +96,7 @@ def _strict(content: Any, kind: type, where: str) -> dict[str, Any]:
     known = {f.name: str(f.type) for f in fields(kind)}
     for key, value in content.items():
         if key not in known:
-            raise RequestError(f"{where} has an unknown key {key!r}{nearest(key, known)}.")
+            raise RequestError(f"{where} has an unknown key {key!r}{nearest(key, known)}")
         if not isinstance(value, _TYPES[known[key]]) or isinstance(value, bool):
             raise RequestError(f"{where}: {key} must be of type {known[key]}, not {type(value).__name__}.")
     required = {"JobRequest": ("prompt", "shot"), "Shot": ("frames", "fps")}[kind.__name__]

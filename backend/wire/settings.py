@@ -61,11 +61,11 @@ def resolve(model_defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> Set
     known = {f.name: f for f in fields(Settings)}
     family = chosen.get("family", "default")
     if family not in FAMILIES:
-        raise SettingError(f"There is no settings family {family!r}{nearest(str(family), FAMILIES)}.")
+        raise SettingError(f"There is no settings family {family!r}{nearest(str(family), FAMILIES)}")
     values = dict(model_defaults) | FAMILIES[family] | {k: v for k, v in chosen.items() if k != "family"}
     for key in values:
         if key not in known:
-            raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}.")
+            raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}")
     settings = Settings(**{key: _typed(key, value, str(known[key].type)) for key, value in values.items()})
     if settings.guided_steps > settings.steps:
         raise SettingError(f"guided_steps is {settings.guided_steps}; it cannot exceed steps, which is {settings.steps}.")

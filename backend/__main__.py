@@ -1,0 +1,60 @@
+"""The backend's command line: `python -m backend --help`. Torch is imported only by the commands that need it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+USER_ERROR, CANCELLED = 1, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    from . import commands
+    from .errors import Cancelled, JobError
+
+    try:
+        return getattr(commands, options.command)(options) or 0
+    except JobError as error:
+        print(f"Error: {error.message}", error.hint, sep="\n" if error.hint else "", file=sys.stderr)
+        return USER_ERROR
+    except (Cancelled, KeyboardInterrupt):
+        print("Cancelled.", file=sys.stderr)
+        return CANCELLED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backend", description="Clones the motion of a reference clip.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    clone = commands.add_parser("clone", help="make a job of a clip and a prompt, and run it")
+    clone.add_argument("clip", type=Path, metavar="CLIP", help="the reference clip: a video file or a folder of frames")
+    clone.add_argument("--prompt", required=True, metavar="TEXT", help="what the new clip should show")
+    clone.add_argument("--negative", default="", metavar="TEXT", help="what it should not show")
+    clone.add_argument("--model", default="demo", metavar="NAME", help="a model entry (default: %(default)s)")
+    clone.add_argument("--seed", type=int, default=0, metavar="N")
+    clone.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; family=paper too")
+    clone.add_argument("--job", type=Path, metavar="DIR", help="the job's folder (default: a new one among your data)")
+    clone.add_argument("--json", action="store_true", help="print result.json at the end")
+
+    run = commands.add_parser("run", help="run the job in a folder")
+    run.add_argument("job", type=Path, metavar="DIR")
+    run.add_argument("--json", action="store_true", help="print result.json at the end")
+
+    score = commands.add_parser("score", help="how well a clip follows the motion of another, from -1 to 1")
+    score.add_argument("clip", type=Path, metavar="CLIP")
+    score.add_argument("reference", type=Path, metavar="REFERENCE")
+    score.add_argument("--json", action="store_true")
+
+    models = commands.add_parser("models", help="list the models")
+    models.add_argument("--json", action="store_true")
+
+    bench = commands.add_parser("bench", help="measure: takes minutes to hours")
+    bench.add_argument("what", choices=["motion"])
+    bench.add_argument("rest", nargs=argparse.REMAINDER, help="see `bench motion --help`")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

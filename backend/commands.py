@@ -1,0 +1,95 @@
+"""What each command of the backend does."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from argparse import Namespace
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from .errors import Cancelled, JobError
+
+
+def clone(options: Namespace) -> None:
+    """Makes a job folder of a clip and a prompt, and runs it."""
+    from .new_job import make_job
+
+    folder = make_job(options)
+    print(f"Job folder: {folder}", file=sys.stderr)
+    _run(folder, options.json)
+
+
+def run(options: Namespace) -> None:
+    if not options.job.is_dir():
+        raise JobError(f"There is no job folder {options.job}.", "Check the path.")
+    _run(options.job, options.json)
+
+
+def score(options: Namespace) -> None:
+    from .clips import read_clip
+    from .motion_score import motion_score
+
+    value = motion_score(read_clip(options.clip).frames, read_clip(options.reference).frames)
+    print(json.dumps({"motion_score": value}) if options.json else f"{value:.3f}")
+
+
+def models(options: Namespace) -> None:
+    from .models.entry import all_entries
+
+    rows = [{"name": e.name, "title": e.title} | asdict(e.clip) for e in all_entries().values()]
+    print(json.dumps(rows) if options.json else "\n".join(f"{row['name']:12} {row['title']}" for row in rows))
+
+
+def bench(options: Namespace) -> int:
+    from .bench import motion
+
+    return motion.main(options.rest)
+
+
+def _run(folder: Path, print_result: bool) -> None:
+    """Runs a job to its end, whichever it is; its folder then tells what became of it."""
+    from .progress import Progress
+
+    progress = Progress(folder)
+    try:
+        with _cancelled_by_signals(progress):
+            progress.stage("starting")
+            from .job import run_job
+
+            result = run_job(folder, progress)
+    except (Cancelled, KeyboardInterrupt):
+        progress.end("cancelled", "The job was cancelled.")
+        raise Cancelled from None
+    except JobError as error:
+        progress.end("failed", error.message, error.hint)
+        raise
+    except Exception as error:
+        _log(folder, traceback.format_exc())
+        message, hint = f"Something unforeseen happened: {error!r}.", f"The details are in {folder / 'log.txt'}."
+        progress.end("failed", message, hint)
+        raise JobError(message, hint) from error
+    progress.end("done")
+    if print_result:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        print(result["video"])
+
+
+@contextmanager
+def _cancelled_by_signals(progress):
+    """Ctrl-C, or being asked to terminate, stops the job at its next step instead of anywhere."""
+    previous = {number: signal.signal(number, lambda *_: progress.cancel()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _log(folder: Path, text: str) -> None:
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(text)

@@ -1,0 +1,32 @@
+"""Writes the trained model as an ordinary diffusers folder of fp16 safetensors, as real models come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import AnimateDiffPipeline, AutoencoderKL
+
+from ..models.frame_norm import normalise_all_frames
+from . import architecture, tokenizer
+
+
+def export(state: Path, folder: Path) -> None:
+    """The smoothed parameters of the stage 'clips' (or of 'frames' while there is no other) into `folder`."""
+    words = tokenizer.build(state / "tokenizer")
+    unet, text_encoder = architecture.unet(), architecture.text_encoder(words)
+    stage = "clips" if (state / "clips.pt").exists() else "frames"
+    smoothed = torch.load(state / f"{stage}.pt", weights_only=True)["average"]
+    parameters = [p for module in (unet, text_encoder) for p in module.parameters()]
+    for parameter, value in zip(parameters, smoothed, strict=True):
+        parameter.data.copy_(value)
+    normalise_all_frames(unet)
+    pipeline = AnimateDiffPipeline(
+        vae=AutoencoderKL.from_pretrained(state / "vae"),
+        text_encoder=text_encoder,
+        tokenizer=words,
+        unet=unet,
+        motion_adapter=None,
+        scheduler=architecture.scheduler(),
+    )
+    pipeline.to(torch.float16).save_pretrained(folder)

@@ -1,0 +1,42 @@
+"""Words and pictures to what the UNet reads, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import JobError
+from .components import Components
+
+
+@torch.no_grad()
+def embed_text(model: Components, text: str) -> Tensor:
+    """-> [1, L, C]. JobError when the text has more tokens than the encoder reads: nothing is cut silently."""
+    longest = model.tokenizer.model_max_length
+    count = len(model.tokenizer(text).input_ids)
+    if count > longest:
+        raise JobError(
+            f"The prompt has {count - 2} tokens; this model reads at most {longest - 2}.",
+            f"Shorten it by about {count - longest} words. It begins: {text[:60]!r}.",
+        )
+    tokens = model.tokenizer(text, padding="max_length", max_length=longest, return_tensors="pt")
+    return model.text_encoder(tokens.input_ids.to(model.text_encoder.device))[0]
+
+
+@torch.no_grad()
+def encode_pixels(model: Components, pixels: Tensor) -> Tensor:
+    """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame."""
+    parts = [model.vae.encode(frame[None].to(model.vae.device, model.vae.dtype)).latent_dist.mean for frame in pixels]
+    return (torch.cat(parts) * model.vae.config.scaling_factor).float().transpose(0, 1)[None]
+
+
+@torch.no_grad()
+def decode_latents(model: Components, latents: Tensor, after_frame: Callable[[], None]) -> Tensor:
+    """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame."""
+    frames = []
+    for latent in (latents[0] / model.vae.config.scaling_factor).transpose(0, 1):
+        frames.append(model.vae.decode(latent[None].to(model.vae.device, model.vae.dtype)).sample.float().clamp(-1, 1))
+        after_frame()
+    return torch.cat(frames)

@@ -1,0 +1,43 @@
+"""Motion representations kept on disk under a key of what they were made from, never under a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .motion.representation import MotionRepresentation
+from .wire.folders import data_folder
+
+MOST_FILES = 200
+
+
+def cached_motion(key: str, extract: Callable[[], MotionRepresentation]) -> MotionRepresentation:
+    """The representation stored under `key`, or `extract`'s, which is then stored. A damaged file is made anew."""
+    path = data_folder() / "motion" / f"{key}.safetensors"
+    if path.is_file():
+        try:
+            stored = MotionRepresentation.from_tensors(load_file(path))
+            os.utime(path)  # used now: the oldest go first
+            return stored
+        except (OSError, SafetensorError):
+            pass
+    motion = extract()
+    try:
+        _store(motion, path)
+    except OSError:
+        pass  # a cache that cannot be written costs time, not the take
+    return motion
+
+
+def _store(motion: MotionRepresentation, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    save_file({name: tensor.contiguous().cpu() for name, tensor in motion.tensors().items()}, part)
+    os.replace(part, path)
+    kept = sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for old in kept[MOST_FILES:]:
+        old.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""Makes a job folder of a clip and a prompt."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from .clips import fit, fit_size, read_clip, write_frames
+from .errors import JobError
+from .models.entry import find_entry
+from .wire.folders import data_folder
+from .wire.request import JobRequest, Shot, write_request
+from .wire.settings import SettingError, parse_assignment, resolve
+
+FOLDER_FPS = 24.0  # frames from a folder carry no rate
+
+
+def make_job(options: Namespace) -> Path:
+    """Checks everything that is cheap to check, then fits the clip to the model and writes <job>/ for it."""
+    entry = find_entry(options.model)
+    try:
+        chosen = dict(parse_assignment(text) for text in options.set)
+        settings = resolve({"frames": entry.clip.frames} | entry.settings, chosen)
+    except SettingError as error:
+        raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
+    clip = read_clip(options.clip, frames=settings.frames)
+    height, width = clip.frames.shape[1:3]
+    size = fit_size(height, width, entry.clip.area, entry.clip.multiple)
+    folder = _new_folder(options.job)
+    write_frames(folder / "reference", fit(clip.frames, size))
+    request = JobRequest(
+        prompt=options.prompt,
+        negative_prompt=options.negative,
+        model=options.model,
+        seed=options.seed,
+        settings=chosen,
+        shot=Shot(frames=clip.total, fps=clip.fps or FOLDER_FPS),
+    )
+    write_request(request, folder)
+    for note in clip.notes:
+        print(note)
+    return folder
+
+
+def _new_folder(chosen: Path | None) -> Path:
+    folder = chosen or data_folder() / "jobs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    if (folder / "job.json").exists():
+        raise JobError(f"{folder} holds a job already.", "Choose another folder, or run that job with `run`.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobError(f"The job folder {folder} cannot be made ({error.strerror}).", "Choose another with --job.") from None
+    return folder

@@ -1,0 +1,92 @@
+"""Tells the user and the job folder how far a job is, and stops it when it is cancelled."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from .errors import Cancelled
+from .wire.request import write_atomically
+
+WRITE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class JobState:
+    """state.json. state: queued, running, done, failed or cancelled; message and hint are for the user as they are.
+
+    eta: seconds left of the whole job as far as it can be known, else None.
+    """
+
+    state: str
+    message: str = ""
+    hint: str = ""
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    eta: float | None = None
+
+
+class Progress:
+    """One job's progress: state.json in its folder, lines on `stream`, seconds spent in each stage."""
+
+    def __init__(self, folder: Path, stream: TextIO = sys.stderr):
+        self.folder, self.stream, self.seconds = folder, stream, {}
+        self.notes: list[str] = []
+        self._cancelled = False
+        self._state = JobState("running")
+        self._written = 0.0
+        self._stage_began = time.monotonic()
+
+    def cancel(self) -> None:
+        """Asks the job to stop at its next step; safe to call from a signal handler."""
+        self._cancelled = True
+
+    def note(self, sentence: str) -> None:
+        """Says something the user should know but need not act on."""
+        self.notes.append(sentence)
+        print(sentence, file=self.stream, flush=True)
+
+    def stage(self, name: str, steps: int = 0) -> None:
+        """Begins a stage of so many steps. Cancelled when the user has asked to stop."""
+        self._close_stage()
+        self._show(JobState("running", stage=name, steps=steps), now=True)
+
+    def step(self) -> None:
+        """One step of the stage is done; the rest will take as long as its steps took so far."""
+        done = self._state.step + 1
+        elapsed = time.monotonic() - self._stage_began
+        eta = elapsed / done * (self._state.steps - done)
+        self._show(replace(self._state, step=done, eta=eta), now=done == self._state.steps)
+
+    def end(self, state: str, message: str = "", hint: str = "") -> None:
+        """The last word on the job."""
+        self._close_stage()
+        self._state = JobState(state, message=message, hint=hint)
+        self._write()
+
+    def _close_stage(self) -> None:
+        now = time.monotonic()
+        if self._state.stage:
+            self.seconds[self._state.stage] = round(now - self._stage_began, 3)
+        self._stage_began = now
+        self._state = replace(self._state, stage="")
+
+    def _show(self, state: JobState, now: bool) -> None:
+        if self._cancelled:
+            raise Cancelled
+        self._state = state
+        if not now and time.monotonic() - self._written < WRITE_SECONDS:
+            return
+        self._write()
+        count = f" {state.step}/{state.steps}" if state.steps else ""
+        left = f", {state.eta:.0f} s left" if state.eta else ""
+        print(f"{state.stage}{count}{left}", file=self.stream, flush=True)
+
+    def _write(self) -> None:
+        write_atomically(self.folder / "state.json", json.dumps(asdict(self._state), ensure_ascii=False) + "\n")
+        self._written = time.monotonic()

@@ -1,0 +1,46 @@
+"""What unit tests share: a data folder of their own, a tiny model in it, and a reference clip that moves."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.clips import write_frames
+from tests import tiny_model
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path_factory, monkeypatch) -> Path:
+    """Nothing a test does reaches the user's own data."""
+    folder = tmp_path_factory.mktemp("Daten ü")
+    monkeypatch.setenv("MOTIONCLONE_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built_tiny_model(tmp_path_factory) -> Path:
+    models = tmp_path_factory.mktemp("models")
+    tiny_model.build(models)
+    return models
+
+
+@pytest.fixture
+def tiny(built_tiny_model, data_folder) -> Path:
+    """The tiny model's folder, as a user's own model entry 'tiny'."""
+    shutil.copytree(built_tiny_model, data_folder / "models")
+    return data_folder / "models" / "tiny"
+
+
+@pytest.fixture
+def moving_clip(tmp_path) -> Path:
+    """A folder of 8 frames of 32x32: a light square crosses a textured ground."""
+    rng = np.random.default_rng(0)
+    ground = rng.integers(40, 120, (32, 32, 3), dtype=np.uint8)
+    frames = np.repeat(ground[None], 8, 0)
+    for f, frame in enumerate(frames):
+        frame[10:20, 2 + 2 * f : 12 + 2 * f] = (230, 200, 90)
+    write_frames(tmp_path / "clip ü", frames)
+    return tmp_path / "clip ü"
