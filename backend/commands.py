@@ -82,7 +82,9 @@ def _run(folder: Path, print_result: bool) -> None:
 @contextmanager
 def _cancelled_by_signals(progress):
     """Ctrl-C, or being asked to terminate, stops the job at its next step instead of anywhere."""
-    previous = {number: signal.signal(number, lambda *_: progress.cancel()) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {
+        number: signal.signal(number, lambda *_: progress.cancel()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

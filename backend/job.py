@@ -30,7 +30,7 @@ MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cach
 
 
 def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
-    """Runs the job in `folder` and returns what result.json holds. JobError and Cancelled leave earlier results whole."""
+    """Runs the job in `folder`; returns what result.json holds. JobError and Cancelled leave earlier results whole."""
     request, entry, settings = read_job(folder)
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings)
@@ -134,7 +134,11 @@ def _write_result(
         "precision": str(model.unet.dtype).removeprefix("torch."),
         "memory_bytes": _peak_memory(),
         "model_hashes": fingerprint.of_folder(model.entry.folder),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "diffusers": diffusers.__version__},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+        },
         "video": str(folder / "result.mp4"),
         "frames": str(folder / "result"),
     }

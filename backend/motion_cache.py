@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -26,10 +27,8 @@ def cached_motion(key: str, extract: Callable[[], MotionRepresentation]) -> Moti
         except (OSError, SafetensorError):
             pass
     motion = extract()
-    try:
+    with suppress(OSError):  # a cache that cannot be written costs time, not the take
         _store(motion, path)
-    except OSError:
-        pass  # a cache that cannot be written costs time, not the take
     return motion
 
 

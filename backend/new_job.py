@@ -51,5 +51,7 @@ def _new_folder(chosen: Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise JobError(f"The job folder {folder} cannot be made ({error.strerror}).", "Choose another with --job.") from None
+        raise JobError(
+            f"The job folder {folder} cannot be made ({error.strerror}).", "Choose another with --job."
+        ) from None
     return folder

@@ -15,7 +15,9 @@ PORT = 29611
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m backend.demo_training", description=__doc__)
     parser.add_argument("stage", choices=STAGES, help="in this order; the first three go on where they stopped")
-    parser.add_argument("--state", type=Path, default=Path(".training"), help="folder of checkpoints (default: %(default)s)")
+    parser.add_argument(
+        "--state", type=Path, default=Path(".training"), help="folder of checkpoints (default: %(default)s)"
+    )
     parser.add_argument("--minutes", type=float, default=60, help="wall time of this run (default: %(default)g)")
     parser.add_argument("--cool-down", action="store_true", help="let the learning rate fall to the end of this run")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)

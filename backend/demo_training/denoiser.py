@@ -45,7 +45,9 @@ class Denoiser:
         self.text_encoder = architecture.text_encoder(self.tokenizer)
         self.unet = architecture.unet().to(memory_format=torch.channels_last)
         self.unet.set_attn_processor(fastest_processors(self.unet))
-        self.vae = AutoencoderKL.from_pretrained(state / "vae").to(memory_format=torch.channels_last).requires_grad_(False)
+        self.vae = (
+            AutoencoderKL.from_pretrained(state / "vae").to(memory_format=torch.channels_last).requires_grad_(False)
+        )
         self.alphas = architecture.scheduler().alphas_cumprod
         ratio = self.alphas / (1 - self.alphas)
         self.weights = ((ratio + LEAST_WEIGHT).clamp(max=MOST_WEIGHT) / ratio).clamp(max=MOST_NOISE_WEIGHT)
@@ -59,7 +61,9 @@ class Denoiser:
         return mean.float().unflatten(0, (n, -1)).transpose(1, 2)
 
     def embed(self, captions: list[str]) -> Tensor:
-        tokens = self.tokenizer(captions, padding="max_length", max_length=architecture.TEXT_LENGTH, return_tensors="pt")
+        tokens = self.tokenizer(
+            captions, padding="max_length", max_length=architecture.TEXT_LENGTH, return_tensors="pt"
+        )
         return self.text_encoder(tokens.input_ids)[0]
 
     def loss(self, latents: Tensor, captions: list[str]) -> tuple[Tensor, dict[str, float]]:
@@ -84,9 +88,7 @@ class Denoiser:
 def fastest_processors(unet: UNetMotionModel) -> dict[str, AttentionProcessor]:
     """On a CPU fused attention wins over the long rows of spatial self-attention, the explicit form over short ones."""
     fused, explicit = AttnProcessor2_0(), ExplicitAttention()
-    return {
-        name: explicit if "motion_modules" in name or ".attn2." in name else fused for name in unet.attn_processors
-    }
+    return {name: explicit if "motion_modules" in name or ".attn2." in name else fused for name in unet.attn_processors}
 
 
 def drawn_batches(stage: str, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, list[str]]]:

@@ -1,4 +1,4 @@
-"""Two processes of one thread each, gradients averaged, parameters smoothed, resumable: how two CPU cores train best."""
+"""Two processes of one thread, gradients averaged, parameters smoothed, resumable: how two CPU cores train best."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOG_STEPS = 25
 
 
 class Trainer:
-    """Trains the parameters of `modules` for `minutes` of wall time, going on from `<state>/<name>.pt` when it is there.
+    """Trains the parameters of `modules`, going on from `<state>/<name>.pt` when it is there.
 
-    The learning rate warms up, then stays; with `cool_down` it falls along a cosine over this run's minutes, which is how
-    a stage ends. `average` is the exponential moving average of the parameters, the version that is shipped.
+    The learning rate warms up, then stays; with `cool_down` it falls along a cosine over the run's minutes, which ends
+    a stage well. `average` is the exponential moving average of the parameters, the version that is shipped.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class Trainer:
         history: list[dict[str, float]] = []
         while (share := self._agreed((time.monotonic() - begin) / (60 * minutes))) < 1:
             fall = 0.5 * (1 + math.cos(math.pi * share)) if cool_down else 1.0
-            self.optimiser.param_groups[0]["lr"] = self.rate * min(1, (self.done_steps + 1) / 100) * (0.01 + 0.99 * fall)
+            self.optimiser.param_groups[0]["lr"] = (
+                self.rate * min(1, (self.done_steps + 1) / 100) * (0.01 + 0.99 * fall)
+            )
             value, figures = loss()
             value.backward()
             self._step()
@@ -106,6 +108,12 @@ class Trainer:
         torch._foreach_lerp_(self.average, [p.detach() for p in self.params], 1 - keep)
 
     def _log(self, history: list[dict[str, float]], seconds: float, steps: int) -> None:
-        means = {key: round(float(np.mean([h[key] for h in history if key in h])), 5) for key in history[-1]}
-        line = {"stage": self.name, "step": self.done_steps, "seconds": round(seconds), "per_second": round(steps / seconds, 2)}
+        keys = {key: None for figures in history for key in figures}
+        means = {key: round(float(np.mean([h[key] for h in history if key in h])), 5) for key in keys}
+        line = {
+            "stage": self.name,
+            "step": self.done_steps,
+            "seconds": round(seconds),
+            "per_second": round(steps / seconds, 2),
+        }
         print(json.dumps(line | means), flush=True)

@@ -58,7 +58,8 @@ class Look:
 @dataclass(frozen=True)
 class Motion:
     """How a clip moves. subject [F, 3]: centre of its base; yaw [F]: its turn in radians; radius in units.
-    camera [F, 7]: position x, y, z; yaw, pitch (up is positive), roll in radians; focal length in half frame heights."""
+    camera [F, 7]: position x, y, z; yaw, pitch (up is positive), roll in radians; focal length in half frame heights.
+    """
 
     subject: np.ndarray
     yaw: np.ndarray
@@ -139,7 +140,9 @@ def _ground(look: Look, origin, rays, pixel: float, base, radius) -> tuple[np.nd
     tiles = np.clip(wave / (2.2 * blur + 0.08), -1, 1) * np.exp(-((2.0 * blur) ** 2))
     light = 0.94 + look.contrast * tiles
     lift = 1 + base[1] / radius
-    spread = np.hypot(hit_x - base[0] - 0.3 * radius * lift, hit_z - base[2] - 0.3 * radius * lift) / (1.15 * radius * lift)
+    spread = np.hypot(hit_x - base[0] - 0.3 * radius * lift, hit_z - base[2] - 0.3 * radius * lift) / (
+        1.15 * radius * lift
+    )
     light *= 1 - 0.5 / lift * np.clip(1.6 - 1.6 * spread, 0, 1)
     return _colour(look.ground, look.shades[1]) * light[..., None].astype(np.float32), cover
 

@@ -16,8 +16,10 @@ SHIPPED = Path(__file__).parent / "entries"
 
 @dataclass(frozen=True, kw_only=True)
 class ClipForm:
-    """What clips the model makes: `frames` as trained, at most `most_frames`; about `area` pixels a frame, with sides
-    that are multiples of `multiple`."""
+    """What clips the model makes.
+
+    frames: as trained; most_frames: at most; area: about so many pixels a frame; multiple: of which sides must be.
+    """
 
     frames: int
     most_frames: int
@@ -27,7 +29,7 @@ class ClipForm:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """name: what --model takes. folder: a diffusers folder, relative to the entry's file. settings: the tuned defaults."""
+    """name: what --model takes; folder: a diffusers folder, relative to the entry's file; settings: tuned defaults."""
 
     name: str
     title: str
@@ -73,7 +75,9 @@ def read_entry(path: Path) -> ModelEntry:
         values = _checked(content, ModelEntry) | {"clip": clip}
         return ModelEntry(**values | {"folder": (path.parent / values["folder"]).resolve()})
     except (TypeError, KeyError) as error:
-        raise JobError(f"The model entry {path} is not right: {error}.", "Compare it with the shipped entries.") from None
+        raise JobError(
+            f"The model entry {path} is not right: {error}.", "Compare it with the shipped entries."
+        ) from None
 
 
 def _checked(content: Any, kind: type) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Gives diffusers' motion modules the GroupNorm that AnimateDiff's weights were trained with.
 
-AnimateDiff normalises each frame alone; diffusers' `AnimateDiffTransformer3D` normalises over all frames together, and the
-same weights then give a visibly different noise prediction (up to 60 % of the output's scale). The adaptation swaps
+AnimateDiff normalises each frame alone; diffusers' `AnimateDiffTransformer3D` normalises over all frames together, and
+the same weights then give a visibly different noise prediction (up to 60 % of the output's scale). The adaptation swaps
 the norm modules for ones that share their parameters, so it costs nothing and can be taken back.
 """
 

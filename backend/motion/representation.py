@@ -6,6 +6,7 @@ MotionClone, arXiv:2406.05338 v4: no inversion, one forward pass, a sparse resul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +14,13 @@ from torch import Tensor, nn
 
 from .recorder import recording, temporal_attention_layers
 
-Denoise = Callable[[Tensor, int, Tensor], Tensor]  # latents [1, 4, F, h, w], timestep, text [1, L, C] -> noise prediction
+# Latents [1, 4, F, h, w], timestep, text [1, L, C] -> noise prediction.
+Denoise = Callable[[Tensor, int, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class MotionRepresentation:
-    """Per layer the k kept entries of every attention row: values float32 and indices uint8, both [h'*w', heads, F, k]."""
+    """Per layer the k kept entries of each attention row: values float32, indices uint8, both [h'*w', heads, F, k]."""
 
     values: dict[str, Tensor]
     indices: dict[str, Tensor]
@@ -69,11 +71,8 @@ def extract_motion(
 
     noisy = alpha**0.5 * reference + (1 - alpha) ** 0.5 * noise
     layers = temporal_attention_layers(unet, blocks)
-    with recording(unet, layers, when_complete=stop) as maps:
-        try:
-            denoise(noisy, timestep, empty_text)
-        except _Stop:
-            pass
+    with recording(unet, layers, when_complete=stop) as maps, suppress(_Stop):
+        denoise(noisy, timestep, empty_text)
     values, indices = {}, {}
     for layer in layers:
         kept = maps[layer] if diagonal else maps[layer] - torch.eye(maps[layer].shape[-1], device=noisy.device)

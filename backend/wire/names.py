@@ -7,6 +7,6 @@ from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """". Did you mean 'steps'?" for 'step'; a mere full stop when no known name is near. It ends a sentence."""
+    """ ". Did you mean 'steps'?" for 'step'; a mere full stop when no known name is near. It ends a sentence."""
     match = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f". Did you mean {match[0]!r}?" if match else "."

@@ -28,7 +28,7 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """One take. `settings` holds only what differs from the model's own tuned settings; `model` is a model entry's name."""
+    """One take. settings: only what differs from the model's own tuned ones; model: a model entry's name."""
 
     prompt: str
     shot: Shot

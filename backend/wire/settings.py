@@ -24,7 +24,9 @@ class Settings:
     warm_up_steps: int = 10  # guidance rises over the first W guided steps
     cool_down_steps: int = 10  # and falls over the last C
     motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
-    score_form: str = "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
+    score_form: str = (
+        "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
+    )
     cfg_scale: float = 7.5  # classifier-free guidance
     cfg_form: str = "paper"  # 'paper': c + s (c - u), an effective scale of s + 1; 'standard': u + s (c - u)
     representation_timestep: int = 400  # noise level t at which the reference's motion is read
@@ -68,7 +70,9 @@ def resolve(model_defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> Set
             raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}")
     settings = Settings(**{key: _typed(key, value, str(known[key].type)) for key, value in values.items()})
     if settings.guided_steps > settings.steps:
-        raise SettingError(f"guided_steps is {settings.guided_steps}; it cannot exceed steps, which is {settings.steps}.")
+        raise SettingError(
+            f"guided_steps is {settings.guided_steps}; it cannot exceed steps, which is {settings.steps}."
+        )
     return settings
 
 

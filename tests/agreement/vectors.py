@@ -23,7 +23,7 @@ def files(pattern: str) -> list[Any]:
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict), file.metadata()
 
 
 def settings(metadata: dict[str, str]) -> dict[str, Any]:

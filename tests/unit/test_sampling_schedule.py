@@ -5,7 +5,9 @@ import pytest
 from backend.sampling.schedule import guidance_ramp, plan, uneven_timesteps
 
 
-@pytest.mark.parametrize("steps, guided, share", [(100, 50, 0.3), (300, 180, 0.4), (24, 12, 0.5), (5, 5, 0.3), (7, 1, 0.9)])
+@pytest.mark.parametrize(
+    "steps, guided, share", [(100, 50, 0.3), (300, 180, 0.4), (24, 12, 0.5), (5, 5, 0.3), (7, 1, 0.9)]
+)
 def test_guided_steps_cover_their_share_of_the_schedule(steps, guided, share):
     timesteps = uneven_timesteps(steps, guided, share)
     assert len(timesteps) == steps

@@ -37,7 +37,8 @@ def test_what_is_wrong_is_said(tmp_path, change, words):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"prompt": "x"}', b"[" * 100_000, b'{"seed": NaN}', b"9" * 2_000_000]
+    "content",
+    [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"prompt": "x"}', b"[" * 100_000, b'{"seed": NaN}', b"9" * 2_000_000],
 )
 def test_broken_files_are_refused(tmp_path, content):
     (tmp_path / "job.json").write_bytes(content)
