@@ -38,7 +38,7 @@ def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
     """The entry of that name."""
     entries = {entry["name"]: entry for entry in models}
     if name not in entries:
-        raise UserError(f"There is no model {name!r}{nearest(name, entries)}.", f"Models here: {', '.join(entries)}.")
+        raise UserError(f"There is no model {name!r}{nearest(name, entries)}", f"Models here: {', '.join(entries)}.")
     return entries[name]
 
 

@@ -59,7 +59,8 @@ def scene(installed) -> bpy.types.Scene:
     bpy.ops.mesh.primitive_plane_add(size=20)
     bpy.ops.mesh.primitive_cube_add(size=2)
     cube = bpy.context.object
-    slide(cube, (11, (-3, 0, 1)), (58, (3, 0, 1)))
+    cube.location.z = 1
+    slide(cube, 11, 58, 3)
     scene.camera = add_camera("Camera", (0, -12, 4), 1.3)
     scene.motionclone.prompt = "a red ball on green ground under a blue sky"
     return scene
@@ -72,12 +73,10 @@ def add_camera(name: str, place: tuple[float, float, float], tilt: float) -> bpy
     return camera
 
 
-def slide(item: bpy.types.Object, *keys: tuple[int, tuple[float, float, float]]) -> None:
-    """At even speed from place to place."""
-    bpy.context.preferences.edit.keyframe_new_interpolation_type = "LINEAR"
-    for frame, place in keys:
-        item.location = place
-        item.keyframe_insert("location", frame=frame)
+def slide(item: bpy.types.Object, start: int, end: int, reach: float) -> None:
+    """Moves along x at even speed, sub-frames included: at -reach on frame `start`, at reach on frame `end`."""
+    driver = item.driver_add("location", 0).driver
+    driver.expression = f"{-reach} + {2 * reach} * (frame - {start}) / {end - start}"
 
 
 @pytest.fixture
@@ -94,8 +93,12 @@ def jobs(tmp_path, installed) -> Path:
 def fake_backend(tmp_path, installed) -> Path:
     """An "interpreter" that answers `-m backend models|run` as the backend does, without a model: see fake_backend.py."""
     program = tmp_path / "fake python"
-    script = Path(__file__).with_name("fake_backend.py")
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n', encoding="utf-8")
+    lines = (
+        "#!/bin/sh",
+        'test -z "$PYTHONPATH$PYTHONHOME" || { echo "Blender\'s Python settings leaked" >&2; exit 99; }',
+        f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.blender.fake_backend "$@"',
+    )
+    program.write_text("\n".join(lines) + "\n", encoding="utf-8")
     program.chmod(0o755)
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
     preferences.backend_python = str(program)

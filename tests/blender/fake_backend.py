@@ -13,14 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-from pictures import chart, write_png
+from tests.blender.pictures import chart, write_png
 
 MODELS = [{"name": "demo", "title": "Demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}]
 
 
 def main(arguments: list[str]) -> int:
     assert arguments[:2] == ["-m", "backend"], arguments
-    assert "PYTHONPATH" not in os.environ and "PYTHONHOME" not in os.environ
     assert (Path.cwd() / "backend" / "wire").is_dir(), "not started in the extension's folder"
     if arguments[2] == "models":
         print(json.dumps(MODELS))

@@ -45,5 +45,3 @@ def chart(index: int, height: int = 48, width: int = 80) -> np.ndarray:
     for k, colour in enumerate([*colours, (0, 0, 0)]):
         picture[height // 2 :, k * width // 8 : (k + 1) * width // 8] = colour
     return picture
-
-
