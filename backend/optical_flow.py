@@ -26,10 +26,15 @@ def grey(frames: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
 
 
 def dense_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float32 [h, w, 2]: where each pixel of the first uint8 [h, w] lies in the second, in pixels right and down.
+    """float32 [h, w, 2]: where each pixel of the first uint8 [h, w] lies in the second, in pixels right and down."""
+    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
 
-    Three times the preset's smoothness weight: on 40 drawn clips and their recoloured renders it gave the highest
-    motion scores (0.84; the preset 0.83, the MEDIUM one 0.83 at twice the time).
+
+def _smooth_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Flow as dense_flow gives it, with three times the smoothness, which suits measuring better than in-betweens.
+
+    On 40 drawn clips and their recoloured renders it scored 0.84, dense_flow 0.83 at twice the time; in-betweens made
+    from it were off by 1.05 grey levels, from dense_flow by 0.90.
     """
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     dis.setVariationalRefinementAlpha(60.0)
@@ -43,7 +48,7 @@ def optical_flow(frames: np.ndarray) -> np.ndarray:
     h x w is the working size, about 256 x 256 pixels in the clip's shape, whatever the clip's own size.
     """
     lumas = _evened(grey(frames, working_size(*frames.shape[1:3])))
-    return np.stack([dense_flow(a, b) for a, b in zip(lumas, lumas[1:])]) / lumas.shape[1]
+    return np.stack([_smooth_flow(a, b) for a, b in zip(lumas, lumas[1:])]) / lumas.shape[1]
 
 
 def _evened(lumas: np.ndarray) -> np.ndarray:

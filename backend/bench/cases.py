@@ -1,0 +1,65 @@
+"""The held-out cases: a drawn reference clip with known motion, and a prompt that asks for another look everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..demo_training.moves import random_look, random_motion, recoloured
+from ..demo_training.world import Look, Motion, draw_clip, project
+
+FIRST_SEED = 90_000_000  # far from every seed that training draws with
+PER_KIND = 12
+SHADES = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """number: its place in the list; kind: 'subject' (the camera stands) or 'camera' (the subject stands);
+    reference_look: what the reference shows, grey blockout or coloured; look: what the prompt asks for."""
+
+    number: int
+    kind: str
+    motion: Motion
+    reference_look: Look
+    look: Look
+
+    @property
+    def prompt(self) -> str:
+        return self.look.caption
+
+    @cached_property
+    def reference(self) -> np.ndarray:
+        """uint8 [F, 64, 64, 3]: the clip whose motion is to be cloned."""
+        return draw_clip(self.reference_look, self.motion)
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """uint8 [F, 64, 64, 3]: the same motion drawn with the look asked for, which no generator can beat."""
+        return draw_clip(self.look, self.motion)
+
+    @cached_property
+    def path(self) -> np.ndarray:
+        """[F, 2]: the subject's true place on screen, in half frame heights from the centre, right and down."""
+        return project(self.motion)
+
+
+def motion_cases() -> list[Case]:
+    """12 moving subjects and 12 moving cameras, always the same; every other reference is a grey blockout."""
+    cases: list[Case] = []
+    for number in range(2 * PER_KIND):
+        rng = np.random.default_rng(FIRST_SEED + number)
+        kind = "subject" if number < PER_KIND else "camera"
+        reference_look = random_look(rng, blockout=number % 2 == 0)
+        cases.append(Case(number, kind, _clear_motion(rng, kind), reference_look, recoloured(reference_look, rng)))
+    return cases
+
+
+def _clear_motion(rng: np.random.Generator, kind: str) -> Motion:
+    """A motion whose subject stays inside the frame throughout, so that its place can be judged in every frame."""
+    while True:
+        motion = random_motion(rng, kind)
+        if np.abs(project(motion)).max() < (0.8 if kind == "subject" else 0.95):
+            return motion

@@ -1,0 +1,40 @@
+"""Means with 95 % bootstrap intervals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 4000
+
+
+class Interval(NamedTuple):
+    """A mean and the 95 % interval of where it could as well have come out."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+
+def mean_interval(values: np.ndarray | list) -> Interval:
+    """The mean over cases. values: [cases] or [seeds, cases]; NaN marks what does not apply and is left out.
+
+    Seeds of one case are averaged first: the cases are what is drawn at random, seeds of one case are not independent.
+    """
+    table = np.atleast_2d(np.asarray(values, float))
+    table = table[:, ~np.isnan(table).all(0)]
+    if not table.size:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    per_case = np.nanmean(table, 0)
+    draws = np.random.default_rng(0).integers(len(per_case), size=(RESAMPLES, len(per_case)))
+    low, high = np.percentile(per_case[draws].mean(1), [2.5, 97.5])
+    return Interval(float(per_case.mean()), float(low), float(high))
+
+
+def paired_gain(values: np.ndarray | list, base: np.ndarray | list) -> Interval:
+    """How much `values` exceed `base`, case by case and seed by seed: both [cases] or [seeds, cases]."""
+    return mean_interval(np.asarray(values, float) - np.asarray(base, float))
