@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -73,13 +74,29 @@ def run_logged(command: Sequence[str], log: Path, surroundings: Mapping[str, str
         ) as process,
     ):
         assert process.stdout
-        for line in process.stdout:
-            file.write(line)
-            talk.append(line.rstrip())
-            if line.startswith("> "):
-                print(f"  {_clock(time.monotonic() - begin)}  {line[2:].rstrip()}", flush=True)
+        try:
+            for line in process.stdout:
+                file.write(line)
+                talk.append(line.rstrip())
+                if line.startswith("> "):
+                    print(f"  {_clock(time.monotonic() - begin)}  {line[2:].rstrip()}", flush=True)
+        except BaseException:
+            _stop(process)
+            raise
     if process.returncode:
         raise InstallError(f"{failure} {_reason(talk, process.returncode)}".rstrip(), f"The details are in {log}.")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Lets Blender stop the backend it started, then insists."""
+    if os.name == "posix":
+        process.send_signal(signal.SIGINT)
+    else:
+        process.terminate()
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _reason(talk: Sequence[str], code: int) -> str:
