@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     _speak_utf8()
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
-    )  # being asked to end stops what we started, as Ctrl-C does
+    )  # ends as Ctrl-C does
     try:
         return _run(chosen)
     except InstallError as error:
