@@ -91,7 +91,7 @@ def jobs(tmp_path, installed) -> Path:
 
 @pytest.fixture
 def fake_backend(tmp_path, installed) -> Path:
-    """An "interpreter" that answers `-m backend models|run` as the backend does, without a model: see fake_backend.py."""
+    """An "interpreter" that answers `-m backend models|run` as the backend does, without a model."""
     program = tmp_path / "fake python"
     lines = (
         "#!/bin/sh",

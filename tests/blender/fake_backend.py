@@ -1,6 +1,6 @@
 """Answers as `python -m backend` does, without a model: `-m backend models --json` and `-m backend run DIR`.
 
-A job's prompt chooses what happens: "fail" ends it with a sentence, "crash" without a word, "slow" waits to be cancelled,
+A job's prompt chooses what happens: "fail" ends it with a sentence, "crash" without a word, "slow" waits to be stopped,
 "deaf" cannot be cancelled politely; anything else makes a clip of `pictures.chart`, one a frame of the shot.
 """
 
