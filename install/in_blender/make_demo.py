@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ PROMPTS = (
 
 
 def main(folder: Path) -> None:
+    # Blender's own handler only notes the wish to stop; Python's lets the add-on end its backend at once.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     extension = load_extension("motionclone")
     extension.register()
     try:
