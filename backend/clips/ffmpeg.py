@@ -51,13 +51,9 @@ def examine(path: Path) -> VideoFacts:
     header = dict(re.findall(r"^#(\w+) 0: (.+)$", listing, re.MULTILINE))
     rows = [line.split(",") for line in listing.splitlines() if line and line[0] != "#"]
     if not rows or "dimensions" not in header:
-        if any(sign in line for line in errors for sign in _CUT_SHORT):
-            raise _cut_short(path)
-        raise JobError(
-            f"{path} is not a video.", "Give a video file (MP4, MOV, MKV, WebM, AVI) or a folder of PNG or JPG frames."
-        )
+        raise _cut_short(path) if _is_container(path) and _says_cut_short(errors) else _no_video(path)
     tick = _ratio(header["tb"])
-    if any(sign in line for line in errors for sign in _CUT_SHORT) or _misses_much(log, errors, rows, tick):
+    if _says_cut_short(errors) or _misses_much(log, errors, rows, tick):
         raise _cut_short(path)
     width, height = (int(v) for v in header["dimensions"].split("x"))
     return VideoFacts(
@@ -141,6 +137,25 @@ def _alpha_decoder(log: str) -> tuple[str, ...]:
     if not re.search(r"alpha_mode\s*: 1", log):
         return ()
     return ("-c:v", "libvpx-vp9") if "Video: vp9" in log else ("-c:v", "libvpx")
+
+
+def _says_cut_short(errors: list[str]) -> bool:
+    return any(sign in line for line in errors for sign in _CUT_SHORT)
+
+
+def _is_container(path: Path) -> bool:
+    """Not so for a text named .mp4, in which ffmpeg misses the index as in a video that is cut short."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    by_index = path.suffix.lower() in (".mp4", ".m4v", ".mov")
+    return not by_index or start[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
+
+
+def _no_video(path: Path) -> JobError:
+    return JobError(
+        f"{path} is not a video.",
+        "Give a video file (MP4, MOV, MKV, WebM, AVI) or a folder of PNG or JPG frames.",
+    )
 
 
 def _cut_short(path: Path) -> JobError:
