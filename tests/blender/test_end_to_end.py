@@ -33,8 +33,9 @@ def test_a_blockout_comes_back_as_a_clip_on_its_frames(scene, jobs, tmp_path):
     assert (strip.frame_final_start, strip.frame_final_end) == (11, 59)
     first, last = render(scene, 11, tmp_path / "first.png"), render(scene, 58, tmp_path / "last.png")
     for shown, drawn in ((first, made[0]), (last, made[-1])):
-        # Half the colour resolution of yuv420p moves single pixels; the picture's colours must stay.
-        assert np.abs(shown.mean((0, 1)) - drawn.mean((0, 1))).max() < 1.5
+        # Half the colour resolution of yuv420p moves single pixels; the picture's colours must stay. Blender 4.2
+        # decodes 1 of 255 too dark.
+        assert np.abs(shown.mean((0, 1)) - drawn.mean((0, 1))).max() < 2.5
         assert difference(blocks(shown), blocks(drawn)) <= 8
 
 

@@ -86,10 +86,11 @@ def test_also_when_it_fails_midway(scene, part, tmp_path, error):
 
 def test_a_camera_chosen_against_the_markers_stays_chosen(scene, part, tmp_path):
     """Markers bound to cameras switch the scene's camera while frames pass."""
+    chosen = scene.camera
     marker = scene.timeline_markers.new("Cut", frame=12)
     marker.camera = add_camera("Other", (0, 0, 10), 0)
-    chosen = scene.camera
     scene.frame_set(20)
+    assert scene.camera != chosen
     scene.camera = chosen
     capture(scene, part, tmp_path / "reference")
     assert scene.camera == chosen
