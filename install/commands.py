@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -75,5 +76,5 @@ def _parser() -> argparse.ArgumentParser:
 def _speak_utf8() -> None:
     """A path may hold any letter, and an old Windows console must not stop us for it."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

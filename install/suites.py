@@ -116,8 +116,7 @@ def read_report(report: Path) -> Count | None:
 
 def run_limited(command: Sequence[str], limit: int, surroundings: Mapping[str, str]) -> int | None:
     """The exit code, or None when the program and all that it started had to be stopped after `limit` seconds."""
-    own_group = {"start_new_session": True} if os.name == "posix" else {}
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **surroundings}, **own_group) as process:
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **surroundings}, start_new_session=True) as process:
         try:
             return process.wait(limit)
         except BaseException as error:
