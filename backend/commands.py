@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 from argparse import Namespace
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -61,22 +61,38 @@ def _run(folder: Path, print_result: bool) -> None:
             from .job import run_job
 
             result = run_job(folder, progress)
+        progress.end("done")
     except (Cancelled, KeyboardInterrupt):
         progress.end("cancelled", "The job was cancelled.")
         raise Cancelled from None
-    except JobError as error:
-        progress.end("failed", error.message, error.hint)
-        raise
     except Exception as error:
-        _log(folder, traceback.format_exc())
-        message, hint = f"Something unforeseen happened: {error!r}.", f"The details are in {folder / 'log.txt'}."
-        progress.end("failed", message, hint)
-        raise JobError(message, hint) from error
-    progress.end("done")
+        problem = _in_words(error, folder)
+        with suppress(OSError):  # a folder that cannot be written must not hide what went wrong
+            progress.end("failed", problem.message, problem.hint)
+        raise problem from error
     if print_result:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         print(result["video"])
+
+
+def _in_words(error: Exception, folder: Path) -> JobError:
+    """Any error as one the user can act on; what nobody foresaw goes to the job's log in full."""
+    if isinstance(error, JobError):
+        return error
+    if isinstance(error, OSError) and error.filename and Path(error.filename).is_relative_to(folder):
+        return JobError(
+            f"The job folder {folder} cannot be written ({error.strerror}).",
+            "Free space or allow writing there, or make the job in another folder.",
+        )
+    details = traceback.format_exc()
+    try:
+        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(details)
+        hint = f"The details are in {folder / 'log.txt'}."
+    except OSError:
+        hint = details
+    return JobError(f"Something unforeseen happened: {error!r}.", hint)
 
 
 @contextmanager
@@ -90,8 +106,3 @@ def _cancelled_by_signals(progress):
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _log(folder: Path, text: str) -> None:
-    with (folder / "log.txt").open("a", encoding="utf-8") as log:
-        log.write(text)

@@ -123,12 +123,12 @@ def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
 def _write_result(
     folder: Path, request: JobRequest, settings: Settings, model: Components, score: float | None, progress: Progress
 ) -> dict[str, Any]:
-    progress.stage("finishing")
+    progress.stage("finishing")  # closes the stage before, so that its seconds count
     result = {
         "request": asdict(request),
         "settings": asdict(settings),
         "motion_score": score,
-        "seconds": progress.seconds,
+        "seconds": dict(progress.seconds),
         "notes": progress.notes,
         "device": str(model.unet.device),
         "precision": str(model.unet.dtype).removeprefix("torch."),

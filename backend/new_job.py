@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -40,7 +41,7 @@ def make_job(options: Namespace) -> Path:
     )
     write_request(request, folder)
     for note in clip.notes:
-        print(note)
+        print(note, file=sys.stderr)
     return folder
 
 

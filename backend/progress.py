@@ -7,7 +7,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 from .errors import Cancelled
 from .wire.request import write_atomically
@@ -32,10 +31,11 @@ class JobState:
 
 
 class Progress:
-    """One job's progress: state.json in its folder, lines on `stream`, seconds spent in each stage."""
+    """One job's progress: state.json in its folder, lines on stderr, seconds spent in each stage."""
 
-    def __init__(self, folder: Path, stream: TextIO = sys.stderr):
-        self.folder, self.stream, self.seconds = folder, stream, {}
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self._cancelled = False
         self._state = JobState("running")
@@ -49,7 +49,7 @@ class Progress:
     def note(self, sentence: str) -> None:
         """Says something the user should know but need not act on."""
         self.notes.append(sentence)
-        print(sentence, file=self.stream, flush=True)
+        print(sentence, file=sys.stderr, flush=True)
 
     def stage(self, name: str, steps: int = 0) -> None:
         """Begins a stage of so many steps. Cancelled when the user has asked to stop."""
@@ -85,7 +85,7 @@ class Progress:
         self._write()
         count = f" {state.step}/{state.steps}" if state.steps else ""
         left = f", {state.eta:.0f} s left" if state.eta else ""
-        print(f"{state.stage}{count}{left}", file=self.stream, flush=True)
+        print(f"{state.stage}{count}{left}", file=sys.stderr, flush=True)
 
     def _write(self) -> None:
         write_atomically(self.folder / "state.json", json.dumps(asdict(self._state), ensure_ascii=False) + "\n")

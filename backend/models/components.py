@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -16,6 +18,10 @@ from ..errors import JobError
 from .denoise import Denoiser
 from .entry import ModelEntry
 from .frame_norm import normalise_each_frame
+
+# Loading takes a moment here; the libraries' own bars would only disturb the job's progress lines.
+diffusers.utils.logging.disable_progress_bar()
+transformers.utils.logging.disable_progress_bar()
 
 LOCAL = {"local_files_only": True}
 WEIGHTS = LOCAL | {"use_safetensors": True, "low_cpu_mem_usage": False}  # True would ask for accelerate
@@ -52,9 +58,11 @@ def load_components(entry: ModelEntry, device: torch.device, dtype: torch.dtype)
         )
     try:
         modules = {
-            "vae": AutoencoderKL.from_pretrained(folder / "vae", **WEIGHTS),
-            "text_encoder": CLIPTextModel.from_pretrained(folder / "text_encoder", **LOCAL, use_safetensors=True),
-            "unet": _load_unet(folder),
+            "vae": AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, **WEIGHTS),
+            "text_encoder": CLIPTextModel.from_pretrained(
+                folder / "text_encoder", dtype=dtype, use_safetensors=True, **LOCAL
+            ),
+            "unet": _load_unet(folder, dtype),
         }
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", **LOCAL)
         schedule = DDIMScheduler.from_pretrained(folder / "scheduler", **LOCAL)
@@ -65,18 +73,19 @@ def load_components(entry: ModelEntry, device: torch.device, dtype: torch.dtype)
             "Its files may be incomplete: fetch or copy the folder again.",
         ) from error
     for module in modules.values():
-        module.to(device=device, dtype=dtype).eval().requires_grad_(False)
+        module.to(device=device).eval().requires_grad_(False)
     normalise_each_frame(modules["unet"])
     return Components(entry=entry, tokenizer=tokenizer, alphas=schedule.alphas_cumprod, **modules)
 
 
-def _load_unet(folder: Path) -> UNetMotionModel:
+def _load_unet(folder: Path, dtype: torch.dtype) -> UNetMotionModel:
     """A UNet with motion modules in it, or a plain one with a motion adapter beside it."""
     config: dict[str, Any] = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+    how = WEIGHTS | {"torch_dtype": dtype}
     if config.get("_class_name") == "UNetMotionModel":
-        return UNetMotionModel.from_pretrained(folder / "unet", **WEIGHTS)
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", **WEIGHTS)
-    return UNetMotionModel.from_unet2d(unet, MotionAdapter.from_pretrained(folder / "motion_adapter", **WEIGHTS))
+        return UNetMotionModel.from_pretrained(folder / "unet", **how)
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", **how)
+    return UNetMotionModel.from_unet2d(unet, MotionAdapter.from_pretrained(folder / "motion_adapter", **how))
 
 
 def choose_device() -> tuple[torch.device, torch.dtype]:
