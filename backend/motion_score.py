@@ -53,10 +53,11 @@ def motion_field(frames: np.ndarray, size: tuple[int, int] | None = None, count:
     size: (H, W) that the frames are cropped and scaled to; by default the working size of their own shape.
     count: how many frames are compared, 33 at most by default.
     """
-    picked = np.linspace(0, len(frames) - 1, count or min(len(frames), MOST_FRAMES)).round().astype(int)
+    count = count or min(len(frames), MOST_FRAMES)
+    picked = np.rint(np.linspace(0, len(frames) - 1, count)).astype(int)
     steps = np.diff(picked / (len(frames) - 1)).astype(np.float32)  # nearest frames lie unevenly: speeds make up for it
     flow = optical_flow(fit(frames[picked], size or working_size(*frames.shape[1:3])))
-    height, width = working_size(*flow.shape[1:3], CELLS)
+    height, width = working_size(flow.shape[1], flow.shape[2], CELLS)
     cells = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA) for f in flow])
     smooth = np.stack([cv2.GaussianBlur(f, (0, 0), SPREAD * height) for f in cells / steps[:, None, None, None]])
     return _smoothed_in_time(smooth)

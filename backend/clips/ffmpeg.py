@@ -14,7 +14,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from ..errors import JobError
 
-_QUIET = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}  # no console window from Blender on Windows
+_QUIET: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # on Windows: no console window when started from Blender
 _CUT_SHORT = ("ended prematurely", "partial file", "moov atom not found", "truncat")
 
 
@@ -45,7 +45,9 @@ def examine(path: Path) -> VideoFacts:
         "-f",
         "framecrc",
     ]
-    done = subprocess.run([get_ffmpeg_exe(), *command, "-"], capture_output=True, stdin=subprocess.DEVNULL, **_QUIET)
+    done = subprocess.run(
+        [get_ffmpeg_exe(), *command, "-"], capture_output=True, stdin=subprocess.DEVNULL, creationflags=_QUIET
+    )
     log, listing = (text.decode("utf-8", "replace") for text in (done.stderr, done.stdout))
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
     header = dict(re.findall(r"^#(\w+) 0: (.+)$", listing, re.MULTILINE))
@@ -77,7 +79,11 @@ def decode(
     ]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [get_ffmpeg_exe(), *command], stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, **_QUIET
+            [get_ffmpeg_exe(), *command],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            creationflags=_QUIET,
         )
         assert process.stdout is not None
         try:
@@ -96,7 +102,11 @@ def encode(command: Sequence[str], frames: np.ndarray) -> str:
     """Pipes raw frames into ffmpeg with these arguments; returns its complaints, empty when all went well."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [get_ffmpeg_exe(), *command], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, **_QUIET
+            [get_ffmpeg_exe(), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            creationflags=_QUIET,
         )
         assert process.stdin is not None
         try:
