@@ -18,7 +18,7 @@ from .errors import JobError
 from .models.codec import decode_latents, embed_text, encode_pixels
 from .models.components import Components, choose_device, load_components
 from .models.entry import ModelEntry, find_entry
-from .motion.representation import extract_motion
+from .motion.representation import MotionRepresentation, extract_motion
 from .motion_cache import cached_motion
 from .motion_score import motion_score
 from .progress import Progress
@@ -40,7 +40,8 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
     texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
     motion = None
     if settings.motion_weight > 0 and settings.guided_steps > 0:
-        motion = motion_of(model, reference, settings, progress)
+        progress.stage("motion")
+        motion = motion_of(model, reference, settings)
     progress.stage("sampling", settings.steps)
     take = Take(frames=len(reference), size=reference.shape[1:3], seed=request.seed, settings=settings, **texts)
     latents = generate(model, take, motion, progress.step)
@@ -86,9 +87,8 @@ def read_reference(folder: Path, entry: ModelEntry, settings: Settings) -> np.nd
     return frames
 
 
-def motion_of(model: Components, reference: np.ndarray, settings: Settings, progress: Progress):
+def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
     """The reference's motion representation, from the cache when it was read before."""
-    progress.stage("motion")
     t = settings.representation_timestep
     reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED)
     weights = sorted(fingerprint.of_folder(model.entry.folder).items())

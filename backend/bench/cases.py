@@ -11,6 +11,7 @@ from ..demo_training.moves import random_look, random_motion, recoloured
 from ..demo_training.world import Look, Motion, draw_clip, project
 
 FIRST_SEED = 90_000_000  # far from every seed that training draws with
+FIRST_TUNING_SEED = 80_000_000  # of the cases on which settings are chosen, so that the others stay unseen
 PER_KIND = 12
 SHADES = (1.0, 1.0, 1.0)
 
@@ -46,11 +47,15 @@ class Case:
         return project(self.motion)
 
 
-def motion_cases() -> list[Case]:
-    """12 moving subjects and 12 moving cameras, always the same; every other reference is a grey blockout."""
+def motion_cases(tuning: bool = False) -> list[Case]:
+    """12 moving subjects and 12 moving cameras, always the same; every other reference is a grey blockout.
+
+    tuning: 24 others, for choosing settings; figures that are reported come from the first.
+    """
+    first = FIRST_TUNING_SEED if tuning else FIRST_SEED
     cases: list[Case] = []
     for number in range(2 * PER_KIND):
-        rng = np.random.default_rng(FIRST_SEED + number)
+        rng = np.random.default_rng(first + number)
         kind = "subject" if number < PER_KIND else "camera"
         reference_look = random_look(rng, blockout=number % 2 == 0)
         cases.append(Case(number, kind, _clear_motion(rng, kind), reference_look, recoloured(reference_look, rng)))
