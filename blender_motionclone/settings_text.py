@@ -14,7 +14,7 @@ def parse_settings(text: str) -> dict[str, Any]:
     try:
         assignments = [parse_assignment(part) for part in shlex.split(text)]
     except ValueError as error:  # an unclosed quote, or no name=value
-        raise UserError(f"Settings: {str(error).rstrip('.')}.", "Write for example: steps=20 motion_weight=0.4") from None
+        raise UserError(f"Settings: {str(error).rstrip('.')}.", "Write for example: steps=20 cfg_scale=3") from None
     settings = dict(assignments)
     if len(settings) < len(assignments):
         raise UserError("Settings: one name is given twice.", "Remove one of the two.")

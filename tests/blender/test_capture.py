@@ -110,7 +110,9 @@ def test_strips_compositing_borders_and_stamps_stay_out(flat, part, tmp_path):
     editor = flat.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     strips.new_image(name="over", filepath=str(chart_path), channel=1, frame_start=1)
-    if not hasattr(flat, "compositing_node_group"):
+    if hasattr(flat, "compositing_node_group"):  # Blender 5
+        flat.compositing_node_group = bpy.data.node_groups.new("Nothing", "CompositorNodeTree")
+    else:
         flat.use_nodes = True
         flat.node_tree.nodes.clear()
     render = flat.render
