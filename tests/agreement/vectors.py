@@ -23,7 +23,8 @@ def files(pattern: str) -> list[Any]:
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict), file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        return tensors, file.metadata()
 
 
 def settings(metadata: dict[str, str]) -> dict[str, Any]:
