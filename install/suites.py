@@ -18,7 +18,7 @@ from .failures import InstallError
 from .pythons import find_python
 
 MINUTES = 60
-UNIT_LIMIT, BLENDER_LIMIT = 15 * MINUTES, 12 * MINUTES
+UNIT_LIMIT, BLENDER_LIMIT = 20 * MINUTES, 12 * MINUTES
 BLENDER_TESTS = ROOT / "tests" / "blender"
 
 
@@ -93,8 +93,9 @@ def _run_pytest(python: Path, arguments: Sequence[str], limit: int, surroundings
     """Runs one suite with its own report file: a suite that crashes or hangs leaves none and counts as one failure."""
     with tempfile.TemporaryDirectory(prefix="motionclone-") as folder:
         report = Path(folder) / "report.xml"
-        command = [str(python), "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
-        code = run_limited(command, limit, {"OMP_NUM_THREADS": "2", **surroundings})
+        command = [str(python), "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
+        threads = os.environ.get("OMP_NUM_THREADS", "2")
+        code = run_limited(command, limit, {"OMP_NUM_THREADS": threads, **surroundings})
         count = read_report(report)
     if count is None or (code and not count.failed):
         print(f"  The suite ended with exit code {code} instead of a full report.", flush=True)
