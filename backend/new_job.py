@@ -8,9 +8,10 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from .clips import fit, fit_size, read_clip, write_frames
+from .clips import fit, read_clip, write_frames
 from .errors import JobError
 from .models.entry import find_entry
+from .wire.clip_size import clip_size
 from .wire.folders import data_folder
 from .wire.request import JobRequest, Shot, write_request
 from .wire.settings import SettingError, parse_assignment, resolve
@@ -28,7 +29,7 @@ def make_job(options: Namespace) -> Path:
         raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
     clip = read_clip(options.clip, frames=settings.frames)
     height, width = clip.frames.shape[1:3]
-    size = fit_size(height, width, entry.clip.area, entry.clip.multiple)
+    size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
     folder = _new_folder(options.job)
     write_frames(folder / "reference", fit(clip.frames, size))
     request = JobRequest(

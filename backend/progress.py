@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .errors import Cancelled
-from .wire.request import write_atomically
+from .wire.job_state import RUNNING, JobState, write_state
 
 WRITE_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class JobState:
-    """state.json. state: queued, running, done, failed or cancelled; message and hint are for the user as they are.
-
-    eta: seconds left of the whole job as far as it can be known, else None.
-    """
-
-    state: str
-    message: str = ""
-    hint: str = ""
-    stage: str = ""
-    step: int = 0
-    steps: int = 0
-    eta: float | None = None
 
 
 class Progress:
@@ -38,7 +21,7 @@ class Progress:
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self._cancelled = False
-        self._state = JobState("running")
+        self._state = JobState(state=RUNNING)
         self._written = 0.0
         self._stage_began = time.monotonic()
 
@@ -54,7 +37,7 @@ class Progress:
     def stage(self, name: str, steps: int = 0) -> None:
         """Begins a stage of so many steps. Cancelled when the user has asked to stop."""
         self._close_stage()
-        self._show(JobState("running", stage=name, steps=steps), now=True)
+        self._show(JobState(state=RUNNING, stage=name, steps=steps), now=True)
 
     def step(self) -> None:
         """One step of the stage is done; the rest will take as long as its steps took so far."""
@@ -66,7 +49,7 @@ class Progress:
     def end(self, state: str, message: str = "", hint: str = "") -> None:
         """The last word on the job."""
         self._close_stage()
-        self._state = JobState(state, message=message, hint=hint)
+        self._state = JobState(state=state, message=message, hint=hint)
         self._write()
 
     def _close_stage(self) -> None:
@@ -83,10 +66,8 @@ class Progress:
         if not now and time.monotonic() - self._written < WRITE_SECONDS:
             return
         self._write()
-        count = f" {state.step}/{state.steps}" if state.steps else ""
-        left = f", {state.eta:.0f} s left" if state.eta else ""
-        print(f"{state.stage}{count}{left}", file=sys.stderr, flush=True)
+        print(state.text, file=sys.stderr, flush=True)
 
     def _write(self) -> None:
-        write_atomically(self.folder / "state.json", json.dumps(asdict(self._state), ensure_ascii=False) + "\n")
+        write_state(self._state, self.folder)
         self._written = time.monotonic()

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..backend.wire.job_state import CANCELLED, DONE, FAILED, RUNNING, JobState, read_state
 from .errors import UserError
 from .interpreter import HINT, current_environment
-from .job_state import CANCELLED, DONE, FAILED, RUNNING, JobState, read_state
 
 OUTPUT = "backend-output.txt"
 SECONDS_TO_LIST = 60

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import bpy
 
-from ..backend.wire.request import write_atomically
+from ..backend.wire.job_state import FAILED, JobState, read_state, write_state
 from .backend_process import BackendProcess
 from .errors import UserError
-from .job_state import FAILED, JobState, read_state
 
 SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -82,7 +79,7 @@ def _until_finished() -> JobState:
 def _keep(folder: Path, last: JobState) -> None:
     """A killed process leaves "running" behind; the folder shall say what became of the job."""
     if not read_state(folder).finished:
-        write_atomically(folder / "state.json", json.dumps(asdict(last), indent=2, ensure_ascii=False) + "\n")
+        write_state(last, folder)
 
 
 def _redraw() -> None:

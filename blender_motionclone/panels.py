@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..backend.wire.job_state import DONE, FAILED, JobState
 from . import job_runner
-from .job_state import DONE, FAILED, JobState
 
 
 class MOTIONCLONE_PT_sidebar(bpy.types.Panel):

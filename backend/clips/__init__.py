@@ -6,14 +6,13 @@ A clip's frames are uint8 RGB `[n, H, W, 3]` everywhere outside a model.
 from .between import in_between
 from .pictures import read_picture, write_frames
 from .reading import Clip, read_clip
-from .sizes import fit, fit_size
+from .sizes import fit
 from .tensors import to_frames, to_pixels
 from .writing import write_video
 
 __all__ = [
     "Clip",
     "fit",
-    "fit_size",
     "in_between",
     "read_clip",
     "read_picture",

@@ -1,30 +1,9 @@
-"""Frame sizes a model can take, and clips brought to them without stretching."""
+"""Clips brought to a size without stretching."""
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
-
-
-def fit_size(height: int, width: int, area: int, multiple: int) -> tuple[int, int]:
-    """(H, W): multiples of `multiple`, about `area` pixels, nearest to the shape of height x width.
-
-    Shape and area are weighed by ratio, the shape twice as much, and the area is exceeded by a fifth at most, for
-    memory's sake: an area of 4096 with multiple 16 gives a 16:9 shot (48, 80).
-    """
-    aspect = height / width
-    ideal = math.sqrt(area * aspect), math.sqrt(area / aspect)
-    rows, columns = (range(1, math.ceil(2 * side / multiple) + 1) for side in ideal)
-    allowed = [(h, w) for h in rows for w in columns if h * w * multiple**2 <= 1.2 * area] or [(1, 1)]
-
-    def misfit(size: tuple[int, int]) -> float:
-        h, w = size
-        return 2 * abs(math.log(h / w / aspect)) + abs(math.log(h * w * multiple**2 / area))
-
-    h, w = min(allowed, key=misfit)
-    return h * multiple, w * multiple
 
 
 def fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.wire.clip_size import clip_size
 from ..errors import UserError
 from ..neutral_view import make_neutral
-from .clip_size import clip_size, pixel_aspect
 from .frame_times import frame_times
+from .pixel_aspect import pixel_aspect
 from .preserved import preserved
 from .shot import SceneShot
 

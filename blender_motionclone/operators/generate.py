@@ -8,11 +8,11 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.wire.job_state import DONE
 from .. import job_runner
 from ..backend_process import list_models
 from ..capture.job import capture_job, model_named, request_of
 from ..errors import UserError
-from ..job_state import DONE
 from ..preferences import EXTENSION_ROOT, backend_python, jobs_folder
 from .reporting import reporting_errors
 

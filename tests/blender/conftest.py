@@ -45,7 +45,7 @@ def installed(extension_zip):
 
 @pytest.fixture
 def part(installed):
-    """part("capture.clip_size"): a module of the installed add-on."""
+    """part("capture.shot"): a module of the installed add-on."""
     return lambda name: importlib.import_module(f"{PACKAGE}.blender_motionclone.{name}")
 
 

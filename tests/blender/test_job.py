@@ -201,7 +201,7 @@ def test_a_backend_that_does_not_listen_is_ended(scene, jobs, fake_backend, part
 
 def test_the_panel_s_file_registers_a_panel_for_every_state(scene, jobs, fake_backend, part):
     """Drawing needs a window; the helpers take any layout."""
-    panels, job_state = part("panels"), part("job_state")
+    panels = part("panels")
     drawn = []
 
     class Layout:
@@ -209,8 +209,8 @@ def test_the_panel_s_file_registers_a_panel_for_every_state(scene, jobs, fake_ba
             return lambda *given, **named: drawn.append((name, given, named)) or Layout()
 
     panels.draw_form(Layout(), scene.motionclone)
-    panels.draw_progress(Layout(), job_state.JobState(state="running", stage="decoding"))
-    panels.draw_outcome(Layout(), job_state.JobState(state="failed", message="Wrong.", hint="Mend it."))
+    panels.draw_progress(Layout(), panels.JobState(state="running", stage="decoding"))
+    panels.draw_outcome(Layout(), panels.JobState(state="failed", message="Wrong.", hint="Mend it."))
     assert ("operator", ("motionclone.cancel",), {"icon": "CANCEL"}) in drawn
     assert [named["text"] for name, _, named in drawn if name == "label"] == ["Wrong.", "Mend it."]
 

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from blender_motionclone.backend_process import BackendProcess, list_models
-from blender_motionclone.errors import UserError
-from blender_motionclone.interpreter import child_environment, find_interpreter, python_of
-from blender_motionclone.job_state import JobState, read_state
+from tests.extension import ROOT, part
 
-ROOT = Path(__file__).parents[2]
+process, interpreter = part("backend_process"), part("interpreter")
+BackendProcess, list_models = process.BackendProcess, process.list_models
+JobState, read_state, UserError = process.JobState, process.read_state, part("errors").UserError
+child_environment, find_interpreter, python_of = (
+    interpreter.child_environment,
+    interpreter.find_interpreter,
+    interpreter.python_of,
+)
 
 
 def environment_in(folder: Path) -> Path:

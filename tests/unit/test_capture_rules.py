@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backend.clips.sizes import fit_size
-from blender_motionclone.capture.clip_size import clip_size, pixel_aspect
+from backend.wire.clip_size import clip_size
 from blender_motionclone.capture.frame_times import frame_times
+from blender_motionclone.capture.pixel_aspect import pixel_aspect
 
 SHOTS = [
     (1920, 1080),
@@ -20,12 +20,6 @@ SHOTS = [
     (7, 5),
 ]
 MODELS = [(4096, 16), (512 * 512, 64), (512 * 512, 8), (1024 * 1024, 64), (576 * 320, 32)]
-
-
-@pytest.mark.parametrize("width, height", SHOTS)
-@pytest.mark.parametrize("area, multiple", MODELS)
-def test_blender_and_the_backend_choose_the_same_size(width, height, area, multiple):
-    assert clip_size(width / height, area, multiple) == fit_size(height, width, area, multiple)
 
 
 @pytest.mark.parametrize("width, height", SHOTS)

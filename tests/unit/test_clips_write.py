@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.clips import ffmpeg, fit, fit_size, in_between, read_clip, to_frames, to_pixels, write_frames, write_video
+from backend.clips import ffmpeg, fit, in_between, read_clip, to_frames, to_pixels, write_frames, write_video
 from backend.demo_training.moves import random_look, random_motion
 from backend.demo_training.world import draw_clip
 from backend.errors import JobError
+from backend.wire.clip_size import clip_size
 
 
 def drawn(seed: int, kind: str = "subject") -> np.ndarray:
@@ -80,12 +81,12 @@ def test_frames_come_back_as_written(tmp_path):
     ],
 )
 def test_fitting_sizes(shape, area, multiple, size):
-    assert fit_size(*shape, area, multiple) == size
+    assert clip_size(shape[1] / shape[0], area, multiple) == size
 
 
 @pytest.mark.parametrize("height, width", [(100, 1000), (1000, 100), (555, 777), (2160, 4096), (2, 3)])
 def test_fitting_sizes_stay_near_the_area(height, width):
-    h, w = fit_size(height, width, 512 * 512, 64)
+    h, w = clip_size(width / height, 512 * 512, 64)
     assert h % 64 == w % 64 == 0 and 0.5 < h * w / 512**2 <= 1.2
 
 

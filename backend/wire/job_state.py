@@ -1,19 +1,21 @@
-"""How far a job is, as its folder says. Without bpy."""
+"""How far a job is, as its folder says. Standard library only."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+from .request import write_atomically
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
     """state.json. eta: seconds left, or None while unknown; message and hint are for the user."""
 
-    state: str = "queued"
+    state: str = QUEUED
     message: str = ""
     hint: str = ""
     stage: str = ""
@@ -36,6 +38,10 @@ class JobState:
         count = f" {self.step}/{self.steps}" if self.steps else ""
         left = f", {self.eta:.0f} s left" if self.eta is not None else ""
         return f"{self.stage or self.state}{count}{left}"
+
+
+def write_state(state: JobState, folder: Path) -> None:
+    write_atomically(folder / "state.json", json.dumps(asdict(state), indent=2, ensure_ascii=False) + "\n")
 
 
 def read_state(folder: Path) -> JobState:

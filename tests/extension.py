@@ -1,0 +1,23 @@
+"""The checkout as the package that Blender makes of it, so that the add-on's relative imports work outside Blender."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parents[1]
+NAME = "motionclone_extension"
+
+
+def part(name: str) -> ModuleType:
+    """part("backend_process"): a module of the add-on that needs no bpy."""
+    if NAME not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
+        assert spec is not None
+        sys.modules[NAME] = importlib.util.module_from_spec(spec)
+    return importlib.import_module(f"{NAME}.blender_motionclone.{name}")
