@@ -94,7 +94,8 @@ def _run_pytest(python: Path, arguments: Sequence[str], limit: int, surroundings
     with tempfile.TemporaryDirectory(prefix="motionclone-") as folder:
         report = Path(folder) / "report.xml"
         command = [str(python), "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
-        threads = os.environ.get("OMP_NUM_THREADS", "2")
+        # The tests' models are tiny, and on a busy machine two threads mostly wait for each other.
+        threads = os.environ.get("OMP_NUM_THREADS", "1")
         code = run_limited(command, limit, {"OMP_NUM_THREADS": threads, **surroundings})
         count = read_report(report)
     if count is None or (code and not count.failed):
