@@ -39,7 +39,7 @@ def generate(
         initial_noise(model, take),
         plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps),
         model.alphas,
-        Strength(s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form),
+        Strength(s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, s.mean_shift),
         lambda z, t: denoise.pair(z, t, negative, positive),
         lambda z, t: denoise(z, t, negative),
         MotionGuidance(model.unet, denoise, positive, motion) if motion and s.motion_weight > 0 else None,

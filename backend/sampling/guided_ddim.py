@@ -25,6 +25,7 @@ class Strength:
     cfg_form: str
     motion_weight: float
     score_form: str
+    mean_shift: bool = True
 
 
 @torch.no_grad()
@@ -40,18 +41,17 @@ def sample(
 ) -> Tensor:
     """Denoises `latents` [1, 4, F, h, w] over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
 
-    alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step.
+    alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step: of
+    the score as it was taken from the noise prediction and of the loss before its weight, None in unguided steps.
     JobError when the numbers are no longer finite.
     """
     z = latents
     for step in steps:
         t = step.timestep
-        score = loss = None
+        gradient = loss = None
         if guidance is not None and step.ramp > 0:
             eps_u = predict_negative(z, t)
             eps_c, gradient, loss = guidance(z, t)
-            weight = strength.motion_weight * step.ramp
-            loss, score = weight * loss, weight * gradient
         else:
             eps_u, eps_c = predict(z, t)
         base = eps_c if strength.cfg_form == "paper" else eps_u
@@ -59,16 +59,25 @@ def sample(
 
         alpha, alpha_next = float(alphas[t]), float(alphas[step.next_timestep]) if step.next_timestep >= 0 else 1.0
         clean = (z - (1 - alpha) ** 0.5 * eps) / alpha**0.5  # the score does not touch the clean estimate
-        direction = eps
-        if score is not None:
-            score = (1 - alpha) ** 0.5 * score
-            if strength.score_form == "relative":
-                score = score * (weight * eps.norm() / score.norm().clamp(min=1e-20))
+        direction, score = eps, None
+        if gradient is not None:
+            score = _score(gradient, eps, alpha, step.ramp, strength)
             direction = eps - score
         z = alpha_next**0.5 * clean + (1 - alpha_next) ** 0.5 * direction
         _check_finite(z, step)
         after_step(step, z, score, loss)
     return z
+
+
+def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: Strength) -> Tensor:
+    """What guidance adds to the noise prediction `eps`, in one of its forms; all of shape [1, 4, F, h, w]."""
+    weight = strength.motion_weight * ramp
+    if not strength.mean_shift:
+        # The loss also falls when frames are tinted apart instead of moving things; that way is closed here.
+        gradient = gradient - gradient.mean((-2, -1), keepdim=True)
+    if strength.score_form == "relative":
+        return gradient * (weight * eps.norm() / gradient.norm().clamp(min=1e-20))
+    return (1 - alpha) ** 0.5 * weight * gradient
 
 
 def _check_finite(z: Tensor, step: Step) -> None:

@@ -27,6 +27,7 @@ class Settings:
     score_form: str = (
         "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
     )
+    mean_shift: bool = True  # whether the score may shift a frame's mean, as published; off, colours drift less
     cfg_scale: float = 7.5  # classifier-free guidance
     cfg_form: str = "paper"  # 'paper': c + s (c - u), an effective scale of s + 1; 'standard': u + s (c - u)
     representation_timestep: int = 400  # noise level t at which the reference's motion is read

@@ -52,7 +52,7 @@ def run(recorded, representation, unet, denoiser, alphas):
         heard["latents"][step.index] = z
         if score is not None:
             heard["gradients"].append(score / float(1 - alphas[step.timestep]) ** 0.5)
-            heard["losses"].append(loss)
+            heard["losses"].append(chosen["motion_weight"] * step.ramp * loss)
 
     sample(
         tensors["initial_latents"],

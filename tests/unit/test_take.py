@@ -12,6 +12,7 @@ from backend.models.components import load_components
 from backend.models.entry import find_entry
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
+from backend.sampling.guided_ddim import Strength, _score
 from backend.take import Take, generate, initial_noise
 from backend.wire.settings import resolve
 
@@ -141,3 +142,18 @@ def test_latents_and_pixels_of_any_shape(model):
     latents = encode_pixels(model, pixels)
     assert latents.shape == (1, 4, 3, 4, 10)
     assert decode_latents(model, latents, nothing).shape == pixels.shape
+
+
+def test_a_score_without_mean_shift_leaves_frame_means_alone():
+    gradient, eps = torch.randn(1, 4, 8, 6, 10) + 3, torch.randn(1, 4, 8, 6, 10)
+    for form in ("raw", "relative"):
+        free = _score(gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, form))
+        bound = _score(gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, form, mean_shift=False))
+        assert free.mean((-2, -1)).abs().min() > 1e-3
+        assert bound.mean((-2, -1)).abs().max() < 1e-6
+
+
+def test_a_relative_score_is_its_share_of_the_noise_prediction():
+    gradient, eps = torch.randn(1, 4, 8, 6, 10), torch.randn(1, 4, 8, 6, 10)
+    score = _score(1e-9 * gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, "relative"))
+    assert float(score.norm() / eps.norm()) == pytest.approx(0.05, rel=1e-4)
