@@ -24,7 +24,7 @@ from ..errors import JobError
 from ..job import motion_of
 from ..models.codec import decode_latents, embed_text
 from ..models.components import Components, load_components
-from ..models.entry import find_entry
+from ..models.entry import ModelEntry, find_entry
 from ..take import Take, generate
 from ..wire.settings import SettingError, parse_assignment, resolve
 from .cases import Case, motion_cases
@@ -43,8 +43,9 @@ class Run:
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    find_entry(options.model)
-    runs = [Run("unguided", UNGUIDED), Run("default", {}), *map(_named_run, options.compare), Run("ceiling", None)]
+    entry = find_entry(options.model)
+    compared = [_named_run(text, entry) for text in options.compare]
+    runs = [Run("unguided", UNGUIDED), Run("default", {}), *compared, Run("ceiling", None)]
     if options.only_compared:
         runs = [run for run in runs if run.name != "default"]
     cases = motion_cases(tuning=options.tuning)[:: options.every]
@@ -91,11 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _named_run(text: str) -> Run:
+def _named_run(text: str, entry: ModelEntry) -> Run:
     name, _, assignments = text.partition(":")
     try:
         settings = dict(parse_assignment(part) for part in assignments.split())
-        resolve({}, settings)
+        resolve(entry.settings, settings)
     except SettingError as error:
         raise JobError(f"--compare {text!r}: {error}", "It takes 'name:key=value key=value'.") from None
     return Run(name, settings)

@@ -41,8 +41,8 @@ def sample(
 ) -> Tensor:
     """Denoises `latents` [1, 4, F, h, w] over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
 
-    alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step: of
-    the score as it was taken from the noise prediction and of the loss before its weight, None in unguided steps.
+    alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step,
+    with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps.
     JobError when the numbers are no longer finite.
     """
     z = latents
