@@ -91,8 +91,8 @@ def _typed(key: str, value: Any, kind: str) -> Any:
         typed = _PARSERS[kind](value)
     except (TypeError, ValueError):
         raise SettingError(f"{key} cannot be {value!r}; it must be {_KIND_NAMES[kind]}.") from None
-    low, high = BOUNDS.get(key, (None, None))
-    if low is not None and not low <= typed <= high:
+    if key in BOUNDS and not BOUNDS[key][0] <= typed <= BOUNDS[key][1]:
+        low, high = BOUNDS[key]
         raise SettingError(f"{key} is {typed}; it must lie between {low:g} and {high:g}.")
     if key in CHOICES and typed not in CHOICES[key]:
         raise SettingError(f"{key} is {typed!r}; it can be {' or '.join(CHOICES[key])}.")
