@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL, UNetMotionModel
 from diffusers.models.attention_processor import AttentionProcessor, AttnProcessor2_0
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
 from ..motion.attention import ExplicitAttention
 from . import architecture, tokenizer
@@ -25,6 +26,7 @@ from .moves import random_look, random_motion
 from .trainer import Trainer
 from .world import FRAMES, draw_clip
 
+SHIPPED = Path(__file__).parents[1] / "models" / "demo"
 FRAME_BATCH = 24
 CLIP_BATCH = 2
 RATES = {"frames": 1.2e-3, "clips": 8e-4}
@@ -45,12 +47,16 @@ class Denoiser:
         self.text_encoder = architecture.text_encoder(self.tokenizer)
         self.unet = architecture.unet().to(memory_format=torch.channels_last)
         self.unet.set_attn_processor(fastest_processors(self.unet))
-        self.vae = (
-            AutoencoderKL.from_pretrained(state / "vae").to(memory_format=torch.channels_last).requires_grad_(False)
-        )
+        self.vae = _autoencoder(state).to(memory_format=torch.channels_last).requires_grad_(False)
         self.alphas = architecture.scheduler().alphas_cumprod
         ratio = self.alphas / (1 - self.alphas)
         self.weights = ((ratio + LEAST_WEIGHT).clamp(max=MOST_WEIGHT) / ratio).clamp(max=MOST_NOISE_WEIGHT)
+
+    def load_shipped(self) -> None:
+        self.unet.load_state_dict(
+            UNetMotionModel.from_pretrained(SHIPPED / "unet", low_cpu_mem_usage=False).state_dict()
+        )
+        self.text_encoder.load_state_dict(CLIPTextModel.from_pretrained(SHIPPED / "text_encoder").float().state_dict())
 
     @torch.no_grad()
     def encode(self, clips: np.ndarray) -> Tensor:
@@ -83,6 +89,12 @@ class Denoiser:
         if high.any():  # the clean-latent error where the caption decides most
             figures["high_noise"] = float((errors * self.weights[t])[high].detach().mean())
         return loss, figures
+
+
+def _autoencoder(state: Path) -> AutoencoderKL:
+    """The one trained here, else the shipped one."""
+    trained = state / "vae"
+    return AutoencoderKL.from_pretrained(trained if trained.exists() else SHIPPED / "vae", low_cpu_mem_usage=False)
 
 
 def fastest_processors(unet: UNetMotionModel) -> dict[str, AttentionProcessor]:
@@ -119,11 +131,17 @@ def motion_modules_bypassed(unet: nn.Module, bypass: bool) -> Iterator[None]:
 
 
 def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -> None:
-    """stage 'frames' or 'clips'; the first run of 'clips' starts from the smoothed parameters of 'frames'."""
+    """stage 'frames' or 'clips'; the first run of 'clips' starts from the smoothed parameters of 'frames'.
+
+    Without checkpoints of 'frames' it goes on from the shipped model.
+    """
     model = Denoiser(state)
     parts = [model.unet, model.text_encoder]
     if stage == "clips" and not (state / "clips.pt").exists():
-        Trainer("frames", parts, state, rate=0, decay=0, averaging=0).use_average()
+        if (state / "frames.pt").exists():
+            Trainer("frames", parts, state, rate=0, decay=0, averaging=0).use_average()
+        else:
+            model.load_shipped()
     trainer = Trainer(
         stage, parts, state, rate=RATES[stage], decay=1e-2, averaging=0.998 if stage == "frames" else 0.9985
     )
