@@ -63,7 +63,8 @@ def _run(folder: Path, print_result: bool) -> None:
             result = run_job(folder, progress)
         progress.end("done")
     except (Cancelled, KeyboardInterrupt):
-        progress.end("cancelled", "The job was cancelled.")
+        with suppress(OSError):  # the folder may have become unwritable; the user has what they asked for
+            progress.end("cancelled", "The job was cancelled.")
         raise Cancelled from None
     except Exception as error:
         problem = _in_words(error, folder)

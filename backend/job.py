@@ -24,7 +24,7 @@ from .motion_score import motion_score
 from .progress import Progress
 from .take import Take, generate
 from .wire.request import JobRequest, RequestError, read_request, write_atomically
-from .wire.settings import SettingError, Settings, resolve
+from .wire.settings import SettingError, Settings
 
 MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
 
@@ -60,7 +60,7 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
     try:
         request = read_request(folder)
         entry = find_entry(request.model)
-        return request, entry, resolve({"frames": entry.clip.frames} | entry.settings, request.settings)
+        return request, entry, entry.settings_for(request.settings)
     except (RequestError, SettingError) as error:
         raise JobError(str(error), "Mend it and run the job again.") from None
 
@@ -72,11 +72,6 @@ def read_reference(folder: Path, entry: ModelEntry, settings: Settings) -> np.nd
         raise JobError(
             f"{folder} holds {len(frames)} frames; the setting frames is {settings.frames}.",
             "Make the job again with `clone` or the panel, or set frames to that number.",
-        )
-    if len(frames) > entry.clip.most_frames:
-        raise JobError(
-            f"The model {entry.name!r} makes at most {entry.clip.most_frames} frames; frames is {len(frames)}.",
-            "Lower the setting frames.",
         )
     multiple = entry.clip.multiple
     if any(side % multiple for side in frames.shape[1:3]):
@@ -129,7 +124,6 @@ def _write_result(
         "settings": asdict(settings),
         "motion_score": score,
         "seconds": dict(progress.seconds),
-        "notes": progress.notes,
         "device": str(model.unet.device),
         "precision": str(model.unet.dtype).removeprefix("torch."),
         "memory_bytes": _peak_memory(),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,9 +10,9 @@ from .clips import fit, read_clip, write_frames
 from .errors import JobError
 from .models.entry import find_entry
 from .wire.clip_size import clip_size
-from .wire.folders import data_folder
+from .wire.folders import data_folder, new_job_name
 from .wire.request import JobRequest, Shot, write_request
-from .wire.settings import SettingError, parse_assignment, resolve
+from .wire.settings import SettingError, parse_assignment
 
 FOLDER_FPS = 24.0  # frames from a folder carry no rate
 
@@ -24,7 +22,7 @@ def make_job(options: Namespace) -> Path:
     entry = find_entry(options.model)
     try:
         chosen = dict(parse_assignment(text) for text in options.set)
-        settings = resolve({"frames": entry.clip.frames} | entry.settings, chosen)
+        settings = entry.settings_for(chosen)
     except SettingError as error:
         raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
     clip = read_clip(options.clip, frames=settings.frames)
@@ -39,6 +37,7 @@ def make_job(options: Namespace) -> Path:
         seed=options.seed,
         settings=chosen,
         shot=Shot(frames=clip.total, fps=clip.fps or FOLDER_FPS),
+        notes=list(clip.notes),
     )
     write_request(request, folder)
     for note in clip.notes:
@@ -47,7 +46,7 @@ def make_job(options: Namespace) -> Path:
 
 
 def _new_folder(chosen: Path | None) -> Path:
-    folder = chosen or data_folder() / "jobs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    folder = chosen or data_folder() / "jobs" / new_job_name()
     if (folder / "job.json").exists():
         raise JobError(f"{folder} holds a job already.", "Choose another folder, or run that job with `run`.")
     try:

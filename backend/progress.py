@@ -19,7 +19,6 @@ class Progress:
     def __init__(self, folder: Path):
         self.folder = folder
         self.seconds: dict[str, float] = {}
-        self.notes: list[str] = []
         self._cancelled = False
         self._state = JobState(state=RUNNING)
         self._written = 0.0
@@ -28,11 +27,6 @@ class Progress:
     def cancel(self) -> None:
         """Asks the job to stop at its next step; safe to call from a signal handler."""
         self._cancelled = True
-
-    def note(self, sentence: str) -> None:
-        """Says something the user should know but need not act on."""
-        self.notes.append(sentence)
-        print(sentence, file=sys.stderr, flush=True)
 
     def stage(self, name: str, steps: int = 0) -> None:
         """Begins a stage of so many steps. Cancelled when the user has asked to stop."""

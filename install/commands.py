@@ -28,9 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit code 0; 1 for something the user can mend or a failed test; 2 for usage; 130 when interrupted."""
     chosen = _parser().parse_args(arguments)
     _speak_utf8()
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
         return _run(chosen)
     except InstallError as error:

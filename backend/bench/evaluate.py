@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -62,15 +62,6 @@ def control(cases: Sequence[Case], clips: Sequence[np.ndarray]) -> dict[str, flo
             [np.diag(matrix).mean(), others.mean() if others.size else NOT_ASKED, ranks.mean(), (ranks == 1).mean()]
         )
     return dict(zip(("own", "other", "rank", "nearest"), np.mean(rows, 0).tolist()))
-
-
-def figures_of(
-    cases: Sequence[Case], generate: Callable[[Case], np.ndarray]
-) -> tuple[dict[str, list[float]], list[np.ndarray]]:
-    """Generates and judges one clip per case: figure -> values in the order of the cases, and the clips themselves."""
-    clips = [generate(case) for case in cases]
-    judged = [evaluate(case, clip) for case, clip in zip(cases, clips)]
-    return {name: [one[name] for one in judged] for name in FIGURES}, clips
 
 
 def summary(runs: Mapping[str, Mapping[str, Sequence]], base: str | None = None) -> dict[str, dict[str, Interval]]:

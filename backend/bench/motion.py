@@ -26,7 +26,7 @@ from ..models.codec import decode_latents, embed_text
 from ..models.components import Components, load_components
 from ..models.entry import ModelEntry, find_entry
 from ..take import Take, generate
-from ..wire.settings import SettingError, parse_assignment, resolve
+from ..wire.settings import SettingError, parse_assignment
 from .cases import Case, motion_cases
 from .evaluate import FIGURES, control, evaluate, summary, table
 
@@ -96,7 +96,7 @@ def _named_run(text: str, entry: ModelEntry) -> Run:
     name, _, assignments = text.partition(":")
     try:
         settings = dict(parse_assignment(part) for part in assignments.split())
-        resolve(entry.settings, settings)
+        entry.settings_for(settings)
     except SettingError as error:
         raise JobError(f"--compare {text!r}: {error}", "It takes 'name:key=value key=value'.") from None
     return Run(name, settings)
@@ -130,8 +130,8 @@ def _start_process(model: str, tuning: bool) -> None:
 
 
 def _clip_of(chosen: dict[str, str], number: int, seed: int) -> np.ndarray:
-    case, entry = _cases[number], _model.entry
-    settings = resolve({"frames": entry.clip.frames} | entry.settings, chosen)
+    case = _cases[number]
+    settings = _model.entry.settings_for(chosen)
     take = Take(
         frames=len(case.reference),
         size=case.reference.shape[1:3],

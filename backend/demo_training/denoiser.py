@@ -30,6 +30,8 @@ SHIPPED = Path(__file__).parents[1] / "models" / "demo"
 FRAME_BATCH = 24
 CLIP_BATCH = 2
 RATES = {"frames": 1.2e-3, "clips": 8e-4}
+SHAPES = ((64, 64), (48, 80), (80, 48))  # height and width of the clips of a batch: square, wide, tall
+SHAPE_SHARES = (0.75, 0.2, 0.05)
 HIGH_NOISE_SHARE = 0.4  # of the timesteps are drawn from the noisier half, where layout, colour and motion are decided
 # The loss weighs the clean-latent error by the signal-to-noise ratio within these bounds. At high noise the plain loss
 # hardly sees that error, and the text is then barely learnt.
@@ -104,15 +106,16 @@ def fastest_processors(unet: UNetMotionModel) -> dict[str, AttentionProcessor]:
 
 
 def drawn_batches(stage: str, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Endless batches of clips uint8 [n, F, 64, 64, 3] (F = 1 in the stage of frames) with their captions."""
+    """Endless batches of clips uint8 [n, F, H, W, 3] of one of SHAPES (F = 1 in the stage of frames) with captions."""
     while True:
         clips, captions = [], []
+        size = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
         for _ in range(CLIP_BATCH if stage == "clips" else FRAME_BATCH // FRAMES_OF_A_MOTION):
             motion = random_motion(rng)
             choices = [None] if stage == "clips" else [[int(f)] for f in rng.choice(FRAMES, FRAMES_OF_A_MOTION, False)]
             for frames in choices:
                 look = random_look(rng)
-                clips.append(draw_clip(look, motion, frames=frames))
+                clips.append(draw_clip(look, motion, size, frames))
                 captions.append(training_caption(look, rng))
         yield np.stack(clips), captions
 

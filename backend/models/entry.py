@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ..errors import JobError
 from ..wire.folders import data_folder
 from ..wire.names import nearest
+from ..wire.settings import SettingError, Settings, resolve
 
 SHIPPED = Path(__file__).parent / "entries"
 
@@ -36,6 +38,15 @@ class ModelEntry:
     folder: Path
     clip: ClipForm
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def settings_for(self, chosen: Mapping[str, Any]) -> Settings:
+        """This model's settings, overlaid by what a job chose. SettingError names a setting that cannot be."""
+        settings = resolve({"frames": self.clip.frames} | self.settings, chosen)
+        if settings.frames > self.clip.most_frames:
+            raise SettingError(
+                f"frames is {settings.frames}; the model {self.name!r} makes at most {self.clip.most_frames} frames."
+            )
+        return settings
 
 
 def user_entries_folder() -> Path:

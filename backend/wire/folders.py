@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
+import time
 from pathlib import Path
+
+
+def new_job_name() -> str:
+    """A name for a job's folder, made from time and chance, never from the prompt; names sort by age."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def data_folder() -> Path:

@@ -28,7 +28,8 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """One take. settings: only what differs from the model's own tuned ones; model: a model entry's name."""
+    """One take. settings: only what differs from the model's own tuned ones; model: a model entry's name; notes: what
+    was changed to make the reference fit, in sentences for the user."""
 
     prompt: str
     shot: Shot
@@ -36,6 +37,7 @@ class JobRequest:
     model: str = "demo"
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     version: int = VERSION
 
 
@@ -87,6 +89,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "Shot": (dict,),
     "dict[str, Any]": (dict,),
+    "list[str]": (list,),
 }
 
 

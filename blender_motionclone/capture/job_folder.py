@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...backend.wire.folders import new_job_name
 from ..errors import UserError
 
 PLACE = "blender.json"
@@ -18,8 +17,8 @@ PLACE = "blender.json"
 
 @contextmanager
 def new_job_folder(jobs: Path) -> Iterator[Path]:
-    """Makes <jobs>/<id>; takes it away again when the block fails. Ids come from time and chance, never the prompt."""
-    folder = jobs / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    """Makes a folder in `jobs`; takes it away again when the block fails."""
+    folder = jobs / new_job_name()
     try:
         folder.mkdir(parents=True)
     except OSError as error:

@@ -90,6 +90,7 @@ def test_a_short_clip_is_stretched_and_it_is_said(clone, tmp_path):
     assert code == 0
     assert len(read_clip(job / "reference").frames) == 8
     assert "3 frames" in err
+    assert "3 frames" in json.loads((job / "result.json").read_text())["request"]["notes"][0]
 
 
 @pytest.mark.parametrize(
