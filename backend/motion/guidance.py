@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..sampling.schedule import Step
 from .recorder import AttentionMaps, recording
 from .representation import Denoise, MotionRepresentation
 
@@ -22,13 +23,13 @@ def motion_loss(maps: AttentionMaps, reference: MotionRepresentation) -> Tensor:
 
 
 class MotionGuidance:
-    """Guidance as a function of latents and timestep, ready to be handed to the sampler."""
+    """Guidance as a function of latents and step, ready to be handed to the sampler."""
 
     def __init__(self, unet: nn.Module, denoise: Denoise, text: Tensor, reference: MotionRepresentation):
         """text [1, L, C]: the positive prompt's embedding, with which the current motion is read."""
         self._unet, self._denoise, self._text, self._reference = unet, denoise, text, reference
 
-    def __call__(self, latents: Tensor, timestep: int) -> tuple[Tensor, Tensor, float]:
+    def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
         """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss.
 
         One pass serves both: it records gradients up to the last recorded attention and goes on without.
@@ -38,7 +39,7 @@ class MotionGuidance:
             freed = torch.no_grad()
             with recording(self._unet, self._reference.layers, when_complete=freed.__enter__) as maps:
                 try:
-                    predicted = self._denoise(latents, timestep, self._text)
+                    predicted = self._denoise(latents, step.timestep, self._text)
                 finally:
                     freed.__exit__(None, None, None)
             loss = motion_loss(maps, self._reference)

@@ -13,8 +13,8 @@ from .schedule import Step
 
 # Latents [1, 4, F, h, w], timestep -> the noise predicted with the negative and with the positive prompt.
 Predict = Callable[[Tensor, int], tuple[Tensor, Tensor]]
-# Latents, timestep -> the noise predicted with the positive prompt, d loss / d latents, the loss.
-Guidance = Callable[[Tensor, int], tuple[Tensor, Tensor, float]]
+# Latents, step -> the noise predicted with the positive prompt, d loss / d latents, the loss.
+Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def sample(
         gradient = loss = None
         if guidance is not None and step.ramp > 0:
             eps_u = predict_negative(z, t)
-            eps_c, gradient, loss = guidance(z, t)
+            eps_c, gradient, loss = guidance(z, step)
         else:
             eps_u, eps_c = predict(z, t)
         base = eps_c if strength.cfg_form == "paper" else eps_u

@@ -13,6 +13,7 @@ from backend.models.entry import find_entry
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
 from backend.sampling.guided_ddim import Strength, _score
+from backend.sampling.schedule import Step
 from backend.take import Take, generate, initial_noise
 from backend.wire.settings import resolve
 
@@ -84,6 +85,10 @@ def test_weight_zero_equals_diffusers_own_ddim(model, take):
     torch.testing.assert_close(ours, z, rtol=1e-3, atol=1e-4)
 
 
+def step_at(timestep):
+    return Step(index=0, timestep=timestep, next_timestep=-1, ramp=1.0)
+
+
 def test_the_same_seed_gives_the_same_take_and_another_another(model, take, motion):
     first = generate(model, take, motion, nothing)
     assert torch.equal(first, generate(model, take, motion, nothing))
@@ -96,16 +101,16 @@ def test_guidance_lowers_the_distance_to_the_reference(model, take, motion, form
     guided = generate(model, with_settings(take, motion_weight=weight, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
     measure = MotionGuidance(model.unet, model.denoise, take.positive, motion)
-    assert measure(guided, 10)[2] < measure(plain, 10)[2]
+    assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 
 def test_the_gradient_is_the_true_one(model, take, motion):
     """Against a finite difference along the gradient: stopping after the last recorded attention loses nothing."""
     guide = MotionGuidance(model.unet, model.denoise, take.positive, motion)
     z = initial_noise(model, take)
-    _, gradient, _ = guide(z, 700)
+    _, gradient, _ = guide(z, step_at(700))
     direction = gradient / gradient.norm()
-    ahead, behind = (guide(z + sign * 0.5 * direction, 700)[2] for sign in (1, -1))
+    ahead, behind = (guide(z + sign * 0.5 * direction, step_at(700))[2] for sign in (1, -1))
     assert ahead - behind == pytest.approx(float(gradient.norm()), rel=0.05)
 
 
