@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-WEIGHTS = "*.safetensors"
+from .wire.folders import data_folder
+from .wire.request import write_atomically
+
+MOST_REMEMBERED = 1000
 
 
-def of_folder(folder: Path) -> dict[str, str]:
-    """Hashes of all weight files in a model's folder, by their path in it."""
-    return {
-        path.relative_to(folder).as_posix(): _of_file(path, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(folder.rglob(WEIGHTS))
-    }
+def of_files(files: Mapping[str, Path]) -> dict[str, str]:
+    """Hashes of files by the names given. A file hashed before is not read again, unless its size or time changed."""
+    known = _remembered()
+    hashes, new = {}, False
+    for name, path in files.items():
+        state = path.stat()
+        stamp = [state.st_size, state.st_mtime_ns]
+        seen = known.pop(str(path), None)
+        if not _fits(seen, stamp):
+            with path.open("rb") as file:
+                seen, new = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()], True
+        known[str(path)] = seen  # now the latest: the oldest are forgotten
+        hashes[name] = seen[2]
+    if new:
+        _remember(known)
+    return hashes
 
 
 def of_frames(frames: np.ndarray) -> str:
@@ -28,8 +43,24 @@ def of_text(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-@lru_cache
-def _of_file(path: Path, size: int, changed: int) -> str:
-    """size and changed only tell a replaced file from the one hashed before."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _fits(seen: object, stamp: list[int]) -> bool:
+    return isinstance(seen, list) and len(seen) == 3 and seen[:2] == stamp and isinstance(seen[2], str)
+
+
+def _remembered() -> dict[str, list]:
+    """Path to [size, time of change, hash]; empty when the file is absent or damaged."""
+    try:
+        content = json.loads(_memory().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _remember(known: dict[str, list]) -> None:
+    with suppress(OSError):  # without the memory, hashing takes its time again; nothing else is lost
+        _memory().parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(_memory(), json.dumps(dict(list(known.items())[-MOST_REMEMBERED:]), indent=0))
+
+
+def _memory() -> Path:
+    return data_folder() / "hashes.json"

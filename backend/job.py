@@ -86,7 +86,7 @@ def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> M
     """The reference's motion representation, from the cache when it was read before."""
     t = settings.representation_timestep
     reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED)
-    weights = sorted(fingerprint.of_folder(model.entry.folder).items())
+    weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
 
     def extract():
         latents = encode_pixels(model, to_pixels(reference))
@@ -127,7 +127,7 @@ def _write_result(
         "device": str(model.unet.device),
         "precision": str(model.unet.dtype).removeprefix("torch."),
         "memory_bytes": _peak_memory(),
-        "model_hashes": fingerprint.of_folder(model.entry.folder),
+        "model_hashes": fingerprint.of_files(model.entry.weight_files()),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,

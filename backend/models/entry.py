@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,10 @@ from ..wire.names import nearest
 from ..wire.settings import SettingError, Settings, resolve
 
 SHIPPED = Path(__file__).parent / "entries"
+WEIGHTS = "*.safetensors"
+# Single paths an entry may name, besides the LoRAs with their strengths.
+PARTS = ("folder", "base", "config", "motion_module", "vae")
+PATHS = (*PARTS, "sparse_rgb", "sparse_scribble", "depth_control", "tiny_vae")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +35,39 @@ class ClipForm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AddOn:
+    """A LoRA's file, and how strongly its change is added to the weights (0: not at all)."""
+
+    file: Path
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """name: what --model takes; folder: a diffusers folder, relative to the entry's file; settings: tuned defaults."""
+    """name: what --model takes; settings: tuned defaults; source: the entry's own file. Paths are absolute.
+
+    Either `folder`: a complete diffusers folder; or `base`: SD1.5 as a diffusers folder or a single file, and
+    `motion_module`: a diffusers folder or an AnimateDiff file. `config`: a diffusers folder of which only the tokenizer
+    and the configs are read, because a single file holds neither. `vae` takes the place of the base's own.
+    """
 
     name: str
     title: str
-    folder: Path
     clip: ClipForm
+    folder: Path | None = None
+    base: Path | None = None
+    config: Path | None = None
+    motion_module: Path | None = None
+    vae: Path | None = None
+    domain_adapter: AddOn | None = None
+    loras: tuple[AddOn, ...] = ()
+    motion_loras: tuple[AddOn, ...] = ()
+    sparse_rgb: Path | None = None
+    sparse_scribble: Path | None = None
+    depth_control: Path | None = None
+    tiny_vae: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    source: Path = Path()
 
     def settings_for(self, chosen: Mapping[str, Any]) -> Settings:
         """This model's settings, overlaid by what a job chose. SettingError names a setting that cannot be."""
@@ -48,31 +78,83 @@ class ModelEntry:
             )
         return settings
 
+    def add_ons(self) -> dict[str, AddOn]:
+        """All LoRAs by the key that names them, in the order in which they are written."""
+        named = {"domain_adapter": self.domain_adapter} if self.domain_adapter else {}
+        for key in ("loras", "motion_loras"):
+            named |= {f"{key}[{i}]": add_on for i, add_on in enumerate(getattr(self, key))}
+        return named
+
+    def paths(self) -> dict[str, Path]:
+        """Every path the entry names, by its key."""
+        single = {key: path for key in PATHS if (path := getattr(self, key)) is not None}
+        return single | {key: add_on.file for key, add_on in self.add_ons().items()}
+
+    def missing(self) -> dict[str, Path]:
+        return {key: path for key, path in self.paths().items() if not path.exists()}
+
+    def weight_files(self) -> dict[str, Path]:
+        """Every weight file the model is made of, by a name that tells its part, and a LoRA's strength."""
+        files: dict[str, Path] = {}
+        for key, path in self.paths().items():
+            if key in self.add_ons():
+                strength = self.add_ons()[key].strength
+                files |= {f"{key} {path.name} x {strength:g}": path} if strength else {}
+            elif path.is_file():
+                files[f"{key}/{path.name}"] = path
+            elif key != "config":
+                parts = [path / part for part in ("unet", "text_encoder", "vae")] if key == "base" else [path]
+                start = "" if key == "folder" else f"{key}/"
+                found = sorted(file for part in parts for file in part.rglob(WEIGHTS))
+                files |= {start + file.relative_to(path).as_posix(): file for file in found}
+        return files
+
 
 def user_entries_folder() -> Path:
     return data_folder() / "models"
 
 
-def all_entries() -> dict[str, ModelEntry]:
-    """The shipped entries, then the user's own, which may not take a shipped name."""
+def read_entries() -> tuple[dict[str, ModelEntry], list[JobError]]:
+    """The shipped entries, then the user's own, which may not take another's name; and what is wrong with others."""
     entries: dict[str, ModelEntry] = {}
+    problems = []
     for folder in (SHIPPED, user_entries_folder()):
         for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
-            entry = read_entry(path)
+            try:
+                entry = read_entry(path)
+            except JobError as error:
+                problems.append(error)
+                continue
             if entry.name in entries:
-                raise JobError(f"{path} names the model {entry.name!r}, which exists already.", "Give it another name.")
-            entries[entry.name] = entry
-    return entries
+                text = f"{path} names the model {entry.name!r}, which {entries[entry.name].source} has named already."
+                problems.append(JobError(text, "Give it another name."))
+            else:
+                entries[entry.name] = entry
+    return entries, problems
+
+
+def all_entries() -> dict[str, ModelEntry]:
+    """The readable entries; one that is wrong does not take the others away."""
+    return read_entries()[0]
 
 
 def find_entry(name: str) -> ModelEntry:
-    entries = all_entries()
+    """JobError when there is no such entry, or when a file that it names is not there."""
+    entries, problems = read_entries()
     if name not in entries:
+        wrong = f" Not readable: {problems[0]}" if problems else ""
         raise JobError(
             f"There is no model {name!r}{nearest(name, entries)}",
-            f"Models here: {', '.join(entries)}. Your own go into {user_entries_folder()}.",
+            f"Models here: {', '.join(entries)}. Your own go into {user_entries_folder()}.{wrong}",
         )
-    return entries[name]
+    entry = entries[name]
+    if missing := entry.missing():
+        named = ", ".join(f"{key} ({path})" for key, path in missing.items())
+        raise JobError(
+            f"The model {name!r} names files that are not there: {named}.",
+            f"Put them there, or mend the paths in {entry.source}.",
+        )
+    return entry
 
 
 def read_entry(path: Path) -> ModelEntry:
@@ -82,18 +164,58 @@ def read_entry(path: Path) -> ModelEntry:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise JobError(f"The model entry {path} cannot be read ({error}).", "Mend or remove the file.") from None
     try:
-        clip = ClipForm(**_checked(content.get("clip", {}), ClipForm))
-        values = _checked(content, ModelEntry) | {"clip": clip}
-        return ModelEntry(**values | {"folder": (path.parent / values["folder"]).resolve()})
-    except (TypeError, KeyError) as error:
+        values = _checked(content, ModelEntry)
+        values["clip"] = ClipForm(**_checked(values.get("clip", {}), ClipForm))
+        for key in PATHS:
+            if key in values:
+                values[key] = _path(values[key], key, path)
+        if "domain_adapter" in values:
+            values["domain_adapter"] = _add_on(values["domain_adapter"], "domain_adapter", path)
+        for key in ("loras", "motion_loras"):
+            several = values.get(key, [])
+            if not isinstance(several, list):
+                raise TypeError(f"{key} must be a list")
+            values[key] = tuple(_add_on(one, f"{key}[{i}]", path) for i, one in enumerate(several))
+        _check_parts(values)
+        return ModelEntry(**values | {"source": path})
+    except (TypeError, ValueError) as error:
+        reason = str(error).removeprefix("ModelEntry.__init__() ").removeprefix("ClipForm.__init__() ").rstrip(".")
         raise JobError(
-            f"The model entry {path} is not right: {error}.", "Compare it with the shipped entries."
+            f"The model entry {path} is not right: {reason}.", "Compare it with the shipped entries and the README."
         ) from None
 
 
 def _checked(content: Any, kind: type) -> dict[str, Any]:
-    known = [f.name for f in fields(kind)]
+    if not isinstance(content, dict):
+        raise TypeError(f"{content!r} must be a table")
+    known = [f.name for f in fields(kind) if f.name != "source"]
     for key in content:
         if key not in known:
-            raise KeyError(f"unknown key {key!r}{nearest(key, known)}")
+            raise ValueError(f"unknown key {key!r}{nearest(key, known)}")
     return dict(content)
+
+
+def _path(value: Any, key: str, source: Path) -> Path:
+    """Absolute; a relative path counts from the entry's folder, "~" is the user's home."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{key} must be a path in quotes")
+    return (source.parent / Path(value).expanduser()).resolve()
+
+
+def _add_on(value: Any, key: str, source: Path) -> AddOn:
+    """From a table of file and strength, or only a path."""
+    table = {"file": value} if isinstance(value, str) else _checked(value, AddOn)
+    strength = table.get("strength", 1.0)
+    if isinstance(strength, bool) or not isinstance(strength, int | float) or not math.isfinite(strength):
+        raise TypeError(f"the strength of {key} must be a number")
+    return AddOn(file=_path(table.get("file"), f"the file of {key}", source), strength=float(strength))
+
+
+def _check_parts(values: Mapping[str, Any]) -> None:
+    """A model is one complete folder, or a base with a motion module."""
+    if ("folder" in values) == ("base" in values):
+        raise ValueError("it needs either folder (a complete model) or base (with motion_module), one of the two")
+    if "folder" in values and "motion_module" in values:
+        raise ValueError("folder is a complete model; to choose a motion_module, name the model as base instead")
+    if "base" in values and "motion_module" not in values:
+        raise ValueError("base makes pictures, not clips; it needs a motion_module beside it")

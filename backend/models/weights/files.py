@@ -1,0 +1,126 @@
+"""Weight files, opened by what they contain: safetensors, or PyTorch's format without anything that could run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ...errors import JobError
+
+PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
+WRAPPERS = ("state_dict", "controlnet")  # where training scripts put the weights beside their own notes
+LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
+AGAIN = "It may be an incomplete download: fetch or copy it again."
+FOREIGN = {
+    b"PK\x03\x04": "a PyTorch file with another name",
+    b"\x80": "a pickled PyTorch file with another name",
+    b"<": "a web page, not weights",
+    b"version https://git-lfs": "only a Git LFS pointer, not the weights",
+    b"GGUF": "a GGUF file",
+}
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """setting: the entry's key that names it; shapes: of all tensors, by name; tensors: reads them, late and mapped."""
+
+    setting: str
+    path: Path
+    shapes: dict[str, tuple[int, ...]]
+    tensors: Callable[[], dict[str, Tensor]]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def refuse(self, found: str, hint: str) -> JobError:
+        return refusal(self.setting, self.path, found, hint)
+
+
+def refusal(setting: str, path: Path, found: str, hint: str) -> JobError:
+    """The one form of every sentence about a file: which setting, which file, what it is, what to do."""
+    return JobError(f"{setting}: {path} {found}.", hint)
+
+
+def open_weights(path: Path, setting: str) -> WeightFile:
+    """Reads the header only (of a PyTorch file, its index). JobError when the file is damaged, foreign or unsafe."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(32)
+    except OSError as error:
+        raise refusal(setting, path, f"cannot be read ({error.strerror})", "Check the path.") from None
+    if start[8:9] == b"{":
+        return _open_safetensors(path, setting, size)
+    if path.suffix.lower() in PYTORCH and not start.startswith((b"<", b"version ", b"GGUF")):
+        return _open_pytorch(path, setting)
+    kind = next((kind for magic, kind in FOREIGN.items() if start.startswith(magic)), "not a safetensors file")
+    raise refusal(setting, path, f"is {kind}", "Name a .safetensors file, or fetch it again.")
+
+
+def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(size - 8, LONGEST_HEADER):
+                raise refusal(setting, path, "is cut off inside its header", AGAIN)
+            header: dict[str, Any] = json.loads(file.read(length))
+        metadata = header.pop("__metadata__", {})
+        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise refusal(setting, path, "has a damaged safetensors header", AGAIN) from None
+    if size != end:
+        raise refusal(setting, path, f"is {'cut off' if size < end else 'too long'}: {size} bytes of {end}", AGAIN)
+    if not shapes:
+        raise refusal(setting, path, "holds no tensors", AGAIN)
+    names = _without_wrapping(list(shapes))
+    return WeightFile(
+        setting,
+        path,
+        {names[name]: shape for name, shape in shapes.items()},
+        lambda: {names[name]: tensor for name, tensor in load_file(path).items()},
+        metadata,
+    )
+
+
+def _open_pytorch(path: Path, setting: str) -> WeightFile:
+    """Only tensors and plain containers are ever unpickled; anything else in the file is refused unread."""
+    try:
+        content = _load_pytorch(path)
+    except Exception as error:  # of many kinds; none of them may hide that the file was not read
+        if type(error).__name__ == "UnpicklingError" and "weights" in str(error).lower():
+            raise refusal(
+                setting,
+                path,
+                "holds pickled code besides its weights, and was not opened",
+                "Convert it to .safetensors with a tool you trust, or get the .safetensors version of it.",
+            ) from None
+        raise refusal(setting, path, "is a damaged PyTorch file", AGAIN) from None
+    while isinstance(content, dict) and (inner := next((key for key in WRAPPERS if key in content), None)):
+        content = content[inner]
+    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
+    if not tensors:
+        raise refusal(setting, path, "holds no tensors", "Name a file of weights.")
+    names = _without_wrapping(list(tensors))
+    tensors = {names[name]: tensor for name, tensor in tensors.items()}
+    return WeightFile(setting, path, {name: tuple(t.shape) for name, t in tensors.items()}, lambda: dict(tensors))
+
+
+def _load_pytorch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError as error:
+        if "mmap" not in str(error):
+            raise
+        return torch.load(path, map_location="cpu", weights_only=True)  # PyTorch's old format cannot be mapped
+
+
+def _without_wrapping(names: list[str]) -> dict[str, str]:
+    """Each name to the name without "module.", which parallel training puts before all of them."""
+    wrapped = all(name.startswith("module.") for name in names)
+    return {name: name.removeprefix("module.") if wrapped else name for name in names}

@@ -1,0 +1,110 @@
+"""Says from the names and shapes of a file's tensors what it holds, so that a wrong file is refused in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+LORA = re.compile(r"lora_(down|up|A|B)\b|[._]lora\.(down|up)\.|lora_linear_layer\.|\.lora_magnitude_vector")
+OTHER_ADAPTERS = re.compile(r"\.(hada_|lokr_|oft_|dora_scale|lora_mid|diff\b|diff_b\b)|\.lora_magnitude_vector")
+WIDTHS = {768: "SD1.5", 1024: "SD2.x", 1280: "SDXL refiner", 2048: "SDXL"}  # of the text that cross-attention reads
+INPUTS = {4: "", 5: "depth-to-image ", 8: "InstructPix2Pix ", 9: "inpainting "}
+TRANSFORMERS = {
+    "joint_blocks.": "SD3",
+    "joint_transformer_blocks": "SD3",
+    "double_blocks": "Flux",
+    "single_transformer_blocks": "Flux",
+    "blocks.0.cross_attn.": "Wan",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """kind: what sort of file; family: which models it is for ("" when unknown); width: of the text it reads."""
+
+    kind: str
+    family: str = ""
+    width: int | None = None
+
+    def __str__(self) -> str:
+        words = f"{self.family} {self.kind}".strip()
+        return f"{'an' if words.startswith(('SD', 'i', 'I')) else 'a'} {words}"
+
+
+def recognise(shapes: Shapes) -> Found:
+    """What a file with these tensors is. kind "file of unknown kind" when nothing fits."""
+    names = list(shapes)
+    if any(LORA.search(name) or OTHER_ADAPTERS.search(name) for name in names):
+        return _adapter(shapes)
+    if any(".motion_modules." in name or name.startswith("motion_modules.") for name in names):
+        return _with_motion(shapes)
+    if any(name.startswith(("control_model.", "controlnet_", "input_hint_block", "zero_convs")) for name in names):
+        return Found("ControlNet", _family(shapes))
+    if family := next((family for part, family in TRANSFORMERS.items() for name in names if part in name), ""):
+        return Found("checkpoint", family)
+    if any(name.startswith(("model.diffusion_model.", "conditioner.")) for name in names):
+        return _checkpoint(shapes)
+    if "conv_in.weight" in shapes and any(name.startswith("down_blocks.") for name in names):
+        return Found("diffusers UNet", _inputs(shapes, "conv_in.weight") + _family(shapes), _width(shapes))
+    return _smaller(shapes)
+
+
+def _smaller(shapes: Shapes) -> Found:
+    """What a file without a UNet is."""
+    if decoder := next((n for n in shapes if n.endswith("decoder.conv_in.weight") and len(shapes[n]) == 4), None):
+        channels = shapes[decoder][1]
+        return Found("VAE", "" if channels == 4 else f"{channels}-channel")
+    if any("embeddings.token_embedding.weight" in name for name in shapes):
+        return Found("text encoder")
+    if any(name in ("emb_params", "string_to_param") for name in shapes):
+        return Found("textual inversion")
+    return Found("file of unknown kind")
+
+
+def _adapter(shapes: Shapes) -> Found:
+    if any(OTHER_ADAPTERS.search(name) for name in shapes):
+        return Found("LoHa, LoKr, DoRA or another relative of a LoRA")
+    if all("motion_modules" in name for name in shapes if LORA.search(name)):
+        return Found("motion LoRA")
+    return Found("LoRA", _lora_family(shapes))
+
+
+def _lora_family(shapes: Shapes) -> str:
+    if family := next((family for part, family in TRANSFORMERS.items() if any(part[:-1] in n for n in shapes)), ""):
+        return family
+    if any(re.search(r"lora_te2_|text_encoder_2\.|transformer_blocks[._][1-9]", name) for name in shapes):
+        return "SDXL"
+    return _family(shapes)
+
+
+def _with_motion(shapes: Shapes) -> Found:
+    if any(name.startswith(("controlnet_", "input_hint_block")) for name in shapes):
+        return Found("SparseCtrl model")
+    if shapes.get("conv_in.weight", (0, 0))[1] == 9:
+        return Found("PIA motion module")
+    return Found("motion module")
+
+
+def _checkpoint(shapes: Shapes) -> Found:
+    if any(name.startswith("conditioner.") for name in shapes):
+        return Found("checkpoint", "SDXL")
+    inputs = _inputs(shapes, "model.diffusion_model.input_blocks.0.0.weight")
+    return Found("checkpoint", inputs + _family(shapes), _width(shapes))
+
+
+def _inputs(shapes: Shapes, first_layer: str) -> str:
+    channels = shapes.get(first_layer, (0, 4))[1]
+    return INPUTS.get(channels, f"{channels}-channel ")
+
+
+def _family(shapes: Shapes) -> str:
+    return WIDTHS.get(_width(shapes) or 0, "")
+
+
+def _width(shapes: Shapes) -> int | None:
+    """Channels of the text that cross-attention reads: the inputs of its keys."""
+    keys = re.compile(r"attn2[._](processor\.)?to_k(\.weight|_lora\.down\.weight|\.lora_(down|A)\.weight|\.lora\.down)")
+    return next((shape[1] for name, shape in shapes.items() if keys.search(name) and len(shape) >= 2), None)
