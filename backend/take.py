@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .models.components import Components
+from .models.denoise import Control, Denoiser
 from .motion.guidance import MotionGuidance
 from .motion.representation import MotionRepresentation
 from .sampling.guided_ddim import Strength, sample
@@ -18,7 +19,7 @@ from .wire.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """What to generate: frames of size (H, W) pixels; negative and positive text [1, L, C]."""
+    """What to generate: frames of size (H, W) pixels; negative and positive text [1, L, C]; controls, if any."""
 
     frames: int
     size: tuple[int, int]
@@ -26,6 +27,7 @@ class Take:
     settings: Settings
     negative: Tensor
     positive: Tensor
+    controls: tuple[Control, ...] = ()
 
 
 def generate(
@@ -34,7 +36,7 @@ def generate(
     """-> clean latents [1, 4, F, h, w]. after_step is called after each denoising step and may raise Cancelled."""
     s = take.settings
     timesteps = uneven_timesteps(s.steps, s.guided_steps, s.guided_range)
-    negative, positive, denoise = take.negative, take.positive, model.denoise
+    negative, positive, denoise = take.negative, take.positive, Denoiser(model.unet, take.controls)
     return sample(
         initial_noise(model, take),
         plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps),

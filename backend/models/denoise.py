@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from diffusers import UNetMotionModel
 from torch import Tensor
 
+# What a control adds to the outputs of the down blocks and of the mid block, each [n * F, c, h', w'].
+Residuals = tuple[Sequence[Tensor], Tensor]
+# Latents [n, 4, F, h, w], timestep, text once for each frame [n * F, L, C] -> residuals; None where it has no say.
+Control = Callable[[Tensor, int, Tensor], Residuals | None]
+
 
 class Denoiser:
-    """Predicts noise: latents [n, 4, F, h, w], text [n, L, C] -> [n, 4, F, h, w]."""
+    """Predicts noise: latents [n, 4, F, h, w], text [n, L, C] -> [n, 4, F, h, w]. Controls add to the UNet's inside."""
 
-    def __init__(self, unet: UNetMotionModel):
-        self.unet = unet
+    def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = ()):
+        self.unet, self.controls = unet, controls
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
         per_frame = text.repeat_interleave(latents.shape[2], 0)  # diffusers wants the prompt once for each frame
-        return self.unet(latents, timestep, per_frame, return_dict=False)[0]
+        added = self._residuals(latents, timestep, per_frame)
+        return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0]
 
     def pair(self, latents: Tensor, timestep: int, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         """The predictions with the negative and the positive prompt, from one batch."""
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
         return both[:1], both[1:]
+
+    @torch.no_grad()  # what the controls say steers no gradient: they are as dear as the UNet's down half
+    def _residuals(self, latents: Tensor, timestep: int, per_frame: Tensor) -> dict[str, tuple[Tensor, ...] | Tensor]:
+        """The controls' residuals, summed, as the UNet takes them; nothing at all when no control has a say."""
+        said = [added for control in self.controls if (added := control(latents, timestep, per_frame)) is not None]
+        if not said:
+            return {}
+        downs, mids = zip(*said, strict=True)
+        return {
+            "down_block_additional_residuals": tuple(sum(parts) for parts in zip(*downs, strict=True)),
+            "mid_block_additional_residual": sum(mids),
+        }
