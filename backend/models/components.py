@@ -1,16 +1,15 @@
-"""Loads a model's components from an ordinary diffusers folder. Only safetensors, only local files."""
+"""Loads a model's components from the files its entry names. Only local files, and nothing in them is run."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 import transformers
-from diffusers import AutoencoderKL, DDIMScheduler, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNetMotionModel
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -18,13 +17,15 @@ from ..errors import JobError
 from .denoise import Denoiser
 from .entry import ModelEntry
 from .frame_norm import normalise_each_frame
+from .weights.lora import add, changes_of
+from .weights.modules import empty_unet, fill, load_text_encoder, load_vae
+from .weights.motion_module import unet_sources
+from .weights.sd15 import animatediff_alphas
+from .weights.sources import LOCAL, tokenizer_folder
 
 # Loading takes a moment here; the libraries' own bars would only disturb the job's progress lines.
 diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.disable_progress_bar()
-
-LOCAL = {"local_files_only": True}
-WEIGHTS = LOCAL | {"use_safetensors": True, "low_cpu_mem_usage": False}  # True would ask for accelerate
 
 
 @dataclass(frozen=True)
@@ -49,43 +50,45 @@ class Components:
 
 
 def load_components(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Components:
-    """JobError names what is missing or damaged."""
-    folder = entry.folder
-    if not (folder / "model_index.json").is_file():
+    """JobError names what is missing, damaged, or for another architecture."""
+    if entry.folder and not (entry.folder / "model_index.json").is_file():
         raise JobError(
-            f"The model {entry.name!r} has no model_index.json in {folder}.",
+            f"The model {entry.name!r} has no model_index.json in {entry.folder}.",
             "Point the entry's folder at a complete diffusers folder.",
         )
     try:
-        modules = {
-            "vae": AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, **WEIGHTS),
-            "text_encoder": CLIPTextModel.from_pretrained(
-                folder / "text_encoder", dtype=dtype, use_safetensors=True, **LOCAL
-            ),
-            "unet": _load_unet(folder, dtype),
-        }
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", **LOCAL)
-        schedule = DDIMScheduler.from_pretrained(folder / "scheduler", **LOCAL)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        return _load(entry, device, dtype)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise JobError(
-            f"The model {entry.name!r} in {folder} cannot be loaded: {reason}",
-            "Its files may be incomplete: fetch or copy the folder again.",
+            f"The model {entry.name!r} in {entry.folder or entry.base} cannot be loaded: {reason}",
+            "Its files may be incomplete: fetch or copy them again.",
         ) from error
-    for module in modules.values():
+
+
+def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Components:
+    """Everything that can be refused is looked at before the large weights are read."""
+    alphas = _alphas(entry)
+    sources = unet_sources(entry)
+    tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder(entry), **LOCAL)
+    modules: dict[str, Any] = {
+        "unet": empty_unet(sources, entry.clip.most_frames),
+        "text_encoder": load_text_encoder(entry, device, dtype),
+    }
+    changes = changes_of(entry, modules)
+    modules["vae"] = load_vae(entry, device, dtype)
+    fill(modules["unet"], sources, device, dtype)
+    for name, module in modules.items():
         module.to(device=device).eval().requires_grad_(False)
+        add(changes.get(name, {}), module)
     normalise_each_frame(modules["unet"])
-    return Components(entry=entry, tokenizer=tokenizer, alphas=schedule.alphas_cumprod, **modules)
+    return Components(entry=entry, tokenizer=tokenizer, alphas=alphas, **modules)
 
 
-def _load_unet(folder: Path, dtype: torch.dtype) -> UNetMotionModel:
-    """A UNet with motion modules in it, or a plain one with a motion adapter beside it."""
-    config: dict[str, Any] = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
-    how = WEIGHTS | {"torch_dtype": dtype}
-    if config.get("_class_name") == "UNetMotionModel":
-        return UNetMotionModel.from_pretrained(folder / "unet", **how)
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", **how)
-    return UNetMotionModel.from_unet2d(unet, MotionAdapter.from_pretrained(folder / "motion_adapter", **how))
+def _alphas(entry: ModelEntry) -> Tensor:
+    if entry.folder:
+        return DDIMScheduler.from_pretrained(entry.folder / "scheduler", **LOCAL).alphas_cumprod
+    return animatediff_alphas()
 
 
 def choose_device() -> tuple[torch.device, torch.dtype]:

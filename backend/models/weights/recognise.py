@@ -48,7 +48,8 @@ def recognise(shapes: Shapes) -> Found:
     if any(name.startswith(("model.diffusion_model.", "conditioner.")) for name in names):
         return _checkpoint(shapes)
     if "conv_in.weight" in shapes and any(name.startswith("down_blocks.") for name in names):
-        return Found("diffusers UNet", _inputs(shapes, "conv_in.weight") + _family(shapes), _width(shapes))
+        family = _inputs(shapes, "conv_in.weight") + _family(shapes)
+        return Found("diffusers UNet", family.strip(), _width(shapes))
     return _smaller(shapes)
 
 
@@ -61,6 +62,9 @@ def _smaller(shapes: Shapes) -> Found:
         return Found("text encoder")
     if any(name in ("emb_params", "string_to_param") for name in shapes):
         return Found("textual inversion")
+    if "input_blocks.0.0.weight" in shapes:
+        family = _inputs(shapes, "input_blocks.0.0.weight") + _family(shapes)
+        return Found("UNet without text encoder and VAE", family.strip())
     return Found("file of unknown kind")
 
 
@@ -91,8 +95,8 @@ def _with_motion(shapes: Shapes) -> Found:
 def _checkpoint(shapes: Shapes) -> Found:
     if any(name.startswith("conditioner.") for name in shapes):
         return Found("checkpoint", "SDXL")
-    inputs = _inputs(shapes, "model.diffusion_model.input_blocks.0.0.weight")
-    return Found("checkpoint", inputs + _family(shapes), _width(shapes))
+    family = _inputs(shapes, "model.diffusion_model.input_blocks.0.0.weight") + _family(shapes)
+    return Found("checkpoint", family.strip(), _width(shapes))
 
 
 def _inputs(shapes: Shapes, first_layer: str) -> str:

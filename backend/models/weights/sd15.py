@@ -1,0 +1,34 @@
+"""What SD1.5 and AnimateDiff are when a file holds weights only: sizes, and the schedule they were trained with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+UNET: dict[str, Any] = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}  # the rest: defaults
+VAE: dict[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "sample_size": 512,
+    "scaling_factor": 0.18215,
+}
+TEXT_ENCODER: dict[str, Any] = {
+    "vocab_size": 49408,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 77,
+    "projection_dim": 768,
+    "hidden_act": "quick_gelu",
+}
+CONFIGS = {"unet": UNET, "vae": VAE, "text_encoder": TEXT_ENCODER}
+
+
+def animatediff_alphas() -> Tensor:
+    """[1000]: motion modules were trained with linear betas, whatever the base's own scheduler says."""
+    return DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear").alphas_cumprod

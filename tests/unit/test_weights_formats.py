@@ -1,0 +1,156 @@
+"""People's weights in every format: what is loaded is the model that the files were written from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from backend.models.components import Components, load_components
+from backend.models.entry import read_entry
+from backend.models.frame_norm import PerFrameGroupNorm, normalise_each_frame
+from tests import weight_formats as formats
+
+CPU = torch.device("cpu")
+FILE = 'base = "sd.safetensors"\nconfig = "base"\n'
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> tuple[Path, formats.Parts]:
+    folder = tmp_path_factory.mktemp("Gewichte ü")
+    parts = formats.build(folder)
+    formats.save(formats.checkpoint(parts), folder / "sd.safetensors")
+    for version, adapter in parts.adapters.items():
+        original = formats.original_motion(adapter)
+        formats.save(original, folder / f"{version}.safetensors")
+        wrapped = {f"module.{name}": tensor for name, tensor in original.items()}
+        torch.save({"epoch": 3, "global_step": 10, "state_dict": wrapped}, folder / f"{version}.ckpt")
+    return folder, parts
+
+
+def load(folder: Path, lines: str, dtype: torch.dtype = torch.float32, frames: int = 24) -> Components:
+    return load_components(read_entry(formats.write_entry(folder, lines, frames)), CPU, dtype)
+
+
+def assert_same(module: torch.nn.Module, source: torch.nn.Module) -> None:
+    given, wanted = module.state_dict(), source.state_dict()
+    assert given.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(given[name], tensor, rtol=0, atol=0, msg=name)
+
+
+@torch.no_grad()
+def noise_of(unet: torch.nn.Module, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    latents = torch.randn(1, 4, 4, 8, 8, generator=generator)
+    text = torch.randn(4, 7, formats.TEXT_WIDTH, generator=generator)
+    return unet(latents.to(dtype), 500, text.to(dtype), return_dict=False)[0].float()
+
+
+@pytest.mark.parametrize("base", ['base = "base"\n', FILE], ids=["folder", "file"])
+@pytest.mark.parametrize("version", formats.VERSIONS)
+@pytest.mark.parametrize("form", ["", ".safetensors", ".ckpt"])
+def test_base_and_motion_module(models, base, version, form):
+    folder, parts = models
+    model = load(folder, f'{base}motion_module = "{version}{form}"')
+    source = parts.motion_unet(version)
+    assert_same(model.unet, source)
+    assert_same(model.text_encoder, parts.text_encoder)
+    assert_same(model.vae, parts.vae)
+    normalise_each_frame(source)
+    torch.testing.assert_close(noise_of(model.unet), noise_of(source), rtol=0, atol=1e-6)
+    assert any(isinstance(module, PerFrameGroupNorm) for module in model.unet.modules())
+    assert not any(p.requires_grad or p.is_meta for p in model.unet.parameters())
+    assert not any(module.training for module in (model.unet, model.vae, model.text_encoder))
+
+
+def test_the_loaded_parts_do_what_the_source_s_do(models):
+    folder, parts = models
+    model = load(folder, FILE + 'motion_module = "v3.ckpt"')
+    tokens = model.tokenizer("a red ball on green ground", return_tensors="pt").input_ids
+    picture = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        torch.testing.assert_close(model.text_encoder(tokens)[0], parts.text_encoder(tokens)[0])
+        torch.testing.assert_close(model.vae(picture).sample, parts.vae(picture).sample)
+
+
+def test_the_noise_schedule_is_animatediff_s_not_the_base_s(models):
+    model = load(models[0], 'base = "base"\nmotion_module = "v3"')
+    betas = torch.linspace(0.00085, 0.012, 1000)
+    torch.testing.assert_close(model.alphas, torch.cumprod(1 - betas, 0))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("base", ['base = "base"\n', FILE], ids=["folder", "file"])
+def test_weights_come_in_the_precision_asked_for(models, base, dtype):
+    folder, parts = models
+    model = load(folder, base + 'motion_module = "v2.safetensors"', dtype)
+    for module in (model.unet, model.vae, model.text_encoder):
+        assert {p.dtype for p in module.parameters()} == {dtype}
+    assert_same(model.unet, parts.motion_unet("v2").to(dtype))
+
+
+def test_half_precision_files_and_several_files_load(models, tmp_path):
+    folder, parts = models
+    shutil.copytree(folder / "base", tmp_path / "base")
+    shutil.rmtree(tmp_path / "base" / "unet")
+    parts.unet.save_pretrained(tmp_path / "base" / "unet", max_shard_size="200KB")
+    assert len(list((tmp_path / "base" / "unet").glob("*.safetensors"))) > 1
+    for part, stem in (("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        inside = tmp_path / "base" / part
+        (inside / f"{stem}.safetensors").rename(inside / f"{stem}.fp16.safetensors")
+    adapter = shutil.copytree(folder / "v3", tmp_path / "v3")
+    name = "diffusion_pytorch_model"
+    (adapter / f"{name}.safetensors").rename(adapter / f"{name}.fp16.safetensors")
+    model = load(tmp_path, 'base = "base"\nmotion_module = "v3"')
+    assert_same(model.unet, parts.motion_unet("v3"))
+    assert_same(model.vae, parts.vae)
+
+
+@pytest.mark.parametrize("form", ["folder", "original.safetensors", "original.ckpt", "prefixed.safetensors"])
+@pytest.mark.parametrize("base", ['base = "base"\n', FILE], ids=["base folder", "base file"])
+def test_an_external_vae_takes_the_base_s_place(models, tmp_path, base, form):
+    folder, _ = models
+    torch.manual_seed(5)
+    other = formats._vae()
+    if form == "folder":
+        other.save_pretrained(tmp_path / form)
+    else:
+        start = "first_stage_model." if form.startswith("prefixed") else ""
+        formats.save({start + name: t for name, t in formats.ldm_vae(other).items()}, tmp_path / form)
+    config = "" if "config" in base else 'config = "base"\n'
+    lines = f'{base}{config}motion_module = "v3"\nvae = "{(tmp_path / form).as_posix()}"'
+    assert_same(load(folder, lines).vae, other)
+
+
+def test_a_motion_module_without_stored_positions_gets_them_computed(models):
+    folder, parts = models
+    original = formats.original_motion(parts.adapters["v3"])
+    formats.save({k: v for k, v in original.items() if "pos_encoder" not in k}, folder / "plain.safetensors")
+    assert_same(load(folder, FILE + 'motion_module = "plain.safetensors"').unet, parts.motion_unet("v3"))
+
+
+def test_a_single_file_in_diffusers_names_is_a_motion_module_too(models):
+    folder, parts = models
+    formats.save(parts.adapters["v2"].state_dict(), folder / "lightning.safetensors")
+    assert_same(load(folder, FILE + 'motion_module = "lightning.safetensors"').unet, parts.motion_unet("v2"))
+
+
+def test_the_file_may_go_once_the_model_is_loaded(models, tmp_path):
+    folder, parts = models
+    shutil.copy(folder / "sd.safetensors", tmp_path / "sd.safetensors")
+    lines = f'base = "sd.safetensors"\nconfig = "{(folder / "base").as_posix()}"\n'
+    model = load(tmp_path, lines + f'motion_module = "{(folder / "v3.ckpt").as_posix()}"')
+    (tmp_path / "sd.safetensors").write_bytes(b"")
+    assert_same(model.unet, parts.motion_unet("v3"))
+
+
+def test_a_tokenizer_folder_is_config_enough(models, tmp_path):
+    """The sizes are then SD1.5's own, which this small model has not: it is refused for them, not for its config."""
+    folder, _ = models
+    shutil.copytree(folder / "base" / "tokenizer", tmp_path / "words")
+    lines = f'base = "{(folder / "sd.safetensors").as_posix()}"\nconfig = "words"\n'
+    with pytest.raises(Exception, match="reads text of width 16; the configs expect 768"):
+        load(tmp_path, lines + f'motion_module = "{(folder / "v3").as_posix()}"')
