@@ -34,6 +34,10 @@ EXPECTED = {
     "loras": "Expected is a LoRA for SD1.5; a motion LoRA belongs under motion_loras.",
     "domain_adapter": "Expected is AnimateDiff v3's domain adapter.",
 }
+UNFIT = {
+    "loras": "It is for another architecture than SD1.5.",
+    "motion_loras": "The published motion LoRAs are for AnimateDiff's v2 motion module.",
+}
 KINDS = {"motion_loras": "motion LoRA", "loras": "LoRA", "domain_adapter": "LoRA"}
 
 
@@ -87,7 +91,9 @@ def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float
         match = ROLE.search(key)
         place = known.get(_plain(key[: match.start()])) if match else None
         if place is None:
-            raise file.refuse(f"changes {key}, which this model has not", "It is for another architecture than SD1.5.")
+            raise file.refuse(
+                f"changes {key}, which this model has not", UNFIT.get(file.setting.partition("[")[0], UNFIT["loras"])
+            )
         role = match["a"] or match["b"] or match["c"] or match["d"]
         grouped[place][ROLES.get(role, role)] = tensor
     notes = _notes(file)

@@ -1,0 +1,229 @@
+"""LoRAs in every layout: the weights become W + strength * alpha / rank * up @ down, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from backend.errors import JobError
+from backend.models.components import Components, load_components
+from backend.models.entry import read_entry
+from tests import weight_formats as formats
+
+CROSS = "down_blocks.0.attentions.0.transformer_blocks.0.attn2"
+LAYERS = [
+    f"{CROSS}.to_q",
+    f"{CROSS}.to_k",
+    f"{CROSS}.to_out.0",
+    "mid_block.attentions.0.transformer_blocks.0.attn1.to_v",
+]
+TEMPORAL = "up_blocks.1.motion_modules.0.transformer_blocks.0"
+MOTION_LAYERS = [f"{TEMPORAL}.attn1.to_q", f"{TEMPORAL}.attn2.to_out.0"]
+TEXT_LAYERS = ["encoder.layers.1.self_attn.k_proj", "encoder.layers.1.self_attn.out_proj"]
+RANK = 3
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("loras")
+    return folder, formats.build(folder)
+
+
+def load(folder, lines: str, dtype=torch.float32) -> Components:
+    text = f'base = "base"\nmotion_module = "v2"\n{lines}'
+    return load_components(read_entry(formats.write_entry(folder, text)), torch.device("cpu"), dtype)
+
+
+def assert_changed(module, source, halves: dict[str, tuple], factor: float, tolerance: float = 1e-5) -> None:
+    """Exactly the layers of `halves` changed, by factor * up @ down."""
+    given = module.state_dict()
+    for name, wanted in source.state_dict().items():
+        up, down = halves.get(name.removesuffix(".weight"), (None, None))
+        if up is None:
+            torch.testing.assert_close(given[name], wanted.to(given[name].dtype), rtol=0, atol=0, msg=name)
+        else:
+            change = factor * torch.einsum("or,ri->oi", up.flatten(1), down.flatten(1)).reshape(wanted.shape)
+            assert change.abs().max() > 0.01
+            torch.testing.assert_close(given[name].float(), wanted + change, rtol=tolerance, atol=tolerance, msg=name)
+
+
+LAYOUTS = {
+    "kohya": lambda halves: formats.kohya("lora_unet_", halves),
+    "diffusers": lambda halves: formats.peft("unet.", halves),
+    "PEFT": lambda halves: formats.peft("base_model.model.", halves),
+    "diffusers, old": lambda halves: formats.attention_processors("unet.", halves),
+    "first diffusers": lambda halves: formats.attention_processors("", halves),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_of_a_lora(models, layout):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = formats.random_lora(source, LAYERS)
+    formats.save(LAYOUTS[layout](halves), folder / "style.safetensors")
+    model = load(folder, 'loras = [{file = "style.safetensors", strength = 0.5}]')
+    assert_changed(model.unet, source, halves, 0.5)
+    assert_changed(model.text_encoder, parts.text_encoder, {}, 0)
+
+
+def test_alpha_scales_the_change_and_convolutions_change_too(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = formats.random_lora(
+        source, [*LAYERS, "down_blocks.0.resnets.0.conv1", "down_blocks.0.attentions.0.proj_in"]
+    )
+    formats.save(formats.kohya("lora_unet_", halves, alpha=1.5), folder / "conv.safetensors")
+    assert_changed(load(folder, 'loras = ["conv.safetensors"]').unet, source, halves, 1.5 / RANK)
+
+
+def test_alpha_from_the_file_s_metadata(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = formats.random_lora(source, LAYERS)
+    notes = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 6, "unet.r": RANK})}
+    formats.save(formats.peft("unet.", halves), folder / "noted.safetensors", notes)
+    assert_changed(load(folder, 'loras = ["noted.safetensors"]').unet, source, halves, 2)
+
+
+@pytest.mark.parametrize("layout", ["kohya", "kohya te1", "diffusers", "diffusers, old"])
+def test_the_text_encoder_s_part(models, layout):
+    folder, parts = models
+    halves = formats.random_lora(parts.text_encoder, TEXT_LAYERS)
+    start = "text_encoder.text_model."
+    old = formats.attention_processors(start, halves)
+    names = {"k_proj_lora": "to_k_lora", "out_proj_lora": "to_out_lora", ".processor": ""}
+    for theirs, ours in names.items():
+        old = {name.replace(theirs, ours): tensor for name, tensor in old.items()}
+    tensors = {
+        "kohya": formats.kohya("lora_te_text_model_", halves),
+        "kohya te1": formats.kohya("lora_te1_text_model_", halves),
+        "diffusers": formats.peft(start, halves),
+        "diffusers, old": old,
+    }
+    formats.save(tensors[layout], folder / "words.safetensors")
+    model = load(folder, 'loras = ["words.safetensors"]')
+    assert_changed(model.text_encoder, parts.text_encoder, halves, 1)
+    assert_changed(model.unet, parts.motion_unet("v2"), {}, 0)
+
+
+@pytest.mark.parametrize("name", ["pan.ckpt", "pan.safetensors", "diffusers.safetensors", "peft.safetensors"])
+def test_motion_loras(models, name):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = formats.random_lora(source, MOTION_LAYERS)
+    tensors = formats.original_motion_lora(halves)
+    if name.startswith("diffusers"):
+        tensors = formats.attention_processors("unet.", halves)
+    if name.startswith("peft"):
+        tensors = formats.peft("unet.", halves)
+    formats.save(tensors, folder / name)
+    model = load(folder, f'motion_loras = [{{file = "{name}", strength = -0.8}}]')
+    assert_changed(model.unet, source, halves, -0.8)
+
+
+def test_v3_s_domain_adapter(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = formats.random_lora(source, LAYERS)
+    wrapped = {"animatediff_config": {"rank": 4}, "state_dict": formats.attention_processors("module.", halves)}
+    torch.save(wrapped, folder / "v3_sd15_adapter.ckpt")
+    model = load(folder, 'domain_adapter = {file = "v3_sd15_adapter.ckpt", strength = 0.7}')
+    assert_changed(model.unet, source, halves, 0.7)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.01), (torch.float16, 2e-3)])
+def test_several_loras_add_up_and_round_once(models, dtype, tolerance):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    lines, total = [], {}
+    for seed in (1, 2, 3):
+        halves = formats.random_lora(source, LAYERS, seed=seed)
+        formats.save(formats.kohya("lora_unet_", halves), folder / f"{seed}.safetensors")
+        lines.append(f'{{file = "{seed}.safetensors", strength = {seed / 4}}}')
+        for layer, (up, down) in halves.items():
+            total.setdefault(layer, []).append((seed / 4 * up, down))
+    joined = {k: (torch.cat([u for u, _ in v], 1), torch.cat([d for _, d in v])) for k, v in total.items()}
+    model = load(folder, f"loras = [{', '.join(lines)}]", dtype)
+    assert_changed(model.unet, source, joined, 1, tolerance)
+
+
+def test_strength_zero_equals_absence_bit_for_bit(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    formats.save(formats.kohya("lora_unet_", formats.random_lora(source, LAYERS)), folder / "off.safetensors")
+    formats.save(formats.original_motion_lora(formats.random_lora(source, MOTION_LAYERS)), folder / "still.ckpt")
+    model = load(
+        folder,
+        'loras = [{file = "off.safetensors", strength = 0}]\nmotion_loras = [{file = "still.ckpt", strength = 0.0}]',
+    )
+    assert_changed(model.unet, source, {}, 0)
+
+
+def refusal(models, tensors, lines: str) -> str:
+    folder, _ = models
+    formats.save(tensors, folder / "x.safetensors")
+    with pytest.raises(JobError) as error:
+        load(folder, lines.replace("X", "x.safetensors"))
+    assert str(folder / "x.safetensors") in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "start", ["lora_unet_input_blocks_4_1_transformer_blocks_1_attn2_to_k", "lora_te2_text_model_q_proj"]
+)
+def test_a_lora_for_sdxl_is_refused(models, start):
+    tensors = {f"{start}.lora_down.weight": torch.ones(4, 2048), f"{start}.lora_up.weight": torch.ones(640, 4)}
+    assert "loras[0]" in (text := refusal(models, tensors, 'loras = ["X"]'))
+    assert "is an SDXL LoRA. Expected is a LoRA for SD1.5" in text
+
+
+def test_a_lora_for_sd2_or_flux_is_refused(models):
+    name = "lora_unet_" + CROSS.replace(".", "_") + "_to_k"
+    tensors = {f"{name}.lora_down.weight": torch.ones(4, 1024), f"{name}.lora_up.weight": torch.ones(16, 4)}
+    assert "is an SD2.x LoRA" in refusal(models, tensors, 'loras = ["X"]')
+    name = "lora_unet_double_blocks_0_img_attn_proj"
+    tensors = {f"{name}.lora_down.weight": torch.ones(4, 32), f"{name}.lora_up.weight": torch.ones(32, 4)}
+    assert "is a Flux LoRA" in refusal(models, tensors, 'loras = ["X"]')
+
+
+def test_a_lora_of_other_sizes_is_refused(models):
+    name = "lora_unet_" + CROSS.replace(".", "_") + "_to_q"
+    tensors = {f"{name}.lora_down.weight": torch.ones(4, 20), f"{name}.lora_up.weight": torch.ones(20, 4)}
+    assert f"its {CROSS}.to_q is 20 x 20, this model's is 16 x 16" in refusal(models, tensors, 'loras = ["X"]')
+
+
+def test_a_lora_with_half_a_layer_or_an_unknown_one_is_refused(models):
+    name = "lora_unet_" + CROSS.replace(".", "_") + "_to_q"
+    assert "has only its down" in refusal(models, {f"{name}.lora_down.weight": torch.ones(4, 16)}, 'loras = ["X"]')
+    tensors = {"lora_unet_something_else.lora_down.weight": torch.ones(4, 16)}
+    assert "changes lora_unet_something_else.lora_down.weight" in refusal(models, tensors, 'loras = ["X"]')
+
+
+@pytest.mark.parametrize("part", ["hada_w1_a", "lokr_w1", "dora_scale"])
+def test_relatives_of_loras_are_refused(models, part):
+    name = "lora_unet_" + CROSS.replace(".", "_") + "_to_q"
+    text = refusal(models, {f"{name}.{part}": torch.ones(4, 16)}, 'loras = ["X"]')
+    assert "is a LoHa, LoKr, DoRA" in text
+
+
+def test_loras_in_each_other_s_place_are_refused(models):
+    _, parts = models
+    source = parts.motion_unet("v2")
+    motion = formats.original_motion_lora(formats.random_lora(source, MOTION_LAYERS))
+    looks = formats.kohya("lora_unet_", formats.random_lora(source, LAYERS))
+    assert "is a motion LoRA. Expected is a LoRA" in refusal(models, motion, 'loras = ["X"]')
+    assert "is a LoRA. Expected is a motion LoRA" in refusal(models, looks, 'motion_loras = ["X"]')
+    assert "is a motion LoRA. Expected is AnimateDiff v3's" in refusal(models, motion, 'domain_adapter = "X"')
+
+
+def test_a_motion_lora_of_v2_s_middle_block_does_not_fit_v3(models):
+    folder, parts = models
+    layer = "mid_block.motion_modules.0.transformer_blocks.0.attn1.to_q"
+    halves = formats.random_lora(parts.motion_unet("v2"), [layer])
+    formats.save(formats.original_motion_lora(halves), folder / "v2_pan.ckpt")
+    entry = formats.write_entry(folder, 'base = "base"\nmotion_module = "v3"\nmotion_loras = ["v2_pan.ckpt"]')
+    with pytest.raises(JobError, match=r"mid_block.*which this model has not.*v2"):
+        load_components(read_entry(entry), torch.device("cpu"), torch.float32)
