@@ -16,7 +16,8 @@ from . import fingerprint
 from .clips import in_between, read_clip, to_frames, to_pixels, write_frames, write_video
 from .errors import JobError
 from .models.codec import decode_latents, embed_text, encode_pixels
-from .models.components import Components, choose_device, load_components
+from .models.components import Components, load_components
+from .models.device import choose_device
 from .models.entry import ModelEntry, find_entry
 from .motion.representation import MotionRepresentation, extract_motion
 from .motion_cache import cached_motion
@@ -35,7 +36,7 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings)
     progress.stage("loading")
-    model = load_components(entry, *choose_device())
+    model = load_components(entry, *choose_device(settings.precision))
     progress.stage("encoding")
     texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
     motion = None

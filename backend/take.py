@@ -13,7 +13,8 @@ from .models.denoise import Control, Denoiser
 from .motion.guidance import MotionGuidance
 from .motion.representation import MotionRepresentation
 from .sampling.guided_ddim import Strength, sample
-from .sampling.schedule import plan, uneven_timesteps
+from .sampling.schedule import plan, timesteps_of
+from .sampling.solvers import make_solver
 from .wire.settings import Settings
 
 
@@ -35,23 +36,36 @@ def generate(
 ) -> Tensor:
     """-> clean latents [1, 4, F, h, w]. after_step is called after each denoising step and may raise Cancelled."""
     s = take.settings
-    timesteps = uneven_timesteps(s.steps, s.guided_steps, s.guided_range)
+    timesteps = timesteps_of(s.sampler, s.steps, s.guided_steps, s.guided_range)
+    steps = plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
+    draws = torch.Generator().manual_seed(take.seed)
+    strength = Strength(
+        s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, s.mean_shift, reuse_gradient=s.reuse_gradient
+    )
     negative, positive, denoise = take.negative, take.positive, Denoiser(model.unet, take.controls)
+
+    def predict(z: Tensor, t: int) -> tuple[Tensor, Tensor]:
+        if strength.needs_negative:
+            return denoise.pair(z, t, negative, positive)
+        alone = denoise(z, t, positive)
+        return alone, alone
+
     return sample(
-        initial_noise(model, take),
-        plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps),
+        initial_noise(model, take, draws),
+        steps,
         model.alphas,
-        Strength(s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, s.mean_shift),
-        lambda z, t: denoise.pair(z, t, negative, positive),
+        strength,
+        predict,
         lambda z, t: denoise(z, t, negative),
         MotionGuidance(model.unet, denoise, positive, motion) if motion and s.motion_weight > 0 else None,
         lambda *_: after_step(),
+        make_solver(s.sampler, steps, model.alphas, draws),
     )
 
 
-def initial_noise(model: Components, take: Take) -> Tensor:
-    """Drawn on the CPU, so that a seed means the same on every device."""
+def initial_noise(model: Components, take: Take, draws: torch.Generator | None = None) -> Tensor:
+    """Drawn on the CPU, so that a seed means the same on every device; float32. draws: a generator of the take's seed
+    that goes on to give a solver its noise."""
     h, w = (side // model.latent_scale for side in take.size)
     shape = (1, model.unet.config.in_channels, take.frames, h, w)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(take.seed))
-    return noise.to(model.unet.device, model.unet.dtype)
+    return torch.randn(shape, generator=draws or torch.Generator().manual_seed(take.seed)).to(model.unet.device)

@@ -15,15 +15,20 @@ Control = Callable[[Tensor, int, Tensor], Residuals | None]
 
 
 class Denoiser:
-    """Predicts noise: latents [n, 4, F, h, w], text [n, L, C] -> [n, 4, F, h, w]. Controls add to the UNet's inside."""
+    """Predicts noise: latents [n, 4, F, h, w], text [n, L, C] -> [n, 4, F, h, w]. Controls add to the UNet's inside.
+
+    The UNet and the controls compute in the UNet's precision; predictions, and gradients at float32 latents, come in
+    float32.
+    """
 
     def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = ()):
         self.unet, self.controls = unet, controls
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
+        latents, text = latents.to(self.unet.dtype), text.to(self.unet.dtype)
         per_frame = text.repeat_interleave(latents.shape[2], 0)  # diffusers wants the prompt once for each frame
         added = self._residuals(latents, timestep, per_frame)
-        return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0]
+        return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0].float()
 
     def pair(self, latents: Tensor, timestep: int, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         """The predictions with the negative and the positive prompt, from one batch."""

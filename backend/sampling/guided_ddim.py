@@ -1,4 +1,4 @@
-"""MotionClone's sampler: DDIM with classifier-free guidance and a motion score."""
+"""MotionClone's sampler: any solver, with classifier-free guidance and a motion score."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import JobError
 from .schedule import Step
+from .solvers import Solver, alpha_at, ddim
 
 # Latents [1, 4, F, h, w], timestep -> the noise predicted with the negative and with the positive prompt.
 Predict = Callable[[Tensor, int], tuple[Tensor, Tensor]]
@@ -26,6 +27,13 @@ class Strength:
     motion_weight: float
     score_form: str
     mean_shift: bool = True
+    score_clamp: float | None = None
+    reuse_gradient: int = 1
+
+    @property
+    def needs_negative(self) -> bool:
+        """Whether the noise predicted with the negative prompt changes anything."""
+        return self.cfg_scale != (0.0 if self.cfg_form == "paper" else 1.0)
 
 
 @torch.no_grad()
@@ -38,35 +46,39 @@ def sample(
     predict_negative: Callable[[Tensor, int], Tensor],
     guidance: Guidance | None,
     after_step: Callable[[Step, Tensor, Tensor, float | None], None],
+    solver: Solver | None = None,
 ) -> Tensor:
-    """Denoises `latents` [1, 4, F, h, w] over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
+    """Denoises `latents` [1, 4, F, h, w], float32, over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
 
     alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step,
-    with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps.
-    JobError when the numbers are no longer finite.
+    with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps, the
+    loss also where a gradient is used again. solver: the paper's DDIM unless given. JobError when the numbers are no
+    longer finite.
     """
-    z = latents
+    z, solve = latents, solver or ddim(alphas)
+    gradient: Tensor | None = None
     for step in steps:
-        t = step.timestep
-        gradient = loss = None
-        if guidance is not None and step.ramp > 0:
-            eps_u = predict_negative(z, t)
+        t, loss = step.timestep, None
+        guided = guidance is not None and step.ramp > 0
+        if guided and (gradient is None or step.index % strength.reuse_gradient == 0):
             eps_c, gradient, loss = guidance(z, step)
+            eps_u = predict_negative(z, t) if strength.needs_negative else eps_c
         else:
             eps_u, eps_c = predict(z, t)
-        base = eps_c if strength.cfg_form == "paper" else eps_u
-        eps = base + strength.cfg_scale * (eps_c - eps_u)
-
-        alpha, alpha_next = float(alphas[t]), float(alphas[step.next_timestep]) if step.next_timestep >= 0 else 1.0
-        clean = (z - (1 - alpha) ** 0.5 * eps) / alpha**0.5  # the score does not touch the clean estimate
-        direction, score = eps, None
-        if gradient is not None:
-            score = _score(gradient, eps, alpha, step.ramp, strength)
-            direction = eps - score
-        z = alpha_next**0.5 * clean + (1 - alpha_next) ** 0.5 * direction
+        eps = combine(eps_u, eps_c, strength)
+        score = _score(gradient, eps, alpha_at(alphas, t), step.ramp, strength) if guided else None
+        z = solve(z, eps, step)
+        if score is not None:  # the solver's clean estimate is the unguided one; the score only turns its direction
+            z = z - (1 - alpha_at(alphas, step.next_timestep)) ** 0.5 * score
         _check_finite(z, step)
         after_step(step, z, score, loss)
     return z
+
+
+def combine(eps_u: Tensor, eps_c: Tensor, strength: Strength) -> Tensor:
+    """Classifier-free guidance: one noise prediction of those with the negative and with the positive prompt."""
+    base = eps_c if strength.cfg_form == "paper" else eps_u
+    return base + strength.cfg_scale * (eps_c - eps_u)
 
 
 def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: Strength) -> Tensor:
@@ -75,6 +87,8 @@ def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: S
     if not strength.mean_shift:
         # The loss also falls when frames are tinted apart instead of moving things; that way is closed here.
         gradient = gradient - gradient.mean((-2, -1), keepdim=True)
+    if strength.score_clamp is not None:
+        gradient = (ramp * gradient).clamp(-strength.score_clamp, strength.score_clamp) / ramp
     if strength.score_form == "relative":
         return gradient * (weight * eps.norm() / gradient.norm().clamp(min=1e-20))
     return (1 - alpha) ** 0.5 * weight * gradient
@@ -84,5 +98,5 @@ def _check_finite(z: Tensor, step: Step) -> None:
     if not torch.isfinite(z).all():
         raise JobError(
             f"The picture fell apart in step {step.index + 1}: the numbers are no longer finite.",
-            "Lower motion_weight or cfg_scale, or run the model in float32.",
+            "Lower motion_weight or cfg_scale, or set precision to float32.",
         )

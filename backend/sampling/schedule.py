@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import JobError
+
+LCM_LEVELS = 50  # noise levels that latent consistency models were distilled on, evenly spread
+
 
 @dataclass(frozen=True)
 class Step:
@@ -18,17 +22,50 @@ class Step:
     ramp: float
 
 
+def even_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
+    """Descending from the last to 0, evenly spread; `timesteps` in v1_*.safetensors."""
+    return np.linspace(0, train_steps - 1, steps).round().astype(int)[::-1].tolist()
+
+
 def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_steps: int = 1000) -> list[int]:
     """Descending timesteps: `guided_steps` of them over the noisiest `guided_range` of the schedule, the rest below.
 
     arXiv:2406.05338 v4; `timesteps` in v2_*.safetensors. With no guided steps all are spread evenly.
     """
     if not guided_steps:
-        return np.linspace(0, train_steps - 1, steps).round().astype(int)[::-1].tolist()
+        return even_timesteps(steps, train_steps)
     border = int((1 - guided_range) * train_steps)
     guided = np.linspace(border, train_steps - 1, guided_steps).round().astype(int)[::-1]
     plain = np.linspace(0, border - 1, steps - guided_steps).round().astype(int)[::-1]
     return [*guided.tolist(), *plain.tolist()]
+
+
+def timesteps_of(sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[int]:
+    """Descending timesteps for the sampler of this name in wire.settings. JobError when it knows too few."""
+    if sampler == "lcm":
+        return lcm_timesteps(steps, guided_steps, guided_range)
+    if sampler == "ddim":
+        return uneven_timesteps(steps, guided_steps, guided_range)
+    # From timestep 0 a step changes next to nothing; only the published sampler makes it.
+    return uneven_timesteps(steps + 1, guided_steps, guided_range)[:-1]
+
+
+def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_steps: int = 1000) -> list[int]:
+    """As `uneven_timesteps`, of the levels that a latent consistency model knows, and none at the very end.
+
+    JobError when there are fewer levels than steps. With no guided steps the timesteps are those of diffusers.
+    """
+    levels = np.arange(LCM_LEVELS, 0, -1) * (train_steps // LCM_LEVELS) - 1
+    border = round(guided_range * LCM_LEVELS) if guided_steps else 0
+    if guided_steps > border or steps - guided_steps > LCM_LEVELS - border:
+        raise JobError(
+            f"The sampler lcm knows {LCM_LEVELS} noise levels, {border} of them for guided steps by guided_range; "
+            f"{steps} steps with {guided_steps} guided do not fit.",
+            "Lower steps and guided_steps (4 to 8 steps are usual), or set sampler to ddim.",
+        )
+    guided = np.linspace(0, border, guided_steps, endpoint=False).astype(int)
+    plain = np.linspace(border, LCM_LEVELS, steps - guided_steps, endpoint=False).astype(int)
+    return levels[[*guided, *plain]].tolist()
 
 
 def guidance_ramp(step: int, guided_steps: int, warm_up: int, cool_down: int) -> float:
@@ -40,8 +77,11 @@ def guidance_ramp(step: int, guided_steps: int, warm_up: int, cool_down: int) ->
     return rise * fall
 
 
-def plan(timesteps: Sequence[int], guided_steps: int, warm_up: int, cool_down: int) -> list[Step]:
-    following = [*timesteps[1:], -1]
+def plan(
+    timesteps: Sequence[int], guided_steps: int, warm_up: int, cool_down: int, stride: int | None = None
+) -> list[Step]:
+    """Each step leads to the next timestep of the list or, in the inversion method, `stride` below its own."""
+    following = [*timesteps[1:], -1] if stride is None else [t - stride for t in timesteps]
     return [
         Step(i, t, following[i], guidance_ramp(i, guided_steps, warm_up, cool_down)) for i, t in enumerate(timesteps)
     ]

@@ -18,12 +18,14 @@ class Settings:
     """Everything that shapes a take besides its prompt, seed, model and reference clip."""
 
     frames: int = 16  # of the model's clip
+    sampler: str = "ddim"  # as published; 'dpm++2m' and 'euler' take fewer steps, 'lcm' 4 to 8 with weights for it
     steps: int = 100  # denoising steps N
     guided_steps: int = 50  # the first G of them follow the reference's motion
     guided_range: float = 0.3  # share q of the noise schedule that the guided steps cover, from pure noise down
     warm_up_steps: int = 10  # guidance rises over the first W guided steps
     cool_down_steps: int = 10  # and falls over the last C
     motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
+    reuse_gradient: int = 1  # the gradient is computed in every kth guided step and used again in those between
     score_form: str = (
         "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
     )
@@ -34,17 +36,23 @@ class Settings:
     guidance_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose temporal attention carries the motion
     top_k: int = 1  # largest entries of each attention row that are kept
     diagonal: bool = True  # whether a frame's attention to itself may be among them
+    precision: str = "auto"  # of the UNet; 'auto': what the device works well in. Shapes speed more than the look
 
 
 # The authors' settings for camera motion are the field defaults above.
-_PAPER = {key: value for key, value in asdict(Settings()).items() if key != "frames"}
+_PAPER = {key: value for key, value in asdict(Settings()).items() if key not in ("frames", "precision")}
 FAMILIES: dict[str, dict[str, Any]] = {
     "default": {},  # the model entry's own, found by measuring
     "paper": _PAPER,
     "paper-object": _PAPER | {"steps": 300, "guided_steps": 180, "guided_range": 0.4},
 }
 
-CHOICES = {"score_form": ("raw", "relative"), "cfg_form": ("paper", "standard")}
+CHOICES = {
+    "sampler": ("ddim", "dpm++2m", "euler", "lcm"),
+    "score_form": ("raw", "relative"),
+    "cfg_form": ("paper", "standard"),
+    "precision": ("auto", "float32", "bfloat16", "float16"),
+}
 BOUNDS: dict[str, tuple[float, float]] = {
     "frames": (2, 128),
     "steps": (1, 1000),
@@ -53,6 +61,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "warm_up_steps": (0, 1000),
     "cool_down_steps": (0, 1000),
     "motion_weight": (0, 1e7),
+    "reuse_gradient": (1, 1000),
     "cfg_scale": (0, 100),
     "representation_timestep": (0, 999),
     "top_k": (1, 128),

@@ -1,0 +1,28 @@
+"""Where a model runs, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import JobError
+
+
+def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
+    """The fastest device here, and `precision` (wire.settings) or, for 'auto', the one that it works well in.
+
+    JobError when the device cannot compute in it.
+    """
+    device, fitting = _fastest()
+    if precision == "auto":
+        return device, fitting
+    if precision == "float16" and device.type == "cpu":
+        raise JobError("float16 needs a GPU; there is none here.", "Set precision to auto, float32 or bfloat16.")
+    return device, getattr(torch, precision)
+
+
+def _fastest() -> tuple[torch.device, torch.dtype]:
+    if torch.cuda.is_available():
+        return torch.device("cuda"), torch.float16
+    if torch.backends.mps.is_available():
+        return torch.device("mps"), torch.float16
+    return torch.device("cpu"), torch.float32
