@@ -35,6 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     clone.add_argument("--model", default="demo", metavar="NAME", help="a model entry (default: %(default)s)")
     clone.add_argument("--seed", type=int, default=0, metavar="N")
     clone.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; family=paper too")
+    for kind, what in (("image", "a picture that shows"), ("sketch", "a line drawing of")):
+        clone.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="FILE[@FRAME]",
+            help=f"{what} the clip at a frame of the model's (default: 0; -1 is the last); repeatable",
+        )
+    clone.add_argument("--depth", type=Path, metavar="CLIP", help="depth in every frame: near is light, far is dark")
     clone.add_argument("--job", type=Path, metavar="DIR", help="the job's folder (default: a new one among your data)")
     clone.add_argument("--json", action="store_true", help="print result.json at the end")
 

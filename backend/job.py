@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import torch
 
 from . import fingerprint
 from .clips import in_between, read_clip, to_frames, to_pixels, write_frames, write_video
+from .conditions import read_conditions
 from .errors import JobError
 from .models.codec import decode_latents, embed_text, encode_pixels
 from .models.components import Components, load_components
+from .models.controls import load_controls
 from .models.device import choose_device
 from .models.entry import ModelEntry, find_entry
 from .motion.representation import MotionRepresentation, extract_motion
@@ -35,8 +37,13 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
     request, entry, settings = read_job(folder)
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings)
+    conditions, notes = read_conditions(folder, entry, len(reference), reference.shape[1:3])
+    for note in notes:
+        progress.note(note)
+    request = replace(request, notes=[*request.notes, *notes])
     progress.stage("loading")
     model = load_components(entry, *choose_device(settings.precision))
+    controls = load_controls(model, conditions, len(reference), settings)
     progress.stage("encoding")
     texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
     motion = None
@@ -44,7 +51,8 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
         progress.stage("motion")
         motion = motion_of(model, reference, settings)
     progress.stage("sampling", settings.steps)
-    take = Take(frames=len(reference), size=reference.shape[1:3], seed=request.seed, settings=settings, **texts)
+    form = {"frames": len(reference), "size": reference.shape[1:3]}
+    take = Take(seed=request.seed, settings=settings, controls=controls, **form, **texts)
     latents = generate(model, take, motion, progress.step)
     progress.stage("decoding", len(reference))
     frames = to_frames(decode_latents(model, latents, progress.step))

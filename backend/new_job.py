@@ -6,9 +6,12 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from .clips import fit, read_clip, write_frames
+import numpy as np
+
+from .clips import fit, read_clip, read_picture, write_frames, write_pictures
+from .conditions import check_model, picture_at
 from .errors import JobError
-from .models.entry import find_entry
+from .models.entry import ModelEntry, find_entry
 from .wire.clip_size import clip_size
 from .wire.folders import data_folder, new_job_name
 from .wire.request import JobRequest, Shot, write_request
@@ -25,11 +28,15 @@ def make_job(options: Namespace) -> Path:
         settings = entry.settings_for(chosen)
     except SettingError as error:
         raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
+    conditions, notes = _read_conditions(options, entry, settings.frames)
     clip = read_clip(options.clip, frames=settings.frames)
+    notes = [*clip.notes, *notes]
     height, width = clip.frames.shape[1:3]
     size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
     folder = _new_folder(options.job)
     write_frames(folder / "reference", fit(clip.frames, size))
+    for kind, pictures in conditions.items():
+        write_pictures(folder / kind, pictures)
     request = JobRequest(
         prompt=options.prompt,
         negative_prompt=options.negative,
@@ -37,12 +44,35 @@ def make_job(options: Namespace) -> Path:
         seed=options.seed,
         settings=chosen,
         shot=Shot(frames=clip.total, fps=clip.fps or FOLDER_FPS),
-        notes=list(clip.notes),
+        notes=notes,
     )
     write_request(request, folder)
-    for note in clip.notes:
+    for note in notes:
         print(note, file=sys.stderr)
     return folder
+
+
+def _read_conditions(
+    options: Namespace, entry: ModelEntry, frames: int
+) -> tuple[dict[str, dict[int, np.ndarray]], list[str]]:
+    """What --image, --sketch and --depth name, as they are: kind -> frame -> uint8 RGB [H, W, 3]; and notes."""
+    given = {kind: getattr(options, kind) for kind in ("image", "sketch", "depth") if getattr(options, kind)}
+    check_model(entry, given)
+    conditions: dict[str, dict[int, np.ndarray]] = {}
+    notes: list[str] = []
+    if "depth" in given:
+        depth = read_clip(given.pop("depth"), frames=frames)
+        conditions["depth"] = dict(enumerate(depth.frames))
+        notes += depth.notes
+    for kind, texts in given.items():
+        pictures = conditions[kind] = {}
+        for path, place in (picture_at(text, frames) for text in texts):
+            if place in pictures:
+                raise JobError(f"Two pictures of --{kind} are for frame {place}.", "Give each its own: FILE@FRAME.")
+            pictures[place], transparent = read_picture(path)
+            if transparent:
+                notes.append(f"{path.name} is transparent in places; mid-grey was laid behind it.")
+    return conditions, notes
 
 
 def _new_folder(chosen: Path | None) -> Path:

@@ -40,6 +40,10 @@ class Progress:
         eta = elapsed / done * (self._state.steps - done)
         self._show(replace(self._state, step=done, eta=eta), now=done == self._state.steps)
 
+    def note(self, text: str) -> None:
+        """Something the user should know about this job, in a sentence."""
+        print(text, file=sys.stderr, flush=True)
+
     def end(self, state: str, message: str = "", hint: str = "") -> None:
         """The last word on the job."""
         self._close_stage()

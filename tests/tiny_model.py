@@ -1,11 +1,18 @@
-"""A random AnimateDiff-shaped model of a few hundred kilobytes, saved in the ordinary diffusers layout."""
+"""A random AnimateDiff-shaped model of a few hundred kilobytes with its control models, as diffusers saves them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from diffusers import AnimateDiffPipeline, AutoencoderKL, DDIMScheduler, UNetMotionModel
+from diffusers import (
+    AnimateDiffPipeline,
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    SparseControlNetModel,
+    UNetMotionModel,
+)
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from backend.demo_training import tokenizer
@@ -34,9 +41,16 @@ cfg_scale = 3.0
 guidance_blocks = ["up_blocks.1"]
 """
 
+CONTROLS = """
+sparse_rgb = "tiny-controls/sparse_rgb"
+sparse_scribble = "tiny-controls/sparse_scribble"
+depth_control = "tiny-controls/depth_control"
+"""
+SHAPE = {"block_out_channels": (16, 16), "layers_per_block": 1, "norm_num_groups": 4, "cross_attention_dim": 16}
+
 
 def build(models: Path) -> Path:
-    """Writes <models>/tiny.toml and the folder it names; returns the folder."""
+    """Writes tiny.toml, tiny-controls.toml (the same model with controls) and their folders; returns tiny's folder."""
     torch.manual_seed(0)
     folder = models / "tiny"
     words = tokenizer.build(folder / "tokenizer")
@@ -65,12 +79,9 @@ def build(models: Path) -> Path:
         sample_size=8,
         down_block_types=("CrossAttnDownBlockMotion", "DownBlockMotion"),
         up_block_types=("UpBlockMotion", "CrossAttnUpBlockMotion"),
-        block_out_channels=(16, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        cross_attention_dim=16,
         num_attention_heads=2,
         motion_num_attention_heads=2,
+        **SHAPE,
     )
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="linear", clip_sample=False, timestep_spacing="linspace"
@@ -79,4 +90,30 @@ def build(models: Path) -> Path:
         vae=vae, text_encoder=text_encoder, tokenizer=words, unet=unet, motion_adapter=None, scheduler=scheduler
     ).save_pretrained(folder)
     (models / "tiny.toml").write_text(ENTRY, encoding="utf-8")
+    for key, control in controls().items():
+        control.save_pretrained(models / "tiny-controls" / key)
+    with_controls = ENTRY.replace('name = "tiny"', 'name = "tiny-controls"').replace("\n[clip]", CONTROLS + "\n[clip]")
+    (models / "tiny-controls.toml").write_text(with_controls, encoding="utf-8")
     return folder
+
+
+def controls() -> dict[str, torch.nn.Module]:
+    """Control models for the tiny UNet, by an entry's keys. Their zero layers are random: untrained, but not mute."""
+    sparse = SHAPE | {
+        "down_block_types": ("CrossAttnDownBlockMotion", "DownBlockMotion"),
+        "num_attention_heads": 2,
+        "motion_num_attention_heads": 2,
+    }
+    picture = {"conditioning_channels": 3, "conditioning_embedding_out_channels": (4, 8, 8)}
+    models = {
+        "sparse_rgb": SparseControlNetModel(conditioning_channels=4, **sparse),
+        "sparse_scribble": SparseControlNetModel(use_simplified_condition_embedding=False, **picture, **sparse),
+        "depth_control": ControlNetModel(
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), attention_head_dim=2, **picture, **SHAPE
+        ),
+    }
+    for model in models.values():
+        for name, parameter in model.named_parameters():
+            if name.startswith("controlnet_"):
+                torch.nn.init.normal_(parameter, std=0.3)
+    return models

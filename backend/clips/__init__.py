@@ -4,7 +4,7 @@ A clip's frames are uint8 RGB `[n, H, W, 3]` everywhere outside a model.
 """
 
 from .between import in_between
-from .pictures import read_picture, write_frames
+from .pictures import read_picture, write_frames, write_pictures
 from .reading import Clip, read_clip
 from .sizes import fit
 from .tensors import to_frames, to_pixels
@@ -19,5 +19,6 @@ __all__ = [
     "to_frames",
     "to_pixels",
     "write_frames",
+    "write_pictures",
     "write_video",
 ]

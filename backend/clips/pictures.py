@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cv2
@@ -64,12 +65,17 @@ def over_grey(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
     return (rgba[..., :3] * cover + BACKDROP * (1 - cover) + 0.5).astype(np.uint8), True
 
 
-def write_frames(folder: Path, frames: np.ndarray) -> list[Path]:
+def write_frames(folder: Path, frames: Iterable[np.ndarray]) -> list[Path]:
     """Writes uint8 RGB [n, H, W, 3] as <folder>/0000.png, 0001.png ..., each whole or not at all; returns the files."""
+    return write_pictures(folder, dict(enumerate(frames)))
+
+
+def write_pictures(folder: Path, pictures: Mapping[int, np.ndarray]) -> list[Path]:
+    """Writes uint8 RGB [H, W, 3] by number as <folder>/0012.png, each whole or not at all; returns the files."""
     folder, files = Path(folder), []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for k, frame in enumerate(frames):
+        for k, frame in pictures.items():
             _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
             part = folder / f"{k:04d}.png.part"
             part.write_bytes(data.tobytes())

@@ -36,6 +36,10 @@ class Settings:
     guidance_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose temporal attention carries the motion
     top_k: int = 1  # largest entries of each attention row that are kept
     diagonal: bool = True  # whether a frame's attention to itself may be among them
+    image_strength: float = 1.0  # of the pictures given at chosen frames; 0 is as if there were none
+    sketch_strength: float = 1.0  # of the sketches
+    depth_strength: float = 1.0  # of the depth clip
+    depth_end: float = 1.0  # share of the noise schedule, from pure noise down, over which depth holds
     precision: str = "auto"  # of the UNet; 'auto': what the device works well in. Shapes speed more than the look
 
 
@@ -45,6 +49,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "default": {},  # the model entry's own, found by measuring
     "paper": _PAPER,
     "paper-object": _PAPER | {"steps": 300, "guided_steps": 180, "guided_range": 0.4},
+    "paper-image": _PAPER | {"guided_steps": 40},
+    "paper-sketch": _PAPER | {"steps": 200, "guided_steps": 120, "guided_range": 0.4},
 }
 
 CHOICES = {
@@ -65,6 +71,10 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "cfg_scale": (0, 100),
     "representation_timestep": (0, 999),
     "top_k": (1, 128),
+    "image_strength": (0, 2),
+    "sketch_strength": (0, 2),
+    "depth_strength": (0, 2),
+    "depth_end": (0, 1),
 }
 
 

@@ -50,7 +50,8 @@ def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtyp
     root = entry.folder or entry.base
     if root.is_dir():
         folder = root / "text_encoder"
-        return CLIPTextModel.from_pretrained(folder, dtype=dtype, variant=_variant(folder, "model"), **SAFE).to(device)
+        how = SAFE | {"dtype": dtype, "variant": variant_of(folder, "model")}
+        return CLIPTextModel.from_pretrained(folder, **how).to(device)
     source = text_source(entry)
     encoder = CLIPTextModel(CLIPTextConfig(**source.config))
     fill(encoder, [source], device, dtype)
@@ -65,7 +66,7 @@ def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Aut
             vae = AutoencoderKL.from_config(source.config)
         fill(vae, [source], device, dtype)
         return vae
-    variant = _variant(folder, "diffusion_pytorch_model")
+    variant = variant_of(folder, "diffusion_pytorch_model")
     how = SAFE | {"torch_dtype": dtype, "low_cpu_mem_usage": False}  # True would ask for accelerate
     return AutoencoderKL.from_pretrained(folder, variant=variant, **how).to(device)
 
@@ -81,7 +82,7 @@ def _vae_folder(entry: ModelEntry) -> Path | None:
     return folder
 
 
-def _variant(folder: Path, stem: str) -> str | None:
+def variant_of(folder: Path, stem: str) -> str | None:
     """ "fp16" where the folder holds only its half-precision weights."""
     plain = any((folder / f"{stem}.safetensors{end}").is_file() for end in ("", ".index.json"))
     return "fp16" if not plain and (folder / f"{stem}.fp16.safetensors").is_file() else None
