@@ -7,9 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backend.clips import write_frames
-from tests import tiny_model
+from backend.models.components import Components, load_components
+from backend.models.entry import find_entry
+from backend.motion.representation import MotionRepresentation
+from backend.take import Take
+from tests import tiny_model, tiny_takes
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +37,21 @@ def tiny(built_tiny_model, data_folder) -> Path:
     """The tiny model's folder, as a user's own model entry 'tiny'."""
     shutil.copytree(built_tiny_model, data_folder / "models")
     return data_folder / "models" / "tiny"
+
+
+@pytest.fixture
+def model(tiny) -> Components:
+    return load_components(find_entry("tiny"), torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def take(model) -> Take:
+    return tiny_takes.take_of(model)
+
+
+@pytest.fixture
+def motion(model) -> MotionRepresentation:
+    return tiny_takes.motion_of(model)
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""A take of the tiny model and a motion for it to follow: what tests of sampling share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from backend.models.codec import embed_text
+from backend.models.components import Components
+from backend.motion.representation import MotionRepresentation, extract_motion
+from backend.sampling.schedule import Step
+from backend.take import Take
+from backend.wire.settings import resolve
+
+LATENTS = (1, 4, 8, 6, 10)
+
+
+def take_of(model: Components) -> Take:
+    settings = resolve(model.entry.settings, {"frames": 8, "motion_weight": 200})
+    return Take(
+        frames=8,
+        size=(24, 40),
+        seed=5,
+        settings=settings,
+        negative=embed_text(model, ""),
+        positive=embed_text(model, "a red ball"),
+    )
+
+
+def motion_of(model: Components, **reading) -> MotionRepresentation:
+    reference, noise = (torch.randn(LATENTS, generator=torch.Generator().manual_seed(s)) for s in (2, 3))
+    return extract_motion(
+        model.unet,
+        model.denoise,
+        reference,
+        noise,
+        timestep=400,
+        alpha=float(model.alphas[400]),
+        empty_text=embed_text(model, ""),
+        blocks=["up_blocks.1"],
+        **reading,
+    )
+
+
+def with_settings(take: Take, **changes) -> Take:
+    return replace(take, settings=replace(take.settings, **changes))
+
+
+def step_at(timestep: int) -> Step:
+    return Step(index=0, timestep=timestep, next_timestep=-1, ramp=1.0)
+
+
+def nothing(*_) -> None:
+    """Hears of a step and does nothing."""

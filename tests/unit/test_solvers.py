@@ -1,0 +1,172 @@
+"""Samplers: unguided each equals diffusers' own pipeline, and each carries the guidance."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import (
+    AnimateDiffPipeline,
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    LCMScheduler,
+)
+
+from backend.errors import JobError
+from backend.models.denoise import Denoiser
+from backend.models.frame_norm import normalise_all_frames
+from backend.motion.guidance import MotionGuidance
+from backend.sampling.schedule import lcm_timesteps, plan, timesteps_of
+from backend.sampling.solvers import make_solver
+from backend.take import generate
+from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, with_settings
+
+LINEAR = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear"}
+SAMPLERS = ["ddim", "dpm++2m", "euler", "lcm"]
+
+
+class EvenDDIM(DDIMScheduler):
+    """diffusers' DDIM finds the next timestep by a stride, not in its list."""
+
+    def set_timesteps(self, num_inference_steps=None, device=None, timesteps=None):
+        self.timesteps = torch.tensor(timesteps)
+        self.num_inference_steps = 1000 // (timesteps[0] - timesteps[1])
+
+
+def theirs(sampler):
+    return {
+        "ddim": lambda: EvenDDIM(clip_sample=False, **LINEAR),
+        "dpm++2m": lambda: DPMSolverMultistepScheduler(**LINEAR),
+        "euler": lambda: EulerDiscreteScheduler(timestep_spacing="leading", **LINEAR),  # starts from noise alike
+        "lcm": lambda: LCMScheduler(**LINEAR),
+    }[sampler]()
+
+
+def by_diffusers(model, take):
+    """AnimateDiffPipeline's latents, on the timesteps of ours and from the same draws."""
+    s = take.settings
+    scheduler, draws = theirs(s.sampler), torch.Generator().manual_seed(take.seed)
+    timesteps, of_list = timesteps_of(s.sampler, s.steps, 0, s.guided_range), scheduler.set_timesteps
+    scheduler.set_timesteps = lambda steps, device=None: of_list(timesteps=timesteps)
+    pipeline = AnimateDiffPipeline(
+        vae=model.vae,
+        text_encoder=model.text_encoder,
+        tokenizer=model.tokenizer,
+        unet=model.unet,
+        motion_adapter=None,
+        scheduler=scheduler,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(
+        prompt="a red ball",
+        negative_prompt="",
+        num_frames=take.frames,
+        height=take.size[0],
+        width=take.size[1],
+        num_inference_steps=s.steps,
+        guidance_scale=s.cfg_scale,
+        latents=torch.randn(LATENTS, generator=draws),
+        generator=draws,
+        output_type="latent",
+    ).frames
+
+
+@pytest.mark.parametrize(
+    "sampler, steps, cfg_scale",
+    [("ddim", 4, 3.0), ("dpm++2m", 5, 3.0), ("dpm++2m", 16, 3.0), ("euler", 5, 3.0), ("lcm", 4, 2.0), ("lcm", 6, 1.0)],
+)
+def test_unguided_it_equals_diffusers_pipeline(model, take, sampler, steps, cfg_scale):
+    normalise_all_frames(model.unet)
+    plain = with_settings(take, sampler=sampler, steps=steps, guided_steps=0, motion_weight=0.0, cfg_scale=cfg_scale)
+    expected = by_diffusers(model, plain)
+    assert (generate(model, plain, None, nothing) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_guidance_lowers_the_distance_to_the_reference(model, take, motion, sampler):
+    changed = {"sampler": sampler, "steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative"}
+    guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
+    plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
+    measure = MotionGuidance(model.unet, model.denoise, take.positive, motion)
+    assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_weight_zero_is_plain_sampling_and_a_seed_decides_all(model, take, motion, sampler):
+    chosen = with_settings(take, sampler=sampler, motion_weight=0.0)
+    first = generate(model, chosen, motion, nothing)
+    assert torch.equal(first, generate(model, chosen, None, nothing))
+    assert not torch.allclose(first, generate(model, replace(chosen, seed=6), None, nothing))
+
+
+def test_lcm_draws_other_noise_than_the_first():
+    steps = plan(lcm_timesteps(4, 0, 0.3), 0, 0, 0)
+    draws, alphas = torch.Generator().manual_seed(5), theirs("lcm").alphas_cumprod
+    first = torch.randn(LATENTS, generator=draws)
+    z = make_solver("lcm", steps, alphas, draws)(first, first, steps[0])
+    noise = (z - z.mean()) / z.std()
+    assert abs((noise * first).mean()) < 0.1
+
+
+def test_lcm_visits_the_timesteps_of_diffusers():
+    scheduler = theirs("lcm")
+    for count in (1, 4, 8):
+        scheduler.set_timesteps(count)
+        assert lcm_timesteps(count, 0, 0.3) == scheduler.timesteps.tolist()
+    assert lcm_timesteps(6, 4, 0.5) == [999, 879, 759, 639, 499, 259]
+
+
+@pytest.mark.parametrize("steps, guided, share", [(51, 0, 0.3), (20, 18, 0.3), (48, 4, 0.3)])
+def test_lcm_with_more_steps_than_levels_is_said(steps, guided, share):
+    with pytest.raises(JobError, match="lcm knows 50 noise levels.*do not fit.*Lower steps"):
+        lcm_timesteps(steps, guided, share)
+
+
+def test_what_only_ddim_can_do_is_said():
+    alphas, draws = theirs("ddim").alphas_cumprod, torch.Generator()
+    for sampler in SAMPLERS[1:]:
+        with pytest.raises(JobError, match="cannot run the inversion method.*ddim"):
+            make_solver(sampler, plan([999, 500, 0], 0, 0, 0, stride=333), alphas, draws)
+        with pytest.raises(JobError, match="same timestep twice.*ddim"):
+            make_solver(sampler, plan([999, 500, 500, 0], 0, 0, 0), alphas, draws)
+
+
+def forwards(monkeypatch):
+    """Texts in each pass from now on."""
+    texts, call = [], Denoiser.__call__
+
+    def counting(self, latents, timestep, text):
+        texts.append(len(text))
+        return call(self, latents, timestep, text)
+
+    monkeypatch.setattr(Denoiser, "__call__", counting)
+    return texts
+
+
+@pytest.mark.parametrize("form, scale", [("standard", 1.0), ("paper", 0.0)])
+def test_a_negative_prompt_without_effect_costs_nothing(model, take, motion, form, scale, monkeypatch):
+    count = forwards(monkeypatch)
+    chosen = with_settings(take, cfg_form=form, cfg_scale=scale)
+    alone = generate(model, chosen, motion, nothing)
+    assert count == [1, 1, 1, 1]
+    near = generate(model, with_settings(chosen, cfg_scale=scale + 1e-6), motion, nothing)
+    torch.testing.assert_close(alone, near, rtol=1e-3, atol=1e-3)
+
+
+def test_a_gradient_used_again_is_not_computed(model, take, motion, monkeypatch):
+    count = forwards(monkeypatch)
+    changed = {"steps": 7, "guided_steps": 6, "guided_range": 0.9}
+    every = generate(model, with_settings(take, **changed), motion, nothing)
+    assert count == 6 * [1, 1] + [2]
+    count.clear()
+    third = generate(model, with_settings(take, reuse_gradient=3, **changed), motion, nothing)
+    assert count == [1, 1, 2, 2, 1, 1, 2, 2, 2]
+    assert not torch.equal(every, third)
+
+
+def test_a_gradient_used_again_still_guides(model, take, motion):
+    changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative", "reuse_gradient": 3}
+    guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
+    plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
+    measure = MotionGuidance(model.unet, model.denoise, take.positive, motion_of(model))
+    assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
