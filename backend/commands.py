@@ -38,10 +38,22 @@ def score(options: Namespace) -> None:
 
 
 def models(options: Namespace) -> None:
-    from .models.entry import all_entries
+    """Lists every model; one whose files are not there says so, and an entry that cannot be read takes none away."""
+    from .models.entry import read_entries
 
-    rows = [{"name": e.name, "title": e.title} | asdict(e.clip) for e in all_entries().values()]
-    print(json.dumps(rows) if options.json else "\n".join(f"{row['name']:12} {row['title']}" for row in rows))
+    entries, problems = read_entries()
+    rows = [
+        {"name": e.name, "title": e.title} | asdict(e.clip) | {"missing": [str(path) for path in e.missing().values()]}
+        for e in entries.values()
+    ]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(json.dumps(rows) if options.json else "\n".join(map(_line, rows)))
+
+
+def _line(row: dict) -> str:
+    missing = f" (files missing: {', '.join(row['missing'])})" if row["missing"] else ""
+    return f"{row['name']:12} {row['title']}{missing}"
 
 
 def bench(options: Namespace) -> int:

@@ -59,14 +59,25 @@ class Parts:
         return UNetMotionModel.from_unet2d(self.unet, self.adapters[version]).eval()
 
 
-def build(folder: Path) -> Parts:
-    """Writes <folder>/base (diffusers' layout) and <folder>/v1, v2, v3 (motion adapters)."""
+def build(folder: Path, blocks: int = 4) -> Parts:
+    """Writes <folder>/base (diffusers' layout) and <folder>/v1, v2, v3 (motion adapters).
+
+    blocks: SD1.5's 4, or 2 of one layer each where a test does not need its form and should be quick.
+    """
+    channels, layers = CHANNELS[-blocks:], 2 if blocks == 4 else 1
     torch.manual_seed(0)
     words = tokenizer.build(folder / "base" / "tokenizer")
     unet = UNet2DConditionModel(
-        block_out_channels=CHANNELS, norm_num_groups=4, cross_attention_dim=TEXT_WIDTH, attention_head_dim=8
+        block_out_channels=channels,
+        down_block_types=(*["CrossAttnDownBlock2D"] * (blocks - 1), "DownBlock2D"),
+        up_block_types=("UpBlock2D", *["CrossAttnUpBlock2D"] * (blocks - 1)),
+        layers_per_block=layers,
+        norm_num_groups=4,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=8,
     )
-    parts = Parts(unet.eval(), _vae(), _text_encoder(words), {v: _adapter(*form) for v, form in VERSIONS.items()})
+    adapters = {version: _adapter(channels, layers, *form) for version, form in VERSIONS.items()}
+    parts = Parts(unet.eval(), small_vae(), _text_encoder(words), adapters)
     StableDiffusionPipeline(
         vae=parts.vae,
         text_encoder=parts.text_encoder,
@@ -81,7 +92,7 @@ def build(folder: Path) -> Parts:
     return parts
 
 
-def _vae() -> AutoencoderKL:
+def small_vae() -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
@@ -106,9 +117,10 @@ def _text_encoder(words) -> CLIPTextModel:
     return CLIPTextModel(config).eval()
 
 
-def _adapter(middle: bool, positions: int) -> MotionAdapter:
+def _adapter(channels: tuple[int, ...], layers: int, middle: bool, positions: int) -> MotionAdapter:
     adapter = MotionAdapter(
-        block_out_channels=CHANNELS,
+        block_out_channels=channels,
+        motion_layers_per_block=layers,
         motion_norm_num_groups=4,
         use_motion_mid_block=middle,
         motion_max_seq_length=positions,
@@ -121,7 +133,8 @@ def _adapter(middle: bool, positions: int) -> MotionAdapter:
 
 def checkpoint(parts: Parts) -> Tensors:
     """The original layout of a whole SD1.5 checkpoint, with the extras such files carry."""
-    unet = {"model.diffusion_model." + ldm_unet_name(name): t for name, t in parts.unet.state_dict().items()}
+    layers = parts.unet.config.layers_per_block
+    unet = {"model.diffusion_model." + ldm_unet_name(name, layers): t for name, t in parts.unet.state_dict().items()}
     vae = {"first_stage_model." + name: t for name, t in ldm_vae(parts.vae).items()}
     start = "cond_stage_model.transformer.text_model."
     text = {start + name: t for name, t in parts.text_encoder.state_dict().items()}
@@ -129,7 +142,9 @@ def checkpoint(parts: Parts) -> Tensors:
     return unet | vae | text | extras
 
 
-def ldm_unet_name(name: str) -> str:
+def ldm_unet_name(name: str, layers: int = 2) -> str:
+    """layers: of a down block; its downsampler, and one more in an up block, count too."""
+    each = layers + 1
     for ours, theirs in TOP.items():
         if name.startswith(ours + "."):
             return theirs + name.removeprefix(ours)
@@ -140,11 +155,13 @@ def ldm_unet_name(name: str) -> str:
     if block == "mid_block":
         return f"middle_block.{2 * j if part == 'resnets' else 1}.{rest}"
     if block == "down_blocks":
-        n, inner = (3 * i + 3, "0.op") if part == "downsamplers" else (3 * i + j + 1, "01"[part == "attentions"])
+        n, inner = (
+            (each * (i + 1), "0.op") if part == "downsamplers" else (each * i + j + 1, "01"[part == "attentions"])
+        )
         return f"input_blocks.{n}.{inner}.{rest.removeprefix('conv.') if part == 'downsamplers' else rest}"
     if part == "upsamplers":
-        return f"output_blocks.{3 * i + 2}.{1 if i == 0 else 2}.{rest}"
-    return f"output_blocks.{3 * i + j}.{'01'[part == 'attentions']}.{rest}"
+        return f"output_blocks.{each * i + layers}.{1 if i == 0 else 2}.{rest}"
+    return f"output_blocks.{each * i + j}.{'01'[part == 'attentions']}.{rest}"
 
 
 def _block(name: str) -> tuple[str, str, int, int, str]:

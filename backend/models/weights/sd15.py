@@ -7,7 +7,14 @@ from typing import Any
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-UNET: dict[str, Any] = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}  # the rest: defaults
+# What is not named here are the classes' defaults.
+UNET: dict[str, Any] = {
+    "sample_size": 64,
+    "in_channels": 4,
+    "layers_per_block": 2,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}
 VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
