@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ SHAPE = ("block_out_channels", "layers_per_block", "cross_attention_dim")
 class SparseControl:
     """Pictures at a few frames, told to the UNet by a SparseCtrl model, which does not look at the noisy latents."""
 
-    def __init__(self, model: SparseControlNetModel, pictures: Tensor, places: tuple[int, ...], frames: int, strength):
+    def __init__(
+        self, model: SparseControlNetModel, pictures: Tensor, places: Sequence[int], frames: int, strength: float
+    ):
         """pictures [n, c, h, w]: latents, or pixels 0..1, as the model was trained; the other frames stay empty."""
         self.condition = pictures.new_zeros(1, pictures.shape[1], frames, *pictures.shape[2:])
         self.mask = pictures.new_zeros(1, 1, *self.condition.shape[2:])
@@ -95,7 +97,7 @@ def load_controls(
     """The controls for a clip of so many frames; only what is used is loaded. JobError names a folder that is wrong."""
     controls: list[Control] = []
     for kind in used(conditions, settings):
-        net, pixels = _load(model, kind), to_pixels(conditions[kind].pictures)
+        net, pixels = _load(model, kind, frames), to_pixels(conditions[kind].pictures)
         pictures = encode_pixels(model, pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
         pictures, strength = pictures.to(net.device, net.dtype), getattr(settings, f"{kind}_strength")
         if kind == "depth":
@@ -105,7 +107,7 @@ def load_controls(
     return tuple(controls)
 
 
-def _load(model: Components, kind: str) -> Any:
+def _load(model: Components, kind: str, frames: int) -> Any:
     key, wanted = CONTROL_OF[kind], CLASSES[kind]
     folder: Path = getattr(model.entry, key)
     _check_class(folder, key, wanted.__name__)
@@ -128,6 +130,8 @@ def _load(model: Components, kind: str) -> Any:
             "Its files may be incomplete: fetch or copy the folder again.",
         ) from error
     _check_fit(model, net, kind, folder)
+    if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
+        raise JobError(f"The control model {folder} knows {known} frames; the setting frames is {frames}.", "Lower it.")
     normalise_each_frame(net)
     return net.to(model.unet.device).eval().requires_grad_(False)
 
