@@ -33,8 +33,8 @@ def motion_of(model: Components, **reading) -> MotionRepresentation:
     return extract_motion(
         model.unet,
         model.denoise,
-        reference,
-        noise,
+        reference.to(model.unet.device),
+        noise.to(model.unet.device),
         timestep=400,
         alpha=float(model.alphas[400]),
         empty_text=embed_text(model, ""),

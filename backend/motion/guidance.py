@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..sampling.schedule import Step
+from .gradient import gradient_at
 from .recorder import AttentionMaps, recording
 from .representation import Denoise, MotionRepresentation
 
@@ -43,5 +44,5 @@ class MotionGuidance:
                 finally:
                     freed.__exit__(None, None, None)
             loss = motion_loss(maps, self._reference)
-            (gradient,) = torch.autograd.grad(loss, latents)
+            gradient = gradient_at(latents, loss, self._unet.dtype)
         return predicted.detach(), gradient, float(loss.detach())
