@@ -168,3 +168,12 @@ def test_hashes_do_not_need_their_memory(own, data_folder):
     (data_folder / "hashes.json").mkdir()
     files = find_entry("own").weight_files()
     assert fingerprint.of_files(files) == fingerprint.of_files(files)
+
+
+def test_the_readme_s_example_is_an_entry(tmp_path):
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "realistic.toml").write_text(example, encoding="utf-8")
+    entry = read_entry(tmp_path / "realistic.toml")
+    assert len(entry.missing()) == len(entry.paths()) == 6
+    assert entry.settings_for({}).frames == 16
