@@ -94,7 +94,7 @@ def read_reference(folder: Path, entry: ModelEntry, settings: Settings) -> np.nd
 def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
     """The reference's motion representation, from the cache when it was read before."""
     t = settings.representation_timestep
-    reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED)
+    reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED, str(model.unet.dtype))
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
 
     def extract():
@@ -113,7 +113,8 @@ def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> M
             diagonal=settings.diagonal,
         )
 
-    return cached_motion(fingerprint.of_text(fingerprint.of_frames(reference), weights, reading), extract)
+    key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
+    return cached_motion(key, model.unet.device, extract)
 
 
 def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:

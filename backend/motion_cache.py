@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -16,12 +17,15 @@ from .wire.folders import data_folder
 MOST_FILES = 200
 
 
-def cached_motion(key: str, extract: Callable[[], MotionRepresentation]) -> MotionRepresentation:
-    """The representation stored under `key`, or `extract`'s, which is then stored. A damaged file is made anew."""
+def cached_motion(key: str, device: torch.device, extract: Callable[[], MotionRepresentation]) -> MotionRepresentation:
+    """The representation stored under `key`, or `extract`'s, which is then stored; on `device`, like the latter.
+
+    A damaged file is made anew.
+    """
     path = data_folder() / "motion" / f"{key}.safetensors"
     if path.is_file():
         try:
-            stored = MotionRepresentation.from_tensors(load_file(path))
+            stored = MotionRepresentation.from_tensors(load_file(path, device=str(device)))
             os.utime(path)  # used now: the oldest go first
             return stored
         except (OSError, SafetensorError):

@@ -1,8 +1,11 @@
 """Half precision: of the UNet alone, on the CPU and where there is one on a GPU; steps and losses stay in float32."""
 
+import json
+
 import pytest
 import torch
 
+from backend.__main__ import main
 from backend.errors import JobError
 from backend.models.components import load_components
 from backend.models.device import choose_device
@@ -114,3 +117,17 @@ def test_float16_without_a_gpu_is_said(monkeypatch):
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     with pytest.raises(JobError, match="float16 needs a GPU.*bfloat16"):
         choose_device("float16")
+
+
+def test_a_job_says_which_precision_and_sampler_it_used(tiny, moving_clip, tmp_path, data_folder):
+    def clone(job, *assignments):
+        chosen = [word for assignment in assignments for word in ("--set", assignment)]
+        assert (
+            main(["clone", str(moving_clip), "--prompt", "a ball", "--model", "tiny", "--job", str(job), *chosen]) == 0
+        )
+        return json.loads((job / "result.json").read_text(encoding="utf-8"))
+
+    full = clone(tmp_path / "full", "precision=float32", "sampler=dpm++2m")
+    assert (full["precision"], full["settings"]["sampler"]) == ("float32", "dpm++2m")
+    assert clone(tmp_path / "half", "precision=bfloat16", "reuse_gradient=2")["precision"] == "bfloat16"
+    assert len(list((data_folder / "motion").iterdir())) == 2, "each precision reads the motion for itself"
