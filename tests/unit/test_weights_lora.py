@@ -10,6 +10,7 @@ import torch
 from backend.errors import JobError
 from backend.models.components import Components, load_components
 from backend.models.entry import read_entry
+from tests import lora_formats
 from tests import weight_formats as formats
 
 CROSS = "down_blocks.0.attentions.0.transformer_blocks.0.attn2"
@@ -50,11 +51,11 @@ def assert_changed(module, source, halves: dict[str, tuple], factor: float, tole
 
 
 LAYOUTS = {
-    "kohya": lambda halves: formats.kohya("lora_unet_", halves),
-    "diffusers": lambda halves: formats.peft("unet.", halves),
-    "PEFT": lambda halves: formats.peft("base_model.model.", halves),
-    "diffusers, old": lambda halves: formats.attention_processors("unet.", halves),
-    "first diffusers": lambda halves: formats.attention_processors("", halves),
+    "kohya": lambda halves: lora_formats.kohya("lora_unet_", halves),
+    "diffusers": lambda halves: lora_formats.peft("unet.", halves),
+    "PEFT": lambda halves: lora_formats.peft("base_model.model.", halves),
+    "diffusers, old": lambda halves: lora_formats.attention_processors("unet.", halves),
+    "first diffusers": lambda halves: lora_formats.attention_processors("", halves),
 }
 
 
@@ -62,7 +63,7 @@ LAYOUTS = {
 def test_every_layout_of_a_lora(models, layout):
     folder, parts = models
     source = parts.motion_unet("v2")
-    halves = formats.random_lora(source, LAYERS)
+    halves = lora_formats.random_lora(source, LAYERS)
     formats.save(LAYOUTS[layout](halves), folder / "style.safetensors")
     model = load(folder, 'loras = [{file = "style.safetensors", strength = 0.5}]')
     assert_changed(model.unet, source, halves, 0.5)
@@ -72,35 +73,35 @@ def test_every_layout_of_a_lora(models, layout):
 def test_alpha_scales_the_change_and_convolutions_change_too(models):
     folder, parts = models
     source = parts.motion_unet("v2")
-    halves = formats.random_lora(
+    halves = lora_formats.random_lora(
         source, [*LAYERS, "down_blocks.0.resnets.0.conv1", "down_blocks.0.attentions.0.proj_in"]
     )
-    formats.save(formats.kohya("lora_unet_", halves, alpha=1.5), folder / "conv.safetensors")
+    formats.save(lora_formats.kohya("lora_unet_", halves, alpha=1.5), folder / "conv.safetensors")
     assert_changed(load(folder, 'loras = ["conv.safetensors"]').unet, source, halves, 1.5 / RANK)
 
 
 def test_alpha_from_the_file_s_metadata(models):
     folder, parts = models
     source = parts.motion_unet("v2")
-    halves = formats.random_lora(source, LAYERS)
+    halves = lora_formats.random_lora(source, LAYERS)
     notes = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 6, "unet.r": RANK})}
-    formats.save(formats.peft("unet.", halves), folder / "noted.safetensors", notes)
+    formats.save(lora_formats.peft("unet.", halves), folder / "noted.safetensors", notes)
     assert_changed(load(folder, 'loras = ["noted.safetensors"]').unet, source, halves, 2)
 
 
 @pytest.mark.parametrize("layout", ["kohya", "kohya te1", "diffusers", "diffusers, old"])
 def test_the_text_encoder_s_part(models, layout):
     folder, parts = models
-    halves = formats.random_lora(parts.text_encoder, TEXT_LAYERS)
+    halves = lora_formats.random_lora(parts.text_encoder, TEXT_LAYERS)
     start = "text_encoder.text_model."
-    old = formats.attention_processors(start, halves)
+    old = lora_formats.attention_processors(start, halves)
     names = {"k_proj_lora": "to_k_lora", "out_proj_lora": "to_out_lora", ".processor": ""}
     for theirs, ours in names.items():
         old = {name.replace(theirs, ours): tensor for name, tensor in old.items()}
     tensors = {
-        "kohya": formats.kohya("lora_te_text_model_", halves),
-        "kohya te1": formats.kohya("lora_te1_text_model_", halves),
-        "diffusers": formats.peft(start, halves),
+        "kohya": lora_formats.kohya("lora_te_text_model_", halves),
+        "kohya te1": lora_formats.kohya("lora_te1_text_model_", halves),
+        "diffusers": lora_formats.peft(start, halves),
         "diffusers, old": old,
     }
     formats.save(tensors[layout], folder / "words.safetensors")
@@ -113,12 +114,12 @@ def test_the_text_encoder_s_part(models, layout):
 def test_motion_loras(models, name):
     folder, parts = models
     source = parts.motion_unet("v2")
-    halves = formats.random_lora(source, MOTION_LAYERS)
-    tensors = formats.original_motion_lora(halves)
+    halves = lora_formats.random_lora(source, MOTION_LAYERS)
+    tensors = lora_formats.original_motion_lora(halves)
     if name.startswith("diffusers"):
-        tensors = formats.attention_processors("unet.", halves)
+        tensors = lora_formats.attention_processors("unet.", halves)
     if name.startswith("peft"):
-        tensors = formats.peft("unet.", halves)
+        tensors = lora_formats.peft("unet.", halves)
     formats.save(tensors, folder / name)
     model = load(folder, f'motion_loras = [{{file = "{name}", strength = -0.8}}]')
     assert_changed(model.unet, source, halves, -0.8)
@@ -127,8 +128,8 @@ def test_motion_loras(models, name):
 def test_v3_s_domain_adapter(models):
     folder, parts = models
     source = parts.motion_unet("v2")
-    halves = formats.random_lora(source, LAYERS)
-    wrapped = {"animatediff_config": {"rank": 4}, "state_dict": formats.attention_processors("module.", halves)}
+    halves = lora_formats.random_lora(source, LAYERS)
+    wrapped = {"animatediff_config": {"rank": 4}, "state_dict": lora_formats.attention_processors("module.", halves)}
     torch.save(wrapped, folder / "v3_sd15_adapter.ckpt")
     model = load(folder, 'domain_adapter = {file = "v3_sd15_adapter.ckpt", strength = 0.7}')
     assert_changed(model.unet, source, halves, 0.7)
@@ -140,8 +141,8 @@ def test_several_loras_add_up_and_round_once(models, dtype, tolerance):
     source = parts.motion_unet("v2")
     lines, total = [], {}
     for seed in (1, 2, 3):
-        halves = formats.random_lora(source, LAYERS, seed=seed)
-        formats.save(formats.kohya("lora_unet_", halves), folder / f"{seed}.safetensors")
+        halves = lora_formats.random_lora(source, LAYERS, seed=seed)
+        formats.save(lora_formats.kohya("lora_unet_", halves), folder / f"{seed}.safetensors")
         lines.append(f'{{file = "{seed}.safetensors", strength = {seed / 4}}}')
         for layer, (up, down) in halves.items():
             total.setdefault(layer, []).append((seed / 4 * up, down))
@@ -153,8 +154,10 @@ def test_several_loras_add_up_and_round_once(models, dtype, tolerance):
 def test_strength_zero_equals_absence_bit_for_bit(models):
     folder, parts = models
     source = parts.motion_unet("v2")
-    formats.save(formats.kohya("lora_unet_", formats.random_lora(source, LAYERS)), folder / "off.safetensors")
-    formats.save(formats.original_motion_lora(formats.random_lora(source, MOTION_LAYERS)), folder / "still.ckpt")
+    looks = lora_formats.kohya("lora_unet_", lora_formats.random_lora(source, LAYERS))
+    motion = lora_formats.original_motion_lora(lora_formats.random_lora(source, MOTION_LAYERS))
+    formats.save(looks, folder / "off.safetensors")
+    formats.save(motion, folder / "still.ckpt")
     model = load(
         folder,
         'loras = [{file = "off.safetensors", strength = 0}]\nmotion_loras = [{file = "still.ckpt", strength = 0.0}]',
@@ -212,8 +215,8 @@ def test_relatives_of_loras_are_refused(models, part):
 def test_loras_in_each_other_s_place_are_refused(models):
     _, parts = models
     source = parts.motion_unet("v2")
-    motion = formats.original_motion_lora(formats.random_lora(source, MOTION_LAYERS))
-    looks = formats.kohya("lora_unet_", formats.random_lora(source, LAYERS))
+    motion = lora_formats.original_motion_lora(lora_formats.random_lora(source, MOTION_LAYERS))
+    looks = lora_formats.kohya("lora_unet_", lora_formats.random_lora(source, LAYERS))
     assert "is a motion LoRA. Expected is a LoRA" in refusal(models, motion, 'loras = ["X"]')
     assert "is a LoRA. Expected is a motion LoRA" in refusal(models, looks, 'motion_loras = ["X"]')
     assert "is a motion LoRA. Expected is AnimateDiff v3's" in refusal(models, motion, 'domain_adapter = "X"')
@@ -222,8 +225,8 @@ def test_loras_in_each_other_s_place_are_refused(models):
 def test_a_motion_lora_of_v2_s_middle_block_does_not_fit_v3(models):
     folder, parts = models
     layer = "mid_block.motion_modules.0.transformer_blocks.0.attn1.to_q"
-    halves = formats.random_lora(parts.motion_unet("v2"), [layer])
-    formats.save(formats.original_motion_lora(halves), folder / "v2_pan.ckpt")
+    halves = lora_formats.random_lora(parts.motion_unet("v2"), [layer])
+    formats.save(lora_formats.original_motion_lora(halves), folder / "v2_pan.ckpt")
     entry = formats.write_entry(folder, 'base = "base"\nmotion_module = "v3"\nmotion_loras = ["v2_pan.ckpt"]')
     with pytest.raises(JobError, match=r"mid_block.*which this model has not.*v2"):
         load_components(read_entry(entry), torch.device("cpu"), torch.float32)
