@@ -1,7 +1,7 @@
 """What a take is told beside its text and its motion: pictures and sketches at chosen frames, and a depth clip.
 
 In a job folder `image/0003.png` and `sketch/0003.png` are for the model's frame 3, counted from 0; `depth/` holds one
-picture for each frame, near things light and far ones dark.
+picture for each frame: inverse distance, near things light, far ones dark, the same scale in all frames.
 """
 
 from __future__ import annotations

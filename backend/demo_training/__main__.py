@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-STAGES = ("autoencoder", "frames", "clips", "export")
+STAGES = ("autoencoder", "frames", "clips", "export", "sparse_rgb", "depth_control", "export-controls")
 PORT = 29611
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m backend.demo_training", description=__doc__)
-    parser.add_argument("stage", choices=STAGES, help="in this order; the first three go on where they stopped")
+    parser.add_argument("stage", choices=STAGES, help="in this order; stages that train go on where they stopped")
     parser.add_argument(
         "--state", type=Path, default=Path(".training"), help="folder of checkpoints (default: %(default)s)"
     )
@@ -27,6 +27,11 @@ def main() -> int:
         from .export import export
 
         export(options.state, Path(__file__).parents[1] / "models" / "demo")
+        return 0
+    if options.stage == "export-controls":
+        from . import controls
+
+        controls.export(options.state)
         return 0
     return _start_both() if options.rank is None else _train(options)
 
@@ -43,13 +48,17 @@ def _train(options: argparse.Namespace) -> int:
     import torch
     import torch.distributed as dist
 
-    from . import autoencoder, denoiser
+    from . import autoencoder, controls, denoiser
 
     torch.set_num_threads(1)
     torch.manual_seed(1000 + options.rank)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{PORT}", rank=options.rank, world_size=2)
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{PORT + STAGES.index(options.stage)}", rank=options.rank, world_size=2
+    )
     if options.stage == "autoencoder":
         autoencoder.train(options.state, options.minutes, options.rank, options.cool_down)
+    elif options.stage in controls.STAGES:
+        controls.train(options.stage, options.state, options.minutes, options.rank, options.cool_down)
     else:
         denoiser.train(options.stage, options.state, options.minutes, options.rank, options.cool_down)
     dist.destroy_process_group()

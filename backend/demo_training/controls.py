@@ -1,0 +1,126 @@
+"""Stages after the model: a SparseCtrl for pictures and a ControlNet for depth, against the shipped, frozen UNet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import ControlNetModel, SparseControlNetModel, UNetMotionModel
+from torch import Tensor, nn
+
+from ..models.frame_norm import normalise_all_frames, normalise_each_frame
+from . import architecture
+from .captions import training_caption
+from .denoiser import CLIP_BATCH, SHAPE_SHARES, SHAPES, Denoiser
+from .depth import draw_depth
+from .moves import random_look, random_motion
+from .trainer import Trainer
+from .world import FRAMES, draw_clip
+
+STAGES = ("sparse_rgb", "depth_control")  # named as in a model entry
+RATE = 4e-4
+FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
+
+
+def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
+    """It begins as a copy of the UNet's way down and adds nothing yet: its last layers are zero."""
+    shape = {
+        "block_out_channels": architecture.UNET_WIDTHS,
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        "cross_attention_dim": architecture.TEXT_WIDTH,
+        "num_attention_heads": 4,
+    }
+    if stage == "sparse_rgb":
+        model = SparseControlNetModel(
+            down_block_types=("CrossAttnDownBlockMotion",) * 3, motion_num_attention_heads=4, **shape
+        )
+        normalise_each_frame(model)
+    else:
+        model = ControlNetModel(
+            down_block_types=("CrossAttnDownBlock2D",) * 3, conditioning_embedding_out_channels=(16, 32, 64), **shape
+        )
+    own = model.state_dict()
+    model.load_state_dict({name: value for name, value in unet.state_dict().items() if name in own}, strict=False)
+    return model
+
+
+class Controlled(nn.Module):
+    """The frozen UNet with a control model, in the UNet's place; `condition` is set for each batch."""
+
+    def __init__(self, unet: UNetMotionModel, control: nn.Module):
+        super().__init__()
+        self.unet, self.control = unet.requires_grad_(False), control
+        self.condition: tuple[Tensor, ...] = ()
+
+    def forward(self, noisy: Tensor, t: Tensor, text: Tensor, return_dict: bool = False) -> tuple[Tensor]:
+        """condition: a picture's latents [n, 4, F, h, w] and mask [n, 1, F, h, w], or depth [n * F, 3, H, W]."""
+        if isinstance(self.control, SparseControlNetModel):
+            pictures, mask = self.condition
+            downs, mid = self.control(noisy, t, text, pictures, conditioning_mask=mask, return_dict=False)
+        else:
+            frames, times = noisy.transpose(1, 2).flatten(0, 1), t.repeat_interleave(noisy.shape[2])
+            downs, mid = self.control(frames, times, text, *self.condition, return_dict=False)
+        added = {"down_block_additional_residuals": tuple(downs), "mid_block_additional_residual": mid}
+        return self.unet(noisy, t, text, return_dict=return_dict, **added)
+
+
+def drawn_batches(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+    """Endless batches of clips and their depth, both uint8 [n, F, H, W, 3], with captions."""
+    while True:
+        size = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
+        pairs = [(random_look(rng), random_motion(rng)) for _ in range(CLIP_BATCH)]
+        clips = np.stack([draw_clip(look, motion, size) for look, motion in pairs])
+        depths = np.stack([draw_depth(look.shape, motion, size) for look, motion in pairs])
+        yield clips, depths, [training_caption(look, rng) for look, _ in pairs]
+
+
+def chosen_frames(latents: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Latents [n, 4, F, h, w] with one to three frames kept, mostly the first, and the mask [n, 1, F, h, w]."""
+    mask = torch.zeros_like(latents[:, :1])
+    for one in mask:
+        count = rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])
+        one[:, rng.choice(FRAMES, count, replace=False)] = 1
+        if rng.random() < 0.5:
+            one[:] = 0
+            one[:, 0] = 1
+    return latents * mask, mask
+
+
+def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -> None:
+    """stage: one of STAGES. Goes on from <state>/<stage>.pt when it is there."""
+    model = Denoiser(state)
+    model.load_shipped()
+    model.text_encoder.requires_grad_(False)
+    control = control_model(stage, model.unet)
+    controlled = model.unet = Controlled(model.unet, control)
+    trainer = Trainer(stage, [control], state, rate=RATE, decay=1e-2, averaging=0.998)
+    rng = np.random.default_rng([trainer.done_steps, rank, len(stage)])
+    source = drawn_batches(rng)
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        clips, depths, captions = next(source)
+        latents = model.encode(clips)
+        if stage == "sparse_rgb":
+            controlled.condition = chosen_frames(latents, rng)
+        else:
+            pixels = torch.from_numpy(depths).flatten(0, 1).permute(0, 3, 1, 2)
+            controlled.condition = (pixels.float() / 255,)
+        return model.loss(latents, captions)
+
+    trainer.run(minutes, loss, cool_down)
+
+
+def export(state: Path, folder: Path = FOLDER) -> None:
+    """The smoothed parameters of every stage that was trained, as diffusers folders of fp16 safetensors."""
+    for stage in STAGES:
+        if not (state / f"{stage}.pt").exists():
+            continue
+        control = control_model(stage, architecture.unet())
+        smoothed = torch.load(state / f"{stage}.pt", weights_only=True)["average"]
+        for parameter, value in zip(control.parameters(), smoothed, strict=True):
+            parameter.data.copy_(value)
+        normalise_all_frames(control)
+        control.to(torch.float16).save_pretrained(folder / stage)
