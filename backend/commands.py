@@ -9,6 +9,7 @@ import traceback
 from argparse import Namespace
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 from .errors import Cancelled, JobError
@@ -57,9 +58,7 @@ def _line(row: dict) -> str:
 
 
 def bench(options: Namespace) -> int:
-    from .bench import motion
-
-    return motion.main(options.rest)
+    return import_module(f".bench.{options.what}", __package__).main(options.rest)
 
 
 def _run(folder: Path, print_result: bool) -> None:

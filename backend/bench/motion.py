@@ -12,7 +12,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,31 +19,22 @@ import numpy as np
 import torch
 
 from ..clips import to_frames, write_frames
-from ..errors import JobError
 from ..job import motion_of
 from ..models.codec import decode_latents, embed_text
 from ..models.components import Components, load_components
-from ..models.entry import ModelEntry, find_entry
+from ..models.entry import find_entry
 from ..take import Take, generate
-from ..wire.settings import SettingError, parse_assignment
 from .cases import Case, motion_cases
 from .evaluate import FIGURES, control, evaluate, summary, table
+from .runs import Run, named_run
 
 UNGUIDED = {"motion_weight": "0"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One way to generate, on every case and seed. settings None stands for the true render, the ceiling."""
-
-    name: str
-    settings: dict[str, str] | None
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     entry = find_entry(options.model)
-    compared = [_named_run(text, entry) for text in options.compare]
+    compared = [named_run(text, entry) for text in options.compare]
     runs = [Run("unguided", UNGUIDED), Run("default", {}), *compared, Run("ceiling", None)]
     if options.only_compared:
         runs = [run for run in runs if run.name != "default"]
@@ -90,16 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true")
     return parser
-
-
-def _named_run(text: str, entry: ModelEntry) -> Run:
-    name, _, assignments = text.partition(":")
-    try:
-        settings = dict(parse_assignment(part) for part in assignments.split())
-        entry.settings_for(settings)
-    except SettingError as error:
-        raise JobError(f"--compare {text!r}: {error}", "It takes 'name:key=value key=value'.") from None
-    return Run(name, settings)
 
 
 def _all_clips(runs: list[Run], cases: list[Case], options) -> Iterator[tuple[Run, int, list[np.ndarray]]]:

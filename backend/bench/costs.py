@@ -1,0 +1,160 @@
+"""What the passes of a job cost, in floating-point operations or in seconds, and what a job is made of."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..models.denoise import Denoiser
+from ..models.frame_norm import normalise_each_frame
+from ..models.weights.sd15 import UNET, animatediff_alphas
+from ..motion.guidance import MotionGuidance
+from ..motion.representation import extract_motion
+from ..sampling.guided_ddim import Strength, sample
+from ..sampling.schedule import Step, plan, timesteps_of
+from ..wire.settings import Settings
+
+SD15_LATENTS, SD15_TEXT = (1, 4, 16, 64, 64), (1, 77, 768)  # 16 frames of 512 x 512
+TIMESTEP = 500
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one pass, of a pair of them in one batch, of a pass with the gradient of guidance, of reading a motion."""
+
+    single: float
+    pair: float
+    guided: float
+    reading: float
+
+
+@dataclass(frozen=True)
+class JobCosts:
+    """In forward passes: a whole job's sampling with the reading of its motion, and its guided steps' mean."""
+
+    whole: float
+    guided_step: float
+
+
+class _AnyNumber(TorchDispatchMode):
+    """Lets code on the meta device ask for a tensor's value; it has none, and counting needs none."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return 1.0
+        return func(*args, **(kwargs or {}))
+
+
+def operations(run: Callable[[], object]) -> float:
+    """Floating-point operations of `run`, a multiplication with its addition counted as two."""
+    with _AnyNumber(), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def on_meta(unet: UNetMotionModel) -> UNetMotionModel:
+    """The same architecture without weights, with which operations are counted in no time and memory."""
+    with torch.device("meta"):
+        empty = UNetMotionModel.from_config(unet.config)
+    return _prepared(empty)
+
+
+def sd15_unet() -> UNetMotionModel:
+    """Stable Diffusion 1.5 with AnimateDiff v3's motion modules, which has none in the middle; on the meta device."""
+    with torch.device("meta"):
+        adapter = MotionAdapter(use_motion_mid_block=False)
+        unet = UNetMotionModel.from_unet2d(UNet2DConditionModel.from_config(UNET), adapter, load_weights=False)
+    return _prepared(unet)
+
+
+def _prepared(unet: UNetMotionModel) -> UNetMotionModel:
+    unet.eval().requires_grad_(False)
+    normalise_each_frame(unet)
+    return unet
+
+
+def pass_costs(
+    unet: UNetMotionModel,
+    latents: tuple[int, ...],
+    text: tuple[int, ...],
+    settings: Settings,
+    meter: Callable[[Callable[[], object]], float],
+) -> Costs:
+    """What each kind of pass costs by `meter`, on latents and text of these shapes; runs what a take runs."""
+    z, words = (torch.randn(shape).to(unet.device) for shape in (latents, text))
+    denoise = Denoiser(unet)
+
+    def read():
+        return extract_motion(
+            unet,
+            denoise,
+            z,
+            z,
+            timestep=settings.representation_timestep,
+            alpha=0.5,
+            empty_text=words,
+            blocks=settings.guidance_blocks,
+            top_k=settings.top_k,
+            diagonal=settings.diagonal,
+        )
+
+    # The counter cannot follow a gradient to a leaf that is itself a module's input; a copy costs nothing.
+    guide = MotionGuidance(unet, lambda z, t, text: denoise(z.clone(), t, text), words, read())
+    step = Step(0, TIMESTEP, -1, 1.0)
+    with torch.no_grad():
+        return Costs(
+            single=meter(lambda: denoise(z, TIMESTEP, words)),
+            pair=meter(lambda: denoise.pair(z, TIMESTEP, words, words)),
+            guided=meter(lambda: guide(z, step)),
+            reading=meter(read),
+        )
+
+
+def medians(rounds: list[Costs]) -> Costs:
+    """Of each kind of pass over rounds in which all kinds took turns."""
+    return Costs(*(statistics.median(values) for values in zip(*(vars(one).values() for one in rounds))))
+
+
+def job_costs(settings: Settings, costs: Costs) -> JobCosts:
+    """Asks the sampler itself which passes it makes with `settings`."""
+    s, spent, by_step = settings, [0.0], []
+    guided = s.motion_weight > 0 and s.guided_steps > 0
+    steps = plan(timesteps_of(s.sampler, s.steps, s.guided_steps, s.guided_range), s.guided_steps, 0, 0)
+    strength = Strength(s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, reuse_gradient=s.reuse_gradient)
+    z = torch.zeros(1, 1, 1, 1, 1)
+
+    def spend(cost: float, *answer):
+        spent[0] += cost
+        return answer if len(answer) > 1 else z
+
+    def after_step(step: Step, *_) -> None:
+        if guided and step.ramp > 0:
+            by_step.append(spent[0] - sum(by_step))
+
+    sample(
+        z,
+        steps,
+        animatediff_alphas(),
+        strength,
+        lambda *_: spend(costs.pair if strength.needs_negative else costs.single, z, z),
+        lambda *_: spend(costs.single),
+        (lambda *_: spend(costs.guided, z, z, 0.0)) if guided else None,
+        after_step,
+    )
+    whole = spent[0] + (costs.reading if guided else 0.0)
+    return JobCosts(whole / costs.single, statistics.fmean(by_step) / costs.single if by_step else 0.0)

@@ -1,0 +1,28 @@
+"""Ways to generate that a bench compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import JobError
+from ..models.entry import ModelEntry
+from ..wire.settings import SettingError, parse_assignment
+
+
+@dataclass(frozen=True)
+class Run:
+    """A name for settings. settings None stands for the true render, the ceiling."""
+
+    name: str
+    settings: dict[str, str] | None
+
+
+def named_run(text: str, entry: ModelEntry) -> Run:
+    """'name:key=value key=value', as typed after --compare. JobError when the entry cannot take it."""
+    name, _, assignments = text.partition(":")
+    try:
+        settings = dict(parse_assignment(part) for part in assignments.split())
+        entry.settings_for(settings)
+    except SettingError as error:
+        raise JobError(f"--compare {text!r}: {error}", "It takes 'name:key=value key=value'.") from None
+    return Run(name, settings)

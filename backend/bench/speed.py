@@ -1,0 +1,152 @@
+"""`python -m backend bench speed`: what takes cost, each figure a ratio within one run.
+
+A take's cost is the sum of its passes through the UNet. Passes are weighed in floating-point operations for SD1.5 with
+16 frames of 512 x 512, and for the model at hand in operations and in seconds; shares are of the authors' settings for
+camera motion. Plain generation is timed against diffusers' AnimateDiffPipeline, turn by turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from diffusers import AnimateDiffPipeline, DDIMScheduler
+
+from ..models.codec import decode_latents, embed_text
+from ..models.components import Components, load_components
+from ..models.device import choose_device
+from ..models.entry import find_entry
+from ..models.frame_norm import normalise_all_frames, normalise_each_frame
+from ..take import Take, generate
+from ..wire.clip_size import clip_size
+from ..wire.settings import FAMILIES, Settings
+from .costs import (
+    SD15_LATENTS,
+    SD15_TEXT,
+    Costs,
+    job_costs,
+    medians,
+    on_meta,
+    operations,
+    pass_costs,
+    sd15_unet,
+    seconds,
+)
+from .runs import Run, named_run
+
+PROMPT = "a red ball on green ground under a blue sky"
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    entry = find_entry(options.model)
+    families = [Run(name, {"family": name}) for name in sorted(FAMILIES, key=lambda name: name != "paper")]
+    runs = [*families, *[named_run(text, entry) for text in options.compare]]
+    settings = {run.name: entry.settings_for(run.settings) for run in runs}
+    model = load_components(entry, *choose_device(settings["default"].precision))
+    figures = _costs(model, settings, options.rounds)
+    plain = _against_diffusers(model, settings["default"], options.rounds)
+    if options.json:
+        print(json.dumps({"costs": figures, "plain_ratio": plain}))
+    else:
+        print(_table(figures))
+        print(f"\nplain generation: {plain:.3f} of the time of diffusers' AnimateDiffPipeline")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backend bench speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="demo", metavar="NAME", help="what is timed (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--compare", action="append", default=[], metavar="NAME:KEY=VALUE ...", help="further settings, again and again"
+    )
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def _costs(model: Components, settings: dict[str, Settings], rounds: int) -> dict[str, dict[str, float]]:
+    """Of each run: a job in passes, a guided step in passes, and the job's share of the paper's, by three measures."""
+    meters = {
+        "sd15": lambda one: pass_costs(sd15_unet(), SD15_LATENTS, SD15_TEXT, one, operations),
+        "counted": lambda one: pass_costs(on_meta(model.unet), *_shapes(model, one), one, operations),
+        "timed": lambda one: medians(
+            [pass_costs(model.unet, *_shapes(model, one), one, seconds) for _ in range(rounds + 1)][
+                1:
+            ]  # one to warm up
+        ),
+    }
+    measured: dict[tuple, Costs] = {}  # passes are alike where the same blocks are read in clips of the same length
+    figures = {}
+    for name, one in settings.items():
+        print(f"{name}: {one.steps} steps", file=sys.stderr, flush=True)
+        jobs = {}
+        for meter, measure in meters.items():
+            key = (meter, one.guidance_blocks, one.frames)
+            if key not in measured:
+                measured[key] = measure(one)
+            jobs[meter] = job_costs(one, measured[key])
+        figures[name] = asdict(jobs["sd15"]) | {meter: job.whole for meter, job in jobs.items()}
+    for meter in meters:
+        paper = figures["paper"][meter]
+        for one in figures.values():
+            one[meter] /= paper
+    return figures
+
+
+def _shapes(model: Components, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of the latents of a square clip, and of a text's embedding."""
+    h, w = (side // model.latent_scale for side in clip_size(1.0, model.entry.clip.area, model.entry.clip.multiple))
+    text = (1, model.tokenizer.model_max_length, model.unet.config.cross_attention_dim)
+    return (1, model.unet.config.in_channels, settings.frames, h, w), text
+
+
+def _against_diffusers(model: Components, settings: Settings, rounds: int) -> float:
+    """Seconds of our plain takes over the pipeline's, from the prompt to pictures: the median over turns."""
+    plain = replace(settings, sampler="ddim", guided_steps=0, motion_weight=0.0, cfg_form="standard")
+    height, width = clip_size(1.0, model.entry.clip.area, model.entry.clip.multiple)
+    pipeline = AnimateDiffPipeline(
+        vae=model.vae,
+        text_encoder=model.text_encoder,
+        tokenizer=model.tokenizer,
+        unet=model.unet,
+        motion_adapter=None,
+        scheduler=DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+
+    def ours() -> None:
+        texts = {"negative": embed_text(model, ""), "positive": embed_text(model, PROMPT)}
+        take = Take(frames=plain.frames, size=(height, width), seed=0, settings=plain, **texts)
+        decode_latents(model, generate(model, take, None, lambda: None), lambda: None)
+
+    def theirs() -> None:
+        how = {"num_frames": plain.frames, "height": height, "width": width, "output_type": "pt"}
+        pipeline(PROMPT, num_inference_steps=plain.steps, guidance_scale=plain.cfg_scale, **how)
+
+    ratios = []
+    for _ in range(rounds):
+        normalise_each_frame(model.unet)
+        mine = seconds(ours)
+        normalise_all_frames(model.unet)
+        ratios.append(mine / seconds(theirs))
+    normalise_each_frame(model.unet)
+    return statistics.median(ratios)
+
+
+def _table(figures: dict[str, dict[str, float]]) -> str:
+    """As Markdown."""
+    lines = [
+        "| settings | SD1.5, in forward passes | a guided step | share of paper | this model, counted | timed |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in figures.items():
+        shares = " | ".join(f"{one[meter]:.3f}" for meter in ("sd15", "counted", "timed"))
+        lines.append(f"| {name} | {one['whole']:.1f} | {one['guided_step']:.2f} | {shares} |")
+    return "\n".join(lines)
