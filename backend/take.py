@@ -12,7 +12,7 @@ from .models.components import Components
 from .models.denoise import Control, Denoiser
 from .motion.guidance import MotionGuidance
 from .motion.representation import MotionRepresentation
-from .sampling.guided_ddim import Strength, sample
+from .sampling.guided import Strength, sample
 from .sampling.schedule import plan, timesteps_of
 from .sampling.solvers import make_solver
 from .wire.settings import Settings

@@ -17,7 +17,7 @@ from ..models.frame_norm import normalise_each_frame
 from ..models.weights.sd15 import UNET, animatediff_alphas
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
-from ..sampling.guided_ddim import Strength, sample
+from ..sampling.guided import Strength, sample
 from ..sampling.schedule import Step, plan, timesteps_of
 from ..wire.settings import Settings
 

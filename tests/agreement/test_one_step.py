@@ -5,7 +5,7 @@ import torch
 
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
-from backend.sampling.guided_ddim import Strength, sample
+from backend.sampling.guided import Strength, sample
 from backend.sampling.schedule import plan, uneven_timesteps
 
 from .vectors import files, read, settings

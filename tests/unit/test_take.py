@@ -8,7 +8,7 @@ import torch
 from backend.errors import JobError
 from backend.models.codec import decode_latents, embed_text, encode_pixels
 from backend.motion.guidance import MotionGuidance
-from backend.sampling.guided_ddim import Strength, _score
+from backend.sampling.guided import Strength, _score
 from backend.take import generate, initial_noise
 from tests.tiny_takes import motion_of, nothing, step_at, with_settings
 
