@@ -2,47 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ..sampling.schedule import Step
 from .gradient import gradient_at
-from .recorder import AttentionMaps, recording
+from .location_masks import RegionWeights
+from .recorder import AttentionMaps, Recorded, recording
 from .representation import Denoise, MotionRepresentation
 
 
-def motion_loss(maps: AttentionMaps, reference: MotionRepresentation) -> Tensor:
+def motion_loss(
+    maps: AttentionMaps,
+    reference: MotionRepresentation,
+    layer_weights: Mapping[str, float] | None = None,
+    regions: RegionWeights | None = None,
+) -> Tensor:
     """Squared distance of the current temporal attention to the reference's kept entries: scalar, float32.
 
-    Mean over each layer's entries, summed over layers (arXiv:2406.05338 v4; recorded in v2_*.safetensors).
+    Mean over each layer's entries, summed over layers (arXiv:2406.05338 v4; recorded in v2_*.safetensors), with
+    `layer_weights` if given. regions: how much each position counts in each frame.
     """
     total = torch.zeros((), device=next(iter(maps.values())).device)
     for layer, values in reference.values.items():
         current = maps[layer].gather(-1, reference.indices[layer].long())
-        total = total + (current - values).pow(2).mean()
+        errors = (current - values).pow(2)
+        if regions is not None:
+            errors = errors * regions.of_positions(len(errors))[:, None, :, None]
+        total = total + (layer_weights[layer] if layer_weights else 1.0) * errors.mean()
     return total
 
 
 class MotionGuidance:
     """Guidance as a function of latents and step, ready to be handed to the sampler."""
 
-    def __init__(self, unet: nn.Module, denoise: Denoise, text: Tensor, reference: MotionRepresentation):
+    def __init__(
+        self,
+        unet: nn.Module,
+        denoise: Denoise,
+        text: Tensor,
+        reference: MotionRepresentation,
+        regions: RegionWeights | None = None,
+    ):
         """text [1, L, C]: the positive prompt's embedding, with which the current motion is read."""
-        self._unet, self._denoise, self._text, self._reference = unet, denoise, text, reference
+        self._unet, self._denoise, self._text = unet, denoise, text
+        self._reference, self._regions = reference, regions
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
-        """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss.
+        """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss."""
+        return guided_pass(
+            self._unet,
+            lambda z: self._denoise(z, step.timestep, self._text),
+            latents,
+            lambda recorded: motion_loss(recorded.maps, self._reference, regions=self._regions),
+            self._regions,
+            self._reference.layers,
+        )
 
-        One pass serves both: it records gradients up to the last recorded attention and goes on without.
-        """
-        with torch.enable_grad():
-            latents = latents.detach().requires_grad_()
-            freed = torch.no_grad()
-            with recording(self._unet, self._reference.layers, when_complete=freed.__enter__) as maps:
-                try:
-                    predicted = self._denoise(latents, step.timestep, self._text)
-                finally:
-                    freed.__exit__(None, None, None)
-            loss = motion_loss(maps, self._reference)
-            gradient = gradient_at(latents, loss, self._unet.dtype)
-        return predicted.detach(), gradient, float(loss.detach())
+
+def guided_pass(
+    unet: nn.Module,
+    predict: Callable[[Tensor], Tensor],
+    latents: Tensor,
+    loss_of: Callable[[Recorded], Tensor],
+    regions: RegionWeights | None,
+    layers: Sequence[str],
+    keys: Sequence[str] = (),
+) -> tuple[Tensor, Tensor, float]:
+    """-> `predict`'s noise, d loss / d latents, both [1, 4, F, h, w], and the loss of what the layers compute in it.
+
+    One pass serves both: it records gradients up to the last recorded layer and goes on without.
+    """
+    with torch.enable_grad():
+        latents = latents.detach().requires_grad_()
+        freed = torch.no_grad()
+        with recording(unet, layers, keys, when_complete=freed.__enter__) as recorded:
+            try:
+                predicted = predict(latents)
+            finally:
+                freed.__exit__(None, None, None)
+        loss = loss_of(recorded)
+        gradient = gradient_at(latents, loss, unet.dtype)
+    if regions is not None:
+        gradient = gradient * regions.of_latents
+    return predicted.detach(), gradient, float(loss.detach())

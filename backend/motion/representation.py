@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .recorder import recording, temporal_attention_layers
+from .recorder import AttentionMaps, Recorded, recording, temporal_attention_layers
 
 # Latents [1, 4, F, h, w], timestep, text [1, L, C] -> noise prediction.
 Denoise = Callable[[Tensor, int, Tensor], Tensor]
@@ -46,6 +46,31 @@ class _Stop(Exception):
     """Leaves a forward pass whose rest is not needed."""
 
 
+def record_pass(
+    unet: nn.Module, run: Callable[[], object], layers: Sequence[str], keys: Sequence[str] = ()
+) -> Recorded:
+    """What `layers` and `keys` compute in the pass that `run` makes, which is stopped right after the last of them."""
+
+    def stop() -> None:
+        raise _Stop
+
+    with recording(unet, layers, keys, when_complete=stop) as recorded, suppress(_Stop):
+        run()
+    return recorded
+
+
+def largest_entries(maps: AttentionMaps, top_k: int = 1, diagonal: bool = True) -> MotionRepresentation:
+    """The `top_k` largest entries of each attention row, without a frame's attention to itself if not `diagonal`."""
+    values, indices = {}, {}
+    for layer, attention in maps.items():
+        frames = attention.shape[-1]
+        ranked = attention if diagonal else attention - torch.eye(frames, device=attention.device)
+        index = ranked.topk(min(top_k, frames - (not diagonal)), -1).indices
+        values[layer] = attention.gather(-1, index)
+        indices[layer] = index.to(torch.uint8)
+    return MotionRepresentation(values, indices)
+
+
 @torch.no_grad()
 def extract_motion(
     unet: nn.Module,
@@ -65,18 +90,7 @@ def extract_motion(
     The pass uses the empty prompt's embedding and stops right after the last recorded attention. With `diagonal` off,
     a frame's attention to itself, which says nothing of motion, is never kept.
     """
-
-    def stop() -> None:
-        raise _Stop
-
     noisy = alpha**0.5 * reference + (1 - alpha) ** 0.5 * noise
     layers = temporal_attention_layers(unet, blocks)
-    with recording(unet, layers, when_complete=stop) as maps, suppress(_Stop):
-        denoise(noisy, timestep, empty_text)
-    values, indices = {}, {}
-    for layer in layers:
-        kept = maps[layer] if diagonal else maps[layer] - torch.eye(maps[layer].shape[-1], device=noisy.device)
-        index = kept.topk(min(top_k, kept.shape[-1] - (not diagonal)), -1).indices
-        values[layer] = maps[layer].gather(-1, index)
-        indices[layer] = index.to(torch.uint8)
-    return MotionRepresentation(values, indices)
+    recorded = record_pass(unet, lambda: denoise(noisy, timestep, empty_text), layers)
+    return largest_entries(recorded.maps, top_k, diagonal)

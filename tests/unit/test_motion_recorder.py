@@ -23,24 +23,20 @@ def inputs():
     return torch.randn(1, 4, 8, 6, 10, generator=generator), 500, torch.randn(1, 7, 16, generator=generator)
 
 
-def nothing() -> None:
-    pass
-
-
 def test_probabilities_of_every_layer_are_kept(unet, inputs):
     layers = temporal_attention_layers(unet, ["up_blocks.1"])
     assert len(layers) == 4  # two motion modules of two attentions
-    with recording(unet, layers, nothing) as maps:
+    with recording(unet, layers) as recorded:
         Denoiser(unet)(*inputs)
-    assert list(maps) == layers
-    for probabilities in maps.values():
+    assert list(recorded.maps) == layers
+    for probabilities in recorded.maps.values():
         assert probabilities.shape == (6 * 10, 2, 8, 8)
         torch.testing.assert_close(probabilities.sum(-1), torch.ones(60, 2, 8))
 
 
 def test_recording_does_not_change_the_prediction(unet, inputs):
     plain = Denoiser(unet)(*inputs)
-    with recording(unet, temporal_attention_layers(unet, ["up_blocks.1"]), nothing):
+    with recording(unet, temporal_attention_layers(unet, ["up_blocks.1"])):
         recorded = Denoiser(unet)(*inputs)
     torch.testing.assert_close(recorded, plain, rtol=1e-5, atol=1e-6)
 
@@ -50,7 +46,7 @@ def test_the_unet_is_left_as_it_was(unet, inputs, fails):
     before = dict(unet.attn_processors)
     plain = Denoiser(unet)(*inputs)
     try:
-        with recording(unet, temporal_attention_layers(unet, ["up_blocks.1"]), nothing):
+        with recording(unet, temporal_attention_layers(unet, ["up_blocks.1"])):
             assert unet.attn_processors != before
             assert not fails, "an error half-way"
     except AssertionError:

@@ -1,0 +1,54 @@
+"""DDIM inversion of the reference clip: the noisy latents from which sampling would lead back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import JobError
+from .representation import Denoise
+
+
+def inversion_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
+    """Ascending, evenly spread from 0 to the last (`inversion_timesteps` in v1_*.safetensors)."""
+    return np.linspace(0, train_steps - 1, steps).round().astype(int).tolist()
+
+
+def check_timesteps(wanted: Collection[int], steps: int) -> None:
+    """JobError when sampling would visit timesteps at which an inversion of so many steps keeps no latents."""
+    missing = sorted(set(wanted) - set(inversion_timesteps(steps)))
+    if missing:
+        raise JobError(
+            f"Sampling visits timestep {missing[-1]}, which an inversion of {steps} steps does not.",
+            "Set inversion_steps to 1000 or to the value of steps.",
+        )
+
+
+@torch.no_grad()
+def invert(
+    denoise: Denoise,
+    reference: Tensor,
+    text: Tensor,
+    alphas: Tensor,
+    steps: int,
+    keep: Callable[[int, Tensor], None],
+    after_step: Callable[[], None],
+) -> None:
+    """Hands the latents [1, 4, F, h, w] that belong to each timestep to keep(timestep, latents), noise rising.
+
+    reference: clean latents; text [1, L, C]: the inversion prompt alone, without classifier-free guidance;
+    alphas [1000]: cumulative. arXiv:2406.05338 v1 to v3; `inversion_latents.T` in v1_*.safetensors.
+    """
+    timesteps, stride = inversion_timesteps(steps, len(alphas)), len(alphas) // steps
+    z = reference
+    for t in timesteps:
+        before = min(t - stride, len(alphas) - 1)
+        alpha, alpha_before = float(alphas[t]), float(alphas[before]) if before >= 0 else 1.0
+        eps = denoise(z, t, text)
+        clean = (z - (1 - alpha_before) ** 0.5 * eps) / alpha_before**0.5
+        z = alpha**0.5 * clean + (1 - alpha) ** 0.5 * eps
+        keep(t, z)
+        after_step()

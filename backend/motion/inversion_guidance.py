@@ -1,0 +1,119 @@
+"""Guidance of the inversion method: primary temporal-attention guidance and location-aware semantic guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..sampling.schedule import Step
+from .guidance import guided_pass, motion_loss
+from .location_masks import Regions, RegionWeights, attended, centred_regions, layer_grid, plain_regions
+from .recorder import Recorded, cross_attention_layers, recording
+from .representation import Denoise, largest_entries, record_pass
+from .semantic import by_frame, semantic_loss
+from .terms import Terms
+
+MASK_BLOCK = "up_blocks.1"  # whose attention to the prompt tells where an object is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Embeddings [1, L, C]. inversion: of the prompt that describes the reference clip."""
+
+    negative: Tensor
+    positive: Tensor
+    inversion: Tensor
+
+
+class InversionGuidance:
+    """Guidance as a function of latents and step; called once for each guided step, in order.
+
+    It follows a second, unguided trajectory from the same noise, whose keys tell how the take should look.
+    """
+
+    def __init__(
+        self,
+        unet: nn.Module,
+        denoise: Denoise,
+        texts: Texts,
+        terms: Terms,
+        inverted: Callable[[int], Tensor],
+        advance: Callable[[Tensor, Tensor, Tensor, Step], Tensor],
+        regions: RegionWeights | None = None,
+    ):
+        """inverted(timestep): the reference's inverted latents; advance(z, eps_negative, eps_positive, step): the
+        latents after a plain step."""
+        self._unet, self._denoise, self._texts, self._terms = unet, denoise, texts, terms
+        self._inverted, self._advance, self._regions = inverted, advance, regions
+        guesses = terms.located and terms.objects is not None
+        self._cross = cross_attention_layers(unet, [MASK_BLOCK]) if guesses else []
+        self._unguided: Tensor | None = None
+
+    def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
+        """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss."""
+        terms, t = self._terms, step.timestep
+        reference = self._read_reference(t)
+        unguided = self._follow_unguided(latents, step) if terms.semantic else Recorded()
+        areas = self.areas = self._areas(reference, unguided, tuple(latents.shape[-2:])) if terms.located else None
+        motion = largest_entries({layer: reference.maps[layer] for layer in terms.motion})
+
+        def loss_of(controlled: Recorded) -> Tensor:
+            loss = torch.zeros((), device=latents.device)
+            if step.index < terms.motion_steps:
+                loss = loss + motion_loss(controlled.maps, motion, terms.motion, self._regions)
+            return loss + semantic_loss(unguided.keys, controlled.keys, terms.semantic, terms.key_kind, areas)
+
+        return guided_pass(
+            self._unet,
+            lambda z: self._denoise(z, t, self._texts.positive),
+            latents,
+            loss_of,
+            self._regions,
+            list(terms.motion),
+            list(terms.semantic),
+        )
+
+    @torch.no_grad()
+    def _read_reference(self, timestep: int) -> Recorded:
+        """The reference's attention at this noise level."""
+        return record_pass(
+            self._unet,
+            lambda: self._denoise(self._inverted(timestep), timestep, self._texts.inversion),
+            [*self._terms.motion, *self._cross],
+        )
+
+    @torch.no_grad()
+    def _follow_unguided(self, latents: Tensor, step: Step) -> Recorded:
+        """Keys of the unguided trajectory at this step, which then goes on."""
+        z = latents if self._unguided is None else self._unguided
+        negative = self._denoise(z, step.timestep, self._texts.negative)
+        with recording(self._unet, self._cross, list(self._terms.semantic)) as recorded:
+            positive = self._denoise(z, step.timestep, self._texts.positive)
+        self._unguided = self._advance(z, negative, positive, step)
+        return recorded
+
+    def _areas(
+        self, reference: Recorded, unguided: Recorded, latent_size: tuple[int, int]
+    ) -> dict[str, tuple[Regions, Regions]]:
+        """Per layer where the unguided and where the controlled trajectory shows the object.
+
+        A mask clip tells it of the reference, exactly; otherwise it is guessed, and a bell at its centre tempers that.
+        """
+        terms = self._terms
+        in_unguided = in_reference = None
+        if terms.objects is not None:
+            maps = [[one.maps[layer] for layer in self._cross] for one in (reference, unguided)]
+            grid = layer_grid(maps[0][0].shape[-2], latent_size)
+            guessed = [attended(m, tokens, cut) for m, tokens, cut in zip(maps, terms.objects, terms.thresholds)]
+            in_reference, in_unguided = centred_regions(guessed[0], grid), plain_regions(guessed[1], grid)
+        if terms.subject is not None:
+            in_reference = plain_regions(terms.subject.flatten(1), latent_size)
+        areas = {}
+        for layer in terms.semantic:
+            positions = by_frame(unguided.keys[layer], terms.key_kind).shape[1]
+            grid = layer_grid(positions, latent_size)
+            areas[layer] = ((in_unguided or in_reference).at(grid), in_reference.at(grid))
+        return areas
