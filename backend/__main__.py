@@ -44,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{what} the clip at a frame of the model's (default: 0; -1 is the last); repeatable",
         )
     clone.add_argument("--depth", type=Path, metavar="CLIP", help="depth in every frame: near is light, far is dark")
+    clone.add_argument("--mask", type=Path, metavar="CLIP", help="the reference's subject in white, for each frame")
+    clone.add_argument("--method", choices=["one-step", "inversion"], help="as --set method=...")
+    clone.add_argument("--inversion-prompt", default="", metavar="TEXT", help="what the reference shows (inversion)")
+    clone.add_argument("--object", default="", metavar="OLD:NEW", help="its words in both prompts (inversion)")
     clone.add_argument("--job", type=Path, metavar="DIR", help="the job's folder (default: a new one among your data)")
     clone.add_argument("--json", action="store_true", help="print result.json at the end")
 

@@ -1,7 +1,8 @@
-"""What a take is told beside its text and its motion: pictures and sketches at chosen frames, and a depth clip.
+"""What a take is told beside its text and its motion: pictures and sketches at chosen frames, depth, a mask.
 
 In a job folder `image/0003.png` and `sketch/0003.png` are for the model's frame 3, counted from 0; `depth/` holds one
-picture for each frame: inverse distance, near things light, far ones dark, the same scale in all frames.
+picture for each frame: inverse distance, near things light, far ones dark, the same scale in all frames. `mask/` holds
+one for each frame too: the reference's subject white, the rest black.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .models.entry import ModelEntry
 
 # Folder in the job -> the key of a model entry that names the control model for it.
 CONTROL_OF = {"image": "sparse_rgb", "sketch": "sparse_scribble", "depth": "depth_control"}
+EMPTY_MASK = 0.02  # brightest pixel of a mask that shows nothing
 WORTH_SAYING = 0.02  # share of a picture that is cropped away
 
 
@@ -83,6 +85,29 @@ def read_conditions(
         conditions[kind] = Condition(np.stack(pictures), tuple(files))
     # A whole clip of another shape need not be told frame by frame.
     return conditions, notes if len(notes) <= 3 else [*notes[:2], f"So it is with {len(notes) - 2} pictures more."]
+
+
+def read_mask(folder: Path, frames: int, size: tuple[int, int], cell: int) -> tuple[np.ndarray | None, list[str]]:
+    """The subject's share 0..1 of each latent cell [F, h, w], of `cell` pixels a side, from a job's mask/; and notes.
+
+    None when there is no such folder. JobError when a frame lacks its mask or all are black.
+    """
+    if not (folder / "mask").is_dir():
+        return None, []
+    files = _files_by_place(folder / "mask", frames)
+    if len(files) != frames:
+        raise JobError(
+            f"{folder / 'mask'} holds {len(files)} pictures; the clip has {frames} frames, and each needs its mask.",
+            "Make the job again, or remove the folder.",
+        )
+    pictures = [read_picture(path)[0] for path in files.values()]
+    (h, w), (height, width) = pictures[0].shape[:2], size
+    notes = [] if (h, w) == size else [f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}."]
+    white = np.stack([fit(picture[None], size)[0] for picture in pictures]).mean(-1) / 255
+    if white.max() < EMPTY_MASK:
+        raise JobError(f"The mask in {folder / 'mask'} is black in every frame.", "Paint the subject white.")
+    cells = white.reshape(frames, height // cell, cell, width // cell, cell)
+    return cells.mean((2, 4)), notes
 
 
 def _files_by_place(folder: Path, frames: int) -> dict[int, Path]:

@@ -14,8 +14,9 @@ import torch
 
 from . import fingerprint
 from .clips import in_between, read_clip, to_frames, to_pixels, write_frames, write_video
-from .conditions import read_conditions
+from .conditions import read_conditions, read_mask
 from .errors import JobError
+from .inverted_reference import inversion_steps, inverted_reference
 from .models.codec import decode_latents, embed_text, encode_pixels
 from .models.components import Components, load_components
 from .models.controls import load_controls
@@ -38,21 +39,27 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings)
     conditions, notes = read_conditions(folder, entry, len(reference), reference.shape[1:3])
-    for note in notes:
-        progress.note(note)
-    request = replace(request, notes=[*request.notes, *notes])
     progress.stage("loading")
     model = load_components(entry, *choose_device(settings.precision))
+    mask, more = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale)
+    for note in (notes := [*notes, *more]):
+        progress.note(note)
+    request = replace(request, notes=[*request.notes, *notes])
+    subject = None if mask is None else torch.from_numpy(mask).to(model.unet.device, torch.float32)
     controls = load_controls(model, conditions, len(reference), settings)
     progress.stage("encoding")
     texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
     motion = None
     if settings.motion_weight > 0 and settings.guided_steps > 0:
-        progress.stage("motion")
-        motion = motion_of(model, reference, settings)
+        if settings.method == "inversion":
+            progress.stage("motion", inversion_steps(settings))
+            motion = inverted_reference(model, reference, subject, request, settings, progress.step)
+        else:
+            progress.stage("motion")
+            motion = motion_of(model, reference, settings)
     progress.stage("sampling", settings.steps)
     form = {"frames": len(reference), "size": reference.shape[1:3]}
-    take = Take(seed=request.seed, settings=settings, controls=controls, **form, **texts)
+    take = Take(seed=request.seed, settings=settings, controls=controls, subject=subject, **form, **texts)
     latents = generate(model, take, motion, progress.step)
     progress.stage("decoding", len(reference))
     frames = to_frames(decode_latents(model, latents, progress.step))

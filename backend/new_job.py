@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from .clips import fit, read_clip, read_picture, write_frames, write_pictures
+from .clips import Clip, fit, read_clip, read_picture, write_frames, write_pictures
 from .conditions import check_model, picture_at
 from .errors import JobError
 from .models.entry import ModelEntry, find_entry
@@ -25,21 +26,28 @@ def make_job(options: Namespace) -> Path:
     entry = find_entry(options.model)
     try:
         chosen = dict(parse_assignment(text) for text in options.set)
+        if options.method:
+            chosen["method"] = options.method
         settings = entry.settings_for(chosen)
     except SettingError as error:
         raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
     conditions, notes = _read_conditions(options, entry, settings.frames)
     clip = read_clip(options.clip, frames=settings.frames)
-    notes = [*clip.notes, *notes]
     height, width = clip.frames.shape[1:3]
     size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
+    mask = _read_mask(options.mask, clip, settings.frames) if options.mask else None
+    notes = [*clip.notes, *notes, *(mask.notes if mask else ())]
     folder = _new_folder(options.job)
     write_frames(folder / "reference", fit(clip.frames, size))
     for kind, pictures in conditions.items():
         write_pictures(folder / kind, pictures)
+    if mask:
+        write_frames(folder / "mask", fit(mask.frames, size))
     request = JobRequest(
         prompt=options.prompt,
         negative_prompt=options.negative,
+        inversion_prompt=options.inversion_prompt,
+        object=options.object,
         model=options.model,
         seed=options.seed,
         settings=chosen,
@@ -73,6 +81,22 @@ def _read_conditions(
             if transparent:
                 notes.append(f"{path.name} is transparent in places; mid-grey was laid behind it.")
     return conditions, notes
+
+
+def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
+    """The mask clip at the model's frames; JobError when it is not as long as the reference clip."""
+    mask = read_clip(path, frames=frames)
+    if mask.total != clip.total:
+        raise JobError(
+            f"The mask {path} has {mask.total} frames; the reference clip has {clip.total}.",
+            "Give a mask for every frame of the clip.",
+        )
+    (h, w), (height, width) = mask.frames.shape[1:3], clip.frames.shape[1:3]
+    if (h, w) == (height, width):
+        return mask
+    return replace(
+        mask, notes=(*mask.notes, f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}.")
+    )
 
 
 def _new_folder(chosen: Path | None) -> Path:

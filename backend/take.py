@@ -8,19 +8,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .inverted_reference import InvertedReference
 from .models.components import Components
 from .models.denoise import Control, Denoiser
 from .motion.guidance import MotionGuidance
+from .motion.inversion_guidance import InversionGuidance, Texts
+from .motion.location_masks import RegionWeights
+from .motion.recorder import temporal_attention_layers
 from .motion.representation import MotionRepresentation
-from .sampling.guided import Strength, sample
-from .sampling.schedule import plan, timesteps_of
-from .sampling.solvers import make_solver
+from .sampling.guided import Guidance, Strength, combine, sample
+from .sampling.schedule import Step, even_timesteps, plan, timesteps_of
+from .sampling.solvers import ddim, make_solver
 from .wire.settings import Settings
+
+TRAIN_STEPS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """What to generate: frames of size (H, W) pixels; negative and positive text [1, L, C]; controls, if any."""
+    """What to generate: frames of size (H, W) pixels; negative and positive text [1, L, C]; controls, if any; subject:
+    mask [F, h, w] of the reference's subject, share 0..1 of each latent cell, or None."""
 
     frames: int
     size: tuple[int, int]
@@ -29,18 +36,32 @@ class Take:
     negative: Tensor
     positive: Tensor
     controls: tuple[Control, ...] = ()
+    subject: Tensor | None = None
+
+    @property
+    def regions(self) -> RegionWeights | None:
+        """Where guidance acts; None without a mask, everywhere alike."""
+        s = self.settings
+        return None if self.subject is None else RegionWeights(self.subject, s.subject_strength, s.background_strength)
 
 
-def generate(
-    model: Components, take: Take, motion: MotionRepresentation | None, after_step: Callable[[], None]
-) -> Tensor:
+Motion = MotionRepresentation | InvertedReference
+
+
+def generate(model: Components, take: Take, motion: Motion | None, after_step: Callable[[], None]) -> Tensor:
     """-> clean latents [1, 4, F, h, w]. after_step is called after each denoising step and may raise Cancelled."""
-    s = take.settings
-    timesteps = timesteps_of(s.sampler, s.steps, s.guided_steps, s.guided_range)
-    steps = plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
+    s, regions = take.settings, take.regions
+    steps = steps_of(s)
     draws = torch.Generator().manual_seed(take.seed)
     strength = Strength(
-        s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, s.mean_shift, reuse_gradient=s.reuse_gradient
+        s.cfg_scale,
+        s.cfg_form,
+        s.motion_weight,
+        s.score_form,
+        s.mean_shift,
+        s.score_clamp or None,
+        s.reuse_gradient,
+        regions.of_latents if regions else None,
     )
     negative, positive, denoise = take.negative, take.positive, Denoiser(model.unet, take.controls)
 
@@ -50,6 +71,7 @@ def generate(
         alone = denoise(z, t, positive)
         return alone, alone
 
+    guided = motion is not None and s.motion_weight > 0 and (regions is None or regions.act)
     return sample(
         initial_noise(model, take, draws),
         steps,
@@ -57,9 +79,39 @@ def generate(
         strength,
         predict,
         lambda z, t: denoise(z, t, negative),
-        MotionGuidance(model.unet, denoise, positive, motion) if motion and s.motion_weight > 0 else None,
+        _guidance(model, take, motion, denoise, strength) if guided else None,
         lambda *_: after_step(),
         make_solver(s.sampler, steps, model.alphas, draws),
+    )
+
+
+def steps_of(s: Settings) -> list[Step]:
+    """The denoising steps. In the inversion method they are even, and its motion term falls instead of the ramp."""
+    if s.method == "inversion":
+        return plan(even_timesteps(s.steps), s.guided_steps, s.warm_up_steps, 0, TRAIN_STEPS // s.steps)
+    timesteps = timesteps_of(s.sampler, s.steps, s.guided_steps, s.guided_range)
+    return plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
+
+
+def _guidance(model: Components, take: Take, motion: Motion, denoise: Denoiser, strength: Strength) -> Guidance:
+    s = take.settings
+    if isinstance(motion, MotionRepresentation):
+        weights = {
+            layer: weight
+            for block, weight in zip(s.guidance_blocks, s.block_weights)
+            for layer in temporal_attention_layers(model.unet, [block])
+        }
+        return MotionGuidance(model.unet, denoise, take.positive, motion, weights, take.regions)
+    plain = ddim(model.alphas)
+    return InversionGuidance(
+        model.unet,
+        denoise,
+        Texts(negative=take.negative, positive=take.positive, inversion=motion.text),
+        motion.terms,
+        motion.latents_at,
+        model.denoise,
+        lambda z, eps_u, eps_c, step: plain(z, combine(eps_u, eps_c, strength), step),
+        take.regions,
     )
 
 

@@ -25,6 +25,22 @@ def embed_text(model: Components, text: str) -> Tensor:
     return model.text_encoder(tokens.input_ids.to(model.text_encoder.device))[0]
 
 
+def token_places(model: Components, text: str, words: str, where: str) -> list[int]:
+    """Where `words` stand among the tokens of `text`, counted from 0, the token of the beginning.
+
+    JobError when they do not; `where` tells which text that is.
+    """
+    wanted = model.tokenizer(words, add_special_tokens=False).input_ids
+    tokens = model.tokenizer(text).input_ids
+    for start in range(len(tokens) - len(wanted) + 1):
+        if tokens[start : start + len(wanted)] == wanted:
+            return list(range(start, start + len(wanted)))
+    raise JobError(
+        f"The object {words!r} is not in the {where}, {text!r}.",
+        f"Use a word of the {where} as it is written there, or leave the object out.",
+    )
+
+
 @torch.no_grad()
 def encode_pixels(model: Components, pixels: Tensor) -> Tensor:
     """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame."""

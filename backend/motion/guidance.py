@@ -44,11 +44,12 @@ class MotionGuidance:
         denoise: Denoise,
         text: Tensor,
         reference: MotionRepresentation,
+        layer_weights: Mapping[str, float] | None = None,
         regions: RegionWeights | None = None,
     ):
         """text [1, L, C]: the positive prompt's embedding, with which the current motion is read."""
         self._unet, self._denoise, self._text = unet, denoise, text
-        self._reference, self._regions = reference, regions
+        self._reference, self._layer_weights, self._regions = reference, layer_weights, regions
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
         """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss."""
@@ -56,8 +57,7 @@ class MotionGuidance:
             self._unet,
             lambda z: self._denoise(z, step.timestep, self._text),
             latents,
-            lambda recorded: motion_loss(recorded.maps, self._reference, regions=self._regions),
-            self._regions,
+            lambda recorded: motion_loss(recorded.maps, self._reference, self._layer_weights, self._regions),
             self._reference.layers,
         )
 
@@ -67,7 +67,6 @@ def guided_pass(
     predict: Callable[[Tensor], Tensor],
     latents: Tensor,
     loss_of: Callable[[Recorded], Tensor],
-    regions: RegionWeights | None,
     layers: Sequence[str],
     keys: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor, float]:
@@ -85,6 +84,4 @@ def guided_pass(
                 freed.__exit__(None, None, None)
         loss = loss_of(recorded)
         gradient = gradient_at(latents, loss, unet.dtype)
-    if regions is not None:
-        gradient = gradient * regions.of_latents
     return predicted.detach(), gradient, float(loss.detach())

@@ -41,13 +41,15 @@ class InversionGuidance:
         texts: Texts,
         terms: Terms,
         inverted: Callable[[int], Tensor],
+        read: Denoise,
         advance: Callable[[Tensor, Tensor, Tensor, Step], Tensor],
         regions: RegionWeights | None = None,
     ):
-        """inverted(timestep): the reference's inverted latents; advance(z, eps_negative, eps_positive, step): the
+        """inverted(timestep): the reference's inverted latents; read: the noise prediction without any controls, with
+        which they are read; advance(z, eps_negative, eps_positive, step): the
         latents after a plain step."""
         self._unet, self._denoise, self._texts, self._terms = unet, denoise, texts, terms
-        self._inverted, self._advance, self._regions = inverted, advance, regions
+        self._inverted, self._read, self._advance, self._regions = inverted, read, advance, regions
         guesses = terms.located and terms.objects is not None
         self._cross = cross_attention_layers(unet, [MASK_BLOCK]) if guesses else []
         self._unguided: Tensor | None = None
@@ -71,7 +73,6 @@ class InversionGuidance:
             lambda z: self._denoise(z, t, self._texts.positive),
             latents,
             loss_of,
-            self._regions,
             list(terms.motion),
             list(terms.semantic),
         )
@@ -81,7 +82,7 @@ class InversionGuidance:
         """The reference's attention at this noise level."""
         return record_pass(
             self._unet,
-            lambda: self._denoise(self._inverted(timestep), timestep, self._texts.inversion),
+            lambda: self._read(self._inverted(timestep), timestep, self._texts.inversion),
             [*self._terms.motion, *self._cross],
         )
 

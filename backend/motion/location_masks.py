@@ -41,6 +41,11 @@ class RegionWeights:
         """[1, 1, F, h, w]: the weight in each latent cell. A mask of ones gives `subject` everywhere, exactly."""
         return (self.background * (1 - self.mask) + self.subject * self.mask)[None, None]
 
+    @property
+    def act(self) -> bool:
+        """Whether there is any cell in which guidance acts."""
+        return bool(self.of_latents.any())
+
     def of_positions(self, positions: int) -> Tensor:
         """[positions, F]: the weight at each of a layer's positions, the mean over the cells it covers."""
         grid = layer_grid(positions, tuple(self.mask.shape[-2:]))

@@ -29,6 +29,7 @@ class Strength:
     mean_shift: bool = True
     score_clamp: float | None = None
     reuse_gradient: int = 1
+    region: Tensor | None = None  # [1, 1, F, h, w]: how strongly the score acts in each latent cell
 
     @property
     def needs_negative(self) -> bool:
@@ -89,6 +90,8 @@ def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: S
         gradient = gradient - gradient.mean((-2, -1), keepdim=True)
     if strength.score_clamp is not None:
         gradient = (ramp * gradient).clamp(-strength.score_clamp, strength.score_clamp) / ramp
+    if strength.region is not None:
+        gradient, eps = gradient * strength.region, eps * strength.region
     if strength.score_form == "relative":
         return gradient * (weight * eps.norm() / gradient.norm().clamp(min=1e-20))
     return (1 - alpha) ** 0.5 * weight * gradient

@@ -29,11 +29,14 @@ class Shot:
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
     """One take. settings: only what differs from the model's own tuned ones; model: a model entry's name; notes: what
-    was changed to make the reference fit, in sentences for the user."""
+    was changed to make the reference fit, in sentences for the user. For the method inversion: inversion_prompt says
+    what the reference shows; object: 'old:new', words for the subject in that prompt and in this one."""
 
     prompt: str
     shot: Shot
     negative_prompt: str = ""
+    inversion_prompt: str = ""
+    object: str = ""
     model: str = "demo"
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)

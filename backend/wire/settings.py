@@ -18,6 +18,7 @@ class Settings:
     """Everything that shapes a take besides its prompt, seed, model and reference clip."""
 
     frames: int = 16  # of the model's clip
+    method: str = "one-step"  # how the motion is read: 'one-step' from one noised pass, 'inversion' from DDIM inversion
     sampler: str = "ddim"  # as published; 'dpm++2m' and 'euler' take fewer steps, 'lcm' 4 to 8 with weights for it
     steps: int = 100  # denoising steps N
     guided_steps: int = 50  # the first G of them follow the reference's motion
@@ -34,8 +35,17 @@ class Settings:
     cfg_form: str = "paper"  # 'paper': c + s (c - u), an effective scale of s + 1; 'standard': u + s (c - u)
     representation_timestep: int = 400  # noise level t at which the reference's motion is read
     guidance_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose temporal attention carries the motion
+    block_weights: tuple[float, ...] = ()  # one for each of them; 1 each when empty
     top_k: int = 1  # largest entries of each attention row that are kept
     diagonal: bool = True  # whether a frame's attention to itself may be among them
+    subject_strength: float = 1.0  # of the guidance where a mask clip shows the subject
+    background_strength: float = 0.0  # and elsewhere; both count only when there is a mask clip
+    score_clamp: float = 0.0  # most that one entry of the gradient may be; 0 is no limit
+    inversion_steps: int = 0  # of the inversion method; 0 is as many as `steps`, 1000 fits any
+    semantic_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose keys keep the looks in the inversion method
+    semantic_weights: tuple[float, ...] = (0.0,)  # one for each of them; 0 leaves that term out
+    semantic_keys: str = "temp"  # 'temp': of temporal, 'spatial': of spatial self-attention
+    mask_thresholds: tuple[float, ...] = (0.3, 0.3)  # of masks guessed from attention: in the reference, in the take
     image_strength: float = 1.0  # of the pictures given at chosen frames; 0 is as if there were none
     sketch_strength: float = 1.0  # of the sketches
     depth_strength: float = 1.0  # of the depth clip
@@ -49,11 +59,25 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "default": {},  # the model entry's own, found by measuring
     "paper": _PAPER,
     "paper-object": _PAPER | {"steps": 300, "guided_steps": 180, "guided_range": 0.4},
+    "inversion": _PAPER
+    | {
+        "method": "inversion",
+        "steps": 300,
+        "guided_steps": 180,
+        "inversion_steps": 1000,
+        "cool_down_steps": 0,
+        "motion_weight": 1.0,
+        "guidance_blocks": ("up_blocks.1", "up_blocks.2"),
+        "block_weights": (20000.0, 10000.0),
+        "semantic_weights": (500.0,),
+    },
     "paper-image": _PAPER | {"guided_steps": 40},
     "paper-sketch": _PAPER | {"steps": 200, "guided_steps": 120, "guided_range": 0.4},
 }
 
 CHOICES = {
+    "method": ("one-step", "inversion"),
+    "semantic_keys": ("temp", "spatial"),
     "sampler": ("ddim", "dpm++2m", "euler", "lcm"),
     "score_form": ("raw", "relative"),
     "cfg_form": ("paper", "standard"),
@@ -71,6 +95,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "cfg_scale": (0, 100),
     "representation_timestep": (0, 999),
     "top_k": (1, 128),
+    "block_weights": (0, 1e7),
+    "subject_strength": (0, 10),
+    "background_strength": (0, 10),
+    "score_clamp": (0, 1e7),
+    "inversion_steps": (0, 1000),
+    "semantic_weights": (0, 1e7),
+    "mask_thresholds": (0, 1),
     "image_strength": (0, 2),
     "sketch_strength": (0, 2),
     "depth_strength": (0, 2),
@@ -89,11 +120,22 @@ def resolve(model_defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> Set
         if key not in known:
             raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}")
     settings = Settings(**{key: _typed(key, value, str(known[key].type)) for key, value in values.items()})
-    if settings.guided_steps > settings.steps:
-        raise SettingError(
-            f"guided_steps is {settings.guided_steps}; it cannot exceed steps, which is {settings.steps}."
-        )
+    _check_together(settings)
     return settings
+
+
+def _check_together(s: Settings) -> None:
+    """SettingError for settings that are right alone but not beside each other."""
+    if s.guided_steps > s.steps:
+        raise SettingError(f"guided_steps is {s.guided_steps}; it cannot exceed steps, which is {s.steps}.")
+    for weights, blocks in (("block_weights", "guidance_blocks"), ("semantic_weights", "semantic_blocks")):
+        given, named = getattr(s, weights), getattr(s, blocks)
+        if given and len(given) != len(named):
+            raise SettingError(f"{weights} has {len(given)} values; {blocks} names {len(named)} blocks.")
+    if len(s.mask_thresholds) != 2:
+        raise SettingError(f"mask_thresholds has {len(s.mask_thresholds)} values; it must have two.")
+    if s.method == "inversion" and (s.sampler != "ddim" or s.reuse_gradient > 1):
+        raise SettingError("The method inversion needs sampler ddim and reuse_gradient 1.")
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
@@ -110,9 +152,9 @@ def _typed(key: str, value: Any, kind: str) -> Any:
         typed = _PARSERS[kind](value)
     except (TypeError, ValueError):
         raise SettingError(f"{key} cannot be {value!r}; it must be {_KIND_NAMES[kind]}.") from None
-    if key in BOUNDS and not BOUNDS[key][0] <= typed <= BOUNDS[key][1]:
-        low, high = BOUNDS[key]
-        raise SettingError(f"{key} is {typed}; it must lie between {low:g} and {high:g}.")
+    low, high = BOUNDS.get(key, (0, 0))
+    if key in BOUNDS and not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
+        raise SettingError(f"{key} is {value}; it must lie between {low:g} and {high:g}.")
     if key in CHOICES and typed not in CHOICES[key]:
         raise SettingError(f"{key} is {typed!r}; it can be {' or '.join(CHOICES[key])}.")
     return typed
@@ -145,6 +187,11 @@ def _texts(value: Any) -> tuple[str, ...]:
     return texts
 
 
+def _numbers(value: Any) -> tuple[float, ...]:
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    return tuple(_number(part) for part in parts)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(value)
@@ -152,11 +199,19 @@ def _text(value: Any) -> str:
 
 
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_PARSERS = {"int": _integer, "float": _number, "bool": _truth, "str": _text, "tuple[str, ...]": _texts}
+_PARSERS = {
+    "int": _integer,
+    "float": _number,
+    "bool": _truth,
+    "str": _text,
+    "tuple[str, ...]": _texts,
+    "tuple[float, ...]": _numbers,
+}
 _KIND_NAMES = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
     "str": "text",
     "tuple[str, ...]": "names with commas between them",
+    "tuple[float, ...]": "numbers with commas between them",
 }

@@ -65,7 +65,7 @@ def run(recorded, inverted, unet, denoiser, alphas):
         heard["unguided"].append(after)
         return after
 
-    guide = InversionGuidance(unet, denoiser, texts, terms_of(unet, chosen), inverted.__getitem__, advance)
+    guide = InversionGuidance(unet, denoiser, texts, terms_of(unet, chosen), inverted.__getitem__, denoiser, advance)
 
     def guidance(z, step):
         eps, gradient, loss = guide(z, step)

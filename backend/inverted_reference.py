@@ -1,0 +1,86 @@
+"""The reference clip as the inversion method needs it: inverted latents, its prompt, and what is pulled at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from . import fingerprint
+from .clips import to_pixels
+from .errors import JobError
+from .inversion_cache import InvertedLatents, cached_inversion
+from .models.codec import embed_text, encode_pixels, token_places
+from .models.components import Components
+from .motion.inversion import check_timesteps, invert
+from .motion.terms import Terms, layer_weights
+from .sampling.schedule import even_timesteps
+from .wire.request import JobRequest
+from .wire.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertedReference:
+    """text [1, L, C]: of the inversion prompt; latents_at(timestep): inverted latents [1, 4, F, h, w]."""
+
+    text: Tensor
+    terms: Terms
+    latents_at: InvertedLatents
+
+
+def inversion_steps(settings: Settings) -> int:
+    return settings.inversion_steps or settings.steps
+
+
+def inverted_reference(
+    model: Components,
+    reference: np.ndarray,
+    subject: Tensor | None,
+    request: JobRequest,
+    settings: Settings,
+    after_step: Callable[[], None],
+) -> InvertedReference:
+    """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; after_step is called in each inversion step."""
+    steps = inversion_steps(settings)
+    wanted = even_timesteps(settings.steps)[: settings.guided_steps]
+    check_timesteps(wanted, steps)
+    terms = _terms(model, subject, request, settings)
+    text = embed_text(model, request.inversion_prompt)
+
+    def run(keep: Callable[[int, Tensor], None]) -> None:
+        latents = encode_pixels(model, to_pixels(reference))
+        invert(model.denoise, latents, text, model.alphas, steps, keep, after_step)
+
+    weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
+    reading = (steps, wanted, request.inversion_prompt, str(model.unet.dtype))
+    key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
+    return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.unet.device, wanted, run))
+
+
+def _terms(model: Components, subject: Tensor | None, request: JobRequest, settings: Settings) -> Terms:
+    s, unet = settings, model.unet
+    return Terms(
+        motion=layer_weights(unet, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
+        semantic=layer_weights(unet, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
+        key_kind=s.semantic_keys,
+        objects=_object_places(model, request) if request.object else None,
+        thresholds=(s.mask_thresholds[0], s.mask_thresholds[1]),
+        motion_steps=s.guided_steps - s.cool_down_steps + 1,
+        subject=None if subject is None or bool((subject == 1).all()) else subject,  # all white locates nothing
+    )
+
+
+def _object_places(model: Components, request: JobRequest) -> tuple[list[int], list[int]]:
+    """Token places of 'old:new': of the old word in the inversion prompt, of the new one in the prompt."""
+    old, colon, new = (part.strip() for part in request.object.partition(":"))
+    if not (colon and old and new):
+        raise JobError(
+            f"The object is {request.object!r}; it must be two words with a colon between them.",
+            "Write for example astronaut:hunter, first what the reference shows.",
+        )
+    return (
+        token_places(model, request.inversion_prompt, old, "inversion prompt"),
+        token_places(model, request.prompt, new, "prompt"),
+    )
