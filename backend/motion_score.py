@@ -40,11 +40,15 @@ def motion_score(clip: np.ndarray, reference: np.ndarray) -> float:
     return field_score(motion_field(clip, size, count), wanted)
 
 
-def field_score(field: np.ndarray, wanted: np.ndarray) -> float:
-    """The weighted similarity of two velocity fields [F-1, h, w, 2], as motion_score defines it."""
+def field_score(field: np.ndarray, wanted: np.ndarray, where: np.ndarray | float = 1.0) -> float:
+    """The weighted similarity of two velocity fields [F-1, h, w, 2], as motion_score defines it.
+
+    where [F-1, h, w]: how much each place counts besides.
+    """
     speed, wanted_speed = (np.linalg.norm(f, axis=-1) for f in (field, wanted))
     similarity = 2 * (field * wanted).sum(-1) / np.maximum(speed**2 + wanted_speed**2, 1e-12)
-    return float((wanted_speed * similarity).sum() / max(wanted_speed.sum(), 1e-12))
+    weight = wanted_speed * where
+    return float((weight * similarity).sum() / max(weight.sum(), 1e-12))
 
 
 def motion_field(frames: np.ndarray, size: tuple[int, int] | None = None, count: int | None = None) -> np.ndarray:

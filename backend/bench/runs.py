@@ -11,10 +11,11 @@ from ..wire.settings import SettingError, parse_assignment
 
 @dataclass(frozen=True)
 class Run:
-    """A name for settings. settings None stands for the true render, the ceiling."""
+    """A name for settings. settings None stands for the true render, the ceiling; masked: guided by the true mask."""
 
     name: str
     settings: dict[str, str] | None
+    masked: bool = False
 
 
 def named_run(text: str, entry: ModelEntry) -> Run:

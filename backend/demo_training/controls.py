@@ -14,8 +14,8 @@ from ..models.frame_norm import normalise_all_frames, normalise_each_frame
 from . import architecture
 from .captions import training_caption
 from .denoiser import CLIP_BATCH, SHAPE_SHARES, SHAPES, Denoiser
-from .depth import draw_depth
 from .moves import random_look, random_motion
+from .passes import draw_depth
 from .trainer import Trainer
 from .world import FRAMES, draw_clip
 

@@ -28,3 +28,12 @@ def test_bench_motion_prints_every_figure(tiny, tmp_path, capsys):
 def test_bench_motion_checks_before_it_starts(capsys, arguments, words):
     assert main(["bench", "motion", *arguments]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_bench_masks_judges_subject_and_background_apart(tiny, capsys):
+    assert (
+        main(["bench", "masks", "--model", "tiny", "--seeds", "1", "--every", "12", "--processes", "1", "--json"]) == 0
+    )
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == {"unguided", "no mask", "subject only", "background only", "ceiling"}
+    assert figures["ceiling"]["background"][0] > 0.7 and abs(figures["unguided"]["background"][0]) < 0.4

@@ -8,8 +8,8 @@ import torch
 
 from backend.demo_training import architecture
 from backend.demo_training.controls import STAGES, Controlled, chosen_frames, control_model
-from backend.demo_training.depth import draw_depth
 from backend.demo_training.moves import random_look, random_motion
+from backend.demo_training.passes import draw_depth
 from backend.demo_training.world import Motion, draw_clip
 
 

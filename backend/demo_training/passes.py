@@ -1,4 +1,4 @@
-"""What a depth pass of the demo world shows: the truth that its depth ControlNet is trained on."""
+"""What passes of the demo world show: depth, that its ControlNet is trained on, and the subject's mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .world import Motion, _half_spaces, rotation
+from .world import Look, Motion, _half_spaces, draw_clip, rotation
 
 
 def draw_depth(
@@ -17,6 +17,16 @@ def draw_depth(
     nearness = np.stack([1 / _distance(shape, motion, f, size) for f in frames])
     grey = (nearness / nearness.max() * 255 + 0.5).astype(np.uint8)
     return np.repeat(grey[..., None], 3, -1)
+
+
+def draw_mask(shape: str, motion: Motion, size: tuple[int, int] = (64, 64)) -> np.ndarray:
+    """float32 [F, H, W]: the subject's share 0..1 of each pixel, told by drawing it white and then black."""
+    drawn = [
+        draw_clip(Look(shape, colour, "grey", "grey", shades=(2.0, 1.0, 1.0)), motion, size).astype(np.float32)
+        for colour in ("white", "black")
+    ]
+    contrast = (drawn[0] - drawn[1]).mean(-1)
+    return np.clip(contrast / 200, 0, 1)
 
 
 def _distance(shape: str, motion: Motion, f: int, size: tuple[int, int]) -> np.ndarray:

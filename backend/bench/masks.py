@@ -1,0 +1,59 @@
+"""`python -m backend bench masks`: does a mask clip keep guidance where it belongs?
+
+Cases of a moving camera, in which the subject and the rest of the picture move; the motion score of each part alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ..demo_training.passes import draw_mask
+from ..motion_score import SPREAD, field_score, motion_field
+from .cases import Case, motion_cases
+from .evaluate import summary, table
+from .runs import Run
+from .takes import add_options, all_clips
+
+RUNS = [
+    Run("unguided", {"motion_weight": "0"}),
+    Run("no mask", {}),
+    Run("subject only", {}, masked=True),
+    Run("background only", {"subject_strength": "0", "background_strength": "1"}, masked=True),
+    Run("ceiling", None),
+]
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m backend bench masks", description=__doc__)
+    add_options(parser)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    cases = [case for case in motion_cases(tuning=options.tuning) if case.kind == "camera"][:: options.every]
+    results: dict[str, dict[str, list]] = {run.name: {"subject": [], "background": []} for run in RUNS}
+    for run, _, clips in all_clips(RUNS, cases, options):
+        parts = [scores_of_parts(case, clip) for case, clip in zip(cases, clips)]
+        for name in ("subject", "background"):
+            results[run.name][name].append([one[name] for one in parts])
+    summaries = summary(results, base="unguided")
+    print(
+        json.dumps(summaries) if options.json else f"{len(cases)} cases x {options.seeds} seeds\n\n{table(summaries)}"
+    )
+    return 0
+
+
+def scores_of_parts(case: Case, clip: np.ndarray) -> dict[str, float]:
+    """Motion score of `clip`, uint8 [F, H, W, 3], against the reference where that shows its subject, and elsewhere."""
+    wanted = motion_field(case.reference)
+    mask = draw_mask(case.reference_look.shape, case.motion)
+    between = np.maximum(mask[1:], mask[:-1])  # a step of the flow leads from one frame to the next
+    height, width = wanted.shape[1:3]
+    subject = np.stack([cv2.resize(m, (width, height), interpolation=cv2.INTER_AREA) for m in between])
+    reach = 2 * round(SPREAD * height) + 1  # the field is smoothed: at the outline it belongs to neither part
+    beside = np.stack([cv2.dilate(m, np.ones((reach, reach), np.uint8)) for m in subject])
+    field = motion_field(clip, case.reference.shape[1:3])
+    return {"subject": field_score(field, wanted, subject), "background": field_score(field, wanted, 1 - beside)}

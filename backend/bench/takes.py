@@ -1,0 +1,86 @@
+"""Generates the takes that a bench judges, in several processes of one thread each."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+
+from ..clips import to_frames
+from ..demo_training.passes import draw_mask
+from ..job import motion_of
+from ..models.codec import decode_latents, embed_text
+from ..models.components import Components, load_components
+from ..models.entry import find_entry
+from ..take import Take, generate
+from .cases import Case, motion_cases
+from .runs import Run
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """The options that say which takes are made, and how."""
+    parser.add_argument(
+        "--model", default="demo", metavar="NAME", help="a model of the demo world (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="takes of each case (default: %(default)s)")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="only each Kth case, for a quick look")
+    parser.add_argument("--tuning", action="store_true", help="other cases, to choose settings on")
+    parser.add_argument(
+        "--processes", type=int, default=2, metavar="N", help="of one thread each (default: %(default)s)"
+    )
+
+
+def all_clips(runs: list[Run], cases: list[Case], options: Namespace) -> Iterator[tuple[Run, int, list[np.ndarray]]]:
+    """Every run on every seed: its clips uint8 [F, H, W, 3] in the order of the cases.
+
+    options: model, seeds, processes, tuning, as `add_options` has them.
+    """
+    numbers = [case.number for case in cases]
+    with ProcessPoolExecutor(
+        options.processes, get_context("spawn"), _start_process, (options.model, options.tuning)
+    ) as pool:
+        for run in runs:
+            if run.settings is None:
+                yield run, 0, [case.truth for case in cases]
+                continue
+            for seed in range(options.seeds):
+                print(f"{run.name}, seed {seed}: {len(cases)} takes", file=sys.stderr, flush=True)
+                yield run, seed, list(pool.map(_clip_of, *zip(*[(run, number, seed) for number in numbers])))
+
+
+_model: Components
+_cases: dict[int, Case]
+
+
+def _start_process(model: str, tuning: bool) -> None:
+    """Each process loads the model once; one thread each is faster than threads shared on layers this small."""
+    global _model, _cases
+    torch.set_num_threads(1)
+    _model = load_components(find_entry(model), torch.device("cpu"), torch.float32)
+    _cases = {case.number: case for case in motion_cases(tuning=tuning)}
+
+
+def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
+    case = _cases[number]
+    settings = _model.entry.settings_for(run.settings or {})
+    subject = None
+    if run.masked:
+        mask = torch.from_numpy(draw_mask(case.reference_look.shape, case.motion))
+        subject = functional.avg_pool2d(mask, _model.latent_scale)
+    take = Take(
+        frames=len(case.reference),
+        size=case.reference.shape[1:3],
+        seed=1000 * seed + number,
+        settings=settings,
+        negative=embed_text(_model, ""),
+        positive=embed_text(_model, case.prompt),
+        subject=subject,
+    )
+    motion = motion_of(_model, case.reference, settings) if settings.motion_weight else None
+    return to_frames(decode_latents(_model, generate(_model, take, motion, lambda: None), lambda: None))
