@@ -14,5 +14,17 @@ class JobError(Exception):
         return f"{self.message} {self.hint}".strip()
 
 
+class OutOfMemory(JobError):
+    """The device ran out of memory. thriftier: the value of the setting `memory` to try next; None after the last."""
+
+    def __init__(self, policy: str, thriftier: str | None):
+        hint = f"Set memory to {thriftier}" if thriftier else "Lower the setting frames or the clip's size"
+        super().__init__(
+            f"The device ran out of memory with the setting memory at {policy}.",
+            f"{hint}, or close other programs that use the device.",
+        )
+        self.thriftier = thriftier
+
+
 class Cancelled(Exception):
     """The user stopped the job."""

@@ -20,8 +20,10 @@ from .inverted_reference import inversion_steps, inverted_reference
 from .models.codec import decode_latents, embed_text, encode_pixels
 from .models.components import Components, load_components
 from .models.controls import load_controls
+from .models.denoise import Control
 from .models.device import choose_device
 from .models.entry import ModelEntry, find_entry
+from .models.memory import applied, policy_for
 from .motion.representation import MotionRepresentation, extract_motion
 from .motion_cache import cached_motion
 from .motion_score import motion_score
@@ -47,6 +49,28 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
     request = replace(request, notes=[*request.notes, *notes])
     subject = None if mask is None else torch.from_numpy(mask).to(model.unet.device, torch.float32)
     controls = load_controls(model, conditions, len(reference), settings)
+    policy = policy_for(model, settings, len(reference), reference.shape[1:3], len(controls))
+    with applied(policy, model, controls) as model:
+        frames = _frames(model, request, settings, reference, controls, subject, progress)
+    progress.stage("in-betweening")
+    shot_frames = in_between(frames, request.shot.frames)
+    progress.stage("writing")
+    write_frames(folder / "result", frames)
+    write_video(folder / "result.mp4", shot_frames, request.shot.fps)
+    found = {"motion_score": score_or_none(frames, reference), "memory_policy": policy.name}
+    return _write_result(folder, request, settings, model, found, progress)
+
+
+def _frames(
+    model: Components,
+    request: JobRequest,
+    settings: Settings,
+    reference: np.ndarray,
+    controls: tuple[Control, ...],
+    subject: torch.Tensor | None,
+    progress: Progress,
+) -> np.ndarray:
+    """The take, uint8 [F, H, W, 3], as the reference; subject: its mask [F, h, w], if any."""
     progress.stage("encoding")
     texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
     motion = None
@@ -62,13 +86,7 @@ def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
     take = Take(seed=request.seed, settings=settings, controls=controls, subject=subject, **form, **texts)
     latents = generate(model, take, motion, progress.step)
     progress.stage("decoding", len(reference))
-    frames = to_frames(decode_latents(model, latents, progress.step))
-    progress.stage("in-betweening")
-    shot_frames = in_between(frames, request.shot.frames)
-    progress.stage("writing")
-    write_frames(folder / "result", frames)
-    write_video(folder / "result.mp4", shot_frames, request.shot.fps)
-    return _write_result(folder, request, settings, model, score_or_none(frames, reference), progress)
+    return to_frames(decode_latents(model, latents, progress.step))
 
 
 def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
@@ -133,13 +151,13 @@ def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
 
 
 def _write_result(
-    folder: Path, request: JobRequest, settings: Settings, model: Components, score: float | None, progress: Progress
+    folder: Path, request: JobRequest, settings: Settings, model: Components, found: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
     progress.stage("finishing")  # closes the stage before, so that its seconds count
     result = {
         "request": asdict(request),
         "settings": asdict(settings),
-        "motion_score": score,
+        **found,
         "seconds": dict(progress.seconds),
         "device": str(model.unet.device),
         "precision": str(model.unet.dtype).removeprefix("torch."),

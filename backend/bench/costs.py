@@ -43,7 +43,7 @@ class JobCosts:
     guided_step: float
 
 
-class _AnyNumber(TorchDispatchMode):
+class AnyNumber(TorchDispatchMode):
     """Lets code on the meta device ask for a tensor's value; it has none, and counting needs none."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -54,7 +54,7 @@ class _AnyNumber(TorchDispatchMode):
 
 def operations(run: Callable[[], object]) -> float:
     """Floating-point operations of `run`, a multiplication with its addition counted as two."""
-    with _AnyNumber(), FlopCounterMode(display=False) as counter:
+    with AnyNumber(), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()
 

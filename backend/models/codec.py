@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import JobError
 from .components import Components
+from .device import working_on
 
 
 @torch.no_grad()
@@ -22,7 +23,8 @@ def embed_text(model: Components, text: str) -> Tensor:
             f"Shorten it by about {count - longest} words. It begins: {text[:60]!r}.",
         )
     tokens = model.tokenizer(text, padding="max_length", max_length=longest, return_tensors="pt")
-    return model.text_encoder(tokens.input_ids.to(model.text_encoder.device))[0]
+    with working_on(model.unet.device, model.text_encoder):
+        return model.text_encoder(tokens.input_ids.to(model.text_encoder.device))[0]
 
 
 def token_places(model: Components, text: str, words: str, where: str) -> list[int]:
@@ -44,7 +46,8 @@ def token_places(model: Components, text: str, words: str, where: str) -> list[i
 @torch.no_grad()
 def encode_pixels(model: Components, pixels: Tensor) -> Tensor:
     """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame."""
-    parts = [model.vae.encode(frame[None].to(model.vae.device, model.vae.dtype)).latent_dist.mean for frame in pixels]
+    with working_on(model.unet.device, model.vae) as vae:
+        parts = [vae.encode(frame[None].to(vae.device, vae.dtype)).latent_dist.mean for frame in pixels]
     return (torch.cat(parts) * model.vae.config.scaling_factor).float().transpose(0, 1)[None]
 
 
@@ -52,7 +55,8 @@ def encode_pixels(model: Components, pixels: Tensor) -> Tensor:
 def decode_latents(model: Components, latents: Tensor, after_frame: Callable[[], None]) -> Tensor:
     """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame."""
     frames = []
-    for latent in (latents[0] / model.vae.config.scaling_factor).transpose(0, 1):
-        frames.append(model.vae.decode(latent[None].to(model.vae.device, model.vae.dtype)).sample.float().clamp(-1, 1))
-        after_frame()
+    with working_on(model.unet.device, model.vae) as vae:
+        for latent in (latents[0] / vae.config.scaling_factor).transpose(0, 1):
+            frames.append(vae.decode(latent[None].to(vae.device, vae.dtype)).sample.float().clamp(-1, 1))
+            after_frame()
     return torch.cat(frames)

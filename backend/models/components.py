@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ..errors import JobError
-from .denoise import Denoiser
+from .denoise import Control, Denoiser
 from .entry import ModelEntry
 from .frame_norm import normalise_each_frame
 from .weights.lora import add, changes_of
@@ -30,7 +31,7 @@ transformers.utils.logging.disable_progress_bar()
 
 @dataclass(frozen=True)
 class Components:
-    """A loaded model. alphas [1000]: cumulative alphas of its noise schedule."""
+    """A loaded model. alphas [1000]: cumulative alphas of its noise schedule; pair_apart: see models.memory."""
 
     entry: ModelEntry
     vae: AutoencoderKL
@@ -38,10 +39,14 @@ class Components:
     text_encoder: CLIPTextModel
     unet: UNetMotionModel
     alphas: Tensor
+    pair_apart: bool = False
 
     @property
     def denoise(self) -> Denoiser:
-        return Denoiser(self.unet)
+        return self.denoiser()
+
+    def denoiser(self, controls: Sequence[Control] = ()) -> Denoiser:
+        return Denoiser(self.unet, controls, self.pair_apart)
 
     @property
     def latent_scale(self) -> int:

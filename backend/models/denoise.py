@@ -21,8 +21,9 @@ class Denoiser:
     float32.
     """
 
-    def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = ()):
-        self.unet, self.controls = unet, controls
+    def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = (), pair_apart: bool = False):
+        """pair_apart: a pair's predictions are made one after the other, in half the memory."""
+        self.unet, self.controls, self.pair_apart = unet, controls, pair_apart
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
         latents, text = latents.to(self.unet.dtype), text.to(self.unet.dtype)
@@ -31,7 +32,9 @@ class Denoiser:
         return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0].float()
 
     def pair(self, latents: Tensor, timestep: int, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-        """The predictions with the negative and the positive prompt, from one batch."""
+        """The predictions with the negative and the positive prompt, from one batch if they may be."""
+        if self.pair_apart:
+            return self(latents, timestep, negative), self(latents, timestep, positive)
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
         return both[:1], both[1:]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 
 from ..errors import JobError
@@ -18,6 +22,17 @@ def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
     if precision == "float16" and device.type == "cpu":
         raise JobError("float16 needs a GPU; there is none here.", "Set precision to auto, float32 or bfloat16.")
     return device, getattr(torch, precision)
+
+
+@contextmanager
+def working_on(device: torch.device | str, module: Any) -> Iterator[Any]:
+    """`module`, on `device` for as long as the block lasts, and then where it was."""
+    home = module.device
+    module.to(device)
+    try:
+        yield module
+    finally:
+        module.to(home)
 
 
 def _fastest() -> tuple[torch.device, torch.dtype]:

@@ -40,6 +40,7 @@ class Settings:
     diagonal: bool = True  # whether a frame's attention to itself may be among them
     subject_strength: float = 1.0  # of the guidance where a mask clip shows the subject
     background_strength: float = 0.0  # and elsewhere; both count only when there is a mask clip
+    score_blur: float = 0.0  # cells of the latents over which the score is smoothed: it then tears the picture less
     score_clamp: float = 0.0  # most that one entry of the gradient may be; 0 is no limit
     inversion_steps: int = 0  # of the inversion method; 0 is as many as `steps`, 1000 fits any
     semantic_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose keys keep the looks in the inversion method
@@ -51,10 +52,11 @@ class Settings:
     depth_strength: float = 1.0  # of the depth clip
     depth_end: float = 1.0  # share of the noise schedule, from pure noise down, over which depth holds
     precision: str = "auto"  # of the UNet; 'auto': what the device works well in. Shapes speed more than the look
+    memory: str = "auto"  # 'fast' keeps most, 'thrifty' least and takes longer; 'auto': the fastest that fits
 
 
 # The authors' settings for camera motion are the field defaults above.
-_PAPER = {key: value for key, value in asdict(Settings()).items() if key not in ("frames", "precision")}
+_PAPER = {key: value for key, value in asdict(Settings()).items() if key not in ("frames", "precision", "memory")}
 FAMILIES: dict[str, dict[str, Any]] = {
     "default": {},  # the model entry's own, found by measuring
     "paper": _PAPER,
@@ -82,6 +84,7 @@ CHOICES = {
     "score_form": ("raw", "relative"),
     "cfg_form": ("paper", "standard"),
     "precision": ("auto", "float32", "bfloat16", "float16"),
+    "memory": ("auto", "fast", "balanced", "thrifty"),
 }
 BOUNDS: dict[str, tuple[float, float]] = {
     "frames": (2, 128),
@@ -98,6 +101,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "block_weights": (0, 1e7),
     "subject_strength": (0, 10),
     "background_strength": (0, 10),
+    "score_blur": (0, 16),
     "score_clamp": (0, 1e7),
     "inversion_steps": (0, 1000),
     "semantic_weights": (0, 1e7),

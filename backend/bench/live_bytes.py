@@ -1,0 +1,108 @@
+"""Counts the bytes that a computation holds at once, without doing it: on the meta device nothing is computed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from .costs import AnyNumber
+
+
+@dataclass(frozen=True)
+class Held:
+    """Bytes beyond those of the tensors that were there before: at the peak, and kept for a gradient by autograd."""
+
+    peak: int
+    saved: int
+
+
+class LiveBytes(TorchDispatchMode):
+    """Bytes of all storages that were made within it and still live: now, and at the peak.
+
+    A storage that is first seen as an input was there before and does not count, so weights do not. Workspaces inside
+    an operation are not seen, nor is what an allocator rounds up or keeps for later.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        for tensor in _tensors((args, kwargs)):
+            self._meet(tensor, 0)
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            self._meet(tensor, tensor.untyped_storage().nbytes())
+        self.peak = max(self.peak, self.now)
+        return result
+
+    def _meet(self, tensor: Tensor, size: int) -> None:
+        """Counts a storage from when it is met until it is freed; a view shares its tensor's storage."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key not in self._known:
+            self._known.add(key)
+            self.now += size
+            weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+class SavedBytes:
+    """Bytes of the storages that autograd keeps for the backward pass, each once, without those of `weights`."""
+
+    def __init__(self, weights: Iterable[Tensor] = ()):
+        self._sizes: dict[int, int] = {}
+        self._weights = {weight.untyped_storage()._cdata for weight in weights}
+
+    @property
+    def total(self) -> int:
+        return sum(self._sizes.values())
+
+    def pack(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._weights:
+            self._sizes[storage._cdata] = storage.nbytes()
+        return tensor
+
+
+@contextmanager
+def fused_attention() -> Iterator[None]:
+    """Within the block attention runs as GPUs do it, which never hold the matrix of all queries and keys.
+
+    A mode for torch's functions would not do: it sleeps within autograd's, and so where layers are computed again.
+    """
+    own = functional.scaled_dot_product_attention
+
+    def fused(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Tensor:
+        return torch.ops.aten._scaled_dot_product_efficient_attention(query, key, value, None, True)[0]
+
+    functional.scaled_dot_product_attention = fused
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = own
+
+
+def held(run: Callable[[], object], weights: Iterable[Tensor] = ()) -> Held:
+    saved = SavedBytes(weights)
+    with fused_attention(), AnyNumber(), LiveBytes() as live, saved_tensors_hooks(saved.pack, lambda tensor: tensor):
+        run()
+    return Held(live.peak, saved.total)
+
+
+def _tensors(tree: Any) -> Iterable[Tensor]:
+    return (leaf for leaf in tree_iter(tree) if isinstance(leaf, Tensor))

@@ -1,0 +1,216 @@
+"""What a take may hold in memory, and how it makes do with less: one policy, chosen once, applied in one place.
+
+Pictures always pass the VAE one by one, which costs nothing; the rest trades time for memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+
+from ..errors import OutOfMemory
+from ..wire.settings import Settings
+from .components import Components
+from .device import working_on
+from .sparing import KINDS, sparing
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPolicy:
+    """Switches. A take is the same with all of them within rounding, except for tile_vae, which blends seams.
+
+    recompute: layers (models.sparing.KINDS) that are computed again for the gradient instead of kept;
+    piece_bytes: layers take larger inputs in pieces of this size; 0 is no limit;
+    pair_apart: the negative and the positive prompt's predictions are made one after the other;
+    offload: text encoder and VAE stay in main memory while they have nothing to do;
+    tile_vae: pictures larger than the VAE was made for pass it in tiles.
+    """
+
+    name: str
+    recompute: str = "nothing"
+    piece_bytes: int = 0
+    pair_apart: bool = False
+    offload: bool = False
+    tile_vae: bool = False
+
+
+FAST = MemoryPolicy(name="fast")
+BALANCED = MemoryPolicy(name="balanced", recompute="transformers", piece_bytes=16 * MEGABYTE, offload=True)
+THRIFTY = MemoryPolicy(name="thrifty", recompute="layers", piece_bytes=8 * MEGABYTE, pair_apart=True, offload=True)
+POLICIES = {policy.name: policy for policy in (FAST, BALANCED, THRIFTY)}  # from the fastest to the smallest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """Of a model: channels of its first block, bytes of a number in the UNet, pixels to a latent cell along each side,
+    and bytes of text encoder and VAE."""
+
+    width: int
+    number_bytes: int
+    latent_scale: int
+    movable_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """Most that is held beside the weights, in units: numbers of one picture of each frame in the UNet's first block.
+
+    guided: with a gradient from up_blocks.0 or 1, 2, 3; plain: without; control: more for each control.
+    """
+
+    guided: tuple[int, int, int]
+    plain: int
+    control: int
+
+
+# Counted for SD1.5 by `bench memory`; tests count again.
+NEEDS = {
+    "fast": Needs(guided=(265, 348, 522), plain=53, control=15),
+    "balanced": Needs(guided=(82, 121, 188), plain=24, control=15),
+    "thrifty": Needs(guided=(37, 63, 98), plain=12, control=9),
+}
+DECODING = 770  # numbers, float32, that the VAE holds for each pixel of a picture
+MARGIN = 1.2  # for what cannot be counted: workspaces, rounding and gaps of the device's allocator
+
+
+def choose(
+    wish: str, free: int | None, form: Form, clip: tuple[int, int, int], deepest: int | None, controls: int = 0
+) -> MemoryPolicy:
+    """The fastest policy that fits, or the one that `wish` (wire.settings' `memory`) names.
+
+    free: bytes that the device has left beside the loaded model, None where it does not tell; clip: frames and latent
+    cells (F, h, w); deepest: the highest up block whose attention is guided, None in plain generation; controls: their
+    number.
+    """
+    policy = POLICIES.get(wish) or _fitting(free, form, clip, deepest, controls)
+    decoding = DECODING * 4 * clip[1] * clip[2] * form.latent_scale**2
+    tile = policy is not FAST and free is not None and decoding * MARGIN > free
+    return replace(policy, tile_vae=tile)
+
+
+def _fitting(
+    free: int | None, form: Form, clip: tuple[int, int, int], deepest: int | None, controls: int
+) -> MemoryPolicy:
+    if free is None:
+        return BALANCED
+    unit = clip[0] * clip[1] * clip[2] * form.width * form.number_bytes
+    for policy in (FAST, BALANCED):
+        needs = NEEDS[policy.name]
+        most = needs.plain if deepest is None else max(needs.plain, needs.guided[min(max(deepest, 1), 3) - 1])
+        room = free + (form.movable_bytes if policy.offload else 0)
+        if (most + needs.control * controls) * unit * MARGIN <= room:
+            return policy
+    return THRIFTY
+
+
+def thriftier(name: str) -> str | None:
+    """The next policy that needs less memory than the one of this name; None when there is none."""
+    names = list(POLICIES)
+    return next(iter(names[names.index(name) + 1 :]), None)
+
+
+def policy_for(
+    model: Components, settings: Settings, frames: int, size: tuple[int, int], controls: int
+) -> MemoryPolicy:
+    """For a take of so many frames of (H, W) pixels by a model that is loaded already."""
+    form = Form(
+        width=model.unet.config.block_out_channels[0],
+        number_bytes=model.unet.dtype.itemsize,
+        latent_scale=model.latent_scale,
+        movable_bytes=_bytes_of(model.text_encoder) + _bytes_of(model.vae) if model.unet.device.type != "cpu" else 0,
+    )
+    s = settings
+    blocks = [*s.guidance_blocks, *(s.semantic_blocks if s.method == "inversion" else ())]
+    deepest = max(_up_block(block) for block in blocks) if s.motion_weight > 0 and s.guided_steps > 0 else None
+    clip = (frames, *(side // model.latent_scale for side in size))
+    return choose(s.memory, free_bytes(model.unet.device), form, clip, deepest, controls)
+
+
+@contextmanager
+def applied(policy: MemoryPolicy, model: Components, controls: Sequence[Any] = ()) -> Iterator[Components]:
+    """The model as the policy wants it for as long as the block lasts; it is then as it was.
+
+    OutOfMemory when the device or the computer runs out of memory within.
+    """
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(sparing(model.unet, policy.piece_bytes, KINDS[policy.recompute]))
+            for control in controls:
+                stack.enter_context(sparing(control.model, policy.piece_bytes))
+            if policy.offload:
+                stack.enter_context(working_on("cpu", model.text_encoder))  # models.codec fetches them for their work
+                stack.enter_context(working_on("cpu", model.vae))
+            if policy.tile_vae:
+                stack.enter_context(_tiled(model.vae))
+            yield replace(model, pair_apart=policy.pair_apart)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        raise OutOfMemory(policy.name, thriftier(policy.name)) from error
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether this is an allocator's complaint: each device has its own."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What `device` can still give, with what its allocator keeps in hand; None where that cannot be learnt."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    return _free_main_memory()
+
+
+def _free_main_memory() -> int | None:
+    if sys.platform == "win32":
+        return _free_on_windows()
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # macOS tells the whole only; half of it is commonly free
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _free_on_windows() -> int | None:
+    import ctypes
+
+    status = (ctypes.c_uint64 * 8)()  # MEMORYSTATUSEX: its length and load, then bytes; the third counts what is free
+    ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
+    told = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    return status[2] if told else None
+
+
+def _up_block(name: str) -> int:
+    """The number of an up block; 0 for blocks before them."""
+    return int(name.removeprefix("up_blocks.")) if name.removeprefix("up_blocks.").isdigit() else 0
+
+
+def _bytes_of(module: nn.Module) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in module.parameters())
+
+
+@contextmanager
+def _tiled(vae: AutoencoderKL) -> Iterator[None]:
+    before = vae.use_tiling
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.use_tiling = before

@@ -1,0 +1,130 @@
+"""Which policy is chosen, how it is applied and taken back, and what an empty memory is told as."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backend.errors import JobError, OutOfMemory
+from backend.models import memory
+from backend.models.device import working_on
+from backend.models.memory import BALANCED, FAST, POLICIES, THRIFTY, Form, applied, choose, free_bytes, thriftier
+
+GB = 10**9
+SD15 = Form(width=320, number_bytes=2, latent_scale=8, movable_bytes=827_000_000)
+CLIP = (16, 64, 64)
+
+
+@pytest.mark.parametrize(
+    "free, clip, deepest, controls, expected",
+    [
+        (20.4 * GB, CLIP, 1, 0, "fast"),  # a card of 24 GB, of which the loaded model takes 3.4
+        (12.4 * GB, CLIP, 1, 0, "balanced"),
+        (8.4 * GB, CLIP, 1, 0, "balanced"),
+        (2.6 * GB, CLIP, 1, 0, "thrifty"),
+        (4.0 * GB, CLIP, 1, 0, "balanced"),
+        (4.0 * GB, CLIP, 1, 1, "thrifty"),
+        (4.0 * GB, CLIP, 2, 0, "thrifty"),
+        (4.0 * GB, CLIP, None, 0, "fast"),
+        (4.0 * GB, CLIP, 0, 0, "balanced"),
+        (4.0 * GB, (8, 64, 64), 2, 0, "balanced"),
+        (14.0 * GB, (16, 64, 64), 1, 0, "fast"),
+        (14.0 * GB, (32, 64, 64), 1, 0, "balanced"),
+        (14.0 * GB, (16, 96, 128), 1, 0, "balanced"),
+        (None, CLIP, 1, 0, "balanced"),
+    ],
+)
+def test_the_fastest_that_fits_is_chosen(free, clip, deepest, controls, expected):
+    assert choose("auto", free, SD15, clip, deepest, controls).name == expected
+
+
+@pytest.mark.parametrize("wish", POLICIES)
+def test_a_wish_is_granted_whatever_is_free(wish):
+    assert choose(wish, 100 * GB, SD15, CLIP, 1) == choose(wish, None, SD15, CLIP, 1) == POLICIES[wish]
+
+
+def test_wider_numbers_need_more():
+    assert choose("auto", 20 * GB, replace(SD15, number_bytes=4), CLIP, 1).name == "balanced"
+
+
+def test_pictures_pass_the_vae_in_tiles_only_when_they_must():
+    large = (16, 128, 128)
+    assert choose("thrifty", 2 * GB, SD15, large, 1).tile_vae
+    assert not choose("thrifty", 2 * GB, SD15, CLIP, 1).tile_vae
+    assert not choose("fast", 2 * GB, SD15, large, 1).tile_vae
+
+
+def test_policies_go_from_the_fastest_to_the_smallest():
+    assert [thriftier(name) for name in POLICIES] == ["balanced", "thrifty", None]
+    for one, next_one in ((FAST, BALANCED), (BALANCED, THRIFTY)):
+        more, less = memory.NEEDS[one.name], memory.NEEDS[next_one.name]
+        assert less.plain < more.plain and all(b < a for a, b in zip(more.guided, less.guided))
+
+
+def test_auto_is_fast_for_a_small_model_on_a_cpu(model, take):
+    assert memory.policy_for(model, take.settings, take.frames, take.size, 0) == FAST
+
+
+def test_auto_saves_when_the_computer_has_little_left(model, take, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 100_000)
+    assert memory.policy_for(model, take.settings, take.frames, take.size, 0).name == "thrifty"
+
+
+def test_what_is_free_is_told_in_bytes():
+    free = free_bytes(torch.device("cpu"))
+    assert free is None or 2**20 < free < 2**50
+
+
+def test_switches_are_taken_back_also_after_an_error(model):
+    policy = replace(THRIFTY, tile_vae=True)
+    with pytest.raises(ValueError), applied(policy, model) as spared:
+        assert spared.pair_apart and spared.denoise.pair_apart and model.vae.use_tiling
+        raise ValueError
+    assert not model.pair_apart and not model.vae.use_tiling
+    assert not any("forward" in vars(layer) for layer in model.unet.modules())
+
+
+class Lent:
+    """A module that tells where it has been."""
+
+    def __init__(self, device):
+        self.device, self.moves = torch.device(device), []
+
+    def to(self, device):
+        self.device = torch.device(device)
+        self.moves.append(self.device.type)
+
+
+def test_what_is_offloaded_is_fetched_for_its_work_and_brought_back(model):
+    lent = Lent("cuda")
+    with applied(BALANCED, replace(model, text_encoder=lent, vae=Lent("cuda"))):
+        with working_on(torch.device("cuda"), lent) as there:
+            assert there.device.type == "cuda"
+        assert lent.device.type == "cpu"
+    assert lent.moves == ["cpu", "cuda", "cpu", "cuda"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize("name, advice", [("fast", "balanced"), ("balanced", "thrifty"), ("thrifty", None)])
+def test_an_empty_memory_names_the_setting_and_the_next_policy(model, error, name, advice):
+    with pytest.raises(OutOfMemory) as told, applied(POLICIES[name], model):
+        raise error
+    assert told.value.thriftier == advice
+    assert f"memory at {name}" in told.value.message
+    assert (f"Set memory to {advice}" if advice else "Lower the setting frames") in told.value.hint
+
+
+def test_other_errors_stay_what_they_are(model):
+    with pytest.raises(RuntimeError, match="shape"), applied(FAST, model):
+        raise RuntimeError("shape mismatch")
+    with pytest.raises(JobError, match="apart"), applied(FAST, model):
+        raise JobError("The picture fell apart.")

@@ -1,0 +1,114 @@
+"""Saving memory changes nothing but memory: the same takes and gradients, attention recorded whole and once."""
+
+from collections import Counter
+from copy import deepcopy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from diffusers.models.resnet import ResnetBlock2D
+
+from backend.models.memory import FAST, POLICIES, MemoryPolicy, applied
+from backend.models.sparing import KINDS, LAYERS, sparing
+from backend.motion.guidance import MotionGuidance, guided_pass
+from backend.motion.recorder import recording, spatial_attention_layers, temporal_attention_layers
+from backend.take import generate
+from tests import tiny_takes
+from tests.tiny_takes import nothing, step_at
+
+SMALL = 3000  # bytes: so that the tiny model's layers come in pieces, the last smaller than the others
+BY_PIECES = MemoryPolicy(name="pieces", recompute="layers", piece_bytes=SMALL, pair_apart=True)
+
+
+@pytest.fixture
+def latents(model):
+    return torch.randn(tiny_takes.LATENTS, generator=torch.Generator().manual_seed(9))
+
+
+@pytest.mark.parametrize("policy", [*POLICIES.values(), BY_PIECES], ids=lambda policy: policy.name)
+def test_a_guided_take_is_the_same_with_every_policy(model, take, motion, policy):
+    plain = generate(model, take, motion, nothing)
+    with applied(policy, model) as spared:
+        again = generate(spared, take, motion, nothing)
+    torch.testing.assert_close(again, plain, atol=1e-4, rtol=1e-4)
+    assert torch.equal(generate(model, take, motion, nothing), plain), "the model is not as it was"
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("piece_bytes", [0, SMALL])
+def test_the_gradient_is_the_same(model, take, motion, latents, kinds, piece_bytes):
+    guide = MotionGuidance(model.unet, model.denoise, take.positive, motion)
+    eps, gradient, loss = guide(latents, step_at(400))
+    with sparing(model.unet, piece_bytes, KINDS[kinds]):
+        spared = guide(latents, step_at(400))
+    assert gradient.abs().max() > 0
+    torch.testing.assert_close(spared[0], eps, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(spared[1] / gradient.abs().max(), gradient / gradient.abs().max(), atol=1e-5, rtol=0)
+    assert spared[2] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("blocks", [["up_blocks.0"], ["down_blocks.0", "up_blocks.1"]])
+def test_the_gradient_of_keys_and_maps_of_any_block_is_the_same(model, take, latents, blocks):
+    layers = temporal_attention_layers(model.unet, blocks)
+    keys = spatial_attention_layers(model.unet, ["up_blocks.1"])
+
+    def loss_of(recorded):
+        return sum(value.square().mean() for value in [*recorded.maps.values(), *recorded.keys.values()])
+
+    def run():
+        return guided_pass(model.unet, lambda z: model.denoise(z, 400, take.positive), latents, loss_of, layers, keys)
+
+    _, gradient, loss = run()
+    with sparing(model.unet, SMALL, LAYERS):
+        _, spared, spared_loss = run()
+    torch.testing.assert_close(spared / gradient.abs().max(), gradient / gradient.abs().max(), atol=1e-5, rtol=0)
+    assert spared_loss == pytest.approx(loss, rel=1e-5)
+
+
+def test_what_is_recorded_comes_whole_and_once(model, take, latents):
+    layers = temporal_attention_layers(model.unet, ["up_blocks.1"])
+    whole, seen = {}, []
+    with recording(model.unet, layers) as recorded:
+        model.denoise(latents, 400, take.positive)
+        whole = dict(recorded.maps)
+    with sparing(model.unet, SMALL, LAYERS), recording(model.unet, layers) as recorded, torch.enable_grad():
+        for layer in layers:
+            processor = model.unet.get_submodule(layer).processor
+            keep = processor.keep
+            processor.keep = lambda maps, layer=layer, keep=keep: (seen.append(layer), keep(maps))
+        z = latents.clone().requires_grad_()
+        model.denoise(z, 400, take.positive)
+        torch.autograd.grad(sum(maps.square().sum() for maps in recorded.maps.values()), z)
+    assert seen == layers
+    torch.testing.assert_close(recorded.maps, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_layers_are_computed_again_only_as_far_as_the_gradient_reaches(model, take, latents, monkeypatch):
+    """Guidance stops recording gradients after the last recorded layer; nothing after it may be computed twice."""
+    layers = temporal_attention_layers(model.unet, ["up_blocks.0"])
+    calls, own = Counter(), ResnetBlock2D.forward
+    monkeypatch.setattr(ResnetBlock2D, "forward", lambda self, *a, **k: (calls.update([self]), own(self, *a, **k))[1])
+    with sparing(model.unet, 0, LAYERS):
+        guided_pass(
+            model.unet,
+            lambda z: model.denoise(z, 400, take.positive),
+            latents,
+            lambda recorded: sum(maps.square().mean() for maps in recorded.maps.values()),
+            layers,
+        )
+    assert {calls[layer] for block in model.unet.down_blocks for layer in block.resnets} == {2}
+    assert {calls[layer] for layer in model.unet.up_blocks[1].resnets} == {1}
+
+
+def test_controls_are_spared_as_well(model):
+    control = SimpleNamespace(model=deepcopy(model.unet))
+    layers = [layer for layer in control.model.modules() if isinstance(layer, LAYERS)]
+    with applied(BY_PIECES, model, [control]):
+        assert all("forward" in vars(layer) for layer in layers)
+    assert not any("forward" in vars(layer) for layer in layers)
+
+
+def test_the_fast_policy_touches_nothing(model):
+    with applied(FAST, model) as spared:
+        assert not any("forward" in vars(layer) for layer in spared.unet.modules())
+        assert spared == model
