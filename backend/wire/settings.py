@@ -40,7 +40,6 @@ class Settings:
     diagonal: bool = True  # whether a frame's attention to itself may be among them
     subject_strength: float = 1.0  # of the guidance where a mask clip shows the subject
     background_strength: float = 0.0  # and elsewhere; both count only when there is a mask clip
-    score_blur: float = 0.0  # cells of the latents over which the score is smoothed: it then tears the picture less
     score_clamp: float = 0.0  # most that one entry of the gradient may be; 0 is no limit
     inversion_steps: int = 0  # of the inversion method; 0 is as many as `steps`, 1000 fits any
     semantic_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose keys keep the looks in the inversion method
@@ -101,7 +100,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "block_weights": (0, 1e7),
     "subject_strength": (0, 10),
     "background_strength": (0, 10),
-    "score_blur": (0, 16),
     "score_clamp": (0, 1e7),
     "inversion_steps": (0, 1000),
     "semantic_weights": (0, 1e7),
