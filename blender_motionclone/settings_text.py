@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ..backend.wire.settings import SettingError, parse_assignment, resolve
+from ..backend.wire.settings import SettingError, parse_assignment, typed_values
 from .errors import UserError
 
 
@@ -27,8 +27,7 @@ def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
     model: an entry as `python -m backend models --json` gives it ("frames", "most_frames").
     """
     try:
-        # How many steps the model itself takes only the backend knows: here any count must pass.
-        count = resolve({"frames": model["frames"], "steps": 1000, "guided_steps": 0}, settings).frames
+        count = typed_values(settings).get("frames", model["frames"])
     except SettingError as error:
         raise UserError(f"Settings: {error}", "Correct it, or empty the field for the model's own settings.") from None
     if count > model["most_frames"]:

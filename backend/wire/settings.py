@@ -113,17 +113,25 @@ BOUNDS: dict[str, tuple[float, float]] = {
 
 def resolve(model_defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> Settings:
     """The model entry's settings, overlaid by the family named in `chosen` ('family') and then by `chosen` itself."""
+    settings = Settings(**typed_values(dict(model_defaults) | typed_values(chosen)))
+    _check_together(settings)
+    return settings
+
+
+def typed_values(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What is chosen with the family's values filled in, each of its own type and within its bounds.
+
+    Whether the values go together is known only with the model's own settings: see `resolve`.
+    """
     known = {f.name: f for f in fields(Settings)}
     family = chosen.get("family", "default")
     if family not in FAMILIES:
         raise SettingError(f"There is no settings family {family!r}{nearest(str(family), FAMILIES)}")
-    values = dict(model_defaults) | FAMILIES[family] | {k: v for k, v in chosen.items() if k != "family"}
+    values = FAMILIES[family] | {k: v for k, v in chosen.items() if k != "family"}
     for key in values:
         if key not in known:
             raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}")
-    settings = Settings(**{key: _typed(key, value, str(known[key].type)) for key, value in values.items()})
-    _check_together(settings)
-    return settings
+    return {key: _typed(key, value, str(known[key].type)) for key, value in values.items()}
 
 
 def _check_together(s: Settings) -> None:
