@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true")
 
     bench = commands.add_parser("bench", help="measure: takes minutes to hours")
-    bench.add_argument("what", choices=["masks", "motion", "speed"])
+    bench.add_argument("what", choices=["masks", "memory", "motion", "speed"])
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="see `bench motion --help` and so on")
     return parser
 

@@ -76,7 +76,7 @@ class Needs:
 
 # Counted for SD1.5 by `bench memory`; tests count again.
 NEEDS = {
-    "fast": Needs(guided=(265, 348, 522), plain=53, control=15),
+    "fast": Needs(guided=(266, 348, 522), plain=53, control=15),
     "balanced": Needs(guided=(82, 121, 188), plain=24, control=15),
     "thrifty": Needs(guided=(37, 63, 98), plain=12, control=9),
 }
@@ -128,7 +128,7 @@ def policy_for(
         width=model.unet.config.block_out_channels[0],
         number_bytes=model.unet.dtype.itemsize,
         latent_scale=model.latent_scale,
-        movable_bytes=_bytes_of(model.text_encoder) + _bytes_of(model.vae) if model.unet.device.type != "cpu" else 0,
+        movable_bytes=bytes_of(model.text_encoder) + bytes_of(model.vae) if model.unet.device.type != "cpu" else 0,
     )
     s = settings
     blocks = [*s.guidance_blocks, *(s.semantic_blocks if s.method == "inversion" else ())]
@@ -202,7 +202,7 @@ def _up_block(name: str) -> int:
     return int(name.removeprefix("up_blocks.")) if name.removeprefix("up_blocks.").isdigit() else 0
 
 
-def _bytes_of(module: nn.Module) -> int:
+def bytes_of(module: nn.Module) -> int:
     return sum(weight.numel() * weight.element_size() for weight in module.parameters())
 
 

@@ -1,0 +1,201 @@
+"""`python -m backend bench memory`: the most bytes that each memory policy and each of its switches holds.
+
+Counted for Stable Diffusion 1.5 with AnimateDiff in float16, without weights and without computing, so that it runs
+anywhere: tensors that live at once, in a step with guidance, in one without and while pictures are decoded, with the
+weights on the device. Workspaces of a device's libraries and gaps of its allocator are not seen. Plain AnimateDiff is a
+step of diffusers' pipeline with everything in float16 on the device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from diffusers import AutoencoderKL, SparseControlNetModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from ..models.components import Components
+from ..models.controls import SparseControl
+from ..models.frame_norm import normalise_each_frame
+from ..models.memory import FAST, MEGABYTE, POLICIES, MemoryPolicy, applied, bytes_of
+from ..models.sparing import KINDS
+from ..models.weights.sd15 import TEXT_ENCODER, VAE, animatediff_alphas
+from ..motion.guidance import MotionGuidance
+from ..motion.representation import extract_motion
+from ..sampling.schedule import Step
+from .costs import SD15_TEXT, TIMESTEP, operations, sd15_unet
+from .live_bytes import Held, held
+
+CELL = 8  # pixels to a latent cell along each side
+PLAIN = "plain AnimateDiff"
+SWITCHES = (
+    replace(FAST, name="only: pair apart", pair_apart=True),
+    replace(FAST, name="only: offload", offload=True),
+    replace(FAST, name="only: pieces of 16 MB", piece_bytes=16 * MEGABYTE),
+    replace(FAST, name="only: transformers again", recompute="transformers"),
+    replace(FAST, name="only: layers again", recompute="layers"),
+)
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Bytes: of the weights on the device while sampling, kept by autograd, and most at once in each part of a job,
+    weights included."""
+
+    weights: int
+    saved: int
+    guided: int
+    plain: int
+    pictures: int
+
+    @property
+    def most(self) -> int:
+        return max(self.guided, self.plain, self.pictures)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    width, height = options.size
+    clip = (options.frames, height // CELL, width // CELL)
+    model, control = sd15(), sparse_control(clip)
+    plain = {"text": plain_peak(model, (), clip), "sparse": plain_peak(model, (control,), clip)}
+    figures = {PLAIN: {f"{key}_most": peak for key, peak in plain.items()}}
+    costs = {kind: guided_cost(model, kind, clip) for kind in KINDS}
+    for policy in (*POLICIES.values(), *SWITCHES):
+        print(policy.name, file=sys.stderr, flush=True)
+        text, sparse = peaks(model, (), policy, clip), peaks(model, (control,), policy, clip)
+        ratio = max(text.most / plain["text"], sparse.most / plain["sparse"])
+        counted = {"text_most": text.most, "sparse_most": sparse.most, "ratio": ratio}
+        figures[policy.name] = asdict(text) | counted | {"cost": costs[policy.recompute]}
+    print(json.dumps(figures) if options.json else _table(figures))
+    return 0
+
+
+def sd15() -> Components:
+    """Stable Diffusion 1.5 with AnimateDiff's motion modules, on the meta device, in the precisions of a GPU."""
+    with torch.device("meta"):
+        vae = AutoencoderKL.from_config(VAE).eval().requires_grad_(False)
+        text_encoder = CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER))
+    unet = sd15_unet().half()
+    return Components(None, vae, None, text_encoder, unet, animatediff_alphas())
+
+
+def sparse_control(clip: tuple[int, int, int]) -> SparseControl:
+    """SparseCtrl for one picture at the first frame."""
+    with torch.device("meta"):
+        net = SparseControlNetModel().half().eval().requires_grad_(False)
+    normalise_each_frame(net)
+    return SparseControl(net, _meta(1, 4, *clip[1:]).half(), [0], clip[0], 1.0)
+
+
+@torch.no_grad()
+def peaks(
+    model: Components, controls: Sequence[SparseControl], policy: MemoryPolicy, clip: tuple[int, int, int]
+) -> Peaks:
+    """Of a job with this policy; clip: frames and latent cells (F, h, w)."""
+    coders = bytes_of(model.vae) + bytes_of(model.text_encoder)
+    fixed = bytes_of(model.unet) + sum(bytes_of(control.model) for control in controls)
+    weights = fixed + (0 if policy.offload else coders)
+    guided = guided_held(model, controls, policy, clip)
+    with applied(replace(policy, offload=False), model, controls) as spared:
+        plain = _pair_held(spared, controls, clip)
+        pictures = held(lambda: spared.vae.decode(_meta(1, 4, *clip[1:])))
+    decoding = fixed + (bytes_of(model.vae) if policy.offload else coders)
+    return Peaks(weights, guided.saved, weights + guided.peak, weights + plain.peak, decoding + pictures.peak)
+
+
+@torch.no_grad()
+def guided_held(
+    model: Components,
+    controls: Sequence[SparseControl],
+    policy: MemoryPolicy,
+    clip: tuple[int, int, int],
+    blocks: Sequence[str] = ("up_blocks.1",),
+) -> Held:
+    """In a pass with the gradient of guidance, the weights left out."""
+    guide, z = _guide(model, controls, clip, blocks)
+    with applied(replace(policy, offload=False), model, controls):
+        return held(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0)), model.unet.parameters())
+
+
+@torch.no_grad()
+def guided_cost(model: Components, kind: str, clip: tuple[int, int, int]) -> float:
+    """Operations of a step with guidance, the negative prompt's pass with it, in forward passes."""
+    z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
+    forward = operations(lambda: model.denoise(z, TIMESTEP, text))
+    guide, z = _guide(model, (), clip, ("up_blocks.1",))
+    with applied(replace(FAST, recompute=kind), model):
+        return 1 + operations(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0))) / forward
+
+
+@torch.no_grad()
+def plain_peak(model: Components, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> int:
+    """Of a step without guidance as diffusers' pipelines make it: both prompts in a batch, all weights in float16."""
+    halves = (bytes_of(model.vae) + bytes_of(model.text_encoder)) // 2
+    fixed = bytes_of(model.unet) + sum(bytes_of(control.model) for control in controls)
+    return halves + fixed + _pair_held(model, controls, clip).peak
+
+
+def _pair_held(model: Components, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> Held:
+    z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
+    return held(lambda: model.denoiser(controls).pair(z, TIMESTEP, text, text))
+
+
+def _guide(
+    model: Components, controls: Sequence[SparseControl], clip: tuple[int, int, int], blocks: Sequence[str]
+) -> tuple[MotionGuidance, torch.Tensor]:
+    z, text, denoise = _meta(1, 4, *clip), _meta(*SD15_TEXT), model.denoiser(controls)
+    how = {"timestep": TIMESTEP, "alpha": 0.5, "empty_text": text, "blocks": blocks}
+    motion = extract_motion(model.unet, model.denoise, z, z, **how)
+    # The counter of operations cannot follow a gradient to a leaf that is itself a module's input.
+    return MotionGuidance(model.unet, lambda z, t, text: denoise(z.clone(), t, text), text, motion), z
+
+
+def _meta(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device="meta")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backend bench memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=_frames, default=16, metavar="N", help="of the clip (default: %(default)s)")
+    parser.add_argument(
+        "--size", type=_size, default=(512, 512), metavar="WxH", help="of the clip, in multiples of 64 (512x512)"
+    )
+    parser.add_argument("--json", action="store_true", help="bytes, not gigabytes")
+    return parser
+
+
+def _frames(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames from 1 to 32, which AnimateDiff knows")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    sides = tuple(int(side) for side in found.groups()) if found else ()
+    if not sides or any(side % 64 or not side for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no width and height in multiples of 64, as 768x512 is")
+    return sides
+
+
+def _table(figures: dict[str, dict[str, float]]) -> str:
+    """As Markdown."""
+    lines = [
+        "| gigabytes | weights | kept by autograd | guided step | plain step | pictures | peak | with SparseCtrl "
+        "| of plain | guided step, in passes |",
+        "|---" * 10 + "|",
+    ]
+    for name, one in figures.items():
+        columns = ("weights", "saved", "guided", "plain", "pictures", "text_most", "sparse_most")
+        cells = [f"{one[key] / 1e9:.2f}" if key in one else "" for key in columns]
+        cells += [f"{one[key]:.2f}" if key in one else "" for key in ("ratio", "cost")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
