@@ -16,6 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from ..errors import JobError
 from .denoise import Control, Denoiser
+from .device import ran_out
 from .entry import ModelEntry
 from .frame_norm import normalise_each_frame
 from .weights.lora import add, changes_of
@@ -66,7 +67,12 @@ def load_components(entry: ModelEntry, device: torch.device, dtype: torch.dtype)
         )
     try:
         return _load(entry, device, dtype)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
+        if ran_out(error):
+            raise JobError(
+                f"The model {entry.name!r} does not fit into the memory that is free.",
+                "Close other programs that use the device, or choose a smaller model.",
+            ) from error
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise JobError(
             f"The model {entry.name!r} in {entry.folder or entry.base} cannot be loaded: {reason}",

@@ -35,6 +35,14 @@ def working_on(device: torch.device | str, module: Any) -> Iterator[Any]:
         module.to(home)
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether this is an allocator's complaint: each device has its own."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
 def _fastest() -> tuple[torch.device, torch.dtype]:
     if torch.cuda.is_available():
         return torch.device("cuda"), torch.float16

@@ -20,7 +20,7 @@ from torch import nn
 from ..errors import OutOfMemory
 from ..wire.settings import Settings
 from .components import Components
-from .device import working_on
+from .device import ran_out, working_on
 from .sparing import KINDS, sparing
 
 MEGABYTE = 2**20
@@ -158,14 +158,6 @@ def applied(policy: MemoryPolicy, model: Components, controls: Sequence[Any] = (
         if not ran_out(error):
             raise
         raise OutOfMemory(policy.name, thriftier(policy.name)) from error
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether this is an allocator's complaint: each device has its own."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def free_bytes(device: torch.device) -> int | None:

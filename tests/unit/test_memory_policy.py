@@ -1,13 +1,18 @@
 """Which policy is chosen, how it is applied and taken back, and what an empty memory is told as."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 
+from backend.__main__ import main
+from backend.clips import read_clip
 from backend.errors import JobError, OutOfMemory
 from backend.models import memory
+from backend.models.components import load_components
 from backend.models.device import working_on
+from backend.models.entry import find_entry
 from backend.models.memory import BALANCED, FAST, POLICIES, THRIFTY, Form, applied, choose, free_bytes, thriftier
 
 GB = 10**9
@@ -121,6 +126,26 @@ def test_an_empty_memory_names_the_setting_and_the_next_policy(model, error, nam
     assert told.value.thriftier == advice
     assert f"memory at {name}" in told.value.message
     assert (f"Set memory to {advice}" if advice else "Lower the setting frames") in told.value.hint
+
+
+def test_a_model_that_does_not_fit_is_said(tiny, monkeypatch):
+    def empty(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("backend.models.components.fill", empty)
+    with pytest.raises(JobError, match="'tiny' does not fit into the memory"):
+        load_components(find_entry("tiny"), torch.device("cpu"), torch.float32)
+
+
+def test_a_job_tells_its_policy_and_gives_the_same_frames(tiny, moving_clip, tmp_path):
+    frames = {}
+    for name in ("fast", "thrifty"):
+        job = tmp_path / name
+        command = ["clone", str(moving_clip), "--prompt", "a ball", "--model", "tiny", "--job", str(job)]
+        assert main([*command, "--set", f"memory={name}"]) == 0
+        assert json.loads((job / "result.json").read_text(encoding="utf-8"))["memory_policy"] == name
+        frames[name] = read_clip(job / "result").frames.astype(int)
+    assert abs(frames["fast"] - frames["thrifty"]).max() <= 1
 
 
 def test_other_errors_stay_what_they_are(model):

@@ -2,13 +2,17 @@
 
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers.models.resnet import ResnetBlock2D
 
-from backend.models.memory import FAST, POLICIES, MemoryPolicy, applied
+from backend.models.codec import decode_latents
+from backend.models.components import load_components
+from backend.models.entry import find_entry
+from backend.models.memory import FAST, POLICIES, THRIFTY, MemoryPolicy, applied
 from backend.models.sparing import KINDS, LAYERS, sparing
 from backend.motion.guidance import MotionGuidance, guided_pass
 from backend.motion.recorder import recording, spatial_attention_layers, temporal_attention_layers
@@ -98,6 +102,33 @@ def test_layers_are_computed_again_only_as_far_as_the_gradient_reaches(model, ta
         )
     assert {calls[layer] for block in model.unet.down_blocks for layer in block.resnets} == {2}
     assert {calls[layer] for layer in model.unet.up_blocks[1].resnets} == {1}
+
+
+def test_a_gradient_can_be_asked_for_again(model, take, latents):
+    """As it is in float16 after an overflow."""
+    layers = temporal_attention_layers(model.unet, ["up_blocks.1"])
+    with sparing(model.unet, SMALL, LAYERS), recording(model.unet, layers) as recorded, torch.enable_grad():
+        z = latents.clone().requires_grad_()
+        model.denoise(z, 400, take.positive)
+        loss = sum(maps.square().mean() for maps in recorded.maps.values())
+        first, again = (torch.autograd.grad(loss, z, retain_graph=True)[0] for _ in range(2))
+    assert first.abs().max() > 0 and torch.equal(first, again)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; there is none here")
+def test_on_a_gpu_the_same_take_is_made_in_less_memory(tiny):
+    model = load_components(find_entry("tiny"), torch.device("cuda"), torch.float16)
+    take, motion, peaks, pictures = tiny_takes.take_of(model), tiny_takes.motion_of(model), [], []
+    for policy in (FAST, replace(THRIFTY, piece_bytes=SMALL)):
+        with applied(policy, model) as spared:
+            assert (spared.vae.device.type == "cpu") == policy.offload
+            torch.cuda.reset_peak_memory_stats()
+            latents = generate(spared, take, motion, nothing)
+            peaks.append(torch.cuda.max_memory_allocated())
+            pictures.append(decode_latents(spared, latents, nothing))
+        assert model.vae.device.type == "cuda"
+    assert peaks[1] < peaks[0]
+    torch.testing.assert_close(pictures[1], pictures[0], atol=0.05, rtol=0)
 
 
 def test_controls_are_spared_as_well(model):
