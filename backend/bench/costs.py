@@ -5,20 +5,22 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..inverted_reference import inversion_steps
 from ..models.denoise import Denoiser
 from ..models.frame_norm import normalise_each_frame
 from ..models.weights.sd15 import UNET, animatediff_alphas
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
 from ..sampling.guided import Strength, sample
-from ..sampling.schedule import Step, plan, timesteps_of
+from ..sampling.schedule import Step
+from ..take import steps_of
 from ..wire.settings import Settings
 
 SD15_LATENTS, SD15_TEXT = (1, 4, 16, 64, 64), (1, 77, 768)  # 16 frames of 512 x 512
@@ -134,9 +136,14 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     """Asks the sampler itself which passes it makes with `settings`."""
     s, spent, by_step = settings, [0.0], []
     guided = s.motion_weight > 0 and s.guided_steps > 0
-    steps = plan(timesteps_of(s.sampler, s.steps, s.guided_steps, s.guided_range), s.guided_steps, 0, 0)
+    inverted = guided and s.method == "inversion"
+    steps = steps_of(replace(s, warm_up_steps=0, cool_down_steps=0))
     strength = Strength(s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, reuse_gradient=s.reuse_gradient)
     z = torch.zeros(1, 1, 1, 1, 1)
+
+    guidance = costs.guided
+    if inverted:  # in every guided step the reference is read, and the unguided trajectory goes on beside the other
+        guidance += costs.reading + (2 * costs.single if any(s.semantic_weights) else 0.0)
 
     def spend(cost: float, *answer):
         spent[0] += cost
@@ -153,8 +160,9 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
         strength,
         lambda *_: spend(costs.pair if strength.needs_negative else costs.single, z, z),
         lambda *_: spend(costs.single),
-        (lambda *_: spend(costs.guided, z, z, 0.0)) if guided else None,
+        (lambda *_: spend(guidance, z, z, 0.0)) if guided else None,
         after_step,
     )
-    whole = spent[0] + (costs.reading if guided else 0.0)
+    before = inversion_steps(s) * costs.single if inverted else costs.reading
+    whole = spent[0] + (before if guided else 0.0)
     return JobCosts(whole / costs.single, statistics.fmean(by_step) / costs.single if by_step else 0.0)

@@ -16,11 +16,13 @@ from dataclasses import asdict, replace
 
 from diffusers import AnimateDiffPipeline, DDIMScheduler
 
+from ..errors import JobError
 from ..models.codec import decode_latents, embed_text
 from ..models.components import Components, load_components
 from ..models.device import choose_device
 from ..models.entry import find_entry
 from ..models.frame_norm import normalise_all_frames, normalise_each_frame
+from ..motion.recorder import temporal_attention_layers
 from ..take import Take, generate
 from ..wire.clip_size import clip_size
 from ..wire.settings import FAMILIES, Settings
@@ -46,8 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     entry = find_entry(options.model)
     families = [Run(name, {"family": name}) for name in sorted(FAMILIES, key=lambda name: name != "paper")]
     runs = [*families, *[named_run(text, entry) for text in options.compare]]
-    settings = {run.name: entry.settings_for(run.settings) for run in runs}
-    model = load_components(entry, *choose_device(settings["default"].precision))
+    every = {run.name: entry.settings_for(run.settings) for run in runs}
+    model = load_components(entry, *choose_device(every["default"].precision))
+    settings = {name: one for name, one in every.items() if _has_blocks(model, name, one)}
     figures = _costs(model, settings, options.rounds)
     plain = _against_diffusers(model, settings["default"], options.rounds)
     if options.json:
@@ -98,6 +101,16 @@ def _costs(model: Components, settings: dict[str, Settings], rounds: int) -> dic
         for one in figures.values():
             one[meter] /= paper
     return figures
+
+
+def _has_blocks(model: Components, name: str, settings: Settings) -> bool:
+    """Whether the model is deep enough for these settings; if not, it is said."""
+    try:
+        temporal_attention_layers(model.unet, settings.guidance_blocks)
+    except JobError as error:
+        print(f"{name} is left out: {error.message}", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 def _shapes(model: Components, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
