@@ -25,7 +25,7 @@ from ..models.frame_norm import normalise_all_frames, normalise_each_frame
 from ..motion.recorder import temporal_attention_layers
 from ..take import Take, generate
 from ..wire.clip_size import clip_size
-from ..wire.settings import FAMILIES, Settings
+from ..wire.settings import Settings
 from .costs import (
     SD15_LATENTS,
     SD15_TEXT,
@@ -46,7 +46,7 @@ PROMPT = "a red ball on green ground under a blue sky"
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     entry = find_entry(options.model)
-    families = [Run(name, {"family": name}) for name in sorted(FAMILIES, key=lambda name: name != "paper")]
+    families = [Run(name, {"family": name}) for name in sorted(entry.families, key=lambda name: name != "paper")]
     runs = [*families, *[named_run(text, entry) for text in options.compare]]
     every = {run.name: entry.settings_for(run.settings) for run in runs}
     model = load_components(entry, *choose_device(every["default"].precision))

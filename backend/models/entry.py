@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import JobError
 from ..wire.folders import data_folder
 from ..wire.names import nearest
-from ..wire.settings import SettingError, Settings, resolve
+from ..wire.settings import FAMILIES, OWN_FAMILIES, SettingError, Settings, resolve
 
 SHIPPED = Path(__file__).parent / "entries"
 WEIGHTS = "*.safetensors"
@@ -44,7 +44,8 @@ class AddOn:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """name: what --model takes; settings: tuned defaults; source: the entry's own file. Paths are absolute.
+    """name: what --model takes; settings: tuned defaults; presets: what the families 'draft' and 'quality' change of
+    them; source: the entry's own file. Paths are absolute.
 
     Either `folder`: a complete diffusers folder; or `base`: SD1.5 as a diffusers folder or a single file, and
     `motion_module`: a diffusers folder or an AnimateDiff file. `config`: a diffusers folder of which only the tokenizer
@@ -67,16 +68,26 @@ class ModelEntry:
     depth_control: Path | None = None
     tiny_vae: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     source: Path = Path()
 
     def settings_for(self, chosen: Mapping[str, Any]) -> Settings:
         """This model's settings, overlaid by what a job chose. SettingError names a setting that cannot be."""
-        settings = resolve({"frames": self.clip.frames} | self.settings, chosen)
+        family = chosen.get("family", "default")
+        if family in OWN_FAMILIES and family not in self.presets:
+            raise SettingError(f"The model {self.name!r} has no {family} settings: {self.source} names none.")
+        preset = self.presets.get(family, {})
+        settings = resolve({"frames": self.clip.frames} | self.settings | preset, chosen)
         if settings.frames > self.clip.most_frames:
             raise SettingError(
                 f"frames is {settings.frames}; the model {self.name!r} makes at most {self.clip.most_frames} frames."
             )
         return settings
+
+    @property
+    def families(self) -> list[str]:
+        """The families of settings that can be chosen for this model."""
+        return [name for name in FAMILIES if name not in OWN_FAMILIES or name in self.presets]
 
     def add_ons(self) -> dict[str, AddOn]:
         """All LoRAs by the key that names them, in the order in which they are written."""
@@ -177,12 +188,23 @@ def read_entry(path: Path) -> ModelEntry:
                 raise TypeError(f"{key} must be a list")
             values[key] = tuple(_add_on(one, f"{key}[{i}]", path) for i, one in enumerate(several))
         _check_parts(values)
-        return ModelEntry(**values | {"source": path})
+        entry = ModelEntry(**values | {"source": path})
+        _check_settings(entry)
+        return entry
     except (TypeError, ValueError) as error:
         reason = str(error).removeprefix("ModelEntry.__init__() ").removeprefix("ClipForm.__init__() ").rstrip(".")
         raise JobError(
             f"The model entry {path} is not right: {reason}.", "Compare it with the shipped entries and the README."
         ) from None
+
+
+def _check_settings(entry: ModelEntry) -> None:
+    """What is wrong with an entry's settings is said when it is read, not when a job runs."""
+    for family in entry.presets:
+        if family not in OWN_FAMILIES:
+            raise ValueError(f"unknown preset {family!r}{nearest(family, OWN_FAMILIES)}")
+    for family in ("default", *entry.presets):
+        entry.settings_for({"family": family})
 
 
 def _checked(content: Any, kind: type) -> dict[str, Any]:

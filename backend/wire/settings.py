@@ -56,8 +56,10 @@ class Settings:
 
 # The authors' settings for camera motion are the field defaults above.
 _PAPER = {key: value for key, value in asdict(Settings()).items() if key not in ("frames", "precision", "memory")}
+OWN_FAMILIES = ("draft", "quality")  # of which each model entry has its own, if any
 FAMILIES: dict[str, dict[str, Any]] = {
     "default": {},  # the model entry's own, found by measuring
+    **{name: {} for name in OWN_FAMILIES},
     "paper": _PAPER,
     "paper-object": _PAPER | {"steps": 300, "guided_steps": 180, "guided_range": 0.4},
     "inversion": _PAPER

@@ -12,6 +12,7 @@ from backend import fingerprint
 from backend.__main__ import main
 from backend.errors import JobError
 from backend.models.entry import AddOn, find_entry, read_entry
+from backend.wire.settings import SettingError
 from tests.weight_formats import write_entry
 
 PARTS = """
@@ -177,3 +178,37 @@ def test_the_readme_s_example_is_an_entry(tmp_path):
     entry = read_entry(tmp_path / "realistic.toml")
     assert len(entry.missing()) == len(entry.paths()) == 6
     assert entry.settings_for({}).frames == 16
+
+
+PRESET = """
+name = "quick"
+title = "With a draft"
+folder = "tiny"
+clip = {frames = 8, most_frames = 24, area = 1024, multiple = 8}
+settings = {steps = 20, guided_steps = 8}
+presets.draft = {steps = 6, guided_steps = 3, sampler = "dpm++2m"}
+"""
+
+
+def test_a_preset_is_the_model_s_own_family(tmp_path):
+    (tmp_path / "quick.toml").write_text(PRESET, encoding="utf-8")
+    entry = read_entry(tmp_path / "quick.toml")
+    assert "draft" in entry.families and "quality" not in entry.families
+    draft = entry.settings_for({"family": "draft", "guided_steps": "2"})
+    assert (draft.steps, draft.guided_steps, draft.sampler, draft.frames) == (6, 2, "dpm++2m", 8)
+    with pytest.raises(SettingError, match="has no quality settings"):
+        entry.settings_for({"family": "quality"})
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ("presets.draught = {}", "unknown preset 'draught'. Did you mean 'draft'?"),
+        ("presets.quality = {stepz = 3}", "no setting 'stepz'"),
+        ("presets.quality = {guided_steps = 30}", "guided_steps is 30"),
+    ],
+)
+def test_a_wrong_preset_is_said_when_the_entry_is_read(tmp_path, wrong, words):
+    (tmp_path / "quick.toml").write_text(PRESET + wrong, encoding="utf-8")
+    with pytest.raises(JobError, match=words):
+        read_entry(tmp_path / "quick.toml")
