@@ -59,10 +59,13 @@ def test_generate_writes_the_whole_job_and_waits_for_it(scene, jobs, fake_backen
     assert request == {
         "prompt": "a red ball on green ground under a blue sky",
         "negative_prompt": "blur",
+        "inversion_prompt": "",
+        "object": "",
         "model": "demo",
         "seed": 7,
         "settings": {"motion_weight": "0.4", "guidance_blocks": "up_blocks.1,mid"},
         "shot": {"frames": 48, "fps": pytest.approx(29.97002997)},
+        "notes": [],
         "version": 1,
     }
     reference = sorted(path.name for path in (folder / "reference").iterdir())
