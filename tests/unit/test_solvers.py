@@ -17,7 +17,7 @@ from backend.models.denoise import Denoiser
 from backend.models.frame_norm import normalise_all_frames
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.schedule import lcm_timesteps, plan, timesteps_of
-from backend.sampling.solvers import make_solver
+from backend.sampling.solvers import ddim, make_solver
 from backend.take import generate
 from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, with_settings
 
@@ -170,3 +170,17 @@ def test_a_gradient_used_again_still_guides(model, take, motion):
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
     measure = MotionGuidance(model.unet, model.denoise, take.positive, motion_of(model))
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
+
+
+def test_a_multistep_solver_forgets_what_guidance_has_bent():
+    """Drawn through estimates of two paths, the next step would carry the push on and tear the picture."""
+    steps = plan([900, 700, 500], 1, 0, 0)
+    alphas = theirs("ddim").alphas_cumprod
+    z, eps = torch.randn(2, *LATENTS, generator=torch.Generator().manual_seed(0))
+    kept = make_solver("dpm++2m", steps, alphas, torch.Generator())
+    bent = make_solver("dpm++2m", steps, alphas, torch.Generator())
+    straight, half = kept(z, eps, steps[0]), 0.5 * eps
+    moved = bent(z, eps, steps[0]) + 0.1
+    first_order = ddim(alphas)
+    assert torch.allclose(bent(moved, half, steps[1]), first_order(moved, half, steps[1]), atol=1e-5)
+    assert not torch.allclose(kept(straight, half, steps[1]), first_order(straight, half, steps[1]), atol=1e-3)
