@@ -1,0 +1,160 @@
+"""Messages to lines and back. Standard library only.
+
+Parsing is strict: unknown, missing, doubled and mistyped keys are errors, and so are NaN and lines over a mebibyte.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import MISSING, asdict, fields
+from typing import Any
+
+from .lines import MOST_BYTES
+from .messages import PROTOCOL
+from .names import nearest
+
+MOST_BRACKETS = 500  # messages are flat; nesting deep enough to exhaust a thread's stack is never parsed
+MOST_NUMBER = 2**53
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+
+
+class MessageError(ValueError):
+    """A line that is no message; the text is for the user."""
+
+
+def kind_of(message: Any) -> str:
+    """'submit' for a Submit or its class."""
+    return (message if isinstance(message, type) else type(message)).__name__.lower()
+
+
+def encode(message: Any) -> bytes:
+    """The message as a line. MessageError when the other side would refuse it."""
+    content = {"kind": kind_of(message)} | asdict(message)
+    _values(content, type(message))
+    line = json.dumps(content, allow_nan=False).encode("ascii") + b"\n"
+    if len(line) > MOST_BYTES:
+        raise MessageError(f"A message of {len(line)} bytes is too long: {MOST_BYTES} are the limit.")
+    return line
+
+
+def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
+    """The message in a line (None: one that was too long), which must be of one of `kinds`. Reads no files."""
+    content = _object(line)
+    known = {kind_of(kind): kind for kind in kinds}
+    name = content.get("kind")
+    if not isinstance(name, str) or name not in known:
+        raise MessageError(f"{_short(name)} is no kind of message here{nearest(str(name)[:80], known)}")
+    protocol = content.get("protocol", PROTOCOL)
+    if protocol != PROTOCOL:  # before all else: what another version says may be shaped otherwise
+        raise MessageError(
+            f"The other side speaks protocol {_short(protocol)}, this one {PROTOCOL}: "
+            "install the same version of MotionClone on both."
+        )
+    return known[name](**_values(content, known[name]))
+
+
+def check_id(value: Any) -> str:
+    """MessageError unless it can name a job, and a folder on any system."""
+    if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
+        raise MessageError(f"{_short(value)} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.")
+    return value
+
+
+def _object(line: bytes | None) -> dict[str, Any]:
+    if line is None or len(line) > MOST_BYTES:
+        raise MessageError(f"A line has more than {MOST_BYTES} bytes.")
+    if line.count(b"[") + line.count(b"{") > MOST_BRACKETS:
+        raise MessageError(f"A line has more than {MOST_BRACKETS} brackets; messages are flat.")
+    try:
+        content = json.loads(line.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
+    except MessageError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"A line is not JSON in UTF-8 ({str(error)[:100]}).") from None
+    if not isinstance(content, dict):
+        raise MessageError("A message must be an object with named values.")
+    return content
+
+
+def _values(content: dict[str, Any], kind: type) -> dict[str, Any]:
+    """The message's fields, each of its own type."""
+    known = {f.name: f for f in fields(kind)}
+    for key in content:
+        if key not in known and key != "kind":
+            raise MessageError(f"A {kind_of(kind)} has no {_short(key)}{nearest(key[:80], known)}")
+    for key, field in known.items():
+        if key not in content and field.default is MISSING:
+            raise MessageError(f"A {kind_of(kind)} lacks {key!r}.")
+    return {key: _typed(kind, key, str(known[key].type), content[key]) for key in known if key in content}
+
+
+def _typed(kind: type, key: str, wanted: str, value: Any) -> Any:
+    if value is None and wanted.endswith(" | None"):
+        return None
+    try:
+        return _CHECKS[wanted.removesuffix(" | None")](value)
+    except (TypeError, UnicodeEncodeError):
+        raise MessageError(f"In a {kind_of(kind)}, {key} cannot be {_short(value)}.") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError
+    value.encode("utf-8")  # half a surrogate pair could be neither shown nor written
+    return value
+
+
+def _place(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 200 or not _PLACE.fullmatch(value):
+        raise TypeError
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_NUMBER:
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not abs(value) <= MOST_NUMBER or not math.isfinite(value):
+        raise TypeError
+    return float(value)
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return tuple(map(check_id, value))
+
+
+_CHECKS = {
+    "JobId": check_id,
+    "str": _text,
+    "Place": _place,
+    "Count": _count,
+    "float": _number,
+    "tuple[JobId, ...]": _ids,
+}
+
+
+def _short(value: Any) -> str:
+    """A value that was sent, as it may stand in a sentence."""
+    text = ascii(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise MessageError("A line names a key twice.")
+    return content
+
+
+def _no_constant(name: str) -> float:
+    raise MessageError(f"A line holds {name}, which is not a number.")

@@ -1,0 +1,166 @@
+"""Lines and messages: what is right comes through unchanged, and whatever is wrong gets a sentence."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+
+import pytest
+
+from backend.wire.encoding import MessageError, encode, kind_of, parse
+from backend.wire.lines import MOST_BYTES, Lines
+from backend.wire.messages import (
+    FROM_WORKER,
+    PROTOCOL,
+    TO_WORKER,
+    Cancel,
+    Cancelled,
+    Done,
+    Failed,
+    Hello,
+    Move,
+    Ping,
+    Pong,
+    Preview,
+    Progress,
+    Queued,
+    Refused,
+    Remove,
+    Removed,
+    Shutdown,
+    Submit,
+    Unload,
+)
+
+EVERY = [
+    *(Submit("take-1", "/Aufträge/取り"), Cancel("a_B-9"), Move("x", 3), Remove("x"), Unload(), Shutdown(), Ping()),
+    *(Hello(PROTOCOL, "1.0.0"), Hello(PROTOCOL, "1.0.0", "cuda", 2**36), Queued("x", 0), Preview("x", 4, "a/0.png")),
+    *(Progress("x", "sampling", 3, 9, 1.5), Progress("x", "loading"), Done("x", "cpu", 10), Failed("x", "Ü\n", "so")),
+    *(
+        Cancelled("x"),
+        Removed("x"),
+        Pong(None, (), None),
+        Pong("x", ("y", "z"), "demo"),
+        Refused("no"),
+        Refused("n", "x"),
+    ),
+]
+
+
+@pytest.mark.parametrize("message", EVERY, ids=lambda message: kind_of(message))
+def test_a_message_comes_back_as_it_went(message):
+    line = encode(message)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    kinds = TO_WORKER if type(message) in TO_WORKER else FROM_WORKER
+    assert parse(line, kinds) == message
+    with pytest.raises(MessageError, match="no kind of message"):
+        parse(line, FROM_WORKER if kinds is TO_WORKER else TO_WORKER)
+
+
+def test_every_kind_is_tried_above():
+    assert {type(message) for message in EVERY} == {*TO_WORKER, *FROM_WORKER}
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        (b"", "not JSON"),
+        (b"[]", "object"),
+        (b"\xff\xfe", "not JSON in UTF-8"),
+        (b'{"kind": "sumbit"}', "Did you mean 'submit'"),
+        (b'{"kind": ["ping"]}', "a list is no kind"),
+        (b'{"kind": "ping", "kind": "ping"}', "twice"),
+        (b'{"kind": "ping", "a": 1}', "no 'a'"),
+        (b'{"kind": "cancel"}', "lacks 'job'"),
+        (b'{"kind": "cancel", "job": 7}', "7 cannot name a job"),
+        (b'{"kind": "cancel", "job": "../x"}', "cannot name a job"),
+        (b'{"kind": "cancel", "job": "con"}', "cannot name a job"),
+        (b'{"kind": "cancel", "job": "LPT1"}', "cannot name a job"),
+        (b'{"kind": "cancel", "job": "a\\n"}', "cannot name a job"),
+        (b'{"kind": "cancel", "job": "' + b"a" * 65 + b'"}', "cannot name a job"),
+        (b'{"kind": "move", "job": "a", "place": -1}', "place cannot be -1"),
+        (b'{"kind": "move", "job": "a", "place": true}', "place cannot be True"),
+        (b'{"kind": "move", "job": "a", "place": 1.0}', "place cannot be 1.0"),
+        (b'{"kind": "move", "job": "a", "place": NaN}', "NaN, which is not a number"),
+        (b'{"kind": "move", "job": "a", "place": 1e999}', "place cannot be inf"),
+        (b'{"kind": "move", "job": "a", "place": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b'{"kind": "submit", "job": "a", "folder": "a\\u0000"}', "folder cannot be"),
+        (b'{"kind": "submit", "job": "a", "folder": "\\ud800"}', "folder cannot be"),
+        (b'{"kind": "submit", "job": "a", "folder": null}', "folder cannot be None"),
+        (b'{"kind": "submit", "job": "a", "folder": "/", "protocol": 2, "news": 1}', "speaks protocol 2"),
+        (b'{"kind": "ping", "a": ' + b"[" * 10_000 + b"}", "brackets"),
+        (b'{"kind": "ping", "a": "' + b"a" * MOST_BYTES + b'"}', "more than 1048576 bytes"),
+        (None, "more than 1048576 bytes"),
+    ],
+)
+def test_what_is_wrong_is_said(line, words):
+    with pytest.raises(MessageError) as caught:
+        parse(line, TO_WORKER)
+    assert words in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_nothing_goes_out_that_the_other_side_would_refuse():
+    bad_eta = Progress("a", "sampling", eta=float("nan"))
+    for message in (
+        bad_eta,
+        Submit("../a", "/"),
+        Submit("a", "\udcff"),
+        Move("a", -1),
+        Preview("a", 1, "../x"),
+        Preview("a", 1, "/x"),
+    ):
+        with pytest.raises(MessageError):
+            encode(message)
+    with pytest.raises(MessageError, match="too long"):
+        encode(Failed("a", "x" * MOST_BYTES))
+
+
+def test_ten_thousand_random_and_mutated_lines_give_a_message_or_a_sentence():
+    chance = random.Random(4)
+    lines = [encode(message) for message in EVERY]
+    messages = 0
+    for _ in range(10_000):
+        line = (
+            mutated(chance.choice(lines), chance) if chance.random() < 0.8 else chance.randbytes(chance.randrange(99))
+        )
+        try:
+            message = parse(line, TO_WORKER)
+        except MessageError as error:
+            assert 0 < len(str(error)) < 400
+            str(error).encode()
+        else:
+            messages += 1
+            assert parse(encode(message), TO_WORKER) == message
+    assert 100 < messages < 9000  # both ways were gone
+
+
+STRANGE = [None, True, -1, 1.5, 2**70, float("nan"), "CON", "../..", "\ud800", [], {}, [[[]]], "x"]
+
+
+def mutated(line: bytes, chance: random.Random) -> bytes:
+    kind = chance.randrange(6)
+    if kind == 0:
+        return line[: chance.randrange(len(line))]
+    if kind == 1:
+        place = chance.randrange(len(line))
+        return line[:place] + chance.randbytes(1) + line[place + 1 :]
+    if kind == 2:
+        place = chance.randrange(len(line))
+        return line[:place] + chance.choice(string.printable).encode() * chance.randrange(9) + line[place:]
+    content = json.loads(line)
+    key = chance.choice([*content, "new"])
+    content[key] = chance.choice(
+        [None, True, -1, 1.5, 2**70, float("nan"), "CON", "../..", "\ud800", [], {}, [[[]]], "x"]
+    )
+    if kind == 3:
+        content.pop(chance.choice([*content]))
+    return json.dumps(content).encode() + b"\n"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_lines_come_whole_in_whatever_pieces(size):
+    data = b"one\n\n" + b"x" * 10 + b"\n" + b"y" * 11 + b"\nlast\nbegun"
+    lines = Lines(most=10)
+    found = [line for start in range(0, len(data), size) for line in lines.feed(data[start : start + size])]
+    assert found == [b"one", b"", b"x" * 10, None, b"last"]
