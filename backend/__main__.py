@@ -55,6 +55,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("job", type=Path, metavar="DIR")
     run.add_argument("--json", action="store_true", help="print result.json at the end")
 
+    serve = commands.add_parser("serve", help="run jobs as messages on stdin ask for, for the add-on")
+    serve.add_argument("--dummy", action="store_true", help="jobs without a model, for tests")
+    serve.add_argument(
+        "--idle",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="give the model's memory back after so long without a job (default: %(default)s)",
+    )
+
     score = commands.add_parser("score", help="how well a clip follows the motion of another, from -1 to 1")
     score.add_argument("clip", type=Path, metavar="CLIP")
     score.add_argument("reference", type=Path, metavar="REFERENCE")

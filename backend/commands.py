@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import traceback
 from argparse import Namespace
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .errors import Cancelled, JobError
+from .errors import JobError
+
+if TYPE_CHECKING:
+    from .progress import Progress
 
 
 def clone(options: Namespace) -> None:
@@ -28,6 +31,15 @@ def run(options: Namespace) -> None:
     if not options.job.is_dir():
         raise JobError(f"There is no job folder {options.job}.", "Check the path.")
     _run(options.job, options.json)
+
+
+def serve(options: Namespace) -> None:
+    """The worker; see backend/wire/messages.py for what it can be told."""
+    from .dummy_job import DummyEngine
+    from .engine import Engine
+    from .worker import serve as work
+
+    work(DummyEngine() if options.dummy else Engine(), options.idle)
 
 
 def score(options: Namespace) -> None:
@@ -62,49 +74,22 @@ def bench(options: Namespace) -> int:
 
 
 def _run(folder: Path, print_result: bool) -> None:
-    """Runs a job to its end, whichever it is; its folder then tells what became of it."""
+    from .one_job import claimed, run_to_end
     from .progress import Progress
 
     progress = Progress(folder)
-    try:
-        with _cancelled_by_signals(progress):
-            progress.stage("starting")
-            from .job import run_job
-
-            result = run_job(folder, progress)
-        progress.end("done")
-    except (Cancelled, KeyboardInterrupt):
-        with suppress(OSError):  # the folder may have become unwritable; the user has what they asked for
-            progress.end("cancelled", "The job was cancelled.")
-        raise Cancelled from None
-    except Exception as error:
-        problem = _in_words(error, folder)
-        with suppress(OSError):  # a folder that cannot be written must not hide what went wrong
-            progress.end("failed", problem.message, problem.hint)
-        raise problem from error
+    with claimed(folder), _cancelled_by_signals(progress):
+        result = run_to_end(folder, progress, _real_job)
     if print_result:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         print(result["video"])
 
 
-def _in_words(error: Exception, folder: Path) -> JobError:
-    """Any error as one the user can act on; what nobody foresaw goes to the job's log in full."""
-    if isinstance(error, JobError):
-        return error
-    if isinstance(error, OSError) and error.filename and Path(error.filename).is_relative_to(folder):
-        return JobError(
-            f"The job folder {folder} cannot be written ({error.strerror}).",
-            "Free space or allow writing there, or make the job in another folder.",
-        )
-    details = traceback.format_exc()
-    try:
-        with (folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(details)
-        hint = f"The details are in {folder / 'log.txt'}."
-    except OSError:
-        hint = details
-    return JobError(f"Something unforeseen happened: {error!r}.", hint)
+def _real_job(folder: Path, progress: Progress) -> dict[str, Any]:
+    from .job import run_job  # takes seconds: only once the folder says that the job is starting
+
+    return run_job(folder, progress)
 
 
 @contextmanager

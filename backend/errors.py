@@ -28,3 +28,7 @@ class OutOfMemory(JobError):
 
 class Cancelled(Exception):
     """The user stopped the job."""
+
+
+class Interrupted(Cancelled):
+    """The worker was closed: the job waits to be run again."""

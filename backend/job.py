@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,19 @@ from .wire.settings import SettingError, Settings
 MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
 
 
-def run_job(folder: Path, progress: Progress) -> dict[str, Any]:
-    """Runs the job in `folder`; returns what result.json holds. JobError and Cancelled leave earlier results whole."""
+Loader = Callable[[ModelEntry, torch.device, torch.dtype], Components]
+
+
+def run_job(folder: Path, progress: Progress, load: Loader = load_components) -> dict[str, Any]:
+    """Runs the job in `folder`; returns what result.json holds. JobError and Cancelled leave earlier results whole.
+
+    load: gives the model, which the job leaves as it was."""
     request, entry, settings = read_job(folder)
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings)
     conditions, notes = read_conditions(folder, entry, len(reference), reference.shape[1:3])
     progress.stage("loading")
-    model = load_components(entry, *choose_device(settings.precision))
+    model = load(entry, *choose_device(settings.precision))
     mask, more = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale)
     for note in (notes := [*notes, *more]):
         progress.note(note)

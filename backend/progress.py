@@ -1,9 +1,10 @@
-"""Tells the user and the job folder how far a job is, and stops it when it is cancelled."""
+"""Tells the user and the job folder how far a job is, and stops it when it is cancelled. Without torch."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +14,27 @@ from .wire.job_state import RUNNING, JobState, write_state
 WRITE_SECONDS = 0.2
 
 
-class Progress:
-    """One job's progress: state.json in its folder, lines on stderr, seconds spent in each stage."""
+def print_state(state: JobState) -> None:
+    print(state.text, file=sys.stderr, flush=True)
 
-    def __init__(self, folder: Path):
+
+class Progress:
+    """One job's progress: state.json in its folder, and seconds spent in each stage."""
+
+    def __init__(self, folder: Path, tell: Callable[[JobState], None] = print_state):
+        """tell: is given each state that is written while the job runs."""
         self.folder = folder
+        self._tell = tell
         self.seconds: dict[str, float] = {}
-        self._cancelled = False
+        self._stop: type[Cancelled] | None = None
         self._state = JobState(state=RUNNING)
         self._written = 0.0
         self._stage_began = time.monotonic()
 
-    def cancel(self) -> None:
-        """Asks the job to stop at its next step; safe to call from a signal handler."""
-        self._cancelled = True
+    def cancel(self, how: type[Cancelled] = Cancelled) -> None:
+        """Asks the job to stop at its next step; safe to call from a signal handler and from other threads."""
+        if self._stop is not Cancelled:  # the user's own wish outweighs the worker's end
+            self._stop = how
 
     def stage(self, name: str, steps: int = 0) -> None:
         """Begins a stage of so many steps. Cancelled when the user has asked to stop."""
@@ -58,13 +66,13 @@ class Progress:
         self._state = replace(self._state, stage="")
 
     def _show(self, state: JobState, now: bool) -> None:
-        if self._cancelled:
-            raise Cancelled
+        if self._stop:
+            raise self._stop
         self._state = state
         if not now and time.monotonic() - self._written < WRITE_SECONDS:
             return
         self._write()
-        print(state.text, file=sys.stderr, flush=True)
+        self._tell(state)
 
     def _write(self) -> None:
         write_state(self._state, self.folder)

@@ -24,6 +24,20 @@ def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
     return device, getattr(torch, precision)
 
 
+def described() -> tuple[str, int | None]:
+    """The name of the device that jobs get, and all of its memory in bytes, None where it does not tell."""
+    device, _ = _fastest()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
+    return device.type, torch.mps.recommended_max_memory() if device.type == "mps" else None
+
+
+def begin_counting() -> None:
+    """From here on, the most memory held is that of the job to come."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
 @contextmanager
 def working_on(device: torch.device | str, module: Any) -> Iterator[Any]:
     """`module`, on `device` for as long as the block lasts, and then where it was."""

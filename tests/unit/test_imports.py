@@ -14,7 +14,8 @@ BLENDER = {"bpy", "bmesh", "gpu", "mathutils", "blf", "bl_ext", "addon_utils"}
 TENSORS = {"torch", "diffusers", "transformers", "safetensors"}
 PICTURES = {"numpy", "cv2", "PIL", "imageio_ffmpeg"}
 OURS = {"backend", "blender_motionclone", "install", "tests"}
-LATE_TENSORS = ("backend/__main__.py", "backend/worker.py", "backend/errors.py")
+TORCHLESS = ("errors", "progress", "one_job", "worker", "worker_streams", "dummy_job", "engine")
+LATE_TENSORS = ("backend/__main__.py", *(f"backend/{name}.py" for name in TORCHLESS))
 
 
 def files(*folders: str) -> list[Path]:
@@ -77,11 +78,11 @@ def test_the_add_on_imports_of_the_backend_only_the_wire(path):
     assert not absolute, "inside an installed extension our packages have another name: import relatively"
 
 
-@pytest.mark.parametrize("name", [name for name in LATE_TENSORS if (ROOT / name).exists()])
+@pytest.mark.parametrize("name", LATE_TENSORS)
 def test_the_command_line_starts_without_torch(name):
     assert not roots(ROOT / name, module_level=True) & (TENSORS | PICTURES)
     ours = {name for name in imported(ROOT / name, module_level=True) if name.startswith("backend")}
-    heavy = {name for name in ours if not name.startswith(("backend.wire", "backend.errors", "backend.worker"))}
+    heavy = {name for name in ours if name.split(".")[1] not in ("wire", *TORCHLESS)}
     assert not heavy, "these rooms import torch; import them inside the command"
 
 

@@ -1,0 +1,118 @@
+"""Whose a job folder is: one worker's at a time. Standard library only.
+
+The system's own file locks, which end with their process however it ends; nothing is left to clear up after SIGKILL.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from .job_state import QUEUED, RUNNING, read_state
+
+NAME = "worker.lock"
+SECONDS_TO_WAIT = 0.3  # someone may only be looking, as `is_locked` does
+WINDOWS_BYTE = 2**30  # locks on Windows keep others from reading, so the one locked lies behind the content
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        os.lseek(file, WINDOWS_BYTE, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Occupied(Exception):
+    """Another process works in the folder; the text is for the user."""
+
+
+class FolderLock:
+    """Holds a folder until `release` or until this process ends."""
+
+    def __init__(self, folder: Path):
+        """Occupied when another holds it; OSError when the folder cannot be written."""
+        self._path = folder / NAME
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        while (file := _locked(self._path)) is None:
+            if time.monotonic() > deadline:
+                raise Occupied(f"The job folder {folder} is in use by another worker{_owner(self._path)}.")
+            time.sleep(0.02)
+        self._file = file
+        content = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
+        with suppress(OSError):  # on a full disk the lock holds, it only does not tell whose it is
+            os.ftruncate(file, 0)
+            os.lseek(file, 0, os.SEEK_SET)
+            os.write(file, content)
+
+    def release(self) -> None:
+        if sys.platform == "win32":  # an open file cannot be removed there
+            os.close(self._file)
+            with suppress(OSError):
+                self._path.unlink()
+        else:
+            with suppress(OSError):
+                self._path.unlink()
+            os.close(self._file)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a living process holds the folder."""
+    path = folder / NAME
+    if not path.exists():
+        return False
+    try:
+        file = _open(path)
+    except OSError:
+        return False
+    try:
+        _lock(file)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def unfinished(root: Path) -> list[Path]:
+    """The job folders in `root` that a worker left queued or running when it ended: to be offered again."""
+    try:
+        folders = sorted(path for path in root.iterdir() if (path / "state.json").is_file())
+    except OSError:
+        return []
+    return [f for f in folders if read_state(f).state in (QUEUED, RUNNING) and not is_locked(f)]
+
+
+def _open(path: Path, create: int = 0) -> int:
+    """A link is not followed: nothing is written outside the folder."""
+    return os.open(path, os.O_RDWR | create | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o644)
+
+
+def _locked(path: Path) -> int | None:
+    """The lock file, open and locked; None while another has it."""
+    file = _open(path, os.O_CREAT)
+    try:
+        _lock(file)
+        if os.path.samestat(os.fstat(file), path.stat()):
+            return file
+    except OSError:  # locked by another, or just removed by its last owner
+        pass
+    os.close(file)
+    return None
+
+
+def _owner(path: Path) -> str:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return f" (process {int(content['pid'])} on {content['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,12 @@
+"""The extension's version. Standard library only."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+
+def version() -> str:
+    """From the manifest, the only place for it."""
+    manifest = Path(__file__).parents[2] / "blender_manifest.toml"
+    return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"]

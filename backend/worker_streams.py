@@ -1,0 +1,109 @@
+"""The worker's pipes: stdout belongs to the protocol; whatever libraries print goes to stderr and the job's log."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from .wire.encoding import encode
+from .wire.messages import Progress
+
+MOST_BACKLOG = 1000  # messages: a host that does not read must not hold up the job
+SECONDS_TO_FLUSH = 2.0
+
+
+def take_pipes() -> tuple[int, int]:
+    """-> file descriptors of the protocol's stdin and stdout, which nobody else can reach from now on.
+
+    Descriptor 0 reads nothing any more, so that ffmpeg and the like do not eat messages, and 1 is stderr. The new
+    descriptors are not inherited by child processes. On Windows, dup2 in the C runtime also sets the handles that
+    GetStdHandle gives, and Python has set all three to binary already.
+    """
+    protocol_in, protocol_out = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return protocol_in, protocol_out
+
+
+class Printed(io.TextIOBase):
+    """In the place of sys.stdout and sys.stderr: writes to descriptor 2 and, while a job runs, to its log.
+
+    Logging handlers keep the stream they find first, hence one object for all jobs. A host that is gone, or a full
+    disk, must not fail a job that prints: such errors are dropped.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._log: io.TextIOWrapper | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        if log := self._log:
+            with suppress(OSError, ValueError):  # ValueError: a thread that still prints after its job
+                log.write(text)
+                log.flush()
+        return len(text)
+
+    @contextmanager
+    def to_log_of(self, folder: Path) -> Iterator[None]:
+        """Within the block, what is printed also goes to the job's log.txt, if that can be written."""
+        try:
+            log = (folder / "log.txt").open("a", encoding="utf-8", errors="backslashreplace")
+        except OSError:  # the job itself will say that it cannot write there
+            yield
+            return
+        self._log = log
+        try:
+            yield
+        finally:
+            self._log = None
+            with suppress(OSError):
+                log.close()
+
+    @classmethod
+    def installed(cls) -> Printed:
+        printed = cls()
+        sys.stdout = sys.stderr = printed
+        return printed
+
+
+class Outbox:
+    """Sends messages without ever making the sender wait; a host that is gone is written to in vain."""
+
+    def __init__(self, descriptor: int):
+        self._descriptor, self._waiting = descriptor, SimpleQueue[bytes | None]()
+        self._thread = threading.Thread(target=self._write_all, name="outbox", daemon=True)
+        self._thread.start()
+
+    def send(self, message: Any) -> None:
+        if isinstance(message, Progress) and self._waiting.qsize() > MOST_BACKLOG:
+            return  # the next one will tell
+        self._waiting.put(encode(message))
+
+    def flush(self) -> None:
+        """For the end: waits until all is written, but not for long."""
+        self._waiting.put(None)
+        self._thread.join(SECONDS_TO_FLUSH)
+
+    def _write_all(self) -> None:
+        with suppress(OSError):  # a broken pipe: the host is gone, which stdin tells too
+            while (line := self._waiting.get()) is not None:
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
