@@ -61,6 +61,7 @@ def generate(model: Components, take: Take, motion: Motion | None, after_step: C
         s.mean_shift,
         s.score_clamp or None,
         s.reuse_gradient,
+        s.reuse_negative,
         regions.of_latents if regions else None,
     )
     negative, positive, denoise = take.negative, take.positive, model.denoiser(take.controls)

@@ -29,6 +29,7 @@ class Strength:
     mean_shift: bool = True
     score_clamp: float | None = None
     reuse_gradient: int = 1
+    reuse_negative: int = 1
     region: Tensor | None = None  # [1, 1, F, h, w]: how strongly the score acts in each latent cell
 
     @property
@@ -58,12 +59,15 @@ def sample(
     """
     z, solve = latents, solver or ddim(alphas)
     gradient: Tensor | None = None
+    pull: Tensor | None = None  # of the negative prompt: its noise prediction less the positive one's
     for step in steps:
         t, loss = step.timestep, None
         guided = guidance is not None and step.ramp > 0
         if guided and (gradient is None or step.index % strength.reuse_gradient == 0):
             eps_c, gradient, loss = guidance(z, step)
-            eps_u = predict_negative(z, t) if strength.needs_negative else eps_c
+            if strength.needs_negative and (pull is None or step.index % strength.reuse_negative == 0):
+                pull = predict_negative(z, t) - eps_c
+            eps_u = eps_c if pull is None else eps_c + pull
         else:
             eps_u, eps_c = predict(z, t)
         eps = combine(eps_u, eps_c, strength)

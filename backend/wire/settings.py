@@ -27,6 +27,7 @@ class Settings:
     cool_down_steps: int = 10  # and falls over the last C
     motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
     reuse_gradient: int = 1  # the gradient is computed in every kth guided step and used again in those between
+    reuse_negative: int = 1  # likewise what the negative prompt adds, in the guided steps with a gradient of their own
     score_form: str = (
         "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
     )
@@ -96,6 +97,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "cool_down_steps": (0, 1000),
     "motion_weight": (0, 1e7),
     "reuse_gradient": (1, 1000),
+    "reuse_negative": (1, 1000),
     "cfg_scale": (0, 100),
     "representation_timestep": (0, 999),
     "top_k": (1, 128),
