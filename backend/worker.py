@@ -20,7 +20,7 @@ from typing import Any
 
 from .engine import JobEngine
 from .errors import Cancelled, Interrupted, JobError
-from .one_job import claim, run_to_end
+from .one_job import claim, in_words, run_to_end
 from .progress import Progress
 from .wire import messages as say
 from .wire.encoding import MessageError, kind_of, parse
@@ -161,7 +161,7 @@ class Worker:
             write_state(JobState(), folder)
         except OSError as error:
             ticket.lock.release()
-            raise JobError(f"The job folder {folder} cannot be written ({error.strerror}).", "Free space.") from None
+            raise in_words(error, folder) from None
         self._send(say.Queued(ticket.job, len(self._waiting)))
         self._waiting.append(ticket)
         self._wake.put(None)

@@ -1,0 +1,211 @@
+"""The host's side of the worker: starts it, tells it what to do, hears what it says. Standard library only.
+
+Nothing here waits but `close`: three threads read, write and watch, and `poll` hands out what has come.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from . import messages as say
+from .encoding import MessageError, encode, parse
+from .last_words import Tail, reason
+from .lines import Lines
+from .processes import DETACHED, kill
+
+SECONDS_TO_ANSWER = 10.0  # for a worker that was told to cancel: it answers at once, even within a long step
+SECONDS_TO_LEAVE = 5.0
+ENDS = (say.Done, say.Failed, say.Cancelled, say.Removed)
+
+
+class ClientError(Exception):
+    """The worker cannot be started, or cannot be told this; the text is for the user."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The worker is gone without having been asked. jobs: those it was to do; their folders can be submitted again."""
+
+    message: str
+    hint: str
+    jobs: tuple[str, ...] = ()
+
+
+class Client:
+    """A worker, from its start to its end. Call `poll` now and then."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None):
+        """command: what starts the worker: `python -m backend serve`, or that behind ssh."""
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                **DETACHED,
+            )
+        except OSError as error:
+            raise ClientError(f"The worker {command[0]} cannot be started ({error.strerror}).") from None
+        self.jobs: dict[str, Path] = {}  # submitted and not yet ended, in that order
+        self._tail = Tail(self._process.stderr)
+        self._heard, self._to_say = SimpleQueue[Any](), SimpleQueue[bytes | None]()
+        self._unconfirmed = set[str]()  # submitted, and the worker has not said anything about them
+        self._closed = self._killed = False
+        self._doubted_at: float | None = None  # when it was told to cancel and has not answered since
+        for work in (self._read, self._write):
+            threading.Thread(target=work, name=f"worker {work.__name__}", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def stderr_tail(self) -> str:
+        return self._tail.text
+
+    def submit(self, job: str, folder: Path) -> None:
+        """ClientError when there is such a job already, or the names cannot be sent."""
+        if job in self.jobs:
+            raise ClientError(f"The job {job} was submitted already.")
+        self._say(say.Submit(job, str(folder.absolute())))
+        self.jobs[job] = folder
+        self._unconfirmed.add(job)
+
+    def cancel(self, job: str) -> None:
+        """Asks; `poll` insists when the worker does not answer: it is then terminated, and at last killed."""
+        self._say(say.Cancel(job))
+        self._doubted_at = self._doubted_at or time.monotonic()
+
+    def move(self, job: str, place: int) -> None:
+        self._say(say.Move(job, place))
+
+    def remove(self, job: str) -> None:
+        self._say(say.Remove(job))
+
+    def unload(self) -> None:
+        self._say(say.Unload())
+
+    def ping(self) -> None:
+        self._say(say.Ping())
+
+    def poll(self) -> list[Any]:
+        """What the worker said since the last call, in order; after its end a Lost, unless it was told to go."""
+        heard: list[Any] = []
+        with suppress(Empty):
+            while True:
+                heard.append(self._heard.get_nowait())
+        heard = [self._noted(message) for message in heard]
+        if heard:
+            self._doubted_at = None
+        elif self._doubted_at:
+            self._insist(time.monotonic() - self._doubted_at)
+        return heard
+
+    def leave(self) -> None:
+        """Lets go of the worker without waiting: it finishes the running job and ends; the others stay queued."""
+        self._closed = True
+        self._to_say.put(None)
+
+    def close(self, seconds: float = SECONDS_TO_LEAVE) -> None:
+        """Ends the worker: asks, then terminates, then kills it. Jobs that were not done stay queued in their folders.
+
+        Waits for at most twice `seconds`.
+        """
+        with suppress(ClientError):
+            self._say(say.Shutdown())
+        self.leave()
+        for insist in (self._process.terminate, lambda: kill(self._process)):
+            try:
+                self._process.wait(seconds)
+                return
+            except subprocess.TimeoutExpired:
+                insist()
+        self._process.wait()
+
+    def _say(self, message: Any) -> None:
+        if self._closed or not self.alive:
+            raise ClientError("The worker has ended.")
+        try:
+            self._to_say.put(encode(message))
+        except MessageError as error:
+            raise ClientError(str(error)) from None
+
+    def _noted(self, message: Any) -> Any:
+        if isinstance(message, Lost):
+            message = replace(message, jobs=tuple(self.jobs))
+            self.jobs.clear()
+            return message
+        job = getattr(message, "job", None)
+        refused = isinstance(message, say.Refused)
+        if isinstance(message, ENDS) or (refused and job in self._unconfirmed):
+            self.jobs.pop(job, None)
+        self._unconfirmed.discard(job)
+        return message
+
+    def _insist(self, silence: float) -> None:
+        self._killed = self._killed or silence > SECONDS_TO_ANSWER
+        if silence > SECONDS_TO_ANSWER + SECONDS_TO_LEAVE:
+            kill(self._process)
+        elif silence > SECONDS_TO_ANSWER:
+            self._process.terminate()
+
+    # The threads.
+
+    def _write(self) -> None:
+        """A pipe may be full; the host must not wait for it."""
+        pipe = self._process.stdin
+        assert pipe is not None
+        with suppress(OSError):  # a broken pipe: the worker's end is noticed by the reader
+            while (line := self._to_say.get()) is not None:
+                while line:
+                    line = line[pipe.write(line) :]
+        with suppress(OSError):
+            pipe.close()
+
+    def _read(self) -> None:
+        pipe, lines = self._process.stdout, Lines()
+        assert pipe is not None
+        with pipe:
+            while data := pipe.read(65536):
+                for line in lines.feed(data):
+                    try:
+                        self._heard.put(parse(line, say.FROM_WORKER))
+                    except MessageError as error:
+                        self._give_up(error)
+                        return
+        self._notice_the_end()
+
+    def _give_up(self, error: MessageError) -> None:
+        self._closed = True
+        kill(self._process)
+        self._process.wait()
+        hint = "Install the backend and the add-on of the same version."
+        self._heard.put(Lost(f"The worker is not understood. {error}", hint))
+
+    def _notice_the_end(self) -> None:
+        """Nothing more comes; a process that lives on without its stdout is of no use."""
+        try:
+            self._process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            kill(self._process)
+            self._process.wait()
+        self._tail.finish()
+        if self._killed:
+            self._heard.put(Lost("The worker did not answer and was ended.", "Run the job again."))
+        elif not self._closed:
+            self._heard.put(Lost(*reason(self._process.returncode, self._tail.text)))

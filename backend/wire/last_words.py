@@ -1,0 +1,61 @@
+"""Why a worker died, from its exit code and the end of what it printed. Standard library only."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import deque
+from typing import IO
+
+MOST_LINES, LAST = 200, 20
+OUT_OF_MEMORY = (
+    *("out of memory", "OutOfMemory", "MemoryError", "bad_alloc", "can't allocate memory", "not enough memory"),
+    *("ALLOC_FAILED", "Cannot allocate memory"),
+)
+WINDOWS_NO_MEMORY = (0xC0000017, 0xC000012D)  # STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT
+MEMORY_HINT = "Set memory to thrifty, lower the setting frames, or close other programs; then run the job again."
+
+
+class Tail:
+    """The last lines of a pipe, which is read to its end so that nobody has to wait for room in it."""
+
+    def __init__(self, pipe: IO[bytes] | None):
+        self._lines = deque[str](maxlen=MOST_LINES)
+        self._thread = threading.Thread(target=self._read, args=(pipe,), name="worker's stderr", daemon=True)
+        self._thread.start()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(list(self._lines))
+
+    def finish(self) -> None:
+        """After the process's end: a child of its own may hold the pipe open, so it is not waited for long."""
+        self._thread.join(0.3)
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        rest = b""
+        with pipe:
+            while data := pipe.read(65536):
+                *lines, rest = (rest[-10_000:] + data).split(b"\n")
+                self._lines.extend(line.decode("utf-8", "replace").rstrip() for line in lines if line.strip())
+        if rest.strip():
+            self._lines.append(rest.decode("utf-8", "replace").strip())
+
+
+def reason(code: int, tail: str) -> tuple[str, str]:
+    """-> what the user is told, and what to do next. code: as subprocess gives it, a signal's number below 0."""
+    lines = tail.strip().splitlines()[-LAST:]  # what was printed long before is another story
+    last = lines[-1].strip()[:500] if lines else ""
+    if any(word in line for line in lines for word in OUT_OF_MEMORY) or code & 0xFFFFFFFF in WINDOWS_NO_MEMORY:
+        return "The worker ran out of memory.", MEMORY_HINT
+    if code in (-9, 137):  # 137: as a shell or ssh tells it
+        return "The system killed the worker, most likely because memory ran out.", MEMORY_HINT
+    how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+    return f"The worker {how}{f': {last}' if last else '.'}", "Run the job again; its log.txt has the details."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
