@@ -34,7 +34,9 @@ class Talk:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
-    def until(self, kind: type, wanted: Callable[[Any], bool] = lambda _: True, job: str = "") -> Any:
+    def until(
+        self, kind: type | tuple[type, ...], wanted: Callable[[Any], bool] = lambda _: True, job: str = ""
+    ) -> Any:
         """The first such message after those that were waited for before; AssertionError when none comes."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -44,4 +46,4 @@ class Talk:
                     return message
             time.sleep(0.005)
             self.heard += self.client.poll()
-        raise AssertionError(f"no {kind.__name__} among {self.heard}; stderr: {self.client.stderr_tail}")
+        raise AssertionError(f"no {kind} among {self.heard}; stderr: {self.client.stderr_tail}")

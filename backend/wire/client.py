@@ -150,7 +150,7 @@ class Client:
             message = replace(message, jobs=tuple(self.jobs))
             self.jobs.clear()
             return message
-        job = getattr(message, "job", None)
+        job = getattr(message, "job", None) or ""
         refused = isinstance(message, say.Refused)
         if isinstance(message, ENDS) or (refused and job in self._unconfirmed):
             self.jobs.pop(job, None)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 # Ctrl-C in the host's terminal is not the worker's, and no console window opens on Windows.
+DETACHED: dict[str, Any]
 if sys.platform == "win32":
-    DETACHED: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    DETACHED = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
 else:
     DETACHED = {"start_new_session": True}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from .names import nearest
 
 VERSION = 1
 MAX_BYTES = 1_000_000
+TRIES_TO_REPLACE = 20
 
 
 class RequestError(ValueError):
@@ -82,7 +85,22 @@ def request_from(content: Any) -> JobRequest:
 def write_atomically(path: Path, text: str) -> None:
     """A reader sees the old text or the new, never a part."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    try:
+        part.write_text(text, encoding="utf-8")
+        _replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Windows replaces no file that someone is just reading, such as a host that looks at state.json."""
+    for _ in range(TRIES_TO_REPLACE - 1):
+        try:
+            return os.replace(part, path)
+        except PermissionError:
+            time.sleep(0.05)
     os.replace(part, path)
 
 

@@ -1,6 +1,7 @@
 """job.json is read strictly and written whole."""
 
 import json
+import os
 
 import pytest
 
@@ -49,3 +50,28 @@ def test_broken_files_are_refused(tmp_path, content):
 def test_a_folder_without_a_request(tmp_path):
     with pytest.raises(RequestError, match="no job.json"):
         read_request(tmp_path)
+
+
+def test_a_file_that_someone_is_reading_is_replaced_a_little_later(tmp_path, monkeypatch):
+    """As on Windows, where it cannot be replaced at that moment."""
+    true, tries = os.replace, []
+
+    def replace(*paths):
+        tries.append(paths)
+        if len(tries) < 3:
+            raise PermissionError(13, "The process cannot access the file", str(paths[1]))
+        true(*paths)
+
+    monkeypatch.setattr(os, "replace", replace)
+    write_request(REQUEST, tmp_path)
+    assert len(tries) == 3 and read_request(tmp_path) == REQUEST
+
+
+def test_what_cannot_be_written_leaves_no_part_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_request(REQUEST, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,101 @@
+"""The worker's jobs share a loaded model, which each leaves as it found it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.clips import read_clip
+from backend.engine import Engine
+from backend.errors import Cancelled, JobError, OutOfMemory
+from backend.models import kept
+from backend.new_job import make_job
+from backend.progress import Progress
+
+
+@pytest.fixture
+def jobs(tiny, moving_clip, tmp_path):
+    """Makes a job of the moving clip: -> its folder."""
+    from backend.__main__ import _parser
+
+    def make(name: str, *arguments: str) -> Path:
+        line = ["clone", str(moving_clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=3"]
+        return make_job(_parser().parse_args([*line, "--job", str(tmp_path / name), *arguments]))
+
+    return make
+
+
+@pytest.fixture
+def loads(monkeypatch) -> list[str]:
+    """The models that were loaded from files."""
+    loaded: list[str] = []
+    true = kept.load_components
+
+    def load(entry, device, dtype):
+        loaded.append(entry.name)
+        return true(entry, device, dtype)
+
+    monkeypatch.setattr(kept, "load_components", load)
+    return loaded
+
+
+def run(engine: Engine, folder: Path) -> np.ndarray:
+    engine.run(folder, quiet(folder))
+    engine.tidy()
+    return read_clip(folder / "result").frames
+
+
+def quiet(folder: Path) -> Progress:
+    return Progress(folder, lambda state: None)
+
+
+def test_takes_that_share_a_model_load_it_once_and_are_as_if_alone(jobs, loads):
+    engine = Engine()
+    assert engine.loaded is None and engine.device is None
+    variants = [(), ("--seed", "1"), ("--set", "memory=thrifty"), ("--set", "motion_weight=0"), ()]
+    together = [run(engine, jobs(f"together {i}", *extra)) for i, extra in enumerate(variants)]
+    assert loads == ["tiny"] and engine.loaded == "tiny" and engine.device
+    np.testing.assert_array_equal(together[0], together[-1])
+    for i, extra in enumerate(variants[1:4]):
+        np.testing.assert_array_equal(run(Engine(), jobs(f"alone {i}", *extra)), together[i + 1])
+
+
+def test_a_job_that_was_stopped_leaves_the_model_fit_for_the_next(jobs, loads):
+    engine, folder = Engine(), jobs("a")
+    first = run(engine, folder)
+    progress = Progress(folder, lambda state: progress.cancel() if state.stage == "sampling" else None)
+    with pytest.raises(Cancelled):
+        engine.run(folder, progress)
+    np.testing.assert_array_equal(run(engine, folder), first)
+    assert loads == ["tiny"]
+
+
+def test_the_model_is_read_again_after_unloading_and_when_its_files_change(jobs, loads, tiny):
+    engine, folder = Engine(), jobs("a")
+    run(engine, folder)
+    engine.unload()
+    assert engine.loaded is None
+    run(engine, folder)
+    weights = tiny / "unet" / "diffusion_pytorch_model.safetensors"
+    os.utime(weights, ns=(1, 1))
+    run(engine, folder)
+    assert loads == ["tiny"] * 3
+
+
+@pytest.mark.parametrize(
+    "error, stays", [(JobError("bad"), True), (OutOfMemory("fast", None), False), (ZeroDivisionError(), False)]
+)
+def test_a_model_that_may_be_in_disorder_is_let_go(jobs, monkeypatch, error, stays):
+    engine, folder = Engine(), jobs("a")
+    run(engine, folder)
+
+    def raising(*_):
+        raise error
+
+    monkeypatch.setattr("backend.job.generate", raising)
+    with pytest.raises(type(error)):
+        engine.run(folder, quiet(folder))
+    assert (engine.loaded == "tiny") == stays

@@ -1,0 +1,110 @@
+"""Ten thousand lines that no honest host would send: each is refused in a sentence or obeyed, and nothing strays."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from backend.dummy_job import DummyEngine
+from backend.wire import messages as say
+from backend.wire.encoding import encode
+from backend.wire.lines import MOST_BYTES, Lines
+from backend.worker import Worker
+from backend.worker_streams import Printed
+from tests.workers import Talk, make_job
+
+IDS = ["a", "b", "CON", "com1", "../a", "/etc", "", "x" * 65, "ü", "a.b", None, 7, [], "a\0"]
+VALUES = [*IDS, -1, 0, 3, 2**80, 1.5, float("nan"), float("inf"), True, {}, [[]], "\ud800"]
+KINDS = [*map(str.lower, (kind.__name__ for kind in (*say.TO_WORKER, *say.FROM_WORKER))), "", "exec", None, 3]
+
+
+def strange_lines(sandbox: Path, count: int) -> list[bytes | None]:
+    chance = random.Random(count)
+    folders = [sandbox / "job", sandbox / "empty", sandbox / "link", sandbox / "gone", sandbox / "job" / ".." / "job"]
+    values = [*VALUES, *map(str, folders), "/", "job", "../job", "C:\\job", "\\\\host\\share", "~", "/dev/null"]
+
+    def line() -> bytes | None:
+        content = {"kind": chance.choice(KINDS)}
+        for key in chance.sample(["job", "folder", "place", "protocol", "x"], chance.randrange(5)):
+            content[key] = chance.choice(values)
+        text = json.dumps(content).encode()
+        return chance.choice(
+            [
+                lambda: text,
+                lambda: text,
+                lambda: encode(say.Submit(chance.choice("abc"), str(chance.choice(folders)))),
+                lambda: encode(chance.choice([say.Cancel, say.Remove])(chance.choice("abc"))),
+                lambda: encode(say.Move(chance.choice("abc"), chance.randrange(9))),
+                lambda: text[: chance.randrange(len(text))],
+                lambda: chance.randbytes(chance.randrange(80)),
+                lambda: text.replace(b'"', chance.choice([b"'", b"", b'""', b"\xff"]), chance.randrange(1, 5)),
+                lambda: b"[" * 10_000 + b"]" * 10_000,
+                lambda: b'{"a":' * 10_000,
+                lambda: None,
+            ]
+        )()
+
+    return [line() for _ in range(count)]
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {str(p): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+@pytest.fixture
+def sandbox(tmp_path) -> Path:
+    for name in ("empty", "outside"):
+        (tmp_path / name).mkdir()
+    make_job(tmp_path / "job")
+    make_job(tmp_path / "linked")
+    (tmp_path / "linked" / "state.json").symlink_to(tmp_path / "outside" / "state.json")
+    (tmp_path / "link").symlink_to(tmp_path / "linked")
+    return tmp_path
+
+
+def test_ten_thousand_strange_lines(sandbox):
+    said: list = []
+    worker = Worker(DummyEngine(), said.append, Printed(), 60.0)
+    before = tree(sandbox)
+    obeyed = refused = 0
+    for line in strange_lines(sandbox, 10_000):
+        said.clear()
+        worker.take(line)
+        for message in said:
+            encode(message)
+        refused += any(isinstance(message, say.Refused) for message in said)
+        obeyed += any(isinstance(message, say.Queued | say.Cancelled | say.Removed | say.Pong) for message in said)
+    assert refused > 5000 and obeyed > 100
+    worker.take(encode(say.Cancel("a")))
+    worker.take(encode(say.Cancel("b")))
+    worker.take(encode(say.Cancel("c")))
+    job = str(sandbox / "job") + os.sep
+    assert {k: v for k, v in tree(sandbox).items() if not k.startswith(job)} == {
+        k: v for k, v in before.items() if not k.startswith(job)
+    }
+    assert {p.name for p in (sandbox / "job").iterdir()} <= {"job.json", "state.json"}
+
+
+def test_a_worker_lives_through_them_and_still_works(sandbox):
+    """Through real pipes, with what only they bring: broken newlines and a line without end."""
+    with Talk() as talk:
+        talk.until(say.Hello)
+        for line in strange_lines(sandbox, 500):
+            if b'"shutdown"' not in (line or b""):
+                talk.client._to_say.put(b"x" * (MOST_BYTES + 1) + b"\n" if line is None else line + b"\r\n")
+        talk.client._to_say.put(b"\0\n\n\xff\n" + b"y" * 3 * MOST_BYTES)
+        talk.client._to_say.put(b"\n")
+        talk.client.submit("honest", make_job(sandbox / "honest"))
+        talk.until(say.Done, job="honest")
+
+
+def test_a_line_without_end_is_not_kept_in_memory():
+    lines = Lines(most=100)
+    for _ in range(1000):
+        assert not list(lines.feed(b"x" * 99))
+        assert len(lines._begun) <= 100
+    assert list(lines.feed(b"\nnext\n")) == [None, b"next"]

@@ -1,0 +1,123 @@
+"""The worker and its job folders: shared, missing, read-only, full, or leading elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from backend.wire import messages as say
+from backend.wire.folder_lock import NAME as LOCK
+from backend.wire.folder_lock import FolderLock, Occupied, is_locked, unfinished
+from backend.wire.job_state import JobState, read_state, write_state
+from tests.workers import COMMAND, ROOT, Talk, make_job
+
+
+@pytest.fixture
+def talk():
+    with Talk() as talk:
+        talk.until(say.Hello)
+        yield talk
+
+
+def test_two_workers_on_one_folder(talk, tmp_path):
+    folder = make_job(tmp_path / "a", steps=1000)
+    talk.client.submit("a", folder)
+    talk.until(say.Progress)
+    with Talk() as second:
+        second.client.submit("mine", folder)
+        refused = second.until(say.Refused, job="mine")
+        assert f"in use by another worker (process {talk.client.pid} on " in refused.message
+        assert not second.client.jobs
+    by_hand = subprocess.run([sys.executable, "-m", "backend", "run", str(folder)], cwd=ROOT, capture_output=True)
+    assert by_hand.returncode == 1 and b"in use by another worker" in by_hand.stderr
+    assert read_state(folder).state == "running"
+
+
+def test_a_folder_that_goes_away_while_its_job_runs(talk, tmp_path):
+    talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
+    talk.client.submit("b", make_job(tmp_path / "b"))
+    talk.until(say.Progress, lambda m: m.step > 0)
+    shutil.rmtree(tmp_path / "a")
+    failed = talk.until(say.Failed)
+    assert failed.job == "a" and "cannot be written" in failed.message
+    assert talk.until(say.Done).job == "b"
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda folder: folder / "nowhere", "no job folder"),
+        (lambda folder: folder, "no job.json"),
+        (lambda folder: make_job(folder / "job") / "job.json", "no job folder"),
+    ],
+)
+def test_folders_that_are_none(talk, tmp_path, make, words):
+    talk.client.submit("a", make(tmp_path))
+    assert words in talk.until(say.Refused, job="a").message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows that users lack")
+@pytest.mark.parametrize("name", ["state.json", "state.json.part", "log.txt", LOCK, "result", "result.json.part"])
+def test_nothing_is_written_through_a_link_out_of_the_folder(talk, tmp_path, name):
+    (tmp_path / "outside").mkdir()
+    folder = make_job(tmp_path / "a")
+    (folder / name).symlink_to(tmp_path / "outside" / "file")
+    talk.client.submit("a", folder)
+    assert "is a link" in talk.until(say.Refused, job="a").message
+    assert not list((tmp_path / "outside").iterdir()) and sorted(os.listdir(folder)) == sorted(["job.json", name])
+
+
+MOUNTS = pytest.mark.skipif(
+    not shutil.which("unshare"), reason="needs a system with user namespaces for its own mounts"
+)
+
+
+def in_namespace(commands: str) -> list[str]:
+    return ["unshare", "-rm", "sh", "-c", f"{commands} && exec {' '.join(COMMAND)}"]
+
+
+@MOUNTS
+def test_a_read_only_folder(tmp_path):
+    locked, free = make_job(tmp_path / "a"), make_job(tmp_path / "b")
+    with Talk(in_namespace(f"mount --bind {locked} {locked} && mount -o remount,bind,ro {locked}")) as talk:
+        talk.client.submit("a", locked)
+        talk.client.submit("b", free)
+        assert "cannot be written (Read-only file system)" in talk.until(say.Refused, job="a").message
+        talk.until(say.Done, job="b")
+
+
+@MOUNTS
+@pytest.mark.parametrize("room", [0, 20_000])
+def test_a_full_disk(tmp_path, room):
+    """Full before the job begins, or when it writes its result, which holds the long prompt."""
+    request, free = make_job(tmp_path / "a", "x" * 40_000) / "job.json", make_job(tmp_path / "b")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    fill = f"{{ head -c 300000 /dev/zero > {disk}/filler; truncate -s -{room} {disk}/filler; }}"
+    with Talk(in_namespace(f"mount -t tmpfs -o size=200k none {disk} && cp {request} {disk} && {fill}")) as talk:
+        talk.client.submit("a", disk)
+        talk.client.submit("b", free)
+        refused = talk.until((say.Refused, say.Failed), job="a")
+        assert "The disk is full" in refused.message and isinstance(refused, say.Failed) == bool(room)
+        talk.until(say.Done, job="b")
+
+
+def test_unfinished_jobs_are_those_that_nobody_holds(tmp_path):
+    for state in ("queued", "running", "done", "failed", "cancelled"):
+        write_state(JobState(state=state), make_job(tmp_path / state))
+    make_job(tmp_path / "never-submitted")
+    assert unfinished(tmp_path) == [tmp_path / "queued", tmp_path / "running"]
+    lock = FolderLock(tmp_path / "running")
+    assert is_locked(tmp_path / "running") and unfinished(tmp_path) == [tmp_path / "queued"]
+    with pytest.raises(Occupied, match=f"process {os.getpid()} on "):
+        FolderLock(tmp_path / "running")
+    lock.release()
+    (tmp_path / "running" / LOCK).write_text("left by a worker that died")
+    assert unfinished(tmp_path) == [tmp_path / "queued", tmp_path / "running"]
+    FolderLock(tmp_path / "running").release()
+    assert unfinished(tmp_path / "no such folder") == []
