@@ -73,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true")
 
+    doctor = commands.add_parser("doctor", help="look for what is wrong with this environment")
+    doctor.add_argument("--generate", action="store_true", help="try a short generation too")
+    doctor.add_argument("--json", action="store_true")
+
     bench = commands.add_parser("bench", help="measure: takes minutes to hours")
     bench.add_argument("what", choices=["masks", "memory", "motion", "speed"])
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="see `bench motion --help` and so on")

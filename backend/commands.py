@@ -69,6 +69,12 @@ def _line(row: dict) -> str:
     return f"{row['name']:12} {row['title']}{missing}"
 
 
+def doctor(options: Namespace) -> int:
+    from .doctor import doctor as look
+
+    return look(options)
+
+
 def bench(options: Namespace) -> int:
     return import_module(f".bench.{options.what}", __package__).main(options.rest)
 

@@ -1,52 +1,187 @@
-"""The backend's environment, `.venv`: torch, diffusers and what reads and writes clips."""
+"""The backend's environment: torch, diffusers and what reads and writes clips. Makes it, tries it, removes it."""
 
 from __future__ import annotations
 
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from .environments import ROOT, Layer, interpreter, make_environment
+from .children import run_module
+from .environments import Environment, Layer, clear, first_match
 from .failures import InstallError
-from .pythons import RUNNING, find_python
-from .torch_build import TORCH, choose_build, this_machine
+from .machine import this_machine
+from .pip import Pip
+from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
+from .pythons import Python, backend_base, probe
+from .reports import Report
+from .state import check_ours, held, is_ours, read_state
+from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
 
-FOLDER = ROOT / ".venv"
-REQUIREMENTS = ROOT / "install" / "requirements.txt"
 TEST_REQUIREMENTS = ROOT / "install" / "requirements-test.txt"
-PYTHONS = ("3.13", "3.12", "3.11", "3.14")  # that torch has builds for, best supported first
+LOCK = "backend.txt"
+LOCK_DOWNLOAD_MB, LOCK_DISK_MB = 210, 750
+CACHES = ("motion", "inversion", "hashes.json")  # what the backend writes beside jobs and models
 
 
-def make_backend(for_tests: bool = False) -> Path:
-    """The interpreter of the finished environment."""
-    build = choose_build(this_machine())
+@dataclass
+class Backend:
+    """Where the environment is or shall be, and how it is to be made. where: the folder, chosen by rule when None;
+    wheels: install from this folder instead of an index; build: of torch, by name, chosen for the machine when None."""
+
+    where: Path | None = None
+    wheels: Path | None = None
+    build: str | None = None
+    report: Report = field(default_factory=Report)
+
+    @property
+    def folder(self) -> Path:
+        return environment_folder(self.where)
+
+    def make(self, for_tests: bool = False, repair: bool = False, check: bool = False) -> Path:
+        """The interpreter of the finished environment. check: tries it with a small real generation."""
+        if self.wheels and not self.wheels.is_dir():
+            raise InstallError(f"There is no folder {self.wheels}.", "Name the folder that holds the wheels.")
+        check_ours(self.folder)
+        base = self._base()
+        build = choose_build(this_machine(base.arch), self.build)
+        layers = backend_layers(build, for_tests)
+        self._announce(build, layers)
+        environment = Environment(self.folder, lambda: base, layers, self.report, self.wheels, build.name)
+        python = environment.make(repair)
+        if check:
+            self.check(python)
+        return python
+
+    def fetch(self, folder: Path) -> None:
+        """Fills a folder with the wheels for a Python and machine like these; made environments are not touched."""
+        base = backend_base()
+        build = choose_build(this_machine(base.arch), self.build)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.report.plan(
+            f"{build.title} and the rest into {folder}", str(folder), build.download_mb + LOCK_DOWNLOAD_MB, 0
+        )
+        with tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
+            environment = Path(scratch) / "venv"
+            python = Environment(environment, lambda: base, (), self.report).make()
+            pip = Pip(environment, python, work_folder(environment), self.report)
+            for layer in backend_layers(build):
+                self.report.stage("download", layer.says)
+                first_match(layer.attempts, partial(pip.fetch, folder=folder, download_mb=layer.download_mb))
+        self.report.done(f"The wheels are in {folder}. Install from them with --wheels.", "")
+
+    def check(self, python: Path) -> None:
+        """A short generation with the demo model, in a folder that is gone afterwards; InstallError when it fails."""
+        self.report.stage("check", "Trying it: a short generation with the demo model")
+        work = work_folder(self.folder)
+        with tempfile.TemporaryDirectory(prefix="check-", dir=work, ignore_cleanup_errors=True) as data:
+            findings = ask_backend(python, ["--generate"], {"MOTIONCLONE_DATA": data}, work / "install.log")
+        for finding in findings:
+            if finding["level"] == "problem":
+                raise InstallError(finding["text"], finding["hint"])
+
+    def existing(self) -> Path:
+        """The interpreter of the environment, which must have been made before."""
+        python = interpreter(self.folder)
+        if not python.exists():
+            raise InstallError(
+                f"There is no backend environment at {self.folder}.", "Make it with: python3 -m install backend"
+            )
+        return python
+
+    def remove(self, models: bool = False) -> None:
+        """Takes away all that this installer and the backend made, but the jobs; the models too if it is said."""
+        data = data_folder()
+        places = [data / name for name in (*CACHES, *(["models"] if models else []))]
+        for environment in self._environments():
+            if not is_ours(environment):
+                raise InstallError(
+                    f"{environment} was not made by MotionClone and stays.", "Name the right folder with --where."
+                )
+            with held(work_folder(environment)):
+                clear(environment)
+            places.append(work_folder(environment))
+        for place in filter(Path.exists, places):
+            clear(place) if place.is_dir() else place.unlink()
+            self.report.note(f"removed {place}")
+        kept = [path for path in (data / "jobs", data / "models") if path.exists()]
+        if data.is_dir() and not any(data.iterdir()):
+            data.rmdir()
+        self.report.done("Removed. " + " ".join(f"Kept: {path}." for path in kept), "")
+
+    def _environments(self) -> list[Path]:
+        """The backend's, and in a checkout those of the Blender modules that the tests and the demo made."""
+        modules = [] if self.where else [path for path in ROOT.glob(".venv-bpy-*") if not path.name.endswith("-work")]
+        return [self.folder, *modules]
+
+    def _base(self) -> Python:
+        """The Python of the finished environment, else the one to make it from."""
+        state = read_state(self.folder)
+        own = probe([str(interpreter(self.folder))]) if state and state.python else None
+        return own or backend_base()
+
+    def _announce(self, build: TorchBuild, layers: Sequence[Layer]) -> None:
+        if build.note:
+            self.report.note(build.note)
+        state = read_state(self.folder)
+        missing = [layer for layer in layers if not state or state.layers.get(layer.name) != layer.fingerprint]
+        download = 0 if self.wheels else sum(layer.download_mb for layer in missing)
+        disk = sum(layer.disk_mb for layer in missing)
+        if missing:
+            source = f"from {self.wheels}" if self.wheels else f"about {download:,} MB to download"
+            text = f"{build.title} of torch {TORCH} into {self.folder}: {source}, {disk:,} MB on disk"
+            self.report.plan(text, str(self.folder), download, disk)
+
+
+def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
+    lock = LOCKS / LOCK
     torch = Layer(
         "torch",
-        f"torch {TORCH}, {build.title}, about {build.download_mb} MB to download",
+        f"torch {TORCH}, {build.title}, about {build.download_mb:,} MB",
         build.pip_attempts(),
+        [LOCKS / build.lock] if build.lock else [],
         foundation=True,
+        download_mb=build.download_mb,
+        disk_mb=build.disk_mb,
     )
-    rest = Layer("requirements", "diffusers and its company", [["-r", str(REQUIREMENTS)]], [REQUIREMENTS])
-    layers = [torch, rest]
-    if for_tests:
-        layers.append(Layer("tests", "pytest and checkers", [["-r", str(TEST_REQUIREMENTS)]], [TEST_REQUIREMENTS]))
-    return make_environment(FOLDER, _base_python(), layers, needs_gb=3 * build.download_mb / 1000 + 1.5)
-
-
-def existing_backend() -> Path:
-    """The interpreter of `.venv`, which must have been made before."""
-    python = interpreter(FOLDER)
-    if not python.exists():
-        raise InstallError(f"There is no backend environment at {FOLDER}.", "Make it with: python3 -m install backend")
-    return python
-
-
-def _base_python() -> Path:
-    """The running Python when torch has builds for it, else another one of this machine."""
-    running = RUNNING
-    for version in (running, *PYTHONS) if running in PYTHONS else PYTHONS:
-        found = find_python(version)
-        if found:
-            return found
-    raise InstallError(
-        f"torch {TORCH} has no build for Python {running}, and no other Python was found.",
-        "Install Python 3.13 and start the command again.",
+    rest = Layer(
+        "backend",
+        f"diffusers and its company, about {LOCK_DOWNLOAD_MB} MB",
+        [["--no-deps", "--require-hashes", "-r", str(lock)]],
+        [lock],
+        download_mb=LOCK_DOWNLOAD_MB,
+        disk_mb=LOCK_DISK_MB,
     )
+    tests = Layer(
+        "tests",
+        "pytest and checkers",
+        [["-r", str(TEST_REQUIREMENTS)]],
+        [TEST_REQUIREMENTS],
+        download_mb=30,
+        disk_mb=90,
+    )
+    return [torch, rest, tests] if for_tests else [torch, rest]
+
+
+def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log: Path) -> list[dict[str, str]]:
+    """What `python -m backend doctor` finds, as dicts of level, text and hint; what else it prints goes to the log.
+    InstallError when it does not come to its end."""
+    talk: list[str] = []
+    command = ["backend", "doctor", "--json", *options]
+    try:
+        code = run_module(python, command, talk.append, extra=extra)
+    except OSError as error:
+        raise InstallError(f"{python} does not start ({error.strerror}).", _REPAIR) from None
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"\n$ {' '.join(command)}\n{''.join(talk)}")
+    answers = [line for line in talk if line.startswith(ANSWER)]
+    if not answers:
+        last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")
+        raise InstallError(f"The backend does not start: {last}", f"{_REPAIR}; details in {log}.")
+    return json.loads(answers[-1])["findings"]
+
+
+ANSWER = '{"findings":'
+_REPAIR = "Repair it with: python3 -m install backend --repair"

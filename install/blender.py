@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environments import ROOT, Layer, make_environment
+from .environments import Environment, Layer
 from .failures import InstallError
-from .pythons import find_python
+from .places import ROOT
+from .pythons import Python, find_python, probe
 
 MINIMUM = (4, 2)
 BPY = {"5.2": ("5.2.3", "3.13"), "4.5": ("4.5.15", "3.11"), "4.2": ("4.2.23", "3.11")}  # newest first: bpy, Python
@@ -60,11 +61,19 @@ def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
     base = find_python(python)
     if base is None:
         raise InstallError(f"Blender {release} as a module needs Python {python}, which was not found.")
-    layers = [Layer("bpy", f"Blender {release}, about 350 MB to download", [[f"bpy=={release}"]], foundation=True)]
+    title = f"Blender {release}, about 350 MB to download"
+    layers = [Layer("bpy", title, [[f"bpy=={release}"]], foundation=True, download_mb=350, disk_mb=1050)]
     if extra:
         layers.append(Layer("tests", "pytest", [list(extra)]))
-    program = make_environment(ROOT / f".venv-bpy-{series}", base, layers, needs_gb=1.8)
+    program = Environment(ROOT / f".venv-bpy-{series}", lambda: _sound(base), layers).make()
     return Host(f"Blender {release} (module)", program, is_blender=False)
+
+
+def _sound(base: Path) -> Python:
+    python = probe([str(base)])
+    if python is None:
+        raise InstallError(f"{base} does not start.", "Install this Python again.")
+    return python
 
 
 def blender_version(program: Path) -> tuple[int, int] | None:

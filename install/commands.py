@@ -7,20 +7,27 @@ import io
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from .backend import existing_backend, make_backend
+from .backend import Backend
 from .demo import make_demo
-from .environments import ROOT
+from .doctor import run_doctor
 from .failures import InstallError
+from .places import ROOT
+from .reports import Report
 from .suites import run_all
+from .torch_build import NAMES
 
 ABOUT = """\
 Makes what MotionClone needs and shows that it works.
 
   demo      clones a small Blender scene's motion into three new clips: pictures and a .blend in demo/
   test      makes the test environments and runs every test
-  backend   makes the backend's environment, .venv
+  backend   makes the backend's environment, or brings it up to date, and tries it
   python    prints the backend's Python interpreter, for MOTIONCLONE_BACKEND_PYTHON and for running things by hand
+  doctor    looks for what is wrong and says how to mend it
+  wheels    fills a folder with what a machine like this one needs to install without a network
+  remove    takes away all that was installed, but not your jobs
 """
 
 
@@ -29,31 +36,49 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     _speak_utf8()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    report = Report(getattr(chosen, "json", False) and chosen.command != "doctor")
     try:
-        return _run(chosen)
+        return chosen.run(chosen, report) or 0
     except InstallError as error:
-        print(f"\n{error.message}\n{error.hint}".rstrip(), file=sys.stderr)
+        report.failed(error.message, error.hint)
         return 1
     except OSError as error:
-        print(f"\n{error.strerror}: {error.filename}" if error.filename else f"\n{error}", file=sys.stderr)
+        report.failed(f"{error.strerror}: {error.filename}" if error.filename else f"{error}", "")
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        report.cancelled()
         return 130
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    if chosen.command == "python":
-        print(existing_backend())
-        return 0
-    if chosen.command == "test":
-        return run_all()
-    if chosen.command == "demo":
-        make_demo(chosen.blender)
-        return 0
-    print("Backend environment", flush=True)
-    print(f"Ready: {make_backend()}")
-    return 0
+def _demo(chosen: argparse.Namespace, report: Report) -> None:
+    make_demo(chosen.blender)
+
+
+def _test(chosen: argparse.Namespace, report: Report) -> int:
+    return run_all()
+
+
+def _backend(chosen: argparse.Namespace, report: Report) -> None:
+    report.note("Backend environment")
+    backend = Backend(chosen.where, chosen.wheels, chosen.build, report)
+    python = backend.make(repair=chosen.repair, check=not chosen.no_check)
+    report.done(f"Ready: {python}", str(python))
+
+
+def _python(chosen: argparse.Namespace, report: Report) -> None:
+    print(Backend(chosen.where).existing())
+
+
+def _wheels(chosen: argparse.Namespace, report: Report) -> None:
+    Backend(build=chosen.build, report=report).fetch(chosen.folder.expanduser().absolute())
+
+
+def _remove(chosen: argparse.Namespace, report: Report) -> None:
+    Backend(chosen.where, report=report).remove(chosen.models)
+
+
+def _doctor(chosen: argparse.Namespace, report: Report) -> int:
+    return run_doctor(Backend(chosen.where), chosen.json, chosen.report)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,13 +87,60 @@ def _parser() -> argparse.ArgumentParser:
         description=f"{ABOUT}\nRun it in {ROOT}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | backend | python")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", description="Clones a small Blender scene's motion into three new clips.")
     demo.add_argument("--blender", metavar="PATH", help="Blender 4.2 or newer; found or replaced by bpy when left out")
-    commands.add_parser("test", description="Makes the test environments and runs every test.")
-    commands.add_parser("backend", description="Makes the backend's environment, .venv.")
-    commands.add_parser("python", description="Prints the backend's Python interpreter.")
+    demo.set_defaults(run=_demo)
+    test = commands.add_parser("test", description="Makes the test environments and runs every test.")
+    test.set_defaults(run=_test)
+    _add_backend(
+        commands.add_parser("backend", description="Makes the backend's environment, or brings it up to date.")
+    )
+    _add_others(commands)
     return parser
+
+
+def _add_backend(backend: argparse.ArgumentParser) -> None:
+    _add_where(backend)
+    backend.add_argument("--wheels", type=Path, metavar="DIR", help="install from this folder of wheels, offline")
+    _add_build(backend)
+    backend.add_argument("--repair", action="store_true", help="look at every installed file and mend what is broken")
+    backend.add_argument("--no-check", action="store_true", help="leave out the short generation at the end")
+    _add_json(backend)
+    backend.set_defaults(run=_backend)
+
+
+def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    python = commands.add_parser("python", description="Prints the backend's Python interpreter.")
+    _add_where(python)
+    python.set_defaults(run=_python)
+    wheels = commands.add_parser("wheels", description="Downloads what a machine like this one needs.")
+    wheels.add_argument("folder", type=Path, metavar="DIR")
+    _add_build(wheels)
+    _add_json(wheels)
+    wheels.set_defaults(run=_wheels)
+    remove = commands.add_parser("remove", description="Takes away all that was installed, but not your jobs.")
+    _add_where(remove)
+    remove.add_argument("--models", action="store_true", help="your models' folder too")
+    _add_json(remove)
+    remove.set_defaults(run=_remove)
+    doctor = commands.add_parser("doctor", description="Looks for what is wrong and says how to mend it.")
+    _add_where(doctor)
+    _add_json(doctor)
+    doctor.add_argument("--report", type=Path, metavar="FILE", help="write a report to paste, without names and paths")
+    doctor.set_defaults(run=_doctor)
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--where", type=Path, metavar="DIR", help="the environment's folder (default: see the README)")
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--build", choices=NAMES, help="of torch (default: what fits this machine)")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="say it as JSON lines, for programs")
 
 
 def _speak_utf8() -> None:

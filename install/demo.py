@@ -12,10 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .backend import make_backend
+from .backend import Backend
 from .blender import Host, find_host
-from .environments import ROOT
 from .failures import InstallError
+from .places import ROOT
 
 FOLDER = ROOT / "demo"
 SCRIPT = ROOT / "install" / "in_blender" / "make_demo.py"
@@ -30,7 +30,7 @@ def make_demo(blender: str | None) -> None:
     """Writes demo/; InstallError says what kept it from being made."""
     begin = time.monotonic()
     print("1 of 4: the backend's environment", flush=True)
-    backend = make_backend()
+    backend = Backend().make()
     print("2 of 4: Blender", flush=True)
     host = find_host(blender)
     print(f"  {host.title}", flush=True)

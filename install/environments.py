@@ -6,14 +6,22 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from .children import NO_WINDOW, clean_environment, run_module
 from .failures import InstallError
-from .pip import NO_MATCH, pip_install
+from .packages import broken, discard, sweep
+from .pip import NO_MATCH, Pip
+from .places import interpreter, work_folder
+from .pythons import Python, uv
+from .reports import Report
+from .state import NAME, State, check_ours, held, read_state, write_state
 
-ROOT = Path(__file__).resolve().parent.parent
+EMPTY_MB = 60  # an environment with nothing but pip
 
 
 @dataclass(frozen=True)
@@ -26,95 +34,187 @@ class Layer:
     attempts: Sequence[Sequence[str]]
     files: Sequence[Path] = ()
     foundation: bool = False
+    download_mb: int = 0
+    disk_mb: int = 0
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the arguments or a named requirements file change."""
-        content = hashlib.sha256(repr([list(attempt) for attempt in self.attempts]).encode())
+        """Changes when the arguments or a named requirements file change; not when the tree has moved."""
+        places = {str(path): path.name for path in self.files}
+        attempts = [[places.get(argument, argument) for argument in attempt] for attempt in self.attempts]
+        content = hashlib.sha256(repr(attempts).encode())
         for path in self.files:
-            content.update(path.read_text(encoding="utf-8").encode())
+            content.update(path.read_bytes())
         return content.hexdigest()
 
 
-def interpreter(folder: Path, windows: bool = os.name == "nt") -> Path:
-    """Where a virtual environment keeps its Python."""
-    return folder / "Scripts" / "python.exe" if windows else folder / "bin" / "python"
+@dataclass
+class Environment:
+    """folder: where it is to be; find_base: finds the Python to make it from, asked only when it is made; wheels: a
+    folder to install from instead of an index; build: of torch, kept in its state."""
+
+    folder: Path
+    find_base: Callable[[], Python]
+    layers: Sequence[Layer]
+    report: Report = field(default_factory=Report)
+    wheels: Path | None = None
+    build: str = ""
+
+    def make(self, repair: bool = False) -> Path:
+        """Its interpreter, with all layers installed. Does nothing when they are; goes on where a run stopped or was
+        killed. repair: looks at every file first."""
+        check_ours(self.folder)
+        work = work_folder(self.folder)
+        with held(work):
+            state = self._sound_state(repair)
+            missing = [layer for layer in self.layers if state.layers.get(layer.name) != layer.fingerprint]
+            if missing or not state.python:
+                self._check_space(missing)
+                self._make_empty(state)
+                for layer in missing:
+                    self._install(layer, state)
+                self._check_whole()
+                clear(work / "downloads")
+                clear(work / "scratch")
+        return interpreter(self.folder)
+
+    def _sound_state(self, repair: bool) -> State:
+        """The state of what can be kept; the rest is removed."""
+        state = read_state(self.folder) if self.folder.exists() else None
+        reason = self._why_anew(state)
+        if state is None or reason:
+            if self.folder.exists() and any(self.folder.iterdir()):
+                self.report.note(f"{self.folder.name} {reason}; it is made anew.")
+            clear(self.folder)
+            return State()
+        if state.installing or repair:
+            sweep(self.folder)
+            for package in broken(self.folder, deep=True):
+                self.report.note(f"{package.name} is incomplete and is installed again.")
+                discard(self.folder, package)
+                state.layers = {}
+        if repair:
+            state.layers = {}
+        return state
+
+    def _why_anew(self, state: State | None) -> str:
+        """The end of a sentence, "" when what lies there can be gone on with."""
+        if state is None or not state.python:
+            return "was not finished"
+        if not _runs(interpreter(self.folder)):
+            return "does not start"
+        wanted = {layer.name: layer.fingerprint for layer in self.layers}
+        if any(
+            layer.foundation and state.layers.get(layer.name) not in (None, layer.fingerprint) for layer in self.layers
+        ):
+            return "was made for another build"
+        if state.installing and state.installing not in wanted.values():
+            return "stopped within an installation of other versions"
+        return ""
+
+    def _check_space(self, missing: Sequence[Layer]) -> None:
+        """A download lies there twice while pip works on it: in its cache, and as the file to install."""
+        download = 0 if self.wheels else 2 * sum(layer.download_mb for layer in missing)
+        needed = (sum(layer.disk_mb for layer in missing) + download + EMPTY_MB) / 1000
+        free = shutil.disk_usage(self.folder.parent).free / 1e9
+        if free < needed:
+            raise InstallError(
+                f"{self.folder.parent} has {free:.1f} GB free; about {needed:.1f} GB are needed.",
+                "Free some space, or name a folder on another disk with --where, and start the same command again.",
+            )
+
+    def _make_empty(self, state: State) -> None:
+        if state.python:
+            return
+        base = self.find_base()
+        self.report.stage("python", f"{self.folder.name}: an empty environment of Python {base.version}")
+        self.folder.mkdir(exist_ok=True)
+        write_state(self.folder, state)
+        talk: list[str] = []
+        program = uv()
+        if base.makes_environments:
+            code = run_module(base.executable, ["venv", str(self.folder)], talk.append)
+        elif program:
+            command = [
+                program,
+                "venv",
+                "--seed",
+                "--allow-existing",
+                "--python",
+                str(base.executable),
+                str(self.folder),
+            ]
+            code = _run_uv(command, self.wheels, talk.append)
+        else:
+            raise InstallError(f"{base.executable} cannot make virtual environments.", "Install Python 3.13.")
+        if code:
+            said = "".join(talk).strip().splitlines()
+            raise InstallError(f"The virtual environment {self.folder} could not be made.", said[-1] if said else "")
+        state.python, state.build = base.version, self.build
+        write_state(self.folder, state)
+
+    def _install(self, layer: Layer, state: State) -> None:
+        self.report.stage("download", f"{self.folder.name}: {layer.says}")
+        state.installing, state.build = layer.fingerprint, self.build
+        state.layers.pop(layer.name, None)
+        write_state(self.folder, state)
+        python = interpreter(self.folder)
+        pip = Pip(self.folder, python, work_folder(self.folder), self.report, self.wheels)
+        first_match(layer.attempts, partial(pip.install, download_mb=layer.download_mb))
+        state.installing = ""
+        state.layers[layer.name] = layer.fingerprint
+        write_state(self.folder, state)
+
+    def _check_whole(self) -> None:
+        for package in broken(self.folder, deep=False):
+            raise InstallError(
+                f"{package.name} in {self.folder} is incomplete.", "Repair it with: python3 -m install backend --repair"
+            )
 
 
-def make_environment(folder: Path, base: Path, layers: Sequence[Layer], needs_gb: float) -> Path:
-    """The environment's interpreter, with all layers installed. Does nothing when they are; goes on where a broken
-    install stopped. needs_gb: free space that a fresh one takes."""
-    if _outdated(folder, layers):
-        print(f"  {folder.name} is broken or was made for something else; making it anew.", flush=True)
-        shutil.rmtree(folder)
-    missing = [layer for layer in layers if not _installed(folder, layer)]
-    if missing:
-        _check_space(folder.parent, needs_gb * len(missing) / len(layers))
-    if not folder.exists():
-        _make_empty(folder, base)
-    for number, layer in enumerate(layers, 1):
-        if layer in missing:
-            print(f"  {folder.name}, {number} of {len(layers)}: {layer.says}", flush=True)
-            _install(folder, layer)
-    return interpreter(folder)
-
-
-def _install(folder: Path, layer: Layer) -> None:
-    for number, arguments in enumerate(layer.attempts, 1):
+def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]], None]) -> None:
+    """Runs the attempts in turn while pip finds no such build; any other failure ends it."""
+    for number, arguments in enumerate(attempts, 1):
         try:
-            pip_install(interpreter(folder), arguments, folder / "install.log")
-            break
+            return run(arguments)
         except InstallError as error:
-            if number == len(layer.attempts) or NO_MATCH not in error.message:
+            if number == len(attempts) or NO_MATCH not in error.message:
                 raise
-    _stamp(folder, layer).write_text(layer.fingerprint, encoding="utf-8")
 
 
-def _stamp(folder: Path, layer: Layer) -> Path:
-    return folder / f"installed-{layer.name}"
-
-
-def _installed(folder: Path, layer: Layer) -> bool:
-    stamp = _stamp(folder, layer)
-    return stamp.exists() and stamp.read_text(encoding="utf-8") == layer.fingerprint
-
-
-def _outdated(folder: Path, layers: Sequence[Layer]) -> bool:
-    if not folder.exists():
-        return False
-    if not _runs(interpreter(folder)):
-        return True
-    return any(
-        layer.foundation and _stamp(folder, layer).exists() and not _installed(folder, layer) for layer in layers
-    )
+def clear(folder: Path) -> None:
+    """Removes a folder and all in it, its state file last, so that it stays known as ours until it is gone. What a
+    killed run had started may still be writing there for some seconds."""
+    deadline = time.monotonic() + 30
+    while folder.exists():
+        try:
+            for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith(NAME)):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            folder.rmdir()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise InstallError(
+                    f"{folder} cannot be removed ({error.strerror}).",
+                    "Close Blender and other programs that use it, and start the same command again.",
+                ) from None
+            time.sleep(0.5)
 
 
 def _runs(python: Path) -> bool:
-    """Whether the interpreter starts and has pip: an interrupted `venv`, a moved folder or a removed Python fail."""
+    """Whether the interpreter starts and has pip: a moved folder or a removed Python fail."""
+    command = [str(python), "-m", "pip", "--version"]
     try:
-        return subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True, timeout=60).returncode == 0
+        answer = subprocess.run(
+            command, capture_output=True, timeout=60, env=clean_environment(), creationflags=NO_WINDOW
+        )
+        return answer.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-def _check_space(folder: Path, needs_gb: float) -> None:
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < needs_gb:
-        raise InstallError(
-            f"{folder} has {free:.1f} GB free; about {needs_gb:.1f} GB are needed.",
-            "Free some space and start the same command again.",
-        )
-
-
-def _make_empty(folder: Path, base: Path) -> None:
-    answer = subprocess.run([str(base), "-m", "venv", str(folder)], capture_output=True, text=True)
-    if answer.returncode == 0:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    said = (answer.stdout + answer.stderr).strip()
-    if "ensurepip" in said:
-        raise InstallError(
-            f"{base} cannot make virtual environments.",
-            "On Debian and Ubuntu install its venv package (apt install python3-venv) and start the command again.",
-        )
-    raise InstallError(f"The virtual environment {folder} could not be made.", said.splitlines()[-1] if said else "")
+def _run_uv(command: Sequence[str], wheels: Path | None, on_line: Callable[[str], None]) -> int:
+    """uv knows nothing of pip's settings, so the wheels' folder is said in its own."""
+    offline = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels)} if wheels else {}
+    answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **offline})
+    on_line(answer.stdout + answer.stderr)
+    return answer.returncode

@@ -1,15 +1,23 @@
-"""Runs pip: its talk goes to a log, large downloads and failures become sentences."""
+"""Runs pip: its talk goes to a log, what it does becomes progress, and its failures become sentences."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .children import run_module
 from .failures import InstallError
+from .packages import site_packages
+from .reports import MB, Report
 
-_LARGE = re.compile(r"Downloading (\S+) \(([\d.]+ [MG]B)\)")
+NO_MATCH = "No matching distribution found"
+_NO_SPACE = ("No space left on device", "Errno 28", "WinError 112", "Disk quota exceeded")
+_PROXY = ("ProxyError", "Cannot connect to proxy", "Tunnel connection failed", "407 Proxy Authentication")
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError")
+_WRONG_BYTES = ("DO NOT MATCH THE HASHES", "HashMismatch", "BadZipFile", "is not a valid wheel", "has an invalid wheel")
+_NOT_ALLOWED = ("Permission denied", "Read-only file system", "WinError 5]", "Access is denied")
 _NO_NETWORK = (
     "Failed to establish a new connection",
     "Temporary failure in name resolution",
@@ -18,47 +26,149 @@ _NO_NETWORK = (
     "NameResolutionError",
     "ConnectTimeoutError",
     "ReadTimeoutError",
+    "IncompleteRead",
+    "Connection broken",
     "Network is unreachable",
-    "ProxyError",
 )
-_NO_SPACE = ("No space left on device", "Errno 28", "WinError 112", "Disk quota exceeded")
-NO_MATCH = "No matching distribution found"
 
 
-def pip_install(python: Path, arguments: Sequence[str], log: Path) -> None:
-    """`python -m pip install ...` with everything it says appended to `log`; InstallError when it fails."""
-    options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
-    command = [str(python), "-m", "pip", "install", *options, *arguments]
-    talk = []
-    with log.open("a", encoding="utf-8") as file:
-        file.write("\n$ " + " ".join(command) + "\n")
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
-        ) as process:
-            assert process.stdout
-            for line in process.stdout:
-                file.write(line)
-                talk.append(line)
-                large = _LARGE.search(line)
-                if large:
-                    print(f"    downloading {large[1].rpartition('/')[2]}, {large[2]}", flush=True)
-    if process.returncode:
-        raise pip_failure("".join(talk), log)
+@dataclass
+class Pip:
+    """pip within one environment. work: keeps the log, and the downloads, so that a killed run need not fetch them
+    again; wheels: a folder to install from instead of any index."""
+
+    environment: Path
+    python: Path
+    work: Path
+    report: Report
+    wheels: Path | None = None
+
+    def install(self, arguments: Sequence[str], download_mb: int = 0) -> None:
+        """`pip install arguments`; InstallError when it fails. download_mb: what is expected."""
+        options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
+        if self.wheels:
+            options += ["--no-index", "--find-links", str(self.wheels)]
+        self._run(["pip", "install", *options, *arguments], download_mb)
+
+    def fetch(self, arguments: Sequence[str], folder: Path, download_mb: int = 0) -> None:
+        """`pip download arguments` into a folder to install from later."""
+        options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
+        self._run(["pip", "download", *options, "--dest", str(folder), *arguments], download_mb)
+
+    def _run(self, command: list[str], download_mb: int) -> None:
+        scratch = self.work / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        surroundings = {"PIP_CACHE_DIR": str(self.work / "downloads")}
+        surroundings |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+        watch = _Watch(scratch, site_packages(self.environment), download_mb, self.report)
+        with (self.work / "install.log").open("a", encoding="utf-8") as log:
+            log.write("\n$ " + " ".join(command) + "\n")
+
+            def on_line(line: str) -> None:
+                log.write(line)
+                log.flush()  # the add-on shows it, and after a kill it is all there is
+                watch.hear(line)
+
+            code = run_module(self.python, command, on_line, watch.look, surroundings)
+        if code:
+            raise pip_failure("".join(watch.talk), self.work / "install.log", self.wheels)
 
 
-def pip_failure(talk: str, log: Path) -> InstallError:
+@dataclass
+class _Watch:
+    """Tells progress from pip's words and from the files that it makes, alike for every version of pip."""
+
+    scratch: Path
+    site: Path
+    download_mb: int
+    report: Report
+    talk: list[str] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
+
+    def hear(self, line: str) -> None:
+        self.talk.append(line)
+        if line.startswith("Installing collected packages: "):
+            self.packages = [name.strip() for name in line.partition(": ")[2].split(",")]
+            self.report.stage("unpack", f"Unpacking {len(self.packages)} packages")
+        fetching = re.match(r"\s*Downloading (\S+) \(([\d.]+ [MG]B)\)", line)
+        if fetching:
+            self.report.note(f"  downloading {fetching[1].rpartition('/')[2]}, {fetching[2]}")
+
+    def look(self) -> None:
+        if not self.packages:
+            done = _bytes_in(self.scratch)
+            total = max(done, self.download_mb * MB) if self.download_mb else 0
+            self.report.progress("download", done, total, "Downloading")
+            return
+        there = {folder.name.partition("-")[0].lower().replace("_", "-") for folder in self.site.glob("*.dist-info")}
+        done = sum(re.sub(r"[-_.]+", "-", name).lower() in there for name in self.packages)
+        self.report.progress("unpack", done, len(self.packages), "Unpacking")
+
+
+def _bytes_in(scratch: Path) -> int:
+    """Of what pip has fetched in this run: it keeps each file in a folder of its own until all are installed."""
+    total = 0
+    for file in scratch.glob("pip-unpack-*/*"):
+        try:
+            total += file.stat().st_size
+        except OSError:
+            continue  # just moved away by pip
+    return total
+
+
+def pip_failure(talk: str, log: Path, wheels: Path | None = None) -> InstallError:
     """What pip's last words mean to a person."""
-    if any(sign in talk for sign in _NO_SPACE):
-        return InstallError("The disk is full.", f"Free some gigabytes and start the same command again; see {log}.")
-    if any(sign in talk for sign in _NO_NETWORK) and "Successfully installed" not in talk:
+    for signs, make in _MEANINGS:
+        if any(sign in talk for sign in signs) and "Successfully installed" not in talk:
+            return make(log)
+    missing = re.search(rf"{NO_MATCH} for (\S+)", talk)
+    if missing and wheels:
         return InstallError(
-            "The package index cannot be reached.",
-            f"Check the network connection or pip's proxy settings and start the same command again; see {log}.",
+            f"{NO_MATCH} for {missing[1]} in {wheels}.",
+            f"Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
         )
-    missing = re.search(r"No matching distribution found for (\S+)", talk)
     if missing:
         return InstallError(
             f"{NO_MATCH} for {missing[1]}: there is no build of it for this Python and machine.",
             f"Start the command with Python 3.11, 3.12 or 3.13; see {log}.",
         )
     return InstallError("pip could not install what is needed.", f"The reason is at the end of {log}.")
+
+
+def _means(message: str, hint: str) -> Callable[[Path], InstallError]:
+    return lambda log: InstallError(message, f"{hint}; see {log}.")
+
+
+_MEANINGS: Sequence[tuple[Sequence[str], Callable[[Path], InstallError]]] = (
+    (_NO_SPACE, _means("The disk is full.", "Free some gigabytes and start the same command again")),
+    (
+        _PROXY,
+        _means(
+            "The proxy does not let us through to the package index.",
+            "Check HTTPS_PROXY (user name and password too) or pip's proxy setting and start the same command again",
+        ),
+    ),
+    (
+        _UNTRUSTED,
+        _means(
+            "The package index could not prove who it is: its certificate is not trusted here.",
+            "Behind a proxy that reads along, let PIP_CERT name your organisation's certificate file; "
+            "else check the computer's clock",
+        ),
+    ),
+    (
+        _NO_NETWORK,
+        _means(
+            "The package index cannot be reached.",
+            "Check the network connection and start the same command again, or install from a folder with --wheels",
+        ),
+    ),
+    (
+        _WRONG_BYTES,
+        _means(
+            "A downloaded package is not the one that it should be.",
+            "Start the same command again; if it comes back, a proxy, mirror or the wheels' folder holds a wrong file",
+        ),
+    ),
+    (_NOT_ALLOWED, _means("A file could not be written.", "Close Blender and other programs that use the backend")),
+)

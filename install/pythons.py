@@ -1,31 +1,158 @@
-"""Finds the Python interpreters of this machine."""
+"""Finds the Python interpreters of this machine and asks each what it can do."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from .children import NO_WINDOW, clean_environment
+from .failures import InstallError
+from .machine import one_name
+
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-_ASK = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
+SUPPORTED = ("3.13", "3.12", "3.11", "3.14")  # that torch has builds for, best supported first
+OLDEST_GLIBC = (2, 28)  # of torch's and others' wheels
+
+_ASK = """
+import importlib.util, json, os, platform, struct, sys, sysconfig
+def has(name):
+    try:
+        __import__(name)
+        return True
+    except ImportError:
+        return False
+print(json.dumps({
+    "version": "%d.%d" % sys.version_info[:2],
+    "executable": sys.executable,
+    "arch": platform.machine(),
+    "bits": 8 * struct.calcsize("P"),
+    "makes_environments": has("venv") and has("ensurepip"),
+    "ssl": has("ssl"),
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "libc": list(platform.libc_ver()),
+    "system": os.uname().version if hasattr(os, "uname") else "",
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Python:
+    """What an interpreter says of itself. version: 'major.minor'; arch: of machine.one_name; libc: (name, version);
+    system: the kernel's own words."""
+
+    version: str
+    executable: Path
+    arch: str
+    bits: int
+    makes_environments: bool
+    ssl: bool
+    free_threaded: bool
+    libc: tuple[str, str]
+    system: str
+
+    def unfit(self) -> str:
+        """Why it cannot be the backend's, as the end of a sentence that begins with its path; "" when it can."""
+        reasons = {
+            "cannot make secure connections: its ssl module is missing": not self.ssl,
+            "is a 32-bit Python": self.bits != 64,
+            "is a free-threaded build, which the backend's packages are not made for": self.free_threaded,
+            "is for Intel processors, and this Mac has Apple silicon": self.arch == "x86_64" and "ARM64" in self.system,
+            "is for a system without glibc 2.28 or newer, which torch needs": not self._glibc_fits(),
+        }
+        return next((reason for reason, is_so in reasons.items() if is_so), "")
+
+    def _glibc_fits(self) -> bool:
+        if not sys.platform.startswith("linux"):
+            return True
+        name, version = self.libc
+        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+        return name == "glibc" and numbers >= OLDEST_GLIBC
+
+
+def backend_base() -> Python:
+    """The Python to make the backend's environment from; InstallError says what is wrong with each that was found.
+
+    The one that runs us comes first, as the user's choice, unless it is Blender's own: an update of Blender may move
+    that one away. One that cannot make environments will do where uv is there to make them.
+    """
+    reasons = []
+    for python in _found():
+        unfit = python.unfit()
+        if not unfit and not (python.makes_environments or uv()):
+            unfit = "cannot make virtual environments: its venv or ensurepip module is missing"
+        if not unfit:
+            return python
+        reasons.append(f"{python.executable} (Python {python.version}) {unfit}.")
+    raise InstallError(" ".join(["No usable Python was found.", *reasons]), _next_step(" ".join(reasons)))
 
 
 def find_python(version: str) -> Path | None:
     """The interpreter of this 'major.minor' version: this one, from PATH, from Windows' launcher, pyenv or uv."""
     if version == RUNNING:
         return Path(sys.executable)
+    found = _find(version)
+    return found.executable if found else None
+
+
+def probe(command: list[str]) -> Python | None:
+    """What the interpreter says, or None when it does not start: being on PATH proves nothing, a version manager's
+    stand-in may refuse to run."""
+    try:
+        answer = subprocess.run(
+            [*command, "-c", _ASK],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=clean_environment(),
+            creationflags=NO_WINDOW,
+        )
+        said = json.loads(answer.stdout)
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+    said |= {"executable": Path(said["executable"]), "arch": one_name(said["arch"]), "libc": tuple(said["libc"])}
+    return Python(**said)
+
+
+def uv() -> str | None:
+    return shutil.which("uv")
+
+
+def _found() -> Iterator[Python]:
+    """All that may do, in the order of their fitness; each version once, and the running one as itself."""
+    own = probe([sys.executable])
+    blenders = own is not None and _is_blenders(Path(sys.base_prefix))
+    if own and own.version in SUPPORTED and not blenders:
+        yield own
+    for version in SUPPORTED:
+        found = _find(version)
+        if found and not (own and found.executable == own.executable):
+            yield found
+    if own and own.version in SUPPORTED and blenders:
+        yield own
+
+
+def _is_blenders(prefix: Path) -> bool:
+    """Blender keeps its Python in <blender>/4.2/python, on a Mac in Contents/Resources/4.2/python."""
+    return prefix.name == "python" and bool(re.fullmatch(r"\d+\.\d+", prefix.parent.name))
+
+
+def _find(version: str) -> Python | None:
     for command in _candidates(version):
-        found = _ask(command, version)
-        if found:
+        found = probe(command)
+        if found and found.version == version:
             return found
     return None
 
 
 def _candidates(version: str) -> Iterator[list[str]]:
-    """Commands that may start it. Being on PATH proves nothing: a version manager's stand-in may refuse to run."""
+    """Commands that may start it."""
     for name in (f"python{version}", "python3", "python"):
         if shutil.which(name):
             yield [name]
@@ -34,19 +161,20 @@ def _candidates(version: str) -> Iterator[list[str]]:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for folder in sorted(pyenv.glob(f"{version}.*"), reverse=True):
         yield [str(folder / "bin" / "python")]
-    uv = shutil.which("uv")
-    if uv:
-        answer = subprocess.run([uv, "python", "find", version], capture_output=True, text=True)
+    program = uv()
+    if program:
+        answer = subprocess.run([program, "python", "find", version], capture_output=True, text=True)
         if answer.returncode == 0:
             yield [answer.stdout.strip()]
 
 
-def _ask(command: list[str], version: str) -> Path | None:
-    try:
-        answer = subprocess.run([*command, "-c", _ASK], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = answer.stdout.split("\n")
-    if answer.returncode == 0 and lines[0].strip() == version:
-        return Path(lines[1].strip())
-    return None
+def _next_step(reasons: str) -> str:
+    if "virtual environments" in reasons:
+        version = re.search(r"Python (\d\.\d+)\) cannot make virtual", reasons)
+        package = f"python{version[1]}-venv" if version else "python3-venv"
+        return f"On Debian and Ubuntu: sudo apt install {package}. Or install uv. Then start the command again."
+    if "Intel" in reasons or "32-bit" in reasons:
+        return (
+            "Install the 64-bit Python 3.13 for this machine's processor from python.org and start the command again."
+        )
+    return f"Install Python {SUPPORTED[0]} from python.org or your package manager and start the command again."

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .backend import TEST_REQUIREMENTS, make_backend
+from .backend import TEST_REQUIREMENTS, Backend
 from .blender import BPY, make_bpy
-from .environments import ROOT
 from .failures import InstallError
+from .places import ROOT
 from .pythons import find_python
 
 MINUTES = 60
@@ -41,7 +41,7 @@ class Count:
 def run_all() -> int:
     """0 when every test of every suite passed. The last line counts them: 'N passed, N failed'."""
     print("Backend environment", flush=True)
-    python = make_backend(for_tests=True)
+    python = Backend().make(for_tests=True)
     results = {
         "style (ruff)": _run_ruff(python),
         "unit and agreement": _run_pytest(python, ["tests", f"--ignore={BLENDER_TESTS}"], UNIT_LIMIT, {}),

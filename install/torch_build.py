@@ -1,81 +1,125 @@
-"""Which build of torch fits this machine, so that a machine without an NVIDIA GPU never downloads CUDA."""
+"""Which build of torch fits a machine, so that one without an NVIDIA GPU never downloads CUDA."""
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from .failures import InstallError
+from .machine import Machine, Nvidia
+from .places import ROOT
 
 TORCH = "2.13.0"
 BUILDS = "https://download.pytorch.org/whl/"
-CUDA, ROCM = "cu130", "rocm7.2"  # the builds that torch 2.13.0 was published with
+LOCKS = ROOT / "install" / "locks"
 
-
-@dataclass(frozen=True)
-class Machine:
-    """What the choice depends on. system and arch as `platform` names them, lower case."""
-
-    system: str
-    arch: str
-    nvidia: bool = False
-    rocm: bool = False
+# What NVIDIA and torch ask for. CUDA 13 knows GPUs from Turing (7.5) on, CUDA 12.6 those from Maxwell (5.0) to Hopper.
+CUDA_13_DRIVER, CUDA_13_OLDEST = (580,), (7, 5)
+CUDA_12_DRIVER, CUDA_12_OLDEST, CUDA_12_NEWEST = (525, 60), (5, 0), (9, 0)
+OLDEST_MACOS = (14,)
 
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """`requirement` is looked for where pip is set up to look, then at `index_url` if that finds nothing."""
+    """name: for --build; requirement: looked for where pip is set up to look, then at `index_url` if that finds none.
+    lock: a file of ours with its hashes, and those of its company; without one, pip checks the hash that the index
+    gives. download_mb, disk_mb: with torch's own dependencies. note: what the user should know of the choice."""
 
+    name: str
     title: str
     requirement: str
     index_url: str | None
+    lock: str | None
     download_mb: int
+    disk_mb: int
+    note: str = ""
 
     def pip_attempts(self) -> list[list[str]]:
         """pip arguments to try in turn: a mirror or wheel folder that the user set up wins over the public index."""
-        attempts = [[self.requirement]]
-        if self.index_url:
-            attempts.append([self.requirement, "--index-url", self.index_url])
-        return attempts
+        wanted = [self.requirement]
+        if self.lock:
+            wanted = ["--no-deps", "--require-hashes", "-r", str(LOCKS / self.lock)]
+        return [wanted, [*wanted, "--index-url", self.index_url]] if self.index_url else [wanted]
 
 
-def choose_build(machine: Machine) -> TorchBuild:
-    """PyPI holds the CUDA build for Linux and the Metal build for Apple; the others have indexes of their own."""
-    system, arch = machine.system, machine.arch
-    if system == "darwin":
-        if arch != "arm64":
+def _special(name: str, title: str, local: str, lock: str | None, download_mb: int, disk_mb: int) -> TorchBuild:
+    """One of those that torch's makers keep at an index of their own."""
+    return TorchBuild(name, title, f"torch=={TORCH}+{local}", BUILDS + local, lock, download_mb, disk_mb)
+
+
+def _from_pypi(name: str, title: str, download_mb: int, disk_mb: int) -> TorchBuild:
+    return TorchBuild(name, title, f"torch=={TORCH}", None, "torch.txt", download_mb, disk_mb)
+
+
+CPU = _special("cpu", "CPU build", "cpu", "torch-cpu.txt", 192, 850)
+CPU_WINDOWS = _from_pypi("cpu", "CPU build", 122, 600)
+CUDA_13 = _from_pypi("cuda13", "NVIDIA build (CUDA 13)", 2730, 6500)
+CUDA_13_WINDOWS = _special("cuda13", "NVIDIA build (CUDA 13)", "cu130", None, 1900, 4500)
+CUDA_12 = _special("cuda12", "NVIDIA build (CUDA 12.6)", "cu126", None, 3000, 6500)
+ROCM = _special("rocm", "AMD ROCm build", "rocm7.2", None, 4500, 16000)
+APPLE = _from_pypi("apple", "Apple GPU build", 111, 550)
+
+NAMES = ("cpu", "cuda13", "cuda12", "rocm", "apple")
+
+
+def choose_build(machine: Machine, wanted: str | None = None) -> TorchBuild:
+    """wanted: a name of NAMES; by what the machine has when left out. InstallError where there is no such build."""
+    builds = _builds(machine)
+    if wanted:
+        if wanted not in builds:
             raise InstallError(
-                "There is no current build of torch for Macs with an Intel processor.",
-                "Use a Mac with Apple silicon, or Linux or Windows.",
+                f"There is no {wanted} build of torch for {machine.system} on {machine.arch}.",
+                f"Choose one of: {', '.join(builds)}.",
             )
-        return TorchBuild("Apple GPU build", f"torch=={TORCH}", None, 90)
-    if system not in ("linux", "windows") or arch not in ("x86_64", "arm64"):
-        raise InstallError(f"There is no build of torch for {system} on {arch}.", "Use 64-bit Linux, Windows or macOS.")
+        return builds[wanted]
+    if "apple" in builds:
+        return builds["apple"]
     if machine.nvidia:
-        if system == "linux":
-            return TorchBuild("NVIDIA build", f"torch=={TORCH}", None, 2600)
-        return _special("NVIDIA build", CUDA, 1900)
-    if machine.rocm and system == "linux" and arch == "x86_64":
-        return _special("AMD ROCm build", ROCM, 4000)
-    return _special("CPU build", "cpu", 200)
+        return _for_nvidia(machine.nvidia, builds)
+    return builds["rocm"] if machine.rocm and "rocm" in builds else builds["cpu"]
 
 
-def _special(title: str, name: str, download_mb: int) -> TorchBuild:
-    return TorchBuild(title, f"torch=={TORCH}+{name}", BUILDS + name, download_mb)
-
-
-def this_machine(environ: Mapping[str, str] = os.environ) -> Machine:
-    """Looks for the drivers' own tools and device files; starts nothing."""
-    arch = platform.machine().lower()
-    driver = Path("/proc/driver/nvidia/version")
-    windows_tool = Path(environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvidia-smi.exe"
-    return Machine(
-        system=platform.system().lower(),
-        arch={"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}.get(arch, arch),
-        nvidia=driver.exists() or windows_tool.exists() or bool(shutil.which("nvidia-smi")),
-        rocm=Path("/dev/kfd").exists() and bool(shutil.which("rocminfo") or Path("/opt/rocm").exists()),
+def _builds(machine: Machine) -> dict[str, TorchBuild]:
+    """By name, those that there are for this system and arch. PyPI has the CUDA 13 build for Linux, the CPU build for
+    Windows and the Metal build for Apple."""
+    system, arch = machine.system, machine.arch
+    if system == "darwin" and arch == "arm64" and (machine.macos or OLDEST_MACOS) < OLDEST_MACOS:
+        raise InstallError("torch needs macOS 14 or newer.", "Update macOS and start the installation again.")
+    if system == "darwin" and arch == "arm64":
+        return {"apple": APPLE}
+    if system == "darwin":
+        raise InstallError(
+            "There is no current build of torch for Macs with an Intel processor.",
+            "Use a Mac with Apple silicon, or Linux or Windows.",
+        )
+    if system == "windows" and arch == "x86_64":
+        return {"cpu": CPU_WINDOWS, "cuda13": CUDA_13_WINDOWS, "cuda12": CUDA_12}
+    if system == "linux" and arch == "x86_64":
+        return {"cpu": CPU, "cuda13": CUDA_13, "cuda12": CUDA_12, "rocm": ROCM}
+    if system == "linux" and arch == "arm64":
+        return {"cpu": CPU, "cuda13": CUDA_13}
+    raise InstallError(
+        f"There is no build of torch for {system} on {arch}.",
+        "Use 64-bit Linux, Windows on x86-64 (with a Python for it), or a Mac with Apple silicon.",
     )
+
+
+def _for_nvidia(nvidia: Nvidia, builds: dict[str, TorchBuild]) -> TorchBuild:
+    """The newest CUDA that both the driver and the GPU know, else the processor, with the reason as its note."""
+    driver, capability = nvidia.driver, nvidia.capability
+    if driver is None:
+        return replace(builds["cpu"], note="The NVIDIA driver does not answer, so the GPU cannot be used. " + _UPDATE)
+    if driver >= CUDA_13_DRIVER and (capability is None or capability >= CUDA_13_OLDEST):
+        return builds["cuda13"]
+    if "cuda12" in builds and driver >= CUDA_12_DRIVER and _known_to_12(capability):
+        return builds["cuda12"]
+    version = ".".join(map(str, driver))
+    if capability is not None and capability < CUDA_12_OLDEST:
+        return replace(builds["cpu"], note="This NVIDIA GPU is too old for torch, so the processor will do the work.")
+    return replace(builds["cpu"], note=f"The NVIDIA driver {version} is too old for this GPU's build. {_UPDATE}")
+
+
+_UPDATE = "Install NVIDIA's driver 580 or newer and start the installation again; until then the processor is used."
+
+
+def _known_to_12(capability: tuple[int, ...] | None) -> bool:
+    return capability is None or CUDA_12_OLDEST <= capability <= CUDA_12_NEWEST

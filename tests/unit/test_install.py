@@ -1,7 +1,8 @@
-"""The installer's decisions, without installing anything."""
+"""The installer's places, words and commands, without installing anything."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,53 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from install import blender, environments, pythons, suites
+from install import blender, suites
 from install.commands import main
 from install.demo import _reason
-from install.environments import Layer, interpreter, make_environment
 from install.failures import InstallError
 from install.pip import pip_failure
-from install.torch_build import CUDA, TORCH, Machine, choose_build, this_machine
-
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-
-
-@pytest.mark.parametrize(
-    ("machine", "requirement", "index"),
-    [
-        (Machine("linux", "x86_64"), f"torch=={TORCH}+cpu", CPU_INDEX),
-        (Machine("linux", "arm64"), f"torch=={TORCH}+cpu", CPU_INDEX),
-        (Machine("windows", "x86_64"), f"torch=={TORCH}+cpu", CPU_INDEX),
-        (Machine("linux", "x86_64", nvidia=True), f"torch=={TORCH}", None),
-        (Machine("windows", "x86_64", nvidia=True), f"torch=={TORCH}+{CUDA}", CPU_INDEX.replace("cpu", CUDA)),
-        (Machine("linux", "x86_64", rocm=True), f"torch=={TORCH}+rocm7.2", CPU_INDEX.replace("cpu", "rocm7.2")),
-        (Machine("windows", "x86_64", rocm=True), f"torch=={TORCH}+cpu", CPU_INDEX),
-        (Machine("linux", "x86_64", nvidia=True, rocm=True), f"torch=={TORCH}", None),
-        (Machine("darwin", "arm64"), f"torch=={TORCH}", None),
-    ],
-)
-def test_each_machine_gets_its_build_of_torch(machine, requirement, index):
-    build = choose_build(machine)
-    assert (build.requirement, build.index_url) == (requirement, index)
-
-
-@pytest.mark.parametrize(
-    "machine", [Machine("darwin", "x86_64"), Machine("linux", "i686"), Machine("freebsd", "x86_64")]
-)
-def test_a_machine_without_a_build_is_told(machine):
-    with pytest.raises(InstallError, match="no .*build of torch"):
-        choose_build(machine)
-
-
-def test_what_pip_is_set_up_with_comes_before_the_public_index():
-    attempts = choose_build(Machine("linux", "x86_64")).pip_attempts()
-    assert attempts == [[f"torch=={TORCH}+cpu"], [f"torch=={TORCH}+cpu", "--index-url", CPU_INDEX]]
-
-
-def test_processors_are_named_alike_everywhere(monkeypatch):
-    for said, meant in (("AMD64", "x86_64"), ("aarch64", "arm64"), ("arm64", "arm64"), ("x86_64", "x86_64")):
-        monkeypatch.setattr("platform.machine", lambda said=said: said)
-        assert this_machine({}).arch == meant
+from install.places import ROOT, data_folder, environment_folder, interpreter, work_folder
+from install.reports import Report
 
 
 def test_a_virtual_environment_s_python_on_windows_and_elsewhere():
@@ -63,90 +24,43 @@ def test_a_virtual_environment_s_python_on_windows_and_elsewhere():
     assert interpreter(Path("v"), windows=False) == Path("v/bin/python")
 
 
-@pytest.fixture
-def pip_runs(monkeypatch):
-    """What would have been installed; environments are made without pip's work."""
-    runs: list[list[str]] = []
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+@pytest.mark.parametrize(
+    "chosen", [{}, {"MOTIONCLONE_DATA": "~/x"}, {"XDG_DATA_HOME": "/xdg", "LOCALAPPDATA": "/local"}]
+)
+def test_the_data_folder_is_the_backend_s(monkeypatch, platform, chosen):
+    from backend.wire import folders
 
-    def make_empty(folder: Path, base: Path) -> None:
-        interpreter(folder).parent.mkdir(parents=True)
-        interpreter(folder).touch()
-
-    monkeypatch.setattr(environments, "pip_install", lambda python, arguments, log: runs.append(list(arguments)))
-    monkeypatch.setattr(environments, "_make_empty", make_empty)
-    monkeypatch.setattr(environments, "_runs", lambda python: python.exists())
-    return runs
-
-
-def layers(tmp_path: Path, torch: str = "torch==1", rest: str = "x==1") -> list[Layer]:
-    file = tmp_path / "requirements.txt"
-    file.write_text(rest)
-    return [Layer("torch", "torch", [[torch]], foundation=True), Layer("rest", "rest", [["-r", str(file)]], [file])]
+    for name in ("MOTIONCLONE_DATA", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.platform", platform)
+    assert data_folder() == folders.data_folder()
 
 
-def test_what_is_installed_is_not_installed_again(tmp_path, pip_runs):
-    for _ in range(2):
-        make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    assert [run[0] for run in pip_runs] == ["torch==1", "-r"]
+def test_a_checkout_keeps_its_environment_and_an_extension_puts_it_among_the_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOTIONCLONE_DATA", str(tmp_path / "data"))
+    assert environment_folder() == ROOT / ".venv"
+    monkeypatch.setattr("install.places.ROOT", tmp_path / "extension")
+    assert environment_folder() == tmp_path / "data" / "venv"
+    assert environment_folder("~/x") == Path.home() / "x"
+    assert work_folder(Path("a/venv")) == Path("a/venv-work")
 
 
-def test_changed_requirements_install_only_their_own_layer(tmp_path, pip_runs):
-    make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    del pip_runs[:]
-    make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path, rest="x==2"), 0)
-    assert [run[0] for run in pip_runs] == ["-r"]
-
-
-def test_another_build_of_torch_makes_the_environment_anew(tmp_path, pip_runs):
-    make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    (tmp_path / "v" / "left over").touch()
-    del pip_runs[:]
-    make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path, torch="torch==1+cu"), 0)
-    assert [run[0] for run in pip_runs] == ["torch==1+cu", "-r"]
-    assert not (tmp_path / "v" / "left over").exists()
-
-
-def test_a_broken_install_goes_on_where_it_stopped(tmp_path, pip_runs, monkeypatch):
-    working = environments.pip_install
-
-    def breaks(python, arguments, log):
-        if arguments[0] == "-r":
-            raise InstallError("The disk is full.")
-        working(python, arguments, log)
-
-    monkeypatch.setattr(environments, "pip_install", breaks)
-    with pytest.raises(InstallError):
-        make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    monkeypatch.setattr(environments, "pip_install", working)
-    make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    assert [run[0] for run in pip_runs] == ["torch==1", "-r"]
-
-
-def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path, pip_runs):
-    python = make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    python.unlink()
-    make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 0)
-    assert python.exists() and len(pip_runs) == 4
-
-
-def test_the_next_index_is_tried_only_when_no_such_build_is_found(tmp_path, pip_runs, monkeypatch):
-    tried = []
-
-    def fails(python, arguments, log):
-        tried.append(arguments)
-        raise InstallError("No matching distribution found for torch" if len(tried) == 1 else "The disk is full.")
-
-    monkeypatch.setattr(environments, "pip_install", fails)
-    torch = Layer("torch", "torch", [["a"], ["b"], ["c"]])
-    with pytest.raises(InstallError, match="disk"):
-        make_environment(tmp_path / "v", Path(sys.executable), [torch], 0)
-    assert tried == [["a"], ["b"]]
-
-
-def test_too_little_space_is_said_before_anything_is_made(tmp_path, pip_runs):
-    with pytest.raises(InstallError, match="GB are needed"):
-        make_environment(tmp_path / "v", Path(sys.executable), layers(tmp_path), 1e9)
-    assert not (tmp_path / "v").exists() and not pip_runs
+def test_progress_is_a_json_line_each_for_the_add_on_and_words_for_a_person(capsys):
+    for as_json in (True, False):
+        report = Report(as_json)
+        report.plan("torch", "/where", 1.5, 3)
+        report.stage("download", "torch")
+        report.progress("download", 5, 10, "Downloading")
+        report.progress("download", 5, 10, "Downloading")
+        report.failed("The disk is full.", "Free some.")
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines() if line.startswith("{")]
+    assert [line["kind"] for line in lines] == ["plan", "progress", "progress", "failed"]
+    assert lines[0]["download_bytes"] == 1_500_000 and (lines[2]["done"], lines[2]["total"]) == (5, 10)
+    assert said.err == "\nThe disk is full.\nFree some.\n"
 
 
 @pytest.mark.parametrize(
@@ -158,6 +72,10 @@ def test_too_little_space_is_said_before_anything_is_made(tmp_path, pip_runs):
             "reached",
         ),
         ("ERROR: No matching distribution found for torch==2.13.0", "no build of it"),
+        ("ERROR: HTTPSConnectionPool: ProxyError('Cannot connect to proxy.', OSError('407'))", "proxy"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "certificate"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'x'", "written"),
         ("error: something else", "could not install"),
     ],
 )
@@ -166,24 +84,9 @@ def test_pip_s_failures_become_sentences_that_name_the_log(talk, said):
     assert said in error.message and "install.log" in error.hint
 
 
-def test_the_running_python_is_found_and_an_unknown_one_is_not():
-    assert pythons.find_python(pythons.RUNNING) == Path(sys.executable)
-    assert pythons.find_python("2.99") is None
-
-
-@pytest.mark.skipif(os.name != "posix", reason="the stand-ins are shell scripts")
-def test_a_stand_in_on_the_path_that_refuses_to_run_is_no_python(tmp_path, monkeypatch):
-    for name in ("python9.9", "python3", "python"):
-        (tmp_path / name).write_text("#!/bin/sh\nexit 127\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
-    assert pythons.find_python("9.9") is None
-    behind = tmp_path / "pyenv" / "versions" / "9.9.1" / "bin"
-    behind.mkdir(parents=True)
-    (behind / "python").write_text("#!/bin/sh\necho 9.9\necho /somewhere/python9.9\n")
-    (behind / "python").chmod(0o755)
-    assert pythons.find_python("9.9") == Path("/somewhere/python9.9")
+def test_a_wheel_that_the_folder_lacks_names_the_folder():
+    error = pip_failure("ERROR: No matching distribution found for torch==2", Path("install.log"), Path("my wheels"))
+    assert "my wheels" in error.message and "install wheels" in error.hint
 
 
 def stand_in(path: Path, says: str) -> Path:
@@ -251,13 +154,10 @@ def test_usage_errors_exit_with_2_and_python_without_an_environment_with_1(tmp_p
     with pytest.raises(SystemExit) as stopped:
         main(["dmeo"])
     assert stopped.value.code == 2
-    monkeypatch.setattr("install.backend.FOLDER", tmp_path / "none")
-    assert main(["python"]) == 1
+    assert main(["python", "--where", str(tmp_path / "none")]) == 1
     assert "python3 -m install backend" in capsys.readouterr().err
 
 
 def test_the_command_starts_as_a_module_from_the_root():
-    answer = subprocess.run(
-        [sys.executable, "-m", "install", "--help"], cwd=environments.ROOT, capture_output=True, text=True
-    )
+    answer = subprocess.run([sys.executable, "-m", "install", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0 and "demo" in answer.stdout

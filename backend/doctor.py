@@ -1,0 +1,150 @@
+"""What can be wrong within the backend's environment: packages, device, ffmpeg, model entries, a real generation.
+
+The rest of the doctor (install/doctor.py) needs nothing but the standard library and runs this as a child.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import JobError
+
+PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "cv2", "PIL", "imageio_ffmpeg")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """level: what it means to the user; text: a sentence; hint: what to do about it; id: names the kind of it."""
+
+    id: str
+    level: Literal["ok", "warning", "problem"]
+    text: str
+    hint: str = ""
+
+
+def doctor(options: Namespace) -> int:
+    """Prints the findings, as one JSON line or for people. Exit code 1 when one is a problem."""
+    checks = [check_packages, check_device, check_ffmpeg, check_models]
+    findings = [finding for check in checks for finding in _guarded(check)]
+    if options.generate and not any(finding.level == "problem" for finding in findings):
+        findings += _guarded(check_generation)
+    if options.json:
+        print("\n" + json.dumps({"findings": [asdict(finding) for finding in findings]}))
+    else:
+        for finding in findings:
+            print(f"{finding.level:8} {finding.text} {finding.hint}".rstrip())
+    return int(any(finding.level == "problem" for finding in findings))
+
+
+def check_packages() -> Iterator[Finding]:
+    """Each imported for real: a missing system library shows only then."""
+    versions = []
+    for name in PACKAGES:
+        try:
+            module = importlib.import_module(name)
+            versions.append(f"{name} {getattr(module, '__version__', '')}".strip())
+        except Exception as error:  # an import runs foreign code, which fails in any way
+            yield Finding("package-broken", "problem", f"The package {name} cannot be loaded: {_line(error)}", REPAIR)
+    yield Finding("packages", "ok", f"Packages: {', '.join(versions)}.")
+
+
+def check_device() -> Iterator[Finding]:
+    """Computes something on the device that jobs would use."""
+    import torch
+
+    from .models.device import choose_device, described
+
+    device, dtype = choose_device()
+    name, memory = described()
+    size = f", {memory / 1e9:.1f} GB" if memory else ""
+    try:
+        torch.ones(64, 64, device=device, dtype=dtype).matmul(
+            torch.ones(64, 64, device=device, dtype=dtype)
+        ).sum().item()
+    except RuntimeError as error:
+        yield Finding(
+            "device-broken",
+            "problem",
+            f"{name} cannot compute: {_line(error)}",
+            "Update the GPU's driver and install the backend again, so that the build fits it.",
+        )
+        return
+    yield Finding("device", "ok", f"Device: {name} ({device.type}{size}), torch {torch.__version__}.")
+
+
+def check_ffmpeg() -> Iterator[Finding]:
+    import imageio_ffmpeg
+
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        said = subprocess.run([program, "-version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        yield Finding(
+            "ffmpeg-broken", "problem", f"ffmpeg, which reads and writes clips, fails: {_line(error)}", REPAIR
+        )
+        return
+    yield Finding("ffmpeg", "ok", f"ffmpeg: {said.split(' Copyright')[0].removeprefix('ffmpeg version ')}.")
+
+
+def check_models() -> Iterator[Finding]:
+    from .models.entry import read_entries
+
+    entries, problems = read_entries()
+    for problem in problems:
+        yield Finding("model-entry", "warning", problem.message, problem.hint)
+    for entry in entries.values():
+        for path in entry.missing().values():
+            text = f"The model {entry.name} misses its file {path}."
+            yield Finding("model-file", "warning", text, "Put the file there, or correct its path in the entry.")
+    yield Finding("models", "ok", f"Models: {', '.join(sorted(entries))}.")
+
+
+def check_generation() -> Iterator[Finding]:
+    """The demo model, a square that moves, few steps: the whole way from pictures to a clip."""
+    import numpy as np
+
+    from .clips import write_frames
+    from .job import run_job
+    from .progress import Progress
+    from .wire.request import JobRequest, Shot, write_request
+
+    frames = np.full((16, 64, 64, 3), 60, dtype=np.uint8)
+    for number, frame in enumerate(frames):
+        frame[24:40, 2 * number : 2 * number + 16] = (230, 30, 30)
+    with tempfile.TemporaryDirectory(prefix="motionclone-check-", ignore_cleanup_errors=True) as folder:
+        job = Path(folder)
+        write_frames(job / "reference", frames)
+        settings = {"steps": 4, "guided_steps": 2}
+        prompt = "a red cube on green ground under a blue sky"
+        write_request(JobRequest(prompt=prompt, settings=settings, shot=Shot(frames=16, fps=8.0)), job)
+        result = run_job(job, Progress(job))
+        size = Path(job / result["video"]).stat().st_size
+    yield Finding("generation", "ok", f"A short generation worked: a clip of {size:,} bytes.")
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """A check that breaks is a finding, and the others still run."""
+    try:
+        return list(check())
+    except JobError as error:
+        return [Finding(f"{check.__name__}-failed", "problem", error.message, error.hint)]
+    except Exception as error:
+        what = check.__name__.removeprefix("check_")
+        return [Finding(f"{check.__name__}-failed", "problem", f"The check of {what} failed: {_line(error)}", REPAIR)]
+
+
+def _line(error: BaseException) -> str:
+    """Its last line, with its kind where it says little."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
+
+
+REPAIR = "Repair the environment with: python3 -m install backend --repair"

@@ -1,0 +1,186 @@
+"""The doctor's checks that need nothing but the standard library. Each yields findings about one backend."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .backend import LOCK, Backend
+from .failures import InstallError
+from .machine import Machine, this_machine
+from .packages import broken, installed
+from .places import data_folder, interpreter, work_folder
+from .pythons import backend_base, probe
+from .state import is_held, is_ours, read_state
+from .torch_build import LOCKS, choose_build
+
+LEAST_GB, COMFORTABLE_GB = 1.0, 5.0
+LONG_PATH = 120  # characters that leave room for what lies in an environment, within Windows' 260
+
+
+@dataclass(frozen=True)
+class Finding:
+    """id: names the kind of it; text: what is, in a sentence; hint: what to do; fix: the arguments for
+    `python3 -m install` that do it, where it can be done."""
+
+    id: str
+    level: Literal["ok", "warning", "problem"]
+    text: str
+    hint: str = ""
+    fix: tuple[str, ...] = ()
+
+
+def system(backend: Backend) -> Iterator[Finding]:
+    yield Finding("system", "ok", f"System: {platform.platform()}, {os.cpu_count()} processors.")
+    if sys.platform == "win32" and len(str(backend.folder)) > LONG_PATH:
+        yield Finding(
+            "long-path",
+            "warning",
+            f"{backend.folder} is a long path, and Windows may refuse the files in it.",
+            "Allow long paths in Windows, or install with --where to a shorter one.",
+        )
+
+
+def environment(backend: Backend) -> Iterator[Finding]:
+    """Whether it is there, finished, whole and of this version."""
+    folder = backend.folder
+    state = read_state(folder)
+    if is_held(work_folder(folder)):
+        yield Finding("installing", "warning", f"An installation is at work in {folder.parent}.", "Wait for its end.")
+        return
+    if not is_ours(folder):
+        yield Finding(
+            "not-ours",
+            "problem",
+            f"{folder} was not made by MotionClone.",
+            "Remove it if nothing in it is needed, or name another folder with --where.",
+        )
+        return
+    if not folder.exists() or state is None:
+        yield Finding("no-environment", "problem", f"There is no backend environment at {folder}.", fix=("backend",))
+        return
+    if state.installing or not state.python:
+        yield Finding("half-finished", "problem", f"The installation in {folder} was not finished.", fix=("backend",))
+        return
+    if not interpreter(folder).exists() or probe([str(interpreter(folder))]) is None:
+        text = f"The Python of {folder} does not start: it was moved, or the Python it was made from is gone."
+        yield Finding("python-gone", "problem", text, fix=("backend",))
+        return
+    yield from _contents(folder)
+
+
+def _contents(folder: Path) -> Iterator[Finding]:
+    damaged = [package.name for package in broken(folder, deep=False)]
+    if damaged:
+        text = f"Files are missing or cut short in {', '.join(damaged)}."
+        yield Finding("damaged", "problem", text, fix=("backend", "--repair"))
+    else:
+        yield Finding("environment", "ok", f"Environment: {folder}, {len(installed(folder))} packages, whole.")
+    pinned = pins(LOCKS / LOCK)
+    there = {package.name: package.version for package in installed(folder)}
+    other = [f"{name} {there[name]}" for name in pinned if name in there and there[name] not in pinned[name]]
+    if other:
+        text = f"Not of the versions that this MotionClone was tested with: {', '.join(sorted(other))}."
+        yield Finding("other-versions", "warning", text, fix=("backend",))
+
+
+def pins(lock: Path) -> dict[str, set[str]]:
+    """The versions that a lock has of each package: some differ between Pythons."""
+    found: dict[str, set[str]] = {}
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        name, equals, rest = line.partition("==")
+        if equals and not line.startswith((" ", "#")):
+            found.setdefault(name, set()).add(rest.split()[0])
+    return found
+
+
+def device_build(backend: Backend) -> Iterator[Finding]:
+    """Whether the installed torch is the one that this machine should have."""
+    state = read_state(backend.folder)
+    machine = this_machine()
+    try:
+        best = choose_build(machine)
+    except InstallError as error:
+        yield Finding("no-build", "problem", error.message, error.hint)
+        return
+    if best.note:
+        yield Finding("driver", "warning", best.note)
+    elif machine.nvidia and machine.nvidia.driver:
+        yield Finding("driver", "ok", f"NVIDIA driver {'.'.join(map(str, machine.nvidia.driver))}.")
+    if state and state.build and state.build != best.name:
+        text = f"The installed build of torch is {state.build}; this machine can use {best.name}."
+        yield Finding("other-build", "warning", text, fix=("backend",))
+    yield from rocm_rights(machine)
+
+
+def rocm_rights(machine: Machine, device: Path = Path("/dev/kfd")) -> Iterator[Finding]:
+    if machine.rocm and not os.access(device, os.R_OK | os.W_OK):
+        text = f"The AMD GPU cannot be used: {device} may not be opened by this user."
+        yield Finding("rocm-rights", "problem", text, "Run `sudo usermod -aG render,video $USER` and log in again.")
+
+
+def base_python(backend: Backend) -> Iterator[Finding]:
+    """Only where an environment has still to be made."""
+    state = read_state(backend.folder)
+    if state and state.python:
+        return
+    try:
+        base = backend_base()
+        yield Finding("base-python", "ok", f"Python {base.version} at {base.executable} can make the environment.")
+    except InstallError as error:
+        yield Finding("base-python", "problem", error.message, error.hint)
+
+
+def folders(backend: Backend) -> Iterator[Finding]:
+    """Rights and space where jobs, caches and the environment are written."""
+    for name, folder in (("environment", backend.folder), ("data", data_folder())):
+        parent = _nearest(folder)
+        try:
+            with tempfile.TemporaryFile(dir=parent):
+                pass
+        except OSError as error:
+            yield Finding(
+                f"{name}-rights",
+                "problem",
+                f"Nothing can be written in {parent} ({error.strerror}).",
+                "Make the folder writable, or choose another: --where for the environment, MOTIONCLONE_DATA for data.",
+            )
+            continue
+        free = shutil.disk_usage(parent).free / 1e9
+        level = "problem" if free < LEAST_GB else "warning" if free < COMFORTABLE_GB else "ok"
+        hint = "" if level == "ok" else "Free some space: jobs need room for their clips, installations several GB."
+        yield Finding(f"{name}-space", level, f"{free:.1f} GB are free for {folder}.", hint)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself or the first of its parents that there is."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def leftovers(backend: Backend) -> Iterator[Finding]:
+    """Downloads that a broken installation left."""
+    work = work_folder(backend.folder)
+    if is_held(work):
+        return
+    parts = [path for path in (work / "downloads", work / "scratch") if path.exists()]
+    size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file()) / 1e6
+    if size > 1:
+        text = f"An unfinished installation left {size:,.0f} MB of downloads in {work}."
+        yield Finding("leftovers", "warning", text, "Installing goes on with them and removes them.", ("backend",))
+
+
+ALL: Sequence[Callable[[Backend], Iterator[Finding]]] = (
+    system,
+    environment,
+    base_python,
+    device_build,
+    folders,
+    leftovers,
+)

@@ -1,0 +1,122 @@
+"""`python3 -m install doctor`: what is wrong, and what mends it. Works however broken the backend's environment is."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from . import checks
+from .backend import Backend, ask_backend
+from .checks import Finding
+from .failures import InstallError
+from .places import ROOT, data_folder, interpreter, work_folder
+from .redact import redact
+
+_FIXES: Mapping[str, tuple[str, ...]] = {  # of what the backend's own doctor finds
+    "package-broken": ("backend", "--repair"),
+    "ffmpeg-broken": ("backend", "--repair"),
+    "device-broken": ("backend",),
+}
+LOG_LINES = 60
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All findings. healthy: none of them is a problem; warnings may be there."""
+
+    findings: list[Finding]
+
+    @property
+    def healthy(self) -> bool:
+        return all(finding.level != "problem" for finding in self.findings)
+
+
+def run_doctor(backend: Backend, as_json: bool, report: Path | None) -> int:
+    """Prints the findings; 1 when there is a problem. A finding's `fix`, where there is one, is what to give
+    `python3 -m install` to mend it."""
+    found = examine(backend)
+    if as_json:
+        print(json.dumps({"healthy": found.healthy, "findings": [asdict(finding) for finding in found.findings]}))
+    else:
+        print(_for_people(found))
+    if report:
+        report.write_text(report_text(backend, found), encoding="utf-8")
+        if not as_json:
+            print(f"The report, without names and home paths, is {report}.")
+    return 0 if found.healthy else 1
+
+
+def examine(backend: Backend) -> Examination:
+    """The standard library's part first, then, where the environment starts, the backend's own."""
+    findings = [finding for check in checks.ALL for finding in _guarded(check, backend)]
+    if interpreter(backend.folder).exists():
+        findings += _asked(backend)
+    where = ("--where", str(backend.folder)) if backend.where else ()
+    return Examination(
+        [replace(finding, fix=(*finding.fix, *where)) if finding.fix else finding for finding in findings]
+    )
+
+
+def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) -> list[Finding]:
+    """A check that breaks is a finding too, and the others still run."""
+    try:
+        return list(check(backend))
+    except Exception as error:
+        what = check.__name__.replace("_", " ")
+        return [Finding(check.__name__, "warning", f"The check `{what}` could not be made: {error}")]
+
+
+def _asked(backend: Backend) -> list[Finding]:
+    log = work_folder(backend.folder) / "install.log"
+    try:
+        said = ask_backend(interpreter(backend.folder), [], {}, log)
+    except InstallError as error:
+        return [Finding("backend-start", "problem", error.message, error.hint, ("backend", "--repair"))]
+    except OSError as error:
+        return [Finding("log", "problem", f"{log} cannot be written ({error.strerror}).", "Make the folder writable.")]
+    return [Finding(**{str(k): v for k, v in row.items()}, fix=_FIXES.get(row["id"], ())) for row in said]  # pyright: ignore[reportArgumentType]
+
+
+def _for_people(found: Examination) -> str:
+    marks = {"ok": "  ok       ", "warning": "  warning  ", "problem": "  PROBLEM  "}
+    lines = []
+    for finding in found.findings:
+        lines.append(marks[finding.level] + finding.text)
+        if finding.hint:
+            lines.append(" " * 11 + finding.hint)
+        if finding.fix:
+            lines.append(" " * 11 + "Mend it with: python3 -m install " + " ".join(finding.fix))
+    return "\n".join([*lines, "", "All is well." if found.healthy else "There are problems; see above."])
+
+
+def report_text(backend: Backend, found: Examination) -> str:
+    """What a bug report needs, redacted."""
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+    log = work_folder(backend.folder) / "install.log"
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
+    proxies = [
+        name for name in os.environ if name.upper().endswith("_PROXY") or name in ("HF_ENDPOINT", "PIP_INDEX_URL")
+    ]
+    lines = [
+        f"MotionClone {manifest['version']}, {platform.platform()}, the installer's Python {platform.python_version()}",
+        f"Extension: {ROOT}",
+        f"Environment: {backend.folder}",
+        f"Data: {data_folder()}",
+        f"Set: {', '.join(sorted(proxies)) or 'no proxy, mirror or index of one'}",
+        "",
+        _for_people(found),
+        "",
+        f"Last lines of {log}:",
+        *tail,
+    ]
+    return redact("\n".join(lines)) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit("Start it as: python3 -m install doctor")

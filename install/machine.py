@@ -1,0 +1,89 @@
+"""What this machine has that decides the build of torch. Asks the drivers' own tools and device files."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .children import NO_WINDOW
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Nvidia:
+    """driver: its version, None where it does not answer; capability: the highest of the GPUs, None where unknown."""
+
+    driver: Version | None = None
+    capability: Version | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """system and arch as `platform` names them, lower case, with one name for each arch."""
+
+    system: str
+    arch: str
+    nvidia: Nvidia | None = None
+    rocm: bool = False
+    macos: Version | None = None
+
+
+def this_machine(arch: str | None = None, environ: Mapping[str, str] = os.environ) -> Machine:
+    """arch: of the Python that torch is for, which on a 64-bit Windows or a Mac may be another than the machine's."""
+    return Machine(
+        system=platform.system().lower(),
+        arch=arch or one_name(platform.machine()),
+        nvidia=find_nvidia(environ),
+        rocm=Path("/dev/kfd").exists(),
+        macos=_version(platform.mac_ver()[0]) if platform.mac_ver()[0] else None,
+    )
+
+
+def one_name(arch: str) -> str:
+    arch = arch.lower()
+    return {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}.get(arch, arch)
+
+
+def find_nvidia(environ: Mapping[str, str] = os.environ) -> Nvidia | None:
+    """None on a machine without NVIDIA's driver."""
+    windows_tool = Path(environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvidia-smi.exe"
+    tool = shutil.which("nvidia-smi") or (str(windows_tool) if windows_tool.exists() else None)
+    driver = Path("/proc/driver/nvidia/version")
+    if tool:
+        found = parse_smi(_ask([tool, "--query-gpu=driver_version,compute_cap", "--format=csv,noheader"]))
+        if found.driver:
+            return found
+    if driver.exists():
+        return Nvidia(parse_driver(driver.read_text(encoding="utf-8", errors="replace")))
+    return Nvidia() if tool else None
+
+
+def parse_smi(said: str) -> Nvidia:
+    """Of `580.65.06, 8.9`, a line for each GPU; old drivers do not know the second column."""
+    rows = re.findall(r"^(\d+(?:\.\d+)+)(?:, (\d+\.\d+))?", said, re.MULTILINE)
+    capabilities = [_version(capability) for _, capability in rows if capability]
+    return Nvidia(_version(rows[0][0]) if rows else None, max(capabilities, default=None))
+
+
+def parse_driver(said: str) -> Version | None:
+    """Of `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May ...`"""
+    found = re.search(r"Module\D*?(?:for \S+)?\s+(\d+\.\d+(?:\.\d+)*)", said)
+    return _version(found[1]) if found else None
+
+
+def _version(text: str) -> Version:
+    return tuple(int(number) for number in text.split("."))
+
+
+def _ask(command: list[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, creationflags=NO_WINDOW).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
