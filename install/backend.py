@@ -45,11 +45,10 @@ class Backend:
         if self.wheels and not self.wheels.is_dir():
             raise InstallError(f"There is no folder {self.wheels}.", "Name the folder that holds the wheels.")
         check_ours(self.folder)
-        base = self._base()
-        build = choose_build(this_machine(base.arch), self.build)
+        build = choose_build(this_machine(self._python().arch), self.build)
         layers = backend_layers(build, for_tests)
         self._announce(build, layers)
-        environment = Environment(self.folder, lambda: base, layers, self.report, self.wheels, build.name)
+        environment = Environment(self.folder, backend_base, layers, self.report, self.wheels, build.name)
         python = environment.make(repair)
         if check:
             self.check(python)
@@ -57,15 +56,14 @@ class Backend:
 
     def fetch(self, folder: Path) -> None:
         """Fills a folder with the wheels for a Python and machine like these; made environments are not touched."""
-        base = backend_base()
-        build = choose_build(this_machine(base.arch), self.build)
+        build = choose_build(this_machine(backend_base().arch), self.build)
         folder.mkdir(parents=True, exist_ok=True)
         self.report.plan(
             f"{build.title} and the rest into {folder}", str(folder), build.download_mb + LOCK_DOWNLOAD_MB, 0
         )
         with tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
             environment = Path(scratch) / "venv"
-            python = Environment(environment, lambda: base, (), self.report).make()
+            python = Environment(environment, backend_base, (), self.report).make()
             pip = Pip(environment, python, work_folder(environment), self.report)
             for layer in backend_layers(build):
                 self.report.stage("download", layer.says)
@@ -116,7 +114,7 @@ class Backend:
         modules = [] if self.where else [path for path in ROOT.glob(".venv-bpy-*") if not path.name.endswith("-work")]
         return [self.folder, *modules]
 
-    def _base(self) -> Python:
+    def _python(self) -> Python:
         """The Python of the finished environment, else the one to make it from."""
         state = read_state(self.folder)
         own = probe([str(interpreter(self.folder))]) if state and state.python else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ _NO_NETWORK = (
     "IncompleteRead",
     "Connection broken",
     "Network is unreachable",
+)
+# With a folder of wheels nothing else is asked; pip passes over what is empty.
+_ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
+    ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"), ""
 )
 
 
@@ -60,6 +65,8 @@ class Pip:
         scratch.mkdir(parents=True, exist_ok=True)
         surroundings = {"PIP_CACHE_DIR": str(self.work / "downloads")}
         surroundings |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+        if self.wheels:
+            surroundings |= _ALONE
         watch = _Watch(scratch, site_packages(self.environment), download_mb, self.report)
         with (self.work / "install.log").open("a", encoding="utf-8") as log:
             log.write("\n$ " + " ".join(command) + "\n")

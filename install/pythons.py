@@ -30,7 +30,7 @@ def has(name):
         return False
 print(json.dumps({
     "version": "%d.%d" % sys.version_info[:2],
-    "executable": sys.executable,
+    "executable": getattr(sys, "_base_executable", None) or sys.executable,
     "arch": platform.machine(),
     "bits": 8 * struct.calcsize("P"),
     "makes_environments": has("venv") and has("ensurepip"),
@@ -44,8 +44,9 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Python:
-    """What an interpreter says of itself. version: 'major.minor'; arch: of machine.one_name; libc: (name, version);
-    system: the kernel's own words."""
+    """What an interpreter says of itself. version: 'major.minor'; executable: within a virtual environment the one that
+    it was made from, since the environment may be about to be made anew; arch: of machine.one_name; libc: (name,
+    version); system: the kernel's own words."""
 
     version: str
     executable: Path

@@ -1,0 +1,208 @@
+"""Environments made for real, from made-up wheels: resumed, repaired, upgraded, refused, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from install.backend import Backend
+from install.failures import InstallError
+from install.packages import broken, installed, site_packages
+from install.places import interpreter, work_folder
+from install.state import NAME, PART, State, held, is_ours, read_state, write_state
+from tests.install_kills import check_whole, command, finish, make_wheels, start
+
+FILES = 3
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory) -> Path:
+    """A folder of small made-up wheels, with locks for them."""
+    folder = tmp_path_factory.mktemp("made up whéels")
+    make_wheels(folder, packages=3, files=FILES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, wheels) -> Path:
+    """One finished environment; tests that change it work on copies, since only what is under it counts."""
+    where = tmp_path_factory.mktemp("an environment") / "venv"
+    messages = finish(command(where, wheels, wheels / "locks"))
+    assert [message["kind"] for message in messages][0] == "note" and messages[-1]["kind"] == "done"
+    assert messages[-1]["python"] == str(interpreter(where))
+    assert {message.get("stage") for message in messages} == {None, "python", "download", "unpack"}
+    return where
+
+
+@pytest.fixture
+def where(finished, tmp_path) -> Path:
+    shutil.copytree(finished.parent, tmp_path / "it", symlinks=True)
+    return tmp_path / "it" / "venv"
+
+
+def versions(where: Path) -> dict[str, str]:
+    return {package.name: package.version for package in installed(where) if package.name != "pip"}
+
+
+def test_the_finished_environment_holds_what_the_locks_say(finished):
+    check_whole(finished)
+    own = {name: version for name, version in versions(finished).items() if name != "setuptools"}
+    assert own == {"torch": "2.13.0+cpu", "made-up-0": "1.0", "made-up-1": "1.0", "made-up-2": "1.0"}
+
+
+def test_a_second_run_installs_nothing(where, wheels):
+    log = work_folder(where) / "install.log"
+    before = log.read_text()
+    finish(command(where, wheels, wheels / "locks"))
+    assert log.read_text() == before
+
+
+@pytest.mark.parametrize("harm", ["cut short", "gone", "without its list"])
+def test_repair_brings_back_what_is_broken(where, wheels, harm):
+    package = site_packages(where) / "made_up_1"
+    if harm == "cut short":
+        os.truncate(package / "data1.bin", 10)
+    elif harm == "gone":
+        shutil.rmtree(package)
+    else:
+        (site_packages(where) / "made_up_1-1.0.dist-info" / "RECORD").unlink()
+    assert [package.name for package in broken(where, deep=False)] == ["made-up-1"]
+    messages = finish(command(where, wheels, wheels / "locks", "--repair"))
+    assert any("made-up-1 is incomplete" in message.get("text", "") for message in messages)
+    check_whole(where)
+
+
+def test_an_upgrade_changes_only_its_own_layer_and_goes_on_after_a_kill(where, wheels, tmp_path):
+    newer = tmp_path / "newer"
+    make_wheels(newer, packages=3, version="2.0", files=FILES)
+    for name in ("torch.txt", "torch-cpu.txt"):
+        shutil.copy(wheels / "locks" / name, newer / "locks" / name)
+    state = read_state(where)
+    assert state
+    shutil.rmtree(site_packages(where) / "made_up_0")  # as if killed while the old version was taken out
+    (site_packages(where) / "~ade_up_0").mkdir()
+    fingerprint = _backend_fingerprint(newer / "locks")
+    write_state(where, State(state.python, {"torch": state.layers["torch"]}, fingerprint, state.build))
+    messages = finish(command(where, newer, newer / "locks"))
+    assert any("made-up-0 is incomplete" in message.get("text", "") for message in messages)
+    check_whole(where)
+    assert versions(where)["made-up-0"] == versions(where)["made-up-2"] == "2.0"
+
+
+def _backend_fingerprint(locks: Path) -> str:
+    script = "import sys\nfrom pathlib import Path\nimport install.backend as b, install.torch_build as t\n"
+    script += "b.LOCKS = Path(sys.argv[1])\nprint(b.backend_layers(t.CPU)[1].fingerprint)"
+    return subprocess.check_output([sys.executable, "-c", script, str(locks)], text=True).strip()
+
+
+def test_another_torch_makes_the_environment_anew(where, wheels, tmp_path):
+    (site_packages(where) / "left over").touch()
+    other = tmp_path / "other"
+    make_wheels(other, packages=3, files=FILES)
+    messages = finish(command(where, other, other / "locks"))
+    assert any("made for another build" in message.get("text", "") for message in messages)
+    check_whole(where)
+    assert not (site_packages(where) / "left over").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+@pytest.mark.parametrize("moment", ["python", "unpack"])
+def test_a_killed_installation_is_gone_on_with(tmp_path, wheels, moment):
+    where = tmp_path / "venv"
+    process = start(command(where, wheels, wheels / "locks"))
+    assert process.stdout
+    for line in process.stdout:
+        if json.loads(line).get("stage") == moment:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    state = read_state(where)
+    assert state.installing if state and moment == "unpack" else not (state and state.python)
+    finish(command(where, wheels, wheels / "locks"))
+    check_whole(where)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cancelled_installation_says_so_and_leaves_no_child(tmp_path, wheels, number):
+    where = tmp_path / "venv"
+    process = start(command(where, wheels, wheels / "locks"))
+    assert process.stdout
+    process.stdout.readline()
+    time.sleep(1)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert json.loads(said.splitlines()[-1])["kind"] == "cancelled"
+    with held(work_folder(where)):
+        assert is_ours(where)
+
+
+def test_a_folder_that_is_not_ours_is_neither_used_nor_removed(tmp_path, wheels):
+    where = tmp_path / "my things"
+    (where / "photos").mkdir(parents=True)
+    for act in (Backend(where).make, Backend(where).remove):
+        with pytest.raises(InstallError, match="not made by MotionClone"):
+            act()
+    assert (where / "photos").is_dir()
+    assert is_ours(tmp_path / "nothing")
+    for name in (NAME, PART):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+        assert is_ours(tmp_path / name)
+
+
+def test_two_installations_do_not_work_in_one_folder(tmp_path, wheels):
+    where = tmp_path / "venv"
+    with held(work_folder(where)):
+        process = start(command(where, wheels, wheels / "locks"))
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Another installation" in json.loads(said.splitlines()[-1])["message"]
+
+
+def test_a_wrong_wheel_a_missing_one_and_no_folder_are_said(tmp_path, wheels):
+    wrong = tmp_path / "wrong"
+    shutil.copytree(wheels, wrong)
+    with (wrong / "torch-2.13.0+cpu-py3-none-any.whl").open("ab") as file:
+        file.write(b"more")
+    where = tmp_path / "venv"
+    for folder, words in ((wrong, "not the one"), (tmp_path, "in " + str(tmp_path)), (tmp_path / "no", "no folder")):
+        process = start(command(where, folder, wheels / "locks"))
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 1 and words in json.loads(said.splitlines()[-1])["message"], said
+
+
+def test_too_little_space_is_said_before_anything_is_made(tmp_path, wheels, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 9 * 10**8, 10**8))
+    with pytest.raises(InstallError, match="0.1 GB free; about .* GB are needed"):
+        Backend(tmp_path / "venv", wheels).make()
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a file in the folder's place is refused in other words elsewhere")
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, wheels):
+    (tmp_path / "file").touch()
+    with pytest.raises(InstallError, match="cannot be written to"):
+        Backend(tmp_path / "file" / "venv", wheels).make()
+
+
+def test_remove_takes_all_but_jobs_and_models(where, tmp_path, monkeypatch, capsys):
+    data = tmp_path / "data"
+    monkeypatch.setenv("MOTIONCLONE_DATA", str(data))
+    for name in ("jobs/1", "models", "motion", "inversion/x"):
+        (data / name).mkdir(parents=True)
+    (data / "hashes.json").touch()
+    Backend(where).remove()
+    assert not where.exists() and not work_folder(where).exists()
+    assert sorted(path.name for path in data.iterdir()) == ["jobs", "models"]
+    assert str(data / "jobs") in capsys.readouterr().out
+    Backend(where).remove(models=True)
+    assert [path.name for path in data.iterdir()] == ["jobs"]
