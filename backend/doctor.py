@@ -32,28 +32,31 @@ class Finding:
 
 def doctor(options: Namespace) -> int:
     """Prints the findings, as one JSON line or for people. Exit code 1 when one is a problem."""
-    checks = [check_packages, check_device, check_ffmpeg, check_models]
-    findings = [finding for check in checks for finding in _guarded(check)]
-    if options.generate and not any(finding.level == "problem" for finding in findings):
-        findings += _guarded(check_generation)
+    findings = _guarded(check_packages)
+    for check in (check_device, check_ffmpeg, check_models, *([check_generation] if options.generate else [])):
+        if not _ill(findings):  # one fault would break all that follow
+            findings += _guarded(check)
     if options.json:
         print("\n" + json.dumps({"findings": [asdict(finding) for finding in findings]}))
     else:
         for finding in findings:
             print(f"{finding.level:8} {finding.text} {finding.hint}".rstrip())
-    return int(any(finding.level == "problem" for finding in findings))
+    return int(_ill(findings))
 
 
 def check_packages() -> Iterator[Finding]:
     """Each imported for real: a missing system library shows only then."""
-    versions = []
+    versions, faults = [], []
     for name in PACKAGES:
         try:
             module = importlib.import_module(name)
             versions.append(f"{name} {getattr(module, '__version__', '')}".strip())
         except Exception as error:  # an import runs foreign code, which fails in any way
-            yield Finding("package-broken", "problem", f"The package {name} cannot be loaded: {_line(error)}", REPAIR)
-    yield Finding("packages", "ok", f"Packages: {', '.join(versions)}.")
+            faults.append(f"{name} ({_line(error)})")
+    if faults:
+        yield Finding("package-broken", "problem", f"Packages cannot be loaded: {', '.join(faults)}.", REPAIR)
+    if versions:
+        yield Finding("packages", "ok", f"Packages: {', '.join(versions)}.")
 
 
 def check_device() -> Iterator[Finding]:
@@ -139,6 +142,10 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     except Exception as error:
         what = check.__name__.removeprefix("check_")
         return [Finding(f"{check.__name__}-failed", "problem", f"The check of {what} failed: {_line(error)}", REPAIR)]
+
+
+def _ill(findings: list[Finding]) -> bool:
+    return any(finding.level == "problem" for finding in findings)
 
 
 def _line(error: BaseException) -> str:

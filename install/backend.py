@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -172,7 +173,10 @@ def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log
         code = run_module(python, command, talk.append, extra=extra)
     except OSError as error:
         raise InstallError(f"{python} does not start ({error.strerror}).", _REPAIR) from None
-    with log.open("a", encoding="utf-8") as file:
+    with (
+        suppress(OSError),
+        log.open("a", encoding="utf-8") as file,
+    ):  # a doctor may be asked where nothing can be written
         file.write(f"\n$ {' '.join(command)}\n{''.join(talk)}")
     answers = [line for line in talk if line.startswith(ANSWER)]
     if not answers:

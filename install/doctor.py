@@ -78,8 +78,6 @@ def _asked(backend: Backend) -> list[Finding]:
         said = ask_backend(interpreter(backend.folder), [], {}, log)
     except InstallError as error:
         return [Finding("backend-start", "problem", error.message, error.hint, ("backend", "--repair"))]
-    except OSError as error:
-        return [Finding("log", "problem", f"{log} cannot be written ({error.strerror}).", "Make the folder writable.")]
     return [Finding(**{str(k): v for k, v in row.items()}, fix=_FIXES.get(row["id"], ())) for row in said]  # pyright: ignore[reportArgumentType]
 
 

@@ -1,7 +1,7 @@
 """Kills installations at random moments, and looks whether the next run always completes.
 
-    python tests/install_kills.py                       # 20 kills, made-up wheels
-    python tests/install_kills.py --wheels DIR          # real ones, as `python3 -m install wheels` fetches them
+    python -m tests.install_kills                  # 20 kills, made-up wheels
+    python -m tests.install_kills --wheels DIR     # real ones, as `python3 -m install wheels` fetches them
 
 Each kill is SIGKILL of the installer alone, as a crash would be: what it had started must end by itself.
 """
@@ -22,6 +22,9 @@ import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from install.packages import broken, installed, site_packages
+from install.state import read_state
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES, FILE_BYTES = 40, 100_000
@@ -94,9 +97,6 @@ def finish(arguments: Sequence[str]) -> list[dict]:
 
 def check_whole(where: Path) -> None:
     """Every file of every package has the content that its package says, and nothing else is left half done."""
-    from install.packages import broken, installed, site_packages
-    from install.state import read_state
-
     state = read_state(where)
     assert state and not state.installing and set(state.layers) == {"torch", "backend"}, state
     assert len(installed(where)) > 3 and not broken(where, deep=True)
