@@ -74,8 +74,8 @@ class Environment:
                 for layer in missing:
                     self._install(layer, state)
                 self._check_whole()
-                clear(work / "downloads")
-                clear(work / "scratch")
+            for name in ("downloads", "scratch"):  # also when a run was killed just before this
+                clear(work / name)
         return interpreter(self.folder)
 
     def _sound_state(self, repair: bool) -> State:

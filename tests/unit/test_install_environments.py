@@ -61,8 +61,10 @@ def test_the_finished_environment_holds_what_the_locks_say(finished):
 def test_a_second_run_installs_nothing(where, wheels):
     log = work_folder(where) / "install.log"
     before = log.read_text()
+    (work_folder(where) / "scratch").mkdir()  # as if killed at the very end
     finish(command(where, wheels, wheels / "locks"))
     assert log.read_text() == before
+    check_whole(where)
 
 
 @pytest.mark.parametrize("harm", ["cut short", "gone", "without its list"])
