@@ -37,7 +37,7 @@ def serve(options: Namespace) -> None:
     """The worker; see backend/wire/messages.py for what it can be told."""
     from .dummy_job import DummyEngine
     from .engine import Engine
-    from .worker import serve as work
+    from .worker_process import serve as work
 
     work(DummyEngine() if options.dummy else Engine(), options.idle)
 

@@ -1,7 +1,8 @@
 """A job without a model, for tests of the worker and of what talks to it: same files, same messages, no torch.
 
-Its settings: steps, and seconds for each. The prompt may ask for trouble: 'fail', 'crash' (the process ends), 'error'
-(what nobody foresaw), 'oom' (the process ends for want of memory), 'print', 'hang' (deaf to cancelling for a minute).
+Its settings: steps, seconds for each, bytes of its result. The prompt may ask for trouble: 'fail', 'crash' (the process
+ends), 'error' (what nobody foresaw), 'oom' (the process ends for want of memory), 'print', 'hang' (deaf to cancelling
+for a minute).
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class DummyEngine:
             state.update(bytes([step % 256]))
             progress.step()
         progress.stage("writing")
+        if size := int(request.settings.get("bytes", 0)):
+            (folder / "result.mp4").write_bytes((state.digest() * (size // 32 + 1))[:size])
         result = {"request": asdict(request), "digest": state.hexdigest(), "device": self.device, "memory_bytes": None}
         write_atomically(folder / "result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
         return result

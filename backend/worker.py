@@ -1,4 +1,4 @@
-"""The worker, `python -m backend serve`: takes messages from stdin, runs one job after another, tells on stdout.
+"""The worker: obeys messages, runs one job after another and tells of them.
 
 Two threads: the reader answers messages at once, also while a job runs; the main thread runs the jobs, because signals
 and devices want it so. Nothing here imports torch: the engine does, with its first job.
@@ -6,14 +6,10 @@ and devices want it so. Nothing here imports torch: the engine does, with its fi
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -24,25 +20,14 @@ from .one_job import claim, in_words, run_to_end
 from .progress import Progress
 from .wire import messages as say
 from .wire.encoding import MessageError, kind_of, parse
-from .wire.folder_lock import FolderLock
 from .wire.job_state import CANCELLED, JobState, write_state
-from .wire.lines import Lines
 from .wire.version import version
-from .worker_streams import Outbox, Printed, take_pipes
+from .worker_parcels import Parcels
+from .worker_streams import Printed
+from .worker_tickets import Ticket, Waiting
 
 MOST_WAITING = 200  # each holds a file lock, and systems limit open files
 MOST_TEXT = 10_000  # characters of an error in a message; the log has the rest
-IDLE_SECONDS = 600.0
-
-
-@dataclass
-class Ticket:
-    """A job of the queue."""
-
-    job: str
-    folder: Path
-    lock: FolderLock
-    progress: Progress
 
 
 class Worker:
@@ -50,8 +35,8 @@ class Worker:
 
     def __init__(self, engine: JobEngine, send: Callable[[Any], None], printed: Printed, idle_seconds: float):
         self._engine, self._send, self._printed, self._idle_seconds = engine, send, printed, idle_seconds
-        self._guard = threading.Lock()  # over the two that follow
-        self._waiting: list[Ticket] = []
+        self._guard = threading.Lock()  # over the three that follow
+        self._waiting, self._parcels = Waiting(), Parcels(send)
         self._running: Ticket | None = None
         self._leaving = self._unload_asked = False
         self._wake = SimpleQueue[None]()  # of all queues, only this one may be filled by a signal handler
@@ -90,7 +75,7 @@ class Worker:
 
     def _next(self) -> Ticket | None:
         with self._guard:
-            self._running = self._waiting.pop(0) if self._waiting else None
+            self._running = self._waiting.next()
             return self._running
 
     def _run(self, ticket: Ticket) -> None:
@@ -99,11 +84,10 @@ class Worker:
         with self._printed.to_log_of(ticket.folder):
             end = self._end_of(ticket)
         self._engine.tidy()
-        ticket.lock.release()
+        self.hello()
         with self._guard:
             self._running = None
-        self.hello()
-        self._send(end)
+            self._ended(ticket, end)
 
     def _end_of(self, ticket: Ticket) -> Any:
         """Runs the job; -> the last message about it."""
@@ -114,8 +98,15 @@ class Worker:
         except Cancelled:
             return say.Cancelled(ticket.job)
         except JobError as error:
-            return say.Failed(ticket.job, _clean(error.message), _clean(error.hint))
+            return say.Failed(ticket.job, *(_clean(ticket.told(text)) for text in (error.message, error.hint)))
         return say.Done(ticket.job, result["device"], result["memory_bytes"])
+
+    def _ended(self, ticket: Ticket, end: Any) -> None:
+        if ticket.remote:
+            end = self._parcels.give_back(ticket, end)
+        else:
+            ticket.lock.release()
+        self._send(end)
 
     def hello(self) -> None:
         """Once, and again when more is known."""
@@ -145,25 +136,50 @@ class Worker:
             self._send(say.Refused(_clean(f"Something unforeseen happened: {error!r}."), job))
 
     def _submit(self, message: say.Submit) -> None:
-        if any(message.job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
-            raise JobError(f"There is a job {message.job} here already.", "Give this one another name.")
+        self._check_room(message.job)
+        folder = Path(message.folder)
+        if not folder.is_absolute() or not folder.is_dir():
+            raise JobError(f"There is no job folder {folder}.", "Give an absolute path to an existing folder.")
+        self._admit(message.job, folder)
+
+    def _offer(self, message: say.Offer) -> None:
+        self._check_room(message.job)
+        if folder := self._parcels.take_offer(message):
+            self._admit(message.job, folder, remote=True)
+
+    def _piece(self, message: say.Piece) -> None:
+        if folder := self._parcels.take_piece(message):
+            self._admit(message.job, folder, remote=True)
+
+    def _want(self, message: say.Want) -> None:
+        self._parcels.give_piece(message)
+
+    def _taken(self, message: say.Taken) -> None:
+        self._parcels.take_thanks(message)
+
+    def _check_room(self, job: str) -> None:
+        if job in self._parcels or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
+            raise JobError(f"There is a job {job} here already.", "Give this one another name.")
         if len(self._waiting) >= MOST_WAITING:
             raise JobError(f"{MOST_WAITING} jobs wait already.", "Submit more when some are done.")
         if self._leaving:
             raise JobError("The worker is about to leave.", "Start another.")
-        folder = Path(message.folder)
-        if not folder.is_absolute() or not folder.is_dir():
-            raise JobError(f"There is no job folder {folder}.", "Give an absolute path to an existing folder.")
+
+    def _admit(self, job: str, folder: Path, remote: bool = False) -> None:
+        """Into the queue; what was done before the line to its host broke is only given back."""
         if not (folder / "job.json").is_file():
             raise JobError(f"There is no job.json in {folder}.", "Make the job again.")
-        ticket = Ticket(message.job, folder, claim(folder), Progress(folder, self._teller(message.job)))
+        ticket = Ticket(job, folder, claim(folder), Progress(folder, self._teller(job)), remote)
+        if remote and self._parcels.was_done(folder):
+            self._send(say.Queued(job, 0))
+            return self._ended(ticket, say.Done(job))
         try:
             write_state(JobState(), folder)
         except OSError as error:
             ticket.lock.release()
             raise in_words(error, folder) from None
-        self._send(say.Queued(ticket.job, len(self._waiting)))
-        self._waiting.append(ticket)
+        self._send(say.Queued(job, len(self._waiting)))
+        self._waiting.put(ticket)
         self._wake.put(None)
 
     def _cancel(self, message: say.Cancel) -> None:
@@ -171,19 +187,15 @@ class Worker:
             self._running.progress.cancel()
             self._send(say.Progress(message.job, "cancelling"))  # at once: it shows that the worker listens
             return
-        ticket = self._taken_out(message.job)
-        _forget(ticket, JobState(state=CANCELLED, message="The job was cancelled."))
-        self._send(say.Cancelled(ticket.job))
+        self._withdraw(message.job, say.Cancelled(message.job))
 
     def _move(self, message: say.Move) -> None:
-        self._waiting.insert(message.place, self._taken_out(message.job))
+        self._waiting.put(self._taken_out(message.job), message.place)
         for place, ticket in enumerate(self._waiting):
             self._send(say.Queued(ticket.job, place))
 
     def _remove(self, message: say.Remove) -> None:
-        ticket = self._taken_out(message.job)
-        _forget(ticket, None)
-        self._send(say.Removed(ticket.job))
+        self._withdraw(message.job, say.Removed(message.job))
 
     def _unload(self, _: say.Unload) -> None:
         self._unload_asked = True
@@ -196,50 +208,21 @@ class Worker:
         running = self._running.job if self._running else None
         self._send(say.Pong(running, tuple(ticket.job for ticket in self._waiting), self._engine.loaded))
 
+    def _withdraw(self, job: str, end: say.Cancelled | say.Removed) -> None:
+        """A job that has not begun, or whose files are still coming."""
+        if self._parcels.drop(job):
+            return self._send(end)
+        ticket, cancelled = self._taken_out(job), JobState(state=CANCELLED, message="The job was cancelled.")
+        ticket.forget(cancelled if isinstance(end, say.Cancelled) else None)
+        self._ended(ticket, end)
+
     def _taken_out(self, job: str) -> Ticket:
-        for ticket in self._waiting:
-            if ticket.job == job:
-                self._waiting.remove(ticket)
-                return ticket
         if self._running and self._running.job == job:
             raise JobError(f"The job {job} is running.", "Cancel it instead.")
-        raise JobError(f"No job {job} waits here.", "It may be done already.")
+        return self._waiting.take_out(job)
 
     def _teller(self, job: str) -> Callable[[JobState], None]:
         return lambda s: self._send(say.Progress(job, s.stage, s.step, s.steps, s.eta))
-
-
-def serve(engine: JobEngine, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Until stdin is closed, or SIGTERM or a Shutdown message comes."""
-    protocol_in, protocol_out = take_pipes()
-    outbox = Outbox(protocol_out)
-    worker = Worker(engine, outbox.send, Printed.installed(), idle_seconds)
-    for number in (signal.SIGINT, signal.SIGTERM):  # Windows ends a process without asking: stdin tells it there
-        signal.signal(number, worker.stop)
-    worker.hello()
-    threading.Thread(target=_read, args=(protocol_in, worker), name="reader", daemon=True).start()
-    worker.work()
-    outbox.flush()
-
-
-def _read(descriptor: int, worker: Worker) -> None:
-    lines = Lines()
-    try:
-        while data := os.read(descriptor, 65536):
-            for line in lines.feed(data):
-                worker.take(line)
-    finally:
-        worker.leave()
-
-
-def _forget(ticket: Ticket, state: JobState | None) -> None:
-    """Of a job that will not run. A folder that is gone or read-only keeps what it says: the host has been told."""
-    with suppress(OSError):
-        if state:
-            write_state(state, ticket.folder)
-        else:
-            (ticket.folder / "state.json").unlink()
-    ticket.lock.release()
 
 
 def _clean(text: str) -> str:

@@ -25,8 +25,8 @@ def make_job(folder: Path, prompt: str = "a red ball", seed: int = 0, **settings
 class Talk:
     """A client and all that it heard."""
 
-    def __init__(self, command: Sequence[str] = COMMAND):
-        self.client, self.heard = Client(command, ROOT), []
+    def __init__(self, command: Sequence[str] = COMMAND, **options: Any):
+        self.client, self.heard = Client(command, ROOT, **options), []
 
     def __enter__(self) -> Talk:
         return self

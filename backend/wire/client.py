@@ -1,6 +1,6 @@
 """The host's side of the worker: starts it, tells it what to do, hears what it says. Standard library only.
 
-Nothing here waits but `close`: three threads read, write and watch, and `poll` hands out what has come.
+Nothing here waits but `close`: threads read, write and watch, and `poll` hands out what has come.
 """
 
 from __future__ import annotations
@@ -10,40 +10,39 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from . import messages as say
-from .encoding import MessageError, encode, parse
-from .last_words import Tail, reason
+from .carrier import ENDS, Carrier
+from .encoding import MessageError, check_id, encode, parse
+from .last_words import Lost, Tail, reason
 from .lines import Lines
+from .parcel import ParcelError
 from .processes import DETACHED, kill
 
 SECONDS_TO_ANSWER = 10.0  # for a worker that was told to cancel: it answers at once, even within a long step
 SECONDS_TO_LEAVE = 5.0
-ENDS = (say.Done, say.Failed, say.Cancelled, say.Removed)
 
 
 class ClientError(Exception):
     """The worker cannot be started, or cannot be told this; the text is for the user."""
 
 
-@dataclass(frozen=True)
-class Lost:
-    """The worker is gone without having been asked. jobs: those it was to do; their folders can be submitted again."""
-
-    message: str
-    hint: str
-    jobs: tuple[str, ...] = ()
-
-
 class Client:
     """A worker, from its start to its end. Call `poll` now and then."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None):
-        """command: what starts the worker: `python -m backend serve`, or that behind ssh."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str] | None = None,
+        remote: bool = False,
+    ):
+        """command: what starts the worker: `python -m backend serve`, or that behind ssh. remote: the worker does not
+        see the folders here, so their files are sent and its results fetched."""
         try:
             self._process = subprocess.Popen(
                 command,
@@ -62,6 +61,7 @@ class Client:
         self._heard, self._to_say = SimpleQueue[Any](), SimpleQueue[bytes | None]()
         self._unconfirmed = set[str]()  # submitted, and the worker has not said anything about them
         self._closed = self._killed = False
+        self._carrier = Carrier(self._say_if_it_lives, self._heard.put) if remote else None
         self._doubted_at: float | None = None  # when it was told to cancel and has not answered since
         for work in (self._read, self._write):
             threading.Thread(target=work, name=f"worker {work.__name__}", daemon=True).start()
@@ -79,22 +79,33 @@ class Client:
         return self._tail.text
 
     def submit(self, job: str, folder: Path) -> None:
-        """ClientError when there is such a job already, or the names cannot be sent."""
+        """ClientError when there is such a job already, or the names cannot be sent; with a remote worker also when
+        another has the folder, or it cannot be written."""
         if job in self.jobs:
             raise ClientError(f"The job {job} was submitted already.")
-        self._say(say.Submit(job, str(folder.absolute())))
+        if self._carrier:
+            self._carry(self._carrier, job, folder)
+        else:
+            self._say(say.Submit(job, str(folder.absolute())))
         self.jobs[job] = folder
         self._unconfirmed.add(job)
 
     def cancel(self, job: str) -> None:
         """Asks; `poll` insists when the worker does not answer: it is then terminated, and at last killed."""
+        if self._carrier and self._carrier.withdraw(say.Cancelled(job)):
+            return
         self._say(say.Cancel(job))
         self._doubted_at = self._doubted_at or time.monotonic()
 
     def move(self, job: str, place: int) -> None:
+        """ClientError while its files are still being sent."""
+        if self._carrier and self._carrier.is_sending(job):
+            raise ClientError(f"The job {job} is still on its way to the worker. Move it when it waits there.")
         self._say(say.Move(job, place))
 
     def remove(self, job: str) -> None:
+        if self._carrier and self._carrier.withdraw(say.Removed(job)):
+            return
         self._say(say.Remove(job))
 
     def unload(self) -> None:
@@ -120,6 +131,8 @@ class Client:
         """Lets go of the worker without waiting: it finishes the running job and ends; the others stay queued."""
         self._closed = True
         self._to_say.put(None)
+        if self._carrier:
+            self._carrier.let_go()
 
     def close(self, seconds: float = SECONDS_TO_LEAVE) -> None:
         """Ends the worker: asks, then terminates, then kills it. Jobs that were not done stay queued in their folders.
@@ -145,6 +158,19 @@ class Client:
         except MessageError as error:
             raise ClientError(str(error)) from None
 
+    def _say_if_it_lives(self, message: Any) -> None:
+        """For answers: that the worker is gone is said by `poll`."""
+        with suppress(ClientError):
+            self._say(message)
+
+    def _carry(self, carrier: Carrier, job: str, folder: Path) -> None:
+        if self._closed or not self.alive:
+            raise ClientError("The worker has ended.")
+        try:
+            carrier.take(check_id(job), folder)
+        except (MessageError, ParcelError) as error:
+            raise ClientError(str(error)) from None
+
     def _noted(self, message: Any) -> Any:
         if isinstance(message, Lost):
             message = replace(message, jobs=tuple(self.jobs))
@@ -152,7 +178,8 @@ class Client:
             return message
         job = getattr(message, "job", None) or ""
         refused = isinstance(message, say.Refused)
-        if isinstance(message, ENDS) or (refused and job in self._unconfirmed):
+        known = job not in self._unconfirmed and (not self._carrier or job in self._carrier)
+        if isinstance(message, ENDS) or (refused and not known):
             self.jobs.pop(job, None)
         self._unconfirmed.discard(job)
         return message
@@ -178,27 +205,35 @@ class Client:
             pipe.close()
 
     def _read(self) -> None:
+        lost = self._hear_all()
+        if self._carrier:
+            self._carrier.let_go()
+        if lost:
+            self._heard.put(lost)
+
+    def _hear_all(self) -> Lost | None:
+        """-> why nothing more comes, unless it was told to end."""
         pipe, lines = self._process.stdout, Lines()
+        heard = self._carrier.heard if self._carrier else self._heard.put
         assert pipe is not None
         with pipe:
             while data := pipe.read(65536):
                 for line in lines.feed(data):
                     try:
-                        self._heard.put(parse(line, say.FROM_WORKER))
+                        heard(parse(line, say.FROM_WORKER))
                     except MessageError as error:
-                        self._give_up(error)
-                        return
-        self._notice_the_end()
+                        return self._given_up(error)
+        return self._ended()
 
-    def _give_up(self, error: MessageError) -> None:
+    def _given_up(self, error: MessageError) -> Lost:
         self._closed = True
         kill(self._process)
         self._process.wait()
         hint = "Install the backend and the add-on of the same version."
-        self._heard.put(Lost(f"The worker is not understood. {error}", hint))
+        return Lost(f"The worker is not understood. {error}", hint)
 
-    def _notice_the_end(self) -> None:
-        """Nothing more comes; a process that lives on without its stdout is of no use."""
+    def _ended(self) -> Lost | None:
+        """A process that lives on without its stdout is of no use."""
         try:
             self._process.wait(0.5)
         except subprocess.TimeoutExpired:
@@ -206,6 +241,5 @@ class Client:
             self._process.wait()
         self._tail.finish()
         if self._killed:
-            self._heard.put(Lost("The worker did not answer and was ended.", "Run the job again."))
-        elif not self._closed:
-            self._heard.put(Lost(*reason(self._process.returncode, self._tail.text)))
+            return Lost("The worker did not answer and was ended.", "Run the job again.")
+        return None if self._closed else Lost(*reason(self._process.returncode, self._tail.text))

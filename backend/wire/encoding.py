@@ -5,6 +5,7 @@ Parsing is strict: unknown, missing, doubled and mistyped keys are errors, and s
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -17,9 +18,11 @@ from .names import nearest
 
 MOST_BRACKETS = 500  # messages are flat; nesting deep enough to exhaust a thread's stack is never parsed
 MOST_NUMBER = 2**53
+PIECE_BYTES = 256 * 1024
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")  # Windows drops dots from the end of a name
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
@@ -63,6 +66,14 @@ def check_id(value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
         raise MessageError(f"{_short(value)} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.")
     return value
+
+
+def is_place(value: Any) -> bool:
+    """Whether it names a file within a folder, on any system, and nothing outside of it."""
+    if not isinstance(value, str) or len(value) > 200:
+        return False
+    names = value.split("/")  # Windows takes con.png for the console too
+    return all(_NAME.fullmatch(name) and name.partition(".")[0].upper() not in _DEVICES for name in names)
 
 
 def _object(line: bytes | None) -> dict[str, Any]:
@@ -110,8 +121,24 @@ def _text(value: Any) -> str:
 
 
 def _place(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 200 or not _PLACE.fullmatch(value):
+    if not is_place(value):
         raise TypeError
+    return value
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise TypeError
+    return value
+
+
+def _base64(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > -(-PIECE_BYTES // 3) * 4:
+        raise TypeError
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError:
+        raise TypeError from None
     return value
 
 
@@ -137,6 +164,8 @@ _CHECKS = {
     "JobId": check_id,
     "str": _text,
     "Place": _place,
+    "Digest": _digest,
+    "Base64": _base64,
     "Count": _count,
     "float": _number,
     "tuple[JobId, ...]": _ids,

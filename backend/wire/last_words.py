@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import IO
 
 MOST_LINES, LAST = 200, 20
@@ -14,6 +15,15 @@ OUT_OF_MEMORY = (
 )
 WINDOWS_NO_MEMORY = (0xC0000017, 0xC000012D)  # STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT
 MEMORY_HINT = "Set memory to thrifty, lower the setting frames, or close other programs; then run the job again."
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The worker is gone without having been asked. jobs: those it was to do; their folders can be submitted again."""
+
+    message: str
+    hint: str
+    jobs: tuple[str, ...] = ()
 
 
 class Tail:

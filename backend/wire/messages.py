@@ -14,6 +14,8 @@ PROTOCOL = 1
 JobId = str  # the host's name for a job: [A-Za-z0-9_-]{1,64}, and not a device's name on Windows
 Count = int  # a whole number from 0
 Place = str  # of a file within a job's folder, with slashes
+Digest = str  # SHA-256, 64 lower-case hexadecimal digits
+Base64 = str  # at most 256 KiB of a file
 
 
 # To the worker.
@@ -66,6 +68,51 @@ class Shutdown:
 @dataclass(frozen=True)
 class Ping:
     """Answered by Pong, also while a job runs."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The results that were offered have arrived whole: the worker removes its copy of the job."""
+
+    job: JobId
+
+
+# Both ways, where the worker does not see the host's folders: see parcel.py.
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The job's files can be had in so many pieces. digest: of all their names and contents.
+
+    From the host it means Submit, answered first by Want until all files have come, or at once by Queued where the
+    worker has them still. From the worker: results, which the Done or Failed that follows is about.
+    """
+
+    job: JobId
+    digest: Digest
+    pieces: Count
+    protocol: Count = PROTOCOL
+
+
+@dataclass(frozen=True)
+class Want:
+    """Send a piece of what was offered. The receiver asks for two at a time, so that other messages soon come by."""
+
+    job: JobId
+    number: Count
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The bytes of `file` that follow the piece before. Files come in the order of their names.
+
+    From the worker, one in preview/ is whole and comes unasked, before the Preview that names it.
+    """
+
+    job: JobId
+    number: Count
+    file: Place
+    data: Base64
 
 
 # From the worker.
@@ -161,5 +208,6 @@ class Refused:
     job: JobId | None = None
 
 
-TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Ping)
-FROM_WORKER = (Hello, Queued, Progress, Preview, Done, Failed, Cancelled, Removed, Pong, Refused)
+_BOTH_WAYS = (Offer, Want, Piece)
+TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Ping, Taken, *_BOTH_WAYS)
+FROM_WORKER = (Hello, Queued, Progress, Preview, Done, Failed, Cancelled, Removed, Pong, Refused, *_BOTH_WAYS)

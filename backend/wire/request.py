@@ -82,19 +82,23 @@ def request_from(content: Any) -> JobRequest:
     return request
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """A reader sees the old text or the new, never a part."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """A reader sees the old content or the new, never a part. Text is written as UTF-8, its newlines as they are on
+    this system."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8")
-        _replace(part, path)
+        if isinstance(content, bytes):
+            part.write_bytes(content)
+        else:
+            part.write_text(content, encoding="utf-8")
+        replace_patiently(part, path)
     except OSError:
         with suppress(OSError):
             part.unlink()
         raise
 
 
-def _replace(part: Path, path: Path) -> None:
+def replace_patiently(part: Path, path: Path) -> None:
     """Windows replaces no file that someone is just reading, such as a host that looks at state.json."""
     for _ in range(TRIES_TO_REPLACE - 1):
         try:

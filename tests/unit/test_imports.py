@@ -14,7 +14,8 @@ BLENDER = {"bpy", "bmesh", "gpu", "mathutils", "blf", "bl_ext", "addon_utils"}
 TENSORS = {"torch", "diffusers", "transformers", "safetensors"}
 PICTURES = {"numpy", "cv2", "PIL", "imageio_ffmpeg"}
 OURS = {"backend", "blender_motionclone", "install", "tests"}
-TORCHLESS = ("errors", "progress", "one_job", "worker", "worker_streams", "dummy_job", "engine")
+WORKER = ("worker", "worker_process", "worker_streams", "worker_tickets", "worker_parcels")
+TORCHLESS = ("errors", "progress", "one_job", *WORKER, "dummy_job", "engine")
 LATE_TENSORS = ("backend/__main__.py", *(f"backend/{name}.py" for name in TORCHLESS))
 
 

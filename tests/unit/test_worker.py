@@ -33,7 +33,7 @@ def result(folder: Path) -> dict:
 def test_hello_comes_at_once_and_without_torch():
     code = (
         "import sys; from backend.dummy_job import DummyEngine; from backend.engine import Engine\n"
-        "from backend.worker import serve; serve(Engine())\n"
+        "from backend.worker_process import serve; serve(Engine(), 600)\n"
         "assert not {'torch', 'numpy', 'diffusers'} & set(sys.modules)"
     )
     best = 60.0

@@ -1,0 +1,233 @@
+"""A worker that does not see the host's folders: files go there and come back whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.wire import messages as say
+from backend.wire.client import ClientError, Lost
+from backend.wire.folder_lock import is_locked, unfinished
+from backend.wire.job_state import read_state
+from backend.wire.parcel import RESULTS
+from tests.workers import COMMAND, PATIENCE, Talk, make_job
+
+HOST_SEES = {"job.json", "reference", "state.json", *RESULTS}
+
+
+@pytest.fixture
+def away(tmp_path_factory) -> Path:
+    """What the other machine has for disks."""
+    folder = tmp_path_factory.mktemp("other machine")
+    for name in ("data", "tmp"):
+        (folder / name).mkdir()
+    return folder
+
+
+@pytest.fixture
+def connect(away) -> Callable[..., Talk]:
+    """Connects to a worker on the other machine."""
+    environment = os.environ | {"MOTIONCLONE_DATA": str(away / "data"), "TMPDIR": str(away / "tmp")}
+    return lambda command=COMMAND: Talk(command, environment=environment, remote=True)
+
+
+def job_with_reference(folder: Path, size: int = 700_000, **settings) -> Path:
+    make_job(folder, **settings)
+    (folder / "reference").mkdir()
+    for i, share in enumerate((0, 1, size)):
+        (folder / "reference" / f"{i:04}.png").write_bytes(os.urandom(share))
+    (folder / "reference" / ".DS_Store").write_bytes(b"not sent")
+    (folder / "frame_start.txt").write_text("not sent either")
+    return folder
+
+
+def here(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def copies(away: Path) -> list[Path]:
+    return list((away / "data" / "received").glob("*"))
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs a system with user namespaces for its own mounts")
+def test_a_worker_that_sees_none_of_the_host_s_files(connect, away, tmp_path):
+    """The hosts's folder is empty for the worker, so all that comes back came over the line."""
+    folder = job_with_reference(tmp_path / "jobs" / "a", size=1_000_000, bytes=900_000)
+    hidden = f"mount -t tmpfs none '{tmp_path}' && test -z \"$(ls -A '{tmp_path}')\" && exec {' '.join(COMMAND)}"
+    with connect(["unshare", "-rm", "sh", "-c", hidden]) as talk:
+        talk.client.submit("a", folder)
+        assert is_locked(folder) and read_state(folder).state == "queued"
+        assert talk.until(say.Progress, lambda m: m.stage == "sending").steps > 4
+        talk.until(say.Queued)
+        talk.until(say.Progress, lambda m: m.stage == "sampling")
+        assert read_state(folder).state == "running"
+        assert talk.until(say.Progress, lambda m: m.stage == "fetching").steps > 4
+        assert talk.until(say.Done).device == "dummy" and not talk.client.jobs
+        assert read_state(folder).state == "done" and not is_locked(folder)
+        assert (folder / "result.mp4").stat().st_size == 900_000
+        assert {p.name for p in folder.iterdir()} <= HOST_SEES | {"frame_start.txt"}
+        wait_for(lambda: not copies(away))
+
+
+def test_results_are_those_of_a_worker_that_shares_the_folders(connect, tmp_path):
+    near = make_job(tmp_path / "near", seed=7, bytes=300_000)
+    with Talk() as talk:
+        talk.client.submit("a", near)
+        talk.until(say.Done)
+    with connect() as talk:
+        far = [make_job(tmp_path / f"far {i}", seed=seed, bytes=300_000) for i, seed in enumerate((7, 8, 9))]
+        for i, folder in enumerate(far):
+            talk.client.submit(f"job-{i}", folder)
+        assert [talk.until(say.Done).job for _ in far] == ["job-0", "job-1", "job-2"]
+    assert {k: v for k, v in here(far[0]).items()} == here(near)
+
+
+def test_a_remote_job_fails_prints_and_is_cancelled_like_any_other(connect, away, tmp_path):
+    with connect() as talk:
+        for name, prompt in (("a", "print"), ("b", "error"), ("c", "c"), ("d", "d"), ("e", "e")):
+            steps = 1000 if name == "c" else 3
+            talk.client.submit(name, make_job(tmp_path / name, prompt, steps=steps))
+        talk.until(say.Done, job="a")
+        assert "printed to stdout" in (tmp_path / "a" / "log.txt").read_text()
+        failed = talk.until(say.Failed, job="b")
+        assert "ZeroDivisionError" in failed.message and failed.hint == f"The details are in {Path('b') / 'log.txt'}."
+        assert "Traceback" in (tmp_path / "b" / "log.txt").read_text()
+        assert read_state(tmp_path / "b").hint == failed.hint
+        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0, job="c")
+        wait_for(lambda: not talk.client._carrier.is_sending("e"))
+        talk.client.remove("e")
+        talk.until(say.Removed, job="e")
+        talk.client.cancel("c")
+        talk.until(say.Cancelled, job="c")
+        talk.until(say.Done, job="d")
+        assert read_state(tmp_path / "c").state == "cancelled" and not (tmp_path / "e" / "state.json").exists()
+        assert not unfinished(tmp_path) and not any(is_locked(tmp_path / name) for name in "abcde")
+        wait_for(lambda: not copies(away))
+
+
+def test_a_job_that_ended_while_the_line_was_broken_is_given_back_and_not_run_again(connect, away, tmp_path):
+    folder = make_job(tmp_path / "a", steps=5, seconds=0.2)
+    with connect() as talk:
+        talk.client.submit("a", folder)
+        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        talk.client.leave()
+        wait_for(lambda: not talk.client.alive)
+    assert unfinished(tmp_path) == [folder] and not (folder / "result.json").exists()
+    (copy,) = copies(away)
+    assert read_state(copy).state == "done"
+    with connect() as talk:
+        began = time.monotonic()
+        talk.client.submit("again", folder)
+        talk.until(say.Done)
+        assert time.monotonic() - began < 5 * 0.2 + 1
+        assert not [m for m in talk.heard if isinstance(m, say.Progress) and m.stage == "sampling"]
+    assert (folder / "result.json").is_file() and not unfinished(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the fake line is a POSIX pipe")
+@pytest.mark.parametrize("direction", ["sending", "fetching"])
+def test_a_transfer_that_breaks_is_never_taken_for_whole(connect, away, tmp_path, direction):
+    """A line of a megabyte a second, cut in the middle; then again without a cut."""
+    folder = job_with_reference(tmp_path / "a", size=1_500_000, bytes=1_500_000, steps=1)
+    before = {"result.json": b"an earlier take's", "result.mp4": b"as well"}
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+    with connect(slow_line(1_000_000)) as talk:
+        talk.client.submit("a", folder)
+        talk.until(say.Progress, lambda m: m.stage == direction and m.step >= 3)
+        os.killpg(talk.client.pid, 9)
+        assert talk.until(Lost).jobs == ("a",)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert unfinished(tmp_path) == [folder] and not is_locked(folder)
+    wait_for(lambda: all(not p.is_dir() or "." in p.name or read_state(p).state == "done" for p in copies(away)))
+    with connect() as talk:
+        talk.client.submit("b", folder)
+        talk.until(say.Done)
+    assert (folder / "result.mp4").stat().st_size == 1_500_000
+    assert {p.name for p in folder.iterdir()} <= HOST_SEES | {"frame_start.txt"}
+
+
+def test_neither_poll_nor_a_cancel_waits_for_a_transfer(connect, tmp_path):
+    """Twenty megabytes over a line of two a second: other orders come by all the same."""
+    big = job_with_reference(tmp_path / "big", size=20_000_000)
+    with connect(slow_line(2_000_000)) as talk:
+        talk.until(say.Hello)
+        longest = 0.0
+        began = time.monotonic()
+        talk.client.submit("big", big)
+        longest = max(longest, time.monotonic() - began)
+        talk.client.submit("next", make_job(tmp_path / "next", steps=1))
+        talk.until(say.Progress, lambda m: m.stage == "sending")
+        with pytest.raises(ClientError, match="still on its way"):
+            talk.client.move("big", 0)
+        for order, answer in ((talk.client.ping, say.Pong), (lambda: talk.client.cancel("big"), say.Cancelled)):
+            began = time.monotonic()
+            order()
+            while True:
+                start = time.monotonic()
+                heard = talk.client.poll()
+                longest = max(longest, time.monotonic() - start)
+                if any(isinstance(message, answer) for message in heard):
+                    break
+                assert time.monotonic() - began < 3  # two pieces of 350 kB go before it, twice through the line
+                time.sleep(0.005)
+        assert longest < 0.5
+        assert read_state(big).state == "cancelled" and not is_locked(big)
+        talk.until(say.Done, job="next")
+
+
+def test_what_cannot_be_sent_is_said(connect, away, tmp_path):
+    link, odd, none = (make_job(tmp_path / name) for name in ("link", "odd", "none"))
+    (link / "reference").symlink_to(away)
+    (odd / "reference").mkdir()
+    (odd / "reference" / "tüte.png").write_bytes(b"")
+    (none / "job.json").unlink()
+    with connect() as talk:
+        for folder in (link, odd, none):
+            talk.client.submit(folder.name, folder)
+        failed = talk.until(say.Failed, job="link")
+        assert "is a link, which cannot be sent" in failed.message and failed.hint
+        assert "use only A-Z" in talk.until(say.Failed, job="odd").message
+        assert "no job.json" in talk.until(say.Refused, job="none").message
+        assert not talk.client.jobs and read_state(link).state == "failed"
+        talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
+        with connect() as second, pytest.raises(ClientError, match="in use by another worker"):
+            second.client.submit("a", tmp_path / "a")
+        with pytest.raises(ClientError, match="cannot name a job"):
+            talk.client.submit("../a", odd)
+        with pytest.raises(ClientError, match="cannot be written"):
+            talk.client.submit("b", tmp_path / "nowhere")
+
+
+RELAY = """
+import os, subprocess, sys, threading, time
+rate, command = float(sys.argv[1]), sys.argv[2:]
+worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def carry(source, target):
+    while data := os.read(source, 16384):
+        time.sleep(len(data) / rate)
+        while data:
+            data = data[os.write(target, data):]
+    os.close(target)
+threading.Thread(target=carry, args=(0, worker.stdin.fileno()), daemon=True).start()
+carry(worker.stdout.fileno(), 1)
+os._exit(worker.wait())
+"""
+
+
+def slow_line(rate: float) -> list[str]:
+    """A worker behind a line of so many bytes a second, each way."""
+    return [sys.executable, "-c", RELAY, str(rate), *COMMAND]
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,142 @@
+"""A remote worker over a true sshd: `ssh HOST ... python -m backend serve` as the worker's command."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.wire import messages as say
+from backend.wire.client import Lost
+from backend.wire.folder_lock import is_locked, unfinished
+from backend.wire.job_state import read_state
+from tests.workers import COMMAND, PATIENCE, ROOT, Talk, make_job
+
+SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+pytestmark = pytest.mark.skipif(
+    not (SSHD and shutil.which("ssh") and shutil.which("ssh-keygen")),
+    reason="needs sshd, ssh and ssh-keygen: install openssh-server and openssh-client",
+)
+
+CONFIG = """
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+"""
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """An sshd of its own on a free port of the loopback: -> ssh's command up to the host's name."""
+    folder = tmp_path_factory.mktemp("sshd")
+    for key in ("host_key", "user_key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    (folder / "config").write_text(CONFIG.format(port=port, folder=folder))
+    if os.geteuid() == 0:  # for root, sshd gives up its rights in a folder that the system's own start makes
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    assert SSHD
+    with (folder / "sshd.log").open("wb") as log:
+        sshd = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "config")], stdin=subprocess.DEVNULL, stderr=log)
+    try:
+        wait_until_it_listens(port, sshd, folder / "sshd.log")
+        options = ["BatchMode=yes", "StrictHostKeyChecking=no", f"UserKnownHostsFile={folder}/known", "LogLevel=ERROR"]
+        options += ["IdentitiesOnly=yes", "ControlMaster=no", "ControlPath=none"]
+        flags = [flag for option in options for flag in ("-o", option)]
+        identity = ["-F", "none", "-T", "-i", str(folder / "user_key"), "-p", str(port)]
+        yield ["ssh", *identity, *flags, f"{getpass.getuser()}@127.0.0.1"]
+    finally:
+        sshd.terminate()
+        sshd.wait()
+
+
+def wait_until_it_listens(port: int, sshd: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        assert sshd.poll() is None and time.monotonic() < deadline, log.read_text()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def command(line, tmp_path) -> list[str]:
+    """What a user writes into the setting: ssh, the host, and what to run there."""
+    there = f"cd {shlex.quote(str(ROOT))} && MOTIONCLONE_DATA={shlex.quote(str(tmp_path / 'there'))} exec "
+    return [*line, there + shlex.join(COMMAND)]
+
+
+def test_a_job_over_ssh(command, tmp_path):
+    folder = make_job(tmp_path / "a", steps=10, seconds=0.05, bytes=2_000_000)
+    (folder / "reference").mkdir()
+    (folder / "reference" / "0000.png").write_bytes(os.urandom(2_000_000))
+    with Talk(command, remote=True) as talk:
+        talk.until(say.Hello)
+        talk.client.submit("a", folder)
+        assert talk.until(say.Progress, lambda m: m.stage == "sending").steps == 9
+        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        talk.until(say.Done)
+        assert (folder / "result.mp4").stat().st_size == 2_000_000
+        assert read_state(folder).state == "done"
+        talk.client.submit("b", make_job(tmp_path / "b", steps=1000))
+        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        talk.client.cancel("b")
+        talk.until(say.Cancelled)
+    assert not list((tmp_path / "there" / "received").iterdir())
+
+
+def test_a_line_that_breaks_loses_no_result(command, tmp_path):
+    """ssh is killed: the worker at the other end finishes its job, and the next one that is connected gives it back."""
+    folder = make_job(tmp_path / "a", steps=10, seconds=0.1)
+    with Talk(command, remote=True) as talk:
+        talk.client.submit("a", folder)
+        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        os.kill(talk.client.pid, 9)
+        assert talk.until(Lost).jobs == ("a",)
+    assert unfinished(tmp_path) == [folder]
+    (copy,) = (tmp_path / "there" / "received").iterdir()
+    deadline = time.monotonic() + PATIENCE
+    while read_state(copy).state != "done" or is_locked(copy):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with Talk(command, remote=True) as talk:
+        talk.client.submit("a", folder)
+        talk.until(say.Done)
+    assert (folder / "result.json").is_file() and not copy.exists()
+
+
+@pytest.mark.parametrize(
+    "there, words",
+    [
+        (f"{shlex.quote(sys.executable)} -m no_such_backend", "No module named no_such_backend"),
+        ("echo Welcome to this machine; exec cat", "is not JSON"),
+    ],
+)
+def test_a_host_without_a_worker_is_said(line, there, words):
+    with Talk([*line, there], remote=True) as talk:
+        lost = talk.until(Lost)
+        assert words in lost.message and lost.hint
+
+
+def test_a_host_that_does_not_answer_is_said(line):
+    nowhere = ["1" if line[i - 1] == "-p" else word for i, word in enumerate(line)]
+    with Talk([*nowhere, "true"], remote=True) as talk:
+        assert "onnection refused" in talk.until(Lost).message
