@@ -17,11 +17,13 @@ from .motion.location_masks import RegionWeights
 from .motion.recorder import temporal_attention_layers
 from .motion.representation import MotionRepresentation
 from .sampling.guided import Guidance, Strength, combine, sample
+from .sampling.memory import Memory
 from .sampling.schedule import Step, even_timesteps, plan, timesteps_of
 from .sampling.solvers import ddim, make_solver
 from .wire.settings import Settings
 
 TRAIN_STEPS = 1000
+GRADIENT = 2.3  # passes through the UNet that one with the gradient of guidance takes as long as
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +50,21 @@ class Take:
 Motion = MotionRepresentation | InvertedReference
 
 
-def generate(model: Components, take: Take, motion: Motion | None, after_step: Callable[[], None]) -> Tensor:
-    """-> clean latents [1, 4, F, h, w]. after_step is called after each denoising step and may raise Cancelled."""
-    s, regions = take.settings, take.regions
-    steps = steps_of(s)
+def generate(
+    model: Components,
+    take: Take,
+    motion: Motion | None,
+    after_step: Callable[[], None],
+    memory: Memory | None = None,
+) -> Tensor:
+    """-> clean latents [1, 4, F, h, w]. after_step is called after each denoising step and may raise Cancelled.
+
+    memory: of the steps of this very take that were made before; kept up to date.
+    """
+    s, regions, memory = take.settings, take.regions, Memory() if memory is None else memory
+    steps, strength = steps_of(s), _strength(s, regions)
     draws = torch.Generator().manual_seed(take.seed)
-    strength = Strength(
-        s.cfg_scale,
-        s.cfg_form,
-        s.motion_weight,
-        s.score_form,
-        s.mean_shift,
-        s.score_clamp or None,
-        s.reuse_gradient,
-        s.reuse_negative,
-        regions.of_latents if regions else None,
-    )
+    noise = initial_noise(model, take, draws)
     negative, positive, denoise = take.negative, take.positive, model.denoiser(take.controls)
 
     def predict(z: Tensor, t: int) -> tuple[Tensor, Tensor]:
@@ -74,15 +75,30 @@ def generate(model: Components, take: Take, motion: Motion | None, after_step: C
 
     guided = motion is not None and s.motion_weight > 0 and (regions is None or regions.act)
     return sample(
-        initial_noise(model, take, draws),
+        noise,
         steps,
         model.alphas,
         strength,
         predict,
         lambda z, t: denoise(z, t, negative),
-        _guidance(model, take, motion, denoise, strength) if guided else None,
+        _guidance(model, take, motion, denoise, strength, memory) if guided else None,
         lambda *_: after_step(),
-        make_solver(s.sampler, steps, model.alphas, draws),
+        make_solver(s.sampler, steps, model.alphas, draws, memory),
+        memory,
+    )
+
+
+def _strength(s: Settings, regions: RegionWeights | None = None) -> Strength:
+    return Strength(
+        s.cfg_scale,
+        s.cfg_form,
+        s.motion_weight,
+        s.score_form,
+        s.mean_shift,
+        s.score_clamp or None,
+        s.reuse_gradient,
+        s.reuse_negative,
+        regions.of_latents if regions else None,
     )
 
 
@@ -94,7 +110,24 @@ def steps_of(s: Settings) -> list[Step]:
     return plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
 
 
-def _guidance(model: Components, take: Take, motion: Motion, denoise: Denoiser, strength: Strength) -> Guidance:
+def step_costs(s: Settings) -> list[float]:
+    """Of each denoising step, in passes through the UNet, roughly: from the seconds of one kind those of another."""
+    pull = 1.0 if _strength(s).needs_negative else 0.0
+    gradient = GRADIENT
+    if s.method == "inversion":  # reads the reference in each guided step and, for its looks, goes an unguided way too
+        gradient += 1 + (2 if any(s.semantic_weights) else 0)
+
+    def cost(step: Step) -> float:
+        if not (s.motion_weight > 0 and step.ramp > 0 and step.index % s.reuse_gradient == 0):
+            return 1 + pull
+        return gradient + (pull if step.index % s.reuse_negative == 0 else 0)
+
+    return [cost(step) for step in steps_of(s)]
+
+
+def _guidance(
+    model: Components, take: Take, motion: Motion, denoise: Denoiser, strength: Strength, memory: Memory
+) -> Guidance:
     s = take.settings
     if isinstance(motion, MotionRepresentation):
         weights = {
@@ -113,6 +146,7 @@ def _guidance(model: Components, take: Take, motion: Motion, denoise: Denoiser, 
         model.denoise,
         lambda z, eps_u, eps_c, step: plain(z, combine(eps_u, eps_c, strength), step),
         take.regions,
+        memory,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..sampling.memory import Memory
 from ..sampling.schedule import Step
 from .guidance import guided_pass, motion_loss
 from .location_masks import Regions, RegionWeights, attended, centred_regions, layer_grid, plain_regions
@@ -44,15 +45,16 @@ class InversionGuidance:
         read: Denoise,
         advance: Callable[[Tensor, Tensor, Tensor, Step], Tensor],
         regions: RegionWeights | None = None,
+        memory: Memory | None = None,
     ):
         """inverted(timestep): the reference's inverted latents; read: the noise prediction without any controls, with
-        which they are read; advance(z, eps_negative, eps_positive, step): the
-        latents after a plain step."""
+        which they are read; advance(z, eps_negative, eps_positive, step): the latents after a plain step; memory: of
+        the steps that are done already, kept up to date."""
         self._unet, self._denoise, self._texts, self._terms = unet, denoise, texts, terms
         self._inverted, self._read, self._advance, self._regions = inverted, read, advance, regions
         guesses = terms.located and terms.objects is not None
         self._cross = cross_attention_layers(unet, [MASK_BLOCK]) if guesses else []
-        self._unguided: Tensor | None = None
+        self._memory = Memory() if memory is None else memory
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
         """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss."""
@@ -89,11 +91,11 @@ class InversionGuidance:
     @torch.no_grad()
     def _follow_unguided(self, latents: Tensor, step: Step) -> Recorded:
         """Keys of the unguided trajectory at this step, which then goes on."""
-        z = latents if self._unguided is None else self._unguided
+        z = self._memory.get("unguided", latents)
         negative = self._denoise(z, step.timestep, self._texts.negative)
         with recording(self._unet, self._cross, list(self._terms.semantic)) as recorded:
             positive = self._denoise(z, step.timestep, self._texts.positive)
-        self._unguided = self._advance(z, negative, positive, step)
+        self._memory["unguided"] = self._advance(z, negative, positive, step)
         return recorded
 
     def _areas(

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import JobError
+from .memory import Memory
 from .schedule import Step
-from .solvers import Solver, alpha_at, ddim
+from .solvers import Solver, alpha_at, clean_estimate, ddim
 
 # Latents [1, 4, F, h, w], timestep -> the noise predicted with the negative and with the positive prompt.
 Predict = Callable[[Tensor, int], tuple[Tensor, Tensor]]
@@ -49,33 +50,37 @@ def sample(
     guidance: Guidance | None,
     after_step: Callable[[Step, Tensor, Tensor, float | None], None],
     solver: Solver | None = None,
+    memory: Memory | None = None,
 ) -> Tensor:
     """Denoises `latents` [1, 4, F, h, w], float32, over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
 
     alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step,
     with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps, the
-    loss also where a gradient is used again. solver: the paper's DDIM unless given. JobError when the numbers are no
-    longer finite.
+    loss also where a gradient is used again. solver: the paper's DDIM unless given. memory: of the steps that are done
+    already, which are not made again; it is kept up to date, with `latents` and, for those who look on, the `clean`
+    latents as the step estimates them. JobError when the numbers are no longer finite.
     """
-    z, solve = latents, solver or ddim(alphas)
-    gradient: Tensor | None = None
-    pull: Tensor | None = None  # of the negative prompt: its noise prediction less the positive one's
-    for step in steps:
+    memory = Memory() if memory is None else memory
+    z, solve = memory.get("latents", latents), solver or ddim(alphas)
+    for step in steps[memory.done :]:
         t, loss = step.timestep, None
         guided = guidance is not None and step.ramp > 0
-        if guided and (gradient is None or step.index % strength.reuse_gradient == 0):
-            eps_c, gradient, loss = guidance(z, step)
-            if strength.needs_negative and (pull is None or step.index % strength.reuse_negative == 0):
-                pull = predict_negative(z, t) - eps_c
-            eps_u = eps_c if pull is None else eps_c + pull
+        if guided and ("gradient" not in memory or step.index % strength.reuse_gradient == 0):
+            eps_c, memory["gradient"], loss = guidance(z, step)
+            if strength.needs_negative and ("pull" not in memory or step.index % strength.reuse_negative == 0):
+                memory["pull"] = predict_negative(z, t) - eps_c  # of the negative prompt
+            eps_u = eps_c + memory["pull"] if "pull" in memory else eps_c
         else:
             eps_u, eps_c = predict(z, t)
         eps = combine(eps_u, eps_c, strength)
-        score = _score(gradient, eps, alpha_at(alphas, t), step.ramp, strength) if guided else None
+        score = _score(memory["gradient"], eps, alpha_at(alphas, t), step.ramp, strength) if guided else None
+        memory["clean"] = clean_estimate(z, eps, alpha_at(alphas, t))
         z = solve(z, eps, step)
         if score is not None:  # the solver's clean estimate is the unguided one; the score only turns its direction
             z = z - (1 - alpha_at(alphas, step.next_timestep)) ** 0.5 * score
         _check_finite(z, step)
+        memory["latents"], memory["steps"] = z, torch.tensor(step.index + 1)
+        z = memory["latents"]
         after_step(step, z, score, loss)
     return z
 

@@ -1,0 +1,148 @@
+"""Checkpoints: a take that is cut off after any step goes on to the very same result; others are not taken for it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from backend import checkpoint
+from backend.checkpoint import NAME, Checkpoint
+from backend.errors import Cancelled
+from backend.inverted_reference import InvertedReference
+from backend.models.codec import embed_text
+from backend.motion.terms import Terms, layer_weights
+from backend.sampling.memory import Memory
+from backend.take import generate
+from tests.tiny_takes import LATENTS, nothing, with_settings
+
+CPU = torch.device("cpu")
+FORM = {"steps": 7, "guided_steps": 5, "guided_range": 0.6, "reuse_gradient": 2, "reuse_negative": 3}
+
+
+@pytest.fixture(autouse=True)
+def at_every_step(monkeypatch):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+def kept(folder) -> Checkpoint:
+    """As a new process finds it."""
+    return Checkpoint(folder, pytest.fail)
+
+
+def cut_off(model, take, motion, folder, steps: int) -> None:
+    """Makes that many further steps, and is stopped as by a kill: only the file is left."""
+    record = kept(folder)
+    memory, begun = record.memory("this take", CPU), record.memory("this take", CPU).done
+
+    def after_step():
+        record.keep(memory)
+        if memory.done == begun + steps:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        generate(model, take, motion, after_step, memory)
+
+
+def check_every_cut(model, take, motion, folder) -> None:
+    """Each step is made by a process of its own; then a take is cut off once."""
+    whole = generate(model, take, motion, nothing)
+    for cuts in ([1] * (take.settings.steps - 1), [take.settings.guided_steps]):
+        for steps in cuts:
+            cut_off(model, take, motion, folder, steps)
+        memory = kept(folder).memory("this take", CPU)
+        assert memory.done == sum(cuts)
+        assert torch.equal(generate(model, take, motion, nothing, memory), whole), cuts
+        kept(folder).remove()
+
+
+@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "euler", "lcm"])
+def test_a_take_cut_off_after_any_step_goes_on_to_the_same_result(model, take, motion, folder, sampler, guided):
+    check_every_cut(model, with_settings(take, sampler=sampler, **FORM), motion if guided else None, folder)
+
+
+def test_so_does_the_inversion_method_with_its_second_trajectory(model, take, folder):
+    terms = Terms(
+        motion=layer_weights(model.unet, ["up_blocks.1"], [2000.0], "temp"),
+        semantic=layer_weights(model.unet, ["up_blocks.1"], [500.0], "temp"),
+        key_kind="temp",
+        objects=None,
+        thresholds=(0.3, 0.3),
+        motion_steps=4,
+        subject=None,
+    )
+    draws = torch.Generator().manual_seed(4)
+    inverted = {t: torch.randn(LATENTS, generator=draws) for t in range(1000)[::-1]}
+    motion = InvertedReference(text=embed_text(model, "a grey ball"), terms=terms, latents_at=inverted.__getitem__)
+    chosen = with_settings(take, method="inversion", steps=6, guided_steps=4, motion_weight=1.0)
+    assert not torch.equal(generate(model, chosen, motion, nothing), generate(model, chosen, None, nothing))
+    check_every_cut(model, chosen, motion, folder)
+
+
+def some(steps: int) -> Memory:
+    return Memory({"latents": torch.randn(2, 3), "steps": torch.tensor(steps)})
+
+
+def test_a_checkpoint_of_another_take_is_not_taken_for_this_one(folder):
+    record = kept(folder)
+    record.memory("this take", CPU)
+    record.keep(some(3))
+    assert kept(folder).memory("this take", CPU).done == 3
+    assert kept(folder).memory("another take", CPU) == {}
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:-8], lambda b: b"\xff" * 100, lambda b: b[9:]])
+def test_a_damaged_checkpoint_is_none(folder, damage):
+    record = kept(folder)
+    record.memory("k", CPU)
+    record.keep(some(3))
+    path = folder / NAME
+    path.write_bytes(damage(path.read_bytes()))
+    assert kept(folder).memory("k", CPU) == {}
+
+
+def test_within_a_process_the_last_step_is_known_without_the_file(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SECONDS", 1000.0)
+    record = kept(folder)
+    memory = record.memory("fast", CPU)
+    memory.update(some(2))
+    record.keep(memory)
+    memory["latents"] = torch.zeros(1)  # half a step that ran out of memory
+    again = record.memory("balanced", CPU)
+    assert not (folder / NAME).exists() and again.done == 2 and again["latents"].shape == (2, 3)
+
+
+def test_it_is_written_every_ten_seconds_of_sampling(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SECONDS", 10.0)
+    now = [100.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    record, written = kept(folder), []
+    record.memory("k", CPU)
+    for step in range(1, 31):
+        now[0] += 1.5
+        record.keep(some(step))
+        if (stored := kept(folder).memory("k", CPU).done) not in [0, *written]:
+            written.append(stored)
+    assert written == [7, 14, 21, 28]
+
+
+def test_a_folder_that_cannot_be_written_costs_the_checkpoint_alone(folder):
+    notes = []
+    record = Checkpoint(folder / "gone", notes.append)
+    record.memory("k", CPU)
+    record.keep(some(3))
+    assert len(notes) == 1 and "cannot be written (No such file or directory)" in notes[0]
+
+
+def test_nothing_is_left_when_the_job_is_done(folder):
+    record = kept(folder)
+    record.memory("k", CPU)
+    record.keep(some(3))
+    (folder / f"{NAME}.part").write_bytes(b"of a write that was cut off")
+    record.remove()
+    assert not list(folder.iterdir()) and record.memory("k", CPU) == {}
