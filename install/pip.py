@@ -31,6 +31,7 @@ _NO_NETWORK = (
     "Connection broken",
     "Network is unreachable",
 )
+_OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:")
 # With a folder of wheels nothing else is asked; pip passes over what is empty.
 _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
     ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"), ""
@@ -49,16 +50,16 @@ class Pip:
     wheels: Path | None = None
 
     def install(self, arguments: Sequence[str], download_mb: int = 0) -> None:
-        """`pip install arguments`; InstallError when it fails. download_mb: what is expected."""
-        options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
+        """`pip install arguments`; InstallError when it fails. download_mb: what is expected. Python compiles what is
+        used of the packages by itself; compiling all of them would take as long as the rest."""
+        options = [*_OPTIONS, "--no-compile"]
         if self.wheels:
             options += ["--no-index", "--find-links", str(self.wheels)]
         self._run(["pip", "install", *options, *arguments], download_mb)
 
     def fetch(self, arguments: Sequence[str], folder: Path, download_mb: int = 0) -> None:
         """`pip download arguments` into a folder to install from later."""
-        options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
-        self._run(["pip", "download", *options, "--dest", str(folder), *arguments], download_mb)
+        self._run(["pip", "download", *_OPTIONS, "--dest", str(folder), *arguments], download_mb)
 
     def _run(self, command: list[str], download_mb: int) -> None:
         scratch = self.work / "scratch"
