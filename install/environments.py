@@ -89,12 +89,13 @@ class Environment:
             return State()
         if state.installing or repair:
             sweep(self.folder)
-            for package in broken(self.folder, deep=True):
+            damaged = broken(self.folder, deep=True)
+            if damaged or repair:
+                state.layers = {}
+                write_state(self.folder, state)  # first, lest a kill in between leave a gap that nobody knows of
+            for package in damaged:
                 self.report.note(f"{package.name} is incomplete and is installed again.")
                 discard(self.folder, package)
-                state.layers = {}
-        if repair:
-            state.layers = {}
         return state
 
     def _why_anew(self, state: State | None) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from install.backend import Backend
 from install.failures import InstallError
-from install.packages import broken, installed, site_packages
+from install.packages import broken, discard, installed, site_packages
 from install.places import interpreter, work_folder
 from install.state import NAME, PART, State, held, is_ours, read_state, write_state
 from tests.install_kills import check_whole, command, finish, make_wheels, start
@@ -80,6 +80,21 @@ def test_repair_brings_back_what_is_broken(where, wheels, harm):
     messages = finish(command(where, wheels, wheels / "locks", "--repair"))
     assert any("made-up-1 is incomplete" in message.get("text", "") for message in messages)
     check_whole(where)
+
+
+def test_a_repair_that_is_killed_leaves_no_gap(where, wheels, monkeypatch):
+    def killed(*_):
+        raise SystemExit
+
+    (site_packages(where) / "made_up_1" / "data1.bin").unlink()
+    monkeypatch.setattr("install.torch_build.LOCKS", wheels / "locks")
+    monkeypatch.setattr("install.backend.LOCKS", wheels / "locks")
+    monkeypatch.setattr("install.environments.discard", lambda *it: (discard(*it), killed()))
+    with pytest.raises(SystemExit):
+        Backend(where, wheels, "cpu").make(repair=True)
+    finish(command(where, wheels, wheels / "locks"))
+    check_whole(where)
+    assert "made-up-1" in versions(where)
 
 
 def test_an_upgrade_changes_only_its_own_layer_and_goes_on_after_a_kill(where, wheels, tmp_path):
