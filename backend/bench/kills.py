@@ -1,0 +1,187 @@
+"""SIGKILL at any moment, of the worker or of its host: is a job lost, or does a result differ?"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..wire import messages as say
+from ..wire.client import Lost
+from ..wire.folder_lock import is_locked, unfinished
+from ..wire.job_state import DONE, read_state
+from .talk import DUMMY, ROOT, Talk, make_job
+
+JobMaker = Callable[[Path, int], Path]
+SLOW = 900.0  # seconds for a demo job on a busy machine
+PICTURES = "result/*.png"
+DUMMY_FORM = {"steps": 12, "seconds": 0.005}
+HOST_FORM = {"steps": 20, "seconds": 0.02}
+HOST_JOBS = 3
+
+
+@dataclass(frozen=True)
+class Kills:
+    """jobs; kills; done: jobs that ended done after all; same: with an undisturbed run's result; half: results that
+    were seen after a kill and were not whole; seconds_left: the longest that a worker lived on after its job."""
+
+    jobs: int
+    kills: int
+    done: int
+    same: int
+    half: int
+    seconds_left: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.jobs == self.done == self.same and not self.half and self.kills > 0
+
+
+def dummy_job(folder: Path, number: int) -> Path:
+    return make_job(folder, seed=number, **DUMMY_FORM)
+
+
+def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] = DUMMY, seed: int = 0) -> Kills:
+    """The worker is killed once in every job, at a moment that chance chooses, and started again."""
+    expected, seconds = undisturbed(root / "undisturbed", make, jobs, command)
+    folders = {f"job-{i:02}": make(root / "jobs" / f"job-{i:02}", i) for i in range(jobs)}
+    chance, killed, half = random.Random(seed), set[str](), 0
+    offered = list(folders.values())
+    while offered:
+        with Talk(command) as talk:
+            for folder in offered:
+                talk.client.submit(folder.name, folder)
+            _kill_in_next(talk, killed, chance, seconds)
+        half += sum(not _whole(folder, expected[name]) for name, folder in folders.items())
+        offered = unfinished(root / "jobs")
+    done = sum(read_state(folder).state == DONE for folder in folders.values())
+    same = sum(result_of(folder) == expected[name] for name, folder in folders.items())
+    return Kills(jobs, len(killed), done, same, half)
+
+
+def undisturbed(root: Path, make: JobMaker, jobs: int, command: Sequence[str]) -> tuple[dict[str, bytes], float]:
+    """-> the results of the same jobs in a worker that nobody kills, and the shortest job's seconds."""
+    results, shortest = {}, SLOW
+    with Talk(command) as talk:
+        for i in range(jobs):
+            name = f"job-{i:02}"
+            folder = make(root / name, i)
+            talk.client.submit(name, folder)
+            talk.until(say.Progress, job=name)
+            began = time.monotonic()
+            talk.until(say.Done, job=name, patience=SLOW)
+            shortest = min(shortest, time.monotonic() - began)
+            results[name] = result_of(folder)
+    return results, shortest
+
+
+def result_of(folder: Path) -> bytes:
+    """The pictures, or what a dummy job writes; empty where there is nothing."""
+    pictures = sorted(folder.glob(PICTURES))
+    if pictures:
+        return b"".join(path.read_bytes() for path in pictures)
+    result = folder / "result.json"
+    return result.read_bytes() if result.exists() else b""
+
+
+def _kill_in_next(talk: Talk, killed: set[str], chance: random.Random, seconds: float) -> None:
+    """Kills the worker in the next job that was not killed yet; returns when it has, or all jobs are done."""
+    ends = (say.Progress, say.Done, say.Failed, say.Refused)
+    while talk.client.jobs:
+        message = talk.until(ends, patience=SLOW)
+        if isinstance(message, say.Failed | say.Refused):
+            raise AssertionError(message)
+        if message.job not in killed and isinstance(message, say.Progress):
+            killed.add(message.job)
+            time.sleep(chance.uniform(0, 1.1 * seconds))  # now and then it is done already
+            os.kill(talk.client.pid, signal.SIGKILL)
+            talk.until(Lost)
+            return
+
+
+def _whole(folder: Path, expected: bytes) -> bool:
+    """What claims to be a result is one."""
+    return read_state(folder).state != DONE or result_of(folder) == expected
+
+
+HOST = """
+import sys
+from pathlib import Path
+from backend.bench.talk import Talk
+from backend.wire import messages as say
+with Talk() as talk:
+    print(talk.client.pid, flush=True)
+    for folder in map(Path, sys.argv[1:]):
+        talk.client.submit(folder.name, folder)
+    talk.until(say.Done, job="no such job")
+"""
+
+
+def kill_hosts(root: Path, hosts: int, seed: int = 0) -> Kills:
+    """Each host has given its worker three jobs when it is killed. The worker finishes the one that runs and leaves;
+    what it left is run by another."""
+    chance, totals, seconds_left = random.Random(seed), [0, 0, 0], 0.0
+    expected = result_of_host_job(root / "undisturbed")
+    for i in range(hosts):
+        folders = [make_job(root / f"{i:02}" / name, **HOST_FORM) for name in "abc"]
+        seconds_left = max(seconds_left, _kill_host(folders, chance))
+        left = unfinished(root / f"{i:02}")
+        totals[2] += sum(not _whole(folder, expected) for folder in folders)
+        with Talk() as talk:
+            for folder in left:
+                talk.client.submit(folder.name, folder)
+            for _ in left:
+                talk.until(say.Done)
+        totals[0] += sum(read_state(folder).state == DONE for folder in folders)
+        totals[1] += sum(result_of(folder) == expected for folder in folders)
+    return Kills(HOST_JOBS * hosts, hosts, *totals, seconds_left)
+
+
+def result_of_host_job(folder: Path) -> bytes:
+    with Talk() as talk:
+        talk.client.submit("a", make_job(folder, **HOST_FORM))
+        talk.until(say.Done)
+    return result_of(folder)
+
+
+def _kill_host(folders: list[Path], chance: random.Random) -> float:
+    """-> seconds that its worker lived on after the job which it was at."""
+    host = subprocess.Popen([sys.executable, "-c", HOST, *map(str, folders)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert host.stdout is not None
+    worker = int(host.stdout.readline())
+    _wait_for(lambda: read_state(folders[0]).state != "queued")
+    time.sleep(chance.uniform(0, 1.2 * HOST_FORM["steps"] * HOST_FORM["seconds"]))
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    _wait_for(lambda: not any(is_locked(folder) and read_state(folder).state == "running" for folder in folders))
+    began = time.monotonic()
+    _wait_for(lambda: not alive(worker))
+    return time.monotonic() - began
+
+
+def alive(pid: int) -> bool:
+    """Not so for one that is dead and waits for its parent to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path("/proc/self").exists()
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} seconds")
+        time.sleep(0.01)

@@ -1,0 +1,162 @@
+"""`python -m backend bench worker`: how fast it answers, and that neither kills nor many jobs harm it.
+
+Jobs with the demo model are short, by --set; the dummy ones only wait. All goes into a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import JobError
+from ..wire import messages as say
+from ..wire.settings import SettingError, parse_assignment
+from .kills import SLOW, Kills, dummy_job, kill_hosts, kill_workers
+from .talk import DUMMY, SERVE, Talk, make_demo_job, make_job
+
+STARTS, CANCELS, SETTLED = 10, 5, 10
+Row = tuple[str, str, str, bool]  # what, figure, what must hold, whether it does
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    if os.name == "nt":
+        raise JobError("Windows has no SIGKILL for this bench to send.", "Run it on Linux.")
+    settings = chosen_settings(options.set)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="motionclone-") as folder:
+        os.environ["MOTIONCLONE_DATA"] = folder
+        for row in measured(Path(folder), options, settings):
+            rows.append(row)
+            if not options.json:
+                print("| " + " | ".join(row[:3]) + f" | {'yes' if row[3] else '**no**'} |", flush=True)
+    if options.json:
+        print(json.dumps([dict(zip(("what", "figure", "limit", "holds"), row)) for row in rows]))
+    return 0 if all(row[3] for row in rows) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backend bench worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, count, what in (
+        ("dummy-kills", 50, "dummy jobs in each of which the worker is killed"),
+        ("demo-kills", 5, "the same with the demo model"),
+        ("hosts", 20, "hosts that are killed"),
+        ("soak", 200, "jobs with the demo model in one worker"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"{what} (default: %(default)s)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the demo model's jobs")
+    parser.add_argument("--soak-set", action="append", default=[], metavar="KEY=VALUE", help="of the soak's besides")
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def chosen_settings(texts: Sequence[str]) -> dict[str, str]:
+    try:
+        return dict(parse_assignment(text) for text in texts)
+    except SettingError as error:
+        raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
+
+
+def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) -> Iterator[Row]:
+    def demo_job(folder: Path, number: int) -> Path:
+        return make_demo_job(folder, number, settings)
+
+    soaked = settings | chosen_settings(options.soak_set)
+    yield start_to_hello()
+    yield cancel("dummy", DUMMY, make_job(root / "cancel dummy", steps=1000, seconds=0.1))
+    yield cancel("demo", SERVE, make_demo_job(root / "cancel demo", 0, {"steps": 200}))
+    for name, make, jobs, command in (
+        ("dummy", dummy_job, options.dummy_kills, DUMMY),
+        ("demo", demo_job, options.demo_kills, SERVE),
+    ):
+        if jobs:
+            yield told(f"worker killed, {name} jobs", kill_workers(root / f"kills {name}", make, jobs, command))
+    if options.hosts:
+        kills = kill_hosts(root / "hosts", options.hosts)
+        yield told("host killed, dummy jobs", kills)
+        seconds = kills.seconds_left
+        yield "its worker lives on after its job", f"at most {seconds:.2f} s", "5 s", seconds < 5
+    if options.soak:
+        yield from soak(root / "soak", options.soak, soaked)
+
+
+def told(what: str, kills: Kills) -> Row:
+    figure = f"{kills.kills} kills: {kills.done} of {kills.jobs} done, {kills.same} as undisturbed, {kills.half} half"
+    return what, figure, "all done, all as undisturbed, none half", kills.passed
+
+
+def start_to_hello() -> Row:
+    seconds = []
+    for _ in range(STARTS):
+        began = time.monotonic()
+        with Talk(SERVE) as talk:
+            talk.until(say.Hello)
+            seconds.append(time.monotonic() - began)
+    return "start to Hello", spread(seconds), "1 s", statistics.median(seconds) < 1
+
+
+def cancel(name: str, command: Sequence[str], folder: Path) -> Row:
+    """Held against the longest step that was seen, as the worker tells of it."""
+    chance, answers, ends, steps = random.Random(0), [], [], [0.0]
+    with Talk(command) as talk:
+        for _ in range(CANCELS):
+            talk.client.submit("a", folder)
+            talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 2, patience=SLOW)
+            began, before = time.monotonic(), None
+            while time.monotonic() - began < chance.uniform(0.5, 2) or before is None:
+                message = talk.until(say.Progress, lambda m: m.stage == "sampling", patience=SLOW)
+                if before:
+                    steps.append((time.monotonic() - before[0]) / max(1, message.step - before[1]))
+                before = time.monotonic(), message.step
+            began = time.monotonic()
+            talk.client.cancel("a")
+            talk.until(say.Progress, lambda m: m.stage == "cancelling")
+            answers.append(time.monotonic() - began)
+            talk.until(say.Cancelled, patience=SLOW)
+            ends.append(time.monotonic() - began)
+    limit = max(steps) + 0.5
+    figure = f"answered after {spread(answers)}; ended after {spread(ends)}"
+    return f"cancel, {name}", figure, f"a step ({max(steps):.2f} s) + 0.5 s", max(ends) < limit
+
+
+def soak(root: Path, jobs: int, settings: dict[str, str]) -> Iterator[Row]:
+    """Growth counts from the tenth job on: until then caches fill."""
+    seen = []
+    with Talk(SERVE) as talk:
+        for i in range(jobs):
+            talk.client.submit(f"job-{i}", make_demo_job(root / str(i), i, settings))
+            end = talk.until((say.Done, say.Failed), patience=SLOW)
+            if isinstance(end, say.Failed):
+                raise JobError(f"Job {i} of the soak failed: {end.message}", end.hint)
+            seen.append(held_by(talk.client.pid))
+    first, rest = seen[min(SETTLED, jobs) - 1], seen[min(SETTLED, jobs) - 1 :]
+    what = f"soak, {jobs} demo jobs"
+    growth = [100 * (now[0] / first[0] - 1) for now in rest]
+    figure = f"{first[0] / 2**20:.0f} MiB after the tenth, {growth[-1]:+.1f} % at the end, {max(growth):+.1f} % at most"
+    yield f"{what}: memory", figure, "2 % after the tenth", growth[-1] < 2
+    for place, thing in ((1, "open files"), (2, "threads")):
+        yield f"{what}: {thing}", f"{first[place]}, then {rest[-1][place]}", "no more", rest[-1][place] <= first[place]
+
+
+def held_by(pid: int) -> tuple[int, int, int]:
+    """-> bytes in memory, open files, threads; JobError where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        facts = dict(line.split(":", 1) for line in lines)
+        files = len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        raise JobError("This system does not tell what a process holds.", "Use --soak 0, or run it on Linux.") from None
+    return int(facts["VmRSS"].split()[0]) * 1024, files, int(facts["Threads"])
+
+
+def spread(seconds: Sequence[float]) -> str:
+    return f"{statistics.median(seconds):.2f} s (at most {max(seconds):.2f})"
