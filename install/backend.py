@@ -100,7 +100,9 @@ class Backend:
                     f"{environment} was not made by MotionClone and stays.", "Name the right folder with --where."
                 )
             with held(work_folder(environment)):
-                clear(environment)
+                if environment.exists():
+                    clear(environment)
+                    self.report.note(f"removed {environment}")
             places.append(work_folder(environment))
         for place in filter(Path.exists, places):
             clear(place) if place.is_dir() else place.unlink()
