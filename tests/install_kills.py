@@ -139,6 +139,7 @@ def _kill_once(where: Path, wheels: Path, locks: Path | None, after: float, numb
     begin = time.monotonic()
     finish(arguments)
     check_whole(where)
+    shutil.rmtree(where)
     print(
         f"{number}: killed after {after:.1f} s in `{stage}`, completed in {time.monotonic() - begin:.1f} s", flush=True
     )
