@@ -80,7 +80,7 @@ def _frames(
     progress.stage("encoding")
     texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
     motion = None
-    if settings.motion_weight > 0 and settings.guided_steps > 0:
+    if settings.guidance_weight > 0 and settings.guided_steps > 0:
         if settings.method == "inversion":
             progress.stage("motion", inversion_steps(settings))
             motion = inverted_reference(model, reference, subject, request, settings, progress.step)

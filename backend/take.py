@@ -73,7 +73,7 @@ def generate(
         alone = denoise(z, t, positive)
         return alone, alone
 
-    guided = motion is not None and s.motion_weight > 0 and (regions is None or regions.act)
+    guided = motion is not None and s.guidance_weight > 0 and (regions is None or regions.act)
     return sample(
         noise,
         steps,
@@ -92,7 +92,7 @@ def _strength(s: Settings, regions: RegionWeights | None = None) -> Strength:
     return Strength(
         s.cfg_scale,
         s.cfg_form,
-        s.motion_weight,
+        s.guidance_weight,
         s.score_form,
         s.mean_shift,
         s.score_clamp or None,
@@ -118,7 +118,7 @@ def step_costs(s: Settings) -> list[float]:
         gradient += 1 + (2 if any(s.semantic_weights) else 0)
 
     def cost(step: Step) -> float:
-        if not (s.motion_weight > 0 and step.ramp > 0 and step.index % s.reuse_gradient == 0):
+        if not (s.guidance_weight > 0 and step.ramp > 0 and step.index % s.reuse_gradient == 0):
             return 1 + pull
         return gradient + (pull if step.index % s.reuse_negative == 0 else 0)
 

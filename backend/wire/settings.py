@@ -26,6 +26,7 @@ class Settings:
     warm_up_steps: int = 10  # guidance rises over the first W guided steps
     cool_down_steps: int = 10  # and falls over the last C
     motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
+    motion_strength: float = 1.0  # times motion_weight: 1 as tuned for the model or published, 0 is plain generation
     reuse_gradient: int = 1  # the gradient is computed in every kth guided step and used again in those between
     reuse_negative: int = 1  # likewise what the negative prompt adds, in the guided steps with a gradient of their own
     score_form: str = (
@@ -54,9 +55,17 @@ class Settings:
     precision: str = "auto"  # of the UNet; 'auto': what the device works well in. Shapes speed more than the look
     memory: str = "auto"  # 'fast' keeps most, 'thrifty' least and takes longer; 'auto': the fastest that fits
 
+    @property
+    def guidance_weight(self) -> float:
+        return self.motion_weight * self.motion_strength
+
 
 # The authors' settings for camera motion are the field defaults above.
-_PAPER = {key: value for key, value in asdict(Settings()).items() if key not in ("frames", "precision", "memory")}
+_PAPER = {
+    key: value
+    for key, value in asdict(Settings()).items()
+    if key not in ("frames", "motion_strength", "precision", "memory")
+}
 OWN_FAMILIES = ("draft", "quality")  # of which each model entry has its own, if any
 FAMILIES: dict[str, dict[str, Any]] = {
     "default": {},  # the model entry's own, found by measuring
@@ -96,6 +105,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "warm_up_steps": (0, 1000),
     "cool_down_steps": (0, 1000),
     "motion_weight": (0, 1e7),
+    "motion_strength": (0, 10),
     "reuse_gradient": (1, 1000),
     "reuse_negative": (1, 1000),
     "cfg_scale": (0, 100),

@@ -33,6 +33,14 @@ def test_guidance_lowers_the_distance_to_the_reference(model, take, motion, form
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 
+def test_the_strength_multiplies_the_weight_and_none_is_plain_generation(model, take, motion):
+    def with_weight(weight: float, strength: float = 1.0):
+        return generate(model, with_settings(take, motion_weight=weight, motion_strength=strength), motion, nothing)
+
+    assert torch.equal(with_weight(0.4, strength=0.5), with_weight(0.2))
+    assert torch.equal(with_weight(0.4, strength=0.0), with_weight(0.0))
+
+
 def test_the_gradient_is_the_true_one(model, take, motion):
     """Against a finite difference along the gradient: stopping after the last recorded attention loses nothing."""
     guide = MotionGuidance(model.unet, model.denoise, take.positive, motion)
