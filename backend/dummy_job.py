@@ -1,12 +1,13 @@
 """A job without a model, for tests of the worker and of what talks to it: same files, same messages, no torch.
 
 Its settings: steps, seconds for each, bytes of its result. The prompt may ask for trouble: 'fail', 'crash' (the process
-ends), 'error' (what nobody foresaw), 'oom' (the process ends for want of memory), 'print', 'hang' (deaf to cancelling
-for a minute).
+ends), 'error' (what nobody foresaw), 'oom' and 'abort' (the process ends for want of memory), 'print', 'hang' (deaf to
+cancelling for a minute).
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -75,9 +76,15 @@ def _oom() -> None:
     os._exit(1)
 
 
+def _abort() -> None:
+    os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+    os.abort()
+
+
 def _print() -> None:
     print("printed to stdout")
     os.write(1, b"written to descriptor 1\n")
+    ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).puts(b"put by a native library")
     print("printed to stderr", file=sys.stderr)
 
 
@@ -86,6 +93,7 @@ _TROUBLES: dict[str, Callable[[], Any]] = {
     "error": _error,
     "crash": lambda: os._exit(3),
     "oom": _oom,
+    "abort": _abort,
     "print": _print,
     "hang": lambda: time.sleep(60),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import sys
@@ -35,16 +36,18 @@ def take_pipes() -> tuple[int, int]:
 
 
 class Printed(io.TextIOBase):
-    """In the place of sys.stdout and sys.stderr: writes to descriptor 2 and, while a job runs, to its log.
+    """In the place of sys.stdout and sys.stderr: writes to the host's stderr and, while a job runs, to its log.
 
-    Logging handlers keep the stream they find first, hence one object for all jobs. A host that is gone, or a full
-    disk, must not fail a job that prints: such errors are dropped.
+    Native libraries and child processes write to descriptors 1 and 2 themselves: during a job these are its log alone,
+    a file, so that even the last words before a crash are kept. Logging handlers keep the stream they find first, hence
+    one object for all jobs. A host that is gone, or a full disk, must not fail a job that prints: errors are dropped.
     """
 
     encoding = "utf-8"
 
-    def __init__(self) -> None:
-        self._log: io.TextIOWrapper | None = None
+    def __init__(self, host: int = 2) -> None:
+        """host: the descriptor of its stderr."""
+        self._host, self._log = host, -1
 
     def writable(self) -> bool:
         return True
@@ -53,35 +56,49 @@ class Printed(io.TextIOBase):
         return 2
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
-            os.write(2, text.encode("utf-8", "backslashreplace"))
-        if log := self._log:
-            with suppress(OSError, ValueError):  # ValueError: a thread that still prints after its job
-                log.write(text)
-                log.flush()
+        data = text.encode("utf-8", "backslashreplace")
+        for descriptor in (self._host, self._log):
+            with suppress(OSError):  # also of a thread that still prints after its job
+                os.write(descriptor, data)
         return len(text)
 
     @contextmanager
     def to_log_of(self, folder: Path) -> Iterator[None]:
         """Within the block, what is printed also goes to the job's log.txt, if that can be written."""
         try:
-            log = (folder / "log.txt").open("a", encoding="utf-8", errors="backslashreplace")
+            log = os.open(
+                folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644
+            )
         except OSError:  # the job itself will say that it cannot write there
             yield
             return
         self._log = log
+        _let_both_be(log)
         try:
             yield
         finally:
-            self._log = None
-            with suppress(OSError):
-                log.close()
+            _flush_native()
+            _let_both_be(self._host)
+            self._log = -1
+            os.close(log)
 
     @classmethod
     def installed(cls) -> Printed:
-        printed = cls()
+        printed = cls(os.dup(2))
         sys.stdout = sys.stderr = printed
         return printed
+
+
+def _let_both_be(descriptor: int) -> None:
+    for number in (1, 2):
+        os.dup2(descriptor, number)
+
+
+def _flush_native() -> None:
+    """C's stdout keeps what it is given, which would come out in the next job's log. On Windows most libraries share
+    the C runtime that Python uses; others have buffers of their own."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).fflush(None)
 
 
 class Outbox:

@@ -18,7 +18,7 @@ from typing import Any
 from . import messages as say
 from .carrier import ENDS, Carrier
 from .encoding import MessageError, check_id, encode, parse
-from .last_words import Lost, Tail, reason
+from .last_words import LogTail, Lost, Tail, reason
 from .lines import Lines
 from .parcel import ParcelError
 from .processes import DETACHED, kill
@@ -57,7 +57,7 @@ class Client:
         except OSError as error:
             raise ClientError(f"The worker {command[0]} cannot be started ({error.strerror}).") from None
         self.jobs: dict[str, Path] = {}  # submitted and not yet ended, in that order
-        self._tail = Tail(self._process.stderr)
+        self._tail, self._log_tail = Tail(self._process.stderr), LogTail()
         self._heard, self._to_say = SimpleQueue[Any](), SimpleQueue[bytes | None]()
         self._unconfirmed = set[str]()  # submitted, and the worker has not said anything about them
         self._closed = self._killed = False
@@ -214,7 +214,7 @@ class Client:
     def _hear_all(self) -> Lost | None:
         """-> why nothing more comes, unless it was told to end."""
         pipe, lines = self._process.stdout, Lines()
-        heard = self._carrier.heard if self._carrier else self._heard.put
+        heard = self._carrier.heard if self._carrier else self._heard_near
         assert pipe is not None
         with pipe:
             while data := pipe.read(65536):
@@ -224,6 +224,11 @@ class Client:
                     except MessageError as error:
                         return self._given_up(error)
         return self._ended()
+
+    def _heard_near(self, message: Any) -> None:
+        if isinstance(message, say.Progress) and (folder := self.jobs.get(message.job)):
+            self._log_tail.follow(folder)
+        self._heard.put(message)
 
     def _given_up(self, error: MessageError) -> Lost:
         self._closed = True
@@ -242,4 +247,5 @@ class Client:
         self._tail.finish()
         if self._killed:
             return Lost("The worker did not answer and was ended.", "Run the job again.")
-        return None if self._closed else Lost(*reason(self._process.returncode, self._tail.text))
+        words = f"{self._tail.text}\n{self._log_tail.text}"
+        return None if self._closed else Lost(*reason(self._process.returncode, words))

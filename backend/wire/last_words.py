@@ -6,6 +6,7 @@ import signal
 import threading
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 MOST_LINES, LAST = 200, 20
@@ -50,6 +51,35 @@ class Tail:
                 self._lines.extend(line.decode("utf-8", "replace").rstrip() for line in lines if line.strip())
         if rest.strip():
             self._lines.append(rest.decode("utf-8", "replace").strip())
+
+
+class LogTail:
+    """What the running job's log.txt has gained, where native libraries leave their last words."""
+
+    def __init__(self) -> None:
+        self._path, self._from = Path(), 0
+
+    def follow(self, folder: Path) -> None:
+        """The job in this folder runs; its log may have older words."""
+        path = folder / "log.txt"
+        if path != self._path:
+            self._path, self._from = path, _size(path)
+
+    @property
+    def text(self) -> str:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(self._from, _size(self._path) - 10_000))
+                return file.read(10_000).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def reason(code: int, tail: str) -> tuple[str, str]:

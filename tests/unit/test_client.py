@@ -66,10 +66,15 @@ def test_a_dead_worker_is_told_within_a_second_with_its_jobs(tmp_path, number, w
         assert words in lost.message and lost.jobs == ("a", "b") and not talk.client.jobs
 
 
-@pytest.mark.parametrize("prompt, words", [("crash", "exit code 3"), ("oom", "ran out of memory")])
+@pytest.mark.parametrize(
+    "prompt, words", [("crash", "exit code 3"), ("oom", "ran out of memory"), ("abort", "ran out of memory")]
+)
 def test_a_job_that_takes_the_worker_with_it(tmp_path, prompt, words):
     with Talk() as talk:
-        talk.client.submit("a", make_job(tmp_path / "a", prompt))
+        folder = make_job(tmp_path / "a", prompt)
+        if prompt == "crash":
+            (folder / "log.txt").write_text("out of memory, when it was tried before\n")
+        talk.client.submit("a", folder)
         lost = talk.until(Lost)
         assert words in lost.message and lost.jobs == ("a",)
 
