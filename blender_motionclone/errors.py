@@ -4,11 +4,14 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """`message` says what is wrong and where; `hint` says what to do next. Both are shown as they are."""
+    """`message` says what is wrong and where; `hint` says what to do next. Both are shown as they are.
 
-    def __init__(self, message: str, hint: str = ""):
+    repair: the operator that mends it, as "motionclone.install_backend", which panels offer as a button; "" for none.
+    """
+
+    def __init__(self, message: str, hint: str = "", repair: str = ""):
         super().__init__(message)
-        self.message, self.hint = message, hint
+        self.message, self.hint, self.repair = message, hint, repair
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()

@@ -1,31 +1,145 @@
-"""`scene.motionclone`: what the next take shall be. Model defaults live in the model's entry, not here."""
+"""`scene.motionclone`: what the next takes shall be, and the takes there are. All of it is saved in the .blend.
+
+A model's own settings live in its entry, not here; how a running job stands is known to job_runner.py alone.
+"""
 
 from __future__ import annotations
 
 import bpy
 
+from ..backend.wire.job_state import QUEUED
 from ..backend.wire.request import JobRequest
+
+NO_SCORE = -2.0  # a motion score lies in [-1, 1]
+
+SOURCES = (
+    ("CAMERA", "Camera", "The active camera's animation", "CAMERA_DATA", 0),
+    ("VIEWPORT", "Viewport", "The 3D view as it is seen, over the scene's frame range", "VIEW3D", 1),
+    ("STRIP", "Strip", "The active movie, image or scene strip of the sequencer", "SEQUENCE", 2),
+    ("FILE", "File", "A video file, or a folder of pictures", "FILE_MOVIE", 3),
+)
+SHOTS = (
+    ("RANGE", "Frame Range", "The scene's frame range as one shot"),
+    ("MARKER", "Shot Here", "The shot of the camera marker at the current frame"),
+    ("ALL", "All Shots", "One take for the shot of each camera marker"),
+)
+LOOKS = (
+    ("MOTION", "Motion", "Surfaces get a texture that moves with them, so that flat blockouts show how they move"),
+    ("PLAIN", "Plain", "Plain grey Workbench shading"),
+    ("AS_SEEN", "As Seen", "Shading as in the 3D view or the scene's own Workbench settings"),
+)
+PRESETS = (
+    ("default", "Balanced", "The settings tuned for the model"),
+    ("draft", "Draft", "A quick look: few steps"),
+    ("quality", "Quality", "More steps; slower"),
+    ("paper", "Published", "The settings of the publication; slowest"),
+)
+PLACES = (
+    ("STRIP", "Sequencer Strip", "A movie strip on exactly the shot's frames", "SEQUENCE", 0),
+    ("TEXTURE", "Texture", "A movie texture on the active object's material", "TEXTURE", 1),
+    ("PLANE", "Camera Plane", "A plane that fills the camera's view", "MESH_PLANE", 2),
+    ("BACKGROUND", "Camera Background", "A background image of the shot's camera", "CAMERA_DATA", 3),
+    ("COMPOSITOR", "Compositor", "An image node in the compositor", "NODE_COMPOSITING", 4),
+    ("NONE", "Nowhere", "Only list the take; place it by hand", "X", 5),
+)
+
+
+class MotionClonePrompt(bpy.types.PropertyGroup):
+    """One more prompt for a batch."""
+
+    text: bpy.props.StringProperty(name="Prompt", description="What this clip shows")
+
+
+class MotionCloneTake(bpy.types.PropertyGroup):
+    """A clip that was asked for; `name` is its job's id. Its folder holds everything: these are what the panel shows.
+
+    state: as backend/wire/job_state.py has it; score: the motion score, NO_SCORE while there is none.
+    place, placed_in: how it was placed last, and the name of the strip, material, object, camera or node that shows it.
+    """
+
+    folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
+    prompt: bpy.props.StringProperty(name="Prompt", description="What was asked for")
+    seed: bpy.props.IntProperty(name="Seed")
+    state: bpy.props.StringProperty(name="State", default=QUEUED)
+    message: bpy.props.StringProperty(name="Message", description="What became of the job, if not all went well")
+    hint: bpy.props.StringProperty(name="Hint", description="What to do next")
+    score: bpy.props.FloatProperty(name="Motion Score", description="How well its motion follows", default=NO_SCORE)
+    frame_start: bpy.props.IntProperty(name="Start", description="The shot's first frame in the scene")
+    frames: bpy.props.IntProperty(name="Frames", description="The shot's length")
+    camera: bpy.props.StringProperty(name="Camera", description="The camera that the shot was captured with, if any")
+    place: bpy.props.StringProperty(name="Place")
+    placed_in: bpy.props.StringProperty(name="Placed In")
 
 
 class MotionCloneSettings(bpy.types.PropertyGroup):
+    # Reference
+    source: bpy.props.EnumProperty(name="Reference", description="Whose motion is cloned", items=SOURCES)
+    shots: bpy.props.EnumProperty(name="Shots", description="Which frames make a shot", items=SHOTS)
+    clip_file: bpy.props.StringProperty(
+        name="Clip", description="A video file, or a folder of pictures", subtype="FILE_PATH"
+    )
+    look: bpy.props.EnumProperty(name="Look", description="How the reference clip is shaded", items=LOOKS)
+    use_mask: bpy.props.BoolProperty(
+        name="Subject Mask", description="Clone only the motion of the chosen objects; it is rendered beside the clip"
+    )
+    mask_collection: bpy.props.PointerProperty(
+        name="Subject", description="The objects to be cloned; empty: the selected ones", type=bpy.types.Collection
+    )
+    use_depth: bpy.props.BoolProperty(
+        name="Depth", description="Render depth beside the clip; it guides models that have a depth control"
+    )
+    use_vectors: bpy.props.BoolProperty(name="Motion Vectors", description="Render true motion vectors beside the clip")
+    # Prompt
     prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows")
     negative_prompt: bpy.props.StringProperty(name="Negative", description="What the new clip shall not show")
-    seed: bpy.props.IntProperty(name="Seed", description="The same seed gives the same clip", min=0)
+    more_prompts: bpy.props.CollectionProperty(name="More Prompts", type=MotionClonePrompt)
+    image_file: bpy.props.StringProperty(
+        name="First Picture", description="A picture that the clip's first frame looks like", subtype="FILE_PATH"
+    )
+    sketch_file: bpy.props.StringProperty(
+        name="First Sketch", description="A line drawing of the clip's first frame", subtype="FILE_PATH"
+    )
+    # Look
     model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)
+    preset: bpy.props.EnumProperty(name="Preset", description="Quick or good", items=PRESETS)
+    strength: bpy.props.FloatProperty(
+        name="Motion Strength",
+        description="How strongly the motion pulls: 1 as tuned for the model, 0 is the prompt alone",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+        soft_max=2.0,
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="The same seed gives the same clip", min=0)
+    seeds: bpy.props.IntProperty(
+        name="Takes",
+        description="So many takes of each prompt, with this seed and those after it",
+        default=1,
+        min=1,
+        max=64,
+    )
     settings: bpy.props.StringProperty(
         name="Settings",
-        description="What shall differ from the model's own settings, for example: motion_weight=0.4 steps=30",
+        description="What else shall differ from the model's own settings, for example: steps=30 cfg_scale=5",
     )
+    # Takes
+    place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)
+    takes: bpy.props.CollectionProperty(name="Takes", type=MotionCloneTake)
+    take_index: bpy.props.IntProperty(name="Active Take")
     last_job: bpy.props.StringProperty(
         name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
     )
 
 
+CLASSES = (MotionClonePrompt, MotionCloneTake, MotionCloneSettings)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+
+
 def register() -> None:
-    bpy.utils.register_class(MotionCloneSettings)
+    _register_classes()
     bpy.types.Scene.motionclone = bpy.props.PointerProperty(type=MotionCloneSettings)
 
 
 def unregister() -> None:
     del bpy.types.Scene.motionclone
-    bpy.utils.unregister_class(MotionCloneSettings)
+    _unregister_classes()
