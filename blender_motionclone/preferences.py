@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import bpy
 
 from ..backend.wire.folders import data_folder
+from .errors import UserError
 from .interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
@@ -17,38 +19,86 @@ EXTENSION_ROOT = Path(__file__).parents[1]
 class MotionClonePreferences(bpy.types.AddonPreferences):
     bl_idname = ROOT_PACKAGE
 
+    backend_folder: bpy.props.StringProperty(
+        name="Backend Folder",
+        description="Where the backend is installed. Empty: the user's folder for application data",
+        subtype="DIR_PATH",
+    )
     backend_python: bpy.props.StringProperty(
         name="Backend Python",
-        description="The Python that runs the backend, as `python3 -m install python` prints it. Empty: look for it",
+        description="The Python that runs the backend, if it was not installed from here. Empty: the installed one",
         subtype="FILE_PATH",
+    )
+    wheels_folder: bpy.props.StringProperty(
+        name="Offline Packages",
+        description="A folder that `python3 -m install wheels` filled: installing then needs no internet",
+        subtype="DIR_PATH",
     )
     jobs_folder: bpy.props.StringProperty(
         name="Jobs Folder",
         description="Where jobs and their results are kept. Empty: the user's folder for application data",
         subtype="DIR_PATH",
     )
+    worker_command: bpy.props.StringProperty(
+        name="Worker Command",
+        description="What starts the worker on another machine, as: ssh render 'cd motionclone; python -m backend "
+        "serve'. Empty: the backend on this machine",
+    )
+    worker_is_remote: bpy.props.BoolProperty(
+        name="Send Files",
+        description="The worker does not see this machine's folders: jobs are sent to it and results fetched",
+        default=True,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
-        self.layout.prop(self, "backend_python")
-        self.layout.prop(self, "jobs_folder")
+        for name in ("backend_folder", "backend_python", "wheels_folder", "jobs_folder"):
+            self.layout.prop(self, name)
+        self.layout.prop(self, "worker_command")
+        self.layout.prop(self, "worker_is_remote")
 
 
 def backend_python(context: bpy.types.Context) -> Path:
     """The backend's interpreter; UserError when there is none."""
-    places = (EXTENSION_ROOT / ".venv", data_folder() / "venv")
-    return find_interpreter(_chosen(context, "backend_python"), os.environ, places)
+    return find_interpreter(_chosen_path(context, "backend_python"), os.environ, backend_folders(context))
+
+
+def backend_folders(context: bpy.types.Context) -> tuple[Path, ...]:
+    """Where an installed backend may be: the chosen folder alone, else a checkout's own and the user's."""
+    chosen = _chosen_path(context, "backend_folder")
+    return (Path(chosen),) if chosen else (EXTENSION_ROOT / ".venv", data_folder() / "venv")
 
 
 def jobs_folder(context: bpy.types.Context) -> Path:
-    chosen = _chosen(context, "jobs_folder")
+    chosen = _chosen_path(context, "jobs_folder")
     return Path(chosen) if chosen else data_folder() / "jobs"
 
 
-def _chosen(context: bpy.types.Context, name: str) -> str:
-    """Absolute, or empty. Scripts may register the package without enabling it as an add-on: nothing is chosen then."""
-    addon = context.preferences.addons.get(ROOT_PACKAGE)
-    value = getattr(addon.preferences, name) if addon else ""
+def worker_command(context: bpy.types.Context) -> list[str]:
+    """What starts the worker: the preference, else the backend on this machine. UserError when it cannot be that."""
+    text = _chosen(context, "worker_command")
+    try:
+        command = shlex.split(text)
+    except ValueError as error:
+        hint = "Correct it in Preferences > Add-ons > MotionClone."
+        raise UserError(f"The preference Worker Command cannot be read: {error}.", hint) from None
+    return command or [str(backend_python(context)), "-m", "backend", "serve"]
+
+
+def worker_is_remote(context: bpy.types.Context) -> bool:
+    """Whether job folders must be sent to the worker."""
+    return bool(_chosen(context, "worker_command").strip() and _chosen(context, "worker_is_remote"))
+
+
+def _chosen_path(context: bpy.types.Context, name: str) -> str:
+    """Absolute, or empty."""
+    value = _chosen(context, name)
     return bpy.path.abspath(value) if value else ""
+
+
+def _chosen(context: bpy.types.Context, name: str):
+    """Scripts may register the package without enabling it as an add-on: nothing is chosen then."""
+    addon = context.preferences.addons.get(ROOT_PACKAGE)
+    return getattr(addon.preferences, name) if addon else ""
 
 
 register, unregister = bpy.utils.register_classes_factory((MotionClonePreferences,))
