@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,13 @@ def data_folder(tmp_path_factory, monkeypatch) -> Path:
     folder = tmp_path_factory.mktemp("Daten ü")
     monkeypatch.setenv("MOTIONCLONE_DATA", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_counts():
+    """Shells let what they start in the background ignore Ctrl-C, and children that tests interrupt inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
