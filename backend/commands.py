@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import JobError
 
 if TYPE_CHECKING:
+    from .models.entry import ModelEntry
     from .progress import Progress
 
 
@@ -55,13 +56,17 @@ def models(options: Namespace) -> None:
     from .models.entry import read_entries
 
     entries, problems = read_entries()
-    rows = [
-        {"name": e.name, "title": e.title} | asdict(e.clip) | {"missing": [str(path) for path in e.missing().values()]}
-        for e in entries.values()
-    ]
+    rows = [_facts(entry) for entry in entries.values()]
     for problem in problems:
         print(problem, file=sys.stderr)
     print(json.dumps(rows) if options.json else "\n".join(map(_line, rows)))
+
+
+def _facts(entry: ModelEntry) -> dict[str, Any]:
+    """All that a form needs to offer the model."""
+    files = {"missing": [str(path) for path in entry.missing().values()]}
+    choices = {"families": entry.families, "controls": entry.controls}
+    return {"name": entry.name, "title": entry.title} | asdict(entry.clip) | choices | files
 
 
 def _line(row: dict) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Cancelled, Interrupted, JobError
-from .progress import Progress
+from .progress import PREVIEW, Progress
 from .wire.folder_lock import FolderLock, Occupied
 from .wire.job_state import CANCELLED, DONE, FAILED, QUEUED
+from .wire.parcel import remove
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
 READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links
@@ -23,6 +24,7 @@ def run_to_end(folder: Path, progress: Progress, function: JobFunction) -> dict[
     """-> what `function` returns. JobError and Cancelled are raised on, once the folder tells of them."""
     try:
         progress.stage("starting")
+        remove((folder / PREVIEW).parent)  # of an earlier run
         result = function(folder, progress)
         progress.end(DONE)
         return result
@@ -54,8 +56,8 @@ def claimed(folder: Path) -> Iterator[None]:
 def claim(folder: Path) -> FolderLock:
     """JobError when the folder is another worker's, cannot be written, or would lead out of itself."""
     try:
-        for path in folder.iterdir():
-            if path.is_symlink() and path.name not in READ:
+        for path in [*folder.iterdir(), *(folder / "result").glob("*"), *(folder / PREVIEW).parent.glob("*")]:
+            if path.is_symlink() and path.relative_to(folder).parts[0] not in READ:
                 raise JobError(f"{path} is a link; jobs write only inside their own folder.", "Remove the link.")
         return FolderLock(folder)
     except Occupied as error:

@@ -4,49 +4,77 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from .errors import Cancelled
+from .pace import Ahead, Pace
 from .wire.job_state import RUNNING, JobState, write_state
+from .wire.request import write_atomically
 
 WRITE_SECONDS = 0.2
+PREVIEW = "preview/strip.png"
 
 
 def print_state(state: JobState) -> None:
     print(state.text, file=sys.stderr, flush=True)
 
 
-class Progress:
-    """One job's progress: state.json in its folder, and seconds spent in each stage."""
+def show_nothing(step: int, place: str) -> None:
+    """Whoever runs a job by hand finds the picture in its folder."""
 
-    def __init__(self, folder: Path, tell: Callable[[JobState], None] = print_state):
-        """tell: is given each state that is written while the job runs."""
+
+class Progress:
+    """One job's progress: state.json and preview/ in its folder, and seconds spent in each stage."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tell: Callable[[JobState], None] = print_state,
+        show: Callable[[int, str], None] = show_nothing,
+    ):
+        """tell: is given each state that is written while the job runs; show: the step after which a preview was made,
+        and the place of its file in the folder."""
         self.folder = folder
-        self._tell = tell
+        self._tell, self._show_preview = tell, show
         self.seconds: dict[str, float] = {}
         self._stop: type[Cancelled] | None = None
         self._state = JobState(state=RUNNING)
         self._written = 0.0
         self._stage_began = time.monotonic()
+        self._pace = Pace()
 
     def cancel(self, how: type[Cancelled] = Cancelled) -> None:
         """Asks the job to stop at its next step; safe to call from a signal handler and from other threads."""
         if self._stop is not Cancelled:  # the user's own wish outweighs the worker's end
             self._stop = how
 
-    def stage(self, name: str, steps: int = 0) -> None:
-        """Begins a stage of so many steps. Cancelled when the user has asked to stop."""
+    def plan(self, stages: Sequence[Ahead]) -> None:
+        """What the stages to come will cost, so that the time that is left can be told for the whole job."""
+        self._pace.plan(stages)
+
+    def stage(self, name: str, steps: int = 0, done: int = 0) -> None:
+        """Begins a stage of so many steps, of which some may be done already. Cancelled when the user has asked to
+        stop."""
         self._close_stage()
-        self._show(JobState(state=RUNNING, stage=name, steps=steps), now=True)
+        self._pace.begin(name, steps, done)
+        self._show(JobState(state=RUNNING, stage=name, step=done, steps=steps, eta=self._pace.left()), now=True)
 
     def step(self) -> None:
-        """One step of the stage is done; the rest will take as long as its steps took so far."""
+        """One step of the stage is done."""
+        self._pace.step()
         done = self._state.step + 1
-        elapsed = time.monotonic() - self._stage_began
-        eta = elapsed / done * (self._state.steps - done)
-        self._show(replace(self._state, step=done, eta=eta), now=done == self._state.steps)
+        self._show(replace(self._state, step=done, eta=self._pace.left()), now=done == self._state.steps)
+
+    def preview(self, picture: bytes) -> None:
+        """Shows a PNG, a strip of small frames, as the clip looks after the steps so far."""
+        path = self.folder / PREVIEW
+        with suppress(OSError):  # only a picture: if the folder cannot be written, the job will say so itself
+            path.parent.mkdir(exist_ok=True)
+            write_atomically(path, picture)
+            self._show_preview(self._state.step, PREVIEW)
 
     def note(self, text: str) -> None:
         """Something the user should know about this job, in a sentence."""

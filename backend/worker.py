@@ -169,7 +169,8 @@ class Worker:
         """Into the queue; what was done before the line to its host broke is only given back."""
         if not (folder / "job.json").is_file():
             raise JobError(f"There is no job.json in {folder}.", "Make the job again.")
-        ticket = Ticket(job, folder, claim(folder), Progress(folder, self._teller(job)), remote)
+        lock = claim(folder)
+        ticket = Ticket(job, folder, lock, Progress(folder, *self._tellers(job, folder, remote)), remote)
         if remote and self._parcels.was_done(folder):
             self._send(say.Queued(job, 0))
             return self._ended(ticket, say.Done(job))
@@ -221,8 +222,15 @@ class Worker:
             raise JobError(f"The job {job} is running.", "Cancel it instead.")
         return self._waiting.take_out(job)
 
-    def _teller(self, job: str) -> Callable[[JobState], None]:
-        return lambda s: self._send(say.Progress(job, s.stage, s.step, s.steps, s.eta))
+    def _tellers(self, job: str, folder: Path, remote: bool) -> tuple[Callable[[JobState], None], Callable]:
+        """What the job's Progress tells and shows."""
+
+        def show(step: int, place: str) -> None:
+            if remote:
+                self._parcels.previewed(job, folder, place)
+            self._send(say.Preview(job, step, place))
+
+        return lambda s: self._send(say.Progress(job, s.stage, s.step, s.steps, s.eta)), show
 
 
 def _clean(text: str) -> str:

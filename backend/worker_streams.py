@@ -14,9 +14,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from .wire.encoding import encode
-from .wire.messages import Progress
+from .wire.messages import Piece, Preview, Progress
 
-MOST_BACKLOG = 1000  # messages: a host that does not read must not hold up the job
+MOST_BACKLOG = 2**20  # bytes: a host that does not read must not hold up the job
 SECONDS_TO_FLUSH = 2.0
 
 
@@ -106,13 +106,17 @@ class Outbox:
 
     def __init__(self, descriptor: int):
         self._descriptor, self._waiting = descriptor, SimpleQueue[bytes | None]()
+        self._guard, self._backlog = threading.Lock(), 0
         self._thread = threading.Thread(target=self._write_all, name="outbox", daemon=True)
         self._thread.start()
 
     def send(self, message: Any) -> None:
-        if isinstance(message, Progress) and self._waiting.qsize() > MOST_BACKLOG:
-            return  # the next one will tell
-        self._waiting.put(encode(message))
+        line = encode(message)
+        with self._guard:
+            if self._backlog > MOST_BACKLOG and _can_be_spared(message):
+                return
+            self._backlog += len(line)
+            self._waiting.put(line)
 
     def flush(self) -> None:
         """For the end: waits until all is written, but not for long."""
@@ -122,5 +126,15 @@ class Outbox:
     def _write_all(self) -> None:
         with suppress(OSError):  # a broken pipe: the host is gone, which stdin tells too
             while (line := self._waiting.get()) is not None:
+                size = len(line)
                 while line:
                     line = line[os.write(self._descriptor, line) :]
+                with self._guard:
+                    self._backlog -= size
+
+
+def _can_be_spared(message: Any) -> bool:
+    """The next one will tell."""
+    return isinstance(message, Progress | Preview) or (
+        isinstance(message, Piece) and message.file.startswith("preview/")
+    )

@@ -1,20 +1,28 @@
-"""Frames <-> the tensors that models see."""
+"""Frames <-> the tensors that models see. Torch is imported late: clips are read and written without it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from ..errors import JobError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def to_pixels(frames: np.ndarray) -> torch.Tensor:
     """uint8 [F, H, W, 3] -> float32 [F, 3, H, W] in -1..1."""
+    import torch
+
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_frames(pixels: torch.Tensor) -> np.ndarray:
     """Float [F, 3, H, W], clipped to -1..1 -> uint8 [F, H, W, 3]. JobError for NaN or infinity: no black frames."""
+    import torch
+
     if not torch.isfinite(pixels).all():
         raise JobError(
             "The model gave values that are not numbers, so there is no picture to show.",

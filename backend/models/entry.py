@@ -18,7 +18,8 @@ SHIPPED = Path(__file__).parent / "entries"
 WEIGHTS = "*.safetensors"
 # Single paths an entry may name, besides the LoRAs with their strengths.
 PARTS = ("folder", "base", "config", "motion_module", "vae")
-PATHS = (*PARTS, "sparse_rgb", "sparse_scribble", "depth_control", "tiny_vae")
+CONTROLS = ("sparse_rgb", "sparse_scribble", "depth_control")
+PATHS = (*PARTS, *CONTROLS, "tiny_vae")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,11 @@ class ModelEntry:
     def families(self) -> list[str]:
         """The families of settings that can be chosen for this model."""
         return [name for name in FAMILIES if name not in OWN_FAMILIES or name in self.presets]
+
+    @property
+    def controls(self) -> list[str]:
+        """The keys of the control models it has: what a job may give it besides text and motion."""
+        return [key for key in CONTROLS if getattr(self, key) is not None]
 
     def add_ons(self) -> dict[str, AddOn]:
         """All LoRAs by the key that names them, in the order in which they are written."""

@@ -13,7 +13,7 @@ QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed"
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """state.json. eta: seconds left, or None while unknown; message and hint are for the user."""
+    """state.json. eta: seconds until the job is done, or None while unknown; message and hint are for the user."""
 
     state: str = QUEUED
     message: str = ""

@@ -141,7 +141,8 @@ class Queued:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the running job is; steps is 0 where a stage has none, eta in seconds for this stage."""
+    """How far the running job is; steps is 0 where a stage has none; eta: seconds until the job is done, as far as can
+    be known, None before."""
 
     job: JobId
     stage: str
@@ -152,7 +153,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Preview:
-    """file: a strip of small frames, as the clip looks after `step`."""
+    """file: a PNG, a strip of small frames as the clip looks after `step`; the next one takes its place."""
 
     job: JobId
     step: Count

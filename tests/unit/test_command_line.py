@@ -194,6 +194,18 @@ def test_score_and_models(clone, moving_clip, capsys):
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["tiny"]["frames"] == 8 and rows["demo"]["area"] == 4096
+    assert rows["tiny"]["controls"] == [] and "draft" not in rows["tiny"]["families"]
+    assert rows["tiny-controls"]["controls"] == ["sparse_rgb", "sparse_scribble", "depth_control"]
+    assert {"default", "draft", "paper", "inversion"} <= set(rows["demo"]["families"]) and not rows["demo"]["missing"]
+
+
+def test_models_are_listed_without_torch():
+    code = (
+        "import sys; from backend.__main__ import main\n"
+        "assert main(['models', '--json']) == 0\n"
+        "assert not {'torch', 'numpy', 'diffusers', 'cv2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")

@@ -18,7 +18,7 @@ from backend.wire.job_state import read_state
 from backend.wire.parcel import RESULTS
 from tests.workers import COMMAND, PATIENCE, Talk, make_job
 
-HOST_SEES = {"job.json", "reference", "state.json", *RESULTS}
+HOST_SEES = {"job.json", "reference", "state.json", "preview", *RESULTS}
 
 
 @pytest.fixture
@@ -86,6 +86,20 @@ def test_results_are_those_of_a_worker_that_shares_the_folders(connect, tmp_path
             talk.client.submit(f"job-{i}", folder)
         assert [talk.until(say.Done).job for _ in far] == ["job-0", "job-1", "job-2"]
     assert {k: v for k, v in here(far[0]).items()} == here(near)
+
+
+def test_previews_come_over_the_line_while_the_job_runs(connect, tmp_path):
+    folder = make_job(tmp_path / "a", steps=40, seconds=0.05)
+    with connect() as talk:
+        talk.client.submit("a", folder)
+        first = talk.until(say.Preview)
+        assert first.step < 40 and read_state(folder).state == "running"
+        earlier = (folder / first.file).read_bytes()
+        assert earlier[:4] == b"\x89PNG" and earlier[-8:-4] == b"IEND"
+        later = talk.until(say.Preview)
+        assert later.step > first.step
+        talk.until(say.Done)
+        assert (folder / later.file).read_bytes() != earlier and not is_locked(folder)
 
 
 def test_a_remote_job_fails_prints_and_is_cancelled_like_any_other(connect, away, tmp_path):

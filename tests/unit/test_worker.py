@@ -16,11 +16,13 @@ import pytest
 from backend.dummy_job import DummyEngine
 from backend.progress import Progress
 from backend.wire import messages as say
+from backend.wire.encoding import PIECE_BYTES, parse
 from backend.wire.folder_lock import NAME as LOCK
 from backend.wire.folder_lock import unfinished
 from backend.wire.job_state import JobState, read_state
+from backend.wire.lines import Lines
 from backend.worker import Worker
-from backend.worker_streams import Printed
+from backend.worker_streams import Outbox, Printed
 from tests.workers import COMMAND, ROOT, Talk, make_job
 
 
@@ -118,6 +120,35 @@ def test_what_a_job_prints_goes_to_its_log_and_never_into_the_protocol(talk, tmp
     assert set(written) <= set(log.splitlines())
     assert (tmp_path / "b" / "log.txt").read_text(encoding="utf-8") == ""
     assert "printed to stdout" in talk.client.stderr_tail and "printed to stderr" in talk.client.stderr_tail
+
+
+def test_a_host_that_does_not_read_holds_up_no_job_and_fills_no_memory():
+    """Its pipe is full: what the next message would tell anyway is left out; what is said once comes when it reads."""
+    reading, writing = os.pipe()
+    outbox, picture = Outbox(writing), "A" * (PIECE_BYTES // 3 * 4)
+    for step in range(1000):
+        outbox.send(say.Piece("a", 0, "preview/strip.png", picture))
+        outbox.send(say.Preview("a", step, "preview/strip.png"))
+        outbox.send(say.Progress("a", "sampling", step, 1000))
+    outbox.send(say.Done("a"))
+    lines, heard = Lines(), []
+    while not heard or not isinstance(heard[-1], say.Done):
+        heard += [parse(line, say.FROM_WORKER) for line in lines.feed(os.read(reading, 65536))]
+    assert 0 < sum(isinstance(message, say.Piece) for message in heard) < 10
+    outbox.send(say.Progress("b", "sampling", 1, 2))
+    assert [parse(line, say.FROM_WORKER).job for line in lines.feed(os.read(reading, 65536))] == ["b"]
+    outbox.flush()
+    os.close(reading)
+    os.close(writing)
+
+
+def test_an_earlier_run_s_preview_is_gone_when_a_job_begins(talk, tmp_path):
+    folder = make_job(tmp_path / "a", steps=0)
+    (folder / "preview").mkdir()
+    (folder / "preview" / "strip.png").write_bytes(b"of an earlier run")
+    talk.client.submit("a", folder)
+    talk.until(say.Done)
+    assert not (folder / "preview").exists()
 
 
 @pytest.mark.parametrize("shift", [-1e6, 1e6])

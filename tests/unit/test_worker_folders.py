@@ -62,14 +62,22 @@ def test_folders_that_are_none(talk, tmp_path, make, words):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows that users lack")
-@pytest.mark.parametrize("name", ["state.json", "state.json.part", "log.txt", LOCK, "result", "result.json.part"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("state.json", "state.json.part", "log.txt", LOCK, "result", "result.json.part", "preview"),
+        *("result/0000.png.part", "preview/strip.png.part", "checkpoint.safetensors.part"),
+    ],
+)
 def test_nothing_is_written_through_a_link_out_of_the_folder(talk, tmp_path, name):
     (tmp_path / "outside").mkdir()
     folder = make_job(tmp_path / "a")
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).symlink_to(tmp_path / "outside" / "file")
     talk.client.submit("a", folder)
     assert "is a link" in talk.until(say.Refused, job="a").message
-    assert not list((tmp_path / "outside").iterdir()) and sorted(os.listdir(folder)) == sorted(["job.json", name])
+    assert not list((tmp_path / "outside").iterdir())
+    assert sorted(os.listdir(folder)) == sorted(["job.json", name.partition("/")[0]])
 
 
 MOUNTS = pytest.mark.skipif(
