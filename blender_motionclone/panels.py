@@ -31,7 +31,7 @@ def draw_form(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None
     layout.operator("motionclone.generate", icon="RENDER_ANIMATION")
     row = layout.row()
     row.enabled = bool(take.last_job)
-    row.operator("motionclone.import_result", icon="SEQUENCE")
+    row.operator("motionclone.take_place", icon="SEQUENCE")
 
 
 def draw_progress(layout: bpy.types.UILayout, state: JobState) -> None:

@@ -53,7 +53,7 @@ def capture_job(
     """Renders the reference and writes the job; returns its folder. Nothing is left behind when it fails."""
     count = frame_count(request.settings, model)
     with new_job_folder(jobs) as folder:
-        write_place(folder, scene.name, shot.start)
+        write_place(folder, scene.name, shot.start, scene.camera.name)
         render_reference(scene, shot, model, count, folder / "reference", on_frame)
         write_request(request, folder)
     return folder

@@ -33,18 +33,20 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
         raise
 
 
-def write_place(folder: Path, scene_name: str, frame_start: int) -> None:
-    """Keeps where the shot lies: the request itself knows no scene."""
-    text = json.dumps({"scene": scene_name, "frame_start": frame_start}, ensure_ascii=False)
+def write_place(folder: Path, scene_name: str, frame_start: int, camera: str = "") -> None:
+    """Keeps where the shot lies: the request itself knows no scene. camera: its name, or "" for other sources."""
+    text = json.dumps({"scene": scene_name, "frame_start": frame_start, "camera": camera}, ensure_ascii=False)
     (folder / PLACE).write_text(text + "\n", encoding="utf-8")
 
 
-def read_frame_start(folder: Path, otherwise: int) -> int:
-    """The scene frame the shot starts at; `otherwise` for jobs that were not made in Blender."""
+def read_place(folder: Path, otherwise: int) -> tuple[int, str]:
+    """(scene frame the shot starts at, its camera's name or ""); (otherwise, "") for jobs not made in Blender."""
     try:
         place: Any = json.loads((folder / PLACE).read_text(encoding="utf-8"))
-        return int(place["frame_start"])
+        return int(place["frame_start"]), str(place.get("camera", ""))
     except FileNotFoundError:
-        return otherwise
+        return otherwise, ""
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder / PLACE} cannot be read.", "Remove it to import at the start frame.") from None
+        raise UserError(
+            f"{folder / PLACE} cannot be read.", "Remove it to place the clip at the start frame."
+        ) from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import cancel, generate, import_result
+from . import cancel, generate, place_take
 
-MODULES = (generate, import_result, cancel)
+MODULES = (generate, place_take, cancel)
 
 
 def register() -> None:

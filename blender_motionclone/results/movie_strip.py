@@ -2,44 +2,85 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import bpy
 
 from ..errors import UserError
 from .finished_job import FinishedJob
+from .marks import give_name, has_given_name, job_shown, mark, same_take, shows_shot
+from .movie_path import stored_path
+from .strip_names import all_strips_of, content_length, shown_range, strips_of
 
 CHANNELS = 128
 
 
-def add_movie_strip(scene: bpy.types.Scene, job: FinishedJob, relative: bool) -> bpy.types.Strip:
-    """Adds job.movie on exactly the shot's frames, above what lies there, stretched over the frame.
+def put_strip(scene: bpy.types.Scene, job: FinishedJob, replace: bool) -> tuple[bpy.types.Strip, str]:
+    """Adds job.movie, or gives it to the strip that shows an earlier take of the same shot.
+
+    Returns the strip and the other job it showed before, or "".
+
+    A replaced strip keeps place, channel, trims, effects and modifiers: what the user did to it is meant for the shot.
+    """
+    earlier = earlier_strips(scene, job) if replace else []
+    if not earlier:
+        return _add(scene, job), ""
+    before = job_shown(earlier[-1])
+    for strip in earlier:
+        _swap(strip, job)
+    return earlier[-1], before if before != job.id else ""
+
+
+def earlier_strips(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Strip]:
+    """The strips of that take of the shot which is seen: the topmost one last."""
+    if scene.sequence_editor is None:
+        return []
+    found = [s for s in all_strips_of(scene.sequence_editor) if s.type == "MOVIE" and shows_shot(s, job)]
+    found.sort(key=lambda strip: strip.channel)
+    return same_take(found, found[-1]) if found else []
+
+
+def _swap(strip: bpy.types.Strip, job: FinishedJob) -> None:
+    before = strip.filepath
+    strip.filepath = stored_path(job.movie)
+    if (found := content_length(strip)) != job.frames:
+        strip.filepath = before
+        raise _of_another_length(job, found)
+    if has_given_name(strip):
+        give_name(strip, job.name)
+    mark(strip, job)
+
+
+def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
+    """On exactly the shot's frames, above what lies there, stretched over the frame.
 
     Frame range, frame rate and resolution of the scene stay as they are. Stretched: the reference held exactly the
-    camera's frame, at sides the model takes, so stretching puts every pixel back to its place in the shot.
+    shot's frame, at sides the model takes, so stretching puts every pixel back to its place in the shot.
     """
+    path = stored_path(job.movie)
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # 4.2
+    strips = strips_of(editor)
     strip = strips.new_movie(
         name=job.name,
-        filepath=_path(job.movie, relative),
+        filepath=path,
         channel=free_channel(strips, job.frame_start, job.frame_start + job.frames),
         frame_start=job.frame_start,
         fit_method="STRETCH",
     )
-    if strip.frame_duration != job.frames:
-        found = strip.frame_duration
+    if (found := content_length(strip)) != job.frames:
         strips.remove(strip)
-        raise UserError(f"{job.movie} has {found} frames; the shot has {job.frames}.", "Generate the clip again.")
-    strip.colorspace_settings.name = "sRGB"
+        raise _of_another_length(job, found)
+    give_name(strip, job.name)
+    mark(strip, job)
     return strip
+
+
+def _of_another_length(job: FinishedJob, found: int) -> UserError:
+    return UserError(f"{job.movie} has {found} frames; the shot has {job.frames}.", "Generate the clip again.")
 
 
 def free_channel(strips: bpy.types.bpy_prop_collection, start: int, end: int) -> int:
     """The lowest channel above every strip that touches the frames start..end - 1, so that the clip is seen."""
-    taken = [s.channel for s in strips if s.frame_final_start < end and start < s.frame_final_end]
-    channel = max(taken, default=0) + 1
+    spans = [(strip.channel, *shown_range(strip)) for strip in strips]
+    channel = max((c for c, first, last in spans if first < end and start < last), default=0) + 1
     if channel > CHANNELS:
         raise UserError(f"No channel is free above frames {start} to {end - 1}.", "Move the strips there down.")
     return channel
@@ -50,12 +91,3 @@ def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> Non
     workspace = context.workspace
     if hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
         workspace.sequencer_scene = scene
-
-
-def _path(movie: Path, relative: bool) -> str:
-    if relative and bpy.data.is_saved:
-        try:
-            return bpy.path.relpath(str(movie))
-        except ValueError:  # another drive than the .blend's
-            pass
-    return os.fspath(movie)

@@ -55,7 +55,7 @@ def make_demo(folder: Path) -> None:
         take.prompt = prompt
         plain = generate(scene, f"clip {2 * number + 1} of 6, without guidance", "motion_weight=0")
         guided = generate(scene, f"clip {2 * number + 2} of 6, with the scene's motion", "")
-        bpy.ops.motionclone.import_result(job=guided)
+        bpy.ops.motionclone.take_place(job=guided, how="STRIP", replace=False)
         takes.append({"prompt": prompt, "plain": plain, "guided": guided})
     bpy.ops.wm.save_as_mainfile(filepath=blend)
     plan = {"frames": scene.frame_end, "fps": scene.render.fps, "takes": takes}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.blender.pictures import read_png
-from tests.blender.test_import import difference, render, strips_of
+from tests.blender.test_place_strip import difference, render, strips_of
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("MOTIONCLONE_BACKEND_PYTHON"),
@@ -28,7 +28,7 @@ def test_a_blockout_comes_back_as_a_clip_on_its_frames(scene, jobs, tmp_path):
     made = [read_png(path) for path in sorted((folder / "result").glob("*.png"))]
     assert len(made) == 16 and made[0].shape == (48, 80, 3)
 
-    assert bpy.ops.motionclone.import_result() == {"FINISHED"}
+    assert bpy.ops.motionclone.take_place() == {"FINISHED"}
     (strip,) = strips_of(scene)
     assert (strip.frame_final_start, strip.frame_final_end) == (11, 59)
     first, last = render(scene, 11, tmp_path / "first.png"), render(scene, 58, tmp_path / "last.png")

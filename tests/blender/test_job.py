@@ -189,7 +189,7 @@ def test_from_a_button_blender_goes_on_and_the_job_can_be_cancelled(scene, jobs,
     bpy.ops.motionclone.cancel()
     assert runner.wait().state == "cancelled"
     assert not runner.running() and not bpy.ops.motionclone.cancel.poll() and bpy.ops.motionclone.generate.poll()
-    assert "has no result.mp4" in error_of(bpy.ops.motionclone.import_result)
+    assert "has no result.mp4" in error_of(bpy.ops.motionclone.take_place)
 
 
 def test_a_backend_that_does_not_listen_is_ended(scene, jobs, fake_backend, part, monkeypatch):

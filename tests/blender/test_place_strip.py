@@ -26,16 +26,25 @@ def movie(tmp_path_factory, installed) -> Path:
 
 
 @pytest.fixture
-def job(scene, tmp_path, movie, part) -> Path:
-    """A finished job of the scene's shot, in a folder whose name has a space and letters beyond ASCII."""
-    folder = tmp_path / "Aufträge 猫 jobs" / "20261123-120000-abc123"
-    folder.mkdir(parents=True)
-    (folder / "result.mp4").write_bytes(movie.read_bytes())
-    request = {"prompt": scene.motionclone.prompt, "seed": 3, "shot": {"frames": FRAMES, "fps": 24.0}}
-    (folder / "job.json").write_text(json.dumps(request), encoding="utf-8")
-    part("capture.job_folder").write_place(folder, scene.name, 11)
-    scene.motionclone.last_job = str(folder)
-    return folder
+def make_job(scene, tmp_path, movie, part):
+    """make_job(id, seed): a finished job of the scene's shot, in a folder with a space and letters beyond ASCII."""
+
+    def make(id: str, seed: int, prompt: str = scene.motionclone.prompt, start: int = 11) -> Path:
+        folder = tmp_path / "Aufträge 猫 jobs" / id
+        folder.mkdir(parents=True)
+        (folder / "result.mp4").write_bytes(movie.read_bytes())
+        request = {"prompt": prompt, "seed": seed, "shot": {"frames": FRAMES, "fps": 24.0}}
+        (folder / "job.json").write_text(json.dumps(request), encoding="utf-8")
+        part("capture.job_folder").write_place(folder, scene.name, start, "Camera")
+        scene.motionclone.last_job = str(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def job(make_job) -> Path:
+    return make_job("20261123-120000-abc123", 3)
 
 
 def strips_of(scene):
@@ -64,7 +73,7 @@ def test_one_strip_frame_to_each_scene_frame_in_its_own_colours(scene, job, tmp_
     view.view_transform, view.look, view.exposure, view.gamma = "AgX", "AgX - Punchy", 0.5, 1.2
     scene.render.resolution_x, scene.render.resolution_y = 80, 48
     scene.render.dither_intensity = 0
-    assert bpy.ops.motionclone.import_result() == {"FINISHED"}
+    assert bpy.ops.motionclone.take_place() == {"FINISHED"}
     worst = max(difference(render(scene, 11 + k, tmp_path / f"{k}.png"), chart(k)) for k in range(FRAMES))
     assert worst <= 3  # yuv444p and back
 
@@ -73,7 +82,7 @@ def test_the_strip_lies_on_exactly_the_shot_s_frames_and_the_scene_keeps_its_own
     scene.frame_start, scene.frame_end, scene.render.fps = 1, 500, 25
     kept = "frame_start", "frame_end", "frame_current"
     before = [getattr(scene, name) for name in kept]
-    assert bpy.ops.motionclone.import_result() == {"FINISHED"}
+    assert bpy.ops.motionclone.take_place() == {"FINISHED"}
     (strip,) = strips_of(scene)
     assert (strip.frame_final_start, strip.frame_final_end, strip.frame_duration) == (11, 59, 48)
     assert [getattr(scene, name) for name in kept] == before
@@ -85,14 +94,14 @@ def test_the_strip_lies_on_exactly_the_shot_s_frames_and_the_scene_keeps_its_own
 
 def test_at_another_frame_rate_too_frames_follow_one_by_one(scene, job, tmp_path):
     scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 60, 80, 48
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     for k in (0, 1, 20, 47):
         assert difference(render(scene, 11 + k, tmp_path / f"{k}.png"), chart(k)) <= 3
 
 
 def test_it_fills_the_frame(scene, job, tmp_path):
     """The clip is 80 x 48, the shot 16:9: stretched, as the capture was squeezed."""
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     picture = render(scene, 41, tmp_path / "frame.png")
     assert picture.shape == (180, 320, 3)
     assert difference(picture[:85], np.full((85, 320, 3), 4 * 30)) <= 3
@@ -100,9 +109,9 @@ def test_it_fills_the_frame(scene, job, tmp_path):
     assert difference(picture[100:, 288:], np.zeros((80, 32, 3))) <= 3
 
 
-def test_takes_lie_above_one_another(scene, job):
+def test_takes_that_replace_none_lie_above_one_another(scene, job):
     for _ in range(3):
-        bpy.ops.motionclone.import_result()
+        bpy.ops.motionclone.take_place(replace=False)
     assert sorted(strip.channel for strip in strips_of(scene)) == [1, 2, 3]
     assert len({strip.name for strip in strips_of(scene)}) == 3
 
@@ -121,25 +130,32 @@ def test_a_free_channel_is_above_what_touches_the_shot_only(part):
 
 def test_who_wants_to_keep_the_view_keeps_it_and_is_told(scene, job, capfd):
     scene.view_settings.view_transform = "AgX"
-    bpy.ops.motionclone.import_result(set_view_transform=False)
+    bpy.ops.motionclone.take_place(keep_view=True)
     assert scene.view_settings.view_transform == "AgX"
-    assert "view changes the clip's colours: view transform AgX" in capfd.readouterr().out
+    assert "view stays AgX; strong colours of the clip look paler" in capfd.readouterr().out
+    scene.view_settings.exposure = 1
+    bpy.ops.motionclone.take_place(keep_view=True)
+    assert "view changes the clip's colours: view transform AgX, exposure 1.0" in capfd.readouterr().out
 
 
 def test_a_changed_view_is_told(scene, job, capfd):
     scene.view_settings.view_transform, scene.view_settings.exposure = "AgX", 1
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     assert "is Standard now" in (said := capfd.readouterr().out) and "view transform AgX, exposure 1.0" in said
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     assert "Warning" not in capfd.readouterr().out
 
 
 def test_paths_are_relative_once_the_file_is_saved(scene, job, tmp_path):
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     assert strips_of(scene)[0].filepath == str(job / "result.mp4")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "böhmische shot.blend"))
-    bpy.ops.motionclone.import_result()
-    bpy.ops.motionclone.import_result(relative_path=False)
+    bpy.ops.motionclone.take_place(replace=False)
+    bpy.context.preferences.filepaths.use_relative_paths = False
+    try:
+        bpy.ops.motionclone.take_place(replace=False)
+    finally:
+        bpy.context.preferences.filepaths.use_relative_paths = True
     by_channel = {strip.channel: strip for strip in strips_of(bpy.context.scene)}
     assert by_channel[2].filepath == "//Aufträge 猫 jobs/20261123-120000-abc123/result.mp4"
     assert by_channel[2].frame_duration == 48 and by_channel[3].filepath == str(job / "result.mp4")
@@ -151,17 +167,17 @@ def test_blender_5_shows_the_scene_s_sequence(scene, job):
         assert bpy.app.version < (5, 0)
         return
     workspace.sequencer_scene = None
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     assert workspace.sequencer_scene == scene
     workspace.sequencer_scene = other = bpy.data.scenes.new("Edit")
-    bpy.ops.motionclone.import_result()
+    bpy.ops.motionclone.take_place()
     assert workspace.sequencer_scene == other
 
 
 def test_jobs_not_made_in_blender_start_where_the_scene_does(scene, job):
     (job / "blender.json").unlink()
     scene.frame_start = 5
-    bpy.ops.motionclone.import_result(job=str(job))
+    bpy.ops.motionclone.take_place(job=str(job))
     assert strips_of(scene)[0].frame_final_start == 5
 
 
@@ -186,6 +202,15 @@ def no_movie(job):
     (job / "result.mp4").write_text("nothing")
 
 
+def empty_movie(job):
+    (job / "result.mp4").write_bytes(b"")
+
+
+def cut_movie(job):
+    movie = job / "result.mp4"
+    movie.write_bytes(movie.read_bytes()[:-1])
+
+
 @pytest.mark.parametrize(
     "harm, sentence",
     [
@@ -193,19 +218,21 @@ def no_movie(job):
         (remove_request, "There is no job.json"),
         (remove_movie, "has no result.mp4. Wait until it is done"),
         (longer_shot, "has 48 frames; the shot has 50"),
-        (no_movie, "result.mp4"),
+        (no_movie, "result.mp4 is cut short or no movie"),
+        (empty_movie, "result.mp4 is cut short or no movie"),
+        (cut_movie, "result.mp4 is cut short or no movie"),
     ],
 )
 def test_a_job_that_cannot_be_imported_says_why_and_changes_nothing(scene, job, harm, sentence):
     harm(job)
-    assert sentence in error_of(bpy.ops.motionclone.import_result)
+    assert sentence in error_of(bpy.ops.motionclone.take_place)
     assert not scene.sequence_editor or not strips_of(scene)
     assert scene.view_settings.view_transform == "AgX"
 
 
 def test_no_job_and_a_lost_job(scene, tmp_path):
-    assert "no MotionClone job yet" in error_of(bpy.ops.motionclone.import_result)
-    assert "There is no job folder" in error_of(bpy.ops.motionclone.import_result, job=str(tmp_path / "lost"))
+    assert "no MotionClone job yet" in error_of(bpy.ops.motionclone.take_place)
+    assert "There is no job folder" in error_of(bpy.ops.motionclone.take_place, job=str(tmp_path / "lost"))
 
 
 @pytest.mark.parametrize("prompt", ["word " * 40, "猫" * 60, "x" * 200])

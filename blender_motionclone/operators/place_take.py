@@ -1,0 +1,73 @@
+"""Put a take's clip somewhere in the scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+from ..properties import PLACES
+from ..results.finished_job import read_finished_job
+from ..results.place import PLACERS, Wish, place_job
+from .reporting import reporting_errors
+
+AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACES))
+HOWS = (AS_SET, *(place for place in PLACES if place[0] in PLACERS))
+
+
+class MOTIONCLONE_OT_take_place(bpy.types.Operator):
+    """Place the generated clip on exactly the shot's frames, in its own colours"""
+
+    bl_idname = "motionclone.take_place"
+    bl_label = "Place Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    job: bpy.props.StringProperty(
+        name="Job", description="A take's id, or a job's folder. Empty: the active take, else the scene's last job"
+    )
+    how: bpy.props.EnumProperty(
+        name="Place In",
+        description="Where the clip goes",
+        items=HOWS,
+    )
+    replace: bpy.props.BoolProperty(
+        name="Replace", description="Take the place of an earlier take of the same shot", default=True
+    )
+    keep_view: bpy.props.BoolProperty(
+        name="Keep View",
+        description="Leave the scene's view transform as it is; strong colours of the clip may look paler then. "
+        "Otherwise it is set to Standard, at which every pixel is as it was generated",
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            scene = context.scene
+            job = read_finished_job(folder_of(scene, self.job), scene.frame_start)
+            wish = Wish(replace=self.replace, keep_view=self.keep_view)
+            placement = place_job(context, scene, job, self._how(scene), wish)
+            self.report({"INFO"}, placement.text)
+            if placement.note:
+                self.report({"WARNING"}, placement.note)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _how(self, scene: bpy.types.Scene) -> str:
+        """Who places a take by hand although finished ones shall go nowhere means the first place."""
+        how = scene.motionclone.place if self.how == "AS_SET" else self.how
+        return how if how in PLACERS else PLACES[0][0]
+
+
+def folder_of(scene: bpy.types.Scene, job: str) -> Path:
+    """The folder of a take's id or of a folder's path; for "" that of the active take, else of the last job."""
+    settings = scene.motionclone
+    if take := settings.takes.get(job):
+        return Path(bpy.path.abspath(take.folder))
+    if not job and 0 <= settings.take_index < len(settings.takes):
+        job = settings.takes[settings.take_index].folder
+    if not (path := job or settings.last_job):
+        raise UserError("This scene has no MotionClone job yet.", "Generate a clip first, or choose a job's folder.")
+    return Path(bpy.path.abspath(path))
+
+
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_take_place,))
