@@ -20,6 +20,9 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=60, help="wall time of this run (default: %(default)g)")
     parser.add_argument("--cool-down", action="store_true", help="let the learning rate fall to the end of this run")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="of one thread each, that share a step (default: %(default)s)"
+    )
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.state.mkdir(parents=True, exist_ok=True)
@@ -33,14 +36,14 @@ def main() -> int:
 
         controls.export(options.state)
         return 0
-    return _start_both() if options.rank is None else _train(options)
+    return _start_all(options.processes) if options.rank is None else _train(options)
 
 
-def _start_both() -> int:
+def _start_all(processes: int) -> int:
     # One thread each: two cooperating threads in one process are slower on layers as small as these.
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "backend.demo_training", *sys.argv[1:], "--rank"]
-    ranks = [subprocess.Popen([*command, str(rank)], env=env) for rank in range(2)]
+    ranks = [subprocess.Popen([*command, str(rank)], env=env) for rank in range(processes)]
     return max(rank.wait() for rank in ranks)
 
 
@@ -53,7 +56,10 @@ def _train(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     torch.manual_seed(1000 + options.rank)
     dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{PORT + STAGES.index(options.stage)}", rank=options.rank, world_size=2
+        "gloo",
+        init_method=f"tcp://127.0.0.1:{PORT + STAGES.index(options.stage)}",
+        rank=options.rank,
+        world_size=options.processes,
     )
     if options.stage == "autoencoder":
         autoencoder.train(options.state, options.minutes, options.rank, options.cool_down)

@@ -13,14 +13,15 @@ from torch import Tensor, nn
 from ..models.frame_norm import normalise_all_frames, normalise_each_frame
 from . import architecture
 from .captions import training_caption
-from .denoiser import CLIP_BATCH, SHAPE_SHARES, SHAPES, Denoiser
+from .denoiser import CLIP_BATCH, SHAPE_SHARES, SHAPES, Denoiser, fastest_processors
 from .moves import random_look, random_motion
 from .passes import draw_depth
 from .trainer import Trainer
 from .world import FRAMES, draw_clip
 
 STAGES = ("sparse_rgb", "depth_control")  # named as in a model entry
-RATE = 4e-4
+RATE = 1e-3
+HIGH_NOISE_SHARE = 0.7  # where the layout is decided that a control is to tell; later the UNet sees it by itself
 FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
 
 
@@ -94,7 +95,8 @@ def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -
     model = Denoiser(state)
     model.load_shipped()
     model.text_encoder.requires_grad_(False)
-    control = control_model(stage, model.unet)
+    control = control_model(stage, model.unet).to(memory_format=torch.channels_last)
+    control.set_attn_processor(fastest_processors(control))
     controlled = model.unet = Controlled(model.unet, control)
     trainer = Trainer(stage, [control], state, rate=RATE, decay=1e-2, averaging=0.998)
     rng = np.random.default_rng([trainer.done_steps, rank, len(stage)])
@@ -108,7 +110,7 @@ def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -
         else:
             pixels = torch.from_numpy(depths).flatten(0, 1).permute(0, 3, 1, 2)
             controlled.condition = (pixels.float() / 255,)
-        return model.loss(latents, captions)
+        return model.loss(latents, captions, HIGH_NOISE_SHARE)
 
     trainer.run(minutes, loss, cool_down)
 

@@ -74,10 +74,12 @@ class Denoiser:
         )
         return self.text_encoder(tokens.input_ids)[0]
 
-    def loss(self, latents: Tensor, captions: list[str]) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, latents: Tensor, captions: list[str], high_noise_share: float = HIGH_NOISE_SHARE
+    ) -> tuple[Tensor, dict[str, float]]:
         n, _, frames = latents.shape[:3]
         t = torch.randint(0, 1000, (n,))
-        t = torch.where(torch.rand(n) < HIGH_NOISE_SHARE, torch.randint(500, 1000, (n,)), t)
+        t = torch.where(torch.rand(n) < high_noise_share, torch.randint(500, 1000, (n,)), t)
         noise = torch.randn_like(latents)
         alpha = self.alphas[t].view(-1, 1, 1, 1, 1)
         noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
