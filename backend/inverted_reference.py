@@ -12,8 +12,9 @@ from . import fingerprint
 from .clips import to_pixels
 from .errors import JobError
 from .inversion_cache import InvertedLatents, cached_inversion
-from .models.codec import embed_text, encode_pixels, token_places
+from .models.codec import embed_text, encode_pixels
 from .models.components import Components
+from .models.words import token_places
 from .motion.inversion import check_timesteps, invert
 from .motion.terms import Terms, layer_weights
 from .sampling.schedule import even_timesteps
@@ -81,6 +82,6 @@ def _object_places(model: Components, request: JobRequest) -> tuple[list[int], l
             "Write for example astronaut:hunter, first what the reference shows.",
         )
     return (
-        token_places(model, request.inversion_prompt, old, "inversion prompt"),
-        token_places(model, request.prompt, new, "prompt"),
+        token_places(model.tokenizer, request.inversion_prompt, old, "inversion prompt"),
+        token_places(model.tokenizer, request.prompt, new, "prompt"),
     )

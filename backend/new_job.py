@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def make_job(options: Namespace) -> Path:
     size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
     mask = _read_mask(options.mask, clip, settings.frames) if options.mask else None
     notes = [*clip.notes, *notes, *(mask.notes if mask else ())]
+    _check_texts(entry, (options.prompt, options.negative, options.inversion_prompt))
     folder = _new_folder(options.job)
     write_frames(folder / "reference", fit(clip.frames, size))
     for kind, pictures in conditions.items():
@@ -58,6 +60,15 @@ def make_job(options: Namespace) -> Path:
     for note in notes:
         print(note, file=sys.stderr)
     return folder
+
+
+def _check_texts(entry: ModelEntry, texts: Iterable[str]) -> None:
+    """JobError when one is too long for the model."""
+    from .models.words import check_length, load_tokenizer  # slow to import: mistakes above are told at once
+
+    tokenizer = load_tokenizer(entry)
+    for text in texts:
+        check_length(tokenizer, text)
 
 
 def _read_conditions(

@@ -22,6 +22,8 @@ from .world import FRAMES, draw_clip
 STAGES = ("sparse_rgb", "depth_control")  # named as in a model entry
 RATE = 1e-3
 HIGH_NOISE_SHARE = 0.7  # where the layout is decided that a control is to tell; later the UNet sees it by itself
+# Clips of a batch and frames of each. Depth is told frame by frame, so many short clips teach more than few long ones.
+BATCHES = {"sparse_rgb": (CLIP_BATCH, FRAMES), "depth_control": (4 * CLIP_BATCH, FRAMES // 4)}
 FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
 
 
@@ -68,13 +70,17 @@ class Controlled(nn.Module):
         return self.unet(noisy, t, text, return_dict=return_dict, **added)
 
 
-def drawn_batches(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
-    """Endless batches of clips and their depth, both uint8 [n, F, H, W, 3], with captions."""
+def drawn_batches(
+    rng: np.random.Generator, n: int, frames: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+    """Endless batches of clips and their depth, both uint8 [n, frames, H, W, 3], with captions."""
     while True:
         size = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
-        pairs = [(random_look(rng), random_motion(rng)) for _ in range(CLIP_BATCH)]
-        clips = np.stack([draw_clip(look, motion, size) for look, motion in pairs])
-        depths = np.stack([draw_depth(look.shape, motion, size) for look, motion in pairs])
+        pairs = [(random_look(rng), random_motion(rng)) for _ in range(n)]
+        first = rng.integers(FRAMES - frames + 1)
+        shown = range(first, first + frames)
+        clips = np.stack([draw_clip(look, motion, size, shown) for look, motion in pairs])
+        depths = np.stack([draw_depth(look.shape, motion, size, shown) for look, motion in pairs])
         yield clips, depths, [training_caption(look, rng) for look, _ in pairs]
 
 
@@ -100,7 +106,7 @@ def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -
     controlled = model.unet = Controlled(model.unet, control)
     trainer = Trainer(stage, [control], state, rate=RATE, decay=1e-2, averaging=0.998)
     rng = np.random.default_rng([trainer.done_steps, rank, len(stage)])
-    source = drawn_batches(rng)
+    source = drawn_batches(rng, *BATCHES[stage])
 
     def loss() -> tuple[Tensor, dict[str, float]]:
         clips, depths, captions = next(source)

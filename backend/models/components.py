@@ -8,7 +8,6 @@ from typing import Any
 
 import diffusers
 import torch
-import transformers
 from diffusers import AutoencoderKL, DDIMScheduler, UNetMotionModel
 from safetensors import SafetensorError
 from torch import Tensor
@@ -23,11 +22,11 @@ from .weights.lora import add, changes_of
 from .weights.modules import empty_unet, fill, load_text_encoder, load_vae
 from .weights.motion_module import unet_sources
 from .weights.sd15 import animatediff_alphas
-from .weights.sources import LOCAL, tokenizer_folder
+from .weights.sources import LOCAL
+from .words import load_tokenizer
 
-# Loading takes a moment here; the libraries' own bars would only disturb the job's progress lines.
+# Loading takes a moment here; the library's own bars would only disturb the job's progress lines.
 diffusers.utils.logging.disable_progress_bar()
-transformers.utils.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Compon
     """Everything that can be refused is looked at before the large weights are read."""
     alphas = _alphas(entry)
     sources = unet_sources(entry)
-    tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder(entry), **LOCAL)
+    tokenizer = load_tokenizer(entry)
     modules: dict[str, Any] = {
         "unet": empty_unet(sources, entry.clip.most_frames),
         "text_encoder": load_text_encoder(entry, device, torch.float32),

@@ -117,6 +117,12 @@ def test_mistakes_are_said_in_a_sentence(clone, arguments, words):
     assert not (job / "result.mp4").exists()
 
 
+def test_a_prompt_too_long_is_said_before_a_job_is_made(clone):
+    for arguments in ([], ["--negative", "red " * 31]):
+        code, _, err, job = clone(*arguments, prompt="red " * (30 if arguments else 31))
+        assert code == 1 and "31 tokens" in err and not job.exists()
+
+
 def test_numbers_that_fall_apart_leave_the_earlier_result(clone, tiny, monkeypatch):
     _, _, _, job = clone()
     earlier = (job / "result.mp4").read_bytes()

@@ -56,6 +56,19 @@ def test_the_inversion_method_runs_and_its_semantic_term_counts(clone, keys, nam
     assert json.loads((ran[2] / "result.json").read_text())["request"]["inversion_prompt"] == "a grey ball"
 
 
+@pytest.mark.parametrize("keys", ["temp", "spatial"])
+def test_wide_frames_with_an_object_and_with_a_mask(tiny, tmp_path, capsys, keys):
+    """Guessed masks come from attention rows whose length alone does not tell height and width."""
+    clip = write(tmp_path / "wide", np.random.default_rng(0).integers(0, 255, (8, 24, 40, 3), dtype=np.uint8))
+    mask = write(
+        tmp_path / "wide mask", np.pad(np.full((8, 24, 10, 3), 255, np.uint8), ((0, 0), (0, 0), (5, 25), (0, 0)))
+    )
+    for job, given in (("words", ["--object", "grey ball:red ball"]), ("mask", ["--mask", mask])):
+        told = ["--prompt", "a red ball", "--model", "tiny", "--job", str(tmp_path / job), *INVERSION, *given]
+        assert main(["clone", clip, *told, "--set", f"semantic_keys={keys}"]) == 0, capsys.readouterr().err
+        assert read_clip(tmp_path / job / "result").frames.shape == (8, 24, 40, 3)
+
+
 def test_inverted_latents_are_made_once_and_streamed(clone, data_folder):
     first = clone(*INVERSION)
     (kept,) = (data_folder / "inversion").iterdir()
