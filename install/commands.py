@@ -12,22 +12,26 @@ from pathlib import Path
 from .backend import Backend
 from .demo import make_demo
 from .doctor import run_doctor
+from .extension import DIST, build_extension, write_notes
 from .failures import InstallError
 from .places import ROOT
 from .reports import Report
+from .repository import make_repository
 from .suites import run_all
 from .torch_build import NAMES
 
 ABOUT = """\
 Makes what MotionClone needs and shows that it works.
 
-  demo      clones a small Blender scene's motion into three new clips: pictures and a .blend in demo/
-  test      makes the test environments and runs every test
-  backend   makes the backend's environment, or brings it up to date, and tries it
-  python    prints the backend's Python interpreter, for MOTIONCLONE_BACKEND_PYTHON and for running things by hand
-  doctor    looks for what is wrong and says how to mend it
-  wheels    fills a folder with what a machine like this one needs to install without a network
-  remove    takes away all that was installed, but not your jobs
+  demo        clones a small Blender scene's motion into three new clips: pictures and a .blend in demo/
+  test        makes the test environments and runs every test
+  backend     makes the backend's environment, or brings it up to date, and tries it
+  python      prints the backend's Python interpreter, for MOTIONCLONE_BACKEND_PYTHON and for running things by hand
+  doctor      looks for what is wrong and says how to mend it
+  wheels      fills a folder with what a machine like this one needs to install without a network
+  remove      takes away all that was installed, but not your jobs
+  extension   builds the extension's zip and its release notes in dist/
+  repository  makes a folder that a web server can offer as an extension repository
 """
 
 
@@ -81,6 +85,15 @@ def _doctor(chosen: argparse.Namespace, report: Report) -> int:
     return run_doctor(Backend(chosen.where), chosen.json, chosen.report)
 
 
+def _extension(chosen: argparse.Namespace, report: Report) -> None:
+    print(build_extension(DIST, chosen.blender))
+    print(write_notes(DIST))
+
+
+def _repository(chosen: argparse.Namespace, report: Report) -> None:
+    print(make_repository(chosen.folder.expanduser().absolute(), chosen.blender))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m install",
@@ -89,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", description="Clones a small Blender scene's motion into three new clips.")
-    demo.add_argument("--blender", metavar="PATH", help="Blender 4.2 or newer; found or replaced by bpy when left out")
+    _add_blender(demo)
     demo.set_defaults(run=_demo)
     test = commands.add_parser("test", description="Makes the test environments and runs every test.")
     test.set_defaults(run=_test)
@@ -97,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("backend", description="Makes the backend's environment, or brings it up to date.")
     )
     _add_others(commands)
+    _add_distribution(commands)
     return parser
 
 
@@ -129,6 +143,24 @@ def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_json(doctor)
     doctor.add_argument("--report", type=Path, metavar="FILE", help="write a report to paste, without names and paths")
     doctor.set_defaults(run=_doctor)
+
+
+def _add_distribution(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    extension = commands.add_parser("extension", description="Builds the extension's zip and its release notes.")
+    _add_blender(extension)
+    extension.set_defaults(run=_extension)
+    repository = commands.add_parser(
+        "repository", description="Makes a folder of static files that Blender can use as an extension repository."
+    )
+    repository.add_argument("folder", type=Path, metavar="DIR")
+    _add_blender(repository)
+    repository.set_defaults(run=_repository)
+
+
+def _add_blender(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--blender", metavar="PATH", help="Blender 4.2 or newer; found or replaced by bpy when left out"
+    )
 
 
 def _add_where(parser: argparse.ArgumentParser) -> None:

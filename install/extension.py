@@ -1,0 +1,94 @@
+"""Builds the extension's zip with Blender's own tool: one file for every Blender since the manifest's minimum."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .blender import find_host
+from .failures import InstallError
+from .places import ROOT
+
+DIST = ROOT / "dist"
+MANIFEST = "blender_manifest.toml"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip knows
+
+
+def manifest(root: Path = ROOT) -> dict:
+    return tomllib.loads((root / MANIFEST).read_text(encoding="utf-8"))
+
+
+def zip_name(root: Path = ROOT) -> str:
+    facts = manifest(root)
+    return f"{facts['id']}-{facts['version']}.zip"
+
+
+def build_extension(folder: Path = DIST, blender: str | None = None, root: Path = ROOT) -> Path:
+    """The zip of the tree at `root`, in `folder`, accepted by Blender; the same tree gives the same bytes anywhere.
+
+    blender: a Blender to build with; found, or replaced by its Python module, when None.
+    """
+    tool = extension_tool(blender)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
+        built, finished = Path(scratch) / "built.zip", Path(scratch) / zip_name(root)
+        run_tool([*tool, "build", "--source-dir", str(root), "--output-filepath", str(built)])
+        make_reproducible(built, finished)
+        run_tool([*tool, "validate", str(finished)])
+        finished.replace(folder / finished.name)
+    return folder / zip_name(root)
+
+
+def extension_tool(blender: str | None = None) -> list[str]:
+    """The command line that Blender's own extension commands are added to."""
+    modules = [] if blender else sorted(ROOT.glob(".venv-bpy-*"), reverse=True)
+    for environment in modules:
+        for script in environment.glob("**/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"):
+            return [sys.executable, str(script)]
+    host = find_host(blender)
+    return [str(host.program), "--command", "extension"] if host.is_blender else extension_tool()
+
+
+def make_reproducible(built: Path, finished: Path) -> None:
+    """The same files in the order of their names, without times, owners and compression, which differs between
+    versions of zlib: the model's weights are most of it and can hardly be compressed."""
+    with zipfile.ZipFile(built) as source, zipfile.ZipFile(finished, "w", zipfile.ZIP_STORED) as target:
+        for name in sorted(name for name in source.namelist() if not name.endswith("/")):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, so that Windows writes the same
+            target.writestr(entry, source.read(name))
+
+
+def run_tool(command: Sequence[str]) -> None:
+    """InstallError with the tool's last words when it fails."""
+    answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    if answer.returncode:
+        said = (answer.stdout + answer.stderr).strip().splitlines()
+        raise InstallError(
+            f"Blender's extension tool refused: {said[-1] if said else f'exit code {answer.returncode}'}",
+            f"Look at {MANIFEST} and the files that it names.",
+        )
+
+
+def release_notes(version: str, changelog: str) -> str:
+    """The part of the changelog below the heading of this version; InstallError when there is none."""
+    parts = changelog.split("\n## ")
+    for part in parts[1:]:
+        heading, _, text = part.partition("\n")
+        if heading.split()[0] == version and text.strip():
+            return text.strip() + "\n"
+    raise InstallError(f"CHANGELOG.md has nothing on version {version}.", f"Add a heading '## {version}' and the text.")
+
+
+def write_notes(folder: Path) -> Path:
+    """The notes of the present version beside its zip."""
+    version = manifest()["version"]
+    notes = release_notes(version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    path = folder / f"{Path(zip_name()).stem}.md"
+    path.write_text(f"# MotionClone {version}\n\n{notes}", encoding="utf-8")
+    return path

@@ -1,0 +1,79 @@
+"""A self-hosted extension repository: a folder of static files that any web server can offer.
+
+Blender takes the zip's link dragged into its window, keeps the repository, and finds updates there from then on.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import urlencode
+
+from .extension import build_extension, extension_tool, manifest, release_notes, run_tool
+from .places import ROOT
+
+INDEX, PAGE = "index.json", "index.html"
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{name} for Blender</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em;
+  background: #1d1d1d; color: #ddd }}
+a {{ color: #8ab4f8 }}
+a.drag {{ display: block; padding: 1.2em; margin: 1.5em 0; background: #4772b3; color: #fff; text-align: center;
+  text-decoration: none; border-radius: 6px; font-size: 120% }}
+pre {{ white-space: pre-wrap; font: inherit }}
+</style>
+</head>
+<body>
+<h1>{name} {version}</h1>
+<p>{tagline}. For Blender {minimum} or newer.</p>
+<a class="drag" href="{link}">Drag this into Blender's window</a>
+<p>Blender then asks to add this page as a repository, installs the extension, and tells you of new versions.
+Or <a href="{archive}" download>download the zip</a> ({size}) and choose
+<em>Preferences &gt; Get Extensions &gt; Install from Disk</em>.</p>
+<h2>What is new</h2>
+<pre>{notes}</pre>
+</body>
+</html>
+"""
+
+
+def make_repository(folder: Path, blender: str | None = None, root: Path = ROOT) -> Path:
+    """Writes the zip of the tree at `root`, the list of it and a page into `folder`; the page's path. Zips of earlier
+    versions stay there, unlisted. Whoever reads the folder meanwhile finds nothing half written: the zip comes first,
+    what names it last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
+        new = Path(scratch)
+        archive = build_extension(new, blender, root)
+        run_tool([*extension_tool(blender), "server-generate", "--repo-dir", str(new)])
+        entry = json.loads((new / INDEX).read_text(encoding="utf-8"))["data"][0]
+        changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+        (new / PAGE).write_text(_page(entry, release_notes(manifest(root)["version"], changelog)), encoding="utf-8")
+        for name in (archive.name, INDEX, PAGE):
+            os.replace(new / name, folder / name)
+    return folder / PAGE
+
+
+def _page(entry: dict, notes: str) -> str:
+    """entry: the extension's in the list."""
+    drag = {"repository": f"./{INDEX}", "blender_version_min": entry["blender_version_min"]}
+    facts = {
+        "name": entry["name"],
+        "version": entry["version"],
+        "tagline": entry["tagline"],
+        "minimum": entry["blender_version_min"].removesuffix(".0"),
+        "link": f"{entry['archive_url']}?{urlencode(drag)}",
+        "archive": entry["archive_url"],
+        "size": f"{entry['archive_size'] / 1e6:.0f} MB",
+        "notes": notes,
+    }
+    return _PAGE.format_map({key: html.escape(value) for key, value in facts.items()})

@@ -1,0 +1,152 @@
+"""A real Blender with its window, in a Debian folder of its own, for the tests of what only a window shows.
+
+Each release of Debian carries another Blender. The folder is made once and kept in the user's cache, outside of the
+checkout. Everything in it runs in a mount and a process namespace of its own: when the first program there ends, no
+mount and no process is left, so the folder can be removed at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .environments import clear
+from .failures import InstallError
+from .places import work_folder
+from .state import held
+
+RELEASES = {"sid": "5.2", "trixie": "4.3"}  # and the Blender each carries
+VARIABLE = "MOTIONCLONE_WINDOWS"  # the folder that they are kept in
+# NumPy to cattr are what Blender's own builds bring along and Debian's does not ask for.
+PACKAGES = [
+    *("blender", "python3-numpy", "python3-requests", "python3-zstandard", "python3-cattr"),
+    *("xvfb", "xdotool", "imagemagick", "adwaita-icon-theme", "fonts-dejavu-core"),
+    *("libgl1", "libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libglx-mesa0", "mesa-vulkan-drivers"),
+]
+READY = "motionclone-ready"  # names the packages, and is written last
+NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
+APT_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+
+# $1: the folder. Then the places that are to be seen there under the same names, `--`, and the program.
+_ENTER = """set -eu
+root=$1; shift
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/tmp"
+mkdir -p "$root/dev/shm"; mount -t tmpfs tmpfs "$root/dev/shm"
+while [ "$1" != -- ]; do mkdir -p "$root$1"; mount --bind "$1" "$root$1"; shift; done
+shift
+exec chroot "$root" "$@"
+"""
+
+
+def why_not() -> str:
+    """Why there can be no such window on this machine, as the end of a sentence; "" when there can."""
+    if not sys.platform.startswith("linux") or not debian_mirror(APT_SOURCES):
+        return "it needs Debian's package sources"
+    if os.geteuid() != 0:
+        return "it needs root, to make and enter a Debian folder"
+    for program in ("debootstrap", "unshare", "chroot"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    if subprocess.run([*NAMESPACES, "--mount-proc", "true"], capture_output=True).returncode:
+        return "this machine does not let root make namespaces"
+    return ""
+
+
+def debian_mirror(sources: Iterable[Path]) -> str:
+    """The first address of the machine's own package sources, "" where there is none."""
+    for path in filter(Path.is_file, sources):
+        found = re.search(
+            r"^(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s+(https?://\S+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        if found:
+            return found[1]
+    return ""
+
+
+def window_folder(release: str) -> Path:
+    chosen = os.environ.get(VARIABLE)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "motionclone" / "windows"
+    return (Path(chosen).expanduser().absolute() if chosen else cache) / release
+
+
+def make_window(release: str) -> Path:
+    """The folder of this release, made where it is missing or was not finished; some minutes and 1.6 GB."""
+    root = window_folder(release)
+    if _is_ready(root):
+        return root
+    print(f"  Debian {release} with Blender {RELEASES[release]} into {root}, about 400 MB to download", flush=True)
+    work = work_folder(root)
+    with held(work):
+        clear(root)
+        root.mkdir(parents=True)
+        log = work / "install.log"
+        log.unlink(missing_ok=True)
+        base = ["debootstrap", "--variant=minbase", release, str(root), debian_mirror(APT_SOURCES)]
+        _logged([*NAMESPACES, "--mount-proc", *base], log)
+        _settle(root)
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES], ["clean"]):
+            apt = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", *command]
+            _logged(enter(root, [], apt), log)
+        (root / READY).write_text("\n".join(PACKAGES), encoding="utf-8")
+    return root
+
+
+def enter(root: Path, places: Sequence[Path], command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` in the folder, where `places` (folders) are seen under their own names."""
+    return [*NAMESPACES, "sh", "-c", _ENTER, "sh", str(root), *map(str, places), "--", *command]
+
+
+def backend_places(python: Path) -> list[Path]:
+    """The folders that the backend's Python needs to run: its environment, and the Python that was made from."""
+    asked = subprocess.run(
+        [str(python), "-c", "import sys; print(sys.prefix, sys.base_prefix, sep='\\n')"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    prefix, base = map(Path, asked.stdout.split("\n")[:2])
+    if base == Path("/usr"):
+        raise InstallError(
+            f"The backend's environment {prefix} is made from the system's Python, which the Debian folder hides.",
+            "Remove it, and run `python3 -m install backend` with another Python, such as one of pyenv's or uv's.",
+        )
+    return list(dict.fromkeys([prefix, prefix.resolve(), base]))
+
+
+def _is_ready(root: Path) -> bool:
+    try:
+        return (root / READY).read_text(encoding="utf-8").split() == PACKAGES
+    except OSError:
+        return False
+
+
+def _settle(root: Path) -> None:
+    """What a fresh folder needs before packages are installed: names of hosts, no services, and old package lists are
+    well: a mirror that stands still is no reason to fail."""
+    shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
+    policy = root / "usr" / "sbin" / "policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    (root / "etc/apt/apt.conf.d/98motionclone").write_text(
+        'Acquire::Check-Valid-Until "false";\nAcquire::Retries "3";\n'
+    )
+    mounts = root / "etc" / "mtab"
+    mounts.unlink(missing_ok=True)
+    mounts.symlink_to("/proc/self/mounts")
+
+
+def _logged(command: Sequence[str], log: Path) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    if code:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise InstallError(
+            f"The Debian folder could not be made: {said[-1] if said else f'exit code {code}'}",
+            f"See {log}, and start the same command again.",
+        )

@@ -1,0 +1,191 @@
+"""A Blender in a window of its own, with a mouse, a keyboard and a camera to take pictures of the screen."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from install.window import enter
+
+INSIDE = Path(__file__).with_name("inside.py")
+WIDTH, HEIGHT = 1600, 1000
+SECONDS_TO_ANSWER = 240  # a busy machine may need long; a Blender that has ended is noticed at once
+STEP = 9  # pixels between two looks for a button, which are about 20 high
+
+# $1: the folder for all that is said. Blender's exit code, and what still runs after it, is written there.
+_SESSION = f"""cd "$1"; shift
+mkdir -p "$HOME"
+Xvfb -displayfd 3 -screen 0 {WIDTH}x{HEIGHT}x24 +extension GLX -nolisten tcp 3>display 2>xvfb.txt &
+while [ ! -s display ]; do sleep 0.1; done
+export DISPLAY=":$(cat display)"
+blender --window-geometry 0 0 {WIDTH} {HEIGHT} "$@" >blender.txt 2>&1
+code=$?
+for process in /proc/[0-9]*; do
+  line=$(tr '\\0\\n' '  ' <$process/cmdline)
+  case "$process $line" in "/proc/1 "*|*" Xvfb "*|*" ") ;; *) echo "$line";; esac
+done >processes.txt 2>/dev/null
+echo $code >exit-code
+"""
+
+
+class BlenderWindow:
+    """root: the Debian folder; folder: for all that is said and made, seen inside under the same name; places: other
+    folders that Blender shall see; x, y of the mouse count from the screen's top left, regions' from its bottom."""
+
+    def __init__(self, root: Path, folder: Path, places: Sequence[Path], surroundings: Mapping[str, str]):
+        self.folder, self._root, self._numbers = folder, root, itertools.count()
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(INSIDE, folder)
+        settings = {
+            "HOME": "/tmp/home",
+            "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "MESA_SHADER_CACHE_DIR": "/var/cache/mesa",
+            "BLENDER_USER_RESOURCES": str(folder / "blender"),
+            **surroundings,
+        }
+        blender = ["--gpu-backend", "opengl", "--python", str(folder / INSIDE.name), "--", str(folder)]
+        pairs = [f"{name}={value}" for name, value in settings.items()]
+        session = ["env", "-i", *pairs, "sh", "-c", _SESSION, "sh", str(folder), *blender]
+        self._process = subprocess.Popen(enter(root, [folder, *places], session), start_new_session=True)
+        self.wait_for("bpy.context.window_manager.windows[0].screen.areas[0].width > 1")
+
+    def ask(self, source: str) -> Any:
+        """The value of an expression, or None of statements, run in Blender's main thread; AssertionError with what
+        went wrong there."""
+        number = self._send(source)
+        path = self.folder / f"answer-{number}.json"
+        deadline = time.monotonic() + SECONDS_TO_ANSWER
+        while not path.exists():
+            assert self._process.poll() is None, f"Blender has ended:\n{self.said()}"
+            assert time.monotonic() < deadline, f"Blender does not answer:\n{self.said()}"
+            time.sleep(0.01)
+        answer = json.loads(path.read_text(encoding="utf-8"))
+        assert "error" not in answer, f"{source}\n{answer.get('error')}"
+        return answer["value"]
+
+    def wait_for(self, expression: str, seconds: float = SECONDS_TO_ANSWER) -> Any:
+        """Asks until the value is true, and gives it."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.ask(expression)):
+            assert time.monotonic() < deadline, f"did not come true: {expression}\n{self.said()}"
+            time.sleep(0.05)
+        return value
+
+    def said(self) -> str:
+        path = self.folder / "blender.txt"
+        return path.read_text(encoding="utf-8", errors="replace")[-4000:] if path.exists() else ""
+
+    def close(self) -> int:
+        """Quits as the menu does; Blender's exit code."""
+        self._send("bpy.ops.wm.quit_blender()")
+        self._process.wait(SECONDS_TO_ANSWER)
+        return int((self.folder / "exit-code").read_text())
+
+    def processes_left(self) -> list[str]:
+        """What still ran when Blender had ended, but the screen and the shell that lists it."""
+        return (self.folder / "processes.txt").read_text().splitlines()
+
+    def kill(self) -> None:
+        """Ends it and all that was started in it."""
+        self._process.kill()
+        self._process.wait()
+
+    # ------------------------------------------------------------------------------------------------ mouse and keys
+
+    def move(self, x: int, y: int) -> None:
+        self._x("xdotool", "mousemove", str(x), str(y))
+
+    def click(self, x: int, y: int, button: int = 1) -> None:
+        """Slowly, as a hand does: Blender may miss a click that is over at once."""
+        self.move(x - 1, y)
+        self.move(x, y)
+        time.sleep(0.2)
+        self._x("xdotool", "mousedown", str(button))
+        time.sleep(0.2)
+        self._x("xdotool", "mouseup", str(button))
+        time.sleep(0.2)
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        self.move(*start)
+        time.sleep(0.3)
+        self._x("xdotool", "mousedown", "1")
+        for share in (0.3, 0.6, 1.0):
+            time.sleep(0.15)
+            self.move(*(round(a + share * (b - a)) for a, b in zip(start, end)))
+        time.sleep(0.3)
+        self._x("xdotool", "mouseup", "1")
+        time.sleep(0.3)
+
+    def key(self, *keys: str) -> None:
+        """By X's names, "ctrl+a" or "Escape"."""
+        self._x("xdotool", "key", "--delay", "60", *keys)
+        time.sleep(0.2)
+
+    def write(self, text: str) -> None:
+        self._x("xdotool", "type", "--delay", "30", text)
+        time.sleep(0.2)
+
+    # --------------------------------------------------------------------------------------------------- the sidebar
+
+    def open_sidebar(self, kind: str = "VIEW_3D", tab: str = "MotionClone", width: int = 0) -> None:
+        """Shows the tab. width: in pixels, dragged to; 0 leaves it."""
+        self.ask(f"area({kind!r}).spaces[0].show_region_ui = True")
+        self.wait_for(f"region({kind!r}, 'UI').width > 1")
+        time.sleep(0.7)
+        self.ask(f"region({kind!r}, 'UI').active_panel_category = {tab!r}\nregion({kind!r}, 'UI').tag_redraw()")
+        if width:
+            left, top, wide, _ = self.place(kind, "UI")
+            self.drag((left + 2, top + 60), (left + 2 + wide - width, top + 60))
+        time.sleep(0.7)
+
+    def place(self, kind: str, part: str = "WINDOW") -> tuple[int, int, int, int]:
+        """left, top, width, height of a region on the screen."""
+        x, y, width, height = self.ask(f"[(r := region({kind!r}, {part!r})).x, r.y, r.width, r.height]")
+        return x, HEIGHT - y - height, width, height
+
+    def button(self, does: str, kind: str = "VIEW_3D", part: str = "UI") -> tuple[int, int]:
+        """Where the first button is whose Python command or data path has `does` in it, looked for with the mouse."""
+        seen = []
+        left, top, width, height = self.place(kind, part)
+        for x in (left + width // 2, left + width - 45, left + 30):
+            for y in range(top + STEP, top + height, STEP):
+                self.move(x, y)
+                time.sleep(0.05)
+                found = self.ask(f"hovered({kind!r}, {part!r})")
+                if does in found:
+                    return x, y
+                seen.append(found)
+        raise AssertionError(f"no button does {does}, but {sorted(set(seen))}")
+
+    def press(self, does: str, kind: str = "VIEW_3D", part: str = "UI") -> None:
+        self.click(*self.button(does, kind, part))
+
+    def screenshot(self, path: Path, box: tuple[int, int, int, int] | None = None) -> Path:
+        """box: left, top, width, height of what is wanted of the screen."""
+        inside = self.folder / "screenshot.png"
+        crop = ["-crop", "{2}x{3}+{0}+{1}".format(*box)] if box else []
+        self._x("import", "-window", "root", *crop, "+repage", "-strip", str(inside))
+        return Path(shutil.move(inside, path))
+
+    def _send(self, source: str) -> int:
+        number = next(self._numbers)
+        part = self.folder / "ask.part"
+        part.write_text(source, encoding="utf-8")
+        part.rename(self.folder / f"ask-{number}.py")
+        return number
+
+    def _x(self, *command: str) -> None:
+        """Runs a client of the window's screen."""
+        display = (self.folder / "display").read_text().strip()
+        place = ["nsenter", f"--mount=/proc/{self._process.pid}/ns/mnt", "chroot", str(self._root)]
+        environment = ["env", "-i", "PATH=/usr/bin:/bin", "HOME=/tmp/home", f"DISPLAY=:{display}"]
+        answer = subprocess.run([*place, *environment, *command], capture_output=True, text=True, timeout=120)
+        assert answer.returncode == 0, f"{command}: {answer.stderr}"

@@ -1,0 +1,78 @@
+"""Runs in the window's Blender: one piece of Python after the other, as the test outside asks for them.
+
+ask-0.py, ask-1.py ... appear in the folder named after `--`; the value of each (an expression), or None (statements),
+is written to answer-0.json ... as {"value": ...}, or as {"error": traceback}. What a piece defines, the next ones know.
+"""
+
+import itertools
+import json
+import os
+import sys
+import traceback
+
+import bpy
+
+FOLDER = sys.argv[sys.argv.index("--") + 1]
+SECONDS_BETWEEN_LOOKS = 0.02
+
+numbers = itertools.count()
+number = next(numbers)
+
+
+def area(kind):
+    """The first area of this kind in any window."""
+    return next(a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == kind)
+
+
+def region(kind, part="WINDOW"):
+    return next(r for r in area(kind).regions if r.type == part)
+
+
+def over(kind, part="WINDOW"):
+    """The context of a region, for operators."""
+    window = next(w for w in bpy.context.window_manager.windows if area(kind) in w.screen.areas[:])
+    return bpy.context.temp_override(window=window, area=area(kind), region=region(kind, part))
+
+
+def hovered(kind, part):
+    """What the button under the mouse in this region does: its Python command or its data path, "" for none."""
+    bpy.context.window_manager.clipboard = ""
+    with over(kind, part):
+        for copy in (bpy.ops.ui.copy_python_command_button, bpy.ops.ui.copy_data_path_button):
+            if copy.poll():
+                copy()
+                return bpy.context.window_manager.clipboard
+    return ""
+
+
+names = {"bpy": bpy, "area": area, "region": region, "over": over, "hovered": hovered}
+
+
+def answer(source):
+    try:
+        try:
+            code = compile(source, "asked", "eval")
+        except SyntaxError:
+            exec(compile(source, "asked", "exec"), names)
+            return {"value": None}
+        return {"value": eval(code, names)}
+    except BaseException:
+        return {"error": traceback.format_exc()}
+
+
+def look():
+    global number
+    ask = os.path.join(FOLDER, f"ask-{number}.py")
+    if os.path.exists(ask):
+        with open(ask, encoding="utf-8") as file:
+            said = answer(file.read())
+        path = os.path.join(FOLDER, f"answer-{number}.json")
+        number = next(numbers)
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            json.dump(said, file, default=str)
+        os.replace(path + ".part", path)
+    return SECONDS_BETWEEN_LOOKS
+
+
+bpy.context.preferences.view.show_splash = False
+bpy.app.timers.register(look, first_interval=1.0, persistent=True)
