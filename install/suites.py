@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .backend import TEST_REQUIREMENTS, Backend
-from .blender import BPY, make_bpy
+from .blender import BPY, Host, make_bpy
 from .failures import InstallError
 from .places import ROOT
 from .pythons import find_python
+from .window import RELEASES, make_window, why_not
 
 MINUTES = 60
-UNIT_LIMIT, BLENDER_LIMIT = 20 * MINUTES, 12 * MINUTES
-BLENDER_TESTS = ROOT / "tests" / "blender"
+UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT = 20 * MINUTES, 12 * MINUTES, 12 * MINUTES
+BLENDER_TESTS, WINDOW_TESTS = ROOT / "tests" / "blender", ROOT / "tests" / "window"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,14 @@ def run_all() -> int:
     """0 when every test of every suite passed. The last line counts them: 'N passed, N failed'."""
     print("Backend environment", flush=True)
     python = Backend().make(for_tests=True)
+    hosts = _make_hosts()  # first: the unit tests build the zip with one of them
+    others = [f"--ignore={folder}" for folder in (BLENDER_TESTS, WINDOW_TESTS)]
     results = {
         "style (ruff)": _run_ruff(python),
-        "unit and agreement": _run_pytest(python, ["tests", f"--ignore={BLENDER_TESTS}"], UNIT_LIMIT, {}),
+        "unit and agreement": _run_pytest(python, ["tests", *others], UNIT_LIMIT, {}),
     }
-    results |= _run_blender_suites(python)
+    results |= _run_blender_suites(hosts, python)
+    results |= _run_window_suites(python)
     print()
     for title, count in results.items():
         print(f"{title}: {count}.")
@@ -62,25 +66,52 @@ def _run_ruff(python: Path) -> Count:
     return Count(failed=1) if answer.returncode else Count(passed=1)
 
 
-def _run_blender_suites(backend: Path) -> dict[str, Count]:
-    """One suite a Blender version. A version whose Python is missing is said, and fails in CI when none ran."""
-    results = {}
+def _make_hosts() -> list[Host]:
+    """One of each Blender version; one whose Python is missing is said, and in CI there must be one."""
+    hosts = []
     for series, (release, needed) in sorted(BPY.items()):
-        title = f"Blender {release}"
-        print(f"\n{title}", flush=True)
         if find_python(needed) is None:
-            print(f"  Not tested: Python {needed} was not found.", flush=True)
+            print(f"  Blender {release} is not tested: Python {needed} was not found.", flush=True)
             continue
-        host = make_bpy(series, extra=[_pytest_requirement()])
-        with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as user:
-            surroundings = {"MOTIONCLONE_BACKEND_PYTHON": str(backend), "BLENDER_USER_RESOURCES": user}
-            results[title] = _run_pytest(host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, surroundings)
-    if not results and os.environ.get("CI", "").lower() in ("1", "true"):
+        print(f"Blender {release}", flush=True)
+        hosts.append(make_bpy(series, extra=[_pytest_requirement()]))
+    if not hosts and _in_ci():
         raise InstallError(
             "No Blender suite could run, which CI does not accept.",
             "Install Python " + " or ".join(sorted({python for _, python in BPY.values()})) + ".",
         )
+    return hosts
+
+
+def _run_blender_suites(hosts: Sequence[Host], backend: Path) -> dict[str, Count]:
+    results = {}
+    for host in hosts:
+        print(f"\n{host.title}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as user:
+            surroundings = {"MOTIONCLONE_BACKEND_PYTHON": str(backend), "BLENDER_USER_RESOURCES": user}
+            results[host.title] = _run_pytest(host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, surroundings)
     return results
+
+
+def _run_window_suites(backend: Path) -> dict[str, Count]:
+    """One suite a Blender with a window. Where there can be none, this is said, and CI does not accept it."""
+    reason = why_not()
+    if reason and _in_ci():
+        raise InstallError(f"The tests in Blender's window could not run, which CI does not accept: {reason}.")
+    if reason:
+        print(f"\nNot tested in Blender's window: {reason}.", flush=True)
+        return {}
+    results = {}
+    for release, series in RELEASES.items():
+        title = f"Blender {series} in its window"
+        print(f"\n{title}", flush=True)
+        surroundings = {"MOTIONCLONE_WINDOW": str(make_window(release))}
+        results[title] = _run_pytest(backend, [str(WINDOW_TESTS)], WINDOW_LIMIT, surroundings)
+    return results
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true")
 
 
 def _pytest_requirement() -> str:

@@ -148,8 +148,8 @@ class BlenderWindow:
 
     def place(self, kind: str, part: str = "WINDOW") -> tuple[int, int, int, int]:
         """left, top, width, height of a region on the screen."""
-        x, y, width, height = self.ask(f"[(r := region({kind!r}, {part!r})).x, r.y, r.width, r.height]")
-        return x, HEIGHT - y - height, width, height
+        left, bottom, width, height = self.ask(f"place({kind!r}, {part!r})")
+        return left, HEIGHT - bottom - height, width, height
 
     def button(self, does: str, kind: str = "VIEW_3D", part: str = "UI") -> tuple[int, int]:
         """Where the first button is whose Python command or data path has `does` in it, looked for with the mouse."""

@@ -19,9 +19,13 @@ numbers = itertools.count()
 number = next(numbers)
 
 
+def window(kind):
+    """The first that has an area of this kind."""
+    return next(w for w in bpy.context.window_manager.windows if any(a.type == kind for a in w.screen.areas))
+
+
 def area(kind):
-    """The first area of this kind in any window."""
-    return next(a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == kind)
+    return next(a for a in window(kind).screen.areas if a.type == kind)
 
 
 def region(kind, part="WINDOW"):
@@ -30,8 +34,13 @@ def region(kind, part="WINDOW"):
 
 def over(kind, part="WINDOW"):
     """The context of a region, for operators."""
-    window = next(w for w in bpy.context.window_manager.windows if area(kind) in w.screen.areas[:])
-    return bpy.context.temp_override(window=window, area=area(kind), region=region(kind, part))
+    return bpy.context.temp_override(window=window(kind), area=area(kind), region=region(kind, part))
+
+
+def place(kind, part="WINDOW"):
+    """left, bottom, width, height of a region on the screen."""
+    inside = region(kind, part)
+    return window(kind).x + inside.x, window(kind).y + inside.y, inside.width, inside.height
 
 
 def hovered(kind, part):
@@ -45,7 +54,13 @@ def hovered(kind, part):
     return ""
 
 
-names = {"bpy": bpy, "area": area, "region": region, "over": over, "hovered": hovered}
+def strips(scene):
+    """The sequencer's, by either of their names."""
+    editor = scene.sequence_editor
+    return list(editor.strips if hasattr(editor, "strips") else editor.sequences) if editor else []
+
+
+names = {"bpy": bpy, "area": area, "region": region, "over": over, "place": place, "hovered": hovered, "strips": strips}
 
 
 def answer(source):
