@@ -36,7 +36,7 @@ def test_from_the_zip_to_the_strip(window, extension_zip, tmp_path):
     window.wait_for("runner.running()")
     window.wait_for("not runner.running()")
     assert window.ask("runner.state().state") == "done"
-    window.press("motionclone.import_result")
+    window.press("motionclone.take_place")
     check_strip(window, tmp_path)
     assert window.close() == 0 and not window.processes_left()
 
