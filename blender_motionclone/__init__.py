@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("preferences", "properties", "job_runner", "operators", "panels")
+MODULES = ("preferences", "properties", "job_runner", "handlers", "operators", "panels")
 
 
 def register() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..backend.wire.job_state import DONE, FAILED, JobState
+from ..backend.wire.job_state import JobState
 from . import job_runner
+from .errors import UserError
 
 
 class MOTIONCLONE_PT_sidebar(bpy.types.Panel):
@@ -15,13 +16,11 @@ class MOTIONCLONE_PT_sidebar(bpy.types.Panel):
     bl_category = "MotionClone"
 
     def draw(self, context: bpy.types.Context) -> None:
-        state = job_runner.state()
-        if job_runner.running() and state is not None:
-            draw_progress(self.layout, state)
-            return
+        if job := job_runner.running():
+            draw_progress(self.layout, job_runner.state(job))
         draw_form(self.layout, context.scene.motionclone)
-        if state is not None:
-            draw_outcome(self.layout, state)
+        if problem := job_runner.problem():
+            draw_problem(self.layout, problem)
 
 
 def draw_form(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:
@@ -39,12 +38,12 @@ def draw_progress(layout: bpy.types.UILayout, state: JobState) -> None:
     layout.operator("motionclone.cancel", icon="CANCEL")
 
 
-def draw_outcome(layout: bpy.types.UILayout, state: JobState) -> None:
+def draw_problem(layout: bpy.types.UILayout, problem: UserError) -> None:
     column = layout.column()
-    column.alert = state.state == FAILED
-    for line in (state.message or state.state, state.hint):
+    column.alert = True
+    for line in (problem.message, problem.hint):
         if line:
-            column.label(text=line, icon="CHECKMARK" if state.state == DONE else "INFO")
+            column.label(text=line, icon="ERROR")
 
 
 register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_PT_sidebar,))

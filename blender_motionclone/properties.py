@@ -126,6 +126,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)
     takes: bpy.props.CollectionProperty(name="Takes", type=MotionCloneTake)
     take_index: bpy.props.IntProperty(name="Active Take")
+    key: bpy.props.StringProperty(name="Key", description="By which job folders know this scene", options={"HIDDEN"})
     last_job: bpy.props.StringProperty(
         name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
     )

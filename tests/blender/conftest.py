@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,20 +91,18 @@ def jobs(tmp_path, installed) -> Path:
 
 
 @pytest.fixture
-def fake_backend(tmp_path, installed) -> Path:
-    """An "interpreter" that answers `-m backend models|run` as the backend does, without a model."""
-    program = tmp_path / "fake python"
-    lines = (
-        "#!/bin/sh",
-        'test -z "$PYTHONPATH$PYTHONHOME" || { echo "Blender\'s Python settings leaked" >&2; exit 99; }',
-        f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.blender.fake_backend "$@"',
-    )
-    program.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    program.chmod(0o755)
+def worker(installed, part):
+    """The add-on's job runner with a worker whose jobs need no model: their result is their reference clip."""
+    python = os.environ.get("MOTIONCLONE_BACKEND_PYTHON")
+    assert python, "MOTIONCLONE_BACKEND_PYTHON is not set; `python3 -m install test` sets it"
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
-    preferences.backend_python = str(program)
-    yield program
-    preferences.backend_python = ""
+    preferences.worker_command = f"{shlex.quote(python)} -m backend serve --dummy"
+    preferences.worker_is_remote = False
+    runner = part("job_runner")
+    yield runner
+    preferences.worker_command, preferences.worker_is_remote = "", True
+    runner.unregister()  # ends the worker; what its jobs are about is gone with the test
+    runner.register()
 
 
 def pytest_unconfigure(config):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -27,31 +25,34 @@ def error_of(call, *arguments, **named) -> str:
     return str(caught.value)
 
 
-def press_generate(part) -> list:
-    """What the button does; without a window Blender itself would run `execute`. Returns what was reported."""
-    reports = []
-    operator = SimpleNamespace(report=lambda *report: reports.append(report))
-    assert part("operators.generate").MOTIONCLONE_OT_generate.invoke(operator, bpy.context, None) == {"FINISHED"}
-    return reports
+def press_generate(part) -> list[str]:
+    """What the button does, whose modal steps need a window; returns the jobs that were handed to the worker."""
+    generation = part("generation")
+    generation.begin(bpy.context)
+    while (jobs := generation.step()) is None:
+        time.sleep(0.01)
+    return jobs
+
+
+def tick_until(runner, condition) -> None:
+    """Lets the timer's function look, as Blender with a window does, until the condition holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"{runner.mine()} {runner.worker()} {runner.problem()}"
+        runner.tick()
+        time.sleep(0.01)
 
 
 def last_job() -> Path:
     return Path(bpy.context.scene.motionclone.last_job)
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.05)
-
-
-def test_generate_writes_the_whole_job_and_waits_for_it(scene, jobs, fake_backend, monkeypatch):
+def test_generate_writes_the_whole_job_and_waits_for_it(scene, jobs, worker, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/of/blender")
     monkeypatch.setenv("PYTHONHOME", "/of/blender")
     scene.render.fps, scene.render.fps_base = 30, 1.001
     take = scene.motionclone
-    take.negative_prompt, take.seed, take.settings = " blur ", 7, "motion_weight=0.4 guidance_blocks='up_blocks.1,mid'"
+    take.negative_prompt, take.seed, take.settings = " blur ", 7, "steps=4 guidance_blocks='up_blocks.1,mid'"
     generate()
     folder = last_job()
     assert folder.parent == jobs and re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", folder.name)
@@ -63,7 +64,7 @@ def test_generate_writes_the_whole_job_and_waits_for_it(scene, jobs, fake_backen
         "object": "",
         "model": "demo",
         "seed": 7,
-        "settings": {"motion_weight": "0.4", "guidance_blocks": "up_blocks.1,mid"},
+        "settings": {"steps": "4", "guidance_blocks": "up_blocks.1,mid"},
         "shot": {"frames": 48, "fps": pytest.approx(29.97002997)},
         "notes": [],
         "version": 1,
@@ -74,7 +75,7 @@ def test_generate_writes_the_whole_job_and_waits_for_it(scene, jobs, fake_backen
     assert (folder / "result.mp4").is_file()
 
 
-def test_the_frames_setting_decides_how_many_are_captured(scene, jobs, fake_backend):
+def test_the_frames_setting_decides_how_many_are_captured(scene, jobs, worker):
     scene.motionclone.settings = "frames=5"
     generate()
     assert len(list((last_job() / "reference").iterdir())) == 5
@@ -113,7 +114,7 @@ def set_to(path, value):
         (set_to("motionclone.settings", "frames=64"), "'demo' makes 32 at most"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_made(scene, jobs, fake_backend, change, sentence):
+def test_what_is_wrong_is_said_before_anything_is_made(scene, jobs, worker, change, sentence):
     change(scene)
     assert sentence in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()
@@ -131,7 +132,7 @@ def test_a_range_that_ends_before_it_starts(part):
         part("capture.shot").shot_of(Backwards)
 
 
-def test_a_jobs_folder_that_cannot_be_written(scene, fake_backend, tmp_path):
+def test_a_jobs_folder_that_cannot_be_written(scene, worker, tmp_path):
     (tmp_path / "file").touch()
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
     preferences.jobs_folder = str(tmp_path / "file" / "jobs")
@@ -142,23 +143,56 @@ def test_a_jobs_folder_that_cannot_be_written(scene, fake_backend, tmp_path):
     assert "cannot be written to (Not a directory)" in said and "Choose another in Preferences" in said
 
 
-def test_a_backend_that_is_not_there(scene, jobs, tmp_path):
+@pytest.fixture
+def python(installed, tmp_path, part):
+    """A program in the place of the backend's Python, to be written by the test."""
+    program = tmp_path / "some python"
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
-    preferences.backend_python = str(tmp_path / "none")
-    try:
-        assert "which is no file" in error_of(bpy.ops.motionclone.generate)
-    finally:
-        preferences.backend_python = ""
+    preferences.backend_python = str(program)
+    yield program
+    preferences.backend_python = ""
+    part("job_runner").unregister()
 
 
-def test_a_python_that_is_no_backend(scene, jobs, tmp_path, fake_backend):
-    fake_backend.write_text("#!/bin/sh\necho hello\n")
+def write_program(path: Path, lines: str) -> None:
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+
+
+def test_a_backend_that_is_not_there(scene, jobs, python):
+    assert "which is no file" in error_of(bpy.ops.motionclone.generate)
+
+
+def test_a_python_that_is_no_backend(scene, jobs, python):
+    write_program(python, "echo hello")
     assert "did not answer as MotionClone's backend does" in error_of(bpy.ops.motionclone.generate)
-    fake_backend.write_text("#!/bin/sh\necho 'No module named nothing' >&2; exit 3\n")
+    write_program(python, "echo 'No module named nothing' >&2; exit 3")
     assert "cannot list its models: No module named nothing" in error_of(bpy.ops.motionclone.generate)
+    python.chmod(0o644)
+    assert "cannot be started (Permission denied)" in error_of(bpy.ops.motionclone.generate)
+    assert not jobs.exists()
 
 
-def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, fake_backend, part, monkeypatch):
+def test_a_model_whose_files_are_missing(scene, jobs, python):
+    entry = {"name": "demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16, "missing": ["/m/unet"]}
+    write_program(python, f"echo '{json.dumps([entry])}'")
+    assert "Files of the model 'demo' are missing: /m/unet. Download" in error_of(bpy.ops.motionclone.generate)
+    assert not jobs.exists()
+
+
+def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, python, part):
+    entry = {"name": "demo", "frames": 4, "most_frames": 32, "area": 4096, "multiple": 16, "missing": []}
+    answer = f"test $3 = models && echo '{json.dumps([entry])}' && exit 0"
+    write_program(python, f"{answer}\necho 'No module named torch' >&2; exit 4")
+    said = error_of(bpy.ops.motionclone.generate)
+    assert "The worker ended with exit code 4: No module named torch" in said
+    (take,) = scene.motionclone.takes
+    assert take.state == "failed" and "exit code 4" in take.message and Path(take.folder).is_dir()
+    assert part("job_runner").problem().repair == "motionclone.resume"
+    assert part("job_runner").worker().state == "lost"
+
+
+def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, worker, part, monkeypatch):
     def fail(*_):
         raise part("errors").UserError("Frame 3 could not be rendered.")
 
@@ -167,42 +201,50 @@ def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, fake_backend, par
     assert list(jobs.iterdir()) == []
 
 
-def test_failures_are_told_in_the_backend_s_words(scene, jobs, fake_backend):
+def test_failures_are_told_in_the_backend_s_words(scene, jobs, worker):
     scene.motionclone.prompt = "fail"
-    assert "The model is too tired. Let it rest." in error_of(bpy.ops.motionclone.generate)
+    assert "The dummy job failed, as its prompt asked. Ask for" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.prompt = "crash"
-    said = error_of(bpy.ops.motionclone.generate)
-    assert "exit code 9: Traceback: the ceiling came down" in said and "backend-output.txt" in said
-    assert json.loads((jobs / sorted(os.listdir(jobs))[-1] / "state.json").read_text())["state"] in ("failed",)
+    assert "The worker ended with exit code 3" in error_of(bpy.ops.motionclone.generate)
+    assert json.loads((last_job() / "state.json").read_text())["state"] == "failed"
+    scene.motionclone.prompt = "oom"
+    assert "ran out of memory. Set memory to thrifty" in error_of(bpy.ops.motionclone.generate)
 
 
-def test_from_a_button_blender_goes_on_and_the_job_can_be_cancelled(scene, jobs, fake_backend, part):
-    runner = part("job_runner")
-    scene.motionclone.prompt = "slow"
-    assert press_generate(part) == [({"INFO"}, f"MotionClone job {last_job().name} started")]
-    assert runner.running() and not bpy.ops.motionclone.generate.poll()
-    wait_for(last_job() / "ready")
-    began = time.monotonic()
-    assert runner.tick() == runner.SECONDS_BETWEEN_LOOKS
-    assert time.monotonic() - began < 0.1
-    assert runner.state().text == "sampling 3/12, 4 s left" and runner.state().progress == 0.25
+def test_from_a_button_blender_goes_on_and_the_job_can_be_cancelled(scene, jobs, worker, part):
+    scene.motionclone.settings = "steps=1000"
+    (job,) = press_generate(part)
+    assert worker.running() == job == last_job().name and bpy.ops.motionclone.generate.poll()
+    tick_until(worker, lambda: worker.preview(job) and worker.state(job).stage == "sampling")
+    assert worker.state(job).text.startswith("sampling ") and 0 < worker.state(job).progress < 1
+    assert worker.preview(job).is_file() and worker.preview_step(job) > 0
+    assert worker.worker().state == "ready"
     bpy.ops.motionclone.cancel()
-    assert runner.wait().state == "cancelled"
-    assert not runner.running() and not bpy.ops.motionclone.cancel.poll() and bpy.ops.motionclone.generate.poll()
+    tick_until(worker, lambda: not worker.running())
+    assert scene.motionclone.takes[job].state == worker.state(job).state == "cancelled"
+    assert not bpy.ops.motionclone.cancel.poll()
     assert "has no result.mp4" in error_of(bpy.ops.motionclone.take_place)
 
 
-def test_a_backend_that_does_not_listen_is_ended(scene, jobs, fake_backend, part, monkeypatch):
-    monkeypatch.setattr(part("backend_process"), "SECONDS_TO_OBEY", 0.3)
-    scene.motionclone.prompt = "deaf"
-    press_generate(part)
-    wait_for(last_job() / "ready")
-    bpy.ops.motionclone.cancel()
-    assert part("job_runner").wait().state == "cancelled"
-    assert json.loads((last_job() / "state.json").read_text())["state"] == "cancelled"
+def test_a_job_that_is_done_lies_on_its_frames(scene, jobs, worker):
+    """Unless the scene says that finished takes go nowhere."""
+    generate()
+    (strip,) = strips(scene)
+    assert (strip.frame_final_start, strip.frame_final_end) == (11, 59)
+    (take,) = scene.motionclone.takes
+    assert (take.state, take.place, take.placed_in) == ("done", "STRIP", strip.name)
+    scene.motionclone.place = "NONE"
+    scene.motionclone.prompt = "another"
+    generate()
+    assert strips(scene) == [strip] and scene.motionclone.takes[1].place == ""
 
 
-def test_the_panel_s_file_registers_a_panel_for_every_state(scene, jobs, fake_backend, part):
+def strips(scene) -> list:
+    editor = scene.sequence_editor
+    return list(editor.strips if hasattr(editor, "strips") else editor.sequences)
+
+
+def test_the_panel_s_file_registers_a_panel_for_every_state(scene, jobs, part):
     """Drawing needs a window; the helpers take any layout."""
     panels = part("panels")
     drawn = []
@@ -213,18 +255,6 @@ def test_the_panel_s_file_registers_a_panel_for_every_state(scene, jobs, fake_ba
 
     panels.draw_form(Layout(), scene.motionclone)
     panels.draw_progress(Layout(), panels.JobState(state="running", stage="decoding"))
-    panels.draw_outcome(Layout(), panels.JobState(state="failed", message="Wrong.", hint="Mend it."))
+    panels.draw_problem(Layout(), panels.UserError("Wrong.", "Mend it."))
     assert ("operator", ("motionclone.cancel",), {"icon": "CANCEL"}) in drawn
     assert [named["text"] for name, _, named in drawn if name == "label"] == ["Wrong.", "Mend it."]
-
-
-def test_blender_quits_while_a_job_runs(scene, jobs, fake_backend, part):
-    """The job is left to finish in its folder; nothing is waited for."""
-    scene.motionclone.prompt = "slow"
-    press_generate(part)
-    process = part("job_runner")._process._process
-    wait_for(last_job() / "ready")
-    part("job_runner").unregister()
-    assert process.poll() is None and not part("job_runner").running()
-    process.terminate()
-    assert process.wait(10) is not None

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from tests.blender.fake_backend import write_movie
+from tests.blender.movies import write_movie
 from tests.blender.pictures import chart, read_png
 from tests.blender.test_job import error_of
 

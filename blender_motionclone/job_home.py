@@ -1,0 +1,63 @@
+"""Which scene a job folder belongs to: what the add-on notes in it beside the request. Without bpy."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..backend.wire.request import write_atomically
+from .capture.job_folder import PLACE
+from .errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """A scene. key: its own name for its jobs, saved with it, "" while it has none; file: the .blend, "" if unsaved."""
+
+    scene: str
+    key: str
+    file: str
+
+    def owns(self, note: dict[str, Any]) -> bool:
+        """By the key. A file that was closed without saving has lost it: then by its path and the scene's name."""
+        if self.key and note.get("key") == self.key:
+            return True
+        return bool(self.file) and note.get("scene") == self.scene and _same(str(note.get("file", "")), self.file)
+
+
+def note_home(folder: Path, home: Home, frame_start: int) -> None:
+    """frame_start: where the shot starts, for jobs that were not made in Blender and do not tell."""
+    here = {"scene": home.scene, "key": home.key, "file": home.file, "dismissed": False}
+    _write(folder, {"frame_start": frame_start} | read_note(folder) | here)
+
+
+def dismiss(folder: Path) -> None:
+    """The job is not to be offered again."""
+    _write(folder, read_note(folder) | {"dismissed": True})
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """What is noted; empty for a job that was not made in Blender, or if it cannot be read."""
+    try:
+        note = json.loads((folder / PLACE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _write(folder: Path, note: dict[str, Any]) -> None:
+    text = json.dumps(note, ensure_ascii=False)
+    try:
+        write_atomically(folder / PLACE, text + "\n")
+    except OSError as error:
+        raise UserError(
+            f"The job folder {folder} cannot be written ({error.strerror}).",
+            "Make room on the disk, or allow writing there.",
+        ) from None
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.normcase(os.path.normpath(one)) == os.path.normcase(os.path.normpath(other))

@@ -1,0 +1,52 @@
+"""Jobs of this .blend that its takes do not tell of: finished while it was closed, or left undone. Without bpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..backend.wire.folder_lock import is_locked
+from ..backend.wire.job_state import DONE, JobState, read_state
+from .job_home import Home, read_note
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    folder: Path
+    state: JobState
+    note: dict[str, Any] = field(repr=False)
+
+    @property
+    def job(self) -> str:
+        return self.folder.name
+
+    @property
+    def done(self) -> bool:
+        return self.state.state == DONE
+
+    @property
+    def undone(self) -> bool:
+        """Left queued or running; failed and cancelled jobs have had their end."""
+        return not self.state.finished
+
+
+def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
+    """Looks into one folder after the other, the newest first; None for one that is no offer."""
+    try:
+        folders = sorted((path for path in jobs.iterdir() if path.is_dir()), reverse=True)
+    except OSError:
+        return
+    for folder in folders:
+        yield _offer(folder, homes)
+
+
+def _offer(folder: Path, homes: Sequence[Home]) -> Offer | None:
+    note = read_note(folder)
+    if note.get("dismissed") or not any(home.owns(note) for home in homes):
+        return None
+    if not (folder / "job.json").is_file() or is_locked(folder):
+        return None
+    offer = Offer(folder=folder, state=read_state(folder), note=note)
+    return offer if offer.done or offer.undone else None
