@@ -1,59 +1,74 @@
-"""One shot of the scene as a job folder, ready for the backend."""
+"""One shot as a job folder, ready for the worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import bpy
-
-from ...backend.wire.names import nearest
 from ...backend.wire.request import JobRequest, write_request
-from ..errors import UserError
-from ..settings_text import frame_count, parse_settings
-from .camera_clip import render_reference
-from .job_folder import new_job_folder, write_place
-from .shot import SceneShot, shot_of
+from .camera_clip import capture_camera
+from .job_folder import PLACE, new_job_folder, write_place
+from .plan import CapturePlan
+
+SHARED = ("reference", "mask", "depth", "vectors", "image", "sketch")  # what all takes of one capture have alike
 
 
-def request_of(scene: bpy.types.Scene) -> tuple[JobRequest, SceneShot]:
-    """The scene's take and shot, or the UserError that keeps them from being one. Cheap: nothing is rendered."""
-    take = scene.motionclone
-    if not take.prompt.strip():
-        raise UserError("There is no prompt.", "Write what the new clip shall show, for example: a red ball on grass")
-    shot = shot_of(scene)
-    request = JobRequest(
-        prompt=take.prompt.strip(),
-        negative_prompt=take.negative_prompt.strip(),
-        model=take.model,
-        seed=take.seed,
-        settings=parse_settings(take.settings),
-        shot=shot.grid,
-    )
-    return request, shot
+def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
+    """Renders a picture with each `next`, which gives (done, of); returns the folder of the finished job.
 
-
-def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The entry of that name."""
-    entries = {entry["name"]: entry for entry in models}
-    if name not in entries:
-        raise UserError(f"There is no model {name!r}{nearest(name, entries)}", f"Models here: {', '.join(entries)}.")
-    return entries[name]
-
-
-def capture_job(
-    scene: bpy.types.Scene,
-    request: JobRequest,
-    shot: SceneShot,
-    model: dict[str, Any],
-    jobs: Path,
-    on_frame: Callable[[int, int], None],
-) -> Path:
-    """Renders the reference and writes the job; returns its folder. Nothing is left behind when it fails."""
-    count = frame_count(request.settings, model)
+    Closed before its end, or failing, it leaves no folder behind. The user's scene is as it was between any two steps.
+    """
     with new_job_folder(jobs) as folder:
-        write_place(folder, scene.name, shot.start, scene.camera.name)
-        render_reference(scene, shot, model, count, folder / "reference", on_frame)
-        write_request(request, folder)
+        write_place(folder, plan.scene, plan.shot.start, plan.camera)
+        with closing(capture_camera(plan, folder)) as pictures:
+            for done, _ in enumerate(pictures, 1):
+                yield done, plan.pictures
+        notes = [*plan.request.notes, *_stillness(plan, folder / "reference")]
+        write_request(replace(plan.request, notes=notes), folder)
     return folder
+
+
+def capture_job(plan: CapturePlan, jobs: Path, on_frame: Callable[[int, int], None] = lambda done, of: None) -> Path:
+    """The same at one go: calls on_frame(done, of) after each picture."""
+    steps = capture_steps(plan, jobs)
+    with closing(steps):
+        while True:
+            try:
+                on_frame(*next(steps))
+            except StopIteration as end:
+                return end.value
+
+
+def variant(folder: Path, request: JobRequest) -> Path:
+    """Another job of the same reference and passes, such as with another prompt or seed; returns its folder."""
+    with new_job_folder(folder.parent) as other:
+        for name in (*SHARED, PLACE):
+            if (folder / name).exists():
+                _link(folder / name, other / name)
+        write_request(request, other)
+    return other
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same files under another name, or copies where the disk knows no such thing."""
+    if source.is_dir():
+        target.mkdir()
+        for path in source.iterdir():
+            _link(path, target / path.name)
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _stillness(plan: CapturePlan, reference: Path) -> list[str]:
+    """A shot that stands still can be wanted, so it is no error; but it is worth a word."""
+    first, *rest = (path.read_bytes() for path in sorted(reference.iterdir()))
+    if any(picture != first for picture in rest):
+        return []
+    return [f"Nothing moves in {plan.title}, so the take stands still. Animate the camera or the objects to change it."]

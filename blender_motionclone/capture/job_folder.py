@@ -28,6 +28,12 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
         ) from None
     try:
         yield folder
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UserError(
+            f"The job folder {folder} could not be written ({error.strerror or error}).",
+            "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+        ) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,4 +1,4 @@
-"""What of the scene makes a shot, checked before anything dear is done."""
+"""What of a scene makes shots, checked before anything dear is done."""
 
 from __future__ import annotations
 
@@ -25,24 +25,8 @@ class SceneShot:
         return Shot(frames=self.end - self.start + 1, fps=self.fps)
 
 
-def shot_of(scene: bpy.types.Scene) -> SceneShot:
-    """The active camera's shot over the scene's frame range. UserError says what makes it none."""
-    _check(scene)
-    render = scene.render
-    width = render.resolution_x * render.pixel_aspect_x
-    height = render.resolution_y * render.pixel_aspect_y
-    return SceneShot(
-        start=scene.frame_start, end=scene.frame_end, fps=render.fps / render.fps_base, aspect=width / height
-    )
-
-
-def _check(scene: bpy.types.Scene) -> None:
-    if scene.camera is None:
-        raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.")
-    if scene.camera.type != "CAMERA":
-        raise UserError(
-            f"The scene's camera {scene.camera.name!r} is no camera object.", "Set another in Scene > Camera."
-        )
+def range_shot(scene: bpy.types.Scene) -> SceneShot:
+    """The scene's frame range as one shot. UserError says what makes it none."""
     start, end = scene.frame_start, scene.frame_end
     if end < start:
         raise UserError(
@@ -54,3 +38,82 @@ def _check(scene: bpy.types.Scene) -> None:
         raise UserError(
             f"The frame step is {scene.frame_step}; a shot needs every frame.", "Set Output > Frame Range > Step to 1."
         )
+    return shot_between(scene, start, end)
+
+
+def shot_between(scene: bpy.types.Scene, start: int, end: int) -> SceneShot:
+    """Frames start..end of the scene at its own rate and shape."""
+    return SceneShot(start=start, end=end, fps=frame_rate(scene), aspect=aspect_of(scene))
+
+
+def frame_rate(scene: bpy.types.Scene) -> float:
+    return scene.render.fps / scene.render.fps_base
+
+
+def aspect_of(scene: bpy.types.Scene) -> float:
+    render = scene.render
+    return render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+
+
+def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bpy.types.Object, list[str]]]:
+    """(shot, camera, notes for the user) for `which` of "RANGE", "MARKER" and "ALL", as properties.SHOTS explains."""
+    if which == "RANGE":
+        camera = checked_camera(scene)
+        return [(range_shot(scene), camera, _cuts_within(scene, camera))]
+    shots = _marker_shots(scene)
+    if which == "MARKER":
+        shots = [s for s in shots if s[1] <= scene.frame_current <= s[2]]
+        if not shots:
+            raise UserError(
+                f"No camera marker's shot holds frame {scene.frame_current}.",
+                "Go to a frame after a marker and inside of the frame range, or choose Shots > Frame Range.",
+            )
+    return [(shot_between(scene, start, end), marker.camera, []) for marker, start, end in shots]
+
+
+def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
+    if scene.camera is None:
+        raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.")
+    if scene.camera.type != "CAMERA":
+        raise UserError(
+            f"The scene's camera {scene.camera.name!r} is no camera object.", "Set another in Scene > Camera."
+        )
+    return scene.camera
+
+
+def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker, int, int]]:
+    """(marker, first frame, last frame) of every shot that camera markers cut out of the frame range."""
+    whole = range_shot(scene)
+    markers = sorted((m for m in scene.timeline_markers if m.camera), key=lambda m: m.frame)
+    if not markers:
+        raise UserError(
+            "The timeline has no markers with a camera.",
+            "Select a camera and use Marker > Bind Camera to Markers in the timeline, or choose Shots > Frame Range.",
+        )
+    ends = [m.frame - 1 for m in markers[1:]] + [whole.end]
+    spans = [(m, max(m.frame, whole.start), min(end, whole.end)) for m, end in zip(markers, ends)]
+    shots = [span for span in spans if span[1] <= span[2]]
+    for marker, start, end in shots:
+        if marker.camera.type != "CAMERA":
+            raise UserError(
+                f"The marker {marker.name!r} is bound to {marker.camera.name!r}, which is no camera.",
+                "Bind another camera to it.",
+            )
+        if start == end:
+            raise UserError(
+                f"The shot of the marker {marker.name!r} is one frame long (frame {start}); nothing can move.",
+                "Move or remove the marker.",
+            )
+    if not shots:
+        raise UserError("No camera marker's shot lies in the frame range.", "Move the markers or the frame range.")
+    return shots
+
+
+def _cuts_within(scene: bpy.types.Scene, camera: bpy.types.Object) -> list[str]:
+    """A reference with a cut would have two motions, so one camera shows the whole range: worth a word."""
+    inside = [m for m in scene.timeline_markers if m.camera and m.camera != camera]
+    cuts = sum(scene.frame_start < m.frame <= scene.frame_end for m in inside)
+    if not cuts:
+        return []
+    many = "a cut" if cuts == 1 else f"{cuts} cuts"
+    return [f"The frame range has {many} to another camera; the reference shows {camera.name} throughout."]

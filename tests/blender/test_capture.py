@@ -30,13 +30,15 @@ def flat(scene) -> bpy.types.Scene:
     shading.light, shading.color_type, shading.background_type = "FLAT", "MATERIAL", "WORLD"
     scene.world = bpy.data.worlds.new("Sky")
     scene.world.color = (0, 0, 1)
+    scene.motionclone.look = "AS_SEEN"
     return scene
 
 
-def capture(scene, part, folder, count=16, model=MODEL):
-    shot = part("capture.shot").shot_of(scene)
-    part("capture.camera_clip").render_reference(scene, shot, model, count, folder, lambda done, of: None)
-    return np.stack([read_png(path) for path in sorted(folder.glob("*.png"))])
+def capture(scene, part, jobs, count=16, model=MODEL):
+    scene.motionclone.settings = f"frames={count}"
+    (plan,) = part("capture.plan").plans_of(bpy.context, [model])
+    folder = part("capture.job").capture_job(plan, jobs)
+    return np.stack([read_png(path) for path in sorted((folder / "reference").glob("*.png"))])
 
 
 def centres(clip):
@@ -57,7 +59,7 @@ def is_colour(pixels, colour):
 @pytest.mark.parametrize("count", [16, 7])
 def test_the_model_s_frames_lie_evenly_on_the_shot_sub_frames_included(flat, part, tmp_path, count):
     """48 scene frames stand behind each clip; the square moves at even speed, 6 of the picture's 8 units."""
-    clip = capture(flat, part, tmp_path / "reference", count)
+    clip = capture(flat, part, tmp_path / "jobs", count)
     assert clip.shape == (count, 48, 80, 3)
     expected = 0.5 + np.linspace(-3, 3, count) / 8
     assert np.abs(centres(clip)[:, 0] - expected).max() < 0.25 / 80  # a quarter of a pixel
@@ -66,7 +68,7 @@ def test_the_model_s_frames_lie_evenly_on_the_shot_sub_frames_included(flat, par
 def test_a_short_shot_is_slowed_down_to_the_model_s_frames(flat, part, tmp_path):
     """5 scene frames, 16 model frames: three moments in four lie between frames."""
     flat.frame_start, flat.frame_end = 30, 34
-    x = centres(capture(flat, part, tmp_path / "reference"))[:, 0]
+    x = centres(capture(flat, part, tmp_path / "jobs"))[:, 0]
     expected = 0.5 + (-3 + 6 * (np.linspace(30, 34, 16) - 11) / 47) / 8
     assert np.abs(x - expected).max() < 0.25 / 80
 
@@ -74,7 +76,7 @@ def test_a_short_shot_is_slowed_down_to_the_model_s_frames(flat, part, tmp_path)
 def test_colours_are_plain_srgb_whatever_the_scene_s_view(flat, part, tmp_path):
     flat.view_settings.view_transform, flat.view_settings.exposure = "AgX", 2
     flat.render.film_transparent = True
-    clip = capture(flat, part, tmp_path / "reference", 2)
+    clip = capture(flat, part, tmp_path / "jobs", 2)
     assert is_colour(clip[0, 2, 2], (0, 0, 255)) and is_colour(clip[0, 24, 10], (255, 0, 0))
 
 
@@ -97,14 +99,14 @@ def test_the_clip_holds_exactly_the_camera_s_frame(flat, part, tmp_path, width, 
     square.driver_remove("location", 0)
     square.scale = (8 * shown_width / longest / 2, 8 * shown_height / longest, 1)
     square.location = (-8 * shown_width / longest / 4, 0, 0)
-    clip = capture(flat, part, tmp_path / "reference", 2)
+    clip = capture(flat, part, tmp_path / "jobs", 2)
     assert clip.shape[1:3] == size
     half = size[1] // 2
     assert is_colour(clip[0, :, : half - 1], (255, 0, 0)) and is_colour(clip[0, :, half + 1 :], (0, 0, 255))
 
 
 def test_strips_compositing_borders_and_stamps_stay_out(flat, part, tmp_path):
-    plain = capture(flat, part, tmp_path / "plain", 2)
+    plain = capture(flat, part, tmp_path / "jobs", 2)
     chart_path = tmp_path / "chart.png"
     write_png(chart_path, chart(0))
     editor = flat.sequence_editor_create()
@@ -118,7 +120,7 @@ def test_strips_compositing_borders_and_stamps_stay_out(flat, part, tmp_path):
     render = flat.render
     render.use_border = render.use_crop_to_border = render.use_stamp = render.use_motion_blur = True
     render.border_max_x = 0.3
-    assert (capture(flat, part, tmp_path / "dressed", 2) == plain).all()
+    assert (capture(flat, part, tmp_path / "jobs", 2) == plain).all()
 
 
 def test_simulations_see_every_frame_in_order(flat, part, tmp_path):
@@ -131,7 +133,7 @@ def test_simulations_see_every_frame_in_order(flat, part, tmp_path):
 
     bpy.app.handlers.frame_change_post.append(note)
     try:
-        capture(flat, part, tmp_path / "reference", 4)
+        capture(flat, part, tmp_path / "jobs", 4)
     finally:
         bpy.app.handlers.frame_change_post.remove(note)
     walked = seen[: seen.index(58) + 1]

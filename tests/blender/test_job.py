@@ -129,7 +129,7 @@ def test_a_range_that_ends_before_it_starts(part):
         camera = type("Camera", (), {"type": "CAMERA", "name": "Camera"})
 
     with pytest.raises(part("errors").UserError, match=r"ends \(10\) before it starts \(20\)"):
-        part("capture.shot").shot_of(Backwards)
+        part("capture.shot").range_shot(Backwards)
 
 
 def test_a_jobs_folder_that_cannot_be_written(scene, worker, tmp_path):
@@ -196,7 +196,7 @@ def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, worker, part, mon
     def fail(*_):
         raise part("errors").UserError("Frame 3 could not be rendered.")
 
-    monkeypatch.setattr(part("capture.camera_clip"), "_render_frame", fail)
+    monkeypatch.setattr(part("capture.stage").Stage, "render", fail)
     assert "Frame 3 could not be rendered" in error_of(bpy.ops.motionclone.generate)
     assert list(jobs.iterdir()) == []
 

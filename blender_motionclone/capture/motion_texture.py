@@ -1,0 +1,129 @@
+"""A grey texture that sits on every surface and moves with it, so that flat blockouts show how they move.
+
+It lies in each object's own rest shape, before modifiers bend it, and in the directions of the sky. Nothing of the
+user's is touched: a view layer of the stage draws everything with one material.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+
+from .rendering import put, use_engine
+from .stage import NAME, Stage
+
+LIGHT = (-0.45, -0.49, 0.75)  # from where the even light comes a little stronger
+SURFACE = {"features": 4.0, "detail": 6.0, "roughness": 0.65, "low": 0.35, "high": 0.65}
+SKY = {"features": 2.5, "detail": 3.0, "roughness": 0.5, "low": 0.35, "high": 0.65}
+GREYS, SKY_GREYS = (0.12, 0.75), (0.05, 0.25)  # scene-linear, darkest and brightest
+SAMPLES = 8
+
+_CYCLES = {
+    "device": "CPU",  # a picture of one bounce: a GPU's kernels would take longer to load
+    "samples": SAMPLES,
+    "use_adaptive_sampling": False,
+    "use_denoising": False,
+    "max_bounces": 0,
+    "transparent_max_bounces": 8,
+    "seed": 0,
+    "use_animated_seed": False,
+    "shading_system": False,
+    "pixel_filter_type": "BLACKMAN_HARRIS",
+    "filter_width": 1.5,
+    "film_transparent_glass": False,
+}
+
+
+@contextmanager
+def motion_texture(stage: Stage) -> Iterator[None]:
+    """Inside the block the stage renders with the texture."""
+    use_cycles(stage.scene, _CYCLES)
+    material, world = bpy.data.materials.new(NAME), bpy.data.worlds.new(NAME)
+    names = material.name, world.name
+    try:
+        _draw_surface(_emptied(material))
+        _draw_sky(_emptied(world))
+        stage.scene.world = world
+        put(stage.view_layer, {"material_override": material, "world_override": None, "use_sky": True})
+        yield
+    finally:
+        for blocks, name in zip((bpy.data.materials, bpy.data.worlds), names):
+            if left := blocks.get(name):
+                blocks.remove(left)
+
+
+def use_cycles(scene: bpy.types.Scene, settings: dict) -> None:
+    """Cycles needs no graphics driver and can draw everything with one material."""
+    use_engine(scene, "CYCLES", "Enable the add-on Cycles Render Engine, or choose the look Plain.")
+    put(scene.cycles, settings)
+
+
+def _emptied(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    if not owner.node_tree:  # Blender 4
+        owner.use_nodes = True
+    owner.node_tree.nodes.clear()
+    return owner.node_tree
+
+
+def _draw_surface(tree: bpy.types.NodeTree) -> None:
+    """Noise in rest-shape coordinates, as many features along every object's longest side, another place for each."""
+    place, size, surface, which = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexCoord", "Attribute", "NewGeometry", "ObjectInfo")
+    )
+    size.attribute_type, size.attribute_name = "OBJECT", "texspace_size"
+    # Generated coordinates run from 0 to 1 along each side of the rest shape: its size makes the noise even again.
+    even = _maths(tree, "ShaderNodeVectorMath", "MULTIPLY", place.outputs["Generated"], size.outputs["Vector"])
+    parts = tree.nodes.new("ShaderNodeSeparateXYZ")
+    tree.links.new(size.outputs["Vector"], parts.inputs[0])
+    longest = _maths(tree, "ShaderNodeMath", "MAXIMUM", parts.outputs[0], parts.outputs[1])
+    longest = _maths(tree, "ShaderNodeMath", "MAXIMUM", longest, parts.outputs[2])
+    scale = _maths(tree, "ShaderNodeMath", "DIVIDE", SURFACE["features"], longest)
+    seed = _maths(tree, "ShaderNodeMath", "MULTIPLY", which.outputs["Random"], 100.0)
+    grey = _noise(tree, SURFACE, GREYS, even, scale, seed)
+    facing = _maths(tree, "ShaderNodeVectorMath", "DOT_PRODUCT", surface.outputs["Normal"], LIGHT)
+    light = _maths(tree, "ShaderNodeMath", "MULTIPLY_ADD", facing, 0.3, 0.7)
+    lit = _maths(tree, "ShaderNodeMath", "MULTIPLY", grey, light)
+    _emit(tree, "ShaderNodeEmission", "ShaderNodeOutputMaterial", lit)
+
+
+def _draw_sky(tree: bpy.types.NodeTree) -> None:
+    """Clouds in the directions of the world: a turning camera shows by them."""
+    direction = tree.nodes.new("ShaderNodeTexCoord").outputs["Generated"]
+    grey = _noise(tree, SKY, SKY_GREYS, direction, SKY["features"], 0.0)
+    _emit(tree, "ShaderNodeBackground", "ShaderNodeOutputWorld", grey)
+
+
+def _noise(tree, form: dict[str, float], greys: tuple[float, float], place, scale, seed):
+    noise = tree.nodes.new("ShaderNodeTexNoise")
+    noise.noise_dimensions = "4D"
+    noise.inputs["Detail"].default_value, noise.inputs["Roughness"].default_value = form["detail"], form["roughness"]
+    for name, value in (("Vector", place), ("Scale", scale), ("W", seed)):
+        _feed(tree, noise.inputs[name], value)
+    spread = tree.nodes.new("ShaderNodeMapRange")
+    for k, value in enumerate((noise.outputs[0], form["low"], form["high"], *greys)):
+        _feed(tree, spread.inputs[k], value)
+    return spread.outputs[0]
+
+
+def _maths(tree, kind: str, operation: str, *values):
+    node = tree.nodes.new(kind)
+    node.operation = operation
+    for k, value in enumerate(values):
+        _feed(tree, node.inputs[k], value)
+    return node.outputs["Value" if operation == "DOT_PRODUCT" or kind == "ShaderNodeMath" else "Vector"]
+
+
+def _feed(tree, socket, value) -> None:
+    """A socket's source: another socket, or a constant."""
+    if isinstance(value, bpy.types.NodeSocket):
+        tree.links.new(value, socket)
+    else:
+        socket.default_value = value
+
+
+def _emit(tree, shader: str, output: str, grey) -> None:
+    light, out = tree.nodes.new(shader), tree.nodes.new(output)
+    tree.links.new(grey, light.inputs["Color"])
+    tree.links.new(light.outputs[0], out.inputs[0])

@@ -1,0 +1,91 @@
+"""How a stage renders: at which moments, as which pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..errors import UserError
+from ..neutral_view import make_neutral
+from .pixel_aspect import pixel_aspect
+from .stage import Stage
+
+# The reference is read as plain sRGB pictures of what the camera sees, without what is burnt in or laid over.
+_RENDER: dict[str, Any] = {
+    "resolution_percentage": 100,
+    "use_border": False,
+    "use_crop_to_border": False,
+    "use_compositing": False,
+    "use_sequencer": False,
+    "use_motion_blur": False,
+    "use_multiview": False,
+    "use_freestyle": False,
+    "use_stamp": False,
+    "use_overwrite": True,
+    "use_file_extension": True,
+    "save_output": True,
+    "film_transparent": False,
+    "dither_intensity": 0.0,
+}
+_PNG = {
+    "media_type": "IMAGE",
+    "file_format": "PNG",
+    "color_mode": "RGB",
+    "color_depth": "8",
+    "compression": 15,
+    "color_management": "FOLLOW_SCENE",
+}
+
+
+def prepare_pictures(scene: bpy.types.Scene, size: tuple[int, int], aspect: float) -> None:
+    """Makes a stage's scene render sRGB PNG pictures of size (H, W) that show exactly the frame of that aspect."""
+    height, width = size
+    put(scene.render, _RENDER | {"resolution_x": width, "resolution_y": height})
+    scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = pixel_aspect(aspect, size)
+    put(scene.render.image_settings, _PNG)
+    stamps = [p.identifier for p in scene.render.bl_rna.properties if p.identifier.startswith("use_stamp")]
+    put(scene.render, dict.fromkeys(stamps, False))  # a file that tells when it was made never equals another
+    with suppress(TypeError):  # a studio's own colour configuration may know no such device: its own stays
+        scene.display_settings.display_device = "sRGB"
+    make_neutral(scene.view_settings)
+
+
+def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
+    """Sets what this version of Blender has."""
+    for name, value in values.items():
+        if hasattr(owner, name):
+            setattr(owner, name, value)
+
+
+def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
+    """`otherwise` is the hint for the user whose Blender has not got that engine."""
+    try:
+        scene.render.engine = engine
+    except TypeError:
+        raise UserError(f"This Blender has no render engine {engine.title()}.", otherwise) from None
+
+
+def render_frames(
+    stage: Stage, times: Iterable[tuple[int, float]], folder: Path, suffix: str = ".png"
+) -> Iterator[Path]:
+    """Renders each of the times into folder/0000.png ...; gives each file when it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, _ in enumerate(visited(stage, times)):
+        path = folder / f"{k:04d}{suffix}"
+        stage.render(path)
+        yield path
+
+
+def visited(stage: Stage, times: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+    """Moves the stage to each time. Walks through the whole frames between, which uncached simulations need."""
+    last = None
+    for frame, subframe in times:
+        for between in range(frame if last is None else last + 1, frame):
+            stage.scene.frame_set(between)
+        stage.scene.frame_set(frame, subframe=subframe)
+        last = frame
+        yield frame, subframe

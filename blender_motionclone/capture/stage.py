@@ -1,0 +1,118 @@
+"""A copy of the scene on which a capture may change anything; the user's own scene is only read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+
+NAME = "MotionClone capture"
+LONGEST_PATH = 1000  # bytes: Blender cuts file paths off soon after
+AGAIN = "Press Generate again."
+
+
+class Stage:
+    """The copy and an empty scene beside it, by their names: a pointer would outlive an undo or an opened file."""
+
+    def __init__(self, copy: str, empty: str):
+        self._copy, self._empty = copy, empty
+
+    @property
+    def scene(self) -> bpy.types.Scene:
+        return _living(self._copy)
+
+    @property
+    def view_layer(self) -> bpy.types.ViewLayer:
+        return self.scene.view_layers[0]
+
+    def render(self, path: Path) -> None:
+        """Renders the copy at its present frame into the file `path`; UserError when there is no file then."""
+        if len(str(path).encode()) > LONGEST_PATH:
+            raise UserError(
+                f"The path of the jobs folder {path.parents[1]} is too long for Blender.",
+                "Choose a shorter one in Preferences > Add-ons > MotionClone.",
+            )
+        scene, empty = self.scene, _living(self._empty)
+        scene.render.filepath = str(path)
+        frame = scene.frame_current
+        try:
+            # Blender renders at the frame of the context's scene, and ends with evaluating that one, which would undo
+            # what the user moved and has not keyed yet; the empty scene has nothing to lose.
+            empty.frame_current, empty.frame_subframe = frame, scene.frame_subframe
+            with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
+                bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            raise UserError(
+                f"Frame {frame} could not be rendered: {str(error).removeprefix('Error: ').strip()}",
+                "Mend it and try again.",
+            ) from None
+        if not path.is_file() or not path.stat().st_size:
+            raise UserError(
+                f"The render of frame {frame} was not written to {path}.",
+                "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+            )
+
+
+@contextmanager
+def staged(scene: bpy.types.Scene, view_layer: str) -> Iterator[Stage]:
+    """A stage with only that view layer, which is gone after the block whatever happens.
+
+    Settings, frame, camera, selection, and values that were moved but not keyed stay as they are in `scene`.
+    """
+    if bpy.app.is_job_running("RENDER"):
+        raise UserError("Blender is rendering; a capture has to wait for it.", "Try again when the render is done.")
+    had_result = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
+    copy = scene.copy()
+    copy.name = NAME
+    names = [copy.name]
+    try:
+        names.append(bpy.data.scenes.new(NAME).name)
+        _prepare(copy, view_layer)
+        yield Stage(*names)
+    finally:
+        for name in names:
+            if left := bpy.data.scenes.get(name):
+                bpy.data.scenes.remove(left)
+        for image in [image for image in bpy.data.images if image.type == "RENDER_RESULT"]:
+            if not had_result:
+                bpy.data.images.remove(image)
+
+
+def _living(name: str) -> bpy.types.Scene:
+    scene = bpy.data.scenes.get(name)
+    if scene is None:
+        raise UserError("The file was changed while its shot was being captured.", AGAIN)
+    return scene
+
+
+def _prepare(copy: bpy.types.Scene, view_layer: str) -> None:
+    """Nothing may switch settings or cameras while frames pass."""
+    for layer in list(copy.view_layers):
+        if layer.name != view_layer:
+            copy.view_layers.remove(layer)
+    copy.animation_data_clear()
+    copy.timeline_markers.clear()
+
+
+def hold_simulation(copy: bpy.types.Scene, end: int) -> None:
+    """Lets the copy show the rigid bodies as the scene has simulated them; UserError when it has not up to `end`.
+
+    Two scenes cannot simulate the same bodies, so the copy reads what it got of the scene's cache.
+    """
+    world = copy.rigidbody_world
+    if world is None or not world.enabled or world.collection is None:
+        return
+    cache = world.point_cache
+    found = re.search(r"\d+", cache.info)
+    if not cache.is_baked and int(found[0] if found else 0) <= min(end, cache.frame_end) - cache.frame_start:
+        raise UserError(
+            f"The rigid body simulation is not known up to frame {end}.",
+            "Play the animation once from its start, or bake it (Scene > Rigid Body World > Cache), and try again.",
+        )
+    with bpy.context.temp_override(point_cache=cache):
+        bpy.ops.ptcache.bake_from_cache()
