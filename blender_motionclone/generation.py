@@ -12,7 +12,8 @@ from typing import Any
 import bpy
 
 from . import backend_models, job_runner, takes
-from .capture.job import capture_job, model_named, request_of
+from .capture.job import capture_steps
+from .capture.plan import model_named, plans_of
 from .errors import UserError
 from .preferences import EXTENSION_ROOT, jobs_folder, worker_command
 
@@ -60,11 +61,13 @@ def stop() -> None:
 def generation(context: bpy.types.Context) -> Steps:
     """Gives (done, of) pictures."""
     models = yield from _models()
-    scene = context.scene
-    request, shot = request_of(scene)
-    model = complete(model_named(request.model, models))
-    folder = capture_job(scene, request, shot, model, jobs_folder(context), lambda done, of: None)
-    return [hand_over(context, scene, folder)]
+    scene, jobs = context.scene, []
+    plans = plans_of(context, models)
+    complete(model_named(plans[0].request.model, models))
+    for plan in plans:
+        folder = yield from capture_steps(plan, jobs_folder(context))
+        jobs.append(hand_over(context, scene, folder))
+    return jobs
 
 
 def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path) -> str:

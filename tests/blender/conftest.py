@@ -64,6 +64,7 @@ def scene(installed) -> bpy.types.Scene:
     slide(cube, 11, 58, 3)
     scene.camera = add_camera("Camera", (0, -12, 4), 1.3)
     scene.motionclone.prompt = "a red ball on green ground under a blue sky"
+    scene.motionclone.look = "PLAIN"  # the quickest
     return scene
 
 
