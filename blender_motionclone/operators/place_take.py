@@ -9,7 +9,8 @@ import bpy
 from ..errors import UserError
 from ..properties import PLACES
 from ..results.finished_job import read_finished_job
-from ..results.place import PLACERS, Wish, place_job
+from ..results.place import PLACERS, place_job
+from ..results.placement import Wish
 from .reporting import reporting_errors
 
 AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACES))

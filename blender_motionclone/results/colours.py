@@ -12,32 +12,32 @@ from ..neutral_view import make_neutral, what_regrades
 UNDONE = {"AgX": "AgX Base sRGB", "Filmic": "Filmic sRGB"}
 
 
-def tend_view(scene: bpy.types.Scene, keep_view: bool) -> tuple[str, str]:
-    """Returns the clip's colour space, and what the user must know of colours or "".
+def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
+    """The clip's colour space: one that the scene's view undoes where that shall stay and there is one, else sRGB."""
+    view = scene.view_settings
+    name = view.view_transform
+    undone = keep_view and what_regrades(view) == f"view transform {name}"  # and nothing else
+    return UNDONE.get(name, "sRGB") if undone else "sRGB"
 
-    Not keep_view: the scene's view becomes neutral, at which every pixel is as it was generated. keep_view: the view
-    stays, and where possible the colour space undoes it.
+
+def tend_view(scene: bpy.types.Scene, keep_view: bool) -> str:
+    """Makes the scene's view neutral, at which every pixel is as it was generated; keep_view: leaves it as it is.
+
+    Returns what the user must know of colours, or "".
     """
     view = scene.view_settings
-    had = what_regrades(view)
-    if not had:
-        return "sRGB", ""
-    if keep_view:
-        return _undone(view, had)
-    make_neutral(view)
+    if not (had := what_regrades(view)):
+        return ""
+    if clip_space(scene, keep_view) != "sRGB":
+        return f"The scene's view stays {view.view_transform}; strong colours of the clip look paler in it"
+    if not keep_view:
+        make_neutral(view)
     if has := what_regrades(view):
-        return "sRGB", f"The scene's view changes the clip's colours: {has}"
-    return "sRGB", f"The scene's view is Standard now, to keep the clip's colours; it was: {had}"
+        return f"The scene's view changes the clip's colours: {has}"
+    return f"The scene's view is Standard now, to keep the clip's colours; it was: {had}"
 
 
 def set_space(settings: bpy.types.ColorManagedInputColorspaceSettings, space: str) -> None:
     """A studio's own colour configuration may not know it: its own default for pictures stays then."""
     with suppress(TypeError):
         settings.name = space
-
-
-def _undone(view: bpy.types.ColorManagedViewSettings, had: str) -> tuple[str, str]:
-    name = view.view_transform
-    if name in UNDONE and had == f"view transform {name}":  # nothing else regrades
-        return UNDONE[name], f"The scene's view stays {name}; strong colours of the clip look paler in it"
-    return "sRGB", f"The scene's view changes the clip's colours: {had}"

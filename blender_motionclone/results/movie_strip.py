@@ -5,9 +5,11 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
+from .colours import clip_space, set_space, tend_view
 from .finished_job import FinishedJob
 from .marks import give_name, has_given_name, job_shown, mark, same_take, shows_shot
 from .movie_path import stored_path
+from .placement import Placement, Wish
 from .strip_names import all_strips_of, content_length, shown_range, strips_of
 
 CHANNELS = 128
@@ -84,6 +86,20 @@ def free_channel(strips: bpy.types.bpy_prop_collection, start: int, end: int) ->
     if channel > CHANNELS:
         raise UserError(f"No channel is free above frames {start} to {end - 1}.", "Move the strips there down.")
     return channel
+
+
+def place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+    space = clip_space(scene, wish.keep_view)
+    strip, replaced = put_strip(scene, job, wish.replace)
+    set_space(strip.colorspace_settings, space)
+    show_in_sequencer(context, scene)
+    where = f"channel {strip.channel}, in the place of an earlier take" if replaced else f"channel {strip.channel}"
+    return Placement(
+        name=strip.name,
+        replaced=replaced,
+        text=f"{strip.name!r} lies on {where}, frame {shown_range(strip)[0]} on",
+        note=tend_view(scene, wish.keep_view),
+    )
 
 
 def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
 from ..errors import UserError
-from .colours import set_space, tend_view
+from .background import place_background
+from .compositor import place_in_compositor
 from .finished_job import FinishedJob, read_finished_job
-from .movie_strip import put_strip, show_in_sequencer
-from .strip_names import shown_range
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """replace: an earlier take of the same shot goes from its place; keep_view: see colours.tend_view."""
-
-    replace: bool = True
-    keep_view: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """name: of the strip, material, object, camera or node; replaced: the job that was there before, or "";
-    text: what was done; note: what became of colours."""
-
-    name: str
-    replaced: str
-    text: str
-    note: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text}. {self.note}".strip() if self.note else self.text
+from .movie_strip import place_strip
+from .placement import Placement, Wish
+from .plane import place_plane
+from .texture import place_texture
 
 
 def place_take(
@@ -69,15 +49,11 @@ def _remember(scene: bpy.types.Scene, job: FinishedJob, how: str, placement: Pla
             take.place = take.placed_in = ""
 
 
-def _place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
-    strip, replaced = put_strip(scene, job, wish.replace)
-    show_in_sequencer(context, scene)
-    space, note = tend_view(scene, wish.keep_view)
-    set_space(strip.colorspace_settings, space)
-    where = f"channel {strip.channel}, in the place of an earlier take" if replaced else f"channel {strip.channel}"
-    text = f"{strip.name!r} lies on {where}, frame {shown_range(strip)[0]} on"
-    return Placement(name=strip.name, replaced=replaced, text=text, note=note)
-
-
 Placer = Callable[[bpy.types.Context, bpy.types.Scene, FinishedJob, Wish], Placement]
-PLACERS: dict[str, Placer] = {"STRIP": _place_strip}
+PLACERS: dict[str, Placer] = {
+    "STRIP": place_strip,
+    "TEXTURE": place_texture,
+    "PLANE": place_plane,
+    "BACKGROUND": place_background,
+    "COMPOSITOR": place_in_compositor,
+}

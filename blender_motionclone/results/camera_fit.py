@@ -1,0 +1,98 @@
+"""Keeps a unit square in a camera's frame, exactly, whatever the lens, the format and the distance become."""
+
+from __future__ import annotations
+
+import bpy
+from mathutils import Vector
+
+from ..errors import UserError
+from .marks import job_shown
+
+DISTANCE = "Distance"
+NOWHERE = 10.0  # metres: the distance where the camera sees no objects
+BEHIND = 1.25  # times the distance of the farthest thing
+
+# How the frame follows from what the camera holds. _SIZE: of the side that the sensor fits, where the square is.
+_ASPECT = "(rx*px/(ry*py))"
+_WIDE = f"(f==1 or f==0 and {_ASPECT}>=1)"
+_SIZE = "(o if t==1 else d*(sh if f==2 else sw)/l)"
+_FIT = {
+    ("scale", 0): f"{_SIZE}*(1 if {_WIDE} else {_ASPECT})",
+    ("scale", 1): f"{_SIZE}*(1/{_ASPECT} if {_WIDE} else 1)",
+    ("location", 0): f"{_SIZE}*x",
+    ("location", 1): f"{_SIZE}*y",
+    ("location", 2): "-d",
+}
+_OF_SCENE = {
+    "rx": "render.resolution_x",
+    "ry": "render.resolution_y",
+    "px": "render.pixel_aspect_x",
+    "py": "render.pixel_aspect_y",
+}
+_OF_CAMERA = {
+    "t": "type",
+    "l": "lens",
+    "o": "ortho_scale",
+    "f": "sensor_fit",
+    "sw": "sensor_width",
+    "sh": "sensor_height",
+    "x": "shift_x",
+    "y": "shift_y",
+}
+
+
+def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
+    """thing: a square from -0.5 to 0.5 that looks along z. It goes with the camera, at the distance that its custom
+    property says. UserError for a panoramic camera, whose frame is not flat."""
+    if camera.data.type not in ("PERSP", "ORTHO"):
+        raise UserError(
+            f"Camera {camera.name!r} is panoramic; no plane fills its view.",
+            "Set its lens to Perspective, or place the clip elsewhere.",
+        )
+    hold = thing.constraints.new("CHILD_OF")  # no parent: a camera's view does not know its scale, a child would
+    hold.target = camera
+    hold.use_scale_x = hold.use_scale_y = hold.use_scale_z = False
+    hold.inverse_matrix.identity()
+    thing[DISTANCE] = far_distance(scene, camera)
+    thing.id_properties_ui(DISTANCE).update(
+        min=0.001, subtype="DISTANCE", description="Between camera and plane, which fills the frame at any"
+    )
+    thing.lock_location = thing.lock_scale = thing.lock_rotation = True, True, True
+    for (path, index), expression in _FIT.items():
+        _drive(thing, path, index, expression, scene, camera)
+
+
+def _drive(
+    thing: bpy.types.Object, path: str, index: int, expression: str, scene: bpy.types.Scene, camera: bpy.types.Object
+) -> None:
+    """The expressions are of the simple kind, which Blender allows without leave to run Python."""
+    driver = thing.driver_add(path, index).driver
+    _variable(driver, "d", "OBJECT", thing, f'["{DISTANCE}"]')  # its own location would be a dependency cycle
+    for name, source in _OF_SCENE.items():
+        _variable(driver, name, "SCENE", scene, source)
+    for name, source in _OF_CAMERA.items():
+        _variable(driver, name, "CAMERA", camera.data, source)
+    driver.expression = expression
+
+
+def _variable(driver: bpy.types.Driver, name: str, kind: str, owner: bpy.types.ID, path: str) -> None:
+    variable = driver.variables.new()
+    variable.name = name
+    target = variable.targets[0]
+    target.id_type, target.id, target.data_path = kind, owner, path
+
+
+def far_distance(scene: bpy.types.Scene, camera: bpy.types.Object) -> float:
+    """Metres in front of the camera, behind all that is there now, so that the plane hides nothing of the scene."""
+    into_view = camera.matrix_world.normalized().inverted()
+    layer = scene.view_layers[0]
+    depths = [
+        -(into_view @ thing.matrix_world @ Vector(corner)).z
+        for thing in scene.objects
+        if thing.type not in ("CAMERA", "LIGHT", "EMPTY")
+        and thing.visible_get(view_layer=layer)
+        and not job_shown(thing)
+        for corner in thing.bound_box
+    ]
+    farthest = max((depth for depth in depths if depth > 0), default=NOWHERE)
+    return max(min(farthest * BEHIND, camera.data.clip_end * 0.95), camera.data.clip_start * 1.05)

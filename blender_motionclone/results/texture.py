@@ -1,0 +1,95 @@
+"""A clip as a texture of the active object's material."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..errors import UserError
+from .finished_job import FinishedJob
+from .movie_image import earlier_takes, follow_shot, movie_image
+from .placement import Placement, Wish
+
+
+def place_texture(context: bpy.types.Context, _scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+    """Colours the surface with the clip. Light and the scene's view act on it as on any other texture."""
+    thing = _textured_object(context)
+    image = movie_image(job)
+    material = _material(thing, job)
+    tree = material.node_tree
+    nodes, replaced = earlier_takes(image_nodes(tree), job) if wish.replace else ([], "")
+    if not nodes:
+        nodes = [add_image_node(tree, _colour_socket(material))]
+    for node in nodes:
+        node.image = image
+        follow_shot(node.image_user, job)
+    text = f"The clip colours material {material.name!r} of {thing.name!r}"
+    return Placement(name=material.name, replaced=replaced, text=text)
+
+
+def image_nodes(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
+    return [node for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage"]
+
+
+def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bpy.types.Node:
+    """Feeds `socket`; what fed it before stays in the tree, unconnected."""
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.location = socket.node.location.x - 320, socket.node.location.y
+    tree.links.new(node.outputs["Color"], socket)
+    return node
+
+
+def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
+    thing = context.view_layer.objects.active
+    if thing is None:
+        raise UserError("No object is active.", "Click the object that shall show the clip.")
+    if thing.type != "MESH":
+        raise UserError(f"{thing.name!r} is no mesh.", "Make the mesh object active that shall show the clip.")
+    if not thing.is_editable or not thing.data.is_editable:
+        raise UserError(
+            f"{thing.name!r} is linked and cannot be changed.",
+            "Use Object > Relations > Make Local, or another object.",
+        )
+    if not thing.data.uv_layers:
+        raise UserError(f"{thing.name!r} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.")
+    return thing
+
+
+def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
+    """The object's active material, with nodes; a new one where it has none."""
+    material = thing.active_material
+    if material is None:
+        material = bpy.data.materials.new(job.name)
+        if thing.material_slots:
+            thing.active_material = material
+        else:
+            thing.data.materials.append(material)
+    if not material.is_editable:
+        raise UserError(
+            f"Material {material.name!r} is linked and cannot be changed.", "Make it local, or give the object another."
+        )
+    if material.node_tree is None or not material.use_nodes:
+        material.use_nodes = True
+    return material
+
+
+def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
+    """The colour of the shader next to the output. A material without a surface gets a Principled one."""
+    tree = material.node_tree
+    output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
+    surface = output.inputs["Surface"]
+    if not surface.is_linked:
+        shader = tree.nodes.new("ShaderNodeBsdfPrincipled")
+        shader.location = output.location.x - 320, output.location.y
+        tree.links.new(shader.outputs[0], surface)
+    row, seen = [surface.links[0].from_node], set()
+    while row:
+        node = row.pop(0)
+        for name in ("Base Color", "Color"):
+            if name in node.inputs:
+                return node.inputs[name]
+        seen.add(node)
+        row += [link.from_node for socket in node.inputs for link in socket.links if link.from_node not in seen]
+    raise UserError(
+        f"Material {material.name!r} has no shader with a colour.",
+        "Connect a Principled BSDF to its output and try again.",
+    )
