@@ -63,4 +63,6 @@ class Engine:
 
     def tidy(self) -> None:
         if self._kept:
-            self._kept.tidy()
+            from .models.device import give_back_memory
+
+            give_back_memory()

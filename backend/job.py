@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,85 +14,157 @@ import numpy as np
 import torch
 
 from . import fingerprint
-from .clips import in_between, read_clip, to_frames, to_pixels, write_frames, write_video
-from .conditions import read_conditions, read_mask
-from .errors import JobError
+from .checkpoint import Checkpoint
+from .clips import in_between, read_clip, to_frames, write_frames, write_video
+from .conditions import Condition, read_conditions, read_mask
+from .errors import JobError, OutOfMemory
+from .expected import stages_ahead
 from .inverted_reference import inversion_steps, inverted_reference
-from .models.codec import decode_latents, embed_text, encode_pixels
+from .models.codec import decode_latents, embed_text
 from .models.components import Components, load_components
 from .models.controls import load_controls
 from .models.denoise import Control
-from .models.device import choose_device
+from .models.device import choose_device, give_back_memory, most_memory_held
 from .models.entry import ModelEntry, find_entry
-from .models.memory import applied, policy_for
-from .motion.representation import MotionRepresentation, extract_motion
-from .motion_cache import cached_motion
+from .models.memory import MemoryPolicy, applied, policy_for
 from .motion_score import motion_score
+from .previews import Previews
 from .progress import Progress
-from .take import Take, generate
+from .reference_motion import motion_of
+from .take import Motion, Take, generate
 from .wire.request import JobRequest, RequestError, read_request, write_atomically
 from .wire.settings import SettingError, Settings
-
-MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
-
+from .wire.version import version
 
 Loader = Callable[[ModelEntry, torch.device, torch.dtype], Components]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a take is made of. reference: uint8 [F, H, W, 3]; subject: its mask [F, h, w], if any."""
+
+    model: Components
+    request: JobRequest
+    settings: Settings
+    reference: np.ndarray
+    conditions: dict[str, Condition]
+    controls: tuple[Control, ...]
+    subject: torch.Tensor | None
+
+    @property
+    def clip(self) -> tuple[int, tuple[int, int]]:
+        """Frames, and their size (H, W)."""
+        return len(self.reference), self.reference.shape[1:3]
 
 
 def run_job(folder: Path, progress: Progress, load: Loader = load_components) -> dict[str, Any]:
     """Runs the job in `folder`; returns what result.json holds. JobError and Cancelled leave earlier results whole.
 
-    load: gives the model, which the job leaves as it was."""
+    load: gives the model, which the job leaves as it was. A job that was cut off goes on after its last saved step."""
     request, entry, settings = read_job(folder)
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings)
-    conditions, notes = read_conditions(folder, entry, len(reference), reference.shape[1:3])
+    clip = len(reference), reference.shape[1:3]
+    conditions, notes = read_conditions(folder, entry, *clip)
     progress.stage("loading")
     model = load(entry, *choose_device(settings.precision))
-    mask, more = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale)
+    mask, more = read_mask(folder, *clip, model.latent_scale)
     for note in (notes := [*notes, *more]):
         progress.note(note)
-    request = replace(request, notes=[*request.notes, *notes])
-    subject = None if mask is None else torch.from_numpy(mask).to(model.unet.device, torch.float32)
-    controls = load_controls(model, conditions, len(reference), settings)
-    policy = policy_for(model, settings, len(reference), reference.shape[1:3], len(controls))
-    with applied(policy, model, controls) as model:
-        frames = _frames(model, request, settings, reference, controls, subject, progress)
+    work = Work(
+        model=model,
+        request=request,
+        settings=settings,
+        reference=reference,
+        conditions=conditions,
+        controls=load_controls(model, conditions, len(reference), settings),
+        subject=None if mask is None else torch.from_numpy(mask).to(model.unet.device, torch.float32),
+    )
+    checkpoint = Checkpoint(folder, progress.note)
+    frames, policy, more = _frames_that_fit(work, checkpoint, progress)
     progress.stage("in-betweening")
     shot_frames = in_between(frames, request.shot.frames)
     progress.stage("writing")
     write_frames(folder / "result", frames)
     write_video(folder / "result.mp4", shot_frames, request.shot.fps)
     found = {"motion_score": score_or_none(frames, reference), "memory_policy": policy.name}
-    return _write_result(folder, request, settings, model, found, progress)
+    request = replace(request, notes=[*request.notes, *notes, *more])
+    result = _write_result(folder, request, settings, model, found, progress)
+    checkpoint.remove()
+    return result
 
 
-def _frames(
-    model: Components,
-    request: JobRequest,
-    settings: Settings,
-    reference: np.ndarray,
-    controls: tuple[Control, ...],
-    subject: torch.Tensor | None,
-    progress: Progress,
-) -> np.ndarray:
-    """The take, uint8 [F, H, W, 3], as the reference; subject: its mask [F, h, w], if any."""
-    progress.stage("encoding")
-    texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
-    motion = None
-    if settings.guidance_weight > 0 and settings.guided_steps > 0:
-        if settings.method == "inversion":
-            progress.stage("motion", inversion_steps(settings))
-            motion = inverted_reference(model, reference, subject, request, settings, progress.step)
-        else:
-            progress.stage("motion")
-            motion = motion_of(model, reference, settings)
-    progress.stage("sampling", settings.steps)
-    form = {"frames": len(reference), "size": reference.shape[1:3]}
-    take = Take(seed=request.seed, settings=settings, controls=controls, subject=subject, **form, **texts)
-    latents = generate(model, take, motion, progress.step)
-    progress.stage("decoding", len(reference))
-    return to_frames(decode_latents(model, latents, progress.step))
+def _frames_that_fit(
+    work: Work, checkpoint: Checkpoint, progress: Progress
+) -> tuple[np.ndarray, MemoryPolicy, list[str]]:
+    """The take, the memory policy that it was made with, and a note where that is not the one that was begun with: when
+    memory runs out, the next thriftier one goes on after the last step that was whole. OutOfMemory when it does again.
+    """
+    policy = policy_for(work.model, work.settings, *work.clip, len(work.controls))
+    try:
+        return _frames(work, policy, checkpoint, progress), policy, []
+    except OutOfMemory as error:
+        if error.thriftier is None:
+            raise
+        wish = error.thriftier
+    give_back_memory()  # not before the error is forgotten, which holds all that the attempt held
+    note = f"The device ran out of memory with the setting memory at {policy.name}; the job went on with {wish}."
+    progress.note(note)
+    policy = policy_for(work.model, replace(work.settings, memory=wish), *work.clip, len(work.controls))
+    return _frames(work, policy, checkpoint, progress), policy, [note]
+
+
+def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress) -> np.ndarray:
+    """The take, uint8 [F, H, W, 3]. OutOfMemory."""
+    request, settings = work.request, work.settings
+    progress.plan(stages_ahead(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
+    with applied(policy, work.model, work.controls) as model:
+        progress.stage("encoding")
+        texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
+        motion = _motion(replace(work, model=model), progress)
+        memory = checkpoint.memory(_key(work, policy), model.unet.device)
+        progress.stage("sampling", settings.steps, memory.done)
+        form = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
+        previews = Previews(model, work.clip[1], progress)
+
+        def after_step() -> None:
+            checkpoint.keep(memory)
+            progress.step()
+            previews(memory)
+
+        take = Take(seed=request.seed, settings=settings, **form, **texts)
+        latents = generate(model, take, motion, after_step, memory)
+        progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
+        progress.stage("decoding", len(work.reference))
+        return to_frames(decode_latents(model, latents, progress.step))
+
+
+def _motion(work: Work, progress: Progress) -> Motion | None:
+    """What the take is to follow; None in plain generation."""
+    s = work.settings
+    if not (s.guidance_weight > 0 and s.guided_steps > 0):
+        return None
+    if s.method == "inversion":
+        progress.stage("motion", inversion_steps(s))
+        return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress.step)
+    progress.stage("motion")
+    return motion_of(work.model, work.reference, s)
+
+
+def _key(work: Work, policy: MemoryPolicy) -> str:
+    """Of everything that the take depends on: a checkpoint under another key is another take's."""
+    unet = work.model.unet
+    pictures = [(kind, c.places, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())]
+    mask = None if work.subject is None else fingerprint.of_frames(work.subject.cpu().numpy())
+    return fingerprint.of_text(
+        fingerprint.of_frames(work.reference),
+        pictures,
+        mask,
+        asdict(replace(work.request, notes=[])),
+        replace(work.settings, memory=policy.name),
+        sorted(fingerprint.of_files(work.model.entry.weight_files()).items()),
+        (unet.device, unet.dtype, torch.__version__, version()),
+    )
 
 
 def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
@@ -122,32 +194,6 @@ def read_reference(folder: Path, entry: ModelEntry, settings: Settings) -> np.nd
     return frames
 
 
-def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
-    """The reference's motion representation, from the cache when it was read before."""
-    t = settings.representation_timestep
-    reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED, str(model.unet.dtype))
-    weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
-
-    def extract():
-        latents = encode_pixels(model, to_pixels(reference))
-        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(MOTION_NOISE_SEED))
-        return extract_motion(
-            model.unet,
-            model.denoise,
-            latents,
-            noise.to(latents),
-            timestep=t,
-            alpha=float(model.alphas[t]),
-            empty_text=embed_text(model, ""),
-            blocks=settings.guidance_blocks,
-            top_k=settings.top_k,
-            diagonal=settings.diagonal,
-        )
-
-    key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
-    return cached_motion(key, model.unet.device, extract)
-
-
 def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
     """How well the take follows the reference's motion; None when the reference does not move."""
     try:
@@ -167,7 +213,7 @@ def _write_result(
         "seconds": dict(progress.seconds),
         "device": str(model.unet.device),
         "precision": str(model.unet.dtype).removeprefix("torch."),
-        "memory_bytes": _peak_memory(),
+        "memory_bytes": most_memory_held(),
         "model_hashes": fingerprint.of_files(model.entry.weight_files()),
         "versions": {
             "python": platform.python_version(),
@@ -179,15 +225,3 @@ def _write_result(
     }
     write_atomically(folder / "result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
-
-
-def _peak_memory() -> int | None:
-    """Most bytes held at once: of the device, else of this process; None where the system does not tell."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024

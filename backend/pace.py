@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Ahead:
 
 
 class Pace:
-    """Of one job. Its unit's seconds are measured in the stage that runs, or in the last that had steps."""
+    """Of one job. Steps of the same cost take as long as those that were measured; others so much longer or shorter as
+    they cost more or less."""
 
     def __init__(self) -> None:
         self._ahead: list[Ahead] = []
-        self._now, self._done, self._began = Ahead(""), 0.0, time.monotonic()
-        self._unit: float | None = None
+        self._now, self._since = Ahead(""), time.monotonic()
+        self._took: dict[float, list[float]] = {}  # seconds of the present stage's steps, by their cost
+        self._unit: float | None = None  # seconds, as the last stage with steps had it
 
     def plan(self, stages: Sequence[Ahead]) -> None:
         """In their order. What is not named here counts for nothing until it runs."""
@@ -37,18 +40,21 @@ class Pace:
             place = names.index(name)
             stage, self._ahead = self._ahead[place], self._ahead[place + 1 :]
         self._now = Ahead(name, stage.passes[done:], stage.seconds)
-        self._done, self._began = 0.0, time.monotonic()
+        self._took, self._since = {}, time.monotonic()
 
     def step(self) -> None:
+        now = time.monotonic()
         cost, *rest = self._now.passes or [1.0]
-        self._done += cost
-        self._unit = (time.monotonic() - self._began) / self._done
-        self._now = Ahead(self._now.name, rest, self._now.seconds)
+        self._took.setdefault(cost, []).append(now - self._since)
+        self._unit = sum(map(sum, self._took.values())) / sum(cost * len(took) for cost, took in self._took.items())
+        self._now, self._since = Ahead(self._now.name, rest, self._now.seconds), now
 
     def left(self) -> float | None:
         """Seconds until the job is done; None while too little is known."""
         stages = [self._now, *self._ahead]
-        passes = sum(sum(stage.passes) for stage in stages)
-        if self._unit is None and passes:
+        if self._unit is None and any(stage.passes for stage in stages):
             return None
-        return passes * (self._unit or 0.0) + sum(stage.seconds for stage in stages) or None
+        unit = self._unit or 0.0
+        steps = sum(mean(self._took.get(cost) or [cost * unit]) for cost in self._now.passes)
+        later = sum(unit * sum(stage.passes) for stage in self._ahead)
+        return steps + later + sum(stage.seconds for stage in stages) or None

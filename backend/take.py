@@ -24,6 +24,7 @@ from .wire.settings import Settings
 
 TRAIN_STEPS = 1000
 GRADIENT = 2.3  # passes through the UNet that one with the gradient of guidance takes as long as
+AGAIN = 0.5  # and more when layers are computed again for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +111,12 @@ def steps_of(s: Settings) -> list[Step]:
     return plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
 
 
-def step_costs(s: Settings) -> list[float]:
-    """Of each denoising step, in passes through the UNet, roughly: from the seconds of one kind those of another."""
+def step_costs(s: Settings, again: bool = False) -> list[float]:
+    """Of each denoising step, in passes through the UNet, roughly: from the seconds of one kind those of another.
+
+    again: whether layers are computed again for the gradient."""
     pull = 1.0 if _strength(s).needs_negative else 0.0
-    gradient = GRADIENT
+    gradient = GRADIENT + (AGAIN if again else 0.0)
     if s.method == "inversion":  # reads the reference in each guided step and, for its looks, goes an unguided way too
         gradient += 1 + (2 if any(s.semantic_weights) else 0)
 

@@ -14,10 +14,10 @@ import torch.nn.functional as functional
 
 from ..clips import to_frames
 from ..demo_training.passes import draw_mask
-from ..job import motion_of
 from ..models.codec import decode_latents, embed_text
 from ..models.components import Components, load_components
 from ..models.entry import find_entry
+from ..reference_motion import motion_of
 from ..take import Take, generate
 from .cases import Case, motion_cases
 from .runs import Run

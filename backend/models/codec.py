@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import Tensor
 
 from .components import Components
@@ -31,11 +32,16 @@ def encode_pixels(model: Components, pixels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode_latents(model: Components, latents: Tensor, after_frame: Callable[[], None]) -> Tensor:
-    """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame."""
+def decode_latents(
+    model: Components,
+    latents: Tensor,
+    after_frame: Callable[[], None] = lambda: None,
+    vae: AutoencoderKL | AutoencoderTiny | None = None,
+) -> Tensor:
+    """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame; by the model's own VAE if no other is given."""
     frames = []
-    with working_on(model.unet.device, model.vae) as vae:
-        for latent in (latents[0] / vae.config.scaling_factor).transpose(0, 1):
-            frames.append(vae.decode(latent[None].to(vae.device, vae.dtype)).sample.float().clamp(-1, 1))
+    with working_on(model.unet.device, vae or model.vae) as decoder:
+        for latent in (latents[0] / decoder.config.scaling_factor).transpose(0, 1):
+            frames.append(decoder.decode(latent[None].to(decoder.device, decoder.dtype)).sample.float().clamp(-1, 1))
             after_frame()
     return torch.cat(frames)

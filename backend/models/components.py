@@ -8,7 +8,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNetMotionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNetMotionModel
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -19,7 +19,7 @@ from .device import ran_out
 from .entry import ModelEntry
 from .frame_norm import normalise_each_frame
 from .weights.lora import add, changes_of
-from .weights.modules import empty_unet, fill, load_text_encoder, load_vae
+from .weights.modules import empty_unet, fill, load_text_encoder, load_tiny_vae, load_vae
 from .weights.motion_module import unet_sources
 from .weights.sd15 import animatediff_alphas
 from .weights.sources import LOCAL
@@ -31,7 +31,8 @@ diffusers.utils.logging.disable_progress_bar()
 
 @dataclass(frozen=True)
 class Components:
-    """A loaded model. alphas [1000]: cumulative alphas of its noise schedule; pair_apart: see models.memory."""
+    """A loaded model. alphas [1000]: cumulative alphas of its noise schedule; tiny_vae: for previews, None if the entry
+    names none; pair_apart: see models.memory."""
 
     entry: ModelEntry
     vae: AutoencoderKL
@@ -39,6 +40,7 @@ class Components:
     text_encoder: CLIPTextModel
     unet: UNetMotionModel
     alphas: Tensor
+    tiny_vae: AutoencoderTiny | None = None
     pair_apart: bool = False
 
     @property
@@ -95,7 +97,8 @@ def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Compon
         module.to(device=device).eval().requires_grad_(False)
         add(changes.get(name, {}), module)
     normalise_each_frame(modules["unet"])
-    return Components(entry=entry, tokenizer=tokenizer, alphas=alphas, **modules)
+    tiny_vae = load_tiny_vae(entry, device)
+    return Components(entry=entry, tokenizer=tokenizer, alphas=alphas, tiny_vae=tiny_vae, **modules)
 
 
 def _alphas(entry: ModelEntry) -> Tensor:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-
 import torch
 
 from .components import Components, load_components
+from .device import give_back_memory
 from .entry import ModelEntry
 
 
@@ -32,15 +31,7 @@ class KeptModel:
 
     def unload(self) -> None:
         self._model = self._key = None
-        self.tidy()
-
-    def tidy(self) -> None:
-        """Gives back what no one holds any more; the allocators would keep it for later."""
-        gc.collect()  # modules and their hooks hold each other in circles
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        elif torch.backends.mps.is_available():
-            torch.mps.empty_cache()
+        give_back_memory()
 
 
 def _stamps(entry: ModelEntry) -> list[tuple[str, int, int]]:

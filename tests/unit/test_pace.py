@@ -30,8 +30,11 @@ def test_a_guided_step_counts_for_more_than_a_plain_one_and_the_stages_after_cou
     clock(6.0)
     pace.step()
     assert pace.left() == pytest.approx(2 * (1 + 1 + 1) + 7)
+    clock(1.0)  # plain steps are cheaper still than was thought
+    pace.step()
+    assert pace.left() == pytest.approx(1 + 13 / 7 + 7)
     pace.begin("decoding", 2, 0)
-    assert pace.left() == pytest.approx(2 + 7)
+    assert pace.left() == pytest.approx(13 / 7 + 7)
     clock(0.1)  # faster than was thought
     pace.step()
     assert pace.left() == pytest.approx(0.1 + 7)

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from backend.errors import JobError
+from backend.inverted_reference import inversion_steps
 from backend.models.codec import decode_latents, embed_text, encode_pixels
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import Strength, _score
-from backend.take import generate, initial_noise
+from backend.take import GRADIENT, generate, initial_noise, step_costs
+from backend.wire.settings import resolve
 from tests.tiny_takes import motion_of, nothing, step_at, with_settings
 
 
@@ -87,3 +89,30 @@ def test_a_relative_score_is_its_share_of_the_noise_prediction():
     gradient, eps = torch.randn(1, 4, 8, 6, 10), torch.randn(1, 4, 8, 6, 10)
     score = _score(1e-9 * gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, "relative"))
     assert float(score.norm() / eps.norm()) == pytest.approx(0.05, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"reuse_gradient": 3, "reuse_negative": 2},
+        {"cfg_scale": 0.0},
+        {"motion_strength": 0.0},
+        {"guided_steps": 0},
+        {"sampler": "lcm", "steps": 6, "guided_steps": 3, "guided_range": 0.5},
+        {"method": "inversion", "semantic_weights": (500.0,)},
+        {"method": "inversion"},
+    ],
+)
+def test_what_steps_are_said_to_cost_is_what_the_sampler_spends(changes):
+    """By the bench, which asks the sampler itself."""
+    from backend.bench.costs import Costs, job_costs
+
+    s = replace(resolve({}, {"steps": 20, "guided_steps": 10, "warm_up_steps": 0, "cool_down_steps": 0}), **changes)
+    spent = job_costs(s, Costs(single=1.0, pair=2.0, guided=GRADIENT, reading=1.0))
+    read_before = 0.0
+    if s.guidance_weight > 0 and s.guided_steps > 0:
+        read_before = float(inversion_steps(s)) if s.method == "inversion" else 1.0
+    assert sum(step_costs(s)) == pytest.approx(spent.whole - read_before)
+    more = sum(step_costs(s, again=True)) - sum(step_costs(s))
+    assert (more > 0) == (s.guidance_weight > 0 and s.guided_steps > 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -69,6 +70,25 @@ def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Aut
     variant = variant_of(folder, "diffusion_pytorch_model")
     how = SAFE | {"torch_dtype": dtype, "low_cpu_mem_usage": False}  # True would ask for accelerate
     return AutoencoderKL.from_pretrained(folder, variant=variant, **how).to(device)
+
+
+def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | None:
+    """For previews, if the entry names one. JobError when it is not a diffusers folder of one for these latents."""
+    folder = entry.tiny_vae
+    if folder is None:
+        return None
+    advice = "Name a diffusers folder of a tiny VAE for SD1.5, such as taesd, or leave tiny_vae out."
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise refusal("tiny_vae", folder, "is not a diffusers folder of a model", advice) from None
+    if not isinstance(config, dict) or config.get("_class_name") != "AutoencoderTiny":
+        raise refusal("tiny_vae", folder, "holds another model than a tiny VAE", advice)
+    if (channels := config.get("latent_channels", 4)) != 4:
+        raise refusal("tiny_vae", folder, f"is for latents of {channels} channels; SD1.5 has 4", advice)
+    how = SAFE | {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
+    tiny = AutoencoderTiny.from_pretrained(folder, variant=variant_of(folder, "diffusion_pytorch_model"), **how)
+    return tiny.to(device).eval().requires_grad_(False)
 
 
 def _vae_folder(entry: ModelEntry) -> Path | None:

@@ -1,0 +1,42 @@
+"""The reference clip's motion as the one-step method needs it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from . import fingerprint
+from .clips import to_pixels
+from .models.codec import embed_text, encode_pixels
+from .models.components import Components
+from .motion.representation import MotionRepresentation, extract_motion
+from .motion_cache import cached_motion
+from .wire.settings import Settings
+
+MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
+
+
+def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
+    """The reference's motion representation, from the cache when it was read before."""
+    t = settings.representation_timestep
+    reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED, str(model.unet.dtype))
+    weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
+
+    def extract():
+        latents = encode_pixels(model, to_pixels(reference))
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(MOTION_NOISE_SEED))
+        return extract_motion(
+            model.unet,
+            model.denoise,
+            latents,
+            noise.to(latents),
+            timestep=t,
+            alpha=float(model.alphas[t]),
+            empty_text=embed_text(model, ""),
+            blocks=settings.guidance_blocks,
+            top_k=settings.top_k,
+            diagonal=settings.diagonal,
+        )
+
+    key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
+    return cached_motion(key, model.unet.device, extract)

@@ -1,0 +1,247 @@
+"""Whole jobs that are cut off, or run out of memory: they go on after their last saved step, and say so."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backend import checkpoint, job
+from backend.checkpoint import NAME
+from backend.clips import read_clip
+from backend.engine import Engine
+from backend.errors import Interrupted, OutOfMemory
+from backend.job import run_job
+from backend.new_job import make_job
+from backend.progress import Progress
+from backend.wire.job_state import JobState
+from backend.wire.request import read_request, write_request
+
+ROOT = Path(__file__).parents[2]
+INVERSION = ("--method", "inversion", "--inversion-prompt", "a grey ball", "--set", "semantic_weights=300")
+VARIANTS = {"one-step": (), "inversion": INVERSION, "plain": ("--set", "motion_weight=0")}
+
+
+@pytest.fixture(autouse=True)
+def at_every_step(monkeypatch):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+
+
+@pytest.fixture
+def jobs(tiny, moving_clip, tmp_path):
+    """Makes a job of the moving clip: -> its folder."""
+    from backend.__main__ import _parser
+
+    def make(name: str, *arguments: str) -> Path:
+        line = ["clone", str(moving_clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=6"]
+        line += ["--set", "guided_steps=4", "--job", str(tmp_path / name)]
+        return make_job(_parser().parse_args([*line, *arguments]))
+
+    return make
+
+
+def frames(folder: Path) -> np.ndarray:
+    return read_clip(folder / "result").frames
+
+
+class Told(list):
+    """The states that a run told of."""
+
+    def progress(self, folder: Path, stop_after: int | None = None) -> Progress:
+        def tell(state: JobState) -> None:
+            self.append(state)
+            if state.stage == "sampling" and state.step == stop_after:
+                progress.cancel(Interrupted)
+
+        progress = Progress(folder, tell)
+        return progress
+
+    def steps(self, stage: str = "sampling") -> list[int]:
+        return [state.step for state in self if state.stage == stage]
+
+
+@pytest.fixture(autouse=True)
+def every_state(monkeypatch):
+    monkeypatch.setattr("backend.progress.WRITE_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("how", VARIANTS)
+def test_a_job_that_was_cut_off_goes_on_to_the_same_frames(jobs, how):
+    whole, cut = jobs("whole", *VARIANTS[how]), jobs("cut", *VARIANTS[how])
+    run_job(whole, Told().progress(whole))
+    told = Told()
+    with pytest.raises(Interrupted):
+        run_job(cut, told.progress(cut, stop_after=3))
+    assert told.steps() == [0, 1, 2, 3] and (cut / NAME).exists()
+    again = Told()
+    run_job(cut, again.progress(cut))
+    assert again.steps()[0] >= 3 and again.steps()[-1] == 6
+    np.testing.assert_array_equal(frames(cut), frames(whole))
+    assert not (cut / NAME).exists() and not list(cut.glob("*.part"))
+
+
+@pytest.mark.parametrize("how", VARIANTS)
+def test_the_same_with_sigkill(jobs, tmp_path, how):
+    """Another process, killed in the middle of sampling; this one goes on."""
+    whole, cut = jobs("whole", *VARIANTS[how]), jobs("cut", *VARIANTS[how])
+    run_job(whole, Told().progress(whole))
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from backend import checkpoint, progress; from backend.job import run_job\n"
+        "from backend.progress import Progress\n"
+        "checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0\n"
+        "def tell(state):\n"
+        "    print(state.text, file=sys.stderr)\n"
+        "    if state.stage == 'sampling' and state.step == 4: print('there', flush=True); time.sleep(600)\n"
+        f"run_job(Path({str(cut)!r}), Progress(Path({str(cut)!r}), tell))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout and process.stdout.readline() == b"there\n"
+    process.kill() if sys.platform == "win32" else process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = Told()
+    run_job(cut, again.progress(cut))
+    assert again.steps() == [4, 5, 6]
+    np.testing.assert_array_equal(frames(cut), frames(whole))
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 9}, {"prompt": "a blue ball"}, {"negative_prompt": "red"}, {"settings": {"steps": "5"}}]
+)
+def test_a_request_that_was_changed_begins_anew(jobs, change):
+    from dataclasses import replace
+
+    folder = jobs("a")
+    with pytest.raises(Interrupted):
+        run_job(folder, Told().progress(folder, stop_after=3))
+    write_request(replace(read_request(folder), **change), folder)
+    told = Told()
+    run_job(folder, told.progress(folder))
+    assert told.steps()[0] == 0 and not (folder / NAME).exists()
+
+
+def test_so_does_a_changed_reference(jobs):
+    folder = jobs("a")
+    with pytest.raises(Interrupted):
+        run_job(folder, Told().progress(folder, stop_after=3))
+    other = (folder / "reference" / "0001.png").read_bytes()
+    (folder / "reference" / "0000.png").write_bytes(other)
+    told = Told()
+    run_job(folder, told.progress(folder))
+    assert told.steps()[0] == 0
+
+
+def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
+    """Memory runs out in that step under these policies; -> the policies that were tried."""
+    tried, true = [], job.generate
+
+    def generate(model, take, motion, after_step, memory):
+        count = [memory.done]
+
+        def step():
+            count[0] += 1
+            if tried[-1] in policies and count[0] > at:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            after_step()
+
+        return true(model, take, motion, step, memory)
+
+    def applied(policy, *rest):
+        tried.append(policy.name)
+        return true_applied(policy, *rest)
+
+    true_applied = job.applied
+    monkeypatch.setattr(job, "generate", generate)
+    monkeypatch.setattr(job, "applied", applied)
+    return tried
+
+
+@pytest.mark.parametrize("first, then", [("fast", "balanced"), ("balanced", "thrifty")])
+def test_out_of_memory_is_tried_once_more_with_less_from_the_step_it_had_reached(jobs, monkeypatch, first, then, capfd):
+    whole, folder = jobs("whole", "--set", f"memory={then}"), jobs("a", "--set", f"memory={first}")
+    run_job(whole, Told().progress(whole))
+    tried, told = failing_in(monkeypatch, [first]), Told()
+    result = run_job(folder, told.progress(folder))
+    assert tried == [first, then] and result["memory_policy"] == then
+    note = f"ran out of memory with the setting memory at {first}; the job went on with {then}."
+    assert note in result["request"]["notes"][-1] and note in capfd.readouterr().err
+    assert json.loads((folder / "result.json").read_text())["request"]["notes"] == result["request"]["notes"]
+    assert told.steps() == [0, 1, 2, 3, 3, 4, 5, 6]
+    assert np.abs(frames(folder).astype(int) - frames(whole)).max() <= 1
+    assert not (folder / NAME).exists()
+
+
+def test_only_once_and_then_it_is_said_with_the_setting_that_helps(jobs, monkeypatch):
+    folder, engine = jobs("a", "--set", "memory=fast"), Engine()
+    tried = failing_in(monkeypatch, ["fast", "balanced", "thrifty"])
+    with pytest.raises(OutOfMemory) as told:
+        engine.run(folder, Told().progress(folder))
+    assert tried == ["fast", "balanced"]
+    assert "memory at balanced" in told.value.message and "Set memory to thrifty" in told.value.hint
+    assert engine.loaded is None and (folder / NAME).exists()
+
+
+def test_the_thriftiest_is_not_tried_again(jobs, monkeypatch):
+    folder = jobs("a", "--set", "memory=thrifty")
+    tried = failing_in(monkeypatch, ["thrifty"])
+    with pytest.raises(OutOfMemory, match="Lower the setting frames"):
+        run_job(folder, Told().progress(folder))
+    assert tried == ["thrifty"]
+
+
+def test_what_the_failed_attempt_held_is_let_go_before_the_next(jobs, monkeypatch):
+    import gc
+    import weakref
+
+    folder, held = jobs("a", "--set", "memory=fast"), []
+    true, tried = job.generate, []
+
+    def generate(model, take, motion, after_step, memory):
+        tried.append(1)
+        if len(tried) == 1:
+            large = torch.zeros(1000)
+            held.append(weakref.ref(large))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        assert held[0]() is None
+        return true(model, take, motion, after_step, memory)
+
+    monkeypatch.setattr(job, "generate", generate)
+    gc.disable()
+    try:
+        run_job(folder, Told().progress(folder))
+    finally:
+        gc.enable()
+    assert len(tried) == 2
+
+
+def test_stages_come_in_order_and_the_time_that_is_left_is_the_whole_job_s(jobs, monkeypatch):
+    folder, told = jobs("a"), Told()
+    run_job(folder, told.progress(folder))
+    named = list(dict.fromkeys(state.stage for state in told))
+    wanted = ["reading", "loading", "encoding", "motion", "sampling", "decoding", "in-betweening", "writing"]
+    assert [stage for stage in named if stage in wanted] == wanted
+    assert all(state.eta is None for state in told if state.stage in ("loading", "encoding", "motion"))
+    left = {(state.stage, state.step): state.eta for state in told}
+    assert left["sampling", 6] and left["sampling", 6] > 0  # decoding, in-betweening and writing are to come
+    assert left["writing", 0] and left["sampling", 1] > left["sampling", 6]
+
+
+def test_the_memory_of_one_job_is_not_that_of_the_worker_s_whole_life():
+    from backend.models.device import begin_counting, most_memory_held
+
+    large = bytearray(300 * 2**20)
+    high = most_memory_held()
+    del large
+    begin_counting()
+    time.sleep(0.01)
+    low = most_memory_held()
+    assert high and low
+    if Path("/proc/self/clear_refs").exists() and not torch.cuda.is_available():
+        assert low < high - 200 * 2**20
