@@ -1,4 +1,4 @@
-"""Renders a camera's animation as a reference clip."""
+"""Renders a camera's animation as a reference clip, and what is wanted beside it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import UserError
 from .looks import dressed
+from .passes import capture_passes
 from .plan import CapturePlan
 from .rendering import prepare_pictures, render_frames
-from .stage import AGAIN, hold_simulation, staged
+from .stage import hold_simulation, named, staged
 
 
-def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[Path]:
-    """Writes folder/reference/0000.png ..., one file a step: the model's frames at the model's size."""
-    with staged(named(bpy.data.scenes, plan.scene), plan.view_layer) as stage:
-        stage.scene.camera = named(bpy.data.objects, plan.camera)
-        hold_simulation(stage.scene, plan.shot.end)
+def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
+    """Writes folder/reference/0000.png ..., then the passes beside it, a rendered picture a step."""
+    with staged(named(bpy.data.scenes, plan.target.scene), plan.target.view_layer) as stage:
+        stage.scene.camera = named(bpy.data.objects, plan.target.camera)
+        hold_simulation(stage.scene, plan.shot.end + plan.target.shift)
         prepare_pictures(stage.scene, plan.size, plan.shot.aspect)
         with dressed(stage, plan.look, plan.shading):
-            yield from render_frames(stage, plan.times, folder / "reference")
-
-
-def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID:
-    """The data-block of that full name, which tells a linked one from a local one; UserError when it is gone."""
-    for block in blocks:
-        if block.name_full == full_name:
-            return block
-    raise UserError(f"{full_name!r} is gone since the shot was planned.", AGAIN)
+            for _ in render_frames(stage, plan.times, folder / "reference"):
+                yield
+        yield from capture_passes(stage, plan, folder)

@@ -12,9 +12,14 @@ from pathlib import Path
 from ...backend.wire.request import JobRequest, write_request
 from .camera_clip import capture_camera
 from .job_folder import PLACE, new_job_folder, write_place
+from .media_clip import capture_file, capture_strip
+from .pictures import write_pictures
 from .plan import CapturePlan
+from .viewport_clip import capture_viewport
 
-SHARED = ("reference", "mask", "depth", "vectors", "image", "sketch")  # what all takes of one capture have alike
+CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
+# What all takes of one capture have alike.
+SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", PLACE)
 
 
 def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
@@ -23,10 +28,11 @@ def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], N
     Closed before its end, or failing, it leaves no folder behind. The user's scene is as it was between any two steps.
     """
     with new_job_folder(jobs) as folder:
-        write_place(folder, plan.scene, plan.shot.start, plan.camera)
-        with closing(capture_camera(plan, folder)) as pictures:
+        write_place(folder, plan.target.home, plan.shot.start, plan.target.camera)
+        write_pictures(plan.pictures, folder)
+        with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
             for done, _ in enumerate(pictures, 1):
-                yield done, plan.pictures
+                yield done, plan.steps
         notes = [*plan.request.notes, *_stillness(plan, folder / "reference")]
         write_request(replace(plan.request, notes=notes), folder)
     return folder
@@ -46,7 +52,7 @@ def capture_job(plan: CapturePlan, jobs: Path, on_frame: Callable[[int, int], No
 def variant(folder: Path, request: JobRequest) -> Path:
     """Another job of the same reference and passes, such as with another prompt or seed; returns its folder."""
     with new_job_folder(folder.parent) as other:
-        for name in (*SHARED, PLACE):
+        for name in SHARED:
             if (folder / name).exists():
                 _link(folder / name, other / name)
         write_request(request, other)

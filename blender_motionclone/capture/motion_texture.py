@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import bpy
 
 from .rendering import put, use_engine
-from .stage import NAME, Stage
+from .stage import NAME, Stage, passing
 
 LIGHT = (-0.45, -0.49, 0.75)  # from where the even light comes a little stronger
 SURFACE = {"features": 4.0, "detail": 6.0, "roughness": 0.65, "low": 0.35, "high": 0.65}
@@ -22,7 +22,6 @@ SAMPLES = 8
 
 _CYCLES = {
     "device": "CPU",  # a picture of one bounce: a GPU's kernels would take longer to load
-    "samples": SAMPLES,
     "use_adaptive_sampling": False,
     "use_denoising": False,
     "max_bounces": 0,
@@ -39,25 +38,23 @@ _CYCLES = {
 @contextmanager
 def motion_texture(stage: Stage) -> Iterator[None]:
     """Inside the block the stage renders with the texture."""
-    use_cycles(stage.scene, _CYCLES)
-    material, world = bpy.data.materials.new(NAME), bpy.data.worlds.new(NAME)
-    names = material.name, world.name
-    try:
+    use_cycles(stage.scene, samples=SAMPLES)
+    with (
+        passing(bpy.data.materials, bpy.data.materials.new(NAME)) as material,
+        passing(bpy.data.worlds, bpy.data.worlds.new(NAME)) as world,
+    ):
         _draw_surface(_emptied(material))
         _draw_sky(_emptied(world))
+        world.cycles.sampling_method = "NONE"  # as a lamp it would first be drawn whole, for seconds a frame
         stage.scene.world = world
-        put(stage.view_layer, {"material_override": material, "world_override": None, "use_sky": True})
+        put(stage.view_layer, {"material_override": material, "use_sky": True, "use_volumes": False})
         yield
-    finally:
-        for blocks, name in zip((bpy.data.materials, bpy.data.worlds), names):
-            if left := blocks.get(name):
-                blocks.remove(left)
 
 
-def use_cycles(scene: bpy.types.Scene, settings: dict) -> None:
+def use_cycles(scene: bpy.types.Scene, **settings) -> None:
     """Cycles needs no graphics driver and can draw everything with one material."""
-    use_engine(scene, "CYCLES", "Enable the add-on Cycles Render Engine, or choose the look Plain.")
-    put(scene.cycles, settings)
+    use_engine(scene, "CYCLES", "Enable the add-on Cycles Render Engine, or choose the look Plain and no passes.")
+    put(scene.cycles, _CYCLES | settings)
 
 
 def _emptied(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -14,78 +15,115 @@ from ..errors import UserError
 from ..settings_text import frame_count, parse_settings
 from .frame_times import frame_times
 from .looks import solid_shading
-from .shot import SceneShot, camera_shots
+from .pictures import chosen_pictures
+from .shot import SceneShot
+from .stretched_time import StretchedTime, stretched_time
+from .subject import chosen_subject
+from .targets import Target, targets_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class CapturePlan:
     """One shot to be captured.
 
-    request: of the first take; others differ in prompt and seed. source: of properties.SOURCES. scene, camera: the full
-    names of the scene whose shot it is and of what shows it. size: (H, W) and count: frames of the model's clip.
-    shading: of the look AS_SEEN, where that is not the scene's own.
+    request: of the first take; others differ in prompt and seed. target: whose motion it is. size: (H, W) and count:
+    frames of the model's clip. look: of properties.LOOKS. shading: of the look AS_SEEN where that is not the scene's
+    own. subject: full names of the objects that the mask shows, empty for no mask. depth_folder: where in the job's
+    folder depth goes, "" for none. vectors: whether they are wanted. pictures: kind -> file of the first frame.
     """
 
     request: JobRequest
-    source: str
-    scene: str
-    view_layer: str
-    shot: SceneShot
+    target: Target
     count: int
     size: tuple[int, int]
     look: str
     shading: dict[str, Any]
-    camera: str = ""
+    subject: tuple[str, ...] = ()
+    depth_folder: str = ""
+    vectors: bool = False
+    pictures: dict[str, Path]
 
     @property
-    def times(self) -> list[tuple[int, float]]:
-        """(frame, subframe) of each of the model's frames, evenly over the shot with both its ends."""
-        return frame_times(self.shot.start, self.shot.end, self.count)
-
-    @property
-    def pictures(self) -> int:
-        """How many pictures will be rendered."""
-        return self.count
+    def shot(self) -> SceneShot:
+        return self.target.shot
 
     @property
     def title(self) -> str:
         """What it captures, for a button: "frames 1-48 of Camera"."""
-        return f"frames {self.shot.start}-{self.shot.end} of {self.camera or self.scene}"
+        return self.target.title
+
+    @property
+    def times(self) -> list[tuple[int, float]]:
+        """(frame, subframe) of each of the model's frames in the captured scene, evenly over the shot."""
+        shift = self.target.shift
+        return frame_times(self.shot.start + shift, self.shot.end + shift, self.count)
+
+    @property
+    def stretched(self) -> StretchedTime | None:
+        """The same times where a render frame is a step of the clip."""
+        shift = self.target.shift
+        return stretched_time(self.shot.start + shift, self.shot.end + shift, self.count)
+
+    @property
+    def steps(self) -> int:
+        """How many pictures will be rendered."""
+        return self.count * (1 + bool(self.subject) + bool(self.depth_folder or self.vectors))
 
 
 def plans_of(context: bpy.types.Context, models: list[dict[str, Any]]) -> list[CapturePlan]:
-    """One plan a shot, or the UserError that keeps the scene's settings from being one. Cheap: nothing is rendered.
+    """One plan a shot, or the UserError that keeps the scene's settings from being one. Nothing is rendered.
 
-    models: the entries as `python -m backend models --json` gives them.
+    models: the entries as `python -m backend models --json` gives them. Not for drawing, since a file is opened for the
+    source FILE; `title_of` is.
     """
-    scene, wanted = context.scene, context.scene.motionclone
+    wanted = context.scene.motionclone
     model = model_named(wanted.model, models)
-    plans = []
-    for shot, camera, notes in camera_shots(scene, wanted.shots):
-        request = request_of(scene, shot, notes)
-        plans.append(
-            CapturePlan(
-                request=request,
-                source=wanted.source,
-                scene=scene.name_full,
-                view_layer=context.view_layer.name,
-                shot=shot,
-                count=frame_count(request.settings, model),
-                size=clip_size(shot.aspect, model["area"], model["multiple"]),
-                look=wanted.look,
-                shading=solid_shading(context),
-                camera=camera.name_full,
-            )
-        )
-    return plans
+    parse_settings(wanted.settings)
+    pictures = chosen_pictures(wanted, model)
+    return [_plan_of(context, target, model, pictures) for target in targets_of(context)]
 
 
-def request_of(scene: bpy.types.Scene, shot: SceneShot, notes: list[str]) -> JobRequest:
+def title_of(context: bpy.types.Context) -> str:
+    """What Generate would capture, for its button: "frames 1-48 of Camera", "3 shots". UserError as plans_of."""
+    wanted = context.scene.motionclone
+    if wanted.source == "FILE":
+        return Path(wanted.clip_file).name or "a file"
+    targets = targets_of(context)
+    return targets[0].title if len(targets) == 1 else f"{len(targets)} shots"
+
+
+def _plan_of(
+    context: bpy.types.Context, target: Target, model: dict[str, Any], pictures: dict[str, Path]
+) -> CapturePlan:
+    wanted = context.scene.motionclone
+    request = request_of(wanted, target, model)
+    plan = CapturePlan(
+        request=request,
+        target=target,
+        count=frame_count(request.settings, model),
+        size=clip_size(target.shot.aspect, model["area"], model["multiple"]),
+        look=wanted.look,
+        shading=solid_shading(context),
+        subject=chosen_subject(context) if wanted.use_mask else (),
+        depth_folder=_depth_folder(model) if wanted.use_depth else "",
+        vectors=wanted.use_vectors,
+        pictures=pictures,
+    )
+    _check_passes(plan)
+    return plan
+
+
+def request_of(wanted: bpy.types.PropertyGroup, target: Target, model: dict[str, Any]) -> JobRequest:
     """The first take that the scene's settings ask for."""
-    wanted = scene.motionclone
     if not wanted.prompt.strip():
         raise UserError("There is no prompt.", "Write what the new clip shall show, for example: a red ball on grass")
-    settings: dict[str, Any] = {} if wanted.preset == "default" else {"family": wanted.preset}
+    settings: dict[str, Any] = {}
+    if wanted.preset != "default":
+        settings["family"] = wanted.preset
+        if wanted.preset not in model.get("families", (wanted.preset,)):
+            raise UserError(
+                f"The model {model['name']!r} has no {wanted.preset} settings.", "Choose another preset or model."
+            )
     if wanted.strength != 1:
         settings["motion_strength"] = f"{wanted.strength:g}"
     return JobRequest(
@@ -94,8 +132,8 @@ def request_of(scene: bpy.types.Scene, shot: SceneShot, notes: list[str]) -> Job
         model=wanted.model,
         seed=wanted.seed,
         settings=settings | parse_settings(wanted.settings),
-        shot=shot.grid,
-        notes=notes,
+        shot=target.shot.grid,
+        notes=list(target.notes),
     )
 
 
@@ -105,3 +143,23 @@ def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
     if name not in entries:
         raise UserError(f"There is no model {name!r}{nearest(name, entries)}", f"Models here: {', '.join(entries)}.")
     return entries[name]
+
+
+def _depth_folder(model: dict[str, Any]) -> str:
+    """A job's depth/ guides the model; where that has no control for it, depth is only kept for later use."""
+    return "depth" if "depth_control" in model.get("controls", ()) else "passes/depth"
+
+
+def _check_passes(plan: CapturePlan) -> None:
+    names = {"the subject mask": plan.subject, "depth": plan.depth_folder, "motion vectors": plan.vectors}
+    asked = [name for name, wanted in names.items() if wanted]
+    if asked and plan.target.kind != "CAMERA":
+        raise UserError(
+            f"Only a camera's shot has {' and '.join(asked)}; {plan.title} has not.",
+            "Choose Reference > Camera, or turn off what is rendered beside the clip.",
+        )
+    if plan.vectors and plan.stretched is None:
+        raise UserError(
+            f"Blender cannot render motion vectors of {plan.title}: the shot is too long.",
+            "Shorten it below 900 frames, or turn off Motion Vectors.",
+        )

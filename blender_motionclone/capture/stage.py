@@ -59,28 +59,65 @@ class Stage:
 
 
 @contextmanager
-def staged(scene: bpy.types.Scene, view_layer: str) -> Iterator[Stage]:
+def staged(scene: bpy.types.Scene, view_layer: str, animated: bool = False) -> Iterator[Stage]:
     """A stage with only that view layer, which is gone after the block whatever happens.
 
     Settings, frame, camera, selection, and values that were moved but not keyed stay as they are in `scene`.
+    animated: whether the scene's own properties stay animated; the objects' always do.
     """
+    _check_idle()
+    with _set_up(scene.copy()) as stage:
+        for layer in list(stage.scene.view_layers):
+            if layer.name != view_layer:
+                stage.scene.view_layers.remove(layer)
+        stage.scene.timeline_markers.clear()  # they would switch cameras while frames pass
+        if not animated:
+            stage.scene.animation_data_clear()
+        yield stage
+
+
+@contextmanager
+def blank_stage() -> Iterator[Stage]:
+    """A stage with nothing on it."""
+    _check_idle()
+    with _set_up(bpy.data.scenes.new(NAME)) as stage:
+        yield stage
+
+
+@contextmanager
+def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
+    scene.name = NAME
+    had_result = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
+    try:
+        with passing(bpy.data.scenes, scene), passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as empty:
+            yield Stage(scene.name, empty.name)
+    finally:
+        for image in [] if had_result else [image for image in bpy.data.images if image.type == "RENDER_RESULT"]:
+            bpy.data.images.remove(image)
+
+
+def _check_idle() -> None:
     if bpy.app.is_job_running("RENDER"):
         raise UserError("Blender is rendering; a capture has to wait for it.", "Try again when the render is done.")
-    had_result = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
-    copy = scene.copy()
-    copy.name = NAME
-    names = [copy.name]
+
+
+@contextmanager
+def passing(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Iterator[bpy.types.ID]:
+    """A data-block that is there inside of the block only. Found again by its name: a pointer may not live so long."""
+    name = block.name
     try:
-        names.append(bpy.data.scenes.new(NAME).name)
-        _prepare(copy, view_layer)
-        yield Stage(*names)
+        yield block
     finally:
-        for name in names:
-            if left := bpy.data.scenes.get(name):
-                bpy.data.scenes.remove(left)
-        for image in [image for image in bpy.data.images if image.type == "RENDER_RESULT"]:
-            if not had_result:
-                bpy.data.images.remove(image)
+        if left := blocks.get(name):
+            blocks.remove(left)
+
+
+def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID:
+    """The data-block of that full name, which tells a linked one from a local one; UserError when it is gone."""
+    for block in blocks:
+        if block.name_full == full_name:
+            return block
+    raise UserError(f"{full_name!r} is gone since the shot was planned.", AGAIN)
 
 
 def _living(name: str) -> bpy.types.Scene:
@@ -88,15 +125,6 @@ def _living(name: str) -> bpy.types.Scene:
     if scene is None:
         raise UserError("The file was changed while its shot was being captured.", AGAIN)
     return scene
-
-
-def _prepare(copy: bpy.types.Scene, view_layer: str) -> None:
-    """Nothing may switch settings or cameras while frames pass."""
-    for layer in list(copy.view_layers):
-        if layer.name != view_layer:
-            copy.view_layers.remove(layer)
-    copy.animation_data_clear()
-    copy.timeline_markers.clear()
 
 
 def hold_simulation(copy: bpy.types.Scene, end: int) -> None:

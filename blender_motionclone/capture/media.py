@@ -1,0 +1,78 @@
+"""Video files and folders of pictures, as Blender reads them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Media:
+    """size: (H, W) in pixels; fps: of a video, None for a folder of pictures."""
+
+    path: Path
+    frames: int
+    size: tuple[int, int]
+    fps: float | None
+
+
+def frames_of_file(chosen: str) -> Media:
+    """What the property Clip names. UserError says what is wrong with it. Opens the file, so not for drawing."""
+    if not chosen.strip():
+        raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures under Clip.")
+    path = Path(bpy.path.abspath(chosen))
+    if path.is_dir():
+        media = _folder(path)
+    elif path.is_file():
+        media = _video(path)
+    else:
+        raise UserError(f"There is no file or folder {path}.", "Choose another clip.")
+    if media.frames < 2:
+        raise UserError(f"{path} has only one frame; motion needs at least two.", "Choose a longer clip.")
+    return media
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The folder's pictures in natural order (frame2 before frame10), without hidden ones."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in bpy.path.extensions_image and p.name[0] != "."]
+    return sorted(files, key=lambda p: [(int(d), "") if d.isdigit() else (-1, d) for d in _parts(p.name)])
+
+
+def _parts(name: str) -> list[str]:
+    return re.findall(r"[0-9]+|[^0-9]+", name)
+
+
+def _video(path: Path) -> Media:
+    if path.suffix.lower() in bpy.path.extensions_image:
+        raise UserError(f"{path} is a single picture; motion needs at least two.", "Choose its folder, or a video.")
+    try:
+        clip = bpy.data.movieclips.load(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path} cannot be read: {str(error).strip()}", "Choose a video file.") from None
+    try:
+        width, height = clip.size
+        media = Media(path, clip.frame_duration, (height, width), clip.fps)
+    finally:
+        bpy.data.movieclips.remove(clip)
+    if not all(media.size) or not media.frames or not media.fps:
+        raise UserError(f"Blender cannot read {path} as a video.", "Choose another file, or a folder of pictures.")
+    return media
+
+
+def _folder(path: Path) -> Media:
+    files = picture_files(path)
+    if not files:
+        raise UserError(f"The folder {path} holds no pictures.", "Choose another folder, or a video file.")
+    image = bpy.data.images.load(str(files[0]))
+    try:
+        width, height = image.size
+    finally:
+        bpy.data.images.remove(image)
+    if not width or not height:
+        raise UserError(f"{files[0]} cannot be read as a picture.", "Render or copy it again.")
+    return Media(path, len(files), (height, width), None)

@@ -1,0 +1,103 @@
+"""What is rendered beside the reference: the subject's mask, depth, and true motion vectors.
+
+In the job folder, for every frame of the reference and of its size:
+mask/0000.png     how much of each pixel the subject covers, white on black; what hides it is black
+depth/0000.png    inverse distance, near light and far dark, one scale for the whole clip
+vectors/0000.npy  float32 [H, W, 2]: how many pixels right and down the surface seen in each pixel moves until the next
+                  frame of the reference, NaN where there is only sky; the last frame has none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..errors import UserError
+from .depth_shades import SKY, depth_shades
+from .exr import read_exr
+from .motion_texture import use_cycles
+from .pixels import to_bytes, write_png
+from .plan import CapturePlan
+from .rendering import put, render_frames
+from .stage import NAME, Stage, passing
+from .subject import hold_out_others
+
+_EXR = {
+    "media_type": "MULTI_LAYER_IMAGE",
+    "file_format": "OPEN_EXR_MULTILAYER",
+    "color_depth": "32",
+    "exr_codec": "NONE",
+}
+MASK_SAMPLES = 16  # grey levels of an outline
+
+
+def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
+    """Writes what the plan asks for into the job's folder, a rendered picture a step."""
+    put(stage.scene.render.image_settings, _EXR)
+    with _one_material(stage):
+        if plan.subject:
+            yield from _mask(stage, plan, folder)
+        if plan.depth_folder or plan.vectors:
+            yield from _geometry(stage, plan, folder)
+
+
+@contextmanager
+def _one_material(stage: Stage) -> Iterator[None]:
+    """All surfaces are opaque and nothing dear is shaded."""
+    with passing(bpy.data.materials, bpy.data.materials.new(NAME)) as material:
+        put(stage.view_layer, {"material_override": material, "use_volumes": False})
+        stage.scene.world = None
+        yield
+
+
+def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
+    use_cycles(stage.scene, samples=MASK_SAMPLES)
+    stage.scene.render.film_transparent = True
+    (folder / "mask").mkdir()
+    brightest = 0.0
+    with passing(bpy.data.collections, hold_out_others(stage, plan.subject or ())):
+        for k, layers in enumerate(_layers(stage, plan.times, folder)):
+            brightest = max(brightest, float(layers["Combined.A"].max()))
+            write_png(folder / f"mask/{k:04d}.png", to_bytes(layers["Combined.A"]))
+            yield
+    if not brightest:
+        raise UserError(
+            f"{plan.target.camera} never sees the subject, so the mask would be black in every frame.",
+            "Choose other objects or another collection as the subject, or turn off the mask.",
+        )
+
+
+def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
+    """Depth and vectors of one sample in each pixel's middle: the mean of two surfaces' distances is neither's."""
+    use_cycles(stage.scene, samples=1, pixel_filter_type="BOX", filter_width=0.01)
+    stage.view_layer.use_pass_z, stage.view_layer.use_pass_vector = True, plan.vectors
+    times, distances = plan.times, []
+    if plan.vectors:
+        (folder / "vectors").mkdir()
+        stretched = plan.stretched
+        render = stage.scene.render
+        render.frame_map_old, render.frame_map_new, times = stretched.old, stretched.new, stretched.times
+    for k, layers in enumerate(_layers(stage, times, folder)):
+        distances.append(layers["Depth.Z"])
+        if plan.vectors and k < plan.count - 1:
+            moved = np.stack([-layers["Vector.Z"], layers["Vector.W"]], -1)
+            moved[layers["Depth.Z"] >= SKY] = np.nan
+            np.save(folder / f"vectors/{k:04d}.npy", moved)
+        yield
+    if plan.depth_folder:
+        (folder / plan.depth_folder).mkdir(parents=True)
+        for k, shades in enumerate(depth_shades(np.stack(distances))):
+            write_png(folder / plan.depth_folder / f"{k:04d}.png", shades)
+
+
+def _layers(stage: Stage, times: Iterable[tuple[int, float]], folder: Path) -> Iterator[dict[str, np.ndarray]]:
+    """The render layers of each time, float32 [H, W] by name without the view layer's."""
+    for path in render_frames(stage, times, folder / "layers", ".exr"):
+        prefix = f"{stage.view_layer.name}."
+        yield {name.removeprefix(prefix): plane for name, plane in read_exr(path).items()}
+        path.unlink()
+    (folder / "layers").rmdir()

@@ -1,0 +1,42 @@
+"""Pictures of the clip's first frame, which guide models that have a control for them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..errors import UserError
+
+# Folder in the job -> the control that a model entry must have, and what the panel calls the picture.
+KINDS = {"image": ("sparse_rgb", "First Picture"), "sketch": ("sparse_scribble", "First Sketch")}
+SUFFIXES = (".png", ".jpg", ".jpeg")  # what the backend reads
+
+
+def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Path]:
+    """kind -> file, of those that are chosen. UserError for one that the model cannot take or that is no picture."""
+    chosen = {}
+    for kind, (control, label) in KINDS.items():
+        if not (text := getattr(wanted, f"{kind}_file").strip()):
+            continue
+        path = Path(bpy.path.abspath(text))
+        if control not in model.get("controls", ()):
+            raise UserError(
+                f"The model {model['name']!r} takes no {kind}: its entry names no {control}.",
+                f"Empty {label}, or choose another model.",
+            )
+        if not path.is_file():
+            raise UserError(f"{label}: there is no file {path}.", "Choose another, or empty the field.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise UserError(f"{label}: {path.name} is no PNG or JPG picture.", "Save it as one of these first.")
+        chosen[kind] = path
+    return chosen
+
+
+def write_pictures(pictures: dict[str, Path], folder: Path) -> None:
+    """Copies each into the job's folder as its kind's frame 0."""
+    for kind, path in pictures.items():
+        (folder / kind).mkdir()
+        shutil.copyfile(path, folder / kind / f"0000{path.suffix.lower()}")

@@ -1,0 +1,32 @@
+"""Time stretched so that one render frame is one step of the model's clip. Without bpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+MOST = 900  # Blender's limit for either number of its time stretching
+
+
+@dataclass(frozen=True)
+class StretchedTime:
+    """old, new: Blender's time stretching, render frame x shows scene frame x old / new. times: (frame, subframe) of
+    the model's frames as render frames."""
+
+    old: int
+    new: int
+    times: list[tuple[int, float]]
+
+
+def stretched_time(start: int, end: int, count: int) -> StretchedTime | None:
+    """For `count` frames evenly from scene frame `start` to `end`; None where Blender's numbers cannot express it.
+
+    Renderers give motion vectors from one render frame to the next, which is then exactly a step of the clip.
+    """
+    step = Fraction(end - start, count - 1)
+    if step.numerator > MOST:
+        return None
+    first = start / step
+    times = [first + k for k in range(count)]
+    return StretchedTime(step.numerator, step.denominator, [(floor(t), float(t - floor(t))) for t in times])
