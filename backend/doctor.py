@@ -17,7 +17,17 @@ from typing import Literal
 
 from .errors import JobError
 
-PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "cv2", "PIL", "imageio_ffmpeg")
+PACKAGES = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "cv2",
+    "PIL",
+    "imageio_ffmpeg",
+    "huggingface_hub",
+)
 
 
 @dataclass(frozen=True)

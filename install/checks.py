@@ -15,9 +15,13 @@ from typing import Literal
 from .backend import LOCK, Backend
 from .failures import InstallError
 from .machine import Machine, this_machine
+from .models.catalogue import read_catalogue
+from .models.managing import faults
+from .models.store import Store
 from .packages import broken, installed
 from .places import data_folder, interpreter, work_folder
 from .pythons import backend_base, probe
+from .reports import Report
 from .state import is_held, is_ours, read_state
 from .torch_build import LOCKS, choose_build
 
@@ -176,6 +180,30 @@ def leftovers(backend: Backend) -> Iterator[Finding]:
         yield Finding("leftovers", "warning", text, "Installing goes on with them and removes them.", ("backend",))
 
 
+def models(backend: Backend) -> Iterator[Finding]:
+    """The catalogue's models: whether they are complete and their files as they were when they were verified."""
+    catalogue, store = read_catalogue(), Store()
+    if is_held(store.folder):
+        yield Finding("model-coming", "ok", "A model is being downloaded.")
+        return
+    adding = store.record.adding
+    if adding:
+        text = f"The download of the model {adding['name']} was not finished."
+        yield Finding("model-unfinished", "warning", text, fix=_add(adding["name"], adding["extras"]))
+    found = list(faults(catalogue, store, False, Report()))
+    for name in dict.fromkeys(fault.model for fault in found):
+        several = [fault.text for fault in found if fault.model == name]
+        text = f"The model {name} cannot be used: {' '.join(several)}"
+        yield Finding("model-damaged", "problem", text, fix=_add(name, store.record.models[name]["extras"]))
+    if store.record.models and not found:
+        text = f"The files of the models {', '.join(store.record.models)} are there, as they were verified."
+        yield Finding("model-files", "ok", text, "`python3 -m install models verify` reads every byte of them.")
+
+
+def _add(name: str, extras: Sequence[str]) -> tuple[str, ...]:
+    return ("models", "add", name, *(word for extra in extras for word in ("--with", extra)))
+
+
 ALL: Sequence[Callable[[Backend], Iterator[Finding]]] = (
     system,
     environment,
@@ -183,4 +211,5 @@ ALL: Sequence[Callable[[Backend], Iterator[Finding]]] = (
     device_build,
     folders,
     leftovers,
+    models,
 )

@@ -14,6 +14,7 @@ from .demo import make_demo
 from .doctor import run_doctor
 from .extension import DIST, build_extension, write_notes
 from .failures import InstallError
+from .models.commands import add_models
 from .places import ROOT
 from .reports import Report
 from .repository import make_repository
@@ -26,6 +27,7 @@ Makes what MotionClone needs and shows that it works.
   demo        clones a small Blender scene's motion into three new clips: pictures and a .blend in demo/
   test        makes the test environments and runs every test
   backend     makes the backend's environment, or brings it up to date, and tries it
+  models      the catalogue of models: gets one, looks whether its files are whole, takes it away
   python      prints the backend's Python interpreter, for MOTIONCLONE_BACKEND_PYTHON and for running things by hand
   doctor      looks for what is wrong and says how to mend it
   wheels      fills a folder with what a machine like this one needs to install without a network
@@ -125,6 +127,7 @@ def _add_backend(backend: argparse.ArgumentParser) -> None:
 
 
 def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    add_models(commands.add_parser("models", description="The catalogue of models: list, add, remove, verify."))
     python = commands.add_parser("python", description="Prints the backend's Python interpreter.")
     _add_where(python)
     python.set_defaults(run=_python)

@@ -15,6 +15,7 @@ from . import checks
 from .backend import Backend, ask_backend
 from .checks import Finding
 from .failures import InstallError
+from .models.store import Store
 from .places import ROOT, data_folder, interpreter, work_folder
 from .redact import redact
 
@@ -23,6 +24,7 @@ _FIXES: Mapping[str, tuple[str, ...]] = {  # of what the backend's own doctor fi
     "ffmpeg-broken": ("backend", "--repair"),
     "device-broken": ("backend",),
 }
+_CHECKED_BOTH_WAYS = "model-file"  # for models of the catalogue checks.models says it, with what mends it
 LOG_LINES = 60
 
 
@@ -78,6 +80,8 @@ def _asked(backend: Backend) -> list[Finding]:
         said = ask_backend(interpreter(backend.folder), [], {}, log)
     except InstallError as error:
         return [Finding("backend-start", "problem", error.message, error.hint, ("backend", "--repair"))]
+    ours = tuple(f"The model {name} " for name in Store().record.models)
+    said = [row for row in said if row["id"] != _CHECKED_BOTH_WAYS or not row["text"].startswith(ours)]
     return [Finding(**{str(k): v for k, v in row.items()}, fix=_FIXES.get(row["id"], ())) for row in said]  # pyright: ignore[reportArgumentType]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -15,7 +16,12 @@ from backend.models.components import Components, load_components
 from backend.models.entry import find_entry
 from backend.motion.representation import MotionRepresentation
 from backend.take import Take
+from install.models.catalogue import Catalogue, read_catalogue
 from tests import tiny_model, tiny_takes
+from tests.download_kills import made_up_hub, make_catalogue
+from tests.hub_server import Hub
+
+HUB_BYTES = 4_000_000  # of the largest file of the made-up hub
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +78,24 @@ def moving_clip(tmp_path) -> Path:
         frame[10:20, 2 + 2 * f : 12 + 2 * f] = (230, 200, 90)
     write_frames(tmp_path / "clip ü", frames)
     return tmp_path / "clip ü"
+
+
+@pytest.fixture
+def home(tmp_path, data_folder, monkeypatch) -> Path:
+    """An empty home, without this machine's settings of the hub's client."""
+    for name in [name for name in os.environ if name.upper().startswith(("HF_", "HUGGINGFACE", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def hub() -> Hub:
+    """With files for the models of `catalogue`; it serves them only where a test lets it."""
+    return made_up_hub(HUB_BYTES)
+
+
+@pytest.fixture
+def catalogue(tmp_path, hub) -> Catalogue:
+    return read_catalogue(make_catalogue(tmp_path / "catalogue.toml", hub))

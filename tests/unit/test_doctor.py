@@ -15,11 +15,15 @@ from install.backend import ANSWER, Backend
 from install.commands import main
 from install.failures import InstallError
 from install.machine import Machine, Nvidia
+from install.models.adding import Adding
+from install.models.store import Store
 from install.packages import site_packages
 from install.places import ROOT, interpreter, work_folder
 from install.redact import redact
+from install.reports import Report
 from install.state import State, held, write_state
 from install.torch_build import choose_build
+from tests.other_programs import no_download, theirs
 
 
 @pytest.fixture
@@ -185,6 +189,42 @@ def test_a_model_whose_files_are_gone_is_a_warning(tmp_path, monkeypatch):
     (tmp_path / "models" / "gone.toml").write_text(entry + "multiple = 16\n")
     said = [finding.id for finding in backend_doctor.check_models()]
     assert said == ["model-entry", "model-file", "models"]
+
+
+def test_the_catalogue_s_models_are_looked_at_and_adding_them_again_mends_them(
+    where, home, hub, catalogue, monkeypatch
+):
+    monkeypatch.setattr(checks, "read_catalogue", lambda: catalogue)
+    theirs(home, hub)
+    assert not [name for name in found(where) if name.startswith("model")]
+    Adding(catalogue, Store(), Report(), no_download).add("one")
+    assert "one are there" in found(where)["model-files"].text
+    Store().path(catalogue.components["base"].files[0]).write_bytes(b"short")
+    finding = found(where)["model-damaged"]
+    assert finding.level == "problem" and "is not as it was when it was verified" in finding.text
+    assert finding.fix == ("models", "add", "one", "--where", str(where))
+    store = Store()
+    store.record.adding = {"name": "two", "extras": ["x"]}
+    store.write()
+    finding = found(where)["model-unfinished"]
+    assert finding.level == "warning" and finding.fix[:5] == ("models", "add", "two", "--with", "x")
+    with held(store.folder):
+        assert found(where)["model-coming"].level == "ok"
+
+
+def test_a_missing_file_of_the_catalogue_s_is_said_once_and_with_its_fix(linked, home, hub, catalogue, monkeypatch):
+    monkeypatch.setattr(checks, "read_catalogue", lambda: catalogue)
+    theirs(home, hub)
+    Adding(catalogue, Store(), Report(), no_download).add("one")
+    missing = Store().path(catalogue.components["base"].files[0])
+    missing.unlink()
+    rows = [
+        {"id": "model-file", "level": "warning", "text": f"The model {name} misses its file {missing}.", "hint": ""}
+        for name in ("one", "my own")
+    ]
+    monkeypatch.setattr(doctor, "ask_backend", lambda *_: rows)
+    texts = [finding.text for finding in doctor.examine(Backend(linked)).findings if str(missing) in finding.text]
+    assert texts == [f"The model one cannot be used: {missing} is missing.", rows[1]["text"]]
 
 
 def test_a_short_generation_is_a_real_one(tmp_path, monkeypatch):

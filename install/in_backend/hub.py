@@ -1,0 +1,162 @@
+"""Talks to the hub with huggingface_hub, as a child: `python -m install.in_backend.hub ask|fetch JSON`.
+
+ask    a list of {"repo", "revision", "path"}; answers for each, in order:
+       {"kind": "file", "commit": ..., "etag": ..., "size": ...}
+fetch  {"repo", "commit", "path", "size", "part"}; downloads into the file `part`, goes on where it ends:
+       {"kind": "progress", "done": ...}, and at the end {"kind": "fetched"}
+Either may end with {"kind": "failed", "message": ..., "hint": ...}.
+
+The library's own download function begins anew in every process; what it is made of can go on with a part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
+from huggingface_hub.file_download import http_get
+from huggingface_hub.utils import build_hf_headers, logging
+
+from ..failures import InstallError
+from ..state import held
+from .hub_failures import failure, is_passing
+
+LATEST = "main"
+CHUNK = 256 * 1024  # bytes: what a line that is cut loses each time; the library's own is larger than some lines last
+ATTEMPTS_WITHOUT_PROGRESS = 3  # each of them with some more by the library
+SECONDS_FOR_AN_ANSWER = 10
+SECONDS_BETWEEN_MESSAGES = 0.2
+BUSY = (408, 429, 500, 502, 503, 504)
+
+
+def main(arguments: list[str]) -> int:
+    command, text = arguments
+    logging.set_verbosity_error()
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    try:
+        {"ask": ask, "fetch": fetch}[command](json.loads(text))
+    except InstallError as error:
+        say(kind="failed", message=error.message, hint=error.hint)
+        return 1
+    return 0
+
+
+def ask(files: list[dict[str, str]]) -> None:
+    for file in files:
+        try:
+            found = _metadata(**file)
+        except Exception as error:  # of the library, of its client and of the system, which have no common kind
+            raise failure(error, file["repo"], file["path"]) from error
+        if not found.commit_hash or not found.etag or not found.size:
+            raise InstallError(
+                f"{constants.ENDPOINT} does not answer as a model hub does.",
+                "Check HF_ENDPOINT; or a network's login page is in the way: open any web page, then try again.",
+            )
+        say(kind="file", commit=found.commit_hash, etag=found.etag, size=found.size)
+
+
+def _metadata(repo: str, revision: str, path: str) -> Any:
+    """Asks twice where the hub is busy or slow; of the newest revision where the pinned one is gone."""
+    try:
+        return get_hf_file_metadata(hf_hub_url(repo, path, revision=revision), timeout=SECONDS_FOR_AN_ANSWER)
+    except RevisionNotFoundError:
+        if revision == LATEST:
+            raise
+        return _metadata(repo, LATEST, path)
+    except Exception as error:
+        busy = isinstance(error, HfHubHTTPError) and error.response.status_code in BUSY
+        if not busy and not is_passing(error):
+            raise
+    time.sleep(1)
+    url = hf_hub_url(repo, path, revision=revision)
+    return get_hf_file_metadata(url, timeout=3 * SECONDS_FOR_AN_ANSWER, retry_on_errors=True)
+
+
+def fetch(file: dict[str, Any]) -> None:
+    part = Path(file["part"])
+    with _alone(part.parent):
+        try:
+            _fetch(hf_hub_url(file["repo"], file["path"], revision=file["commit"]), part, file["size"])
+        except Exception as error:
+            raise failure(error, file["repo"], file["path"]) from error
+    say(kind="fetched")
+
+
+def _fetch(url: str, part: Path, size: int) -> None:
+    """Tries again while each try brings the download further, and some times when none does."""
+    patience = ATTEMPTS_WITHOUT_PROGRESS
+    while True:
+        before = _size(part)
+        if before > size:
+            part.unlink()
+            before = 0
+        try:
+            with part.open("r+b" if before else "wb") as out:
+                out.seek(0, os.SEEK_END)
+                # Uncompressed, or an offset into the file would not be one into what is sent.
+                headers = build_hf_headers(headers={"Accept-Encoding": "identity"})
+                bar: Any = Progress
+                http_get(url, out, resume_size=before, headers=headers, expected_size=size, tqdm_class=bar)
+                out.flush()
+                os.fsync(out.fileno())  # what is renamed into its place must be there after a power cut too
+            return
+        except Exception as error:
+            patience = ATTEMPTS_WITHOUT_PROGRESS if _size(part) > before else patience - 1
+            if not is_passing(error) or not patience:
+                raise
+            time.sleep(min(8, 2 ** (ATTEMPTS_WITHOUT_PROGRESS - patience)))
+
+
+class Progress:
+    """What huggingface_hub takes for a progress bar."""
+
+    def __init__(self, initial: int = 0, **_: Any):
+        self.done, self.told = initial, 0.0
+
+    def update(self, count: int) -> None:
+        self.done += count
+        if time.monotonic() - self.told > SECONDS_BETWEEN_MESSAGES:
+            self.told = time.monotonic()
+            say(kind="progress", done=self.done)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        say(kind="progress", done=self.done)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the parts' folder. The child of a run that was just killed may take a moment to notice."""
+    deadline = time.monotonic() + SECONDS_FOR_AN_ANSWER
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held(folder))
+                break
+            except InstallError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        yield
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def say(**message: Any) -> None:
+    print(json.dumps(message), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""What went wrong between us and the hub, in sentences.
+
+huggingface_hub's client raises errors of its own, whose kinds have changed with its versions; their names have not.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from ..failures import InstallError
+
+AGAIN = "start the same command again: it goes on where it stopped"
+LOG_IN = "set HF_TOKEN to a token of your account, or log in with `hf auth login`"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it may work a moment later: a line that was cut, or is slow."""
+    names = _kinds(error)
+    return bool(names & {"TimeoutException", "ReadError", "RemoteProtocolError", "WriteError", "CloseError"})
+
+
+def failure(error: BaseException, repo: str, path: str) -> InstallError:
+    if isinstance(error, HfHubHTTPError):
+        return _refused(error, repo, path)
+    if isinstance(error, OfflineModeIsEnabled):
+        return InstallError("HF_HUB_OFFLINE is set, so nothing is downloaded.", "Unset it and start the command again.")
+    names = _kinds(error)
+    host = constants.ENDPOINT
+    if "ProxyError" in names:
+        return InstallError(
+            f"The proxy does not let us through to {host}: {_line(error)}.",
+            "Check HTTPS_PROXY and HTTP_PROXY (user name and password too) and start the same command again.",
+        )
+    if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
+        return InstallError(f"{host} is no address of a model hub.", "Correct or unset HF_ENDPOINT.")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return InstallError(
+            f"{host} could not prove who it is: its certificate is not trusted here.",
+            "Behind a proxy that reads along, let SSL_CERT_FILE name your organisation's certificate file; "
+            "else check the computer's clock.",
+        )
+    if "TransportError" in names:
+        place = f"{host} cannot be reached" if "ConnectError" in names else f"The download of {path} was cut off"
+        return InstallError(f"{place}: {_line(error)}.", f"Check the network connection (or HF_ENDPOINT) and {AGAIN}.")
+    if isinstance(error, OSError) and error.errno in FULL:
+        return InstallError(f"The disk is full; {path} was not downloaded to its end.", f"Free some space and {AGAIN}.")
+    if isinstance(error, OSError) and error.errno:
+        return InstallError(f"{error.strerror}: {error.filename or path}.", "Make the folder of models writable.")
+    return InstallError(f"{path} of {repo} could not be downloaded: {_line(error)}", f"Later, {AGAIN}.")
+
+
+def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
+    """The hub answered, but with another thing than the file."""
+    host, status = constants.ENDPOINT, error.response.status_code
+    if isinstance(error, GatedRepoError):
+        return InstallError(
+            f"The repository {repo} asks you to accept its terms first.",
+            f"Open {host}/{repo} in a browser and accept them; then {LOG_IN}.",
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return InstallError(
+            f"{host} has no repository {repo}, or it is a private one.",
+            f"If you may see it, {LOG_IN}. If it is gone, look for a newer version of MotionClone.",
+        )
+    if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
+        return InstallError(
+            f"The repository {repo} no longer has the file {path}.", "Look for a newer version of MotionClone."
+        )
+    if status in (401, 403):
+        return InstallError(f"{host} refuses the file {path} of {repo} (error {status}).", f"{LOG_IN.capitalize()}.")
+    if status == 429:
+        return InstallError(f"{host} has had too many requests from here.", f"In some minutes, {AGAIN}; or {LOG_IN}.")
+    return InstallError(f"{host} answers with error {status} for {path} of {repo}.", f"Later, {AGAIN}.")
+
+
+def _kinds(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

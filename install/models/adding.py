@@ -1,0 +1,211 @@
+"""Gets a model: what of it is here already, what the user has for other programs, and what has to be downloaded.
+
+Whatever kills it in between, the next run goes on: a file counts only once its content was verified, and the model's
+entry is written last.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..failures import InstallError
+from ..reports import MB, Report
+from ..state import held
+from . import hub
+from .catalogue import Catalogue, CatalogueModel, Component, HubFile
+from .content import Content, matches, sha256_of
+from .entry import check_entry, write_entry
+from .found import SMALLEST, find, link, model_folders
+from .store import PARTS, Store
+
+SPARE_MB = 20  # of disk space, for what else is written meanwhile
+
+
+@dataclass
+class Adding:
+    """python: gives the backend's interpreter when something has to be downloaded; agree: asks the user whether what
+    is shown may be downloaded; look: folders to look for the files in, besides the usual ones."""
+
+    catalogue: Catalogue
+    store: Store
+    report: Report
+    python: Callable[[], Path]
+    agree: Callable[[], bool] = lambda: True
+    look: Sequence[Path] = ()
+    _bytes: _Bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._bytes = _Bytes(self.report)
+
+    def add(self, name: str, extras: Sequence[str] = ()) -> Path:
+        """The model's entry. extras: come to those that it has already."""
+        model = self.catalogue.model(name)
+        self.catalogue.chosen(model, tuple(extras))  # refused before anything is touched
+        for folder in self.look:
+            if not folder.is_dir():
+                raise InstallError(f"There is no folder {folder}.", "Name with --look a folder that holds models.")
+        with held(self.store.folder):
+            self.store = Store(self.store.models)  # as it is now that nobody else works on it
+            check_entry(self.store, model)
+            before = self.store.record.models.get(name, {}).get("extras", [])
+            components = self.catalogue.chosen(model, (*before, *extras))
+            files = list({file.place: file for component in components for file in component.files}.values())
+            missing = [file for file in files if self.store.state(file) != "present"]
+            if missing:
+                self._show(model, components)
+                self._begin(model, components)
+                self._get(missing)
+            return self._finish(model, components)
+
+    def _show(self, model: CatalogueModel, components: Sequence[Component]) -> None:
+        """What it is made of, and under which licences."""
+        self.report.note(f"{model.title}:")
+        for component in components:
+            self.report.note(f"  {component.title}, {component.size / MB:,.0f} MB, from {component.repo}")
+            self.report.note(f"    licence: {component.licence} ({component.licence_url})")
+
+    def _begin(self, model: CatalogueModel, components: Sequence[Component]) -> None:
+        extras = [component.name for component in components if component.name in model.extras]
+        self.store.record.adding = {"name": model.name, "extras": extras}
+        self.store.write()
+
+    def _get(self, missing: Sequence[HubFile]) -> None:
+        missing = self._keep_what_is_there([(file, _known(file)) for file in missing])
+        missing = self._link_what_is_found(missing)
+        if not missing:
+            return
+        python = self.python()
+        self.report.stage("ask", "Asking the hub for what is missing")
+        offers = {offer.file.place: offer for offer in hub.ask(python, missing)}
+        missing = self._keep_what_is_there([(file, offers[file.place].content) for file in missing])
+        if missing:
+            wanted = [offers[file.place] for file in missing]
+            self._check_space(wanted)
+            if not self.agree():
+                self.store.record.adding = None
+                self.store.write()
+                raise InstallError("Nothing was downloaded.", "The same command asks again; --yes downloads at once.")
+            self._download(python, wanted)
+
+    def _keep_what_is_there(self, expected: Sequence[tuple[HubFile, Content | None]]) -> list[HubFile]:
+        """What is still missing. A file in its place that nobody vouches for (a run was killed just before that, or
+        it has changed since) is kept if it is right, and removed if not."""
+        left = []
+        for file, content in expected:
+            place = self.store.place(file)
+            if content is None or not place.exists():
+                left.append(file)
+                continue
+            self._bytes.start("verify", file.name, content.size)
+            if matches(place, content, self._bytes.more):
+                self.store.keep(file, content.sha256 or sha256_of(place), file.revision)
+            else:
+                self.report.note(f"{place} is not as it should be and is fetched again.")
+                self.store.forget(file)
+                left.append(file)
+        return left
+
+    def _link_what_is_found(self, missing: Sequence[HubFile]) -> list[HubFile]:
+        if not any(file.sha256 and file.size >= SMALLEST for file in missing):
+            return list(missing)
+        self._bytes.start("search", "Looking for files that other programs have already", 0)
+        found = find(missing, model_folders(self.look), self.store.models, self._bytes.more)
+        return [file for file in missing if file.place not in found or not self._link(file, found[file.place])]
+
+    def _link(self, file: HubFile, original: Path) -> bool:
+        """A file of its own may be named by the entry where no link can be made; one of a folder may not."""
+        linked = link(original, self.store.place(file))
+        if not linked and not file.alone:
+            return False
+        self.store.keep(file, file.sha256, file.revision, original, named=not linked)
+        self.report.note(f"{file.name} is here already: {original}")
+        return True
+
+    def _check_space(self, wanted: Sequence[hub.Offer]) -> None:
+        have = sum(_size(self._part(offer)) for offer in wanted)
+        total = sum(offer.content.size for offer in wanted)
+        text = f"{len(wanted)} files into {self.store.folder}: {(total - have) / MB:,.0f} MB to download"
+        self.report.plan(text, str(self.store.folder), (total - have) / MB, total / MB)
+        free = shutil.disk_usage(self.store.folder).free / MB
+        needed = (total - have) / MB + SPARE_MB
+        if free < needed:
+            raise InstallError(
+                f"{self.store.folder} has {free:,.0f} MB free; {needed:,.0f} MB are needed.",
+                "Free some space, or let MOTIONCLONE_DATA name a folder on another disk.",
+            )
+
+    def _download(self, python: Path, wanted: Sequence[hub.Offer]) -> None:
+        (self.store.folder / PARTS).mkdir(parents=True, exist_ok=True)
+        self._bytes.start("download", "Downloading", sum(offer.content.size for offer in wanted))
+        for offer in wanted:
+            self._fetch(python, offer)
+
+    def _fetch(self, python: Path, offer: hub.Offer) -> None:
+        """One file into its place, verified. What was gone on with and is wrong is fetched once more from its start."""
+        part, content, began = self._part(offer), offer.content, self._bytes.done
+        part.parent.mkdir(parents=True, exist_ok=True)
+        for attempt_is_last in (part.stat().st_size == 0 if part.exists() else True, True):
+            self._bytes.text = f"Downloading {offer.file.name}"
+            hub.fetch(python, offer, part, lambda done: self._bytes.set(began + done))
+            if matches(part, content):
+                break
+            size = _size(part)
+            part.unlink(missing_ok=True)
+            if attempt_is_last:
+                raise InstallError(
+                    f"{offer.file.name} came with another content than it should have, in {size:,} bytes; it is gone.",
+                    "Start the same command again; if it comes back, a proxy or mirror sends a wrong file.",
+                )
+            self.report.note(f"{offer.file.name} was damaged; it is fetched from its start.")
+        sha256 = content.sha256 or sha256_of(part)
+        place = self.store.place(offer.file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(place)
+        self.store.keep(offer.file, sha256, offer.commit)
+        self._bytes.set(began + content.size)
+
+    def _part(self, offer: hub.Offer) -> Path:
+        return self.store.part(offer.content.sha256 or offer.content.git)
+
+    def _finish(self, model: CatalogueModel, components: Sequence[Component]) -> Path:
+        store = self.store
+        written = write_entry(store, model, components)
+        if written is None:
+            self.report.note(f"{store.entry(model.name)} was changed by you and stays as it is.")
+            written = store.record.models[model.name]["entry"]
+        extras = [component.name for component in components if component.name in model.extras]
+        store.record.models[model.name] = {"extras": extras, "entry": written}
+        store.record.adding = None
+        store.write()
+        store.tidy()
+        return store.entry(model.name)
+
+
+class _Bytes:
+    """How far something is that is counted in bytes."""
+
+    def __init__(self, report: Report):
+        self.report, self.stage, self.text, self.done, self.total = report, "", "", 0, 0
+
+    def start(self, stage: str, text: str, total: int) -> None:
+        self.stage, self.text, self.done, self.total = stage, text, 0, total
+        self.report.stage(stage, text)
+
+    def more(self, count: int) -> None:
+        self.set(self.done + count)
+
+    def set(self, done: int) -> None:
+        self.done = done
+        self.report.progress(self.stage, done, max(done, self.total) if self.total else 0, self.text)
+
+
+def _known(file: HubFile) -> Content | None:
+    """What the catalogue alone says that it must be."""
+    return Content(file.size, sha256=file.sha256) if file.sha256 and file.exact else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

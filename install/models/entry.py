@@ -1,0 +1,88 @@
+"""Writes the entry that makes a model of the catalogue usable: a file of the user's, which may be edited."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..failures import InstallError
+from .catalogue import CatalogueModel, Component
+from .store import Store
+
+HEAD = "# Written by `python3 -m install models add`. To change it, copy it and give the copy another name.\n"
+LORAS = ("loras", "motion_loras")
+WITH_STRENGTH = ("domain_adapter", *LORAS)
+
+
+def check_entry(store: Store, model: CatalogueModel) -> None:
+    """InstallError when a file of the user's own is where the entry would be."""
+    entry = store.entry(model.name)
+    if entry.exists() and model.name not in store.record.models and not _untouched(entry):
+        raise InstallError(
+            f"{entry} exists already and is your own.", f"Rename it, and the name in it, to get the model {model.name}."
+        )
+
+
+def write_entry(store: Store, model: CatalogueModel, components: Sequence[Component]) -> str | None:
+    """The hash of what was written. None when the user has changed the entry, which is then left as it is."""
+    entry, text = store.entry(model.name), entry_text(store, model, components).encode()
+    known = store.record.models.get(model.name, {}).get("entry")
+    if entry.exists() and _hash(entry.read_bytes()) not in (known, _hash(text)):
+        if known:
+            return None
+        entry.replace(entry.with_suffix(".toml.old"))  # the record is lost, so nobody knows who wrote what
+    part = entry.with_suffix(".toml.part")
+    part.write_bytes(text)
+    part.replace(entry)
+    return _hash(text)
+
+
+def is_changed(store: Store, model: str) -> bool:
+    """Whether the user has changed the entry since it was written."""
+    entry = store.entry(model)
+    return entry.exists() and _hash(entry.read_bytes()) != store.record.models.get(model, {}).get("entry")
+
+
+def entry_text(store: Store, model: CatalogueModel, components: Sequence[Component]) -> str:
+    lines = [HEAD, f"name = {_toml(model.name)}", f"title = {_toml(model.title)}"]
+    for component in components:
+        if component.key not in LORAS:
+            lines.append(f"{component.key} = {_value(store, component)}")
+    for key in LORAS:
+        values = [_value(store, component) for component in components if component.key == key]
+        if values:
+            lines.append(f"{key} = [{', '.join(values)}]")
+    lines += ["", "[clip]", *(f"{key} = {_toml(value)}" for key, value in model.clip.items())]
+    tables = {"settings": model.settings, **{f"presets.{name}": preset for name, preset in model.presets.items()}}
+    for name, table in tables.items():
+        if table:
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(store: Store, component: Component) -> str:
+    """Relative to the entry, so that the models' folder can be moved; absolute where a file lies elsewhere."""
+    file = store.path(component.files[0])
+    path = store.folder / component.place if component.folder else file
+    named = path.relative_to(store.models) if path.is_relative_to(store.models) else path
+    text = _toml(Path(named).as_posix())
+    return f"{{file = {text}, strength = {component.strength:g}}}" if component.key in WITH_STRENGTH else text
+
+
+def _toml(value: Any) -> str:
+    """JSON's texts, numbers, booleans and lists are TOML's too."""
+    if isinstance(value, Mapping):
+        raise TypeError("a table within a table")
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _untouched(entry: Path) -> bool:
+    """Whether it begins as ours do: a run may have been killed between writing it and recording that."""
+    return entry.read_text(encoding="utf-8", errors="replace").startswith(HEAD)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,89 @@
+"""Files at the hub: what they are, and their download. Done by a child in the backend's environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..children import run_module
+from ..failures import InstallError
+from .catalogue import HubFile
+from .content import Content, named_by
+
+CHILD = "install.in_backend.hub"
+# Besides being nobody's business: with telemetry the library leaves a file in the user's cache.
+SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the hub has. commit: the revision it belongs to; content: what the download must be."""
+
+    file: HubFile
+    commit: str
+    content: Content
+
+
+def ask(python: Path, files: Sequence[HubFile]) -> list[Offer]:
+    """InstallError when the hub has not every file, or one with another content than the catalogue knows."""
+    question = [{"repo": file.repo, "revision": file.revision, "path": file.path} for file in files]
+    answers: list[dict[str, Any]] = []
+    _run(python, "ask", question, answers.append)
+    return [_offer(file, answer) for file, answer in zip(files, answers, strict=True)]
+
+
+def fetch(python: Path, offer: Offer, part: Path, on_done: Callable[[int], None]) -> None:
+    """Downloads into `part`, which may hold the beginning already. on_done: told how many bytes are there."""
+    file = offer.file
+    question = {
+        "repo": file.repo,
+        "commit": offer.commit,
+        "path": file.path,
+        "size": offer.content.size,
+        "part": str(part),
+    }
+    _run(python, "fetch", question, lambda message: on_done(message["done"]) if message["kind"] == "progress" else None)
+
+
+def _offer(file: HubFile, answer: dict[str, Any]) -> Offer:
+    """A known SHA-256 counts more than what the hub says; where there is none, the hub's word is taken."""
+    said = named_by(answer["etag"], answer["size"])
+    if file.sha256:
+        if said and said.sha256 not in ("", file.sha256):
+            raise InstallError(
+                f"{file.path} of {file.repo} is not the file that it was: its SHA-256 is {said.sha256}.",
+                "It is not downloaded. Look for a newer version of MotionClone.",
+            )
+        return Offer(file, answer["commit"], Content(answer["size"], sha256=file.sha256))
+    if said is None:
+        raise InstallError(
+            f"The hub does not say what {file.path} of {file.repo} should be, so it could not be verified.",
+            "If HF_ENDPOINT names a mirror, choose another one.",
+        )
+    return Offer(file, answer["commit"], said)
+
+
+def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[str, Any]], None]) -> None:
+    talk: list[str] = []
+    failed: list[dict[str, Any]] = []
+
+    def on_line(line: str) -> None:
+        try:
+            message = json.loads(line)
+            kind = message["kind"]
+        except (ValueError, KeyError, TypeError):
+            talk.append(line)
+            return
+        failed.append(message) if kind == "failed" else on_message(message)
+
+    code = run_module(python, [CHILD, command, json.dumps(question)], on_line, extra=SETTINGS)
+    if failed:
+        raise InstallError(failed[0]["message"], failed[0]["hint"])
+    if code:
+        last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")
+        raise InstallError(
+            f"The backend cannot download models: {last}", "Repair it with: python3 -m install backend --repair"
+        )

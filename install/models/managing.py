@@ -1,0 +1,160 @@
+"""Which models there are, whether their files are whole, and how they are taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..environments import clear
+from ..failures import InstallError
+from ..reports import Report
+from ..state import held
+from .catalogue import Catalogue, CatalogueModel, Component, HubFile
+from .content import Content, matches
+from .entry import is_changed
+from .store import PARTS, Store
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with an installed model's file."""
+
+    model: str
+    file: HubFile
+    text: str
+
+
+def listing(catalogue: Catalogue, store: Store) -> list[dict[str, Any]]:
+    """A row for each model of the catalogue. state: absent, unfinished (a download was stopped), installed, or damaged
+    (files are missing or changed); download_bytes: what is still missing of it, about."""
+    return [_row(catalogue, store, model) for model in catalogue.models.values()]
+
+
+def _row(catalogue: Catalogue, store: Store, model: CatalogueModel) -> dict[str, Any]:
+    components = [catalogue.components[name] for name in model.components]
+    chosen = store.record.models.get(model.name, {}).get("extras", [])
+    unfinished = (store.record.adding or {}).get("name") == model.name
+    state = "unfinished" if unfinished else "absent"
+    if model.name in store.record.models and not unfinished:
+        sound = store.entry(model.name).exists() and store.complete(catalogue.chosen(model, tuple(chosen)))
+        state = "installed" if sound else "damaged"
+    return {
+        "name": model.name,
+        "title": model.title,
+        "about": model.about,
+        "state": state,
+        "bytes": sum(component.size for component in components),
+        "download_bytes": sum(_missing_bytes(store, component) for component in components),
+        "components": [_part(store, component) for component in components],
+        "extras": [
+            _part(store, catalogue.components[name]) | {"chosen": name in chosen, "name": name} for name in model.extras
+        ],
+    }
+
+
+def _part(store: Store, component: Component) -> dict[str, Any]:
+    return {
+        "name": component.name,
+        "title": component.title,
+        "source": f"https://huggingface.co/{component.repo}",
+        "licence": component.licence,
+        "licence_url": component.licence_url,
+        "bytes": component.size,
+        "download_bytes": _missing_bytes(store, component),
+    }
+
+
+def _missing_bytes(store: Store, component: Component) -> int:
+    return sum(file.size for file in component.files if store.state(file) != "present")
+
+
+def faults(catalogue: Catalogue, store: Store, deep: bool, report: Report, only: str | None = None) -> Iterator[Fault]:
+    """Files of installed models that are missing or not as they were. deep: reads every byte."""
+    checked: set[str] = set()
+    for name, known in store.record.models.items():
+        if only not in (None, name) or name not in catalogue.models:
+            continue
+        model = catalogue.models[name]
+        extras = tuple(extra for extra in known["extras"] if extra in model.extras)
+        for component in catalogue.chosen(model, extras):
+            for file in component.files:
+                if file.place not in checked:
+                    checked.add(file.place)
+                    text = _fault(store, file, deep, report)
+                    if text:
+                        yield Fault(name, file, text)
+
+
+def _fault(store: Store, file: HubFile, deep: bool, report: Report) -> str:
+    path, state = store.path(file), store.state(file)
+    if state == "absent":
+        return f"{path} is missing."
+    if state == "changed":
+        return f"{path} is not as it was when it was verified."
+    if deep:
+        kept = store.record.files[file.place]
+        report.stage("verify", f"Reading {file.name}")
+        if not matches(path, Content(kept.size, sha256=kept.sha256)):
+            return f"{path} is damaged: its content is not what it should be."
+    return ""
+
+
+def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None) -> None:
+    """InstallError names what is wrong. Damaged files are forgotten, so that adding the model again gets them anew."""
+    if only is not None and only not in store.record.models:
+        raise InstallError(f"The model {only} is not installed.", f"Get it with: python3 -m install models add {only}")
+    with held(store.folder):
+        found = list(faults(catalogue, store, True, report, only))
+        for fault in found:
+            report.note(fault.text)
+            store.record.files.pop(fault.file.place, None)
+        if found:
+            store.write()
+            models = sorted({fault.model for fault in found})
+            raise InstallError(
+                f"{len(found)} files of {', '.join(models)} are missing or damaged.",
+                f"Mend it with: python3 -m install models add {models[0]}",
+            )
+    report.done("All files of models are whole.", "")
+
+
+def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> None:
+    """Takes away a model's entry and those of its files that no other model needs, and unfinished downloads. An entry
+    that the user has changed stays."""
+    model = catalogue.model(name)
+    unfinished = (store.record.adding or {}).get("name") == name
+    files = [file for part in catalogue.chosen(model, model.extras) for file in part.files]
+    if not (unfinished or name in store.record.models or any(file.place in store.record.files for file in files)):
+        raise InstallError(f"The model {name} is not installed.", "See `python3 -m install models list`.")
+    with held(store.folder):
+        if is_changed(store, name) and name in store.record.models:
+            report.note(f"{store.entry(name)} was changed by you and stays.")
+        else:
+            store.entry(name).unlink(missing_ok=True)
+        store.record.models.pop(name, None)
+        if unfinished:
+            store.record.adding = None
+        needed = set(_needed(catalogue, store))
+        for component in catalogue.components.values():
+            for file in component.files:
+                if file.place not in needed:
+                    store.forget(file)
+        clear(store.folder / PARTS)
+        store.write()
+        store.tidy()
+    if not store.record.files and not store.record.models:
+        clear(store.folder)
+        with suppress(OSError):  # the user's own entries are in it
+            store.models.rmdir()
+    report.done(f"Removed {name}.", "")
+
+
+def _needed(catalogue: Catalogue, store: Store) -> Iterator[str]:
+    for name, known in store.record.models.items():
+        if name in catalogue.models:
+            model = catalogue.models[name]
+            extras = tuple(extra for extra in known["extras"] if extra in model.extras)
+            for component in catalogue.chosen(model, extras):
+                yield from (file.place for file in component.files)
