@@ -65,20 +65,22 @@ def check_ours(environment: Path) -> None:
 
 
 @contextmanager
-def held(work: Path) -> Iterator[None]:
-    """One process at a time works beside this folder; the system's lock ends with its process, however it ends."""
+def held(work: Path, elsewhere: str = "name another one with --where") -> Iterator[None]:
+    """One process at a time works beside this folder; the system's lock ends with its process, however it ends.
+    elsewhere: what to do when nothing can be written there, as the end of a sentence."""
     try:
         work.mkdir(parents=True, exist_ok=True)
         file = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InstallError(
             f"{work.parent} cannot be written to ({error.strerror}).",
-            "Make the folder writable, or name another one with --where.",
+            f"Make the folder writable, or {elsewhere}.",
         ) from None
     try:
         if not _locked(file):
             raise InstallError(
-                f"Another installation is at work in {work.parent}.", "Wait until it has ended, or stop it there."
+                f"Another installation or download is at work in {work.parent}.",
+                "Wait until it has ended, or stop it there.",
             )
         yield
     finally:

@@ -19,7 +19,7 @@ from .catalogue import Catalogue, CatalogueModel, Component, HubFile
 from .content import Content, matches, sha256_of
 from .entry import check_entry, write_entry
 from .found import SMALLEST, find, link, model_folders
-from .store import PARTS, Store
+from .store import ELSEWHERE, PARTS, Store
 
 SPARE_MB = 20  # of disk space, for what else is written meanwhile
 
@@ -47,7 +47,7 @@ class Adding:
         for folder in self.look:
             if not folder.is_dir():
                 raise InstallError(f"There is no folder {folder}.", "Name with --look a folder that holds models.")
-        with held(self.store.folder):
+        with held(self.store.folder, ELSEWHERE):
             self.store = Store(self.store.models)  # as it is now that nobody else works on it
             check_entry(self.store, model)
             before = self.store.record.models.get(name, {}).get("extras", [])
@@ -134,7 +134,7 @@ class Adding:
         if free < needed:
             raise InstallError(
                 f"{self.store.folder} has {free:,.0f} MB free; {needed:,.0f} MB are needed.",
-                "Free some space, or let MOTIONCLONE_DATA name a folder on another disk.",
+                f"Free some space, or {ELSEWHERE}, on another disk.",
             )
 
     def _download(self, python: Path, wanted: Sequence[hub.Offer]) -> None:

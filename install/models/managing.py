@@ -14,7 +14,7 @@ from ..state import held
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
 from .content import Content, matches
 from .entry import is_changed
-from .store import PARTS, Store
+from .store import ELSEWHERE, PARTS, Store
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
     """InstallError names what is wrong. Damaged files are forgotten, so that adding the model again gets them anew."""
     if only is not None and only not in store.record.models:
         raise InstallError(f"The model {only} is not installed.", f"Get it with: python3 -m install models add {only}")
-    with held(store.folder):
+    with held(store.folder, ELSEWHERE):
         found = list(faults(catalogue, store, True, report, only))
         for fault in found:
             report.note(fault.text)
@@ -128,7 +128,7 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
     files = [file for part in catalogue.chosen(model, model.extras) for file in part.files]
     if not (unfinished or name in store.record.models or any(file.place in store.record.files for file in files)):
         raise InstallError(f"The model {name} is not installed.", "See `python3 -m install models list`.")
-    with held(store.folder):
+    with held(store.folder, ELSEWHERE):
         if is_changed(store, name) and name in store.record.models:
             report.note(f"{store.entry(name)} was changed by you and stays.")
         else:

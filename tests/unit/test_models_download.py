@@ -348,7 +348,7 @@ def test_one_download_at_a_time(hub, data, catalogue, endpoint):
     try:
         while "download" not in process.stdout.readline():
             pass
-        assert "Another installation is at work" in refused(catalogue)
+        assert "Another installation or download is at work" in refused(catalogue)
     finally:
         process.kill()
         process.communicate()

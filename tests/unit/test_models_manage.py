@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from install.models.content import named_by
 from install.models.managing import listing, remove, verify
 from install.models.store import Store
 from install.reports import Report
+from tests.download_kills import adding, start
 from tests.other_programs import no_download, put, theirs
 
 
@@ -157,3 +160,16 @@ def test_uninstalling_with_models_leaves_nothing_but_the_jobs(store, tmp_path, c
     assert store.entry("one").exists() and "models" in capsys.readouterr().out
     Backend(where).remove(models=True)
     assert [path.name for path in store.models.parent.iterdir()] == ["jobs"]
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0,
+    reason="needs a mount namespace of its own",
+)
+def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(home, hub, catalogue, data_folder, tmp_path):
+    run = " ".join(f"'{part}'" for part in adding(tmp_path / "catalogue.toml"))
+    script = f"mount --bind '{data_folder}' '{data_folder}' && mount -o remount,bind,ro '{data_folder}' && exec {run}"
+    said, _ = start(["unshare", "-rm", "sh", "-c", script], data_folder, "http://127.0.0.1:9").communicate(timeout=60)
+    failed = json.loads(said.splitlines()[-1])
+    assert "cannot be written to (Read-only file system)" in failed["message"]
+    assert "MOTIONCLONE_DATA" in failed["hint"]
