@@ -106,17 +106,11 @@ def start_to_hello() -> Row:
 
 def cancel(name: str, command: Sequence[str], folder: Path) -> Row:
     """Held against the longest step that was seen, as the worker tells of it."""
-    chance, answers, ends, steps = random.Random(0), [], [], [0.0]
+    chance, answers, ends, steps = random.Random(0), [], [], []
     with Talk(command) as talk:
         for _ in range(CANCELS):
             talk.client.submit("a", folder)
-            talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 2, patience=SLOW)
-            began, before = time.monotonic(), None
-            while time.monotonic() - began < chance.uniform(0.5, 2) or before is None:
-                message = talk.until(say.Progress, lambda m: m.stage == "sampling", patience=SLOW)
-                if before:
-                    steps.append((time.monotonic() - before[0]) / max(1, message.step - before[1]))
-                before = time.monotonic(), message.step
+            steps += _steps_seen(talk, chance.uniform(0.5, 2))
             began = time.monotonic()
             talk.client.cancel("a")
             talk.until(say.Progress, lambda m: m.stage == "cancelling")
@@ -126,6 +120,19 @@ def cancel(name: str, command: Sequence[str], folder: Path) -> Row:
     limit = max(steps) + 0.5
     figure = f"answered after {spread(answers)}; ended after {spread(ends)}"
     return f"cancel, {name}", figure, f"a step ({max(steps):.2f} s) + 0.5 s", max(ends) < limit
+
+
+def _steps_seen(talk: Talk, seconds: float) -> list[float]:
+    """What the running job's steps take, watched for so long and for three steps at least."""
+    took: list[float] = []
+    first = talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 2, patience=SLOW)
+    began = before = time.monotonic()
+    while time.monotonic() - began < seconds or len(took) < 3:
+        message = talk.until(say.Progress, lambda m: m.stage == "sampling", patience=SLOW)
+        now = time.monotonic()
+        took.append((now - before) / max(1, message.step - first.step))
+        first, before = message, now
+    return took
 
 
 def soak(root: Path, jobs: int, settings: dict[str, str]) -> Iterator[Row]:

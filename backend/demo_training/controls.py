@@ -70,9 +70,7 @@ class Controlled(nn.Module):
         return self.unet(noisy, t, text, return_dict=return_dict, **added)
 
 
-def drawn_batches(
-    rng: np.random.Generator, n: int, frames: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+def drawn_batches(rng: np.random.Generator, n: int, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
     """Endless batches of clips and their depth, both uint8 [n, frames, H, W, 3], with captions."""
     while True:
         size = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
