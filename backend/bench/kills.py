@@ -20,7 +20,7 @@ from .talk import DUMMY, ROOT, Talk, make_job
 
 JobMaker = Callable[[Path, int], Path]
 SLOW = 900.0  # seconds for a demo job on a busy machine
-PICTURES = "result/*.png"
+PICTURES, CHECKPOINT, UNDISTURBED = "result/*.png", "checkpoint.safetensors", "undisturbed"
 DUMMY_FORM = {"steps": 12, "seconds": 0.005}
 HOST_FORM = {"steps": 20, "seconds": 0.02}
 HOST_JOBS = 3
@@ -29,7 +29,8 @@ HOST_JOBS = 3
 @dataclass(frozen=True)
 class Kills:
     """jobs; kills; done: jobs that ended done after all; same: with an undisturbed run's result; half: results that
-    were seen after a kill and were not whole; seconds_left: the longest that a worker lived on after its job."""
+    were seen after a kill and were not whole; seconds_left: the longest that a worker lived on after its job; begun:
+    jobs that had a checkpoint when they were killed."""
 
     jobs: int
     kills: int
@@ -37,6 +38,7 @@ class Kills:
     same: int
     half: int
     seconds_left: float = 0.0
+    begun: int = 0
 
     @property
     def passed(self) -> bool:
@@ -49,9 +51,9 @@ def dummy_job(folder: Path, number: int) -> Path:
 
 def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] = DUMMY, seed: int = 0) -> Kills:
     """The worker is killed once in every job, at a moment that chance chooses, and started again."""
-    expected, seconds = undisturbed(root / "undisturbed", make, jobs, command)
+    expected, seconds = undisturbed(root / UNDISTURBED, make, jobs, command)
     folders = {f"job-{i:02}": make(root / "jobs" / f"job-{i:02}", i) for i in range(jobs)}
-    chance, killed, half = random.Random(seed), set[str](), 0
+    chance, killed, half, begun = random.Random(seed), set[str](), 0, set[str]()
     offered = list(folders.values())
     while offered:
         with Talk(command) as talk:
@@ -59,10 +61,11 @@ def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] =
                 talk.client.submit(folder.name, folder)
             _kill_in_next(talk, killed, chance, seconds)
         half += sum(not _whole(folder, expected[name]) for name, folder in folders.items())
+        begun |= {name for name, folder in folders.items() if (folder / CHECKPOINT).exists()}
         offered = unfinished(root / "jobs")
     done = sum(read_state(folder).state == DONE for folder in folders.values())
     same = sum(result_of(folder) == expected[name] for name, folder in folders.items())
-    return Kills(jobs, len(killed), done, same, half)
+    return Kills(jobs, len(killed), done, same, half, begun=len(begun))
 
 
 def undisturbed(root: Path, make: JobMaker, jobs: int, command: Sequence[str]) -> tuple[dict[str, bytes], float]:
@@ -127,7 +130,7 @@ def kill_hosts(root: Path, hosts: int, seed: int = 0) -> Kills:
     """Each host has given its worker three jobs when it is killed. The worker finishes the one that runs and leaves;
     what it left is run by another."""
     chance, totals, seconds_left = random.Random(seed), [0, 0, 0], 0.0
-    expected = result_of_host_job(root / "undisturbed")
+    expected = result_of_host_job(root / UNDISTURBED)
     for i in range(hosts):
         folders = [make_job(root / f"{i:02}" / name, **HOST_FORM) for name in "abc"]
         seconds_left = max(seconds_left, _kill_host(folders, chance))

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import JobError
 from ..wire import messages as say
 from ..wire.settings import SettingError, parse_assignment
-from .kills import SLOW, Kills, dummy_job, kill_hosts, kill_workers
+from .kills import SLOW, UNDISTURBED, Kills, dummy_job, kill_hosts, kill_workers
 from .talk import DUMMY, SERVE, Talk, make_demo_job, make_job
 
 STARTS, CANCELS, SETTLED = 10, 5, 10
@@ -79,7 +79,10 @@ def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) 
         ("demo", demo_job, options.demo_kills, SERVE),
     ):
         if jobs:
-            yield told(f"worker killed, {name} jobs", kill_workers(root / f"kills {name}", make, jobs, command))
+            kills = kill_workers(root / f"kills {name}", make, jobs, command)
+            yield told(f"worker killed, {name} jobs", kills)
+            if name == "demo":
+                yield previews(root / f"kills {name}" / UNDISTURBED)
     if options.hosts:
         kills = kill_hosts(root / "hosts", options.hosts)
         yield told("host killed, dummy jobs", kills)
@@ -91,7 +94,20 @@ def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) 
 
 def told(what: str, kills: Kills) -> Row:
     figure = f"{kills.kills} kills: {kills.done} of {kills.jobs} done, {kills.same} as undisturbed, {kills.half} half"
+    if kills.begun:
+        figure += f"; {kills.begun} had a checkpoint to go on from"
     return what, figure, "all done, all as undisturbed, none half", kills.passed
+
+
+def previews(jobs: Path) -> Row:
+    """What they cost of the whole jobs in this folder."""
+    shares = []
+    for path in jobs.glob("*/result.json"):
+        seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+        whole = sum(seconds.values()) - seconds["previews"]  # they are a part of sampling
+        shares.append(100 * seconds["previews"] / whole)
+    figure = f"{statistics.median(shares):.1f} % of the job (at most {max(shares):.1f})"
+    return "previews, demo jobs", figure, "3 %", max(shares) < 3
 
 
 def start_to_hello() -> Row:

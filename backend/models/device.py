@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import JobError
+from .main_memory import main_memory
 
 PROCESS = Path("/proc/self")
 
@@ -33,7 +34,7 @@ def described() -> tuple[str, int | None]:
     device, _ = _fastest()
     if device.type == "cuda":
         return torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
-    return device.type, torch.mps.recommended_max_memory() if device.type == "mps" else None
+    return device.type, torch.mps.recommended_max_memory() if device.type == "mps" else main_memory()[0]
 
 
 def begin_counting() -> None:

@@ -5,12 +5,9 @@ Pictures always pass the VAE one by one, which costs nothing; the rest trades ti
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +18,7 @@ from ..errors import OutOfMemory
 from ..wire.settings import Settings
 from .components import Components
 from .device import ran_out, working_on
+from .main_memory import main_memory
 from .sparing import KINDS, sparing
 
 MEGABYTE = 2**20
@@ -167,26 +165,7 @@ def free_bytes(device: torch.device) -> int | None:
         return torch.cuda.mem_get_info(device)[0] + kept
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
-    return _free_main_memory()
-
-
-def _free_main_memory() -> int | None:
-    if sys.platform == "win32":
-        return _free_on_windows()
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):  # macOS tells the whole only; half of it is commonly free
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-
-
-def _free_on_windows() -> int | None:
-    import ctypes
-
-    status = (ctypes.c_uint64 * 8)()  # MEMORYSTATUSEX: its length and load, then bytes; the third counts what is free
-    ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
-    told = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
-    return status[2] if told else None
+    return main_memory()[1]
 
 
 def _up_block(name: str) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import weakref
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backend import job
 from backend.clips import read_clip
 from backend.engine import Engine
-from backend.errors import Cancelled, JobError, OutOfMemory
+from backend.errors import Cancelled, Interrupted, JobError, OutOfMemory
 from backend.models import kept
 from backend.new_job import make_job
+from backend.one_job import run_to_end
 from backend.progress import Progress
 
 
@@ -83,6 +87,44 @@ def test_the_model_is_read_again_after_unloading_and_when_its_files_change(jobs,
     os.utime(weights, ns=(1, 1))
     run(engine, folder)
     assert loads == ["tiny"] * 3
+
+
+def test_another_model_takes_the_place_of_the_one_that_is_loaded(jobs, loads):
+    engine, folder, other = Engine(), jobs("a"), jobs("b", "--model", "tiny-controls")
+    run(engine, folder)
+    first = weakref.ref(engine._kept._model.unet)
+    run(engine, other)
+    assert first() is None and engine.loaded == "tiny-controls" and loads == ["tiny", "tiny-controls"]
+
+
+def test_the_device_and_its_memory_are_told_once_a_job_needed_them(jobs):
+    engine, folder = Engine(), jobs("a")
+    result = engine.run(folder, quiet(folder))
+    assert engine.device and engine.memory_bytes > result["memory_bytes"] > 2**20
+
+
+@pytest.mark.parametrize("how", [Cancelled, Interrupted])
+def test_what_a_stopped_job_held_is_free_when_the_worker_has_told(jobs, monkeypatch, how):
+    """As the worker runs it: nothing of the take outlives `run_to_end` and `tidy`, and the model stays."""
+    engine, folder, held = Engine(), jobs("a"), []
+    run(engine, folder)
+    true = job.generate
+
+    def generate(model, take, motion, after_step, memory):
+        def step():
+            held[:] = [weakref.ref(tensor) for tensor in (memory["latents"], memory["clean"], take.positive)]
+            progress.cancel(how)
+            after_step()
+
+        return true(model, take, motion, step, memory)
+
+    monkeypatch.setattr(job, "generate", generate)
+    progress = quiet(folder)
+    with suppress(how):
+        run_to_end(folder, progress, engine.run)
+    monkeypatch.undo()
+    engine.tidy()
+    assert len(held) == 3 and not [ref for ref in held if ref() is not None] and engine.loaded == "tiny"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from backend.__main__ import main
 from backend.clips import read_clip
 from backend.errors import JobError, OutOfMemory
-from backend.models import memory
+from backend.models import main_memory, memory
 from backend.models.components import load_components
 from backend.models.device import working_on
 from backend.models.entry import find_entry
@@ -78,6 +78,14 @@ def test_auto_saves_when_the_computer_has_little_left(model, take, monkeypatch):
 def test_what_is_free_is_told_in_bytes():
     free = free_bytes(torch.device("cpu"))
     assert free is None or 2**20 < free < 2**50
+
+
+def test_a_system_that_tells_the_whole_memory_only_is_taken_to_have_half_of_it_free(monkeypatch, tmp_path):
+    whole, free = main_memory.main_memory()
+    assert whole and free and 2**28 < free <= whole < 2**50
+    monkeypatch.setattr(main_memory, "MEMINFO", tmp_path / "nowhere")
+    told, half = main_memory.main_memory()
+    assert told == pytest.approx(whole, rel=0.05) and half == told // 2
 
 
 def test_switches_are_taken_back_also_after_an_error(model):

@@ -37,6 +37,14 @@ def test_the_bench_sees_half_a_result(tmp_path):
     assert not kills.Kills(jobs=2, kills=2, done=2, same=1, half=0).passed
 
 
+def test_the_bench_weighs_previews_against_the_whole_job(tmp_path):
+    for name, share in (("a", 0.1), ("b", 0.4)):
+        (tmp_path / name).mkdir()
+        seconds = {"loading": 4.0, "sampling": 6.0, "previews": share}
+        (tmp_path / name / "result.json").write_text(json.dumps({"seconds": seconds}))
+    assert worker.previews(tmp_path) == ("previews, demo jobs", "2.5 % of the job (at most 4.0)", "3 %", False)
+
+
 def test_the_bench_says_what_holds_and_what_does_not(monkeypatch, capsys):
     rows = [("start", "0.1 s", "1 s", True), ("memory", "+3 %", "2 %", False)]
     monkeypatch.setattr(worker, "measured", lambda *_: iter(rows))
