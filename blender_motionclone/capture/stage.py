@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
+from ..results.plane_collection import leave_planes_out
 
 NAME = "MotionClone capture"
 LONGEST_PATH = 1000  # bytes: Blender cuts file paths off soon after
@@ -70,6 +71,7 @@ def staged(scene: bpy.types.Scene, view_layer: str, animated: bool = False) -> I
         for layer in list(stage.scene.view_layers):
             if layer.name != view_layer:
                 stage.scene.view_layers.remove(layer)
+        leave_planes_out(stage.view_layer)
         stage.scene.timeline_markers.clear()  # they would switch cameras while frames pass
         if not animated:
             stage.scene.animation_data_clear()

@@ -10,6 +10,7 @@ from .finished_job import FinishedJob
 from .marks import give_name, has_given_name, job_shown, mark, same_take, shows_shot
 from .movie_image import follow_shot, movie_image
 from .placement import Placement, Wish
+from .plane_collection import plane_collection
 from .shot_camera import shot_camera
 from .texture import add_image_node, image_nodes
 
@@ -70,7 +71,7 @@ def _new_plane(
         setattr(plane, name, False)
     _show_during_shot(plane, scene, job)
     give_name(plane, job.name)
-    scene.collection.objects.link(plane)
+    plane_collection(scene).objects.link(plane)
     return plane
 
 

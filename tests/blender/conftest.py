@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shlex
 import shutil
@@ -19,6 +20,10 @@ PACKAGE = "bl_ext.user_default.motionclone"
 os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="motionclone-blender-"))
 
 import bpy  # noqa: E402  (reads the variable when imported)
+
+from tests.blender.movies import write_movie  # noqa: E402
+
+MOVIE_FRAMES = 48
 
 
 def extension_tool() -> Path:
@@ -104,6 +109,51 @@ def worker(installed, part):
     preferences.worker_command, preferences.worker_is_remote = "", True
     runner.unregister()  # ends the worker; what its jobs are about is gone with the test
     runner.register()
+
+
+@pytest.fixture(scope="session")
+def movie(tmp_path_factory, installed) -> Path:
+    """result.mp4 of 48 charts, as Blender writes it; made once."""
+    folder = tmp_path_factory.mktemp("movie")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    write_movie(folder, {"frames": MOVIE_FRAMES, "fps": 24.0})
+    return folder / "result.mp4"
+
+
+@pytest.fixture
+def make_job(scene, tmp_path, movie, part):
+    """make_job(id, seed): a finished job of the scene's shot, in a folder with a space and letters beyond ASCII."""
+
+    def make(id: str, seed: int, prompt: str = scene.motionclone.prompt, start: int = 11) -> Path:
+        folder = tmp_path / "Aufträge 猫 jobs" / id
+        folder.mkdir(parents=True)
+        (folder / "result.mp4").write_bytes(movie.read_bytes())
+        request = {"prompt": prompt, "seed": seed, "shot": {"frames": MOVIE_FRAMES, "fps": 24.0}}
+        (folder / "job.json").write_text(json.dumps(request), encoding="utf-8")
+        part("capture.job_folder").write_place(folder, scene.name, start, "Camera")
+        scene.motionclone.last_job = str(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def job(make_job) -> Path:
+    return make_job("20261123-120000-abc123", 3)
+
+
+@pytest.fixture
+def small(scene):
+    """The scene renders small pictures of exactly its settings."""
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 96, 32, 100
+    scene.render.dither_intensity = 0
+    if hasattr(scene.render, "compositor_device"):
+        scene.render.compositor_device = "CPU"
+    image = scene.render.image_settings
+    if hasattr(image, "media_type"):
+        image.media_type = "IMAGE"
+    image.file_format = "PNG"
+    return scene
 
 
 def pytest_unconfigure(config):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.blender.numbered import ROOT
 from tests.blender.pictures import read_png, write_png
-from tests.blender.test_frame_truth import frames, show_the_clip_only  # noqa: F401
+from tests.blender.test_frame_truth import show_the_clip_only
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("MOTIONCLONE_BACKEND_PYTHON"),
@@ -62,11 +62,11 @@ def clips(tmp_path_factory, installed) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def canvas(frames):  # noqa: F811
+def canvas(small):
     """A scene that renders the clip pixel by pixel."""
-    frames.render.resolution_x, frames.render.resolution_y = WIDTH, HEIGHT
-    frames.render.image_settings.color_mode = "RGB"
-    return frames
+    small.render.resolution_x, small.render.resolution_y = WIDTH, HEIGHT
+    small.render.image_settings.color_mode = "RGB"
+    return small
 
 
 def shown(scene, frame: int, folder: Path) -> np.ndarray:

@@ -37,20 +37,6 @@ def jobs_of_lengths(tmp_path_factory, installed) -> dict[tuple[int, float, int],
     return jobs
 
 
-@pytest.fixture
-def frames(scene):
-    """The scene renders small pictures of exactly its settings."""
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 96, 32, 100
-    scene.render.dither_intensity = 0
-    if hasattr(scene.render, "compositor_device"):
-        scene.render.compositor_device = "CPU"
-    image = scene.render.image_settings
-    if hasattr(image, "media_type"):
-        image.media_type = "IMAGE"
-    image.file_format = "PNG"
-    return scene
-
-
 def set_rate(scene, fps: float) -> None:
     scene.render.fps, scene.render.fps_base = RATES[fps]
 
@@ -79,79 +65,79 @@ def expected(length: int, count: int) -> list[int]:
 
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize("length", STARTS)
-def test_frame_f_of_the_strip_shows_what_scene_frame_f_showed(frames, jobs_of_lengths, tmp_path, length, fps):
+def test_frame_f_of_the_strip_shows_what_scene_frame_f_showed(small, jobs_of_lengths, tmp_path, length, fps):
     """With as many model frames as the shot has, so that every frame has a number of its own."""
-    set_rate(frames, fps)
+    set_rate(small, fps)
     start = STARTS[length]
     bpy.ops.motionclone.take_place(job=str(jobs_of_lengths[length, fps, length]), how="STRIP")
-    frames.render.engine = "BLENDER_WORKBENCH"
-    assert numbers_of(frames, tmp_path, start, start + length - 1) == list(range(length))
+    small.render.engine = "BLENDER_WORKBENCH"
+    assert numbers_of(small, tmp_path, start, start + length - 1) == list(range(length))
 
 
 @pytest.mark.parametrize("length", [24, 48, 100])
-def test_a_model_s_few_frames_lie_where_they_were_taken(frames, jobs_of_lengths, tmp_path, length):
-    set_rate(frames, 25.0)
+def test_a_model_s_few_frames_lie_where_they_were_taken(small, jobs_of_lengths, tmp_path, length):
+    set_rate(small, 25.0)
     start, job = STARTS[length], jobs_of_lengths[length, 25.0, MODEL_FRAMES]
     bpy.ops.motionclone.take_place(job=str(job), how="STRIP")
-    shown = numbers_of(frames, tmp_path, start, start + length - 1)
+    shown = numbers_of(small, tmp_path, start, start + length - 1)
     assert shown == expected(length, MODEL_FRAMES)
     assert shown[0] == 0 and shown[-1] == length - 1
     assert max(abs(number - f) for f, number in enumerate(shown)) <= (length - 1) / (MODEL_FRAMES - 1) / 2 + 0.5
 
 
 @pytest.mark.parametrize("made, scene_s", [(24.0, 60.0), (60.0, 24.0), (23.976, 25.0), (30.0, 23.976)])
-def test_a_clip_of_another_rate_is_neither_longer_nor_shorter(frames, jobs_of_lengths, tmp_path, made, scene_s):
+def test_a_clip_of_another_rate_is_neither_longer_nor_shorter(small, jobs_of_lengths, tmp_path, made, scene_s):
     """The user changed the scene's rate after the capture, or after placing."""
-    set_rate(frames, scene_s)
+    set_rate(small, scene_s)
     bpy.ops.motionclone.take_place(job=str(jobs_of_lengths[24, made, 24]), how="STRIP")
-    assert numbers_of(frames, tmp_path, 101, 124) == list(range(24))
-    set_rate(frames, made)
-    assert [number_at(frames, f, tmp_path / "again.png") for f in (101, 113, 124)] == [0, 12, 23]
+    assert numbers_of(small, tmp_path, 101, 124) == list(range(24))
+    set_rate(small, made)
+    assert [number_at(small, f, tmp_path / "again.png") for f in (101, 113, 124)] == [0, 12, 23]
 
 
 PLACES = [(16, 24.0), (48, 23.976), (100, 60.0)]
 
 
 @pytest.mark.parametrize("length, fps", PLACES)
-def test_a_texture_s_frames(frames, jobs_of_lengths, tmp_path, length, fps):
+def test_a_texture_s_frames(small, jobs_of_lengths, tmp_path, length, fps):
     """On a square that fills an orthographic camera's frame, in flat Workbench shading."""
-    set_rate(frames, fps)
-    square_before_the_camera(frames)
+    set_rate(small, fps)
+    square_before_the_camera(small)
     bpy.ops.motionclone.take_place(job=str(jobs_of_lengths[length, fps, length]), how="TEXTURE")
-    frames.render.engine, shading = "BLENDER_WORKBENCH", frames.display.shading
+    small.render.engine, shading = "BLENDER_WORKBENCH", small.display.shading
     shading.light, shading.color_type = "FLAT", "TEXTURE"
-    check_some_frames(frames, tmp_path, length)
+    check_some_frames(small, tmp_path, length)
 
 
 @pytest.mark.parametrize("length, fps", PLACES)
-def test_a_plane_s_frames(frames, jobs_of_lengths, tmp_path, length, fps):
-    set_rate(frames, fps)
-    for thing in [thing for thing in frames.objects if thing.type == "MESH"]:
+def test_a_plane_s_frames(small, jobs_of_lengths, tmp_path, length, fps):
+    set_rate(small, fps)
+    for thing in [thing for thing in small.objects if thing.type == "MESH"]:
         bpy.data.objects.remove(thing)
     bpy.ops.motionclone.take_place(job=str(jobs_of_lengths[length, fps, length]), how="PLANE")
-    frames.render.engine = "CYCLES"
-    frames.cycles.samples, frames.cycles.use_denoising = 4, False
-    check_some_frames(frames, tmp_path, length)
+    small.render.engine = "CYCLES"
+    small.cycles.samples, small.cycles.use_denoising = 4, False
+    check_some_frames(small, tmp_path, length)
 
 
 @pytest.mark.parametrize("length, fps", PLACES)
-def test_the_compositor_s_frames(frames, jobs_of_lengths, tmp_path, length, fps):
-    set_rate(frames, fps)
+def test_the_compositor_s_frames(small, jobs_of_lengths, tmp_path, length, fps):
+    set_rate(small, fps)
     bpy.ops.motionclone.take_place(job=str(jobs_of_lengths[length, fps, length]), how="COMPOSITOR")
-    show_the_clip_only(frames)
-    frames.render.engine = "BLENDER_WORKBENCH"
-    check_some_frames(frames, tmp_path, length)
+    show_the_clip_only(small)
+    small.render.engine = "BLENDER_WORKBENCH"
+    check_some_frames(small, tmp_path, length)
 
 
 @pytest.mark.parametrize("length, fps", PLACES)
-def test_a_background_s_frames(frames, jobs_of_lengths, length, fps):
+def test_a_background_s_frames(small, jobs_of_lengths, length, fps):
     """Backgrounds are never rendered; the number of the movie's frame is known all the same, counted from 1."""
-    set_rate(frames, fps)
+    set_rate(small, fps)
     bpy.ops.motionclone.take_place(job=str(jobs_of_lengths[length, fps, length]), how="BACKGROUND")
-    user, start = frames.camera.data.background_images[0].image_user, STARTS[length]
+    user, start = small.camera.data.background_images[0].image_user, STARTS[length]
     shown = []
     for frame in (start, start + 1, start + length // 2, start + length - 1, start + length + 20):
-        frames.frame_set(frame)
+        small.frame_set(frame)
         shown.append(user.frame_current)
     assert shown == [1, 2, length // 2 + 1, length, length]
 

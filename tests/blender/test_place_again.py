@@ -9,7 +9,7 @@ import bpy
 import pytest
 
 from tests.blender.test_job import error_of
-from tests.blender.test_place_strip import job, make_job, movie, strips_of  # noqa: F401
+from tests.blender.test_place_strip import strips_of
 
 PLACE = ("channel", "frame_start", "frame_final_start", "frame_final_end", "blend_alpha", "mute")
 
@@ -26,7 +26,7 @@ def list_take(scene, folder):
     return take
 
 
-def test_a_later_take_of_the_shot_takes_the_strip_and_leaves_what_the_user_did_to_it(scene, job, make_job):  # noqa: F811
+def test_a_later_take_of_the_shot_takes_the_strip_and_leaves_what_the_user_did_to_it(scene, job, make_job):
     place(job)
     (strip,) = strips_of(scene)
     strip.frame_start, strip.channel, strip.blend_alpha = 40, 5, 0.5
@@ -45,19 +45,19 @@ def test_a_later_take_of_the_shot_takes_the_strip_and_leaves_what_the_user_did_t
     assert strip.blend_alpha == 0.5, "its animation was lost with its name"
 
 
-def test_takes_of_other_shots_get_strips_of_their_own(scene, job, make_job):  # noqa: F811
+def test_takes_of_other_shots_get_strips_of_their_own(scene, job, make_job):
     place(job)
     place(make_job("later", 4, start=100))
     assert sorted(strip.frame_final_start for strip in strips_of(scene)) == [11, 100]
 
 
-def test_the_user_s_own_name_stays(scene, job, make_job):  # noqa: F811
+def test_the_user_s_own_name_stays(scene, job, make_job):
     place(job)
     strips_of(scene)[0].name = "Hero shot"
     assert place(make_job("other", 4)) == "Hero shot"
 
 
-def test_a_strip_that_was_cut_shows_the_new_take_in_all_its_parts(scene, job, make_job):  # noqa: F811
+def test_a_strip_that_was_cut_shows_the_new_take_in_all_its_parts(scene, job, make_job):
     place(job)
     (left,) = strips_of(scene)
     right = left.split(30, "SOFT")
@@ -69,7 +69,7 @@ def test_a_strip_that_was_cut_shows_the_new_take_in_all_its_parts(scene, job, ma
     assert {Path(s.filepath).parent for s in both} == {other}
 
 
-def test_the_topmost_take_is_the_one_that_is_replaced(scene, job, make_job):  # noqa: F811
+def test_the_topmost_take_is_the_one_that_is_replaced(scene, job, make_job):
     place(job)
     place(make_job("second", 4), replace=False)
     place(make_job("third", 5))
@@ -77,7 +77,7 @@ def test_the_topmost_take_is_the_one_that_is_replaced(scene, job, make_job):  # 
     assert by_channel == {1: job.name, 2: "third"}
 
 
-def test_a_strip_inside_a_meta_strip_is_found(scene, job, make_job):  # noqa: F811
+def test_a_strip_inside_a_meta_strip_is_found(scene, job, make_job):
     place(job)
     editor = scene.sequence_editor
     meta = (editor.strips if hasattr(editor, "strips") else editor.sequences).new_meta("Meta", 1, 1)
@@ -88,7 +88,7 @@ def test_a_strip_inside_a_meta_strip_is_found(scene, job, make_job):  # noqa: F8
     ]
 
 
-def test_a_strip_that_was_deleted_meanwhile_is_made_anew(scene, job, make_job):  # noqa: F811
+def test_a_strip_that_was_deleted_meanwhile_is_made_anew(scene, job, make_job):
     place(job)
     editor = scene.sequence_editor
     (editor.strips if hasattr(editor, "strips") else editor.sequences).remove(strips_of(scene)[0])
@@ -97,7 +97,7 @@ def test_a_strip_that_was_deleted_meanwhile_is_made_anew(scene, job, make_job): 
     assert (strip.channel, strip.frame_final_start) == (1, 11)
 
 
-def test_the_list_knows_which_take_is_where(scene, job, make_job):  # noqa: F811
+def test_the_list_knows_which_take_is_where(scene, job, make_job):
     first, second = list_take(scene, job), list_take(scene, make_job("other", 4))
     place(job)
     first, second = scene.motionclone.takes
@@ -108,7 +108,7 @@ def test_the_list_knows_which_take_is_where(scene, job, make_job):  # noqa: F811
     assert (first.place, first.placed_in) == ("", "")
 
 
-def test_the_active_take_is_meant_when_none_is_named(scene, job, make_job):  # noqa: F811
+def test_the_active_take_is_meant_when_none_is_named(scene, job, make_job):
     list_take(scene, job)
     list_take(scene, make_job("other", 4))
     scene.motionclone.take_index = 0
@@ -116,7 +116,7 @@ def test_the_active_take_is_meant_when_none_is_named(scene, job, make_job):  # n
     assert Path(strips_of(scene)[0].filepath).parent == job
 
 
-def test_what_cannot_replace_leaves_the_strip_as_it_was(scene, job, make_job):  # noqa: F811
+def test_what_cannot_replace_leaves_the_strip_as_it_was(scene, job, make_job):
     place(job)
     broken = make_job("broken", 4)
     shutil.copy(broken / "job.json", broken / "kept.json")
@@ -128,7 +128,7 @@ def test_what_cannot_replace_leaves_the_strip_as_it_was(scene, job, make_job):  
     assert Path(strip.filepath).parent == job and strip.frame_duration == 48
 
 
-def test_placing_is_one_undo_step(scene, job, make_job):  # noqa: F811
+def test_placing_is_one_undo_step(scene, job, make_job):
     scene.view_settings.view_transform = "AgX"
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.motionclone.take_place("EXEC_DEFAULT", True, job=str(job))
@@ -142,7 +142,7 @@ def test_placing_is_one_undo_step(scene, job, make_job):  # noqa: F811
     assert scene.view_settings.view_transform == "AgX"
 
 
-def test_a_path_too_long_for_blender_is_said(scene, make_job, tmp_path):  # noqa: F811
+def test_a_path_too_long_for_blender_is_said(scene, make_job, tmp_path):
     deep = "/".join(["x" * 200] * 4)
     folder = make_job(f"{deep}/job", 4)
     assert "is too long for Blender. Set a jobs folder" in error_of(bpy.ops.motionclone.take_place, job=str(folder))
@@ -150,7 +150,7 @@ def test_a_path_too_long_for_blender_is_said(scene, make_job, tmp_path):  # noqa
 
 
 @pytest.mark.parametrize("length", [600, 700])
-def test_a_long_path_works(scene, make_job, tmp_path, length):  # noqa: F811
+def test_a_long_path_works(scene, make_job, tmp_path, length):
     room = length - len(str(tmp_path).encode()) - len("/Aufträge 猫 jobs/job".encode())
     deep = "/".join("é" * 40 for _ in range(room // 81))
     folder = make_job(f"{deep}/job", 4)
@@ -159,7 +159,7 @@ def test_a_long_path_works(scene, make_job, tmp_path, length):  # noqa: F811
     assert strip.filepath == str(folder / "result.mp4") and strip.frame_duration == 48
 
 
-def test_a_linked_scene_is_not_written_to(scene, job, tmp_path):  # noqa: F811
+def test_a_linked_scene_is_not_written_to(scene, job, tmp_path):
     blend = tmp_path / "library.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True)
     with bpy.data.libraries.load(str(blend), link=True) as (there, here):

@@ -8,8 +8,8 @@ import bpy
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 
+from tests.blender.test_capture import MODEL
 from tests.blender.test_job import error_of
-from tests.blender.test_place_strip import job, make_job, movie  # noqa: F401
 
 EDGE = 0.01  # by which the plane is larger than the frame on each side
 
@@ -106,7 +106,7 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_it_fills_the_frame_before_and_after(scene, job, change, capfd):  # noqa: F811
+def test_it_fills_the_frame_before_and_after(scene, job, change, capfd):
     if change is not nearer:
         change(scene)
     plane = place(job)
@@ -122,7 +122,7 @@ def test_it_fills_the_frame_before_and_after(scene, job, change, capfd):  # noqa
     assert "ependency cycle" not in "".join(capfd.readouterr())
 
 
-def test_it_follows_an_animated_camera_frame_by_frame(scene, job):  # noqa: F811
+def test_it_follows_an_animated_camera_frame_by_frame(scene, job):
     camera = scene.camera
     for frame, value in ((11, 20.0), (58, 90.0)):
         camera.data.lens = value
@@ -135,12 +135,12 @@ def test_it_follows_an_animated_camera_frame_by_frame(scene, job):  # noqa: F811
         assert corners(scene, plane) == FILLED
 
 
-def test_it_needs_no_leave_to_run_python(scene, job):  # noqa: F811
+def test_it_needs_no_leave_to_run_python(scene, job):
     drivers = place(job).animation_data.drivers
     assert len(drivers) == 5 and all(curve.driver.is_simple_expression for curve in drivers)
 
 
-def test_it_hides_nothing_of_the_scene_and_is_within_the_camera_s_reach(scene, job):  # noqa: F811
+def test_it_hides_nothing_of_the_scene_and_is_within_the_camera_s_reach(scene, job):
     plane = place(job)
     scene.frame_set(20)
     assert plane["Distance"] > 22  # the ground's far edge
@@ -154,7 +154,7 @@ def test_it_hides_nothing_of_the_scene_and_is_within_the_camera_s_reach(scene, j
 
 
 @pytest.mark.parametrize("placed_at", [1, 10, 11, 59])
-def test_it_is_there_on_the_shot_s_frames_only(scene, job, placed_at):  # noqa: F811
+def test_it_is_there_on_the_shot_s_frames_only(scene, job, placed_at):
     scene.frame_set(placed_at)
     plane = place(job)
     seen = []
@@ -164,12 +164,12 @@ def test_it_is_there_on_the_shot_s_frames_only(scene, job, placed_at):  # noqa: 
     assert seen == [(True, True)] * 2 + [(False, False)] * 3 + [(True, True)] * 2
 
 
-def test_it_is_seen_at_once_where_the_user_is(scene, job):  # noqa: F811
+def test_it_is_seen_at_once_where_the_user_is(scene, job):
     scene.frame_set(58)
     assert not place(job).hide_viewport
 
 
-def test_it_lights_nothing(scene, job):  # noqa: F811
+def test_it_lights_nothing(scene, job):
     plane = place(job)
     assert plane.visible_camera
     assert not (plane.visible_diffuse or plane.visible_glossy or plane.visible_shadow or plane.visible_transmission)
@@ -180,7 +180,7 @@ def clip_of(plane) -> Path:
     return Path(bpy.path.abspath(node.image.filepath)).parent
 
 
-def test_a_later_take_takes_the_plane(scene, job, make_job):  # noqa: F811
+def test_a_later_take_takes_the_plane(scene, job, make_job):
     plane = place(job)
     plane["Distance"] = 3.0
     other = make_job("other", 4)
@@ -190,13 +190,13 @@ def test_a_later_take_takes_the_plane(scene, job, make_job):  # noqa: F811
     assert later != plane and clip_of(plane) == other
 
 
-def test_a_plane_with_another_material_is_the_user_s_own(scene, job, make_job):  # noqa: F811
+def test_a_plane_with_another_material_is_the_user_s_own(scene, job, make_job):
     plane = place(job)
     plane.data.materials[0] = bpy.data.materials.new("Mine")
     assert place(make_job("other", 4)) != plane
 
 
-def test_the_shot_s_own_camera_is_meant(scene, make_job):  # noqa: F811
+def test_the_shot_s_own_camera_is_meant(scene, make_job):
     first = scene.camera
     other = bpy.data.objects.new("Other", bpy.data.cameras.new("Other"))
     scene.collection.objects.link(other)
@@ -212,7 +212,7 @@ def refused(folder) -> str:
     return error_of(bpy.ops.motionclone.take_place, job=str(folder), how="PLANE")
 
 
-def test_no_camera_and_a_panoramic_one_are_said(scene, job):  # noqa: F811
+def test_no_camera_and_a_panoramic_one_are_said(scene, job):
     scene.camera.data.type = "PANO"
     objects, meshes = len(bpy.data.objects), len(bpy.data.meshes)
     assert "Camera 'Camera' is panoramic; no plane fills its view. Set its lens" in refused(job)
@@ -221,10 +221,29 @@ def test_no_camera_and_a_panoramic_one_are_said(scene, job):  # noqa: F811
     assert "has no camera. Add one" in refused(job)
 
 
-def test_it_is_one_undo_step(scene, job):  # noqa: F811
+def test_it_is_one_undo_step(scene, job):
     bpy.ops.ed.undo_push(message="before")
     objects = len(bpy.data.objects)
     bpy.ops.motionclone.take_place("EXEC_DEFAULT", True, job=str(job), how="PLANE")
     assert len(bpy.data.objects) == objects + 1
     bpy.ops.ed.undo()
     assert len(bpy.data.objects) == objects and bpy.context.scene.view_settings.view_transform == "AgX"
+
+
+def test_it_is_left_out_of_the_next_reference(scene, job, part, tmp_path):
+    """Else the next take would clone the earlier take's picture of the motion."""
+    scene.motionclone.settings = "frames=2"
+
+    def capture(folder):
+        (plan,) = part("capture.plan").plans_of(bpy.context, [MODEL])
+        reference = part("capture.job").capture_job(plan, tmp_path / folder) / "reference"
+        return [path.read_bytes() for path in sorted(reference.iterdir())]
+
+    before = capture("before")
+    plane = place(job)
+    plane["Distance"] = 1.0
+    scene.frame_set(20)
+    assert capture("after") == before
+    layer = bpy.context.view_layer.layer_collection.children["MotionClone Planes"]
+    assert not layer.exclude and plane.visible_get(), "it is still there for the user"
+    assert place(job).users_collection == plane.users_collection

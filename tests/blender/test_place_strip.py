@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
 
-from tests.blender.movies import write_movie
 from tests.blender.pictures import chart, read_png
 from tests.blender.test_job import error_of
-
-FRAMES = 48
-
-
-@pytest.fixture(scope="session")
-def movie(tmp_path_factory, installed) -> Path:
-    """result.mp4 of 48 charts, as Blender writes it; made once."""
-    folder = tmp_path_factory.mktemp("movie")
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    write_movie(folder, {"frames": FRAMES, "fps": 24.0})
-    return folder / "result.mp4"
-
-
-@pytest.fixture
-def make_job(scene, tmp_path, movie, part):
-    """make_job(id, seed): a finished job of the scene's shot, in a folder with a space and letters beyond ASCII."""
-
-    def make(id: str, seed: int, prompt: str = scene.motionclone.prompt, start: int = 11) -> Path:
-        folder = tmp_path / "Aufträge 猫 jobs" / id
-        folder.mkdir(parents=True)
-        (folder / "result.mp4").write_bytes(movie.read_bytes())
-        request = {"prompt": prompt, "seed": seed, "shot": {"frames": FRAMES, "fps": 24.0}}
-        (folder / "job.json").write_text(json.dumps(request), encoding="utf-8")
-        part("capture.job_folder").write_place(folder, scene.name, start, "Camera")
-        scene.motionclone.last_job = str(folder)
-        return folder
-
-    return make
-
-
-@pytest.fixture
-def job(make_job) -> Path:
-    return make_job("20261123-120000-abc123", 3)
 
 
 def strips_of(scene):
@@ -74,7 +39,7 @@ def test_one_strip_frame_to_each_scene_frame_in_its_own_colours(scene, job, tmp_
     scene.render.resolution_x, scene.render.resolution_y = 80, 48
     scene.render.dither_intensity = 0
     assert bpy.ops.motionclone.take_place() == {"FINISHED"}
-    worst = max(difference(render(scene, 11 + k, tmp_path / f"{k}.png"), chart(k)) for k in range(FRAMES))
+    worst = max(difference(render(scene, 11 + k, tmp_path / f"{k}.png"), chart(k)) for k in range(48))
     assert worst <= 3  # yuv444p and back
 
 

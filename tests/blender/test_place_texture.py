@@ -8,7 +8,6 @@ import bpy
 import pytest
 
 from tests.blender.test_job import error_of
-from tests.blender.test_place_strip import job, make_job, movie  # noqa: F401
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def with_nodes(name: str):
     return material
 
 
-def test_an_object_without_material_gets_one(cube, job):  # noqa: F811
+def test_an_object_without_material_gets_one(cube, job):
     place(job)
     (material,) = cube.data.materials
     assert material.name == "a red ball on green ground under a blue sky (seed 3)" and shown_in(material) == job
@@ -48,13 +47,13 @@ def test_an_object_without_material_gets_one(cube, job):  # noqa: F811
     assert user.use_auto_refresh and not user.use_cyclic
 
 
-def test_an_empty_slot_is_filled(cube, job):  # noqa: F811
+def test_an_empty_slot_is_filled(cube, job):
     cube.data.materials.append(None)
     place(job)
     assert [shown_in(material) for material in cube.data.materials] == [job]
 
 
-def test_a_material_keeps_what_else_it_has(cube, job):  # noqa: F811
+def test_a_material_keeps_what_else_it_has(cube, job):
     material = with_nodes("Skin")
     cube.data.materials.append(material)
     shader = next(n for n in material.node_tree.nodes if n.bl_idname == "ShaderNodeBsdfPrincipled")
@@ -66,7 +65,7 @@ def test_a_material_keeps_what_else_it_has(cube, job):  # noqa: F811
     assert shader.inputs["Roughness"].default_value == 0.125 and before.name in material.node_tree.nodes
 
 
-def test_a_material_without_nodes_or_surface_gets_a_shader(cube, job):  # noqa: F811
+def test_a_material_without_nodes_or_surface_gets_a_shader(cube, job):
     material = with_nodes("Bare")
     material.node_tree.nodes.clear()
     cube.data.materials.append(material)
@@ -80,7 +79,7 @@ def test_a_material_without_nodes_or_surface_gets_a_shader(cube, job):  # noqa: 
     assert shown_in(plain) == job
 
 
-def test_the_colour_is_found_behind_a_mix(cube, job):  # noqa: F811
+def test_the_colour_is_found_behind_a_mix(cube, job):
     material = with_nodes("Mixed")
     tree = material.node_tree
     output, shader = tree.get_output_node("ALL"), tree.nodes["Principled BSDF"]
@@ -92,7 +91,7 @@ def test_the_colour_is_found_behind_a_mix(cube, job):  # noqa: F811
     assert shader.inputs["Base Color"].is_linked
 
 
-def test_a_later_take_takes_the_node(cube, job, make_job):  # noqa: F811
+def test_a_later_take_takes_the_node(cube, job, make_job):
     place(job)
     (material,) = cube.data.materials
     node = next(n for n in material.node_tree.nodes if n.bl_idname == "ShaderNodeTexImage")
@@ -106,7 +105,7 @@ def test_a_later_take_takes_the_node(cube, job, make_job):  # noqa: F811
     assert shown_in(material) == job and len(bpy.data.images) == 2
 
 
-def test_without_replacing_the_earlier_node_stays_beside(cube, job, make_job):  # noqa: F811
+def test_without_replacing_the_earlier_node_stays_beside(cube, job, make_job):
     place(job)
     place(make_job("other", 4), replace=False)
     (material,) = cube.data.materials
@@ -114,7 +113,7 @@ def test_without_replacing_the_earlier_node_stays_beside(cube, job, make_job):  
     assert len(images) == 2 and shown_in(material).name == "other"
 
 
-def test_the_picture_is_read_again_when_the_job_has_run_again(cube, job):  # noqa: F811
+def test_the_picture_is_read_again_when_the_job_has_run_again(cube, job):
     place(job)
     image = bpy.data.images[0]
     assert image.frame_duration == 48
@@ -151,7 +150,7 @@ def no_colour(scene, cube):
         (no_colour, "Material 'Hole' has no shader with a colour. Connect a Principled BSDF"),
     ],
 )
-def test_what_cannot_show_a_texture_is_said(scene, cube, job, harm, sentence):  # noqa: F811
+def test_what_cannot_show_a_texture_is_said(scene, cube, job, harm, sentence):
     harm(scene, cube)
     nodes = [len(material.node_tree.nodes) for material in bpy.data.materials]
     assert sentence in refused(job)
@@ -173,14 +172,14 @@ def library(scene, cube, tmp_path):
     return link
 
 
-def test_a_linked_object_is_not_written_to(scene, cube, library, job):  # noqa: F811
+def test_a_linked_object_is_not_written_to(scene, cube, library, job):
     linked = library("objects", cube.name)
     scene.collection.objects.link(linked)
     bpy.context.view_layer.objects.active = linked
     assert "is linked and cannot be changed. Use Object > Relations > Make Local" in refused(job)
 
 
-def test_a_linked_material_is_not_written_to(cube, library, job):  # noqa: F811
+def test_a_linked_material_is_not_written_to(cube, library, job):
     linked = library("materials", "Shared")
     cube.data.materials[0] = linked
     assert "Material 'Shared' is linked and cannot be changed. Make it local" in refused(job)

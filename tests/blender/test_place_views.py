@@ -8,7 +8,6 @@ import bpy
 import pytest
 
 from tests.blender.test_job import error_of
-from tests.blender.test_place_strip import job, make_job, movie  # noqa: F401
 
 
 def place(folder, how: str, **wishes) -> None:
@@ -19,7 +18,7 @@ def folder_of(image) -> Path:
     return Path(bpy.path.abspath(image.filepath)).parent
 
 
-def test_a_background_lies_over_the_whole_frame(scene, job):  # noqa: F811
+def test_a_background_lies_over_the_whole_frame(scene, job):
     place(job, "BACKGROUND")
     (background,) = scene.camera.data.background_images
     assert scene.camera.data.show_background_images and folder_of(background.image) == job
@@ -28,7 +27,7 @@ def test_a_background_lies_over_the_whole_frame(scene, job):  # noqa: F811
     assert (user.frame_start, user.frame_duration, user.frame_offset) == (11, 48, 0)
 
 
-def test_a_later_take_takes_the_background_and_leaves_the_user_s(scene, job, make_job):  # noqa: F811
+def test_a_later_take_takes_the_background_and_leaves_the_user_s(scene, job, make_job):
     mine = scene.camera.data.background_images.new()
     mine.image = bpy.data.images.new("Mine", 8, 8)
     place(job, "BACKGROUND")
@@ -42,7 +41,7 @@ def test_a_later_take_takes_the_background_and_leaves_the_user_s(scene, job, mak
     assert len(backgrounds) == 3
 
 
-def test_a_background_needs_a_camera_that_can_be_changed(scene, job, tmp_path):  # noqa: F811
+def test_a_background_needs_a_camera_that_can_be_changed(scene, job, tmp_path):
     blend = tmp_path / "library.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True)
     with bpy.data.libraries.load(str(blend), link=True) as (_there, here):
@@ -80,7 +79,7 @@ def compositing(scene):
     return tree
 
 
-def test_a_scene_without_compositing_gets_nodes_that_let_the_render_through(scene, job):  # noqa: F811
+def test_a_scene_without_compositing_gets_nodes_that_let_the_render_through(scene, job):
     place(job, "COMPOSITOR")
     tree = tree_of(scene)
     output = next(n for n in tree.nodes if n.bl_idname in ("NodeGroupOutput", "CompositorNodeComposite"))
@@ -93,7 +92,7 @@ def test_a_scene_without_compositing_gets_nodes_that_let_the_render_through(scen
     assert (node.frame_start, node.frame_duration, node.frame_offset) == (11, 48, 0)
 
 
-def test_the_user_s_nodes_stay_as_they_are(scene, compositing, job):  # noqa: F811
+def test_the_user_s_nodes_stay_as_they_are(scene, compositing, job):
     before = {node.name: tuple(node.location) for node in compositing.nodes}
     links = [(link.from_node.name, link.to_node.name) for link in compositing.links]
     place(job, "COMPOSITOR")
@@ -103,7 +102,7 @@ def test_the_user_s_nodes_stay_as_they_are(scene, compositing, job):  # noqa: F8
     assert new[: len(links)] == links and len(new) == len(links) + 1
 
 
-def test_compositing_that_is_off_stays_off(scene, compositing, job, capfd):  # noqa: F811
+def test_compositing_that_is_off_stays_off(scene, compositing, job, capfd):
     if hasattr(scene, "compositing_node_group"):
         scene.render.use_compositing = False
         place(job, "COMPOSITOR")
@@ -114,7 +113,7 @@ def test_compositing_that_is_off_stays_off(scene, compositing, job, capfd):  # n
     assert not scene.use_nodes and "(Use Nodes is off)" in capfd.readouterr().out
 
 
-def test_a_later_take_takes_the_node_with_its_links(scene, compositing, job, make_job):  # noqa: F811
+def test_a_later_take_takes_the_node_with_its_links(scene, compositing, job, make_job):
     place(job, "COMPOSITOR")
     (node,) = images_in(scene)
     node.location = (123, 45)
@@ -126,7 +125,7 @@ def test_a_later_take_takes_the_node_with_its_links(scene, compositing, job, mak
     assert len(images_in(scene)) == 2
 
 
-def test_linked_nodes_are_not_written_to(scene, compositing, job, tmp_path):  # noqa: F811
+def test_linked_nodes_are_not_written_to(scene, compositing, job, tmp_path):
     if not hasattr(scene, "compositing_node_group"):
         assert bpy.app.version < (5, 0)  # there a compositor is always part of its scene
         return
