@@ -61,10 +61,14 @@ def motion_field(frames: np.ndarray, size: tuple[int, int] | None = None, count:
     picked = np.rint(np.linspace(0, len(frames) - 1, count)).astype(int)
     steps = np.diff(picked / (len(frames) - 1)).astype(np.float32)  # nearest frames lie unevenly: speeds make up for it
     flow = optical_flow(fit(frames[picked], size or working_size(*frames.shape[1:3])))
-    height, width = working_size(flow.shape[1], flow.shape[2], CELLS)
-    cells = np.stack([cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA) for f in flow])
-    smooth = np.stack([cv2.GaussianBlur(f, (0, 0), SPREAD * height) for f in cells / steps[:, None, None, None]])
-    return _smoothed_in_time(smooth)
+    return smoothed_field(flow / steps[:, None, None, None])
+
+
+def smoothed_field(velocities: np.ndarray) -> np.ndarray:
+    """Velocities [F-1, H, W, 2] on about 64 x 64 cells [F-1, h, w, 2], smoothed as motion_score compares them."""
+    height, width = working_size(velocities.shape[1], velocities.shape[2], CELLS)
+    cells = [cv2.resize(v, (width, height), interpolation=cv2.INTER_AREA) for v in velocities.astype(np.float32)]
+    return _smoothed_in_time(np.stack([cv2.GaussianBlur(v, (0, 0), SPREAD * height) for v in cells]))
 
 
 def _smoothed_in_time(field: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import bpy
 
 from .motion_texture import motion_texture
-from .rendering import put, use_engine
-from .stage import Stage
+from .rendering import use_engine
+from .stage import Stage, put
 
 WORKBENCH = "BLENDER_WORKBENCH"
 _PLAIN: dict[str, Any] = {

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import bpy
 
-from .rendering import put, use_engine
-from .stage import NAME, Stage, passing
+from .rendering import use_engine
+from .stage import NAME, Stage, passing, put
 
 LIGHT = (-0.45, -0.49, 0.75)  # from where the even light comes a little stronger
 SURFACE = {"features": 4.0, "detail": 6.0, "roughness": 0.65, "low": 0.35, "high": 0.65}

@@ -22,8 +22,8 @@ from .exr import read_exr
 from .motion_texture import use_cycles
 from .pixels import to_bytes, write_png
 from .plan import CapturePlan
-from .rendering import put, render_frames
-from .stage import NAME, Stage, passing
+from .rendering import render_frames
+from .stage import NAME, Stage, passing, put
 from .subject import hold_out_others
 
 _EXR = {

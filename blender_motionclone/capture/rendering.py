@@ -12,7 +12,7 @@ import bpy
 from ..errors import UserError
 from ..neutral_view import make_neutral
 from .pixel_aspect import pixel_aspect
-from .stage import Stage
+from .stage import Stage, put
 
 # The reference is read as plain sRGB pictures of what the camera sees, without what is burnt in or laid over.
 _RENDER: dict[str, Any] = {
@@ -52,13 +52,6 @@ def prepare_pictures(scene: bpy.types.Scene, size: tuple[int, int], aspect: floa
     with suppress(TypeError):  # a studio's own colour configuration may know no such device: its own stays
         scene.display_settings.display_device = "sRGB"
     make_neutral(scene.view_settings)
-
-
-def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
-    """Sets what this version of Blender has."""
-    for name, value in values.items():
-        if hasattr(owner, name):
-            setattr(owner, name, value)
 
 
 def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -64,12 +65,14 @@ def staged(scene: bpy.types.Scene, view_layer: str, animated: bool = False) -> I
     """A stage with only that view layer, which is gone after the block whatever happens.
 
     Settings, frame, camera, selection, and values that were moved but not keyed stay as they are in `scene`.
-    animated: whether the scene's own properties stay animated; the objects' always do.
+    animated: whether the scene's own properties stay animated; the objects' always do. Blender 4.2 counts one user too
+    many for what lies directly in a scene that was copied, until the file is opened again.
     """
     _check_idle()
     with _set_up(scene.copy()) as stage:
         for layer in list(stage.scene.view_layers):
             if layer.name != view_layer:
+                put(layer, {"material_override": None, "world_override": None})  # or they would keep a user too many
                 stage.scene.view_layers.remove(layer)
         leave_planes_out(stage.view_layer)
         stage.scene.timeline_markers.clear()  # they would switch cameras while frames pass
@@ -96,6 +99,13 @@ def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
     finally:
         for image in [] if had_result else [image for image in bpy.data.images if image.type == "RENDER_RESULT"]:
             bpy.data.images.remove(image)
+
+
+def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
+    """Sets what this version of Blender has."""
+    for name, value in values.items():
+        if hasattr(owner, name):
+            setattr(owner, name, value)
 
 
 def _check_idle() -> None:
