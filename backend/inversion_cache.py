@@ -13,7 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from .checkpoint import Checkpoint
 from .errors import JobError
+from .sampling.memory import Memory
+from .wire.folder_lock import FolderLock, Occupied, is_locked
 from .wire.folders import data_folder
 
 MOST_CLIPS = 12
@@ -38,35 +41,61 @@ class InvertedLatents:
             ) from None
 
 
-def cached_inversion(
-    key: str,
-    device: torch.device,
-    wanted: Collection[int],
-    invert: Callable[[Callable[[int, Tensor], None]], None],
-) -> InvertedLatents:
-    """The latents stored under `key`, or those that `invert` hands over, of which the `wanted` timesteps are stored."""
+Keep = Callable[[int, Tensor], None]
+# Inverts: hands latents to the first by timestep, and goes on from the memory, calling the last after each step.
+Invert = Callable[[Keep, Memory, Callable[[], None]], None]
+
+
+def cached_inversion(key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> InvertedLatents:
+    """The latents stored under `key`, or those that `invert` hands over, of which the `wanted` timesteps are stored.
+
+    An inversion that was cut off goes on after its last saved step."""
     folder = data_folder() / "inversion" / key
     if folder.is_dir():
         os.utime(folder)  # used now: the oldest go first
         return InvertedLatents(folder, device)
-    part = folder.with_name(f"{key}.{os.getpid()}.part")
-
-    def keep(timestep: int, latents: Tensor) -> None:
-        if timestep in wanted:
-            save_file({NAME: latents.contiguous().cpu()}, part / f"{timestep}.safetensors")
-
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        invert(keep)
-        os.replace(part, folder)
+        part, lock = _own(folder.with_name(f"{key}.part"))
+        try:
+            _fill(part, f"{key} {device} {torch.__version__}", device, wanted, invert)
+        except OSError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        finally:
+            lock.release()
+        if folder.is_dir():  # another process was faster
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            os.replace(part, folder)
     except OSError as error:
         raise JobError(
             f"The inverted latents cannot be written to {folder.parent} ({error.strerror}).",
             "Free space there, or let MOTIONCLONE_DATA name another folder.",
         ) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     kept = sorted((p for p in folder.parent.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
     for old in kept[MOST_CLIPS:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not is_locked(old):
+            shutil.rmtree(old, ignore_errors=True)
     return InvertedLatents(folder, device)
+
+
+def _own(part: Path) -> tuple[Path, FolderLock]:
+    """The folder to work in: that of an inversion that was cut off, if nobody works in it just now."""
+    part.mkdir(parents=True, exist_ok=True)
+    try:
+        return part, FolderLock(part)
+    except Occupied:
+        part = part.with_name(f"{part.stem}.{os.getpid()}.part")
+        part.mkdir(exist_ok=True)
+        return part, FolderLock(part)
+
+
+def _fill(part: Path, key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> None:
+    def keep(timestep: int, latents: Tensor) -> None:
+        if timestep in wanted:
+            save_file({NAME: latents.contiguous().cpu()}, part / f"{timestep}.safetensors")
+
+    record = Checkpoint(part, lambda note: None)  # where that cannot be written, the latents cannot be either
+    memory = record.memory(key, device)
+    invert(keep, memory, lambda: record.keep(memory))
+    record.remove()

@@ -11,12 +11,14 @@ from torch import Tensor
 from . import fingerprint
 from .clips import to_pixels
 from .errors import JobError
-from .inversion_cache import InvertedLatents, cached_inversion
+from .inversion_cache import InvertedLatents, Keep, cached_inversion
 from .models.codec import embed_text, encode_pixels
 from .models.components import Components
 from .models.words import token_places
 from .motion.inversion import check_timesteps, invert
 from .motion.terms import Terms, layer_weights
+from .progress import Progress
+from .sampling.memory import Memory
 from .sampling.schedule import even_timesteps
 from .wire.request import JobRequest
 from .wire.settings import Settings
@@ -41,18 +43,24 @@ def inverted_reference(
     subject: Tensor | None,
     request: JobRequest,
     settings: Settings,
-    after_step: Callable[[], None],
+    progress: Progress,
 ) -> InvertedReference:
-    """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; after_step is called in each inversion step."""
+    """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; progress: is in the stage "motion", and hears of
+    each inversion step if any must be made."""
     steps = inversion_steps(settings)
     wanted = even_timesteps(settings.steps)[: settings.guided_steps]
     check_timesteps(wanted, steps)
     terms = _terms(model, subject, request, settings)
     text = embed_text(model, request.inversion_prompt)
 
-    def run(keep: Callable[[int, Tensor], None]) -> None:
+    def run(keep: Keep, memory: Memory, record: Callable[[], None]) -> None:
+        def after_step() -> None:
+            record()
+            progress.step()
+
         latents = encode_pixels(model, to_pixels(reference))
-        invert(model.denoise, latents, text, model.alphas, steps, keep, after_step)
+        progress.stage("motion", steps, memory.done)
+        invert(model.denoise, latents, text, model.alphas, steps, keep, after_step, memory)
 
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
     reading = (steps, wanted, request.inversion_prompt, str(model.unet.dtype))

@@ -19,7 +19,7 @@ from .clips import in_between, read_clip, to_frames, write_frames, write_video
 from .conditions import Condition, read_conditions, read_mask
 from .errors import JobError, OutOfMemory
 from .expected import stages_ahead
-from .inverted_reference import inversion_steps, inverted_reference
+from .inverted_reference import inverted_reference
 from .models.codec import decode_latents, embed_text
 from .models.components import Components, load_components
 from .models.controls import load_controls
@@ -144,10 +144,9 @@ def _motion(work: Work, progress: Progress) -> Motion | None:
     s = work.settings
     if not (s.guidance_weight > 0 and s.guided_steps > 0):
         return None
-    if s.method == "inversion":
-        progress.stage("motion", inversion_steps(s))
-        return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress.step)
     progress.stage("motion")
+    if s.method == "inversion":
+        return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress)
     return motion_of(work.model, work.reference, s)
 
 

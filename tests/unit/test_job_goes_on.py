@@ -21,6 +21,7 @@ from backend.errors import Interrupted, OutOfMemory
 from backend.job import run_job
 from backend.new_job import make_job
 from backend.progress import Progress
+from backend.wire.folder_lock import is_locked
 from backend.wire.job_state import JobState
 from backend.wire.request import read_request, write_request
 
@@ -54,10 +55,10 @@ def frames(folder: Path) -> np.ndarray:
 class Told(list):
     """The states that a run told of."""
 
-    def progress(self, folder: Path, stop_after: int | None = None) -> Progress:
+    def progress(self, folder: Path, stop_after: int | None = None, stage: str = "sampling") -> Progress:
         def tell(state: JobState) -> None:
             self.append(state)
-            if state.stage == "sampling" and state.step == stop_after:
+            if state.stage == stage and state.step == stop_after:
                 progress.cancel(Interrupted)
 
         progress = Progress(folder, tell)
@@ -110,6 +111,39 @@ def test_the_same_with_sigkill(jobs, tmp_path, how):
     run_job(cut, again.progress(cut))
     assert again.steps() == [4, 5, 6]
     np.testing.assert_array_equal(frames(cut), frames(whole))
+
+
+def test_an_inversion_that_was_cut_off_goes_on_too(jobs, data_folder):
+    whole, cut = jobs("whole", *INVERSION), jobs("cut", *INVERSION)
+    run_job(whole, Told().progress(whole))
+    (made,) = (data_folder / "inversion").iterdir()
+    made.rename(data_folder / "made before")
+    with pytest.raises(Interrupted):
+        run_job(cut, Told().progress(cut, stop_after=3, stage="motion"))
+    (part,) = (data_folder / "inversion").iterdir()
+    assert (part / NAME).exists() and not is_locked(part)
+    told = Told()
+    run_job(cut, told.progress(cut))
+    assert told.steps("motion") == [0, 4, 5, 6]  # the step in which it heard that it should stop was saved too
+    np.testing.assert_array_equal(frames(cut), frames(whole))
+    (again,) = (data_folder / "inversion").iterdir()
+    for path in (data_folder / "made before").iterdir():
+        assert (again / path.name).read_bytes() == path.read_bytes()
+    assert len(list(again.iterdir())) == 4  # those of the guided steps, and nothing else
+
+
+def test_two_that_invert_the_same_clip_do_not_disturb_each_other(jobs, data_folder):
+    first, second = jobs("first", *INVERSION), jobs("second", *INVERSION)
+
+    class Meanwhile(Told):
+        def append(self, state: JobState) -> None:
+            super().append(state)
+            if (state.stage, state.step) == ("motion", 3):
+                run_job(second, Told().progress(second))
+
+    run_job(first, Meanwhile().progress(first))
+    np.testing.assert_array_equal(frames(first), frames(second))
+    assert len(list((data_folder / "inversion").iterdir())) == 1
 
 
 @pytest.mark.parametrize(
