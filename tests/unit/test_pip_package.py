@@ -1,0 +1,74 @@
+"""The worker as a package for pip: `pip install .` gives the command motionclone-backend."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from install.extension import manifest
+from install.places import ROOT, interpreter
+from install.torch_build import TORCH
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_pip_installs_what_the_installer_does():
+    lines = (ROOT / "install" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    assert PROJECT["project"]["dependencies"] == [f"torch=={TORCH}", *wanted]
+
+
+def test_the_version_is_the_manifest_s_alone():
+    assert "version" not in PROJECT["project"] and PROJECT["project"]["dynamic"] == ["version"]
+    text = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+    (found,) = re.findall(PROJECT["tool"]["hatch"]["version"]["pattern"], text, re.MULTILINE)
+    assert found == manifest()["version"]
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory) -> Path:
+    """An environment that the package was installed into; it borrows the packages that it needs from ours."""
+    folder = tmp_path_factory.mktemp("farm") / "venv"
+    venv.create(folder, with_pip=True)
+    python = interpreter(folder)
+    command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ask = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    own, ours = (
+        subprocess.run([str(p), "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+        for p in (python, sys.executable)
+    )
+    (Path(own) / "ours.pth").write_text(ours + "\n", encoding="utf-8")
+    return python.with_name("motionclone-backend.exe" if os.name == "nt" else "motionclone-backend")
+
+
+def run(command: Path, *arguments: str, folder: Path) -> str:
+    """From a folder that is not the checkout."""
+    done = subprocess.run([str(command), *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_lists_the_models_of_its_own_version(farm, tmp_path):
+    models = json.loads(run(farm, "models", "--json", folder=tmp_path))
+    assert "demo" in [model["name"] for model in models]
+    assert run(farm.with_name("pip"), "show", "motionclone-backend", folder=tmp_path).splitlines()[1] == (
+        f"Version: {manifest()['version']}"
+    )
+
+
+@pytest.mark.slow
+def test_the_command_clones_a_clip(farm, moving_clip, tmp_path):
+    quick = ("--set", "steps=4", "--set", "guided_steps=2", "--set", "warm_up_steps=1", "--set", "cool_down_steps=1")
+    prompt = "a red ball on green ground under a blue sky"
+    result = json.loads(run(farm, "clone", str(moving_clip), "--prompt", prompt, *quick, "--json", folder=tmp_path))
+    assert Path(result["video"]).stat().st_size > 0
