@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,30 @@ WIDTH, HEIGHT = 1600, 1000
 SECONDS_TO_ANSWER = 240  # a busy machine may need long; a Blender that has ended is noticed at once
 STEP = 9  # pixels between two looks for a button, which are about 20 high
 
-# $1: the folder for all that is said. Blender's exit code, and what still runs after it, is written there.
+# $1: the folder for all that is said. Blender's exit code is written there, and from then on what still runs.
 _SESSION = f"""cd "$1"; shift
 mkdir -p "$HOME"
 Xvfb -displayfd 3 -screen 0 {WIDTH}x{HEIGHT}x24 +extension GLX -nolisten tcp 3>display 2>xvfb.txt &
 while [ ! -s display ]; do sleep 0.1; done
 export DISPLAY=":$(cat display)"
 blender --window-geometry 0 0 {WIDTH} {HEIGHT} "$@" >blender.txt 2>&1
-code=$?
-for process in /proc/[0-9]*; do
-  line=$(tr '\\0\\n' '  ' <$process/cmdline)
-  case "$process $line" in "/proc/1 "*|*" Xvfb "*|*" ") ;; *) echo "$line";; esac
-done >processes.txt 2>/dev/null
-echo $code >exit-code
+echo $? >exit-code
+while true; do
+  for process in /proc/[0-9]*; do
+    line=$(tr '\\0\\n' '  ' <$process/cmdline)
+    case "$process $line" in "/proc/1 "*|*" Xvfb "*|*" ") ;; *) echo "$line";; esac
+  done >processes.part 2>/dev/null
+  mv processes.part processes.txt
+  sleep 0.2
+done
 """
+
+
+def wait_until(true: Callable[[], object], what: str, details: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    while not true():
+        assert time.monotonic() < deadline, f"{what}: {details()}"
+        time.sleep(0.05)
 
 
 class BlenderWindow:
@@ -60,20 +70,19 @@ class BlenderWindow:
     def ask(self, source: str) -> Any:
         """The value of an expression, or None of statements, run in Blender's main thread; AssertionError with what
         went wrong there."""
-        number = self._send(source)
-        path = self.folder / f"answer-{number}.json"
-        deadline = time.monotonic() + SECONDS_TO_ANSWER
-        while not path.exists():
-            assert self._process.poll() is None, f"Blender has ended:\n{self.said()}"
-            assert time.monotonic() < deadline, f"Blender does not answer:\n{self.said()}"
-            time.sleep(0.01)
+        path = self.folder / f"answer-{self._send(source)}.json"
+        wait_until(lambda: path.exists() or self._has_ended(), "Blender does not answer", self.said)
+        assert path.exists(), f"Blender has ended: {self.said()}"
         answer = json.loads(path.read_text(encoding="utf-8"))
         assert "error" not in answer, f"{source}\n{answer.get('error')}"
         return answer["value"]
 
-    def wait_for(self, expression: str, seconds: float = SECONDS_TO_ANSWER) -> Any:
+    def _has_ended(self) -> bool:
+        return (self.folder / "exit-code").exists() or self._process.poll() is not None
+
+    def wait_for(self, expression: str) -> Any:
         """Asks until the value is true, and gives it."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + SECONDS_TO_ANSWER
         while not (value := self.ask(expression)):
             assert time.monotonic() < deadline, f"did not come true: {expression}\n{self.said()}"
             time.sleep(0.05)
@@ -86,12 +95,15 @@ class BlenderWindow:
     def close(self) -> int:
         """Quits as the menu does; Blender's exit code."""
         self._send("bpy.ops.wm.quit_blender()")
-        self._process.wait(SECONDS_TO_ANSWER)
-        return int((self.folder / "exit-code").read_text())
+        code = self.folder / "exit-code"
+        wait_until(lambda: code.exists() and code.read_text().strip(), "Blender did not end")
+        return int(code.read_text())
 
-    def processes_left(self) -> list[str]:
-        """What still ran when Blender had ended, but the screen and the shell that lists it."""
-        return (self.folder / "processes.txt").read_text().splitlines()
+    def wait_for_processes_to_end(self) -> None:
+        """All that Blender had started; AssertionError names what goes on running."""
+        path = self.folder / "processes.txt"
+        wait_until(path.exists, "no list of processes")
+        wait_until(lambda: not path.read_text(), "still running", path.read_text)
 
     def kill(self) -> None:
         """Ends it and all that was started in it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from install.extension import build_extension
+from install.places import ROOT
 from install.window import VARIABLE, backend_places
 from tests.window.blender_window import BlenderWindow
 
@@ -45,7 +46,9 @@ def window(tmp_path, extension_zip):
 
 @pytest.fixture
 def installed(window, extension_zip) -> BlenderWindow:
-    """The zip installed as *Install from Disk* does, without the file browser."""
+    """The zip installed as from the disk, but without the file browser; `before` is what Blender had registered."""
+    window.ask((ROOT / "tests/blender/registered.py").read_text(encoding="utf-8"))
+    window.ask("before = everything()")
     path = str(window.folder / extension_zip.name)
     window.ask(
         f"bpy.ops.extensions.package_install_files(filepath={path!r}, repo='user_default', enable_on_install=True)"

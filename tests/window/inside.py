@@ -4,6 +4,7 @@ ask-0.py, ask-1.py ... appear in the folder named after `--`; the value of each 
 is written to answer-0.json ... as {"value": ...}, or as {"error": traceback}. What a piece defines, the next ones know.
 """
 
+import importlib
 import itertools
 import json
 import os
@@ -54,13 +55,19 @@ def hovered(kind, part):
     return ""
 
 
+def part(name):
+    """A module of the installed add-on."""
+    return importlib.import_module(f"bl_ext.user_default.motionclone.blender_motionclone.{name}")
+
+
 def strips(scene):
     """The sequencer's, by either of their names."""
     editor = scene.sequence_editor
     return list(editor.strips if hasattr(editor, "strips") else editor.sequences) if editor else []
 
 
-names = {"bpy": bpy, "area": area, "region": region, "over": over, "place": place, "hovered": hovered, "strips": strips}
+tools = (area, region, over, place, hovered, part, strips)
+names = {"bpy": bpy} | {tool.__name__: tool for tool in tools}
 
 
 def answer(source):
@@ -69,10 +76,10 @@ def answer(source):
             code = compile(source, "asked", "eval")
         except SyntaxError:
             exec(compile(source, "asked", "exec"), names)
-            return {"value": None}
-        return {"value": eval(code, names)}
+            return json.dumps({"value": None})
+        return json.dumps({"value": eval(code, names)}, default=list)
     except BaseException:
-        return {"error": traceback.format_exc()}
+        return json.dumps({"error": traceback.format_exc()})
 
 
 def look():
@@ -84,7 +91,7 @@ def look():
         path = os.path.join(FOLDER, f"answer-{number}.json")
         number = next(numbers)
         with open(path + ".part", "w", encoding="utf-8") as file:
-            json.dump(said, file, default=str)
+            file.write(said)
         os.replace(path + ".part", path)
     return SECONDS_BETWEEN_LOOKS
 
