@@ -112,7 +112,7 @@ def test_a_downloaded_model_makes_a_clip(tmp_path, data_folder, moving_clip, mon
     with serving(Hub({"own/all": files})) as endpoint:
         for name, value in {"HF_ENDPOINT": endpoint, "HOME": str(tmp_path), "NO_PROXY": "*"}.items():
             monkeypatch.setenv(name, value)
-        Adding(read_catalogue(catalogue), Store(), Report(), lambda: Path(sys.executable)).add("small", ["tiny"])
+        Adding(read_catalogue(catalogue), Store(), Report(), lambda: Path(sys.executable)).add("small", ["depth"])
     assert "small" in read_entries()[0] and read_entries()[1] == []
     job = tmp_path / "job"
     settings = [f"--set={setting}" for setting in ("steps=2", "guided_steps=1", "warm_up_steps=0", "cool_down_steps=0")]
@@ -140,7 +140,7 @@ def small_catalogue(files: dict[str, bytes]) -> str:
         "module": ("motion_module", ["mm/v3_sd15_mm.ckpt"], ""),
         "vae": ("vae", ["vae.safetensors"], ""),
         "configs": ("config", configs, "folder = true"),
-        "tiny": ("tiny_vae", ["vae/config.json"], "folder = true"),
+        "depth": ("depth_control", ["vae/config.json"], "folder = true"),
     }
     text = ""
     for name, (key, paths, folder) in parts.items():
@@ -151,5 +151,5 @@ def small_catalogue(files: dict[str, bytes]) -> str:
         )
     return text + (
         '[model.small]\ntitle = "Small"\nabout = "Small."\ncomponents = ["base", "configs", "module", "vae"]\n'
-        'extras = ["tiny"]\nclip = {frames = 8, most_frames = 24, area = 4096, multiple = 64}\n'
+        'extras = ["depth"]\nclip = {frames = 8, most_frames = 24, area = 4096, multiple = 64}\n'
     )
