@@ -16,21 +16,27 @@ NEUTRAL: dict[str, Any] = {
 }
 
 
-def what_regrades(view: bpy.types.ColorManagedViewSettings) -> str:
-    """What of the view changes finished pictures, as "view transform AgX, exposure 1.0"; empty when nothing does."""
-    return ", ".join(f"{name.replace('_', ' ')} {getattr(view, name)}" for name in _others(view))
+def what_regrades(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
+    """Those of the view's values that change finished pictures; none when nothing does. 4.2 has no white balance."""
+    values = {name: getattr(view, name, neutral) for name, neutral in NEUTRAL.items()}
+    return {name: value for name, value in values.items() if value != NEUTRAL[name]}
+
+
+def in_words(values: dict[str, Any]) -> str:
+    """ "view transform AgX, exposure 1.0"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
 
 def make_neutral(view: bpy.types.ColorManagedViewSettings) -> None:
     """A studio's own colour configuration may know no Standard: its view stays then, see `what_regrades`."""
-    for name in _others(view):
+    set_view(view, {name: NEUTRAL[name] for name in what_regrades(view)})
+
+
+def set_view(view: bpy.types.ColorManagedViewSettings, values: dict[str, Any]) -> None:
+    """Sets the named values; a view or look that this colour configuration does not know is left out."""
+    for name in [name for name in NEUTRAL if name in values]:  # looks are offered for the view that is set
         try:
-            setattr(view, name, NEUTRAL[name])
+            setattr(view, name, values[name])
         except TypeError:
             if name not in ("view_transform", "look"):
                 raise
-
-
-def _others(view: bpy.types.ColorManagedViewSettings) -> list[str]:
-    """Names whose values are not neutral. Blender 4.2 has no white balance."""
-    return [name for name, neutral in NEUTRAL.items() if getattr(view, name, neutral) != neutral]

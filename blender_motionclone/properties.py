@@ -127,6 +127,11 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     takes: bpy.props.CollectionProperty(name="Takes", type=MotionCloneTake)
     take_index: bpy.props.IntProperty(name="Active Take")
     key: bpy.props.StringProperty(name="Key", description="By which job folders know this scene", options={"HIDDEN"})
+    view_before: bpy.props.StringProperty(
+        name="View Before",
+        description="What the scene's view was before it was made Standard, to keep a clip's colours",
+        options={"HIDDEN"},
+    )
     last_job: bpy.props.StringProperty(
         name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
     )

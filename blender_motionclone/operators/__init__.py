@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import cancel, generate, place_take
+from . import cancel, generate, place_take, restore_view
 
-MODULES = (generate, place_take, cancel)
+MODULES = (generate, place_take, restore_view, cancel)
 
 
 def register() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 import bpy
 
-from ..neutral_view import make_neutral, what_regrades
+from ..neutral_view import in_words, make_neutral, set_view, what_regrades
 
 # Colour spaces that these views undo. Exact for greys; AgX and Filmic cannot show the strongest colours of sRGB at all.
 UNDONE = {"AgX": "AgX Base sRGB", "Filmic": "Filmic sRGB"}
@@ -16,7 +17,7 @@ def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
     """The clip's colour space: one that the scene's view undoes where that shall stay and there is one, else sRGB."""
     view = scene.view_settings
     name = view.view_transform
-    undone = keep_view and what_regrades(view) == f"view transform {name}"  # and nothing else
+    undone = keep_view and list(what_regrades(view)) == ["view_transform"]
     return UNDONE.get(name, "sRGB") if undone else "sRGB"
 
 
@@ -33,8 +34,17 @@ def tend_view(scene: bpy.types.Scene, keep_view: bool) -> str:
     if not keep_view:
         make_neutral(view)
     if has := what_regrades(view):
-        return f"The scene's view changes the clip's colours: {has}"
-    return f"The scene's view is Standard now, to keep the clip's colours; it was: {had}"
+        return f"The scene's view changes the clip's colours: {in_words(has)}"
+    scene.motionclone.view_before = json.dumps(had)
+    return f"The scene's view is Standard now, to keep the clip's colours; it was: {in_words(had)}"
+
+
+def restore_view(scene: bpy.types.Scene) -> None:
+    """The view that the scene had before `tend_view` made it neutral, if it did."""
+    before = scene.motionclone.view_before
+    if before:
+        set_view(scene.view_settings, json.loads(before))
+        scene.motionclone.view_before = ""
 
 
 def set_space(settings: bpy.types.ColorManagedInputColorspaceSettings, space: str) -> None:

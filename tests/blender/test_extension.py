@@ -11,7 +11,7 @@ import bpy
 
 from tests.blender.conftest import PACKAGE, ROOT, extension_tool
 
-OPERATORS = ("generate", "take_place", "cancel")
+OPERATORS = ("generate", "take_place", "restore_view", "cancel")
 
 
 def test_blender_accepts_the_zip(extension_zip):

@@ -205,3 +205,15 @@ def test_strip_names_fit(part, prompt):
     request = part("results.finished_job").JobRequest(prompt=prompt, shot=None, seed=12)
     name = part("results.finished_job").strip_name(request)
     assert len(name.encode()) <= 63 and name.endswith(" (seed 12)") and "�" not in name
+
+
+def test_the_view_can_be_had_back(scene, job):
+    view = scene.view_settings
+    view.view_transform, view.look, view.exposure = "AgX", "AgX - Punchy", 0.5
+    assert not bpy.ops.motionclone.restore_view.poll()
+    bpy.ops.motionclone.take_place()
+    assert (view.view_transform, view.look, view.exposure) == ("Standard", "None", 0.0)
+    bpy.ops.motionclone.take_place()  # nothing is left to change, and nothing forgotten
+    assert bpy.ops.motionclone.restore_view() == {"FINISHED"}
+    assert (view.view_transform, view.look, view.exposure) == ("AgX", "AgX - Punchy", 0.5)
+    assert not bpy.ops.motionclone.restore_view.poll()
