@@ -63,7 +63,7 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
     strip = strips.new_movie(
         name=job.name,
         filepath=path,
-        channel=free_channel(strips, job.frame_start, job.frame_start + job.frames),
+        channel=free_channel(editor, job.frame_start, job.frame_start + job.frames),
         frame_start=job.frame_start,
         fit_method="STRETCH",
     )
@@ -79,21 +79,28 @@ def _of_another_length(job: FinishedJob, found: int) -> UserError:
     return UserError(f"{job.movie} has {found} frames; the shot has {job.frames}.", "Generate the clip again.")
 
 
-def free_channel(strips: bpy.types.bpy_prop_collection, start: int, end: int) -> int:
-    """The lowest channel above every strip that touches the frames start..end - 1, so that the clip is seen."""
-    spans = [(strip.channel, *shown_range(strip)) for strip in strips]
-    channel = max((c for c, first, last in spans if first < end and start < last), default=0) + 1
-    if channel > CHANNELS:
-        raise UserError(f"No channel is free above frames {start} to {end - 1}.", "Move the strips there down.")
-    return channel
+def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
+    """The lowest channel above every strip that touches the frames start..end - 1, so that the clip is seen.
+
+    Channels that are locked or muted are the user's way of saying that nothing shall change, or be seen, there.
+    """
+    spans = [(strip.channel, *shown_range(strip)) for strip in strips_of(editor)]
+    lowest = max((channel for channel, first, last in spans if first < end and start < last), default=0) + 1
+    for channel in range(lowest, CHANNELS + 1):
+        if not (editor.channels[channel].lock or editor.channels[channel].mute):
+            return channel
+    raise UserError(f"No channel is free above frames {start} to {end - 1}.", "Move the strips there down.")
 
 
 def place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
     space = clip_space(scene, wish.keep_view)
     strip, replaced = put_strip(scene, job, wish.replace)
     set_space(strip.colorspace_settings, space)
-    show_in_sequencer(context, scene)
-    where = f"channel {strip.channel}, in the place of an earlier take" if replaced else f"channel {strip.channel}"
+    where = f"channel {strip.channel}"
+    if not show_in_sequencer(context, scene):
+        where += f" of scene {scene.name!r}"
+    if replaced:
+        where += ", in the place of an earlier take"
     return Placement(
         name=strip.name,
         replaced=replaced,
@@ -102,8 +109,13 @@ def place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: Finishe
     )
 
 
-def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
-    """Blender 5 shows the sequence of a scene the workspace names; while it names none, the strip would not be seen."""
+def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> bool:
+    """Blender 5 shows the sequence of a scene the workspace names; while it names none, the strip would not be seen.
+
+    False when the workspace names another, which is left to the user.
+    """
     workspace = context.workspace
-    if hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
-        workspace.sequencer_scene = scene
+    if not hasattr(workspace, "sequencer_scene"):
+        return True
+    workspace.sequencer_scene = workspace.sequencer_scene or scene
+    return workspace.sequencer_scene == scene

@@ -81,16 +81,31 @@ def test_takes_that_replace_none_lie_above_one_another(scene, job):
     assert len({strip.name for strip in strips_of(scene)}) == 3
 
 
-def test_a_free_channel_is_above_what_touches_the_shot_only(part):
-    class Strip:
-        def __init__(self, channel, start, end):
-            self.channel, self.frame_final_start, self.frame_final_end = channel, start, end
+@pytest.fixture
+def editor(scene):
+    return scene.sequence_editor_create()
 
+
+def add(editor, channel: int, start: int, end: int) -> None:
+    """A strip there."""
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    until = {"length": end - start} if bpy.app.version >= (5, 0) else {"frame_end": end}
+    strips.new_effect(name="Colour", type="COLOR", channel=channel, frame_start=start, **until)
+
+
+def test_a_free_channel_is_above_what_touches_the_shot_only(editor, part):
     free = part("results.movie_strip").free_channel
-    assert free([Strip(5, 1, 11), Strip(7, 59, 80)], 11, 59) == 1
-    assert free([Strip(2, 1, 12), Strip(1, 58, 80)], 11, 59) == 3
+    add(editor, 5, 1, 11)
+    add(editor, 7, 59, 80)
+    assert free(editor, 11, 59) == 1
+    add(editor, 2, 1, 12)
+    add(editor, 1, 58, 80)
+    assert free(editor, 11, 59) == 3
+    editor.channels[3].lock = editor.channels[4].mute = True
+    assert free(editor, 11, 59) == 5
+    add(editor, 128, 20, 30)
     with pytest.raises(part("errors").UserError, match="No channel is free"):
-        free([Strip(128, 20, 30)], 11, 59)
+        free(editor, 11, 59)
 
 
 def test_who_wants_to_keep_the_view_keeps_it_and_is_told(scene, job, capfd):
@@ -126,7 +141,7 @@ def test_paths_are_relative_once_the_file_is_saved(scene, job, tmp_path):
     assert by_channel[2].frame_duration == 48 and by_channel[3].filepath == str(job / "result.mp4")
 
 
-def test_blender_5_shows_the_scene_s_sequence(scene, job):
+def test_blender_5_shows_the_scene_s_sequence(scene, job, capfd):
     workspace = bpy.context.workspace
     if not hasattr(workspace, "sequencer_scene"):
         assert bpy.app.version < (5, 0)
@@ -137,6 +152,7 @@ def test_blender_5_shows_the_scene_s_sequence(scene, job):
     workspace.sequencer_scene = other = bpy.data.scenes.new("Edit")
     bpy.ops.motionclone.take_place()
     assert workspace.sequencer_scene == other
+    assert "lies on channel 1 of scene 'Scene', frame 11 on" in capfd.readouterr().out
 
 
 def test_jobs_not_made_in_blender_start_where_the_scene_does(scene, job):
