@@ -29,7 +29,7 @@ echo $? >exit-code
 while true; do
   for process in /proc/[0-9]*; do
     line=$(tr '\\0\\n' '  ' <$process/cmdline)
-    case "$process $line" in "/proc/1 "*|*" Xvfb "*|*" ") ;; *) echo "$line";; esac
+    case "$process $line" in "/proc/1 "*|*" Xvfb "*|"$process ") ;; *) echo "$line";; esac
   done >processes.part 2>/dev/null
   mv processes.part processes.txt
   sleep 0.2
