@@ -78,7 +78,12 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     clip_file: bpy.props.StringProperty(
         name="Clip", description="A video file, or a folder of pictures", subtype="FILE_PATH"
     )
-    look: bpy.props.EnumProperty(name="Look", description="How the reference clip is shaded", items=LOOKS)
+    look: bpy.props.EnumProperty(
+        name="Look",
+        description="How the reference clip is shaded",
+        items=LOOKS,
+        default="AS_SEEN",  # best with the demo model: `backend bench looks`
+    )
     use_mask: bpy.props.BoolProperty(
         name="Subject Mask", description="Clone only the motion of the chosen objects; it is rendered beside the clip"
     )
