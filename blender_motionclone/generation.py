@@ -5,19 +5,25 @@ One generation goes on at a time, step by step; whoever runs it decides when the
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
+from ..backend.wire.job_state import FAILED, JobState
+from ..backend.wire.request import read_request
 from . import backend_models, job_runner, takes
-from .capture.job import capture_steps
-from .capture.plan import model_named, plans_of
+from .capture.job import capture_steps, variant
+from .capture.plan import CapturePlan, model_named, plans_of
 from .errors import UserError
+from .job_home import read_note
+from .job_queue import MOST_JOBS
 from .preferences import EXTENSION_ROOT, jobs_folder, worker_command
 
-Steps = Generator[tuple[int, int], None, list[str]]
+Steps = Generator[tuple[int, int], None, None]
 
 _steps: Steps | None = None
 
@@ -26,24 +32,26 @@ def going_on() -> bool:
     return _steps is not None
 
 
-def begin(context: bpy.types.Context) -> None:
-    """UserError when one goes on already."""
+def begin(context: bpy.types.Context) -> list[str]:
+    """-> the jobs, to which each is added when the worker has it. UserError when one goes on already."""
     global _steps
     if _steps:
         raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     backend_models.refresh(worker_command(context), EXTENSION_ROOT)
-    _steps = generation(context)
+    jobs: list[str] = []
+    _steps = generation(context, jobs)
+    return jobs
 
 
-def step() -> list[str] | None:
-    """Goes on by one picture or so; -> the jobs that were handed over once it is through. UserError ends it."""
+def step() -> bool:
+    """Goes on by one picture or so; -> whether there is more to do. UserError ends it."""
     assert _steps
     try:
         job_runner.show_capture(next(_steps))
-        return None
-    except StopIteration as end:
+        return True
+    except StopIteration:
         stop()
-        return end.value
+        return False
     except BaseException:
         stop()
         raise
@@ -58,39 +66,86 @@ def stop() -> None:
         job_runner.show_capture(None)
 
 
-def generation(context: bpy.types.Context) -> Steps:
+def generation(context: bpy.types.Context, jobs: list[str]) -> Steps:
     """Gives (done, of) pictures."""
     models = yield from _models()
-    scene, jobs = context.scene, []
     plans = plans_of(context, models)
-    complete(model_named(plans[0].request.model, models))
+    scene, wishes = context.scene, wishes_of(context.scene.motionclone)
+    check_complete(model_named(plans[0].request.model, models))
+    _check_room(len(plans) * len(wishes))
+    done, of = 0, sum(plan.pictures for plan in plans)
     for plan in plans:
-        folder = yield from capture_steps(plan, jobs_folder(context))
-        jobs.append(hand_over(context, scene, folder))
-    return jobs
+        folder = yield from _captured(plan, jobs_folder(context), done, of)
+        done += plan.pictures
+        request = read_request(folder)
+        for number, (prompt, seed) in enumerate(wishes):
+            other = replace(request, prompt=prompt, seed=seed)
+            jobs.append(hand_over(context, scene, variant(folder, other) if number else folder))
+            yield done, of
+
+
+def wishes_of(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:
+    """(prompt, seed) of the takes of each shot, those of the first prompt first."""
+    prompts = [settings.prompt.strip(), *(prompt.text.strip() for prompt in settings.more_prompts)]
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    return [(prompt, seed) for prompt in dict.fromkeys(filter(None, prompts)) for seed in seeds]
 
 
 def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path) -> str:
-    """Submits the job in a folder and lists it as a take; -> its id."""
-    job = job_runner.submit(context, folder)
-    takes.withdraw_offer(folder)
+    """Submits the job in a folder and lists it as a take; -> its id. A take that the worker does not get is listed too,
+    so that what was captured is not lost."""
+    try:
+        job = job_runner.submit(context, folder)
+    except UserError as error:
+        takes.add_take(scene, folder, JobState(state=FAILED, message=error.message, hint=error.hint))
+        raise
     takes.add_take(scene, folder, job_runner.state(job))
     return job
 
 
-def complete(model: dict[str, Any]) -> dict[str, Any]:
-    """The entry; UserError when files of it are missing."""
+def hand_over_again(context: bpy.types.Context, folder: Path) -> str:
+    """Submits a job that was submitted before; the scenes whose job it is list it as a take. -> its id."""
+    job = job_runner.submit(context, folder)
+    takes.withdraw_offer(folder)
+    takes.update(job, job_runner.state(job))
+    for scene in bpy.data.scenes:
+        if scene.is_editable and takes.home_of(scene).owns(read_note(folder)):
+            takes.add_take(scene, folder, job_runner.state(job))
+    return job
+
+
+def check_complete(model: dict[str, Any]) -> None:
+    """UserError when files of it are missing."""
     if missing := model.get("missing"):
         raise UserError(
             f"Files of the model {model['name']!r} are missing: {', '.join(missing)}.",
             "Download them, or choose another model.",
         )
-    return model
 
 
-def _models() -> Generator[tuple[int, int], None, list[dict[str, Any]]]:
+def _check_room(jobs: int) -> None:
+    room = MOST_JOBS - len(job_runner.mine())
+    if jobs > room:
+        raise UserError(
+            f"This would be {jobs} takes, but only {room} more can wait.",
+            "Take fewer shots, prompts or seeds, or wait until some are done.",
+        )
+
+
+def _models() -> Generator[tuple[int, int], None, Sequence[dict[str, Any]]]:
     """Waits for the backend's answer."""
     while backend_models.fetching():
         backend_models.poll()
         yield 0, 1
     return backend_models.answered()
+
+
+def _captured(plan: CapturePlan, jobs: Path, before: int, of: int) -> Generator[tuple[int, int], None, Path]:
+    """-> the folder. before, of: pictures of the shots before, and of all."""
+    with closing(capture_steps(plan, jobs)) as steps:
+        while True:
+            try:
+                done, _ = next(steps)
+            except StopIteration as end:
+                return end.value
+            yield before + done, of

@@ -120,7 +120,12 @@ def move(job: str, place: int) -> None:
 
 def lost() -> tuple[str, ...]:
     """Jobs that ended with their worker and have not been run again."""
-    return tuple(_queue.lost)
+    return tuple(job for job in _queue.lost if _queue.board.folders[job].is_dir())
+
+
+def folder(job: str) -> Path:
+    """Of a job of this session."""
+    return _queue.board.folders[job]
 
 
 def show_capture(progress: tuple[int, int] | None) -> None:

@@ -135,6 +135,13 @@ def folder_of(take: MotionCloneTake) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
+def existing_folder(take: MotionCloneTake) -> Path:
+    """UserError when it is gone."""
+    if folder := folder_of(take):
+        return folder
+    raise UserError(f"{GONE.message} It was {take.folder}.", GONE.hint)
+
+
 def home_of(scene: bpy.types.Scene) -> Home:
     return Home(scene=scene.name, key=scene.motionclone.key, file=bpy.data.filepath)
 
@@ -161,6 +168,12 @@ def search_on(seconds: float = float("inf")) -> bool:
         except StopIteration:
             _search = None
     return len(_offers) > before
+
+
+def search_all() -> None:
+    """At one go, for whoever asks for what there is now."""
+    begin_search()
+    search_on()
 
 
 def searching() -> bool:

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from . import cancel, generate, place_take, restore_view
+from . import (
+    adopt,
+    cancel,
+    generate,
+    place_take,
+    queue_move,
+    restore_view,
+    resume,
+    take_open_folder,
+    take_remove,
+    take_retry,
+)
 
-MODULES = (generate, place_take, restore_view, cancel)
+MODULES = (
+    generate,
+    cancel,
+    queue_move,
+    place_take,
+    restore_view,
+    take_retry,
+    take_remove,
+    take_open_folder,
+    resume,
+    adopt,
+)
 
 
 def register() -> None:

@@ -6,10 +6,10 @@ import time
 
 import bpy
 
-from ...backend.wire.job_state import DONE
 from .. import generation, job_runner
 from ..errors import UserError
 from .reporting import reporting_errors
+from .waiting import handed_over, wait_for
 
 SECONDS_BETWEEN_STEPS = 0.01
 
@@ -22,6 +22,7 @@ class MOTIONCLONE_OT_generate(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     _timer: bpy.types.Timer | None = None
+    _jobs: list[str]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -33,7 +34,7 @@ class MOTIONCLONE_OT_generate(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """From a button: the capture shows its progress and can be ended by ESC, then the worker goes on beside."""
         with reporting_errors(self):
-            generation.begin(context)
+            self._jobs = generation.begin(context)
             self._timer = context.window_manager.event_timer_add(SECONDS_BETWEEN_STEPS, window=context.window)
             context.window_manager.modal_handler_add(self)
             return {"RUNNING_MODAL"}
@@ -41,61 +42,58 @@ class MOTIONCLONE_OT_generate(bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if not generation.going_on():  # another file was opened
-            return self._end(context, {"CANCELLED"})
+            return self._end(context)
         if event.type == "ESC" and event.value == "PRESS":
             generation.stop()
             self.report({"INFO"}, "The capture was cancelled")
-            return self._end(context, {"CANCELLED"})
+            return self._end(context)
         if event.type != "TIMER":
             return {"RUNNING_MODAL"}
-        with reporting_errors(self):
-            jobs = generation.step()
-            if jobs is None:
-                _show_status(context)
-                return {"RUNNING_MODAL"}
-            self.report({"INFO"}, f"{len(jobs)} MotionClone job{'s' if len(jobs) > 1 else ''} handed to the worker")
-            return self._end(context, {"FINISHED"})
-        return self._end(context, {"CANCELLED"})
+        goes_on = False
+        try:
+            with reporting_errors(self):
+                goes_on = generation.step()
+                if not goes_on:
+                    self.report({"INFO"}, handed_over(self._jobs))
+        finally:
+            end = None if goes_on else self._end(context)
+        _show_status(context)
+        return end or {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends it: its window is closed, or another file is opened."""
         generation.stop()
-        self._end(context, {"CANCELLED"})
+        self._end(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """From a script: returns when the jobs have ended."""
         with reporting_errors(self):
-            generation.begin(context)
-            while (jobs := generation.step()) is None:
-                time.sleep(0)
-            job_runner.wait(jobs)
-            _check(jobs)
+            jobs = generation.begin(context)
+            try:
+                while generation.step():
+                    time.sleep(0.001)  # while the backend is asked for its models
+            except UserError:
+                job_runner.wait(jobs)  # those of the shots before
+                raise
+            wait_for(jobs)
             self.report({"INFO"}, f"Done: {', '.join(jobs)}")
             return {"FINISHED"}
         return {"CANCELLED"}
 
-    def _end(self, context: bpy.types.Context, how: set[str]) -> set[str]:
+    def _end(self, context: bpy.types.Context) -> set[str]:
+        """Finished if takes were listed, which is a step to undo."""
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
         if context.workspace:
             context.workspace.status_text_set(None)
-        return how
+        return {"FINISHED"} if self._jobs else {"CANCELLED"}
 
 
 def _show_status(context: bpy.types.Context) -> None:
-    done, of = job_runner.capture() or (0, 0)
-    if context.workspace:
+    if context.workspace and (progress := job_runner.capture()):
+        done, of = progress
         context.workspace.status_text_set(f"MotionClone: capturing {done}/{of}    ESC: Cancel")
-
-
-def _check(jobs: list[str]) -> None:
-    """UserError when one of them is not done."""
-    bad = [(job, state) for job in jobs if (state := job_runner.state(job)).state != DONE]
-    if bad:
-        job, state = bad[0]
-        many = f"{len(bad)} of {len(jobs)} jobs are not done; {job}: " if len(jobs) > 1 else ""
-        raise UserError(f"{many}{state.message}", state.hint)
 
 
 register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_generate,))

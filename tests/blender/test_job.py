@@ -28,8 +28,8 @@ def error_of(call, *arguments, **named) -> str:
 def press_generate(part) -> list[str]:
     """What the button does, whose modal steps need a window; returns the jobs that were handed to the worker."""
     generation = part("generation")
-    generation.begin(bpy.context)
-    while (jobs := generation.step()) is None:
+    jobs = generation.begin(bpy.context)
+    while generation.step():
         time.sleep(0.01)
     return jobs
 

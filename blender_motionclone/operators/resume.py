@@ -1,0 +1,59 @@
+"""Run again what did not come to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ...backend.wire.job_state import DONE
+from .. import generation, job_runner, takes
+from ..errors import UserError
+from .reporting import reporting_errors
+from .waiting import handed_over, wait_for
+
+
+class MOTIONCLONE_OT_resume(bpy.types.Operator):
+    """Run takes again that were left before they were done. What a take had come to is gone on with where possible"""
+
+    bl_idname = "motionclone.resume"
+    bl_label = "Run Again"
+    bl_options = {"REGISTER", "UNDO"}
+
+    job: bpy.props.StringProperty(
+        name="Job", description="A take's id. Empty: all of this scene that were left, or lost with their worker"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        with reporting_errors(self):
+            self.report({"INFO"}, handed_over(self._hand_over(context)))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From a script: returns when the jobs have ended."""
+        with reporting_errors(self):
+            wait_for(self._hand_over(context))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _hand_over(self, context: bpy.types.Context) -> list[str]:
+        folders = [self._chosen(context.scene)] if self.job else self._left(context.scene)
+        if not folders:
+            raise UserError("No take was left undone.", "Choose one to run again.")
+        job_runner.clear_problem()
+        return [generation.hand_over_again(context, folder) for folder in folders]
+
+    def _chosen(self, scene: bpy.types.Scene) -> Path:
+        take = takes.take_of(scene, self.job)
+        if take.state == DONE:
+            raise UserError("This take is done.", "Retry makes another with a new seed.")
+        return takes.existing_folder(take)
+
+    def _left(self, scene: bpy.types.Scene) -> list[Path]:
+        takes.search_all()
+        left = {folder.name: folder for folder in takes.unfinished(scene)}
+        return [*(left | {job: job_runner.folder(job) for job in job_runner.lost()}).values()]
+
+
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_resume,))

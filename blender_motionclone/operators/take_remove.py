@@ -1,0 +1,51 @@
+"""Take a take off the list, and its files off the disk if the user wants it."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import job_runner, takes
+from ..errors import UserError
+from ..job_files import delete_job
+from ..job_home import dismiss
+from .reporting import reporting_errors
+
+
+class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
+    """Remove this take from the list; its files only if you say so"""
+
+    bl_idname = "motionclone.take_remove"
+    bl_label = "Remove Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    delete_files: bpy.props.BoolProperty(
+        name="Delete Its Files", description="Delete the job's folder with the clip. This cannot be undone"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.delete_files = False
+        return context.window_manager.invoke_props_dialog(self)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.prop(self, "delete_files")
+        take = context.scene.motionclone.takes.get(self.job) or takes.take_of(context.scene, "")
+        if self.delete_files and take.placed_in:
+            self.layout.label(text=f"{take.placed_in} will lose its clip", icon="ERROR")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            take = takes.take_of(context.scene, self.job)
+            if take.name in job_runner.mine():
+                raise UserError("This take is being made or waits for it.", "Cancel it first.")
+            folder = takes.folder_of(take)
+            if folder and self.delete_files:
+                delete_job(folder)
+            elif folder:
+                dismiss(folder)
+            takes.remove_take(context.scene, take.name)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_take_remove,))

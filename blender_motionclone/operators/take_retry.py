@@ -1,0 +1,62 @@
+"""Another take of the same shot and prompt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+
+from ...backend.wire.request import RequestError, read_request
+from .. import generation, takes
+from ..capture.job import variant
+from ..errors import UserError
+from ..properties import MotionCloneTake
+from .reporting import reporting_errors
+from .waiting import handed_over, wait_for
+
+
+class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
+    """Generate this take once more with another seed: the same motion and prompt, another clip"""
+
+    bl_idname = "motionclone.take_retry"
+    bl_label = "Retry"
+    bl_options = {"REGISTER", "UNDO"}
+
+    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    seed: bpy.props.IntProperty(name="Seed", description="-1: the next that no such take has", default=-1, min=-1)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        with reporting_errors(self):
+            self.report({"INFO"}, handed_over([self._hand_over(context)]))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From a script: returns when the job has ended."""
+        with reporting_errors(self):
+            wait_for([self._hand_over(context)])
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _hand_over(self, context: bpy.types.Context) -> str:
+        take = takes.take_of(context.scene, self.job)
+        folder = takes.existing_folder(take)
+        try:
+            request = read_request(folder)
+        except RequestError as error:
+            raise UserError(str(error), "Generate the clip anew.") from None
+        seed = next_seed(context.scene, take) if self.seed < 0 else self.seed
+        return generation.hand_over(context, context.scene, variant(folder, replace(request, seed=seed)))
+
+
+def next_seed(scene: bpy.types.Scene, take: MotionCloneTake) -> int:
+    """One above those of all takes of the same shot and prompt."""
+    what = _what(take)
+    return 1 + max(other.seed for other in scene.motionclone.takes if _what(other) == what)
+
+
+def _what(take: MotionCloneTake) -> tuple[str, int, int, str]:
+    return take.prompt, take.frame_start, take.frames, take.camera
+
+
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_take_retry,))

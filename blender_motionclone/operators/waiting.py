@@ -1,0 +1,24 @@
+"""What operators do that hand jobs to the worker: from a script they return when the jobs have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...backend.wire.job_state import DONE
+from .. import job_runner
+from ..errors import UserError
+
+
+def wait_for(jobs: Sequence[str]) -> None:
+    """UserError when one of them is not done."""
+    job_runner.wait(jobs)
+    bad = [(job, state) for job in jobs if (state := job_runner.state(job)).state != DONE]
+    if bad:
+        job, state = bad[0]
+        many = f"{len(bad)} of {len(jobs)} jobs are not done; {job}: " if len(jobs) > 1 else ""
+        raise UserError(f"{many}{state.message}", state.hint)
+
+
+def handed_over(jobs: Sequence[str]) -> str:
+    """For a report."""
+    return "The worker has one more job" if len(jobs) == 1 else f"The worker has {len(jobs)} more jobs"

@@ -1,0 +1,108 @@
+"""How the add-on learns which models there are: the question goes out, and the answer is noticed when it has come."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from tests.extension import ROOT, part
+
+models, UserError = part("backend_models"), part("errors").UserError
+SERVE = [sys.executable, "-m", "backend", "serve"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_known():
+    models.forget()
+    yield
+    models.forget()
+
+
+@pytest.mark.parametrize(
+    "command, lists",
+    [
+        (["py", "-m", "backend", "serve"], ["py", "-m", "backend", "models", "--json"]),
+        (
+            ["/srv/serve/py", "-m", "backend", "serve", "--idle", "9"],
+            ["/srv/serve/py", "-m", "backend", "models", "--json"],
+        ),
+        (
+            ["ssh", "render", "cd x; py -m backend serve --idle 9"],
+            ["ssh", "render", "cd x; py -m backend models --json"],
+        ),
+        (
+            ["ssh", "render", "py", "-m", "backend", "serve"],
+            ["ssh", "render", "py", "-m", "backend", "models", "--json"],
+        ),
+    ],
+)
+def test_what_starts_a_worker_can_list_its_models(command, lists):
+    assert models.models_command(command) == lists
+
+
+def test_a_command_that_starts_no_worker(tmp_path):
+    models.refresh(["ssh", "render"], tmp_path)
+    assert not models.fetching() and "does not end in `-m backend serve`" in str(models.problem())
+    with pytest.raises(UserError, match="Worker Command starts no worker"):
+        models.answered()
+
+
+def test_the_true_backend_is_asked_beside_us_and_answers_what_a_capture_needs():
+    assert models.models() is None
+    models.refresh(SERVE, ROOT)
+    assert models.fetching() and models.models() is None
+    deadline = time.monotonic() + 60
+    while not models.poll():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (demo,) = [model for model in models.models() if model["name"] == "demo"]
+    assert {"frames", "most_frames", "area", "multiple", "title", "missing", "families", "controls"} <= set(demo)
+    assert not models.fetching() and models.problem() is None and not models.poll()
+
+
+def test_scripts_wait_for_it():
+    assert "demo" in [model["name"] for model in models.fetch_blocking(SERVE, ROOT)]
+
+
+@pytest.mark.parametrize(
+    "program, sentence",
+    [
+        ("print('hello')", "did not answer as MotionClone's backend does"),
+        ("print('[1]')", "did not answer as MotionClone's backend does"),
+        ("import sys; sys.exit('No module named nothing')", "cannot list its models: No module named nothing"),
+        ("import sys; sys.exit(3)", "cannot list its models: exit code 3"),
+    ],
+)
+def test_what_is_no_backend_is_told_and_takes_no_earlier_answer_for_one(program, sentence):
+    models.fetch_blocking(SERVE, ROOT)
+    with pytest.raises(UserError, match=sentence) as caught:
+        models.fetch_blocking([sys.executable, "-c", program, "serve"], ROOT)
+    assert caught.value is models.problem() and models.models() is None
+
+
+def test_a_long_answer_does_not_block_who_gives_it():
+    program = "import json; print(json.dumps([{'name': 'm' * 1_000_000}]))"
+    assert len(models.fetch_blocking([sys.executable, "-c", program, "serve"], ROOT)[0]["name"]) == 1_000_000
+
+
+def test_a_program_that_cannot_be_started(tmp_path):
+    (tmp_path / "python").write_text("")
+    with pytest.raises(UserError, match="cannot be started") as caught:
+        models.fetch_blocking([str(tmp_path / "python"), "serve"], ROOT)
+    assert caught.value.repair == "motionclone.install_backend"
+
+
+def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
+    monkeypatch.setattr(models, "SECONDS_TO_LIST", 0.2)
+    with pytest.raises(UserError, match="did not list its models"):
+        models.fetch_blocking([sys.executable, "-c", "import time; time.sleep(600)", "serve"], ROOT)
+    assert not models.fetching()
+
+
+def test_a_new_question_ends_the_one_before():
+    models.refresh([sys.executable, "-c", "import time; time.sleep(600)", "serve"], ROOT)
+    process = models._list._process
+    models.refresh(SERVE, ROOT)
+    assert process.poll() is not None and models.fetching()

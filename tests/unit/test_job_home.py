@@ -1,0 +1,155 @@
+"""Which scene a job belongs to, which jobs are offered, and what may be deleted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend.wire.folder_lock import FolderLock
+from tests.extension import part
+
+homes, offers, files = part("job_home"), part("job_offers"), part("job_files")
+UserError = part("errors").UserError
+NAME = "20261125-101500-abc123"
+HERE = homes.Home(scene="Shot ü", key="k1", file="/films/a.blend")
+
+
+def job(folder: Path, state: str | None = "done", home=HERE) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text("{}")
+    if state:
+        (folder / "state.json").write_text(json.dumps({"state": state}))
+    homes.note_home(folder, home, 11)
+    return folder
+
+
+def found(jobs: Path, *scenes) -> list:
+    return [offer for offer in offers.search(jobs, scenes or [HERE]) if offer]
+
+
+@pytest.mark.parametrize(
+    "other, owns",
+    [
+        ({"key": "k1"}, True),  # renamed, or saved under another name
+        ({"key": "k1", "scene": "Other", "file": "/films/b.blend"}, True),
+        ({"key": "", "scene": "Shot ü", "file": "/films/a.blend"}, True),  # the key was not saved
+        ({"key": "k2", "scene": "Shot ü", "file": "/films/../films/a.blend"}, True),
+        ({"key": "k2", "scene": "Other", "file": "/films/a.blend"}, False),
+        ({"key": "k2", "scene": "Shot ü", "file": "/films/b.blend"}, False),
+        ({}, False),
+    ],
+)
+def test_a_scene_knows_its_jobs(other, owns):
+    assert HERE.owns(other) is owns
+
+
+def test_unsaved_files_without_a_key_own_nothing():
+    new = homes.Home(scene="Scene", key="", file="")
+    assert not new.owns({"scene": "Scene", "key": "", "file": ""})
+
+
+def test_what_is_noted_keeps_what_the_capture_noted(tmp_path):
+    folder = job(tmp_path / NAME)
+    note = homes.read_note(folder)
+    assert (note["scene"], note["key"], note["file"], note["frame_start"]) == ("Shot ü", "k1", "/films/a.blend", 11)
+    homes.note_home(folder, homes.Home(scene="B", key="k2", file=""), 99)
+    assert homes.read_note(folder)["frame_start"] == 11 and HERE.owns(note)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "[" * 100_000])
+def test_a_note_that_cannot_be_read_is_none(tmp_path, content):
+    (tmp_path / "blender.json").write_text(content)
+    assert homes.read_note(tmp_path) == {}
+
+
+def test_a_full_disk_is_told_and_leaves_the_note_as_it_was(tmp_path, monkeypatch):
+    folder = job(tmp_path / NAME)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(homes, "write_atomically", full)
+    with pytest.raises(UserError, match="No space left on device.*Make room"):
+        homes.dismiss(folder)
+    assert not homes.read_note(folder)["dismissed"]
+
+
+def test_finished_and_unfinished_jobs_of_the_scene_are_offered_the_newest_first(tmp_path):
+    states = ["done", "failed", "cancelled", "queued", "running", None]
+    for n, state in enumerate(states):
+        job(tmp_path / f"2026112{n}-000000-aaaaaa", state)
+    job(tmp_path / "20261129-000000-aaaaaa", "done", homes.Home(scene="Other", key="k9", file="/films/c.blend"))
+    (tmp_path / "20261130-000000-aaaaaa").mkdir()  # being captured
+    (tmp_path / "file").touch()
+    names = [(offer.job[:8], offer.done, offer.undone) for offer in found(tmp_path)]
+    assert names == [
+        ("20261125", False, True),
+        ("20261124", False, True),
+        ("20261123", False, True),
+        ("20261120", True, False),
+    ]
+
+
+def test_what_a_worker_is_at_or_the_user_does_not_want_is_not_offered(tmp_path):
+    busy, unwanted = job(tmp_path / "a", "running"), job(tmp_path / "b")
+    lock = FolderLock(busy)
+    homes.dismiss(unwanted)
+    assert found(tmp_path) == []
+    lock.release()
+    assert [offer.folder for offer in found(tmp_path)] == [busy]
+    homes.note_home(unwanted, HERE, 1)  # taken in again by hand
+    assert len(found(tmp_path)) == 2
+
+
+def test_no_jobs_folder_no_offers(tmp_path):
+    assert found(tmp_path / "none") == [] and found(tmp_path) == []
+
+
+def test_a_search_looks_into_one_folder_at_a_time(tmp_path):
+    for n in range(3):
+        job(tmp_path / f"job-{n}")
+    assert len(list(offers.search(tmp_path, []))) == 3
+
+
+def test_a_job_is_deleted_with_all_it_holds(tmp_path):
+    folder = job(tmp_path / "Aufträge 猫" / NAME)
+    (folder / "reference").mkdir()
+    (folder / "reference/0000.png").touch()
+    files.delete_job(folder)
+    assert not folder.exists() and folder.parent.is_dir()
+
+
+def test_nothing_else_is_deleted(tmp_path):
+    """A .blend from elsewhere may name any folder."""
+    ours, named, empty = job(tmp_path / NAME), job(tmp_path / "Documents"), tmp_path / "20261125-101500-abc124"
+    empty.mkdir()
+    link = tmp_path / "20261125-101500-abc125"
+    link.symlink_to(ours)
+    for folder in (named, empty, link, tmp_path):
+        with pytest.raises(UserError, match="was not made by the add-on"):
+            files.delete_job(folder)
+        assert folder.exists()
+    assert (ours / "job.json").is_file()
+
+
+def test_what_a_worker_is_at_is_not_deleted(tmp_path):
+    folder = job(tmp_path / NAME, "running")
+    lock = FolderLock(folder)
+    with pytest.raises(UserError, match="A worker is at the job"):
+        files.delete_job(folder)
+    lock.release()
+    files.delete_job(folder)
+
+
+def test_a_folder_that_resists(tmp_path, monkeypatch):
+    folder = job(tmp_path / NAME)
+
+    def resist(path):
+        raise PermissionError(13, "Permission denied", str(path / "result.mp4"))
+
+    monkeypatch.setattr(sys.modules[files.__name__].shutil, "rmtree", resist)
+    with pytest.raises(UserError, match=r"result.mp4 cannot be deleted \(Permission denied\)"):
+        files.delete_job(folder)
