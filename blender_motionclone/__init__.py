@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("preferences", "properties", "job_runner", "handlers", "operators", "panels")
+MODULES = (
+    "translations",
+    "preferences",
+    "properties",
+    "thumbnails",
+    "job_runner",
+    "install_runner",
+    "handlers",
+    "operators",
+    "panels",
+    "facts",
+)
 
 
 def register() -> None:

@@ -73,10 +73,10 @@ def generation(context: bpy.types.Context, jobs: list[str]) -> Steps:
     scene, wishes = context.scene, wishes_of(context.scene.motionclone)
     check_complete(model_named(plans[0].request.model, models))
     _check_room(len(plans) * len(wishes))
-    done, of = 0, sum(plan.pictures for plan in plans)
+    done, of = 0, sum(plan.steps for plan in plans)
     for plan in plans:
         folder = yield from _captured(plan, jobs_folder(context), done, of)
-        done += plan.pictures
+        done += plan.steps
         request = read_request(folder)
         for number, (prompt, seed) in enumerate(wishes):
             other = replace(request, prompt=prompt, seed=seed)

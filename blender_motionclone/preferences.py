@@ -50,11 +50,14 @@ class MotionClonePreferences(bpy.types.AddonPreferences):
         default=True,
     )
 
+    first_run_hidden: bpy.props.BoolProperty(
+        name="Hide First Steps", description="Do not show the way to the first clip in the sidebar"
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
-        for name in ("backend_folder", "backend_python", "wheels_folder", "jobs_folder"):
-            self.layout.prop(self, name)
-        self.layout.prop(self, "worker_command")
-        self.layout.prop(self, "worker_is_remote")
+        from .panels.preferences_page import draw_page  # it shows what others know, and they read the preferences
+
+        draw_page(self.layout, context, self)
 
 
 def backend_python(context: bpy.types.Context) -> Path:
@@ -87,6 +90,22 @@ def worker_command(context: bpy.types.Context) -> list[str]:
 def worker_is_remote(context: bpy.types.Context) -> bool:
     """Whether job folders must be sent to the worker."""
     return bool(_chosen(context, "worker_command").strip() and _chosen(context, "worker_is_remote"))
+
+
+def first_run_is_hidden(context: bpy.types.Context) -> bool:
+    return bool(_chosen(context, "first_run_hidden"))
+
+
+def hide_first_run(context: bpy.types.Context) -> None:
+    if addon := context.preferences.addons.get(ROOT_PACKAGE):
+        addon.preferences.first_run_hidden = True
+
+
+def install_options(context: bpy.types.Context, wheels: bool = True) -> list[str]:
+    """What the preferences say to `python -m install`. wheels: whether the command takes a folder of packages."""
+    folder, packages = _chosen_path(context, "backend_folder"), _chosen_path(context, "wheels_folder")
+    where = ["--where", folder] if folder else []
+    return [*where, "--wheels", packages] if wheels and packages else where
 
 
 def _chosen_path(context: bpy.types.Context, name: str) -> str:

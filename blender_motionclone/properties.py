@@ -59,16 +59,16 @@ class MotionCloneTake(bpy.types.PropertyGroup):
 
     folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
     prompt: bpy.props.StringProperty(name="Prompt", description="What was asked for")
-    seed: bpy.props.IntProperty(name="Seed")
-    state: bpy.props.StringProperty(name="State", default=QUEUED)
+    seed: bpy.props.IntProperty(name="Seed", description="What it was generated with")
+    state: bpy.props.StringProperty(name="State", description="How its job stands", default=QUEUED)
     message: bpy.props.StringProperty(name="Message", description="What became of the job, if not all went well")
     hint: bpy.props.StringProperty(name="Hint", description="What to do next")
     score: bpy.props.FloatProperty(name="Motion Score", description="How well its motion follows", default=NO_SCORE)
     frame_start: bpy.props.IntProperty(name="Start", description="The shot's first frame in the scene")
     frames: bpy.props.IntProperty(name="Frames", description="The shot's length")
     camera: bpy.props.StringProperty(name="Camera", description="The camera that the shot was captured with, if any")
-    place: bpy.props.StringProperty(name="Place")
-    placed_in: bpy.props.StringProperty(name="Placed In")
+    place: bpy.props.StringProperty(name="Place", description="How it was placed last")
+    placed_in: bpy.props.StringProperty(name="Placed In", description="What shows it")
 
 
 class MotionCloneSettings(bpy.types.PropertyGroup):
@@ -97,7 +97,9 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     # Prompt
     prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows")
     negative_prompt: bpy.props.StringProperty(name="Negative", description="What the new clip shall not show")
-    more_prompts: bpy.props.CollectionProperty(name="More Prompts", type=MotionClonePrompt)
+    more_prompts: bpy.props.CollectionProperty(
+        name="More Prompts", description="What further takes of the same motion show", type=MotionClonePrompt
+    )
     image_file: bpy.props.StringProperty(
         name="First Picture", description="A picture that the clip's first frame looks like", subtype="FILE_PATH"
     )
@@ -129,8 +131,8 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     # Takes
     place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)
-    takes: bpy.props.CollectionProperty(name="Takes", type=MotionCloneTake)
-    take_index: bpy.props.IntProperty(name="Active Take")
+    takes: bpy.props.CollectionProperty(name="Takes", description="The clips that were asked for", type=MotionCloneTake)
+    take_index: bpy.props.IntProperty(name="Active Take", description="The take that the buttons are about")
     key: bpy.props.StringProperty(name="Key", description="By which job folders know this scene", options={"HIDDEN"})
     view_before: bpy.props.StringProperty(
         name="View Before",

@@ -46,9 +46,7 @@ class Backend:
         if self.wheels and not self.wheels.is_dir():
             raise InstallError(f"There is no folder {self.wheels}.", "Name the folder that holds the wheels.")
         check_ours(self.folder)
-        build = choose_build(this_machine(self._python().arch), self.build)
-        layers = backend_layers(build, for_tests)
-        self._announce(build, layers)
+        build, layers = self.announce(for_tests)
         environment = Environment(self.folder, backend_base, layers, self.report, self.wheels, build.name)
         python = environment.make(repair)
         if check:
@@ -123,7 +121,10 @@ class Backend:
         own = probe([str(interpreter(self.folder))]) if state and state.python else None
         return own or backend_base()
 
-    def _announce(self, build: TorchBuild, layers: Sequence[Layer]) -> None:
+    def announce(self, for_tests: bool = False) -> tuple[TorchBuild, list[Layer]]:
+        """Says what is missing and how big it is; changes nothing. -> what `make` installs."""
+        build = choose_build(this_machine(self._python().arch), self.build)
+        layers = backend_layers(build, for_tests)
         if build.note:
             self.report.note(build.note)
         state = read_state(self.folder)
@@ -134,6 +135,7 @@ class Backend:
             source = f"from {self.wheels}" if self.wheels else f"about {download:,} MB to download"
             text = f"{build.title} of torch {TORCH} into {self.folder}: {source}, {disk:,} MB on disk"
             self.report.plan(text, str(self.folder), download, disk)
+        return build, layers
 
 
 def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:

@@ -67,6 +67,9 @@ def _test(chosen: argparse.Namespace, report: Report) -> int:
 def _backend(chosen: argparse.Namespace, report: Report) -> None:
     report.note("Backend environment")
     backend = Backend(chosen.where, chosen.wheels, chosen.build, report)
+    if chosen.plan:
+        backend.announce()
+        return
     python = backend.make(repair=chosen.repair, check=not chosen.no_check)
     report.done(f"Ready: {python}", str(python))
 
@@ -121,6 +124,7 @@ def _add_backend(backend: argparse.ArgumentParser) -> None:
     backend.add_argument("--wheels", type=Path, metavar="DIR", help="install from this folder of wheels, offline")
     _add_build(backend)
     backend.add_argument("--repair", action="store_true", help="look at every installed file and mend what is broken")
+    backend.add_argument("--plan", action="store_true", help="only say what would be downloaded, and how big it is")
     backend.add_argument("--no-check", action="store_true", help="leave out the short generation at the end")
     _add_json(backend)
     backend.set_defaults(run=_backend)

@@ -1,11 +1,16 @@
-"""Operators translate: they read properties, call, and report. One a file."""
+"""Operators translate: they read properties, call, and report. One subject a file."""
 
 from __future__ import annotations
 
 from . import (
     adopt,
+    backend,
     cancel,
+    doctor,
+    first_run,
+    form,
     generate,
+    models,
     place_take,
     queue_move,
     restore_view,
@@ -13,20 +18,13 @@ from . import (
     take_open_folder,
     take_remove,
     take_retry,
+    windows,
+    worker,
 )
 
-MODULES = (
-    generate,
-    cancel,
-    queue_move,
-    place_take,
-    restore_view,
-    take_retry,
-    take_remove,
-    take_open_folder,
-    resume,
-    adopt,
-)
+RUNNING = (generate, cancel, queue_move, resume, adopt)
+TAKES = (place_take, restore_view, take_retry, take_remove, take_open_folder)
+MODULES = (*RUNNING, *TAKES, form, windows, backend, doctor, models, worker, first_run)
 
 
 def register() -> None:

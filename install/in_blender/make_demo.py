@@ -47,7 +47,9 @@ def load_extension(name: str):
 def make_demo(folder: Path) -> None:
     say("building a scene: a grey ball bounces past a moving camera, 48 frames")
     blend = str(folder / "demo.blend")
-    scene = importlib.import_module("motionclone.install.in_blender.demo_scene").build_scene()
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = importlib.import_module("motionclone.blender_motionclone.demo_scene").add_demo_scene("Blockout")
+    bpy.data.scenes.remove(bpy.context.scene)
     bpy.ops.wm.save_as_mainfile(filepath=blend)
     take, takes = scene.motionclone, []
     take.seed, take.place = SEED, "NONE"  # only the guided clips go into the sequencer

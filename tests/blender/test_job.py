@@ -242,19 +242,3 @@ def test_a_job_that_is_done_lies_on_its_frames(scene, jobs, worker):
 def strips(scene) -> list:
     editor = scene.sequence_editor
     return list(editor.strips if hasattr(editor, "strips") else editor.sequences)
-
-
-def test_the_panel_s_file_registers_a_panel_for_every_state(scene, jobs, part):
-    """Drawing needs a window; the helpers take any layout."""
-    panels = part("panels")
-    drawn = []
-
-    class Layout:
-        def __getattr__(self, name):
-            return lambda *given, **named: drawn.append((name, given, named)) or Layout()
-
-    panels.draw_form(Layout(), scene.motionclone)
-    panels.draw_progress(Layout(), panels.JobState(state="running", stage="decoding"))
-    panels.draw_problem(Layout(), panels.UserError("Wrong.", "Mend it."))
-    assert ("operator", ("motionclone.cancel",), {"icon": "CANCEL"}) in drawn
-    assert [named["text"] for name, _, named in drawn if name == "label"] == ["Wrong.", "Mend it."]

@@ -1,11 +1,14 @@
-"""Builds the demo's blockout: a grey ball bounces across a tiled floor while the camera moves the other way."""
+"""The demo's blockout: a grey ball bounces across a tiled floor while the camera moves the other way."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import cos, pi, radians, sin
 
+import bmesh
 import bpy
 
+PROMPT = "a red ball on green ground under a blue sky"
 FRAMES = 48
 TILE, TILES = 2.2, 40  # edge of a floor tile in metres, tiles along each side
 LENS = 39.6  # mm on a 36 mm sensor: a focal length of 2.2 half frame heights in a square picture
@@ -13,11 +16,9 @@ GREYS = {"subject": 1.0, "light tile": 0.92, "dark tile": 0.74}  # from 0 to 1, 
 SKY = 0.36
 
 
-def build_scene() -> bpy.types.Scene:
-    """The new file's only scene, with everything of the start-up file gone."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    scene = bpy.context.scene
-    scene.name = "Blockout"
+def add_demo_scene(name: str) -> bpy.types.Scene:
+    """A new scene beside the others, which stay as they are."""
+    scene = bpy.data.scenes.new(name)
     scene.frame_start, scene.frame_end = 1, FRAMES
     scene.render.fps = 24
     scene.render.resolution_x = scene.render.resolution_y = 512
@@ -29,7 +30,7 @@ def build_scene() -> bpy.types.Scene:
     return scene
 
 
-def _animate(item: bpy.types.Object, path) -> None:
+def _animate(item: bpy.types.Object, path: Callable[[float], tuple[float, float, float]]) -> None:
     """A key on every frame: path(t) gives the place in metres for t from 0 to 1."""
     for frame in range(1, FRAMES + 1):
         item.location = path((frame - 1) / (FRAMES - 1))
@@ -37,12 +38,14 @@ def _animate(item: bpy.types.Object, path) -> None:
 
 
 def _add_ball(scene: bpy.types.Scene) -> bpy.types.Object:
-    bpy.ops.mesh.primitive_uv_sphere_add(radius=1.0, segments=48, ring_count=24)
-    ball = bpy.context.object
-    ball.name = "Ball"
-    bpy.ops.object.shade_smooth()
-    ball.data.materials.append(_grey("subject"))
-    return ball
+    mesh, shape = bpy.data.meshes.new("Ball"), bmesh.new()
+    bmesh.ops.create_uvsphere(shape, u_segments=48, v_segments=24, radius=1.0)
+    for face in shape.faces:
+        face.smooth = True
+    shape.to_mesh(mesh)
+    shape.free()
+    mesh.materials.append(_grey("subject"))
+    return _link(scene, bpy.data.objects.new("Ball", mesh))
 
 
 def _add_camera(scene: bpy.types.Scene) -> bpy.types.Object:
@@ -50,8 +53,7 @@ def _add_camera(scene: bpy.types.Scene) -> bpy.types.Object:
     data.lens, data.sensor_width, data.clip_end = LENS, 36.0, 500.0
     camera = bpy.data.objects.new("Camera", data)
     camera.rotation_euler = (radians(90 - 10), 0, 0)
-    scene.collection.objects.link(camera)
-    return camera
+    return _link(scene, camera)
 
 
 def _add_floor(scene: bpy.types.Scene) -> None:
@@ -66,7 +68,12 @@ def _add_floor(scene: bpy.types.Scene) -> None:
     mesh.materials.append(_grey("light tile"))
     mesh.materials.append(_grey("dark tile"))
     mesh.polygons.foreach_set("material_index", [(i + j) % 2 for i, j in places])
-    scene.collection.objects.link(bpy.data.objects.new("Floor", mesh))
+    _link(scene, bpy.data.objects.new("Floor", mesh))
+
+
+def _link(scene: bpy.types.Scene, item: bpy.types.Object) -> bpy.types.Object:
+    scene.collection.objects.link(item)
+    return item
 
 
 def _grey(name: str) -> bpy.types.Material:

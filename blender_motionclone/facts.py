@@ -1,0 +1,220 @@
+"""What the panels show that takes looking: gathered by a timer while a panel is open, so that drawing does no work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from ..backend.wire.job_state import DONE
+from . import backend_models, backend_state, first_run, install_runner, job_runner, takes, thumbnails
+from .capture.plan import CapturePlan, plans_of
+from .errors import UserError
+from .preferences import (
+    EXTENSION_ROOT,
+    backend_folders,
+    backend_python,
+    first_run_is_hidden,
+    install_options,
+    jobs_folder,
+    worker_command,
+    worker_is_remote,
+)
+from .showing import redraw
+from .timings import Timings, duration, kind_of
+
+SECONDS_BETWEEN_LOOKS = 0.3
+AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """backend: of backend_state.py, "" before the first look; button: what Generate does, as "Clone frames 1-48 of
+    Camera"; detail: what comes of it; problem: why it cannot; steps: the way to the first clip, where it shows."""
+
+    backend: str = ""
+    button: str = ""
+    detail: str = ""
+    problem: UserError | None = None
+    steps: tuple[first_run.Step, ...] = ()
+
+
+_known: dict[str, Facts] = {}  # by the scene's name
+_wanted: set[str] = set()  # scenes whose panels were drawn since the last look
+_timings = Timings()
+_jobs_found_in: Path | None = None
+_plan_asked_for = False
+
+
+def of(scene: bpy.types.Scene) -> Facts:
+    """For drawing: what is known by now. Asking lets the timer look again."""
+    _wanted.add(scene.name_full)
+    return _known.get(scene.name_full, Facts())
+
+
+def gather(context: bpy.types.Context) -> Facts:
+    """Looks at the context's scene, and keeps what it finds for `of`."""
+    state = _backend(context)
+    found = Facts(backend=state)
+    if state == backend_state.READY:
+        found = _with_plans(found, context)
+    if not first_run_is_hidden(context):
+        found = replace(found, steps=tuple(_steps(context, state)))
+    _known[context.scene.name_full] = found
+    return found
+
+
+def learn(folder: Path) -> None:
+    """Takes up the time of a job that was just done."""
+    _timings.learn(folder)
+
+
+def tick() -> float:
+    """Looks at the scenes whose panels are open, and takes up one more take's picture and time."""
+    wanted = set(_wanted)
+    _wanted.clear()
+    changed = False
+    for name, context in _contexts():
+        if name in wanted:
+            wanted.discard(name)
+            with bpy.context.temp_override(**context):
+                before = _known.get(name)
+                changed |= _key(gather(bpy.context)) != _key(before)
+                changed |= _take_up(bpy.context)
+    if changed:
+        redraw()
+    return SECONDS_BETWEEN_LOOKS
+
+
+def _contexts() -> Iterator[tuple[str, dict]]:
+    """Each window's scene by name, with what `temp_override` needs for it."""
+    for window in bpy.context.window_manager.windows:
+        area = next((area for area in window.screen.areas if area.type in AREAS), None)
+        if area:
+            yield window.scene.name_full, {"window": window, "area": area}
+
+
+def _key(found: Facts | None):
+    """Two errors that say the same are the same."""
+    return found and (replace(found, problem=None), found.problem and (str(found.problem), found.problem.repair))
+
+
+def _backend(context: bpy.types.Context) -> str:
+    """Of backend_state.py. A remote worker, and a Python that was chosen, are taken as they are."""
+    if worker_is_remote(context):
+        return backend_state.READY
+    states = [backend_state.backend_state(folder) for folder in backend_folders(context)]
+    installed = next((state for state in states if state != backend_state.MISSING), backend_state.MISSING)
+    try:
+        python = backend_python(context)
+    except UserError:
+        return installed
+    own = any(python.is_relative_to(folder) for folder in backend_folders(context))
+    return installed if own else backend_state.READY
+
+
+def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
+    """None once all are done."""
+    global _plan_asked_for
+    if state != backend_state.READY and not _plan_asked_for:
+        _plan_asked_for = install_runner.ask("backend --plan", install_options(context))
+    models = backend_models.models() or []
+    has_model = any(model["name"] != "demo" and not model["missing"] for model in models)
+    steps = first_run.steps(state, install_runner.plan(), _timings.any, has_model)
+    return [] if all(step.done for step in steps) else steps
+
+
+def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
+    """What Generate would do now."""
+    models = backend_models.models()
+    if models is None:
+        return replace(found, problem=backend_models.problem() or _asked_for_models(context))
+    try:
+        plans = plans_of(context, models)
+    except UserError as error:
+        return replace(found, problem=error)
+    takes = len(plans) * takes_of_a_shot(context.scene.motionclone)
+    return replace(found, button=_button(plans), detail=_detail(plans, takes))
+
+
+def _asked_for_models(context: bpy.types.Context) -> UserError | None:
+    """Asks the backend for its models, unless that is going on; why it cannot be asked."""
+    if not backend_models.fetching():
+        try:
+            refresh_models(context)
+        except UserError as error:
+            return error
+    return UserError("Looking for models.")
+
+
+def refresh_models(context: bpy.types.Context) -> None:
+    """The backend or its models have changed. UserError when there is no backend to be asked."""
+    backend_models.refresh(worker_command(context), EXTENSION_ROOT)
+    job_runner.wake()
+
+
+def takes_of_a_shot(settings: bpy.types.PropertyGroup) -> int:
+    prompts = 1 + sum(bool(more.text.strip()) for more in settings.more_prompts)
+    return prompts * settings.seeds
+
+
+def _button(plans: Sequence[CapturePlan]) -> str:
+    if len(plans) == 1:
+        return iface_("Clone {title}").format(title=plans[0].title)
+    return iface_("Clone {count} shots").format(count=len(plans))
+
+
+def _detail(plans: Sequence[CapturePlan], takes: int) -> str:
+    """ "3 takes of 16 frames at 512 x 288, about 2 min"; the time is left out while it is not known."""
+    plan = plans[0]
+    height, width = plan.size
+    text = iface_("{count} frames at {width} x {height}").format(count=plan.count, width=width, height=height)
+    if takes > 1:
+        text = iface_("{takes} takes of {what}").format(takes=takes, what=text)
+    seconds = _timings.seconds(kind_of(plan.request.model, plan.request.settings, plan.count, plan.size))
+    return text if seconds is None else f"{text}, {duration(seconds * takes)}"
+
+
+def _take_up(context: bpy.types.Context) -> bool:
+    """One more job's time and one more take's picture; whether there is a new picture."""
+    global _jobs_found_in
+    folder = jobs_folder(context)
+    if folder != _jobs_found_in:
+        _jobs_found_in = folder
+        _timings.find(folder)
+    _timings.learn_one()
+    if new := _take_up_preview():
+        return new
+    for take in context.scene.motionclone.takes:
+        if take.state == DONE and not thumbnails.icon(take.name) and (folder := takes.folder_of(take)):
+            _timings.learn(folder)
+            if thumbnails.load_take(take.name, folder):
+                return True
+    return False
+
+
+def _take_up_preview() -> bool:
+    """The running job's, which is played; whether there is something new to see."""
+    job = job_runner.running()
+    preview = job_runner.preview(job) if job else None
+    if preview is None:
+        thumbnails.forget(thumbnails.PREVIEW)
+        return False
+    return thumbnails.load_preview(preview, preview.parent.parent) or thumbnails.play()
+
+
+def register() -> None:
+    # Persistent: another file has the same panels.
+    bpy.app.timers.register(tick, first_interval=0.1, persistent=True)
+
+
+def unregister() -> None:
+    global _jobs_found_in, _plan_asked_for, _timings
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    _known.clear()
+    _wanted.clear()
+    _timings, _jobs_found_in, _plan_asked_for = Timings(), None, False

@@ -1,0 +1,49 @@
+"""From nothing to the first clip in three steps, and which of them is next. Without bpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .backend_state import READY, UNFINISHED
+from .installer import MB, Plan
+
+FAST_LINE = 50_000_000 / 8  # bytes a second
+UNPACKING = 15_000_000  # bytes a second of what lies on the disk afterwards
+
+
+@dataclass(frozen=True)
+class Step:
+    """title: what it gives; text: how big and how long, in a sentence; operator: its button, as
+    "motionclone.install_backend"; next: whether it is the one to do now; possible: whether it can be done yet."""
+
+    title: str
+    text: str
+    operator: str
+    done: bool
+    next: bool
+    possible: bool
+
+
+def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool) -> list[Step]:
+    """backend: of backend_state.py; plan: what installing will fetch, if it is known; tried: a clip was generated;
+    has_model: a model other than the demo's is there."""
+    done = (backend == READY, tried, has_model)
+    first = next((number for number, is_done in enumerate(done) if not is_done), None)
+    interrupted = "It was interrupted and goes on from there. " if backend == UNFINISHED else ""
+    texts = (interrupted + size_and_time(plan), DEMO_TEXT, MODEL_TEXT)
+    return [Step(TITLES[n], texts[n], OPERATORS[n], done[n], n == first, n == 0 or backend == READY) for n in range(3)]
+
+
+def size_and_time(plan: Plan | None) -> str:
+    """What installing takes, in a sentence."""
+    if plan is None:
+        return "The program that makes the clips. It stays apart from Blender."
+    minutes = max(1, round((plan.download_bytes / FAST_LINE + plan.disk_bytes / UNPACKING) / 60))
+    download = f"{plan.download_bytes / MB:,.0f} MB to download" if plan.download_bytes else "Nothing to download"
+    return f"{download}, {plan.disk_bytes / MB:,.0f} MB on disk; about {minutes} min on a fast line."
+
+
+TITLES = ("Install the backend", "Try the demo model", "Get a real model")
+OPERATORS = ("motionclone.install_backend", "motionclone.try_demo", "motionclone.get_model")
+DEMO_TEXT = "It comes with MotionClone: a small world of balls, cubes and cones. Less than a minute."
+MODEL_TEXT = "For pictures of anything. Several GB; a graphics card with 8 GB or more."

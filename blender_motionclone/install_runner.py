@@ -1,0 +1,183 @@
+"""Owns the installer's process: one timer, and what the panels and preferences show of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import bpy
+
+from .errors import UserError
+from .installer import Heard, Installer, Plan
+from .preferences import EXTENSION_ROOT
+from .showing import redraw
+
+SECONDS_BETWEEN_LOOKS = 0.25
+WORDS = {
+    "backend": "Installing the backend",
+    "doctor": "Looking for what is wrong",
+    "remove": "Removing the backend",
+    "models add": "Getting the model",
+    "models remove": "Removing the model",
+}
+ASKING = ("backend --plan", "models list")  # quick, and nothing the user asked for
+
+_installer: Installer | None = None
+_heard = Heard()  # what the last one said
+_plan: Plan | None = None  # of installing the backend
+_findings: list[dict] | None = None  # of the doctor's last visit; None before the first
+_models: list[dict] | None = None  # the catalogue's; None before it was asked for
+_when_done: Callable[[], None] | None = None
+_problem: UserError | None = None
+
+
+def running() -> str | None:
+    """What is being done, as "Installing the backend"; None when nothing is that the user asked for."""
+    if _installer is None or _is_asking(_installer):
+        return None
+    words = _installer.arguments
+    return WORDS.get(words[0]) or WORDS[" ".join(words[:2])]
+
+
+def heard() -> Heard:
+    """What the running installer, else the last one, has said."""
+    return _installer.heard if _installer else _heard
+
+
+def plan() -> Plan | None:
+    """What installing the backend would fetch; None before `ask` was answered, and when nothing is missing."""
+    return _plan
+
+
+def findings() -> list[dict] | None:
+    """The doctor's: dicts with id, level ("ok", "warning", "problem"), text, hint and fix; None before he was asked."""
+    return _findings
+
+
+def models() -> list[dict] | None:
+    """The catalogue's rows, as `python -m install models list --json` gives them; None before `ask` was answered."""
+    return _models
+
+
+def problem() -> UserError | None:
+    """How the last one failed, until another starts."""
+    return None if _installer and not _is_asking(_installer) else _problem
+
+
+def show(error: UserError) -> None:
+    """A problem that kept one from starting."""
+    global _problem
+    _problem = error
+    redraw()
+
+
+def forget_problem() -> None:
+    global _problem
+    _problem = None
+
+
+def ask(what: str, options: Sequence[str] = ()) -> bool:
+    """what: one of ASKING; the answer comes to `plan` or `models`. False while another is at work."""
+    if _installer:
+        return False
+    try:
+        _begin([*what.split(), *options], None)
+    except UserError:
+        return False  # who presses Install is told
+    return True
+
+
+def start(arguments: Sequence[str], when_done: Callable[[], None] | None = None) -> None:
+    """`python -m install ARGUMENTS`, followed by the timer; UserError when one runs already or it does not start."""
+    if running():
+        raise UserError("MotionClone's installer is at work already.", "Wait for it, or cancel it first.")
+    _stop()
+    forget_problem()
+    _begin(arguments, when_done)
+
+
+def _begin(arguments: Sequence[str], when_done: Callable[[], None] | None) -> None:
+    global _installer, _when_done
+    _installer, _when_done = Installer(EXTENSION_ROOT, arguments), when_done
+    if not bpy.app.timers.is_registered(tick):
+        # Persistent: opening another file does not stop it, so it must not stop the watching either.
+        bpy.app.timers.register(tick, first_interval=SECONDS_BETWEEN_LOOKS, persistent=True)
+
+
+def cancel() -> None:
+    if _installer:
+        _installer.cancel()
+
+
+def tick() -> float | None:
+    """Looks once; returns the seconds until the next look, or None when there is nothing left to look at."""
+    global _installer
+    if _installer is None:
+        return None
+    before = _seen(_installer.heard)
+    goes_on = _installer.poll()
+    if goes_on:
+        if _seen(_installer.heard) != before:
+            redraw()
+        return SECONDS_BETWEEN_LOOKS
+    ended, _installer = _installer, None
+    _conclude(ended)
+    redraw()
+    return SECONDS_BETWEEN_LOOKS if _installer else None
+
+
+def _conclude(ended: Installer) -> None:
+    global _heard, _problem, _plan, _findings, _models
+    said = ended.heard
+    if _is_asking(ended):
+        _plan = said.plan or _plan
+    else:
+        _heard, _problem = said, said.problem
+    if said.problem or said.cancelled:
+        return
+    if ended.arguments[0] == "doctor":
+        _findings = said.findings
+    _models = said.models or _models
+    if _when_done:
+        _when_done()
+
+
+def _is_asking(installer: Installer) -> bool:
+    return " ".join(installer.arguments[:2]) in ASKING
+
+
+def wait() -> None:
+    """Blocks until its end, for scripts; UserError when it failed. Interrupted, it is stopped first."""
+    try:
+        while tick() is not None:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    except BaseException:
+        _stop()
+        raise
+    if error := problem():
+        raise error
+
+
+def _seen(said: Heard) -> tuple:
+    return said.text, said.factor, said.note, said.plan
+
+
+def _stop() -> None:
+    global _installer
+    if _installer:
+        _installer.close()
+    _installer = None
+
+
+def register() -> None:
+    """Nothing is installed yet."""
+
+
+def unregister() -> None:
+    """An installation is stopped: what it has done is kept, and the next goes on from there."""
+    global _heard, _plan, _findings, _models, _when_done
+    _stop()
+    forget_problem()
+    _heard, _plan, _findings, _models, _when_done = Heard(), None, None, None, None
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)

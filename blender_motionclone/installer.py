@@ -1,0 +1,168 @@
+"""`python -m install ...` as a process of its own, and what its JSON lines say. Without bpy.
+
+The lines are described in install/reports.py; `doctor` prints a single one with its findings.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from ..backend.wire.processes import DETACHED, kill
+from .errors import UserError
+from .interpreter import current_environment
+
+MB = 1_000_000
+DOCTOR = "Ask the doctor in Preferences > Add-ons > MotionClone what is wrong."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an installation will fetch and take up; text: in a sentence."""
+
+    text: str
+    download_bytes: int
+    disk_bytes: int
+
+
+@dataclass
+class Heard:
+    """What an installer has said so far. text and factor: how far it is, factor None where that is unknown; problem:
+    how it ended, None while it runs and after success; findings: the doctor's; models: the catalogue's."""
+
+    plan: Plan | None = None
+    text: str = ""
+    factor: float | None = None
+    note: str = ""
+    problem: UserError | None = None
+    cancelled: bool = False
+    done: bool = False
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    models: list[dict[str, Any]] = field(default_factory=list)
+
+    def hear(self, line: str) -> None:
+        """Takes up one line; one that is no message, of an unknown kind or malformed is passed over."""
+        try:
+            message = json.loads(line)
+            kind = next((key for key in ("findings", "models") if key in message), None) or message["kind"]
+            getattr(self, f"_{kind}", lambda _: None)(message)
+        except (ValueError, TypeError, KeyError):
+            return
+
+    def _plan(self, message: dict[str, Any]) -> None:
+        self.plan = Plan(str(message["text"]), int(message["download_bytes"]), int(message["disk_bytes"]))
+
+    def _progress(self, message: dict[str, Any]) -> None:
+        done, total = float(message["done"]), float(message["total"])
+        self.factor = min(1.0, done / total) if total else None
+        self.text = str(message["text"])
+        if message["stage"] == "download" and total:
+            self.text = f"{self.text} ({done / MB:.0f} of {total / MB:.0f} MB)"
+
+    def _note(self, message: dict[str, Any]) -> None:
+        self.note = str(message["text"])
+
+    def _done(self, message: dict[str, Any]) -> None:
+        self.done, self.text = True, str(message["text"])
+
+    def _failed(self, message: dict[str, Any]) -> None:
+        self.problem = UserError(str(message["message"]), str(message["hint"]), "motionclone.doctor")
+
+    def _cancelled(self, message: dict[str, Any]) -> None:
+        self.cancelled = True
+
+    def _findings(self, message: dict[str, Any]) -> None:
+        self.findings, self.done = [dict(finding) for finding in message["findings"]], True
+
+    def _models(self, message: dict[str, Any]) -> None:
+        self.models, self.done = [dict(model) for model in message["models"]], True
+
+
+class Installer:
+    """A running `python -m install`. Call `poll` now and then; it never waits."""
+
+    def __init__(self, root: Path, arguments: Sequence[str]):
+        """root: the extension's folder. UserError when it cannot be started."""
+        self.arguments, self.heard = tuple(arguments), Heard()
+        self._lines, self._last_words = SimpleQueue[str](), deque[str](maxlen=20)
+        command = [sys.executable, "-m", "install", *arguments, "--json"]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=root,
+                env=current_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                **DETACHED,
+            )
+        except OSError as error:
+            raise UserError(f"Blender's Python {sys.executable} cannot be started ({error.strerror}).") from None
+        self._readers = [
+            threading.Thread(target=read, args=(pipe,), daemon=True)
+            for read, pipe in ((self._hear, self._process.stdout), (self._note, self._process.stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def poll(self) -> bool:
+        """Takes up what was said; whether it still runs. After its end `heard` tells how it went."""
+        ended = self._process.poll() is not None and not any(reader.is_alive() for reader in self._readers)
+        with suppress(Empty):
+            while True:
+                self.heard.hear(self._lines.get_nowait())
+        if ended:
+            self._conclude(self._process.returncode)
+        return not ended
+
+    def cancel(self) -> None:
+        """Asks it to stop: the same command goes on from there. What it started stops with it."""
+        if self._process.poll() is None:
+            # Windows has no Ctrl-C for a process without a console; one that is ended there goes on from there too.
+            self._process.terminate() if sys.platform == "win32" else self._process.send_signal(signal.SIGINT)
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Stops it and waits for its end."""
+        self.cancel()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            kill(self._process)
+            self._process.wait()
+        for reader in self._readers:
+            reader.join(1.0)
+
+    def wait(self) -> None:
+        """Blocks until its end."""
+        self._process.wait()
+        for reader in self._readers:
+            reader.join()
+
+    def _conclude(self, code: int) -> None:
+        """An end without a last word is a failure too."""
+        heard = self.heard
+        if code == 0 or heard.done or heard.problem or heard.cancelled:
+            return
+        said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")
+        heard.problem = UserError(f"The installer stopped: {said}", DOCTOR, "motionclone.doctor")
+
+    def _hear(self, pipe) -> None:
+        with pipe:
+            for line in pipe:
+                self._lines.put(line)
+
+    def _note(self, pipe) -> None:
+        with pipe:
+            self._last_words.extend(line.strip() for line in pipe)

@@ -1,0 +1,113 @@
+"""Install, repair and remove the backend: `python -m install`, beside Blender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import bpy
+
+from .. import facts, install_runner
+from ..errors import UserError
+from ..online import check_online
+from ..preferences import install_options
+from .reporting import reporting_errors
+
+
+def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online: bool, wait: bool) -> set[str]:
+    """Starts it, or with `wait` returns at its end. online: whether it may have to download. What keeps it from
+    starting is reported, and shown in the panels with its repair."""
+    with reporting_errors(operator):
+        try:
+            if online:
+                check_online()
+            install_runner.start(arguments, None if arguments[0] == "doctor" else _look_again)
+        except UserError as error:
+            install_runner.show(error)
+            raise
+        if wait:
+            install_runner.wait()
+        return {"FINISHED"}
+    return {"CANCELLED"}
+
+
+def _look_again() -> None:
+    """The backend or its models have changed."""
+    with suppress(UserError):  # there is none any more
+        facts.refresh_models(bpy.context)
+    install_runner.ask("models list")
+
+
+class MOTIONCLONE_OT_install_backend(bpy.types.Operator):
+    bl_idname = "motionclone.install_backend"
+    bl_label = "Install Backend"
+    bl_description = (
+        "Install the program that makes the clips, bring it up to date, or go on where that was interrupted. It lies "
+        "in a folder of its own; Blender's Python stays as it is"
+    )
+
+    repair: bpy.props.BoolProperty(
+        name="Repair", description="Look at every installed file and install anew what is broken"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _poll_idle(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return self._run(context, wait=False)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self._run(context, wait=True)
+
+    def _run(self, context: bpy.types.Context, wait: bool) -> set[str]:
+        options = install_options(context)
+        arguments = ["backend", *options, *(["--repair"] if self.repair else [])]
+        return run_installer(self, arguments, online="--wheels" not in options, wait=wait)
+
+
+class MOTIONCLONE_OT_cancel_install(bpy.types.Operator):
+    """Stop the installer. What it has done stays, and the next goes on from there"""
+
+    bl_idname = "motionclone.cancel_install"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return install_runner.running() is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        install_runner.cancel()
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
+    """Take away all that was installed and cached. Jobs and their clips stay"""
+
+    bl_idname = "motionclone.remove_backend"
+    bl_label = "Remove Backend"
+
+    models: bpy.props.BoolProperty(name="Models Too", description="Take away the models' folder as well")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _poll_idle(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        where = install_options(context, wheels=False)
+        models = ["--models"] if self.models else []
+        return run_installer(self, ["remove", *where, *models], online=False, wait=bpy.app.background)
+
+
+def _poll_idle(operator: type) -> bool:
+    if install_runner.running():
+        operator.poll_message_set("MotionClone's installer is at work")
+        return False
+    return True
+
+
+CLASSES = (MOTIONCLONE_OT_install_backend, MOTIONCLONE_OT_cancel_install, MOTIONCLONE_OT_remove_backend)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,89 @@
+"""Ask the doctor, do what he says, and copy his report."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import bpy
+
+from .. import install_runner
+from ..errors import UserError
+from ..preferences import install_options
+from .backend import run_installer
+from .reporting import reporting_errors
+
+
+class MOTIONCLONE_OT_doctor(bpy.types.Operator):
+    bl_idname = "motionclone.doctor"
+    bl_label = "Ask the Doctor"
+    bl_description = (
+        "Look for what is wrong with the backend, the device, the models and the disk. What is found is listed in the "
+        "preferences"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return install_runner.running() is None
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if context.area and context.area.type != "PREFERENCES":
+            bpy.ops.motionclone.open_preferences()
+        return run_installer(self, ["doctor", *install_options(context, wheels=False)], online=False, wait=False)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        done = run_installer(self, ["doctor", *install_options(context, wheels=False)], online=False, wait=True)
+        for finding in install_runner.findings() or ():
+            kind = "INFO" if finding["level"] == "ok" else "WARNING"
+            self.report({kind}, f"{finding['text']} {finding['hint']}".strip())
+        return done
+
+
+class MOTIONCLONE_OT_mend(bpy.types.Operator):
+    """Do what the doctor advises"""
+
+    bl_idname = "motionclone.mend"
+    bl_label = "Fix"
+
+    finding: bpy.props.IntProperty(name="Finding", description="Which of the doctor's findings, from 0")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            findings = install_runner.findings() or []
+            if not 0 <= self.finding < len(findings) or not findings[self.finding]["fix"]:
+                raise UserError("There is nothing to be fixed here.", "Ask the doctor again.", "motionclone.doctor")
+            arguments = list(findings[self.finding]["fix"])
+            online = arguments[0] == "backend" and "--wheels" not in arguments
+            return run_installer(self, arguments, online=online, wait=bpy.app.background)
+        return {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
+    """Copy a report for a bug report to the clipboard, without your name and paths"""
+
+    bl_idname = "motionclone.copy_report"
+    bl_label = "Copy Report"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return install_runner.running() is None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        report = Path(tempfile.mkdtemp(prefix="motionclone-")) / "report.txt"
+        arguments = ["doctor", *install_options(context, wheels=False), "--report", str(report)]
+        with reporting_errors(self):
+            install_runner.start(arguments, when_done=lambda: _copy(report))
+            if bpy.app.background:
+                install_runner.wait()
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+def _copy(report: Path) -> None:
+    bpy.context.window_manager.clipboard = report.read_text(encoding="utf-8")
+    report.unlink()
+    report.parent.rmdir()
+
+
+CLASSES = (MOTIONCLONE_OT_doctor, MOTIONCLONE_OT_mend, MOTIONCLONE_OT_copy_report)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,61 @@
+"""The demo model on a small scene, with one press; and hiding the first steps."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import facts
+from ..demo_scene import PROMPT, add_demo_scene
+from ..preferences import hide_first_run
+
+NAME = "MotionClone Demo"
+
+
+class MOTIONCLONE_OT_try_demo(bpy.types.Operator):
+    bl_idname = "motionclone.try_demo"
+    bl_label = "Try the Demo"
+    bl_description = (
+        "Add a small scene with a bouncing ball and a moving camera, and clone its motion with the demo "
+        "model. Your scenes stay as they are"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self._show(context)
+        bpy.ops.motionclone.generate("INVOKE_DEFAULT")
+        return {"FINISHED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene = _scene()
+        with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+            return bpy.ops.motionclone.generate()
+
+    def _show(self, context: bpy.types.Context) -> None:
+        context.window.scene = _scene()
+        for area in context.screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.region_3d.view_perspective = "CAMERA"
+
+
+def _scene() -> bpy.types.Scene:
+    """The demo's, made anew unless the file has it."""
+    scene = bpy.data.scenes.get(NAME) or add_demo_scene(NAME)
+    scene.motionclone.prompt = scene.motionclone.prompt or PROMPT
+    scene.motionclone.model = "demo"
+    return scene
+
+
+class MOTIONCLONE_OT_hide_first_run(bpy.types.Operator):
+    """Hide the first steps; the preferences show them again"""
+
+    bl_idname = "motionclone.hide_first_run"
+    bl_label = "Hide First Steps"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        hide_first_run(context)
+        facts.gather(context)
+        return {"FINISHED"}
+
+
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_try_demo, MOTIONCLONE_OT_hide_first_run))

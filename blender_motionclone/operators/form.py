@@ -1,0 +1,117 @@
+"""Small changes to the form: model, presets, more prompts, a problem that was read."""
+
+from __future__ import annotations
+
+import bpy
+from bl_operators.presets import AddPresetBase
+
+from .. import install_runner, job_runner
+from ..shipped_presets import SHIPPED
+
+KEPT_IN_PRESETS = (
+    *("source", "shots", "look", "use_mask", "use_depth", "use_vectors"),
+    *("negative_prompt", "model", "preset", "strength", "seeds", "settings", "place"),
+)
+
+
+class MOTIONCLONE_OT_choose_model(bpy.types.Operator):
+    """Generate with this model"""
+
+    bl_idname = "motionclone.choose_model"
+    bl_label = "Choose Model"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    model: bpy.props.StringProperty(name="Model", description="The entry's name")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motionclone.model = self.model
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
+    """Set the form as this preset has it; the prompt stays"""
+
+    bl_idname = "motionclone.apply_preset"
+    bl_label = "Apply Preset"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    preset: bpy.props.EnumProperty(
+        name="Preset",
+        description="Settings to begin with",
+        items=[(preset.name, preset.title, preset.description) for preset in SHIPPED],
+    )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return next(preset.description for preset in SHIPPED if preset.name == properties.preset)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        chosen = next(preset for preset in SHIPPED if preset.name == self.preset)
+        for name, value in chosen.values.items():
+            setattr(context.scene.motionclone, name, value)
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
+    """Keep the form as a preset, or take one away"""
+
+    bl_idname = "motionclone.preset_add"
+    bl_label = "Add MotionClone Preset"
+    preset_menu = "MOTIONCLONE_PT_presets"
+    preset_subdir = "motionclone"
+    preset_defines = ["settings = bpy.context.scene.motionclone"]
+    preset_values = [f"settings.{name}" for name in KEPT_IN_PRESETS]
+
+
+class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
+    """Another prompt: each is generated with the same motion"""
+
+    bl_idname = "motionclone.prompt_add"
+    bl_label = "Add Prompt"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motionclone.more_prompts.add()
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
+    """Take this prompt away"""
+
+    bl_idname = "motionclone.prompt_remove"
+    bl_label = "Remove Prompt"
+    bl_options = {"REGISTER", "UNDO"}
+
+    number: bpy.props.IntProperty(name="Number", description="Which of the further prompts, from 0", min=0)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        prompts = context.scene.motionclone.more_prompts
+        if self.number >= len(prompts):
+            self.report({"ERROR"}, f"There is no further prompt {self.number}")
+            return {"CANCELLED"}
+        prompts.remove(self.number)
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_dismiss_problem(bpy.types.Operator):
+    """Take this message away"""
+
+    bl_idname = "motionclone.dismiss_problem"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        install_runner.forget_problem()
+        job_runner.clear_problem()
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_choose_model,
+    MOTIONCLONE_OT_apply_preset,
+    MOTIONCLONE_OT_preset_add,
+    MOTIONCLONE_OT_prompt_add,
+    MOTIONCLONE_OT_prompt_remove,
+    MOTIONCLONE_OT_dismiss_problem,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,114 @@
+"""Get models of the catalogue and take them away: `python -m install models`."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import install_runner
+from ..errors import UserError
+from ..installer import MB
+from ..preferences import install_options
+from .backend import run_installer
+from .reporting import reporting_errors
+
+
+def row_named(name: str) -> dict:
+    """The catalogue's row; UserError when there is none."""
+    row = next((row for row in install_runner.models() or () if row["name"] == name), None)
+    if row is None:
+        raise UserError(f"The catalogue has no model {name!r}.", "Open MotionClone's preferences for what it has.")
+    return row
+
+
+def _extras(operator: bpy.types.Operator, context: bpy.types.Context) -> list[tuple]:
+    """Blender needs the items to be kept: see _kept."""
+    rows = [row for row in install_runner.models() or () if row["name"] == operator.model]
+    _kept[:] = [
+        (part["name"], part["title"], f"{part['bytes'] / MB:,.0f} MB, {part['licence']}", 1 << number)
+        for row in rows
+        for number, part in enumerate(row["extras"])
+    ]
+    return _kept
+
+
+_kept: list[tuple] = []
+
+
+class MOTIONCLONE_OT_model_get(bpy.types.Operator):
+    bl_idname = "motionclone.model_get"
+    bl_label = "Get Model"
+    bl_description = (
+        "Download this model, or use its files where other programs on this machine have them; licences and "
+        "sizes are shown first"
+    )
+
+    model: bpy.props.StringProperty(name="Model", description="Its name in the catalogue")
+    extras: bpy.props.EnumProperty(
+        name="Extras", description="What shall be there besides", items=_extras, options={"ENUM_FLAG"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=420)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        with reporting_errors(self):
+            row = row_named(self.model)
+            column = self.layout.column()
+            column.label(text=row["title"], translate=False)
+            for part in row["components"]:
+                _draw_part(column.box(), part)
+            for part in row["extras"]:
+                box = column.box()
+                box.prop_enum(self, "extras", part["name"])
+                _draw_part(box, part)
+            column.label(text="To download it is to agree to these licences.")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            row_named(self.model)
+            chosen = [option for extra in sorted(self.extras) for option in ("--with", extra)]
+            arguments = ["models", "add", self.model, *chosen, *install_options(context, wheels=False)]
+            return run_installer(self, arguments, online=True, wait=bpy.app.background)
+        return {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
+    """Take this model's files away, but not those that another model needs"""
+
+    bl_idname = "motionclone.model_remove"
+    bl_label = "Remove Model"
+
+    model: bpy.props.StringProperty(name="Model", description="Its name in the catalogue")
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return run_installer(self, ["models", "remove", self.model], online=False, wait=bpy.app.background)
+
+
+class MOTIONCLONE_OT_get_model(bpy.types.Operator):
+    """Open the list of models that can be had, in the preferences"""
+
+    bl_idname = "motionclone.get_model"
+    bl_label = "Get a Model"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return not bpy.app.background
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        install_runner.ask("models list")
+        return bpy.ops.motionclone.open_preferences()
+
+
+def _draw_part(box: bpy.types.UILayout, part: dict) -> None:
+    have = "" if part["download_bytes"] else ", here already"
+    box.label(text=f"{part['title']}, {part['bytes'] / MB:,.0f} MB{have}", translate=False)
+    row = box.row()
+    row.label(text=part["licence"], translate=False)
+    row.operator("wm.url_open", text="Licence", icon="URL").url = part["licence_url"]
+
+
+CLASSES = (MOTIONCLONE_OT_model_get, MOTIONCLONE_OT_model_remove, MOTIONCLONE_OT_get_model)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

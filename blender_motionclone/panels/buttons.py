@@ -1,0 +1,50 @@
+"""Buttons of our operators: the same icon wherever one is shown."""
+
+from __future__ import annotations
+
+import bpy
+
+ICONS = {
+    "adopt": "FILE_REFRESH",
+    "allow_online": "INTERNET",
+    "apply_preset": "PRESET",
+    "cancel": "CANCEL",
+    "cancel_install": "CANCEL",
+    "choose_model": "OUTLINER_OB_GROUP_INSTANCE",
+    "copy_report": "COPYDOWN",
+    "dismiss_problem": "X",
+    "doctor": "CHECKMARK",
+    "generate": "RENDER_ANIMATION",
+    "get_model": "IMPORT",
+    "hide_first_run": "X",
+    "install_backend": "IMPORT",
+    "model_get": "IMPORT",
+    "model_remove": "TRASH",
+    "mend": "TOOL_SETTINGS",
+    "open_preferences": "PREFERENCES",
+    "preset_add": "ADD",
+    "prompt_add": "ADD",
+    "prompt_remove": "REMOVE",
+    "queue_move": "SORTTIME",
+    "remove_backend": "TRASH",
+    "restore_view": "LOOP_BACK",
+    "resume": "PLAY",
+    "start_worker": "PLAY",
+    "stop_worker": "SNAP_FACE",
+    "take_open_folder": "FILE_FOLDER",
+    "take_place": "IMPORT",
+    "take_remove": "TRASH",
+    "take_retry": "FILE_REFRESH",
+    "try_demo": "PLAY",
+}
+
+
+def button(layout: bpy.types.UILayout, name: str, **look) -> bpy.types.OperatorProperties:
+    """name: without "motionclone.". look: as for UILayout.operator."""
+    look.setdefault("icon", ICONS[name])
+    return layout.operator(f"motionclone.{name}", **look)
+
+
+def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
+    """idname: as UserError.repair has it."""
+    button(layout, idname.removeprefix("motionclone."))

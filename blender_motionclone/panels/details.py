@@ -1,0 +1,94 @@
+"""What is seldom changed, folded away: passes, pictures, more prompts, the model's own settings, the worker."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from .. import facts, job_runner
+from ..backend_state import READY
+from .buttons import button
+from .clone import MOTIONCLONE_PT_sidebar
+from .spaces import in_both_sidebars
+from .text import paragraph
+
+GB = 2**30
+WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "gone"}
+
+
+class Detail:
+    """A sub-panel that starts closed."""
+
+    parent = MOTIONCLONE_PT_sidebar
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return facts.of(context.scene).backend == READY
+
+
+class MOTIONCLONE_PT_passes(Detail):
+    """What is rendered beside the reference clip"""
+
+    bl_label = "Passes"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings, column = context.scene.motionclone, self.layout.column()
+        column.prop(settings, "use_mask")
+        if settings.use_mask:
+            column.prop(settings, "mask_collection", text="")
+        column.prop(settings, "use_depth")
+        column.prop(settings, "use_vectors")
+
+
+class MOTIONCLONE_PT_pictures(Detail):
+    """Pictures that say how the clip begins"""
+
+    bl_label = "First Frame"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings, column = context.scene.motionclone, self.layout.column()
+        column.prop(settings, "image_file", text="", placeholder="A picture")
+        column.prop(settings, "sketch_file", text="", placeholder="A line drawing")
+
+
+class MOTIONCLONE_PT_batch(Detail):
+    """More takes with one press"""
+
+    bl_label = "More Prompts"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        for number, more in enumerate(context.scene.motionclone.more_prompts):
+            row = column.row(align=True)
+            row.prop(more, "text", text="", placeholder="What the clip shows")
+            button(row, "prompt_remove", text="").number = number
+        button(self.layout, "prompt_add")
+
+
+class MOTIONCLONE_PT_advanced(Detail):
+    """The model's own settings, and the worker that runs it"""
+
+    bl_label = "Advanced"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.motionclone
+        layout.prop(settings, "settings", text="", placeholder="steps=30 cfg_scale=5")
+        layout.prop(settings, "place", text="")
+        worker = job_runner.worker()
+        paragraph(layout, context, worker_text(worker), icon="SYSTEM")
+        button(layout, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
+        button(layout, "open_preferences")
+
+
+def worker_text(worker: job_runner.WorkerStatus) -> str:
+    """ "Worker: ready on cuda, 24 GB"."""
+    state = iface_("Worker: {state}").format(state=iface_(WORKER_STATES[worker.state]))
+    memory = f", {worker.memory_bytes / GB:.0f} GB" if worker.memory_bytes else ""
+    return f"{state} ({worker.device}{memory})" if worker.device else state
+
+
+BODIES = (MOTIONCLONE_PT_passes, MOTIONCLONE_PT_pictures, MOTIONCLONE_PT_batch, MOTIONCLONE_PT_advanced)
+register, unregister = bpy.utils.register_classes_factory(
+    tuple(panel for body in BODIES for panel in in_both_sidebars(body))
+)

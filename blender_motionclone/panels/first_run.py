@@ -1,0 +1,53 @@
+"""The way to the first clip, and the installation that runs."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from .. import install_runner
+from ..facts import Facts
+from ..first_run import Step
+from .buttons import ICONS, button
+from .text import BOX, paragraph
+
+CLOSE = 24
+
+
+def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:
+    """Three steps; the one to do now has its sentence and a large button, those to come only their names."""
+    box = layout.box()
+    row = box.row()
+    row.label(text="First Steps", icon="INFO")
+    button(row, "hide_first_run", text="", emboss=False)
+    for number, step in enumerate(known.steps, 1):
+        _draw_step(box, context, number, step)
+
+
+def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int, step: Step) -> None:
+    title = f"{number}. {iface_(step.title)}"
+    if step.done:
+        box.label(text=title, icon="CHECKMARK", translate=False)
+    elif not step.possible:
+        row = box.row()
+        row.active = False
+        row.label(text=title, icon="BLANK1", translate=False)
+    else:
+        column = box.column()
+        row = column.row()
+        row.scale_y = 1.5 if step.next else 1.0
+        name = step.operator.removeprefix("motionclone.")
+        row.operator(step.operator, text=title, icon=ICONS[name], translate=False)
+        paragraph(column, context, iface_(step.text), less=BOX)
+
+
+def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the installer does, how far it is, and how to stop it."""
+    heard, box = install_runner.heard(), layout.box()
+    paragraph(box, context, iface_(install_runner.running() or ""), icon="IMPORT", less=BOX)
+    if heard.plan:
+        paragraph(box, context, heard.plan.text, less=BOX)
+    if heard.text:
+        paragraph(box, context, heard.text, less=BOX)
+    box.progress(factor=heard.factor or 0.0, text="" if heard.factor is None else f"{heard.factor:.0%}")
+    button(box, "cancel_install")

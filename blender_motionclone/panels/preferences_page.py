@@ -1,0 +1,122 @@
+"""What Preferences > Add-ons > MotionClone shows: the backend with its buttons, models, folders, the worker."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from .. import facts, install_runner, job_runner
+from ..backend_state import MISSING, READY, UNFINISHED
+from ..first_run import size_and_time
+from ..installer import MB
+from .buttons import button
+from .details import worker_text
+from .first_run import draw_installing
+from .problem import draw_problem
+from .text import paragraph
+
+BACKEND_WORDS = {
+    READY: "The backend is installed",
+    UNFINISHED: "The backend's installation was interrupted",
+    MISSING: "The backend is not installed",
+    "": "Looking for the backend",
+}
+FINDING_ICONS = {"ok": "CHECKMARK", "warning": "INFO", "problem": "ERROR"}
+OFFLINE = "INTERNET_OFFLINE"
+MODEL_BUTTONS = {"absent": "Get", "unfinished": "Go On", "damaged": "Mend"}
+
+
+def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences) -> None:
+    known = facts.of(context.scene)
+    _draw_backend(layout.box(), context, known.backend)
+    if problem := install_runner.problem() or job_runner.problem():
+        draw_problem(layout, context, problem)
+    if not bpy.app.online_access:
+        box = layout.box()
+        paragraph(box, context, iface_("Blender may not use the internet: nothing can be downloaded."), icon=OFFLINE)
+        button(box, "allow_online")
+    _draw_models(layout, context, known.backend)
+    _draw_settings(layout, preferences)
+
+
+def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: str) -> None:
+    box.label(text=BACKEND_WORDS[state], icon="CHECKMARK" if state == READY else "INFO")
+    if state != READY:
+        paragraph(box, context, iface_(size_and_time(install_runner.plan())), icon="BLANK1")
+    if install_runner.running():
+        draw_installing(box, context)
+    row = box.row(align=True)
+    if state == READY:
+        button(row, "install_backend", text="Update or Repair").repair = True
+    else:
+        button(row, "install_backend", text="Go On" if state == UNFINISHED else "Install Backend")
+    button(row, "doctor")
+    if state != MISSING:
+        button(row, "remove_backend")
+    _draw_worker(box, context)
+    _draw_findings(box, context)
+
+
+def _draw_worker(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    worker = job_runner.worker()
+    row = box.row()
+    row.label(text=worker_text(worker), icon="SYSTEM", translate=False)
+    button(row, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
+    if worker.message:
+        paragraph(box, context, f"{worker.message} {worker.hint}", icon="ERROR")
+
+
+def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    findings = install_runner.findings()
+    if findings is None:
+        return
+    healthy = all(finding["level"] != "problem" for finding in findings)
+    box.label(text="The doctor found nothing wrong" if healthy else "The doctor found problems")
+    for number, finding in enumerate(findings):
+        row = box.row()
+        text = f"{iface_(finding['text'])} {iface_(finding['hint'])}"
+        paragraph(row.column(), context, text, icon=FINDING_ICONS[finding["level"]], less=80)
+        if finding["fix"]:
+            button(row, "mend").finding = number
+    button(box, "copy_report")
+
+
+def _draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, state: str) -> None:
+    """The catalogue's."""
+    models = install_runner.models()
+    header, body = layout.panel("motionclone_models", default_closed=models is None)
+    header.label(text="Models")
+    if body is None:
+        return
+    if models is None:
+        button(body, "get_model", text="Show the Models")
+    for row in models or ():
+        _draw_model(body.box(), context, row, state)
+
+
+def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict, state: str) -> None:
+    row = box.row()
+    installed = model["state"] == "installed"
+    size = f"{model['bytes'] / MB:,.0f} MB"
+    row.label(text=f"{model['title']}, {size}", icon="CHECKMARK" if installed else "BLANK1", translate=False)
+    part = row.row()
+    part.enabled = state == READY
+    if installed:
+        button(part, "model_remove").model = model["name"]
+    else:
+        button(part, "model_get", text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
+    paragraph(box, context, model["about"], icon="BLANK1")
+    licences = sorted({part["licence"] for part in model["components"]})
+    paragraph(box, context, iface_("Licences: {names}").format(names=", ".join(licences)), icon="BLANK1")
+
+
+def _draw_settings(layout: bpy.types.UILayout, preferences: bpy.types.AddonPreferences) -> None:
+    column = layout.column()
+    column.use_property_split = True
+    for name in ("jobs_folder", "backend_folder", "backend_python", "wheels_folder"):
+        column.prop(preferences, name)
+    column.prop(preferences, "worker_command")
+    row = column.row()
+    row.enabled = bool(preferences.worker_command.strip())
+    row.prop(preferences, "worker_is_remote")
+    column.prop(preferences, "first_run_hidden")

@@ -1,0 +1,37 @@
+"""What is wrong: one or two sentences, and the button that mends it."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from ..errors import UserError
+from .buttons import button, repair_button
+from .text import BOX, paragraph
+
+CLOSE = 24  # pixels of the button that takes it away
+
+
+def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+    """One that happened, until the user takes it away."""
+    box = layout.box()
+    row = box.row()
+    body = row.column()
+    body.alert = True
+    paragraph(body, context, iface_(problem.message), icon="ERROR", less=BOX + CLOSE)
+    button(row, "dismiss_problem", text="", emboss=False)
+    _draw_rest(box, context, problem, BOX)
+
+
+def draw_obstacle(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+    """What is still missing: no alarm."""
+    column = layout.column()
+    paragraph(column, context, iface_(problem.message), icon="INFO")
+    _draw_rest(column, context, problem, 0)
+
+
+def _draw_rest(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError, less: int) -> None:
+    if problem.hint:
+        paragraph(layout, context, iface_(problem.hint), icon="BLANK1", less=less)
+    if problem.repair:
+        repair_button(layout, problem.repair)

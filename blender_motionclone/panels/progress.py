@@ -1,0 +1,73 @@
+"""How the work comes along: the capture, then the running job with its preview, and a way to stop them."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from ...backend.wire.job_state import JobState
+from .. import job_runner, thumbnails
+from .buttons import button
+from .text import BOX, paragraph, width
+
+UNIT = 20  # pixels of a button's height at a scale of 1
+STAGES = {
+    "starting": "Starting",
+    "reading": "Reading the job",
+    "loading": "Loading the model",
+    "encoding": "Reading the reference",
+    "motion": "Finding the motion",
+    "sampling": "Making the clip",
+    "decoding": "Making the pictures",
+    "in-betweening": "Making the frames between",
+    "writing": "Writing the clip",
+    "finishing": "Finishing",
+    "cancelling": "Stopping",
+    "sending": "Sending the files",
+}
+
+
+def draw_work(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    captured, job = job_runner.capture(), job_runner.running()
+    if captured:
+        done, of = captured
+        box = layout.box()
+        paragraph(
+            box, context, iface_("Filming the reference, frame {done} of {of}").format(done=done, of=of), less=BOX
+        )
+        box.progress(factor=done / max(1, of), text="")
+        paragraph(box, context, iface_("Esc stops it"), less=BOX)
+    elif job:
+        _draw_job(layout.box(), context, job)
+
+
+def _draw_job(box: bpy.types.UILayout, context: bpy.types.Context, job: str) -> None:
+    state = job_runner.state(job)
+    paragraph(box, context, stage_text(state), less=BOX)
+    box.progress(factor=state.progress, text=left_text(state))
+    if picture := thumbnails.icon(thumbnails.PREVIEW):
+        box.template_icon(icon_value=picture, scale=picture_scale(context))
+    button(box, "cancel").job = job
+
+
+def stage_text(state: JobState) -> str:
+    """ "Making the clip, step 3 of 24"."""
+    name = iface_(STAGES.get(state.stage, state.stage.capitalize() or "Waiting"))
+    if not state.steps:
+        return name
+    return iface_("{stage}, step {step} of {steps}").format(stage=name, step=state.step, steps=state.steps)
+
+
+def left_text(state: JobState) -> str:
+    """Within the bar: "12 s left"; empty while that is not known."""
+    if state.eta is None:
+        return ""
+    if state.eta < 100:
+        return iface_("{seconds} s left").format(seconds=round(state.eta))
+    return iface_("{minutes} min left").format(minutes=round(state.eta / 60))
+
+
+def picture_scale(context: bpy.types.Context) -> float:
+    """For `template_icon`, so that a picture in a box is as wide as the sidebar lets it be."""
+    unit = UNIT * (context.preferences.system.ui_scale or 1.0)
+    return min(14.0, max(3.0, width(context, BOX) / unit))

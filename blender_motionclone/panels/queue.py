@@ -1,0 +1,60 @@
+"""Takes that wait for the one that runs, and those that an earlier session left."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from .. import job_runner, takes
+from .buttons import button
+from .spaces import in_both_sidebars
+from .text import BOX, fitting, paragraph
+
+BUTTONS = 84  # pixels of those beside a job
+
+
+class MOTIONCLONE_PT_queue:
+    """The takes that wait"""
+
+    bl_label = "Queue"
+    bl_order = 1
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(job_runner.waiting())
+
+    def draw(self, context: bpy.types.Context) -> None:
+        waiting = job_runner.waiting()
+        prompts = {take.name: take.prompt for take in context.scene.motionclone.takes}
+        column = self.layout.column(align=True)
+        for place, job in enumerate(waiting):
+            row = column.row(align=True)
+            row.label(text=fitting(context, prompts.get(job, job), BUTTONS), translate=False)
+            _move(row, job, place - 1, "TRIA_UP", place > 0)
+            _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
+            button(row, "cancel", text="", icon="X").job = job
+
+
+def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:
+    part = row.row(align=True)
+    part.enabled = possible
+    move = button(part, "queue_move", text="", icon=icon)
+    move.job, move.place = job, max(0, place)
+
+
+def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Takes of this file that it does not list yet, and those that never came to their end."""
+    finished, unfinished = takes.finished_elsewhere(context.scene), takes.unfinished(context.scene)
+    if finished:
+        box = layout.box()
+        text = iface_("Takes finished meanwhile: {count}").format(count=len(finished))
+        paragraph(box, context, text, icon="INFO", less=BOX)
+        button(box, "adopt")
+    if unfinished:
+        box = layout.box()
+        text = iface_("Takes not finished: {count}").format(count=len(unfinished))
+        paragraph(box, context, text, icon="INFO", less=BOX)
+        button(box, "resume")
+
+
+register, unregister = bpy.utils.register_classes_factory(in_both_sidebars(MOTIONCLONE_PT_queue))

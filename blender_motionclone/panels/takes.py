@@ -1,0 +1,94 @@
+"""The takes there are: a list, and of the chosen one its picture, what became of it, and what can be done with it."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
+from .. import thumbnails
+from ..properties import NO_SCORE
+from .buttons import button
+from .menus import MOTIONCLONE_MT_place
+from .progress import picture_scale
+from .queue import draw_left_over
+from .spaces import in_both_sidebars
+from .text import paragraph
+
+STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
+STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "Failed", CANCELLED: "Cancelled"}
+
+
+class MOTIONCLONE_UL_takes(bpy.types.UIList):
+    """A take a row: its picture or how it stands, what was asked for, and how well its motion follows"""
+
+    bl_idname = "MOTIONCLONE_UL_takes"
+
+    def draw_item(self, _context, layout, _data, take, _icon, _active_data, _active_property, *_rest) -> None:
+        row = layout.row(align=True)
+        picture = thumbnails.icon(take.name)
+        shown = {"icon_value": picture} if picture else {"icon": STATE_ICONS.get(take.state, "QUESTION")}
+        row.label(text=f"{take.seed}  {take.prompt}", translate=False, **shown)
+        if take.score != NO_SCORE:
+            part = row.row()
+            part.alignment = "RIGHT"
+            part.label(text=percent(take.score), translate=False)
+
+
+class MOTIONCLONE_PT_takes:
+    """The clips that were made"""
+
+    bl_label = "Takes"
+    bl_order = 2
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.motionclone
+        draw_left_over(layout, context)
+        if not settings.takes:
+            paragraph(layout, context, iface_("The clips that you generate are listed here."))
+            return
+        layout.template_list(
+            MOTIONCLONE_UL_takes.bl_idname, "", settings, "takes", settings, "take_index", rows=3, maxrows=8
+        )
+        if 0 <= settings.take_index < len(settings.takes):
+            draw_take(layout, context, settings.takes[settings.take_index])
+
+
+def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:
+    column = layout.column()
+    if picture := thumbnails.icon(take.name):
+        column.template_icon(icon_value=picture, scale=picture_scale(context))
+    paragraph(column, context, take.prompt)
+    paragraph(column, context, summary(take), icon=STATE_ICONS.get(take.state, "QUESTION"))
+    if take.message and take.state != DONE:
+        paragraph(column, context, f"{iface_(take.message)} {iface_(take.hint)}".strip(), icon="BLANK1")
+    row = column.row(align=True)
+    row.enabled = take.state == DONE
+    button(row, "take_place", text="Use").job = take.name
+    row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
+    row = column.row(align=True)
+    button(row, "take_retry")
+    button(row, "take_open_folder", text="")
+    button(row, "take_remove", text="")
+
+
+def summary(take: bpy.types.PropertyGroup) -> str:
+    """ "Done, frames 1-48, seed 3, motion 82 %"."""
+    parts = [iface_(STATE_WORDS.get(take.state, take.state))]
+    if take.frames:
+        last = take.frame_start + take.frames - 1
+        parts.append(iface_("frames {first}-{last}").format(first=take.frame_start, last=last))
+    parts.append(iface_("seed {seed}").format(seed=take.seed))
+    if take.score != NO_SCORE:
+        parts.append(iface_("follows the motion to {share}").format(share=percent(take.score)))
+    return ", ".join(parts)
+
+
+def percent(score: float) -> str:
+    """A motion score lies in [-1, 1]; one below 0 follows as little as one of 0."""
+    return f"{max(0.0, score):.0%}"
+
+
+register, unregister = bpy.utils.register_classes_factory(
+    (MOTIONCLONE_UL_takes, *in_both_sidebars(MOTIONCLONE_PT_takes))
+)

@@ -1,0 +1,60 @@
+"""Sentences in a sidebar: as many lines as its width asks for, and none that is cut off."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import blf
+import bpy
+
+from ..wrapping import shortened, wrap
+
+FONT = 0  # Blender's own
+EDGES = 66  # pixels at a scale of 1 that panels keep free at both sides, with the tabs and a scroll bar
+ICON = 20
+IN_PREFERENCES = 60
+BOX = 14  # that a box takes from its inside
+LINE = 0.75  # of a line's usual height: a paragraph's lines belong together
+
+
+def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", less: int = 0):
+    """less: pixels at a scale of 1 that stand beside it, such as a button."""
+    column = layout.column(align=True)
+    column.scale_y = LINE
+    beside = less + (ICON if icon != "NONE" else 0)
+    for number, line in enumerate(_lines(text, width(context, beside), _size(context))):
+        column.label(text=line, translate=False, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def fitting(context: bpy.types.Context, text: str, less: int = 0) -> str:
+    """The text, or as much of it as fits one line."""
+    size = _size(context)
+    return shortened(text, width(context, less), lambda part: _measure(part, size))
+
+
+def fits(context: bpy.types.Context, text: str, less: int = 0) -> bool:
+    return _measure(text, _size(context)) <= width(context, less)
+
+
+def width(context: bpy.types.Context, less: int = 0) -> int:
+    """Pixels that a line of text has in the region that is being drawn."""
+    scale = context.preferences.system.ui_scale or 1.0
+    if context.region and context.region.type == "WINDOW":  # the preferences, whose boxes lie in boxes
+        less += IN_PREFERENCES
+    return round((context.region.width if context.region else 250) - (EDGES + less) * scale)
+
+
+@lru_cache(maxsize=256)
+def _lines(text: str, pixels: int, size: float) -> list[str]:
+    return wrap(text, pixels, lambda part: _measure(part, size))
+
+
+def _measure(text: str, size: float) -> float:
+    blf.size(FONT, size)
+    return blf.dimensions(FONT, text)[0]
+
+
+def _size(context: bpy.types.Context) -> float:
+    """The font's, in pixels."""
+    preferences = context.preferences
+    return preferences.ui_styles[0].widget.points * (preferences.system.ui_scale or 1.0)

@@ -1,0 +1,108 @@
+"""Small pictures of takes and of the running job's preview, loaded by timers so that drawing never reads a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import bpy.utils.previews
+import numpy as np
+
+from .png import PngError, png_size, read_png
+
+SIDE = 256  # pixels of the longer edge
+PREVIEW = "preview"
+
+_pictures: bpy.utils.previews.ImagePreviewCollection | None = None
+_shown: dict[str, tuple[Path, int]] = {}  # where each picture came from, and when that file was changed
+_frames: list[np.ndarray] = []  # of the preview, which is played
+_turn = 0
+
+
+def icon(name: str) -> int:
+    """The picture of a take (its job's id) or PREVIEW, for `icon_value`; 0 while there is none."""
+    return _pictures[name].icon_id if _pictures is not None and name in _shown else 0
+
+
+def load_take(job: str, folder: Path) -> bool:
+    """Takes up the middle frame of a take's result; whether there is something new to see."""
+    frames = sorted((folder / "result").glob("*.png"))
+    if not frames or not _is_new(job, frames[len(frames) // 2]) or _pictures is None:
+        return False
+    _pictures.load(job, str(frames[len(frames) // 2]), "IMAGE", force_reload=True)  # Blender reads it when it is drawn
+    return True
+
+
+def load_preview(strip: Path, folder: Path) -> bool:
+    """Takes up a preview, which is frames of the job's clip side by side; whether there is something new to see."""
+    if not _is_new(PREVIEW, strip):
+        return False
+    try:
+        height, width = png_size(folder / "reference" / "0000.png")
+        _frames[:] = split(read_png(strip), width / height)
+    except (OSError, PngError):
+        return False
+    return play()
+
+
+def play() -> bool:
+    """Shows the preview's next frame; whether there is another."""
+    global _turn
+    if not _frames:
+        return False
+    _turn = (_turn + 1) % len(_frames)
+    _show(PREVIEW, _frames[_turn])
+    return len(_frames) > 1
+
+
+def forget(name: str) -> None:
+    """For a take that was removed, and for a preview whose job has ended."""
+    if name == PREVIEW:
+        _frames.clear()
+    if _shown.pop(name, None) and _pictures is not None and name in _pictures:
+        del _pictures[name]
+
+
+def split(strip: np.ndarray, aspect: float) -> list[np.ndarray]:
+    """The frames of a strip, each of about that aspect. strip: uint8 [H, W, 3] -> uint8 [H, W / n, 3] each."""
+    height, width, _ = strip.shape
+    count = max(1, round(width / (height * aspect)))
+    return np.array_split(strip, count, axis=1)
+
+
+def _is_new(name: str, path: Path) -> bool:
+    """Notes it as seen; a file that cannot be read now may be another time it is changed."""
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        return False
+    if _shown.get(name) == (path, changed) or _pictures is None:
+        return False
+    _shown[name] = (path, changed)
+    return True
+
+
+def _show(name: str, picture: np.ndarray) -> None:
+    """picture: uint8 [H, W, 3]; Blender wants floats of four channels, the lowest row first."""
+    assert _pictures is not None
+    step = -(-max(picture.shape[:2]) // SIDE)
+    small = picture[::-step, ::step]
+    entry = _pictures[name] if name in _pictures else _pictures.new(name)
+    pixels = np.ones((*small.shape[:2], 4), np.float32)
+    pixels[..., :3] = small / np.float32(255)
+    entry.image_size = small.shape[1], small.shape[0]
+    entry.image_pixels_float.foreach_set(pixels.ravel())
+
+
+def register() -> None:
+    global _pictures
+    _pictures = bpy.utils.previews.new()
+
+
+def unregister() -> None:
+    global _pictures
+    _shown.clear()
+    _frames.clear()
+    if _pictures is not None:
+        bpy.utils.previews.remove(_pictures)
+    _pictures = None

@@ -1,0 +1,96 @@
+"""How long takes took, from the result.json of those that are done: how long the next will take. Without bpy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .png import PngError, png_size
+
+NEWEST = 60  # job folders that are looked at
+RECENT = 5  # takes of a kind that count
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the time depends on. settings: what was chosen, such as the preset; size: (height, width)."""
+
+    model: str
+    settings: frozenset[tuple[str, str]]
+    frames: int
+    size: tuple[int, int]
+
+
+def kind_of(model: str, settings: Mapping[str, Any], frames: int, size: tuple[int, int]) -> Kind:
+    """How strongly the motion pulls takes no time, unless it is not to pull at all."""
+    chosen = {str(key): str(value) for key, value in settings.items() if key != "motion_strength"}
+    if float(settings.get("motion_strength", 1)) == 0:
+        chosen["motion_strength"] = "0"
+    if chosen.get("family") == "default":
+        del chosen["family"]
+    return Kind(model, frozenset(chosen.items()), frames, size)
+
+
+class Timings:
+    """Learns a folder at a time, so that no one has to wait for many."""
+
+    def __init__(self) -> None:
+        self._pending: deque[Path] = deque()
+        self._known: set[Path] = set()
+        self._seconds: defaultdict[Kind, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
+
+    def find(self, jobs: Path) -> None:
+        """Notes the newest jobs of the folder; `learn_one` reads them, the oldest of them first."""
+        try:
+            with os.scandir(jobs) as entries:
+                names = sorted(entry.name for entry in entries)
+        except OSError:
+            return
+        folders = [jobs / name for name in names[-NEWEST:]]
+        self._pending = deque(folder for folder in folders if folder not in self._known)
+
+    def learn_one(self) -> bool:
+        """Reads one of the noted jobs; False when none is left."""
+        if self._pending:
+            self.learn(self._pending.popleft())
+        return bool(self._pending)
+
+    def learn(self, folder: Path) -> None:
+        """Takes up a job that is done; others, and what cannot be read, are passed over."""
+        if folder in self._known:
+            return
+        try:
+            result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            request, seconds = result["request"], sum(float(value) for value in result["seconds"].values())
+            size = png_size(folder / "reference" / "0000.png")
+            kind = kind_of(request["model"], request["settings"], int(result["settings"]["frames"]), size)
+        except (OSError, PngError, ValueError, KeyError, TypeError, AttributeError):
+            return
+        self._known.add(folder)
+        self._seconds[kind].append(seconds)
+
+    def seconds(self, kind: Kind) -> float | None:
+        """What a take of this kind took; None where none is known."""
+        return median(self._seconds[kind]) if kind in self._seconds else None
+
+    @property
+    def any(self) -> bool:
+        """Whether any take was ever finished, as far as is known."""
+        return bool(self._known)
+
+
+def duration(seconds: float) -> str:
+    """ "about 40 s", "about 3 min": no more exact than it is known."""
+    if seconds < 10:
+        return f"about {max(1, round(seconds))} s"
+    if seconds < 90:
+        return f"about {round(seconds / 5) * 5} s"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min"
+    return f"about {seconds / 3600:.1f} h"

@@ -1,0 +1,45 @@
+"""Breaks sentences into lines that fit a width in pixels. Without bpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Measure = Callable[[str], float]  # a text's width in pixels
+
+
+def wrap(text: str, width: float, measure: Measure) -> list[str]:
+    """The text's lines, none wider than `width` unless a single letter is. A word that is too long for a line, such as
+    a path, is broken between letters: text that is cut off cannot be read at all."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if measure(longer) <= width:
+            line = longer
+            continue
+        if line:
+            lines.append(line)
+        *full, line = _pieces(word, width, measure)
+        lines += full
+    return [*lines, line] if line else lines
+
+
+def shortened(text: str, width: float, measure: Measure) -> str:
+    """The text, or its beginning and "..." where it is wider than `width`; for what can be read in full elsewhere."""
+    if measure(text) <= width:
+        return text
+    while text and measure(f"{text}...") > width:
+        text = text[:-1].rstrip()
+    return f"{text}..."
+
+
+def _pieces(word: str, width: float, measure: Measure) -> list[str]:
+    """At least one piece; each holds at least a letter."""
+    pieces = []
+    while measure(word) > width and len(word) > 1:
+        end = 1
+        while end < len(word) and measure(word[: end + 1]) <= width:
+            end += 1
+        pieces.append(word[:end])
+        word = word[end:]
+    return [*pieces, word] if word else pieces

@@ -1,0 +1,222 @@
+"""What the sidebars and menus show in each state, with a layout that accepts only what this Blender has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bpy
+import pytest
+
+from tests.blender.checked_layout import ICONS, CheckedLayout, drawn
+from tests.blender.conftest import PACKAGE
+
+PANELS = ("sidebar", "passes", "pictures", "batch", "advanced", "queue", "takes")
+MODEL = {"name": "demo", "title": "Demo world", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}
+MODEL |= {"families": ["default"], "controls": [], "missing": []}
+
+
+@pytest.fixture
+def models(part, monkeypatch):
+    """The models are known already."""
+    rows = [dict(MODEL)]
+    monkeypatch.setattr(part("backend_models"), "models", lambda: rows)
+    return rows
+
+
+@pytest.fixture
+def known(part, models, scene, jobs):
+    """known(): looks at the scene, as the timer does."""
+    facts = part("facts")
+    facts.unregister()
+    facts.register()
+    bpy.context.preferences.addons[PACKAGE].preferences.first_run_hidden = True
+    yield lambda: facts.gather(bpy.context)
+    bpy.context.preferences.addons[PACKAGE].preferences.first_run_hidden = False
+
+
+def shown(name: str) -> list[str]:
+    return drawn(getattr(bpy.types, f"MOTIONCLONE_PT_{name}"), bpy.context)
+
+
+def text_of(said: list[str]) -> str:
+    """Wrapped sentences as one again."""
+    return " ".join(said)
+
+
+@pytest.mark.parametrize("space, ending", [("VIEW_3D", ""), ("SEQUENCE_EDITOR", "_sequencer")])
+@pytest.mark.parametrize("name", PANELS)
+def test_each_panel_is_in_both_sidebars(installed, name, space, ending):
+    panel = getattr(bpy.types, f"MOTIONCLONE_PT_{name}{ending}")
+    assert (panel.bl_space_type, panel.bl_region_type, panel.bl_category) == (space, "UI", "MotionClone")
+    parent = getattr(panel, "bl_parent_id", None)
+    assert parent is None or parent == f"MOTIONCLONE_PT_sidebar{ending}"
+
+
+def test_the_button_says_what_it_will_do(known):
+    found = known()
+    assert (found.button, found.detail) == ("Clone frames 11-58 of Camera", "16 frames at 80 x 48")
+    said = shown("sidebar")
+    assert "motionclone.generate" in said
+    assert "16 frames at 80 x 48" in text_of(said)
+
+
+def test_many_takes_are_counted(known, scene):
+    settings = scene.motionclone
+    settings.seeds = 3
+    bpy.ops.motionclone.prompt_add()
+    bpy.ops.motionclone.prompt_add()
+    settings.more_prompts[0].text = "a blue cube"
+    assert known().detail.startswith("6 takes of 16 frames")
+
+
+def test_camera_markers_make_shots(known, scene):
+    for frame in (11, 30):
+        scene.timeline_markers.new("Cut", frame=frame).camera = scene.camera
+    scene.motionclone.shots = "ALL"
+    assert known().button == "Clone 2 shots"
+
+
+def test_the_time_comes_from_earlier_takes(known, scene, jobs, part):
+    folder = jobs / "20260101-000000-aaaaaa"
+    (folder / "reference").mkdir(parents=True)
+    size = known().detail.partition(" at ")[2]
+    width, height = (int(side) for side in size.split(" x "))
+    image = bpy.data.images.new("reference", width, height)
+    image.filepath_raw, image.file_format = str(folder / "reference" / "0000.png"), "PNG"
+    image.save()
+    result = {"request": {"model": "demo", "settings": {}}, "settings": {"frames": 16}, "seconds": {"sampling": 41.0}}
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    part("facts").learn(folder)
+    assert known().detail.endswith(", about 40 s")
+    scene.motionclone.preset = "draft"
+    assert "about" not in known().detail
+
+
+def test_what_is_missing_is_said_and_the_button_waits(known, scene):
+    scene.motionclone.prompt = "  "
+    assert "no prompt" in known().problem.message
+    said = text_of(shown("sidebar"))
+    assert "There is no prompt." in said and "Generate" in said
+    scene.motionclone.prompt = "a ball"
+    scene.camera = None
+    assert "no camera" in known().problem.message
+
+
+@pytest.mark.parametrize("source", ["CAMERA", "VIEWPORT", "STRIP", "FILE"])
+def test_the_form_fits_the_source(known, scene, source):
+    scene.motionclone.source = source
+    known()
+    said = shown("sidebar")
+    assert ("clip_file" in said) == (source == "FILE")
+    assert ("shots" in said) == (source in ("CAMERA", "VIEWPORT"))
+
+
+def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, monkeypatch):
+    monkeypatch.delenv("MOTIONCLONE_BACKEND_PYTHON")
+    monkeypatch.setenv("MOTIONCLONE_DATA", str(Path(scene.name) / "nowhere"))
+    monkeypatch.setattr(part("install_runner"), "ask", lambda *_: True)
+    bpy.context.preferences.addons[PACKAGE].preferences.first_run_hidden = False
+    found = known()
+    assert found.backend == "missing" and [step.next for step in found.steps] == [True, False, False]
+    said = shown("sidebar")
+    assert "motionclone.install_backend" in said and "motionclone.generate" not in said
+    assert "motionclone.try_demo" not in said, "it cannot be done yet"
+    for name in ("passes", "advanced"):
+        assert not getattr(bpy.types, f"MOTIONCLONE_PT_{name}").poll(bpy.context)
+
+
+def test_a_problem_comes_with_its_repair_and_goes_on_a_click(known, part):
+    errors, runner = part("errors"), part("install_runner")
+    message = "Blender is not allowed to use the internet."
+    runner.show(errors.UserError(message, "Allow it.", "motionclone.allow_online"))
+    known()
+    said = shown("sidebar")
+    assert message in text_of(said) and "Allow it." in said
+    assert "motionclone.allow_online" in said
+    bpy.ops.motionclone.dismiss_problem()
+    assert "motionclone.allow_online" not in shown("sidebar")
+
+
+def test_a_running_job_shows_stage_time_and_a_way_out(known, part, monkeypatch):
+    runner, state = part("job_runner"), part("job_runner").JobState
+    now = state(state="running", stage="sampling", step=3, steps=24, eta=42.4)
+    monkeypatch.setattr(runner, "running", lambda: "take-1")
+    monkeypatch.setattr(runner, "state", lambda job: now)
+    monkeypatch.setattr(runner, "waiting", lambda: ("take-2", "take-3"))
+    known()
+    said = shown("sidebar")
+    assert "Making the clip, step 3 of 24" in text_of(said) and "42 s left" in said
+    assert "motionclone.cancel" in said
+    assert shown("queue").count("motionclone.queue_move") == 4
+
+
+def test_a_capture_shows_how_far_it_is(known, part):
+    known()
+    part("job_runner").show_capture((3, 16))
+    said = text_of(shown("sidebar"))
+    part("job_runner").show_capture(None)
+    assert "frame 3 of 16" in said
+
+
+@pytest.mark.parametrize(
+    "state, message, expected",
+    [
+        ("queued", "", "Waiting, frames 11-58, seed 7"),
+        ("running", "", "Being made, frames 11-58, seed 7"),
+        ("failed", "The model is too tired.", "Failed, frames 11-58, seed 7 The model is too tired. Let it rest."),
+        ("done", "", "Done, frames 11-58, seed 7, follows the motion to 82%"),
+    ],
+)
+def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
+    take = scene.motionclone.takes.add()
+    take.name, take.prompt, take.seed, take.state = "take-1", "a red ball", 7, state
+    take.frame_start, take.frames = 11, 48
+    take.message, take.hint = message, "Let it rest." if message else ""
+    if state == "done":
+        take.score = 0.82
+    said = shown("takes")
+    assert f"a red ball {expected}" in text_of(said)
+    for name in ("take_place", "take_retry", "take_open_folder", "take_remove"):
+        assert f"motionclone.{name}" in said
+    layout = CheckedLayout()
+    bpy.types.MOTIONCLONE_UL_takes.draw_item(None, bpy.context, layout, None, take, 0, None, "")
+    assert "7  a red ball" in layout.said
+
+
+def test_the_details_and_menus_draw(known, scene):
+    known()
+    scene.motionclone.use_mask = True
+    bpy.ops.motionclone.prompt_add()
+    for name in ("passes", "pictures", "batch", "advanced"):
+        assert shown(name)
+    assert "Demo world" in drawn(bpy.types.MOTIONCLONE_MT_models, bpy.context)
+    assert drawn(bpy.types.MOTIONCLONE_MT_place, bpy.context).count("motionclone.take_place") == 5
+
+
+def test_no_line_is_wider_than_the_region(known, scene, part):
+    text = part("panels.text")
+    layout = CheckedLayout()
+    text.paragraph(layout, bpy.context, "The backend's Python /home/someone/with/a/very/long/folder/python is gone.")
+    width = text.width(bpy.context)
+    assert len(layout.said) > 1
+    assert all(text.fits(bpy.context, line) for line in layout.said), width
+
+
+def test_every_operator_has_an_icon_and_a_tooltip(part):
+    icons = part("panels.buttons").ICONS
+    names = [name for name in dir(bpy.ops.motionclone)]
+    for name in names:
+        rna = getattr(bpy.ops.motionclone, name).get_rna_type()
+        assert rna.description and rna.name, name
+        assert icons[name] in ICONS, name
+    assert set(icons) <= set(names), "an icon for an operator that is no more"
+
+
+def test_every_property_has_a_tooltip(installed):
+    groups = [cls for cls in bpy.types.PropertyGroup.__subclasses__() if cls.__name__.startswith("MotionClone")]
+    groups += [type(bpy.context.preferences.addons[PACKAGE].preferences)]
+    assert len(groups) == 4
+    for group in groups:
+        for name in group.__annotations__:
+            assert group.bl_rna.properties[name].description, f"{group.__name__}.{name}"

@@ -1,0 +1,85 @@
+"""The steps from nothing to the first clip, and what an environment's files say."""
+
+from __future__ import annotations
+
+import pytest
+
+from install.state import State, write_state
+from tests.extension import part
+
+first_run, state, installer = part("first_run"), part("backend_state"), part("installer")
+
+
+def shown(*known):
+    return [(step.done, step.next, step.possible) for step in first_run.steps(*known)]
+
+
+def test_at_first_only_the_backend_can_be_installed():
+    assert shown(state.MISSING, None, False, False) == [
+        (False, True, True),
+        (False, False, False),
+        (False, False, False),
+    ]
+
+
+def test_then_the_demo_is_next_and_a_model_possible():
+    assert shown(state.READY, None, False, False) == [(True, False, True), (False, True, True), (False, False, True)]
+
+
+def test_who_has_a_model_may_still_try_the_demo():
+    assert shown(state.READY, None, False, True)[1] == (False, True, True)
+
+
+def test_the_end_has_no_next_step():
+    assert not any(step.next for step in first_run.steps(state.READY, None, True, True))
+
+
+def test_sizes_come_from_the_installer_s_plan():
+    plan = installer.Plan("", 402_000_000, 1_600_000_000)
+    text = first_run.steps(state.MISSING, plan, False, False)[0].text
+    assert "402 MB to download, 1,600 MB on disk; about 3 min" in text
+    assert "goes on" in first_run.steps(state.UNFINISHED, plan, False, False)[0].text
+    assert "Nothing to download" in first_run.size_and_time(installer.Plan("", 0, 1_000_000))
+
+
+WHOLE = {"torch": "a", "backend": "b"}
+
+
+@pytest.mark.parametrize(
+    "written, expected",
+    [
+        (State(python="3.13", layers=WHOLE), state.READY),
+        (State(python="3.13", layers=WHOLE, installing="c"), state.UNFINISHED),
+        (State(python="3.13", layers={"torch": "a"}), state.UNFINISHED),
+        (State(), state.UNFINISHED),
+    ],
+)
+def test_what_the_installer_writes_is_understood(tmp_path, written, expected):
+    make_python(tmp_path)
+    write_state(tmp_path, written)
+    assert state.backend_state(tmp_path) == expected
+
+
+def make_python(environment):
+    python = part("interpreter").python_of(environment)
+    python.parent.mkdir(parents=True)
+    python.touch()
+
+
+def test_an_environment_whose_python_is_gone_is_not_ready(tmp_path):
+    write_state(tmp_path, State(python="3.13", layers=WHOLE))
+    assert state.backend_state(tmp_path) == state.UNFINISHED
+
+
+def test_environments_made_by_hand_and_none_at_all(tmp_path):
+    assert state.backend_state(tmp_path / "none") == state.MISSING
+    assert state.backend_state(tmp_path) == state.MISSING
+    make_python(tmp_path)
+    assert state.backend_state(tmp_path) == state.READY
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"installing": ""}', "\0"])
+def test_a_state_that_cannot_be_read_is_an_unfinished_installation(tmp_path, content):
+    make_python(tmp_path)
+    (tmp_path / state.STATE_FILE).write_text(content)
+    assert state.backend_state(tmp_path) == state.UNFINISHED

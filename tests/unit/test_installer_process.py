@@ -1,0 +1,133 @@
+"""The installer as the add-on drives it: its lines, its ends, and the real one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.extension import ROOT, part
+
+installer = part("installer")
+PATIENCE = 60
+
+
+def heard(*messages):
+    said = installer.Heard()
+    for message in messages:
+        said.hear(message if isinstance(message, str) else json.dumps(message))
+    return said
+
+
+def test_progress_is_told_in_bytes_and_shares():
+    said = heard(
+        {"kind": "progress", "stage": "download", "done": 212e6, "total": 848e6, "text": "torch"},
+    )
+    assert (said.factor, said.text) == (0.25, "torch (212 of 848 MB)")
+    said.hear(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Trying it"}))
+    assert (said.factor, said.text) == (None, "Trying it")
+
+
+def test_failures_keep_message_and_hint():
+    said = heard({"kind": "failed", "message": "No space.", "hint": "Free 2 GB."})
+    assert (said.problem.message, said.problem.hint) == ("No space.", "Free 2 GB.")
+
+
+@pytest.mark.parametrize(
+    "line", ["", "no json", "[]", "3", "null", "{}", '{"kind": "news"}', '{"kind": "plan"}', '{"kind": ["plan"]}']
+)
+def test_lines_that_say_nothing_are_passed_over(line):
+    assert heard(line) == installer.Heard()
+
+
+def test_findings_and_models_are_kept():
+    assert heard({"healthy": False, "findings": [{"id": "a"}]}).findings == [{"id": "a"}]
+    assert heard({"folder": "x", "models": [{"name": "a"}]}).models == [{"name": "a"}]
+
+
+def run(root: Path, *arguments: str):
+    """The finished installer of `root`."""
+    process = installer.Installer(root, arguments)
+    until_ended(process)
+    return process.heard
+
+
+def until_ended(process):
+    deadline = time.monotonic() + PATIENCE
+    while process.poll():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """fake(code): a folder whose `python -m install` runs the code."""
+
+    def make(code: str) -> Path:
+        root = tmp_path / "Erweiterung 猫"
+        (root / "install").mkdir(parents=True)
+        (root / "install" / "__init__.py").touch()
+        (root / "install" / "__main__.py").write_text(f"import json, sys, time\n{code}\n", encoding="utf-8")
+        return root
+
+    return make
+
+
+def test_the_real_installer_tells_its_plan():
+    said = run(ROOT, "backend", "--plan", "--where", str(ROOT / "no such folder"))
+    assert said.problem is None and said.plan.download_bytes > 100e6 and said.plan.disk_bytes > said.plan.download_bytes
+    assert not (ROOT / "no such folder").exists()
+
+
+def test_a_folder_of_someone_else_s_is_the_real_installer_s_problem(tmp_path):
+    (tmp_path / "theirs").touch()
+    said = run(ROOT, "backend", "--where", str(tmp_path))
+    assert str(tmp_path) in said.problem.message and said.problem.hint
+
+
+def test_an_end_without_a_word_is_a_problem(fake):
+    said = run(fake("print('Traceback', file=sys.stderr); print('OSError: the disk', file=sys.stderr); sys.exit(3)"))
+    assert "OSError: the disk" in said.problem.message and said.problem.repair == "motionclone.doctor"
+
+
+def test_the_add_on_asks_for_json_and_talk_is_no_message(fake):
+    said = run(fake("print('hello'); print(json.dumps({'kind': 'note', 'text': ' '.join(sys.argv[1:])}))"), "wheels")
+    assert said.note == "wheels --json" and said.problem is None
+
+
+def test_blender_s_own_python_settings_stay_behind(fake, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    assert run(fake("print(json.dumps({'kind': 'done', 'text': 'started'}))")).done
+
+
+def test_cancelled_it_says_so(fake):
+    code = (
+        "try:\n    print(json.dumps({'kind': 'note', 'text': 'begun'}), flush=True); time.sleep(600)\n"
+        "except KeyboardInterrupt:\n    print(json.dumps({'kind': 'cancelled'}))\n    sys.exit(130)"
+    )
+    process = installer.Installer(fake(code), ())
+    deadline = time.monotonic() + PATIENCE
+    while process.heard.note != "begun":
+        process.poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.cancel()
+    until_ended(process)
+    assert process.heard.cancelled and process.heard.problem is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends programs without asking them")
+def test_closing_ends_one_that_does_not_listen(fake):
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "print(json.dumps({'kind': 'note', 'text': 'deaf'}), flush=True)\ntime.sleep(600)"
+    )
+    process = installer.Installer(fake(code), ())
+    while process.heard.note != "deaf":
+        process.poll()
+        time.sleep(0.02)
+    process.close(seconds=0.2)
+    assert not process.poll()
