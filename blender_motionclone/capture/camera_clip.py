@@ -11,14 +11,13 @@ from .looks import dressed
 from .passes import capture_passes
 from .plan import CapturePlan
 from .rendering import prepare_pictures, render_frames
-from .stage import hold_simulation, named, staged
+from .stage import named, staged
 
 
 def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
     """Writes folder/reference/0000.png ..., then the passes beside it, a rendered picture a step."""
     with staged(named(bpy.data.scenes, plan.target.scene), plan.target.view_layer) as stage:
         stage.scene.camera = named(bpy.data.objects, plan.target.camera)
-        hold_simulation(stage.scene, plan.shot.end + plan.target.shift)
         prepare_pictures(stage.scene, plan.size, plan.shot.aspect)
         with dressed(stage, plan.look, plan.shading):
             for _ in render_frames(stage, plan.times, folder / "reference"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +68,7 @@ def staged(scene: bpy.types.Scene, view_layer: str, animated: bool = False) -> I
     many for what lies directly in a scene that was copied, until the file is opened again.
     """
     _check_idle()
+    _check_simulation(scene)
     with _set_up(scene.copy()) as stage:
         for layer in list(stage.scene.view_layers):
             if layer.name != view_layer:
@@ -139,20 +139,11 @@ def _living(name: str) -> bpy.types.Scene:
     return scene
 
 
-def hold_simulation(copy: bpy.types.Scene, end: int) -> None:
-    """Lets the copy show the rigid bodies as the scene has simulated them; UserError when it has not up to `end`.
-
-    Two scenes cannot simulate the same bodies, so the copy reads what it got of the scene's cache.
-    """
-    world = copy.rigidbody_world
-    if world is None or not world.enabled or world.collection is None:
-        return
-    cache = world.point_cache
-    found = re.search(r"\d+", cache.info)
-    if not cache.is_baked and int(found[0] if found else 0) <= min(end, cache.frame_end) - cache.frame_start:
+def _check_simulation(scene: bpy.types.Scene) -> None:
+    """A copy shares the bodies of a rigid body world without simulating them, and Blender may crash on it later."""
+    world = scene.rigidbody_world
+    if world and world.enabled and world.collection:
         raise UserError(
-            f"The rigid body simulation is not known up to frame {end}.",
-            "Play the animation once from its start, or bake it (Scene > Rigid Body World > Cache), and try again.",
+            f"Scene {scene.name!r} has a rigid body simulation, which a capture cannot show.",
+            "Select the bodies, use Object > Rigid Body > Bake To Keyframes, and remove the Rigid Body World.",
         )
-    with bpy.context.temp_override(point_cache=cache):
-        bpy.ops.ptcache.bake_from_cache()
