@@ -34,12 +34,14 @@ class JobBoard:
         self.previews: dict[str, tuple[int, Path]] = {}  # the step, and the picture
         self.folders: dict[str, Path] = {}
         self.cancelling = set[str]()
+        self._unheard = set[str]()  # whose place in the queue is the last, as they were handed over
 
     def add(self, job: str, folder: Path) -> None:
         self.cancelling.discard(job)
         self.previews.pop(job, None)
         self.folders[job], self.states[job] = folder, JobState()
         self.order.append(job)
+        self._unheard.add(job)
 
     def take(self, message: Any) -> str | None:
         if isinstance(message, say.Hello):
@@ -56,6 +58,11 @@ class JobBoard:
         self.states[job] = state
 
     def _queued(self, message: say.Queued) -> None:
+        """The first only confirms; later ones tell all places anew, after a move. A first one's place may or may not
+        count a job that is about to run."""
+        if message.job in self._unheard:
+            self._unheard.remove(message.job)
+            return
         self.order.remove(message.job)
         running = bool(self.order) and self.states[self.order[0]].state == RUNNING
         self.order.insert(message.place + running, message.job)

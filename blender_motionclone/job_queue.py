@@ -20,6 +20,7 @@ from .errors import UserError
 from .job_board import JobBoard, WorkerStatus
 
 MOST_JOBS = 200  # as many as a worker lets wait
+SECONDS_TO_ASK = 1.0
 SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender ends or the add-on is disabled
 START, RESUME = "motionclone.start_worker", "motionclone.resume"
 STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job was done.", hint="Run it again.")
@@ -46,6 +47,7 @@ class JobQueue:
         self._start: Start | None = None
         self._heard = deque[Any]()
         self._closing: threading.Thread | None = None
+        self._asked = 0.0  # when a cancelling worker was asked last
 
     @property
     def busy(self) -> bool:
@@ -122,6 +124,7 @@ class JobQueue:
             self._closing = None
         if self._client:
             self._heard.extend(self._client.poll())
+            self._ask_again()
         changed: dict[str, JobState] = {}
         while self._heard and time.monotonic() < deadline:
             for job in self._take(self._heard.popleft()):
@@ -139,6 +142,15 @@ class JobQueue:
         self.board.add(job, folder)
         if job in self.lost:
             self.lost.remove(job)
+
+    def _ask_again(self) -> None:
+        """What it said before it heard of the cancelling must not pass for an answer: the client insists anew."""
+        assert self._client
+        if time.monotonic() - self._asked < SECONDS_TO_ASK:
+            return
+        self._asked = time.monotonic()
+        for job in self.board.cancelling.intersection(self.board.order):
+            self._tell(self._client.cancel, job)
 
     def _tell(self, order: Any, *arguments: Any) -> None:
         try:
