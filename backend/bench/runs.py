@@ -11,11 +11,14 @@ from ..wire.settings import SettingError, parse_assignment
 
 @dataclass(frozen=True)
 class Run:
-    """A name for settings. settings None stands for the true render, the ceiling; masked: guided by the true mask."""
+    """A name for settings. settings None stands for the true render, the ceiling; masked: guided by the true mask;
+    given: 'image' for the true render's first frame, 'depth' for its depth; prompted: whether the prompt is given."""
 
     name: str
     settings: dict[str, str] | None
     masked: bool = False
+    given: tuple[str, ...] = ()
+    prompted: bool = True
 
 
 def named_run(text: str, entry: ModelEntry) -> Run:

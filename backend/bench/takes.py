@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as functional
 
 from ..clips import to_frames
-from ..demo_training.passes import draw_mask
+from ..conditions import Condition
+from ..demo_training.passes import draw_depth, draw_mask
 from ..models.codec import decode_latents, embed_text
 from ..models.components import Components, load_components
+from ..models.controls import load_controls
 from ..models.entry import find_entry
 from ..reference_motion import motion_of
 from ..take import Take, generate
@@ -73,14 +75,26 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
     if run.masked:
         mask = torch.from_numpy(draw_mask(case.reference_look.shape, case.motion))
         subject = functional.avg_pool2d(mask, _model.latent_scale)
+    controls = load_controls(_model, _conditions(case, run.given), len(case.reference), settings)
     take = Take(
         frames=len(case.reference),
         size=case.reference.shape[1:3],
         seed=1000 * seed + number,
         settings=settings,
         negative=embed_text(_model, ""),
-        positive=embed_text(_model, case.prompt),
+        positive=embed_text(_model, case.prompt if run.prompted else ""),
         subject=subject,
+        controls=controls,
     )
     motion = motion_of(_model, case.reference, settings) if settings.motion_weight else None
     return to_frames(decode_latents(_model, generate(_model, take, motion, lambda: None), lambda: None))
+
+
+def _conditions(case: Case, kinds: Sequence[str]) -> dict[str, Condition]:
+    """Of the case's true render: its first frame as the image, and the depth of every frame."""
+    made = {}
+    if "image" in kinds:
+        made["image"] = Condition(case.truth[:1], (0,))
+    if "depth" in kinds:
+        made["depth"] = Condition(draw_depth(case.look.shape, case.motion), tuple(range(len(case.truth))))
+    return made

@@ -37,3 +37,17 @@ def test_bench_masks_judges_subject_and_background_apart(tiny, capsys):
     figures = json.loads(capsys.readouterr().out)
     assert set(figures) == {"unguided", "no mask", "subject only", "background only", "ceiling"}
     assert figures["ceiling"]["background"][0] > 0.7 and abs(figures["unguided"]["background"][0]) < 0.4
+
+
+def test_bench_controls_judges_pictures_and_depth(tiny, capsys):
+    arguments = ["--seeds", "1", "--every", "12", "--processes", "1", "--json"]
+    assert main(["bench", "controls", "--model", "tiny-controls", *arguments]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["ceiling"]["first_frame"][0] == figures["ceiling"]["last_frame"][0] == 0
+    assert figures["picture"]["first_frame"] != figures["no prompt"]["first_frame"]
+    assert figures["depth"]["motion_score"] != figures["prompt"]["motion_score"]
+
+
+def test_bench_controls_needs_control_models(tiny, capsys):
+    assert main(["bench", "controls", "--model", "tiny", "--seeds", "1", "--every", "12", "--processes", "1"]) == 1
+    assert "takes no image: its entry names no sparse_rgb" in capsys.readouterr().err
