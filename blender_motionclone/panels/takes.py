@@ -52,6 +52,8 @@ class MOTIONCLONE_PT_takes:
         )
         if 0 <= settings.take_index < len(settings.takes):
             draw_take(layout, context, settings.takes[settings.take_index])
+        if settings.view_before:  # placing has made the scene's view Standard
+            button(layout, "restore_view")
 
 
 def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:
