@@ -45,9 +45,9 @@ def _draw_job(box: bpy.types.UILayout, context: bpy.types.Context, job: str) -> 
     state = job_runner.state(job)
     paragraph(box, context, stage_text(state), less=BOX)
     box.progress(factor=state.progress, text=left_text(state))
+    button(box, "cancel").job = job  # above the picture: in sight without scrolling
     if picture := thumbnails.icon(thumbnails.PREVIEW):
         box.template_icon(icon_value=picture, scale=picture_scale(context))
-    button(box, "cancel").job = job
 
 
 def stage_text(state: JobState) -> str:

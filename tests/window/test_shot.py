@@ -35,6 +35,7 @@ def test_from_the_zip_to_the_strip(window, extension_zip, tmp_path, record_prope
     window.open_sidebar()
     write_prompt(window)
 
+    window.ask("form.settings = 'steps=200'")  # so that it lasts until the mouse has found its way
     window.press("motionclone.generate")
     window.wait_for("part('job_runner').preview_step(part('job_runner').running() or '')")
     window.press("motionclone.cancel")
