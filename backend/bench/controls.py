@@ -7,7 +7,6 @@ frames, without guidance; each beside the same take without it.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +14,9 @@ import numpy as np
 from ..conditions import check_model
 from ..models.entry import find_entry
 from .cases import Case, motion_cases
-from .evaluate import FIGURES, evaluate, summary, table
+from .evaluate import evaluate
 from .runs import Run
-from .takes import add_options, all_clips
+from .takes import add_options, print_judged
 
 ALONE = {"motion_weight": "0"}
 RUNS = [
@@ -35,20 +34,10 @@ RUNS = [
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m backend bench controls", description=__doc__)
     add_options(parser)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     check_model(find_entry(options.model), ("image", "depth"))
     cases = motion_cases(tuning=options.tuning)[:: options.every]
-    names = ("first_frame", "last_frame", *FIGURES)
-    results: dict[str, dict[str, list]] = {run.name: {name: [] for name in names} for run in RUNS}
-    for run, _, clips in all_clips(RUNS, cases, options):
-        judged = [evaluate(case, clip) | likeness(case, clip) for case, clip in zip(cases, clips)]
-        for name in names:
-            results[run.name][name].append([one[name] for one in judged])
-    summaries = summary(results)
-    print(
-        json.dumps(summaries) if options.json else f"{len(cases)} cases x {options.seeds} seeds\n\n{table(summaries)}"
-    )
+    print_judged(RUNS, cases, lambda case, clip: likeness(case, clip) | evaluate(case, clip), options)
     return 0
 
 

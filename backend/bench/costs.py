@@ -139,7 +139,7 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     inverted = guided and s.method == "inversion"
     steps = steps_of(replace(s, warm_up_steps=0, cool_down_steps=0))
     reuse = {"reuse_gradient": s.reuse_gradient, "reuse_negative": s.reuse_negative}
-    strength = Strength(s.cfg_scale, s.cfg_form, s.motion_weight, s.score_form, **reuse)
+    strength = Strength(s.cfg_scale, s.cfg_form, s.guidance_weight, s.score_form, **reuse)
     z = torch.zeros(1, 1, 1, 1, 1)
 
     guidance = costs.guided

@@ -6,7 +6,6 @@ Cases of a moving camera, in which the subject and the rest of the picture move;
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 
 import cv2
@@ -15,9 +14,8 @@ import numpy as np
 from ..demo_training.passes import draw_mask
 from ..motion_score import SPREAD, field_score, motion_field
 from .cases import Case, motion_cases
-from .evaluate import summary, table
 from .runs import Run
-from .takes import add_options, all_clips
+from .takes import add_options, print_judged
 
 RUNS = [
     Run("unguided", {"motion_weight": "0"}),
@@ -31,18 +29,9 @@ RUNS = [
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m backend bench masks", description=__doc__)
     add_options(parser)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     cases = [case for case in motion_cases(tuning=options.tuning) if case.kind == "camera"][:: options.every]
-    results: dict[str, dict[str, list]] = {run.name: {"subject": [], "background": []} for run in RUNS}
-    for run, _, clips in all_clips(RUNS, cases, options):
-        parts = [scores_of_parts(case, clip) for case, clip in zip(cases, clips)]
-        for name in ("subject", "background"):
-            results[run.name][name].append([one[name] for one in parts])
-    summaries = summary(results, base="unguided")
-    print(
-        json.dumps(summaries) if options.json else f"{len(cases)} cases x {options.seeds} seeds\n\n{table(summaries)}"
-    )
+    print_judged(RUNS, cases, scores_of_parts, options, base="unguided")
     return 0
 
 

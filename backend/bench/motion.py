@@ -63,5 +63,4 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only-compared", action="store_true", help="leave out the default settings")
     parser.add_argument("--clips", type=Path, metavar="DIR", help="keep the generated frames there")
-    parser.add_argument("--json", action="store_true")
     return parser

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -22,6 +23,7 @@ from ..models.entry import find_entry
 from ..reference_motion import motion_of
 from ..take import Take, generate
 from .cases import Case, motion_cases
+from .evaluate import summary, table
 from .runs import Run
 
 
@@ -36,6 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--processes", type=int, default=2, metavar="N", help="of one thread each (default: %(default)s)"
     )
+    parser.add_argument("--json", action="store_true")
 
 
 def all_clips(runs: list[Run], cases: list[Case], options: Namespace) -> Iterator[tuple[Run, int, list[np.ndarray]]]:
@@ -54,6 +57,26 @@ def all_clips(runs: list[Run], cases: list[Case], options: Namespace) -> Iterato
             for seed in range(options.seeds):
                 print(f"{run.name}, seed {seed}: {len(cases)} takes", file=sys.stderr, flush=True)
                 yield run, seed, list(pool.map(_clip_of, *zip(*[(run, number, seed) for number in numbers])))
+
+
+def print_judged(
+    runs: list[Run],
+    cases: list[Case],
+    judge: Callable[[Case, np.ndarray], dict[str, float]],
+    options: Namespace,
+    base: str | None = None,
+) -> None:
+    """Makes every run's clips and prints what `judge` says of each, as `evaluate.summary` sums it up."""
+    results: dict[str, dict[str, list]] = {}
+    for run, _, clips in all_clips(runs, cases, options):
+        judged = [judge(case, clip) for case, clip in zip(cases, clips)]
+        figures = results.setdefault(run.name, {name: [] for name in judged[0]})
+        for name, values in figures.items():
+            values.append([one[name] for one in judged])
+    summaries = summary(results, base)
+    print(
+        json.dumps(summaries) if options.json else f"{len(cases)} cases x {options.seeds} seeds\n\n{table(summaries)}"
+    )
 
 
 _model: Components
@@ -86,7 +109,7 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
         subject=subject,
         controls=controls,
     )
-    motion = motion_of(_model, case.reference, settings) if settings.motion_weight else None
+    motion = motion_of(_model, case.reference, settings) if settings.guidance_weight else None
     return to_frames(decode_latents(_model, generate(_model, take, motion, lambda: None), lambda: None))
 
 
