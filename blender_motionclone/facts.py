@@ -10,9 +10,11 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..backend.wire.job_state import DONE
-from . import backend_models, backend_state, first_run, install_runner, job_runner, takes, thumbnails
+from . import thumbnails
 from .capture.plan import CapturePlan, plans_of
 from .errors import UserError
+from .jobs import job_runner, takes
+from .jobs.timings import Timings, duration, kind_of
 from .preferences import (
     EXTENSION_ROOT,
     backend_folders,
@@ -23,8 +25,8 @@ from .preferences import (
     worker_command,
     worker_is_remote,
 )
+from .setup import backend_models, backend_state, first_run, install_runner
 from .showing import redraw
-from .timings import Timings, duration, kind_of
 
 SECONDS_BETWEEN_LOOKS = 0.3
 AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import generation, job_runner, takes
+from .jobs import generation, job_runner, takes
 
 
 @persistent

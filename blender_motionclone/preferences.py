@@ -10,7 +10,7 @@ import bpy
 
 from ..backend.wire.folders import data_folder
 from .errors import UserError
-from .interpreter import find_interpreter
+from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
 EXTENSION_ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ NAME = "motionclone_extension"
 
 
 def part(name: str) -> ModuleType:
-    """part("job_queue"): a module of the add-on that needs no bpy."""
+    """part("jobs.job_queue"): a module of the add-on that needs no bpy."""
     if NAME not in sys.modules:
         spec = importlib.util.spec_from_file_location(
             NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]

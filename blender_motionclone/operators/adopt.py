@@ -6,8 +6,8 @@ from pathlib import Path
 
 import bpy
 
-from .. import takes
 from ..errors import UserError
+from ..jobs import takes
 from .reporting import reporting_errors
 
 

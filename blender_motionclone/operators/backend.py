@@ -7,10 +7,11 @@ from contextlib import suppress
 
 import bpy
 
-from .. import facts, install_runner
+from .. import facts
 from ..errors import UserError
-from ..online import check_online
 from ..preferences import install_options
+from ..setup import install_runner
+from ..setup.online import check_online
 from .reporting import reporting_errors
 
 

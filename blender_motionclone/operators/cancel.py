@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from .. import job_runner
 from ..errors import UserError
+from ..jobs import job_runner
 from .reporting import reporting_errors
 
 

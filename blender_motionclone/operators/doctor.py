@@ -7,9 +7,9 @@ from pathlib import Path
 
 import bpy
 
-from .. import install_runner
 from ..errors import UserError
 from ..preferences import install_options
+from ..setup import install_runner
 from .backend import run_installer
 from .reporting import reporting_errors
 

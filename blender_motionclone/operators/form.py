@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 from bl_operators.presets import AddPresetBase
 
-from .. import install_runner, job_runner
+from ..jobs import job_runner
+from ..setup import install_runner
 from ..shipped_presets import SHIPPED
 
 KEPT_IN_PRESETS = (

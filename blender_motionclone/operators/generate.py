@@ -6,8 +6,8 @@ import time
 
 import bpy
 
-from .. import generation, job_runner
 from ..errors import UserError
+from ..jobs import generation, job_runner
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from .. import install_runner
 from ..errors import UserError
-from ..installer import MB
 from ..preferences import install_options
+from ..setup import install_runner
+from ..setup.installer import MB
 from .backend import run_installer
 from .reporting import reporting_errors
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import bpy
 
 from ...backend.wire.job_state import DONE
-from .. import generation, job_runner, takes
 from ..errors import UserError
+from ..jobs import generation, job_runner, takes
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from .. import takes
 from ..errors import UserError
+from ..jobs import takes
 from .reporting import reporting_errors
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from .. import job_runner, takes
 from ..errors import UserError
-from ..job_files import delete_job
-from ..job_home import dismiss
+from ..jobs import job_runner, takes
+from ..jobs.job_files import delete_job
+from ..jobs.job_home import dismiss
 from .reporting import reporting_errors
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import bpy
 
 from ...backend.wire.request import RequestError, read_request
-from .. import generation, takes
 from ..capture.job import variant
 from ..errors import UserError
+from ..jobs import generation, takes
 from ..properties import MotionCloneTake
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...backend.wire.job_state import DONE
-from .. import job_runner
 from ..errors import UserError
+from ..jobs import job_runner
 
 
 def wait_for(jobs: Sequence[str]) -> None:

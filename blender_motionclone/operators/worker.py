@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import job_runner
+from ..jobs import job_runner
 from .reporting import reporting_errors
 
 

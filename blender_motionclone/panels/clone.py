@@ -5,9 +5,11 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import facts, install_runner, job_runner
-from ..backend_state import READY
+from .. import facts
 from ..facts import Facts
+from ..jobs import job_runner
+from ..setup import install_runner
+from ..setup.backend_state import READY
 from .buttons import button
 from .first_run import draw_first_run, draw_installing
 from .menus import draw_models

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import facts, job_runner
-from ..backend_state import READY
+from .. import facts
+from ..jobs import job_runner
+from ..setup.backend_state import READY
 from .buttons import button
 from .clone import MOTIONCLONE_PT_sidebar
 from .spaces import in_both_sidebars

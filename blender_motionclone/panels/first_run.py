@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import install_runner
 from ..facts import Facts
-from ..first_run import Step
+from ..setup import install_runner
+from ..setup.first_run import Step
 from .buttons import ICONS, button
 from .text import BOX, paragraph
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import backend_models
 from ..properties import PLACES
+from ..setup import backend_models
 from .buttons import ICONS, button
 from .text import fits
 

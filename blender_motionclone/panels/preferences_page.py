@@ -5,10 +5,12 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import facts, install_runner, job_runner
-from ..backend_state import MISSING, READY, UNFINISHED
-from ..first_run import size_and_time
-from ..installer import MB
+from .. import facts
+from ..jobs import job_runner
+from ..setup import install_runner
+from ..setup.backend_state import MISSING, READY, UNFINISHED
+from ..setup.first_run import size_and_time
+from ..setup.installer import MB
 from .buttons import button
 from .details import worker_text
 from .first_run import draw_installing

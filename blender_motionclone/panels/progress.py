@@ -6,7 +6,8 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.wire.job_state import JobState
-from .. import job_runner, thumbnails
+from .. import thumbnails
+from ..jobs import job_runner
 from .buttons import button
 from .text import BOX, paragraph, width
 

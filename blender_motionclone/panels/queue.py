@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import job_runner, takes
+from ..jobs import job_runner, takes
 from .buttons import button
 from .spaces import in_both_sidebars
 from .text import BOX, fitting, paragraph

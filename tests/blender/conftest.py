@@ -104,7 +104,7 @@ def worker(installed, part):
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
     preferences.worker_command = f"{shlex.quote(python)} -m backend serve --dummy"
     preferences.worker_is_remote = False
-    runner = part("job_runner")
+    runner = part("jobs.job_runner")
     yield runner
     preferences.worker_command, preferences.worker_is_remote = "", True
     runner.unregister()  # ends the worker; what its jobs are about is gone with the test

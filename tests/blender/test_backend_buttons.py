@@ -59,9 +59,9 @@ def runner(part, tmp_path, monkeypatch):
     (root / "install").mkdir(parents=True)
     (root / "install" / "__init__.py").touch()
     (root / "install" / "__main__.py").write_text(INSTALLER, encoding="utf-8")
-    runner = part("install_runner")
+    runner = part("setup.install_runner")
     monkeypatch.setattr(runner, "EXTENSION_ROOT", root)
-    monkeypatch.setattr(part("backend_models"), "refresh", lambda *_: None)
+    monkeypatch.setattr(part("setup.backend_models"), "refresh", lambda *_: None)
     runner.root = root
     yield runner
     runner.unregister()
@@ -209,7 +209,7 @@ def test_models_are_listed_got_and_removed(runner, online):
 
 def test_the_real_doctor_examines_the_real_backend(part):
     """Whatever this machine has: his words arrive."""
-    runner = part("install_runner")
+    runner = part("setup.install_runner")
     bpy.ops.motionclone.doctor()
     assert any(finding["text"].startswith("System:") for finding in runner.findings())
     runner.unregister()

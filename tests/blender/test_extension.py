@@ -43,7 +43,7 @@ def test_enabled_it_has_its_parts(installed):
 
 
 def test_disabled_it_leaves_nothing(installed, part):
-    runner = part("job_runner")
+    runner = part("jobs.job_runner")
     bpy.ops.preferences.addon_disable(module=PACKAGE)
     try:
         assert not [name for name in OPERATORS if name in dir(bpy.ops.motionclone)]

@@ -27,7 +27,7 @@ def error_of(call, *arguments, **named) -> str:
 
 def press_generate(part) -> list[str]:
     """What the button does, whose modal steps need a window; returns the jobs that were handed to the worker."""
-    generation = part("generation")
+    generation = part("jobs.generation")
     jobs = generation.begin(bpy.context)
     while generation.step():
         time.sleep(0.01)
@@ -151,7 +151,7 @@ def python(installed, tmp_path, part):
     preferences.backend_python = str(program)
     yield program
     preferences.backend_python = ""
-    part("job_runner").unregister()
+    part("jobs.job_runner").unregister()
 
 
 def write_program(path: Path, lines: str) -> None:
@@ -188,8 +188,8 @@ def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, pyt
     assert "The worker ended with exit code 4: No module named torch" in said
     (take,) = scene.motionclone.takes
     assert take.state == "failed" and "exit code 4" in take.message and Path(take.folder).is_dir()
-    assert part("job_runner").problem().repair == "motionclone.resume"
-    assert part("job_runner").worker().state == "lost"
+    assert part("jobs.job_runner").problem().repair == "motionclone.resume"
+    assert part("jobs.job_runner").worker().state == "lost"
 
 
 def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, worker, part, monkeypatch):

@@ -20,7 +20,7 @@ MODEL |= {"families": ["default"], "controls": [], "missing": []}
 def models(part, monkeypatch):
     """The models are known already."""
     rows = [dict(MODEL)]
-    monkeypatch.setattr(part("backend_models"), "models", lambda: rows)
+    monkeypatch.setattr(part("setup.backend_models"), "models", lambda: rows)
     return rows
 
 
@@ -115,7 +115,7 @@ def test_the_form_fits_the_source(known, scene, source):
 def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, monkeypatch):
     monkeypatch.delenv("MOTIONCLONE_BACKEND_PYTHON")
     monkeypatch.setenv("MOTIONCLONE_DATA", str(Path(scene.name) / "nowhere"))
-    monkeypatch.setattr(part("install_runner"), "ask", lambda *_: True)
+    monkeypatch.setattr(part("setup.install_runner"), "ask", lambda *_: True)
     bpy.context.preferences.addons[PACKAGE].preferences.first_run_hidden = False
     found = known()
     assert found.backend == "missing" and [step.next for step in found.steps] == [True, False, False]
@@ -127,7 +127,7 @@ def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, mo
 
 
 def test_a_problem_comes_with_its_repair_and_goes_on_a_click(known, part):
-    errors, runner = part("errors"), part("install_runner")
+    errors, runner = part("errors"), part("setup.install_runner")
     message = "Blender is not allowed to use the internet."
     runner.show(errors.UserError(message, "Allow it.", "motionclone.allow_online"))
     known()
@@ -139,7 +139,7 @@ def test_a_problem_comes_with_its_repair_and_goes_on_a_click(known, part):
 
 
 def test_a_running_job_shows_stage_time_and_a_way_out(known, part, monkeypatch):
-    runner, state = part("job_runner"), part("job_runner").JobState
+    runner, state = part("jobs.job_runner"), part("jobs.job_runner").JobState
     now = state(state="running", stage="sampling", step=3, steps=24, eta=42.4)
     monkeypatch.setattr(runner, "running", lambda: "take-1")
     monkeypatch.setattr(runner, "state", lambda job: now)
@@ -153,9 +153,9 @@ def test_a_running_job_shows_stage_time_and_a_way_out(known, part, monkeypatch):
 
 def test_a_capture_shows_how_far_it_is(known, part):
     known()
-    part("job_runner").show_capture((3, 16))
+    part("jobs.job_runner").show_capture((3, 16))
     said = text_of(shown("sidebar"))
-    part("job_runner").show_capture(None)
+    part("jobs.job_runner").show_capture(None)
     assert "frame 3 of 16" in said
 
 

@@ -51,7 +51,7 @@ def test_the_score_is_the_one_in_the_job_s_result(quick, part):
     assert take.score == part("properties").NO_SCORE
     result = Path(take.folder) / "result.json"
     result.write_text(json.dumps(json.loads(result.read_text()) | {"motion_score": 0.75}))
-    part("takes").sync(())
+    part("jobs.takes").sync(())
     assert take.score == 0.75
 
 
@@ -100,7 +100,7 @@ def test_of_a_batch_those_that_fail_are_counted_and_the_others_are_done(quick):
 
 def test_an_error_in_a_later_shot_loses_no_take_of_an_earlier_one(quick, part, monkeypatch):
     quick.motionclone.seeds = 2
-    generation = part("generation")
+    generation = part("jobs.generation")
     captured = generation.variant
 
     def fail(*_):
@@ -114,7 +114,7 @@ def test_an_error_in_a_later_shot_loses_no_take_of_an_earlier_one(quick, part, m
 
 
 def test_a_capture_can_be_left_at_any_picture(quick, jobs, part):
-    generation, runner = part("generation"), part("job_runner")
+    generation, runner = part("jobs.generation"), part("jobs.job_runner")
     generation.begin(bpy.context)
     while runner.capture() != (2, 4):
         assert generation.step()
@@ -127,14 +127,14 @@ def test_a_capture_can_be_left_at_any_picture(quick, jobs, part):
 
 
 def test_another_file_ends_a_capture_and_no_job(quick, jobs, part, tmp_path):
-    generation = part("generation")
+    generation = part("jobs.generation")
     press_generate(part)
     generation.begin(bpy.context)
-    while part("job_runner").capture() != (1, 4):
+    while part("jobs.job_runner").capture() != (1, 4):
         generation.step()
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert not generation.going_on() and len(list(jobs.iterdir())) == 1
-    tick_until(part("job_runner"), lambda: not part("job_runner").running())
+    tick_until(part("jobs.job_runner"), lambda: not part("jobs.job_runner").running())
     assert len(list(jobs.glob("*/result.mp4"))) == 1
 
 
@@ -168,12 +168,12 @@ def test_finished_while_the_file_was_closed_without_saving(quick, worker, part, 
     assert names(scene) == []
     tick_until(worker, lambda: not worker.running())
     scene = opened(tmp_path / "shot.blend")
-    tick_until(worker, lambda: not part("takes").searching())
-    (folder,) = part("takes").finished_elsewhere(scene)
-    assert folder.name == job and part("takes").unfinished(scene) == []
+    tick_until(worker, lambda: not part("jobs.takes").searching())
+    (folder,) = part("jobs.takes").finished_elsewhere(scene)
+    assert folder.name == job and part("jobs.takes").unfinished(scene) == []
     assert bpy.ops.motionclone.adopt() == {"FINISHED"}
     assert names(scene) == [job] and scene.motionclone.takes[job].state == "done"
-    assert part("takes").finished_elsewhere(scene) == []
+    assert part("jobs.takes").finished_elsewhere(scene) == []
     assert "No finished job" in error_of(bpy.ops.motionclone.adopt)
 
 
@@ -184,16 +184,16 @@ def test_left_undone_when_blender_and_its_worker_were_killed(quick, worker, part
     tick_until(worker, lambda: worker.state(job).stage == "sampling")
     worker._queue._client._process.kill()
     worker._queue._client._process.wait()
-    worker._queue = part("job_queue").JobQueue()  # a Blender of its own
+    worker._queue = part("jobs.job_queue").JobQueue()  # a Blender of its own
     scene = opened(tmp_path / "shot.blend")
     take = scene.motionclone.takes[job]
     assert (take.state, take.message) == ("queued", "The job was left before it was done.")
-    tick_until(worker, lambda: not part("takes").searching())
-    assert [folder.name for folder in part("takes").unfinished(scene)] == [job]
+    tick_until(worker, lambda: not part("jobs.takes").searching())
+    assert [folder.name for folder in part("jobs.takes").unfinished(scene)] == [job]
     request = Path(take.folder) / "job.json"
     request.write_text(request.read_text().replace('"1000"', '"2"'))
     assert bpy.ops.motionclone.resume() == {"FINISHED"}
-    assert take.state == "done" and part("takes").unfinished(scene) == []
+    assert take.state == "done" and part("jobs.takes").unfinished(scene) == []
     assert "No take was left undone" in error_of(bpy.ops.motionclone.resume)
     assert "This take is done" in error_of(bpy.ops.motionclone.resume, job=job)
 
@@ -219,15 +219,15 @@ def test_two_blenders_with_the_same_file(quick, worker, part, tmp_path):
     (job,) = press_generate(part)
     saved(quick, tmp_path / "shot.blend")
     tick_until(worker, lambda: worker.state(job).stage == "sampling")
-    other, worker._queue = worker._queue, part("job_queue").JobQueue()
+    other, worker._queue = worker._queue, part("jobs.job_queue").JobQueue()
     try:
         scene = opened(tmp_path / "shot.blend")
         take = scene.motionclone.takes[job]
         assert take.state == "running" and "Another Blender" in take.message and worker.running() is None
-        tick_until(worker, lambda: not part("takes").searching())
-        assert part("takes").unfinished(scene) == []
+        tick_until(worker, lambda: not part("jobs.takes").searching())
+        assert part("jobs.takes").unfinished(scene) == []
         assert "in use by another worker" in error_of(bpy.ops.motionclone.resume, job=job)
-        part("takes").sync(())
+        part("jobs.takes").sync(())
         assert take.state == "running"
         assert "A worker is at the job" in error_of(bpy.ops.motionclone.take_remove, delete_files=True)
         other.cancel(job)
@@ -289,8 +289,8 @@ def test_a_take_is_removed_and_its_files_only_if_wanted(quick, part):
     assert names(quick) == [second.name] and not first.exists()
     assert bpy.ops.motionclone.take_remove() == {"FINISHED"}
     assert names(quick) == [] and (second / "result.mp4").is_file()
-    part("takes").search_all()
-    assert part("takes").finished_elsewhere(quick) == []  # it is not wanted
+    part("jobs.takes").search_all()
+    assert part("jobs.takes").finished_elsewhere(quick) == []  # it is not wanted
     assert bpy.ops.motionclone.adopt(folder=str(second)) == {"FINISHED"}
     assert names(quick) == [second.name]
     assert "no take 'x'" in error_of(bpy.ops.motionclone.take_remove, job="x")
@@ -318,15 +318,15 @@ def test_a_folder_that_is_gone_and_comes_back_in_the_jobs_folder_of_today(quick,
     generate()
     (take,) = quick.motionclone.takes
     elsewhere = Path(shutil.move(take.folder, tmp_path / take.name))
-    part("takes").sync(())
+    part("jobs.takes").sync(())
     assert (take.state, take.message) == ("failed", "The job's folder is gone.")
     assert "folder is gone. It was " in error_of(bpy.ops.motionclone.take_retry)
     assert "folder is gone" in error_of(bpy.ops.motionclone.take_open_folder)
     preferences = part("preferences")
     addon = bpy.context.preferences.addons[preferences.ROOT_PACKAGE]
     addon.preferences.jobs_folder = str(elsewhere.parent)
-    part("takes").sync(())
-    assert take.state == "done" and part("takes").folder_of(take) == elsewhere
+    part("jobs.takes").sync(())
+    assert take.state == "done" and part("jobs.takes").folder_of(take) == elsewhere
 
 
 def test_undo_takes_back_no_job(quick, part):
@@ -349,7 +349,7 @@ def test_a_linked_scene_is_left_alone(quick, worker, part, tmp_path):
         ours.scenes = theirs.scenes
     linked = next(scene for scene in bpy.data.scenes if scene.library)
     tick_until(worker, lambda: not worker.running())
-    part("takes").sync(())
+    part("jobs.takes").sync(())
     assert linked.motionclone.takes[job].state == "queued" and worker.problem() is None
 
 

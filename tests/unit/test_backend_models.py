@@ -9,7 +9,7 @@ import pytest
 
 from tests.extension import ROOT, part
 
-models, UserError = part("backend_models"), part("errors").UserError
+models, UserError = part("setup.backend_models"), part("errors").UserError
 SERVE = [sys.executable, "-m", "backend", "serve"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from install.state import State, write_state
 from tests.extension import part
 
-first_run, state, installer = part("first_run"), part("backend_state"), part("installer")
+first_run, state, installer = part("setup.first_run"), part("setup.backend_state"), part("setup.installer")
 
 
 def shown(*known):
@@ -61,7 +61,7 @@ def test_what_the_installer_writes_is_understood(tmp_path, written, expected):
 
 
 def make_python(environment):
-    python = part("interpreter").python_of(environment)
+    python = part("setup.interpreter").python_of(environment)
     python.parent.mkdir(parents=True)
     python.touch()
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.extension import ROOT, part
 
-installer = part("installer")
+installer = part("setup.installer")
 PATIENCE = 60
 
 

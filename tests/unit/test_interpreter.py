@@ -8,7 +8,7 @@ import pytest
 
 from tests.extension import part
 
-interpreter, UserError = part("interpreter"), part("errors").UserError
+interpreter, UserError = part("setup.interpreter"), part("errors").UserError
 child_environment, find_interpreter, python_of = (
     interpreter.child_environment,
     interpreter.find_interpreter,

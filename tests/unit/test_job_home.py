@@ -11,7 +11,7 @@ import pytest
 from backend.wire.folder_lock import FolderLock
 from tests.extension import part
 
-homes, offers, files = part("job_home"), part("job_offers"), part("job_files")
+homes, offers, files = part("jobs.job_home"), part("jobs.job_offers"), part("jobs.job_files")
 UserError = part("errors").UserError
 NAME = "20261125-101500-abc123"
 HERE = homes.Home(scene="Shot ü", key="k1", file="/films/a.blend")

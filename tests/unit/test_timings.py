@@ -9,7 +9,7 @@ import pytest
 from backend.small_png import png
 from tests.extension import part
 
-timings = part("timings")
+timings = part("jobs.timings")
 
 
 def job(folder, name: str, seconds: dict[str, float], size=(32, 64), frames=16, model="demo", **settings):

@@ -58,12 +58,12 @@ def _texts(node: ast.expr) -> list[str]:
 
 def tables_in_code() -> set[tuple[str, str]]:
     """What is looked up at run time."""
-    first_run = part("first_run")
+    first_run = part("setup.first_run")
     found = {*first_run.TITLES, first_run.DEMO_TEXT, first_run.MODEL_TEXT, first_run.size_and_time(None)}
     for path, name in (("progress", "STAGES"), ("takes", "STATE_WORDS"), ("details", "WORKER_STATES")):
         found |= set(_values(ADD_ON / "panels" / f"{path}.py", name))
     found |= set(_values(ADD_ON / "panels" / "preferences_page.py", "BACKEND_WORDS"))
-    found |= set(_values(ADD_ON / "install_runner.py", "WORDS"))
+    found |= set(_values(ADD_ON / "setup" / "install_runner.py", "WORDS"))
     for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
         found |= {row.elts[1].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
     places = {("Operator", row.elts[1].value) for row in _assigned(ADD_ON / "properties.py", "PLACES").elts[:-1]}

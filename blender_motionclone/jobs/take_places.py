@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import bpy
 
+from ..results.place import place_take
 from . import takes
-from .results.place import place_take
 
 
 def place_finished(job: str, undo: bool = True) -> None:

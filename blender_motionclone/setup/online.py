@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .errors import UserError
+from ..errors import UserError
 
 
 def check_online() -> None:

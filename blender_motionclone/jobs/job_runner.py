@@ -10,14 +10,15 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.wire.job_state import DONE, FAILED, JobState
-from . import backend_models, takes
-from .errors import UserError
-from .interpreter import current_environment
+from ...backend.wire.job_state import DONE, FAILED, JobState
+from ..errors import UserError
+from ..preferences import EXTENSION_ROOT, worker_command, worker_is_remote
+from ..setup import backend_models
+from ..setup.interpreter import current_environment
+from ..showing import redraw, show_failures
+from . import takes
 from .job_board import WorkerStatus
 from .job_queue import JobQueue, Start
-from .preferences import EXTENSION_ROOT, worker_command, worker_is_remote
-from .showing import redraw, show_failures
 from .take_places import place_finished
 
 BUDGET = 0.005  # seconds a tick may hear for

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..backend.wire.folder_lock import is_locked
-from ..backend.wire.job_state import DONE, JobState, read_state
+from ...backend.wire.folder_lock import is_locked
+from ...backend.wire.job_state import DONE, JobState, read_state
 from .job_home import Home, read_note
 
 

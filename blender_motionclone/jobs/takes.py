@@ -10,15 +10,15 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.wire.folder_lock import is_locked
-from ..backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
-from ..backend.wire.request import RequestError, read_request
-from .capture.job_folder import read_place
-from .errors import UserError
+from ...backend.wire.folder_lock import is_locked
+from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
+from ...backend.wire.request import RequestError, read_request
+from ..capture.job_folder import read_place
+from ..errors import UserError
+from ..preferences import jobs_folder
+from ..properties import NO_SCORE, MotionCloneTake
 from .job_home import Home, note_home
 from .job_offers import Offer, search
-from .preferences import jobs_folder
-from .properties import NO_SCORE, MotionCloneTake
 
 ELSEWHERE = "Another Blender, or a worker of its own, has this job."
 UNDONE = JobState(state=QUEUED, message="The job was left before it was done.", hint="Run it again.")

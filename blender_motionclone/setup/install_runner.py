@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import bpy
 
-from .errors import UserError
+from ..errors import UserError
+from ..preferences import EXTENSION_ROOT
+from ..showing import redraw
 from .installer import Heard, Installer, Plan
-from .preferences import EXTENSION_ROOT
-from .showing import redraw
 
 SECONDS_BETWEEN_LOOKS = 0.25
 WORDS = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backend.wire.request import write_atomically
-from .capture.job_folder import PLACE
-from .errors import UserError
+from ...backend.wire.request import write_atomically
+from ..capture.job_folder import PLACE
+from ..errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .png import PngError, png_size
+from ..png import PngError, png_size
 
 NEWEST = 60  # job folders that are looked at
 RECENT = 5  # takes of a kind that count

@@ -18,8 +18,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..backend.wire.processes import DETACHED, kill
-from .errors import UserError
+from ...backend.wire.processes import DETACHED, kill
+from ..errors import UserError
 from .interpreter import current_environment
 
 MB = 1_000_000

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..backend.wire import messages as say
-from ..backend.wire.client import Client, ClientError
-from ..backend.wire.folder_lock import is_locked
-from ..backend.wire.job_state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
-from ..backend.wire.last_words import Lost
-from .errors import UserError
+from ...backend.wire import messages as say
+from ...backend.wire.client import Client, ClientError
+from ...backend.wire.folder_lock import is_locked
+from ...backend.wire.job_state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
+from ...backend.wire.last_words import Lost
+from ..errors import UserError
 from .job_board import JobBoard, WorkerStatus
 
 MOST_JOBS = 200  # as many as a worker lets wait

@@ -13,15 +13,16 @@ from typing import Any
 
 import bpy
 
-from ..backend.wire.job_state import FAILED, JobState
-from ..backend.wire.request import read_request
-from . import backend_models, job_runner, takes
-from .capture.job import capture_steps, variant
-from .capture.plan import CapturePlan, model_named, plans_of
-from .errors import UserError
+from ...backend.wire.job_state import FAILED, JobState
+from ...backend.wire.request import read_request
+from ..capture.job import capture_steps, variant
+from ..capture.plan import CapturePlan, model_named, plans_of
+from ..errors import UserError
+from ..preferences import EXTENSION_ROOT, jobs_folder, worker_command
+from ..setup import backend_models
+from . import job_runner, takes
 from .job_home import read_note
 from .job_queue import MOST_JOBS
-from .preferences import EXTENSION_ROOT, jobs_folder, worker_command
 
 Steps = Generator[tuple[int, int], None, None]
 

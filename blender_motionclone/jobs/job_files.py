@@ -6,8 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from ..backend.wire.folder_lock import is_locked
-from .errors import UserError
+from ...backend.wire.folder_lock import is_locked
+from ..errors import UserError
 
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..backend.wire.processes import DETACHED, kill
-from .errors import UserError
+from ...backend.wire.processes import DETACHED, kill
+from ..errors import UserError
 from .interpreter import HINT, current_environment
 
 SECONDS_TO_LIST = 60.0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .errors import UserError
+from ..errors import UserError
 
 VARIABLE = "MOTIONCLONE_BACKEND_PYTHON"
 HINT = (

@@ -1,0 +1,1 @@
+"""Jobs and the takes that come of them: making, queueing, running, keeping, offering."""
