@@ -1,0 +1,91 @@
+"""The method page says of every setting what the code does: its default, its bounds, its choices."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+from backend.bench.costs import SD15_LATENTS, SD15_TEXT, job_costs, operations, pass_costs, sd15_unet
+from backend.wire.settings import BOUNDS, CHOICES, FAMILIES, Settings, parse_assignment, resolve, typed_values
+from tests.documents import ROOT, code_spans, rows
+
+METHOD, README = ROOT / "docs" / "method.md", ROOT / "README.md"
+NAMES = [field.name for field in fields(Settings)]
+
+
+def table(columns: int) -> dict[str, list[str]]:
+    """The rows with so many columns whose first cell is nothing but `code`, by that."""
+    found = [row for row in rows(METHOD) if len(row) == columns and re.fullmatch("`[^`]+`", row[0])]
+    return {row[0].strip("`"): row[1:] for row in found}
+
+
+def number(value: float) -> str:
+    return f"{value:,.10g}"
+
+
+def in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(in_words, value)) or "none"
+    if isinstance(value, bool | str):
+        return str(value).lower()
+    return number(value)
+
+
+def bounds(name: str, value: object) -> str:
+    if name in CHOICES:
+        return ", ".join(CHOICES[name])
+    if isinstance(value, bool):
+        return "true, false"
+    if name in BOUNDS:
+        low, high = BOUNDS[name]
+        return f"{number(low)} to {number(high)}"
+    return "block names"
+
+
+def test_every_setting_has_its_row_with_default_and_bounds():
+    defaults = {name: getattr(Settings(), name) for name in NAMES}
+    assert {name: row[:2] for name, row in table(4).items()} == {
+        name: [in_words(value), bounds(name, value)] for name, value in defaults.items()
+    }
+
+
+def test_every_family_has_its_row():
+    papers = {name for name, row in table(2).items() if "arXiv:" in row[0]}
+    assert table(2).keys() - papers == set(FAMILIES)
+
+
+def test_the_readme_names_every_setting_too():
+    named = {span for row in rows(README) for span in row[0].replace(",", "").replace("`", "").split()}
+    assert not set(NAMES) - named
+
+
+def test_the_costs_are_those_that_the_bench_counts():
+    costs = pass_costs(sd15_unet(), SD15_LATENTS, SD15_TEXT, resolve({}, {"family": "paper"}), operations)
+    found = [row for row in rows(METHOD) if len(row) == 2 and re.fullmatch(r"[\d,.]+", row[1])]
+    said = {row[0]: float(row[1].replace(",", "")) for row in found}
+
+    def whole(*assignments: str) -> float:
+        return job_costs(resolve({}, dict(map(parse_assignment, assignments))), costs).whole
+
+    quick = ["sampler=lcm", "steps=8", "guided_steps=4", "cfg_scale=1", "cfg_form=standard"]
+    counted = {
+        "a plain step (with a negative prompt or none)": costs.pair / costs.single,
+        "a guided step": job_costs(resolve({}, {"family": "paper"}), costs).guided_step,
+        "a guided step that uses a gradient again": costs.pair / costs.single,
+        "reading the motion, once a shot": costs.reading / costs.single,
+        "a clip with `family=paper`": whole("family=paper"),
+        "the same without guidance": whole("family=paper", "motion_strength=0"),
+        "the same with `reuse_negative=3`": whole("family=paper", "reuse_negative=3"),
+        "`sampler=dpm++2m`, 25 steps, 12 guided": whole("sampler=dpm++2m", "steps=25", "guided_steps=12"),
+        "`sampler=lcm`, 8 steps, 4 guided, `cfg_scale=1 cfg_form=standard`": whole(*quick),
+        "a clip with `family=inversion`": whole("family=inversion"),
+    }
+    assert said == {what: round(passes, 1 if passes < 10 else 0) for what, passes in counted.items()}
+
+
+def test_settings_that_the_pages_write_are_settings():
+    for page in (METHOD, README):
+        for span in code_spans(page):
+            words = span.removeprefix("--set ").split()
+            if words and all("=" in word and word.partition("=")[0] in [*NAMES, "family"] for word in words):
+                typed_values(dict(map(parse_assignment, words)))
