@@ -37,7 +37,7 @@ def test_from_the_zip_to_the_strip(window, extension_zip, tmp_path, record_prope
 
     window.ask("form.settings = 'steps=200'")  # so that it lasts until the mouse has found its way
     window.press("motionclone.generate")
-    window.wait_for("part('job_runner').preview_step(part('job_runner').running() or '')")
+    window.wait_for("part('jobs.job_runner').preview_step(part('jobs.job_runner').running() or '')")
     window.press("motionclone.cancel")
     window.wait_for("[take.state for take in form.takes] == ['cancelled']")
 
@@ -46,7 +46,7 @@ def test_from_the_zip_to_the_strip(window, extension_zip, tmp_path, record_prope
     window.wait_for("form.takes[-1].state == 'done' and len(strips(scene))")
     assert window.ask("[take.state for take in form.takes]") == ["cancelled", "done"]
     check_strip(window, tmp_path)
-    record_property("worst tick in ms", window.ask("part('job_runner').worst_tick"))
+    record_property("worst tick in ms", window.ask("part('jobs.job_runner').worst_tick"))
     assert window.close() == 0
     window.wait_for_processes_to_end()
 
@@ -56,9 +56,9 @@ def test_a_capture_is_ended_by_escape_and_leaves_the_scene(installed):
     installed.open_sidebar()
     objects = installed.ask("sorted(item.name for item in bpy.data.objects)")
     installed.press("motionclone.generate")
-    installed.wait_for("part('job_runner').capture()")
+    installed.wait_for("part('jobs.job_runner').capture()")
     installed.key("Escape")
-    installed.wait_for("not part('generation').going_on()")
+    installed.wait_for("not part('jobs.generation').going_on()")
     assert installed.ask("len(form.takes)") == 0 and installed.ask("scene.frame_current") == 20
     assert installed.ask("sorted(item.name for item in bpy.data.objects)") == objects
     assert not list((installed.folder / "data").rglob("job.json"))
@@ -70,7 +70,7 @@ def test_a_job_goes_on_to_its_end_when_blender_is_closed(installed):
     installed.ask(BLOCKOUT + f"form.prompt, form.settings = {PROMPT!r}, {QUICK!r}")
     installed.open_sidebar()
     installed.press("motionclone.generate")
-    installed.wait_for("len(form.takes) and part('job_runner').state(form.takes[-1].name).state == 'running'")
+    installed.wait_for("len(form.takes) and part('jobs.job_runner').state(form.takes[-1].name).state == 'running'")
     folder = Path(installed.ask("form.takes[-1].folder"))
     assert installed.close() == 0
     installed.wait_for_processes_to_end()
@@ -82,7 +82,7 @@ def test_switched_off_while_a_job_runs_nothing_is_left(installed):
     installed.ask(BLOCKOUT + f"form.prompt = {PROMPT!r}")
     installed.open_sidebar()
     installed.press("motionclone.generate")
-    installed.wait_for("len(form.takes) and part('job_runner').state(form.takes[-1].name).state == 'running'")
+    installed.wait_for("len(form.takes) and part('jobs.job_runner').state(form.takes[-1].name).state == 'running'")
     installed.ask("del form\nbpy.ops.preferences.addon_disable(module='bl_ext.user_default.motionclone')")
     left = installed.ask("difference(before, everything())")
     assert left.keys() <= {"processes", "threads"}, "only the worker finishes its job, and is listened to"
