@@ -145,6 +145,11 @@ class BlenderWindow:
         self._x("xdotool", "type", "--delay", "30", text)
         time.sleep(0.2)
 
+    def resize(self, title: str, width: int, height: int) -> None:
+        """A window of Blender's beside the first, which has no frame to be dragged; it goes to the top left."""
+        found = ["xdotool", "search", "--onlyvisible", "--name", title]
+        self._x(*found, "windowsize", str(width), str(height), "windowmove", "1", "1")
+
     # --------------------------------------------------------------------------------------------------- the sidebar
 
     def open_sidebar(self, kind: str = "VIEW_3D", tab: str = "MotionClone", width: int = 0) -> None:
@@ -152,7 +157,7 @@ class BlenderWindow:
         self.ask(f"area({kind!r}).spaces[0].show_region_ui = True")
         self.wait_for(f"region({kind!r}, 'UI').width > 1")
         time.sleep(0.7)
-        self.ask(f"region({kind!r}, 'UI').active_panel_category = {tab!r}\nregion({kind!r}, 'UI').tag_redraw()")
+        self.wait_for(f"show_tab({kind!r}, {tab!r})")
         if width:
             left, top, wide, _ = self.place(kind, "UI")
             self.drag((left + 2, top + 60), (left + 2 + wide - width, top + 60))

@@ -55,6 +55,15 @@ def hovered(kind, part):
     return ""
 
 
+def show_tab(kind, tab):
+    """Whether the sidebar shows it by now; it has to be drawn with its tabs first."""
+    sidebar = region(kind, "UI")
+    if sidebar.active_panel_category != tab:
+        sidebar.active_panel_category = tab
+    sidebar.tag_redraw()
+    return sidebar.active_panel_category == tab
+
+
 def part(name):
     """A module of the installed add-on."""
     return importlib.import_module(f"bl_ext.user_default.motionclone.blender_motionclone.{name}")
@@ -66,7 +75,7 @@ def strips(scene):
     return list(editor.strips if hasattr(editor, "strips") else editor.sequences) if editor else []
 
 
-tools = (area, region, over, place, hovered, part, strips)
+tools = (window, area, region, over, place, hovered, show_tab, part, strips)
 names = {"bpy": bpy} | {tool.__name__: tool for tool in tools}
 
 
