@@ -16,7 +16,7 @@ from .motion.inversion_guidance import InversionGuidance, Texts
 from .motion.location_masks import RegionWeights
 from .motion.recorder import temporal_attention_layers
 from .motion.representation import MotionRepresentation
-from .sampling.guided import Guidance, Strength, combine, sample
+from .sampling.guided import Guidance, Predictions, Strength, combine, sample
 from .sampling.memory import Memory
 from .sampling.schedule import Step, even_timesteps, plan, timesteps_of
 from .sampling.solvers import ddim, make_solver
@@ -66,26 +66,27 @@ def generate(
     steps, strength = steps_of(s), _strength(s, regions)
     draws = torch.Generator().manual_seed(take.seed)
     noise = initial_noise(model, take, draws)
-    negative, positive, denoise = take.negative, take.positive, model.denoiser(take.controls)
-
-    def predict(z: Tensor, t: int) -> tuple[Tensor, Tensor]:
-        if strength.needs_negative:
-            return denoise.pair(z, t, negative, positive)
-        alone = denoise(z, t, positive)
-        return alone, alone
-
+    denoise = model.denoiser(take.controls)
     guided = motion is not None and s.guidance_weight > 0 and (regions is None or regions.act)
     return sample(
         noise,
         steps,
         model.alphas,
         strength,
-        predict,
-        lambda z, t: denoise(z, t, negative),
+        predictions(denoise, take.negative, take.positive),
         _guidance(model, take, motion, denoise, strength, memory) if guided else None,
         lambda *_: after_step(),
         make_solver(s.sampler, steps, model.alphas, draws, memory),
         memory,
+    )
+
+
+def predictions(denoise: Denoiser, negative: Tensor, positive: Tensor) -> Predictions:
+    """What the sampler asks of the UNet, with these prompts' embeddings [1, L, C]."""
+    return Predictions(
+        negative=lambda z, t: denoise(z, t, negative),
+        positive=lambda z, t: denoise(z, t, positive),
+        pair=lambda z, t: denoise.pair(z, t, negative, positive),
     )
 
 
@@ -115,15 +116,14 @@ def step_costs(s: Settings, again: bool = False) -> list[float]:
     """Of each denoising step, in passes through the UNet, roughly: from the seconds of one kind those of another.
 
     again: whether layers are computed again for the gradient."""
-    pull = 1.0 if _strength(s).needs_negative else 0.0
+    pull, guided = 1.0 if _strength(s).needs_negative else 0.0, s.guidance_weight > 0 and s.guided_steps > 0
     gradient = GRADIENT + (AGAIN if again else 0.0)
     if s.method == "inversion":  # reads the reference in each guided step and, for its looks, goes an unguided way too
         gradient += 1 + (2 if any(s.semantic_weights) else 0)
 
     def cost(step: Step) -> float:
-        if not (s.guidance_weight > 0 and step.ramp > 0 and step.index % s.reuse_gradient == 0):
-            return 1 + pull
-        return gradient + (pull if step.index % s.reuse_negative == 0 else 0)
+        positive = gradient if guided and step.ramp > 0 and step.index % s.reuse_gradient == 0 else 1
+        return positive + (0 if guided and step.index % s.reuse_negative else pull)
 
     return [cost(step) for step in steps_of(s)]
 

@@ -18,7 +18,7 @@ from ..models.frame_norm import normalise_each_frame
 from ..models.weights.sd15 import UNET, animatediff_alphas
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
-from ..sampling.guided import Strength, sample
+from ..sampling.guided import Predictions, Strength, sample
 from ..sampling.schedule import Step
 from ..take import steps_of
 from ..wire.settings import Settings
@@ -159,8 +159,11 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
         steps,
         animatediff_alphas(),
         strength,
-        lambda *_: spend(costs.pair if strength.needs_negative else costs.single, z, z),
-        lambda *_: spend(costs.single),
+        Predictions(
+            negative=lambda *_: spend(costs.single),
+            positive=lambda *_: spend(costs.single),
+            pair=lambda *_: spend(costs.pair, z, z),
+        ),
         (lambda *_: spend(guidance, z, z, 0.0)) if guided else None,
         after_step,
     )

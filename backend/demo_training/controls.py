@@ -47,6 +47,10 @@ def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
         )
     own = model.state_dict()
     model.load_state_dict({name: value for name, value in unet.state_dict().items() if name in own}, strict=False)
+    if stage == "sparse_rgb":
+        # It sees no noisy latents, only the picture: were that read with zeros, there would be nothing to learn from.
+        with torch.no_grad():
+            model.controlnet_cond_embedding.weight[:, : unet.config.in_channels] = unet.conv_in.weight
     return model
 
 

@@ -13,8 +13,8 @@ from .memory import Memory
 from .schedule import Step
 from .solvers import Solver, alpha_at, clean_estimate, ddim
 
-# Latents [1, 4, F, h, w], timestep -> the noise predicted with the negative and with the positive prompt.
-Predict = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+# Latents [1, 4, F, h, w], timestep -> the noise predicted.
+Predict = Callable[[Tensor, int], Tensor]
 # Latents, step -> the noise predicted with the positive prompt, d loss / d latents, the loss.
 Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
@@ -39,14 +39,22 @@ class Strength:
         return self.cfg_scale != (0.0 if self.cfg_form == "paper" else 1.0)
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """With one prompt, or with the negative and the positive one from one batch."""
+
+    negative: Predict
+    positive: Predict
+    pair: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+
+
 @torch.no_grad()
 def sample(
     latents: Tensor,
     steps: Sequence[Step],
     alphas: Tensor,
     strength: Strength,
-    predict: Predict,
-    predict_negative: Callable[[Tensor, int], Tensor],
+    predict: Predictions,
     guidance: Guidance | None,
     after_step: Callable[[Step, Tensor, Tensor, float | None], None],
     solver: Solver | None = None,
@@ -63,15 +71,8 @@ def sample(
     memory = Memory() if memory is None else memory
     z, solve = memory.get("latents", latents), solver or ddim(alphas)
     for step in steps[memory.done :]:
-        t, loss = step.timestep, None
-        guided = guidance is not None and step.ramp > 0
-        if guided and ("gradient" not in memory or step.index % strength.reuse_gradient == 0):
-            eps_c, memory["gradient"], loss = guidance(z, step)
-            if strength.needs_negative and ("pull" not in memory or step.index % strength.reuse_negative == 0):
-                memory["pull"] = predict_negative(z, t) - eps_c  # of the negative prompt
-            eps_u = eps_c + memory["pull"] if "pull" in memory else eps_c
-        else:
-            eps_u, eps_c = predict(z, t)
+        t, guided = step.timestep, guidance is not None and step.ramp > 0
+        eps_u, eps_c, loss = _predicted(z, step, strength, predict, guidance, memory)
         eps = combine(eps_u, eps_c, strength)
         score = _score(memory["gradient"], eps, alpha_at(alphas, t), step.ramp, strength) if guided else None
         memory["clean"] = clean_estimate(z, eps, alpha_at(alphas, t))
@@ -83,6 +84,30 @@ def sample(
         z = memory["latents"]
         after_step(step, z, score, loss)
     return z
+
+
+def _predicted(
+    z: Tensor, step: Step, strength: Strength, predict: Predictions, guidance: Guidance | None, memory: Memory
+) -> tuple[Tensor, Tensor, float | None]:
+    """The noise predicted with the negative and with the positive prompt, and the loss where its gradient was made.
+
+    What steps may use again, the gradient and the `pull` of the negative prompt, is left in `memory`.
+    """
+    t, loss, eps_u = step.timestep, None, None
+    due = guidance is None or "pull" not in memory or step.index % strength.reuse_negative == 0
+    due = due and strength.needs_negative
+    if guidance and step.ramp > 0 and ("gradient" not in memory or step.index % strength.reuse_gradient == 0):
+        eps_c, memory["gradient"], loss = guidance(z, step)
+        eps_u = predict.negative(z, t) if due else None
+    elif due:
+        eps_u, eps_c = predict.pair(z, t)
+    else:
+        eps_c = predict.positive(z, t)
+    if eps_u is not None:
+        memory["pull"] = eps_u - eps_c
+    elif "pull" in memory:
+        eps_u = eps_c + memory["pull"]
+    return eps_c if eps_u is None else eps_u, eps_c, loss
 
 
 def combine(eps_u: Tensor, eps_c: Tensor, strength: Strength) -> Tensor:

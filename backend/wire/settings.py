@@ -28,7 +28,7 @@ class Settings:
     motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
     motion_strength: float = 1.0  # times motion_weight: 1 as tuned for the model or published, 0 is plain generation
     reuse_gradient: int = 1  # the gradient is computed in every kth guided step and used again in those between
-    reuse_negative: int = 1  # likewise what the negative prompt adds, in the guided steps with a gradient of their own
+    reuse_negative: int = 1  # what the negative prompt adds is computed in every kth step of a guided take, likewise
     score_form: str = (
         "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
     )

@@ -9,6 +9,7 @@ from backend.motion.terms import layer_weights
 from backend.sampling.guided import Strength, combine, sample
 from backend.sampling.schedule import even_timesteps, plan
 from backend.sampling.solvers import ddim
+from backend.take import predictions
 
 from .vectors import files, read, settings
 
@@ -79,8 +80,7 @@ def run(recorded, inverted, unet, denoiser, alphas):
         steps,
         alphas,
         strength,
-        lambda z, t: denoiser.pair(z, t, texts.negative, texts.positive),
-        lambda z, t: denoiser(z, t, texts.negative),
+        predictions(denoiser, texts.negative, texts.positive),
         guidance,
         lambda step, z, score, loss: heard["latents"].append(z),
     )

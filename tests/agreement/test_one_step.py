@@ -7,6 +7,7 @@ from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
 from backend.sampling.guided import Strength, sample
 from backend.sampling.schedule import plan, uneven_timesteps
+from backend.take import predictions
 
 from .vectors import files, read, settings
 
@@ -59,8 +60,7 @@ def run(recorded, representation, unet, denoiser, alphas):
         steps,
         alphas,
         Strength(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
-        lambda z, t: denoiser.pair(z, t, negative, positive),
-        lambda z, t: denoiser(z, t, negative),
+        predictions(denoiser, negative, positive),
         guide,
         listen,
     )

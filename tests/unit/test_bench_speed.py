@@ -17,7 +17,7 @@ SHORT = {"steps": 10, "guided_steps": 4}
     [
         ({}, 4 * 2.57 + 6 * 2 + 0.5, 2.57),
         ({"reuse_gradient": 2}, 2 * 2.57 + 8 * 2 + 0.5, 2.285),
-        ({"reuse_negative": 2}, 2 * 2.57 + 2 * 1.57 + 6 * 2 + 0.5, 2.07),
+        ({"reuse_negative": 2}, 2 * 2.57 + 2 * 1.57 + 3 * 2 + 3 * 1 + 0.5, 2.07),
         ({"cfg_form": "standard", "cfg_scale": 1}, 4 * 1.57 + 6 + 0.5, 1.57),
         ({"motion_weight": 0}, 20, 0),
         ({"method": "inversion"}, 4 * 3.07 + 6 * 2 + 10, 3.07),
