@@ -31,7 +31,7 @@ def make_job(options: Namespace) -> Path:
             chosen["method"] = options.method
         settings = entry.settings_for(chosen)
     except SettingError as error:
-        raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
+        raise JobError(str(error), "`--set` takes key=value; docs/method.md lists the settings.") from None
     conditions, notes = _read_conditions(options, entry, settings.frames)
     clip = read_clip(options.clip, frames=settings.frames)
     height, width = clip.frames.shape[1:3]

@@ -58,9 +58,12 @@ def code_spans(page: Path) -> list[str]:
     return [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose(page))]
 
 
-def rows(page: Path) -> Iterator[list[str]]:
-    """The cells of each table row, headings and the lines under them left out."""
-    lines = prose(page).splitlines()
+def rows(page: Path, heading: str | None = None) -> Iterator[list[str]]:
+    """The cells of each table row, below this heading if one is named; tables' own heads are left out."""
+    text = prose(page)
+    if heading:
+        text = re.split(rf"^#+ {re.escape(heading)}$", text, flags=re.MULTILINE)[-1].partition("\n#")[0]
+    lines = text.splitlines()
     for line, following in zip(lines, [*lines[1:], ""]):
         is_rule = re.fullmatch(r"\|[-| :]+\|", line)
         if line.startswith("|") and not is_rule and not re.fullmatch(r"\|[-| :]+\|", following):

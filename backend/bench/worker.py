@@ -63,7 +63,7 @@ def chosen_settings(texts: Sequence[str]) -> dict[str, str]:
     try:
         return dict(parse_assignment(text) for text in texts)
     except SettingError as error:
-        raise JobError(str(error), "`--set` takes key=value; the README lists the settings.") from None
+        raise JobError(str(error), "`--set` takes key=value; docs/method.md lists the settings.") from None
 
 
 def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) -> Iterator[Row]:

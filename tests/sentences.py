@@ -1,0 +1,105 @@
+"""What the program can say, read from its source: every sentence, with … for what varies in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIES = "…"
+
+
+@dataclass(frozen=True)
+class DoctorFinding:
+    """id: … for what varies; text: None where it is another function's words; fix: for `python3 -m install`."""
+
+    id: str
+    level: str
+    text: str | None
+    fix: str
+
+
+class Source:
+    """A module's syntax tree and its constants."""
+
+    def __init__(self, path: Path):
+        self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = [
+            node for node in self.tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        ]
+        self._constants = {node.targets[0].id: node.value for node in named}
+
+    def sentence(self, node: ast.expr) -> str:
+        """A piece of text as it is shown."""
+        return re.sub(rf"\s*{VARIES}$", "", self._text(node)) if self._text(node) != VARIES else VARIES
+
+    def _text(self, node: ast.expr) -> str:
+        if isinstance(node, ast.Constant):
+            return str(node.value)
+        if isinstance(node, ast.JoinedStr):
+            return "".join(map(self._text, node.values))
+        if isinstance(node, ast.FormattedValue):
+            return self._text(node.value) if isinstance(node.value, ast.Name) else VARIES
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return self._text(node.left) + self._text(node.right)
+        if isinstance(node, ast.Name) and isinstance(self._constants.get(node.id), ast.Constant | ast.JoinedStr):
+            return self._text(self._constants[node.id])
+        return VARIES
+
+    def sentences(self) -> set[str]:
+        """Of all texts in the module."""
+        return {self.sentence(node) for node in ast.walk(self.tree) if isinstance(node, ast.Constant | ast.JoinedStr)}
+
+    def function(self, name: str) -> ast.FunctionDef:
+        return next(node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef) and node.name == name)
+
+    def raised(self, function: str, error: str) -> set[str]:
+        """The messages of the errors of this class that the function makes."""
+        made = [node for node in ast.walk(self.function(function)) if _calls(node, error)]
+        return {self.sentence(self._meant(self.function(function), node.args[0])) for node in made}
+
+    def notes(self, function: str) -> set[str]:
+        """The texts given as `note=`."""
+        words = [
+            word for node in ast.walk(self.function(function)) if isinstance(node, ast.Call) for word in node.keywords
+        ]
+        return {self.sentence(word.value) for word in words if word.arg == "note"}
+
+    def findings(self) -> Iterator[DoctorFinding]:
+        """All that the module's checks make and that may be ill."""
+        for function in [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]:
+            for call in [node for node in ast.walk(function) if _calls(node, "Finding") and len(node.args) >= 3]:
+                if self._text(call.args[1]) != "ok":
+                    words = {word.arg: word.value for word in call.keywords}
+                    fix = words.get("fix") or (call.args[4] if len(call.args) > 4 else ast.Tuple([]))
+                    text = self.sentence(self._meant(function, call.args[2]))
+                    yield DoctorFinding(
+                        self._text(call.args[0]),
+                        self._text(call.args[1]),
+                        None if text == VARIES else text,
+                        self._words(fix),
+                    )
+
+    def _words(self, fix: ast.expr) -> str:
+        """Arguments as they are typed; only those that are always the same."""
+        parts = fix.elts if isinstance(fix, ast.Tuple) else []
+        return " ".join(map(self._text, parts)) if parts else VARIES if isinstance(fix, ast.Call) else ""
+
+    def _meant(self, function: ast.FunctionDef, node: ast.expr) -> ast.expr:
+        """What was given to a name last, above its use; the first of what is joined."""
+        if isinstance(node, ast.Name):
+            given = [
+                one.value
+                for one in ast.walk(function)
+                if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == node.id and one.lineno < node.lineno
+            ]
+            return max(given, key=lambda value: value.lineno, default=node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
+            return node.args[0].elts[0] if isinstance(node.args[0], ast.List) else node
+        return node
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name

@@ -1,0 +1,70 @@
+"""The troubleshooting page has a row for each thing that the doctor may find, and names only what the program says."""
+
+from __future__ import annotations
+
+import pytest
+
+from install.doctor import _FIXES
+from tests.documents import ROOT, rows
+from tests.sentences import DoctorFinding, Source
+
+PAGE = ROOT / "docs" / "troubleshooting.md"
+DOCTOR, *OTHERS = [
+    "What the doctor finds",
+    "Installing",
+    "Before a clip is made",
+    "While a clip is made",
+    "Placing a take",
+]
+CHECKS = [Source(ROOT / name) for name in ("install/checks.py", "install/doctor.py", "backend/doctor.py")]
+ENTRY, BUILD = Source(ROOT / "backend/models/entry.py"), Source(ROOT / "install/torch_build.py")
+OF_OTHERS = {  # findings that say what another function found
+    "driver": BUILD.notes("_for_nvidia"),
+    "no-build": BUILD.raised("_builds", "InstallError"),
+    "base-python": Source(ROOT / "install/pythons.py").raised("backend_base", "InstallError"),
+    "backend-start": Source(ROOT / "install/backend.py").raised("ask_backend", "InstallError"),
+    "model-entry": ENTRY.raised("read_entries", "JobError") | ENTRY.raised("read_entry", "JobError"),
+    "…-failed": set(),  # whatever a check meets
+}
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    return {row[0]: row[1:] for row in rows(PAGE, heading)}
+
+
+def said_by(finding: DoctorFinding) -> set[str]:
+    return {finding.text} if finding.text else OF_OTHERS[finding.id]
+
+
+def fix_of(finding: DoctorFinding) -> str:
+    """… for the model that is meant."""
+    return finding.fix.replace("…", "models add") or " ".join(_FIXES.get(finding.id, ()))
+
+
+FINDINGS = [finding for source in CHECKS for finding in source.findings()]
+
+
+def test_all_findings_are_seen():
+    assert len(FINDINGS) > 20 and {finding.id for finding in FINDINGS} >= {"no-environment", "device-broken", "…-space"}
+
+
+def test_each_finding_has_its_row_and_no_row_is_of_something_else():
+    assert set(table(DOCTOR)) == {text for finding in FINDINGS for text in said_by(finding)}
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.id)
+def test_a_row_says_what_the_doctor_would_do(finding):
+    for text in said_by(finding):
+        advice = table(DOCTOR)[text][-1]
+        if fix := fix_of(finding):
+            assert advice.startswith(f"*Fix*, or `python3 -m install {fix}`")
+        else:
+            assert advice and "*Fix*" not in advice
+
+
+@pytest.mark.parametrize("heading", OTHERS)
+def test_other_rows_are_sentences_of_the_program(heading):
+    rooms = [ROOT / room for room in ("blender_motionclone", "backend", "install")]
+    known = {text for room in rooms for path in room.rglob("*.py") for text in Source(path).sentences()}
+    assert table(heading), "the heading is gone"
+    assert not [text for text in table(heading) if text.removesuffix(" …") not in known]
