@@ -16,7 +16,8 @@ from .stage import named, staged
 
 def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
     """Writes folder/reference/0000.png ..., then the passes beside it, a rendered picture a step."""
-    with staged(named(bpy.data.scenes, plan.target.scene), plan.target.view_layer) as stage:
+    scene = named(bpy.data.scenes, plan.target.scene)
+    with staged(scene, plan.target.view_layer, until=plan.times[-1][0]) as stage:
         stage.scene.camera = named(bpy.data.objects, plan.target.camera)
         prepare_pictures(stage.scene, plan.size, plan.shot.aspect)
         with dressed(stage, plan.look, plan.shading):

@@ -9,7 +9,7 @@ vectors/0000.npy  float32 [H, W, 2]: how many pixels right and down the surface 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
             write_png(folder / plan.depth_folder / f"{k:04d}.png", shades)
 
 
-def _layers(stage: Stage, times: Iterable[tuple[int, float]], folder: Path) -> Iterator[dict[str, np.ndarray]]:
+def _layers(stage: Stage, times: Sequence[tuple[int, float]], folder: Path) -> Iterator[dict[str, np.ndarray]]:
     """The render layers of each time, float32 [H, W] by name without the view layer's."""
     for path in render_frames(stage, times, folder / "layers", ".exr"):
         prefix = f"{stage.view_layer.name}."

@@ -17,6 +17,8 @@ from .frame_times import frame_times
 from .looks import solid_shading
 from .pictures import chosen_pictures
 from .shot import SceneShot
+from .simulations import notes_of
+from .stage import named
 from .stretched_time import StretchedTime, stretched_time
 from .subject import chosen_subject
 from .targets import Target, targets_of
@@ -133,8 +135,12 @@ def request_of(wanted: bpy.types.PropertyGroup, target: Target, model: dict[str,
         seed=wanted.seed,
         settings=settings | parse_settings(wanted.settings),
         shot=target.shot.grid,
-        notes=list(target.notes),
+        notes=[*target.notes, *_notes_of(target)],
     )
+
+
+def _notes_of(target: Target) -> list[str]:
+    return notes_of(named(bpy.data.scenes, target.scene)) if target.kind in ("CAMERA", "VIEWPORT") else []
 
 
 def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import bpy
 from ..errors import UserError
 from ..neutral_view import make_neutral
 from .pixel_aspect import pixel_aspect
+from .simulations import first_frame
 from .stage import Stage, put
 
 # The reference is read as plain sRGB pictures of what the camera sees, without what is burnt in or laid over.
@@ -63,7 +64,7 @@ def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
 
 
 def render_frames(
-    stage: Stage, times: Iterable[tuple[int, float]], folder: Path, suffix: str = ".png"
+    stage: Stage, times: Sequence[tuple[int, float]], folder: Path, suffix: str = ".png"
 ) -> Iterator[Path]:
     """Renders each of the times into folder/0000.png ...; gives each file when it is there."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,11 +74,11 @@ def render_frames(
         yield path
 
 
-def visited(stage: Stage, times: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+def visited(stage: Stage, times: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
     """Moves the stage to each time. Walks through the whole frames between, which uncached simulations need."""
-    last = None
+    last = first_frame(stage.scene, times[0][0]) - 1
     for frame, subframe in times:
-        for between in range(frame if last is None else last + 1, frame):
+        for between in range(last + 1, frame):
             stage.scene.frame_set(between)
         stage.scene.frame_set(frame, subframe=subframe)
         last = frame

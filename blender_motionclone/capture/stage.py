@@ -11,6 +11,7 @@ import bpy
 
 from ..errors import UserError
 from ..results.plane_collection import leave_planes_out
+from .simulations import check_simulations, keep_bodies
 
 NAME = "MotionClone capture"
 LONGEST_PATH = 1000  # bytes: Blender cuts file paths off soon after
@@ -60,16 +61,21 @@ class Stage:
 
 
 @contextmanager
-def staged(scene: bpy.types.Scene, view_layer: str, animated: bool = False) -> Iterator[Stage]:
+def staged(
+    scene: bpy.types.Scene, view_layer: str, until: int | None = None, animated: bool = False
+) -> Iterator[Stage]:
     """A stage with only that view layer, which is gone after the block whatever happens.
 
     Settings, frame, camera, selection, and values that were moved but not keyed stay as they are in `scene`.
-    animated: whether the scene's own properties stay animated; the objects' always do. Blender 4.2 counts one user too
-    many for what lies directly in a scene that was copied, until the file is opened again.
+    until: the last frame at which its objects are looked at, to which its simulations must be known; None when they
+    are not. animated: whether the scene's own properties stay animated; the objects' always do. Blender 4.2 counts one
+    user too many for what lies directly in a scene that was copied, until the file is opened again.
     """
     _check_idle()
-    _check_simulation(scene)
+    if until is not None:
+        check_simulations(scene, view_layer, until)
     with _set_up(scene.copy()) as stage:
+        keep_bodies(stage.scene)
         for layer in list(stage.scene.view_layers):
             if layer.name != view_layer:
                 put(layer, {"material_override": None, "world_override": None})  # or they would keep a user too many
@@ -137,13 +143,3 @@ def _living(name: str) -> bpy.types.Scene:
     if scene is None:
         raise UserError("The file was changed while its shot was being captured.", AGAIN)
     return scene
-
-
-def _check_simulation(scene: bpy.types.Scene) -> None:
-    """A copy shares the bodies of a rigid body world without simulating them, and Blender may crash on it later."""
-    world = scene.rigidbody_world
-    if world and world.enabled and world.collection:
-        raise UserError(
-            f"Scene {scene.name!r} has a rigid body simulation, which a capture cannot show.",
-            "Select the bodies, use Object > Rigid Body > Bake To Keyframes, and remove the Rigid Body World.",
-        )

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import bpy
 import pytest
 
 from tests.blender.test_sources import captured
-
-
-def test_a_rigid_body_simulation_is_refused(scene, part, tmp_path):
-    bpy.ops.rigidbody.world_add()
-    scene.rigidbody_world.collection = bpy.data.collections.new("Bodies")
-    with pytest.raises(part("errors").UserError, match="Bake To Keyframes"):
-        captured(part, tmp_path)
-    assert list((tmp_path / "jobs").iterdir()) == []
 
 
 def test_a_locked_interface_is_no_hindrance(scene, part, tmp_path):

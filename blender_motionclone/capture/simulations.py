@@ -1,0 +1,90 @@
+"""Simulations in a capture: Blender runs some of them only for the scene that its window shows.
+
+A copy of the scene reads what they have left in their caches, so the user plays the animation or bakes it first. Cloth
+and particles run for the copy too, if it goes through all frames from their first, and fill their caches
+as playing does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import bpy
+
+from ..errors import UserError
+
+
+def check_simulations(scene: bpy.types.Scene, view_layer: str, until: int) -> None:
+    """UserError when one that the copy cannot run is not known up to frame `until`."""
+    for owner, what, cache in _only_read(scene):
+        scene.view_layers[view_layer].update()  # or a cache does not know yet that it is outdated
+        if not _is_known(cache, until):
+            raise UserError(
+                f"The {what} simulation of {owner.name!r} is not calculated up to frame {until}.",
+                f"Play the animation once from frame {cache.frame_start} on, or bake the simulation, and try again.",
+            )
+
+
+def keep_bodies(copy: bpy.types.Scene) -> None:
+    """Lets the rigid bodies of a copied scene be where its cache has them: Blender reads it only if it is baked."""
+    world = copy.rigidbody_world
+    if world and world.enabled and not world.point_cache.is_baked:
+        with bpy.context.temp_override(point_cache=world.point_cache):
+            bpy.ops.ptcache.bake_from_cache()
+
+
+def first_frame(scene: bpy.types.Scene, otherwise: int) -> int:
+    """Where frames have to be gone through from for a shot that starts at frame `otherwise`."""
+    starts = [cache.frame_start for cache in _run_by_copies(scene) if not cache.is_baked]
+    return min([otherwise, *starts])
+
+
+def notes_of(scene: bpy.types.Scene) -> list[str]:
+    """What cannot be told from Python: whether simulations of geometry nodes are known."""
+    names = [
+        item.name for item in scene.objects for part in item.modifiers if part.type == "NODES" and _simulates(part)
+    ]
+    return [
+        f"{name!r} has a simulation of geometry nodes: if it stands still in the reference, play the animation or bake "
+        "it first."
+        for name in dict.fromkeys(names)
+    ]
+
+
+def _only_read(scene: bpy.types.Scene) -> Iterator[tuple[bpy.types.ID, str, bpy.types.PointCache]]:
+    world = scene.rigidbody_world
+    if world and world.enabled and world.collection and world.collection.all_objects:
+        yield scene, "rigid body", world.point_cache
+    for item in scene.objects:
+        for part in item.modifiers:
+            if part.type == "SOFT_BODY" and part.show_render:
+                yield item, "soft body", part.point_cache
+
+
+def _run_by_copies(scene: bpy.types.Scene) -> Iterator[bpy.types.PointCache]:
+    for item in scene.objects:
+        yield from (part.point_cache for part in item.modifiers if part.type == "CLOTH")
+        yield from (system.point_cache for system in item.particle_systems if system.settings.type == "EMITTER")
+
+
+def _is_known(cache: bpy.types.PointCache, until: int) -> bool:
+    """A baked cache may end sooner: Blender shows its last frame from there on, and so does the reference."""
+    if cache.is_baked:
+        return True
+    frames = re.search(r"\d+", cache.info)  # "69 frames in memory (11 KiB)", in the user's language
+    wanted = min(until, cache.frame_end) - cache.frame_start + 1
+    return not cache.is_outdated and not cache.is_frame_skip and (int(frames[0]) if frames else 0) >= wanted
+
+
+def _simulates(part: bpy.types.NodesModifier) -> bool:
+    seen, trees = set(), [part.node_group]
+    while trees:
+        tree = trees.pop()
+        if tree is None or tree.name_full in seen:
+            continue
+        seen.add(tree.name_full)
+        if any(node.type == "SIMULATION_OUTPUT" for node in tree.nodes):
+            return True
+        trees += [node.node_tree for node in tree.nodes if node.type == "GROUP"]
+    return False
