@@ -1,0 +1,72 @@
+"""From where a 3D view looks, and what of it a picture of another shape shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+from mathutils import Matrix, Vector
+
+from .pixel_aspect import pixel_aspect
+from .stage import Stage, named
+
+Eye = Callable[[Stage], tuple[Matrix, Matrix]]
+
+
+def eye_of(
+    space: bpy.types.SpaceView3D,
+    view: bpy.types.RegionView3D,
+    scene: bpy.types.Scene,
+    aspect: float,
+    size: tuple[int, int],
+) -> Eye:
+    """What gives the view's matrix and its projection at the frame of a stage, for pictures of size (H, W).
+
+    A view through a camera shows that camera's frame. Another stays where it is now, or by its object if it is locked
+    to one; the picture's longer side shows as much as the view's, as in Blender's own viewport renders.
+    """
+    camera = space.camera if space.use_local_camera else scene.camera
+    if view.view_perspective == "CAMERA" and camera:
+        return _through(camera.name_full, aspect, size)
+    projection, place = _reshaped(view.window_matrix, aspect), view.view_matrix.copy()
+    if not space.lock_object:
+        return lambda stage: (place, projection)
+    locked, bone = space.lock_object.name_full, space.lock_bone
+    fixed = place @ Matrix.Translation(_place_of(space.lock_object, bone))
+
+    def following(stage: Stage) -> tuple[Matrix, Matrix]:
+        seen = named(bpy.data.objects, locked).evaluated_get(_evaluated(stage))
+        return fixed @ Matrix.Translation(-_place_of(seen, bone)), projection
+
+    return following
+
+
+def _through(camera: str, aspect: float, size: tuple[int, int]) -> Eye:
+    height, width = size
+    across, up = pixel_aspect(aspect, size)
+
+    def eye(stage: Stage) -> tuple[Matrix, Matrix]:
+        graph = _evaluated(stage)
+        seen = named(bpy.data.objects, camera).evaluated_get(graph)
+        projection = seen.calc_matrix_camera(graph, x=width, y=height, scale_x=across, scale_y=up)
+        return seen.matrix_world.normalized().inverted(), projection
+
+    return eye
+
+
+def _evaluated(stage: Stage) -> bpy.types.Depsgraph:
+    return stage.view_layer.depsgraph
+
+
+def _reshaped(window: Matrix, aspect: float) -> Matrix:
+    """The projection with the picture's aspect in place of the window's; the longer side shows the same."""
+    longer = min(window[0][0], window[1][1])  # the more a side shows, the smaller everything is on it
+    reshaped = window.copy()
+    reshaped[0][0], reshaped[1][1] = (longer, longer * aspect) if aspect >= 1 else (longer / aspect, longer)
+    return reshaped
+
+
+def _place_of(thing: bpy.types.Object, bone: str) -> Vector:
+    if bone and thing.pose and bone in thing.pose.bones:
+        return thing.matrix_world @ thing.pose.bones[bone].head
+    return thing.matrix_world.translation
