@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ BLENDERS = {  # words of Blender itself
 }
 
 
+@cache
 def ours() -> set[str]:
     """All texts of the add-on, whole sentences and those with gaps up to the first of them."""
     texts = {t for path in (ROOT / "blender_motionclone").rglob("*.py") for t in Source(path).sentences()}
