@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
+from ..results.movie_path import FOLDER_BYTES
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ def frames_of_file(chosen: str) -> Media:
     if not chosen.strip():
         raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures under Clip.")
     path = Path(bpy.path.abspath(chosen))
+    if len(os.fsencode(path)) >= FOLDER_BYTES:  # Blender would cut it off, and crash on what is left
+        raise UserError(f"The path of {path} is too long for Blender.", "Copy the clip to a folder with a shorter one.")
     if path.is_dir():
         media = _folder(path)
     elif path.is_file():

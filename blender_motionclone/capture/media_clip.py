@@ -41,7 +41,7 @@ def strips_of(editor) -> bpy.types.bpy_prop_collection:
 
 def _leave_only(editor, name: str) -> None:
     """Silences all strips but that one and the metas around it."""
-    everyone = editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
+    everyone = getattr(editor, "strips_all", None) or getattr(editor, "sequences_all", ())  # Blender 5, Blender 4
     if name not in everyone:
         raise UserError(f"The strip {name!r} is gone since the shot was planned.", AGAIN)
     wanted = everyone[name]

@@ -11,6 +11,8 @@ from ..errors import UserError
 from .media import Media, frames_of_file
 from .shot import SceneShot, aspect_of, camera_shots, checked_camera, frame_rate, range_shot
 
+DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -68,6 +70,11 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
         raise UserError("No 3D view is open.", "Open one, or choose Reference > Camera.")
     area = context.area if context.area in areas else max(areas, key=lambda a: a.width * a.height)
     scene, shot = context.scene, range_shot(context.scene)
+    if area.spaces.active.shading.type == "RENDERED" and scene.render.engine not in DRAWN_BY_BLENDER:
+        raise UserError(
+            f"The viewport shows a render by {scene.render.engine.title()}, which cannot be captured.",
+            "Set its shading to Solid or Material Preview, or choose Reference > Camera.",
+        )
     return [
         Target(
             kind="VIEWPORT",

@@ -57,6 +57,7 @@ def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
 def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
     """The object's active material, with nodes; a new one where it has none."""
     material = thing.active_material
+    _check_override(material or thing.data)
     if material is None:
         material = bpy.data.materials.new(job.name)
         if thing.material_slots:
@@ -70,6 +71,15 @@ def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
     if material.node_tree is None or not material.use_nodes:
         material.use_nodes = True
     return material
+
+
+def _check_override(block: bpy.types.ID) -> None:
+    """Blender lets Python add nodes and slots there, and forgets them when the file is opened again."""
+    if block.override_library:
+        raise UserError(
+            f"{block.name!r} is a library override, which would lose the clip when the file is opened again.",
+            "Make it local, or give the object another material.",
+        )
 
 
 def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:

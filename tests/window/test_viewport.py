@@ -116,6 +116,10 @@ def capture_another_view(window) -> None:
     assert clip.shape == (COUNT, 80, 48, 3) and not mask_of(clip, "blue").any()
     x = centres(clip, "red")[:, 0]
     assert (np.diff(x) > 0.02).all() or (np.diff(x) < -0.02).all()
+    window.ask("scene.render.engine, view.shading.type = 'CYCLES', 'RENDERED'")
+    with pytest.raises(AssertionError, match="The viewport shows a render by Cycles, which cannot be captured"):
+        captured(window)
+    window.ask("view.shading.type = 'SOLID'")
 
 
 def check_untouched(window) -> None:
