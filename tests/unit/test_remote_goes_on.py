@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,12 +15,14 @@ import pytest
 from backend.bench.talk import SERVE
 from backend.checkpoint import NAME
 from backend.clips import read_clip
+from backend.job import run_job
 from backend.new_job import make_job as make_clone
+from backend.progress import Progress
 from backend.wire import messages as say
 from backend.wire.client import Lost
 from backend.wire.folder_lock import FolderLock, is_locked, unfinished
 from backend.wire.job_state import read_state
-from tests.workers import COMMAND, PATIENCE, ROOT, Talk, make_job
+from tests.workers import COMMAND, PATIENCE, Talk, make_job
 
 STEPS = 6
 # A worker that records every step, and stands still after the third.
@@ -71,7 +72,7 @@ def clone_job(folder: Path, clip: Path) -> Path:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
 def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, moving_clip, tmp_path):
     whole, cut = clone_job(tmp_path / "whole", moving_clip), clone_job(tmp_path / "cut", moving_clip)
-    subprocess.run([sys.executable, "-m", "backend", "run", str(whole)], cwd=ROOT, check=True, capture_output=True)
+    run_job(whole, Progress(whole, lambda _: None))
     stands = tmp_path / "stands still"
     with connect(away, [sys.executable, "-c", STANDS_STILL, str(stands)]) as talk:
         talk.client.submit("a", cut)
