@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,12 +35,11 @@ class Offer:
 def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
     """Looks into one folder after the other, the newest first; None for one that is no offer."""
     try:
-        with os.scandir(jobs) as entries:
-            names = sorted((entry.name for entry in entries), reverse=True)
+        folders = sorted((path for path in jobs.iterdir() if path.is_dir()), reverse=True)
     except OSError:
         return
-    for name in names:
-        yield _offer(jobs / name, homes)
+    for folder in folders:
+        yield _offer(folder, homes)
 
 
 def _offer(folder: Path, homes: Sequence[Home]) -> Offer | None:

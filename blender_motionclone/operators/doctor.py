@@ -7,7 +7,6 @@ from pathlib import Path
 
 import bpy
 
-from .. import tick_times
 from ..errors import UserError
 from ..preferences import install_options
 from ..setup import install_runner
@@ -81,8 +80,7 @@ class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
 
 
 def _copy(report: Path) -> None:
-    text = report.read_text(encoding="utf-8").rstrip()
-    bpy.context.window_manager.clipboard = f"{text}\n\nLongest ticks in Blender: {tick_times.report()}\n"
+    bpy.context.window_manager.clipboard = report.read_text(encoding="utf-8")
     report.unlink()
     report.parent.rmdir()
 

@@ -25,7 +25,6 @@ STAGES = {
     "finishing": "Finishing",
     "cancelling": "Stopping",
     "sending": "Sending the files",
-    "fetching": "Fetching the clip",
 }
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 import bpy
-from mathutils import Matrix
+from mathutils import Vector
 
 from ..errors import UserError
 from .marks import job_shown
@@ -69,12 +67,11 @@ def _drive(
 ) -> None:
     """The expressions are of the simple kind, which Blender allows without leave to run Python."""
     driver = thing.driver_add(path, index).driver
-    sources = {"d": ("OBJECT", thing, f'["{DISTANCE}"]')}  # its own location would be a dependency cycle
-    sources |= {name: ("SCENE", scene, source) for name, source in _OF_SCENE.items()}
-    sources |= {name: ("CAMERA", camera.data, source) for name, source in _OF_CAMERA.items()}
-    used = set(re.findall(r"[a-z]+", expression))
-    for name in used & sources.keys():
-        _variable(driver, name, *sources[name])
+    _variable(driver, "d", "OBJECT", thing, f'["{DISTANCE}"]')  # its own location would be a dependency cycle
+    for name, source in _OF_SCENE.items():
+        _variable(driver, name, "SCENE", scene, source)
+    for name, source in _OF_CAMERA.items():
+        _variable(driver, name, "CAMERA", camera.data, source)
     driver.expression = expression
 
 
@@ -90,20 +87,12 @@ def far_distance(scene: bpy.types.Scene, camera: bpy.types.Object) -> float:
     into_view = camera.matrix_world.normalized().inverted()
     layer = scene.view_layers[0]
     depths = [
-        _farthest_corner(into_view, thing)
+        -(into_view @ thing.matrix_world @ Vector(corner)).z
         for thing in scene.objects
         if thing.type not in ("CAMERA", "LIGHT", "EMPTY")
         and thing.visible_get(view_layer=layer)
         and not job_shown(thing)
+        for corner in thing.bound_box
     ]
     farthest = max((depth for depth in depths if depth > 0), default=NOWHERE)
     return max(min(farthest * BEHIND, camera.data.clip_end * 0.95), camera.data.clip_start * 1.05)
-
-
-def _farthest_corner(into_view: Matrix, thing: bpy.types.Object) -> float:
-    """Metres in front of the camera, of the box around it. A corner is as far as its sides along each axis are, so
-    three choices find it among the eight: scenes have thousands of things."""
-    row = (into_view @ thing.matrix_world)[2]
-    box = thing.bound_box
-    low, high = box[0], box[6]
-    return -row[3] + sum(max(-row[axis] * low[axis], -row[axis] * high[axis]) for axis in range(3))
