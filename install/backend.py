@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from .children import run_module
-from .environments import Environment, Layer, clear, first_match
+from .environments import Environment, Layer, first_match
 from .failures import InstallError
 from .machine import this_machine
 from .pip import Pip
 from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from .pythons import Python, backend_base, probe
 from .reports import Report
-from .state import check_ours, held, is_ours, read_state
+from .state import check_ours, clear, held, is_ours, read_state
 from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
 
 TEST_REQUIREMENTS = ROOT / "install" / "requirements-test.txt"
@@ -60,13 +60,15 @@ class Backend:
         self.report.plan(
             f"{build.title} and the rest into {folder}", str(folder), build.download_mb + LOCK_DOWNLOAD_MB, 0
         )
-        with tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
+        work = work_folder(folder)
+        with held(work), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
             environment = Path(scratch) / "venv"
             python = Environment(environment, backend_base, (), self.report).make()
-            pip = Pip(environment, python, work_folder(environment), self.report)
+            pip = Pip(environment, python, work, self.report)
             for layer in backend_layers(build):
                 self.report.stage("download", layer.says)
                 first_match(layer.attempts, partial(pip.fetch, folder=folder, download_mb=layer.download_mb))
+        clear(work)  # after a failure its log stays
         self.report.done(f"The wheels are in {folder}. Install from them with --wheels.", "")
 
     def check(self, python: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +14,11 @@ from pathlib import Path
 from .children import NO_WINDOW, clean_environment, run_module
 from .failures import InstallError
 from .packages import broken, discard, sweep
-from .pip import NO_MATCH, Pip
+from .pip import NO_MATCH, Pip, kept_mb
 from .places import interpreter, work_folder
 from .pythons import Python, uv
 from .reports import Report
-from .state import NAME, State, check_ours, held, read_state, write_state
+from .state import State, check_ours, clear, held, read_state, write_state
 
 EMPTY_MB = 60  # an environment with nothing but pip
 
@@ -114,9 +113,10 @@ class Environment:
         return ""
 
     def _check_space(self, missing: Sequence[Layer]) -> None:
-        """A download lies there twice while pip works on it: in its cache, and as the file to install."""
+        """A download lies there twice while pip works on it: as it is kept, and as the file to install."""
         download = 0 if self.wheels else 2 * sum(layer.download_mb for layer in missing)
-        needed = (sum(layer.disk_mb for layer in missing) + download + EMPTY_MB) / 1000
+        kept = min(download / 2, kept_mb(work_folder(self.folder)))
+        needed = (sum(layer.disk_mb for layer in missing) + download - kept + EMPTY_MB) / 1000
         free = shutil.disk_usage(self.folder.parent).free / 1e9
         if free < needed:
             raise InstallError(
@@ -161,7 +161,8 @@ class Environment:
         write_state(self.folder, state)
         python = interpreter(self.folder)
         pip = Pip(self.folder, python, work_folder(self.folder), self.report, self.wheels)
-        first_match(layer.attempts, partial(pip.install, download_mb=layer.download_mb))
+        attempts = [*pip.from_kept(layer.attempts[0]), *layer.attempts]
+        first_match(attempts, partial(pip.install, download_mb=layer.download_mb))
         state.installing = ""
         state.layers[layer.name] = layer.fingerprint
         write_state(self.folder, state)
@@ -181,24 +182,6 @@ def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]]
         except InstallError as error:
             if number == len(attempts) or NO_MATCH not in error.message:
                 raise
-
-
-def clear(folder: Path) -> None:
-    """Removes a folder and all in it, its state file last, so that it stays known as ours until it is gone. What a
-    killed run had started may still be writing there for some seconds."""
-    deadline = time.monotonic() + 30
-    while folder.exists():
-        try:
-            for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith(NAME)):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            folder.rmdir()
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise InstallError(
-                    f"{folder} cannot be removed ({error.strerror}).",
-                    "Close Blender and other programs that use it, and start the same command again.",
-                ) from None
-            time.sleep(0.5)
 
 
 def _runs(python: Path) -> bool:

@@ -12,8 +12,10 @@ from .children import run_module
 from .failures import InstallError
 from .packages import site_packages
 from .reports import MB, Report
+from .state import clear
 
 NO_MATCH = "No matching distribution found"
+KEEPING_PIP = "install.in_backend.keeping_pip"
 _NO_SPACE = ("No space left on device", "Errno 28", "WinError 112", "Disk quota exceeded")
 _PROXY = ("ProxyError", "Cannot connect to proxy", "Tunnel connection failed", "407 Proxy Authentication")
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError")
@@ -40,8 +42,8 @@ _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
 
 @dataclass
 class Pip:
-    """pip within one environment. work: keeps the log, and the downloads, so that a killed run need not fetch them
-    again; wheels: a folder to install from instead of any index."""
+    """pip within one environment. work: keeps the log, and the downloads, so that a run that was killed goes on with
+    them; wheels: a folder to install from instead of any index."""
 
     environment: Path
     python: Path
@@ -49,37 +51,72 @@ class Pip:
     report: Report
     wheels: Path | None = None
 
+    @property
+    def downloads(self) -> Path:
+        return self.work / "downloads"
+
+    def from_kept(self, arguments: Sequence[str]) -> list[list[str]]:
+        """The arguments with which an earlier run's wheels are installed without asking the index, which is an attempt:
+        some may be missing. Only where hashes are asked for; where not, only the index knows what a file should be."""
+        if self.wheels or "--require-hashes" not in arguments or not any(self.downloads.glob("*.whl")):
+            return []
+        return [[*arguments, "--no-index", "--find-links", str(self.downloads)]]
+
     def install(self, arguments: Sequence[str], download_mb: int = 0) -> None:
         """`pip install arguments`; InstallError when it fails. download_mb: what is expected. Python compiles what is
         used of the packages by itself; compiling all of them would take as long as the rest."""
         options = [*_OPTIONS, "--no-compile"]
         if self.wheels:
             options += ["--no-index", "--find-links", str(self.wheels)]
-        self._run(["pip", "install", *options, *arguments], download_mb)
+        self._run(["install", *options, *arguments], self.downloads, download_mb)
 
     def fetch(self, arguments: Sequence[str], folder: Path, download_mb: int = 0) -> None:
-        """`pip download arguments` into a folder to install from later."""
-        self._run(["pip", "download", *_OPTIONS, "--dest", str(folder), *arguments], download_mb)
+        """`pip download arguments` into a folder to install from later; what an earlier run brought is used."""
+        self._run(["download", *_OPTIONS, "--dest", str(folder), *arguments], folder, download_mb)
+        for path in (*folder.glob("*.part"), folder / "lock"):
+            path.unlink(missing_ok=True)
 
-    def _run(self, command: list[str], download_mb: int) -> None:
+    def _run(self, command: list[str], keep: Path, download_mb: int) -> None:
+        """keep: the folder for wheels as they come. What an earlier run left there may have been damaged since, by a
+        power cut; then it is fetched anew, once."""
+        from_before = not self.wheels and any(keep.glob("*.whl*"))
+        for again in (from_before, False):
+            talk = self._try(command, keep, download_mb)
+            if not talk:
+                return
+            wrong = any(sign in talk for sign in _WRONG_BYTES)
+            if wrong:
+                self._forget(keep)
+            if not (wrong and again):
+                raise pip_failure(talk, self.work / "install.log", self.wheels)
+            self.report.note("A download of an earlier run is damaged and is fetched anew.")
+
+    def _try(self, command: list[str], keep: Path, download_mb: int) -> str:
+        """What pip said when it failed; "" when it did not."""
         scratch = self.work / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
-        surroundings = {"PIP_CACHE_DIR": str(self.work / "downloads")}
-        surroundings |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+        clear(scratch)
+        scratch.mkdir(parents=True)
+        surroundings = {"PIP_NO_CACHE_DIR": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         if self.wheels:
             surroundings |= _ALONE
         watch = _Watch(scratch, site_packages(self.environment), download_mb, self.report)
         with (self.work / "install.log").open("a", encoding="utf-8") as log:
-            log.write("\n$ " + " ".join(command) + "\n")
+            log.write("\n$ pip " + " ".join(command) + "\n")
 
             def on_line(line: str) -> None:
                 log.write(line)
                 log.flush()  # the add-on shows it, and after a kill it is all there is
                 watch.hear(line)
 
-            code = run_module(self.python, command, on_line, watch.look, surroundings)
-        if code:
-            raise pip_failure("".join(watch.talk), self.work / "install.log", self.wheels)
+            module = [KEEPING_PIP, str(keep), *command]
+            code = run_module(self.python, module, on_line, watch.look, surroundings)
+        return "".join(watch.talk) or f"exit code {code}" if code else ""
+
+    def _forget(self, keep: Path) -> None:
+        """Takes away what may be damaged: all downloads of ours, but in a folder to install from only what is begun:
+        there pip itself looks at each file, and fetches a wrong one anew."""
+        for path in keep.glob("*.whl*" if keep == self.downloads else "*.part"):
+            path.unlink()
 
 
 @dataclass
@@ -101,6 +138,8 @@ class _Watch:
         fetching = re.match(r"\s*Downloading (\S+) \(([\d.]+ [MG]B)\)", line)
         if fetching:
             self.report.note(f"  downloading {fetching[1].rpartition('/')[2]}, {fetching[2]}")
+        if line.startswith("Going on with "):
+            self.report.note(f"  {line.strip()}")
 
     def look(self) -> None:
         if not self.packages:
@@ -111,6 +150,11 @@ class _Watch:
         there = {folder.name.partition("-")[0].lower().replace("_", "-") for folder in self.site.glob("*.dist-info")}
         done = sum(re.sub(r"[-_.]+", "-", name).lower() in there for name in self.packages)
         self.report.progress("unpack", done, len(self.packages), "Unpacking")
+
+
+def kept_mb(work: Path) -> float:
+    """Of wheels, whole and begun, that an unfinished installation left."""
+    return sum(path.stat().st_size for path in (work / "downloads").glob("*.whl*")) / MB
 
 
 def _bytes_in(scratch: Path) -> int:
@@ -129,16 +173,18 @@ def pip_failure(talk: str, log: Path, wheels: Path | None = None) -> InstallErro
     for signs, make in _MEANINGS:
         if any(sign in talk for sign in signs) and "Successfully installed" not in talk:
             return make(log)
-    missing = re.search(rf"{NO_MATCH} for (\S+)", talk)
-    if missing and wheels:
+    # The second: where a constraint of the user's names the package too.
+    missing = re.search(rf"{NO_MATCH} for (\S+)|Cannot install (\S+) because these package versions", talk)
+    name = missing and (missing[1] or missing[2])
+    if name and wheels:
         return InstallError(
-            f"{NO_MATCH} for {missing[1]} in {wheels}.",
+            f"{NO_MATCH} for {name} in {wheels}.",
             f"Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
         )
-    if missing:
+    if name:
         return InstallError(
-            f"{NO_MATCH} for {missing[1]}: there is no build of it for this Python and machine.",
-            f"Start the command with Python 3.11, 3.12 or 3.13; see {log}.",
+            f"{NO_MATCH} for {name}: the package index has no build of it for this Python and machine, or fails.",
+            f"Try again later, or start the command with Python 3.11, 3.12 or 3.13; see {log}.",
         )
     return InstallError("pip could not install what is needed.", f"The reason is at the end of {log}.")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from .failures import InstallError
 NAME = "motionclone.json"
 PART = f"{NAME}.part"
 FORMAT = 1
+SECONDS_TO_NOTICE = 10  # that its parent was killed
 
 
 @dataclass
@@ -87,6 +90,22 @@ def held(work: Path, elsewhere: str = "name another one with --where") -> Iterat
         os.close(file)
 
 
+@contextmanager
+def held_soon(work: Path) -> Iterator[None]:
+    """As `held`, for a child: that of a run which was just killed may take a moment to notice."""
+    deadline = time.monotonic() + SECONDS_TO_NOTICE
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held(work))
+                break
+            except InstallError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        yield
+
+
 def is_held(work: Path) -> bool:
     """Whether an installation is at work there now."""
     try:
@@ -111,3 +130,21 @@ def _locked(file: int) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
+
+
+def clear(folder: Path) -> None:
+    """Removes a folder and all in it, its state file last, so that it stays known as ours until it is gone. What a
+    killed run had started may still be writing there for some seconds."""
+    deadline = time.monotonic() + 30
+    while folder.exists():
+        try:
+            for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith(NAME)):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            folder.rmdir()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise InstallError(
+                    f"{folder} cannot be removed ({error.strerror}).",
+                    "Close Blender and other programs that use it, and start the same command again.",
+                ) from None
+            time.sleep(0.5)

@@ -15,10 +15,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .environments import clear
 from .failures import InstallError
 from .places import work_folder
-from .state import held
+from .state import clear, held
 
 RELEASES = {"sid": "5.2", "trixie": "4.3"}  # and the Blender each carries
 VARIABLE = "MOTIONCLONE_WINDOWS"  # the folder that they are kept in

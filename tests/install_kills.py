@@ -1,9 +1,11 @@
 """Kills installations at random moments, and looks whether the next run always completes.
 
     python -m tests.install_kills                  # 20 kills, made-up wheels
-    python -m tests.install_kills --wheels DIR     # real ones, as `python3 -m install wheels` fetches them
+    python -m tests.install_kills --wheels DIR     # real ones, as `python3 -m install wheels` fetches them, and tried
 
-Each kill is SIGKILL of the installer alone, as a crash would be: what it had started must end by itself.
+The wheels come from an index on loopback, slowly, so that downloads are killed too. Every other kill takes the
+installer alone, as a crash would: what it had started must end by itself. The others take its children too, as a power
+cut would. After each, all is uninstalled, and nothing may be left.
 """
 
 from __future__ import annotations
@@ -14,18 +16,19 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from install.packages import broken, installed, site_packages
+from install.places import work_folder
 from install.state import read_state
+from tests.package_index import Index, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES, FILE_BYTES = 40, 100_000
@@ -76,22 +79,39 @@ def _digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def command(where: Path, wheels: Path, locks: Path | None, *more: str) -> list[str]:
-    """Installs into `where` from the wheels; without locks, by the real ones."""
-    arguments = ["backend", "--where", str(where), "--wheels", str(wheels), "--json", "--no-check", *more]
+def command(where: Path, wheels: Path | None, locks: Path | None, *more: str) -> list[str]:
+    """Installs into `where` from the wheels, or from what is set up as the index; without locks, by the real ones, and
+    tries it."""
+    arguments = ["backend", "--where", str(where), "--json", *more]
+    if wheels:
+        arguments += ["--wheels", str(wheels)]
     if locks is None:
         return [sys.executable, "-m", "install", *arguments]
-    return [sys.executable, "-c", WITH_LOCKS, str(locks), *arguments, "--build", "cpu"]
+    return [sys.executable, "-c", WITH_LOCKS, str(locks), *arguments, "--build", "cpu", "--no-check"]
 
 
-def start(arguments: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def alone(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without this machine's settings of pip and of proxies."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and not k.upper().endswith("_PROXY")}
+    return kept | {"PIP_CONFIG_FILE": os.devnull, **(extra or {})}
 
 
-def finish(arguments: Sequence[str]) -> list[dict]:
+def start(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> list[dict]:
     """The messages of a run that must succeed."""
-    process = start(arguments)
-    said, _ = process.communicate(timeout=600)
+    process = start(arguments, environ)
+    said, _ = process.communicate(timeout=1800)
     assert process.returncode == 0, said
     return [json.loads(line) for line in said.splitlines()]
 
@@ -102,7 +122,7 @@ def check_whole(where: Path) -> None:
     assert state and not state.installing and set(state.layers) == {"torch", "backend"}, state
     assert len(installed(where)) > 3 and not broken(where, deep=True)
     assert not list(site_packages(where).glob("~*"))
-    work = where.with_name(f"{where.name}-work")
+    work = work_folder(where)
     assert sorted(path.name for path in work.iterdir()) == ["install.log", "lock"], list(work.iterdir())
 
 
@@ -118,31 +138,47 @@ def main() -> None:
         if wheels is None:
             wheels = Path(folder) / "wheels"
             locks = make_wheels(wheels)
-        begin = time.monotonic()
-        finish(command(Path(folder) / "first", wheels, locks))
-        whole = time.monotonic() - begin
-        print(f"uninterrupted: {whole:.1f} s", flush=True)
-        for number in range(options.kills):
-            _kill_once(Path(folder) / f"é {number}", wheels, locks, moments.uniform(0, whole), number)
-    print(f"{options.kills} kills, {options.kills} completed, nothing broken")
+        index = Index(wheels, pause=0.002 if options.wheels else 0.01)
+        with serving(index) as address:
+            begin = time.monotonic()
+            _install_and_remove(Path(folder) / "first", locks, address)
+            whole = time.monotonic() - begin
+            print(f"uninterrupted: {whole:.1f} s", flush=True)
+            for number in range(options.kills):
+                resumed, begin = index.resumed(), time.monotonic()
+                after, home = moments.uniform(0, whole), Path(folder) / f"é {number}"
+                stage = _kill(home, locks, address, after, number % 2 == 1)
+                begin = time.monotonic()
+                _install_and_remove(home, locks, address)
+                went_on = ", going on with a part of a wheel" if index.resumed() > resumed else ""
+                took = time.monotonic() - begin
+                print(f"{number}: killed after {after:.1f} s in `{stage}`, done in {took:.1f} s{went_on}", flush=True)
+    print(f"{options.kills} kills, {options.kills} completed, nothing broken, nothing left")
 
 
-def _kill_once(where: Path, wheels: Path, locks: Path | None, after: float, number: int) -> None:
-    """One kill, and the run after it."""
-    arguments = command(where, wheels, locks)
-    process = start(arguments)
+def _environ(home: Path, address: str) -> dict[str, str]:
+    return alone({"PIP_INDEX_URL": address, "MOTIONCLONE_DATA": str(home / "data")})
+
+
+def _kill(home: Path, locks: Path | None, address: str, after: float, with_children: bool) -> str:
+    """The stage that an installation was killed in. What it left is not yet taken for a backend, unless it is one."""
+    home.mkdir()
+    process = start(command(home / "venv", None, locks), _environ(home, address))
     time.sleep(after)
-    os.kill(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL) if with_children else os.kill(process.pid, signal.SIGKILL)
     said, _ = process.communicate()
     stages = [json.loads(line) for line in said.splitlines() if line.endswith("}")]
-    stage = next((message["stage"] for message in reversed(stages) if "stage" in message), "before all")
-    begin = time.monotonic()
-    finish(arguments)
-    check_whole(where)
-    shutil.rmtree(where)
-    print(
-        f"{number}: killed after {after:.1f} s in `{stage}`, completed in {time.monotonic() - begin:.1f} s", flush=True
-    )
+    return next((message["stage"] for message in reversed(stages) if "stage" in message), "before all")
+
+
+def _install_and_remove(home: Path, locks: Path | None, address: str) -> None:
+    """A run that must complete, a look at every file, and an uninstallation that must leave nothing."""
+    home.mkdir(exist_ok=True)
+    finish(command(home / "venv", None, locks), _environ(home, address))
+    check_whole(home / "venv")
+    remove = [sys.executable, "-m", "install", "remove", "--json", "--where", str(home / "venv")]
+    finish(remove, _environ(home, address))
+    assert not list(home.iterdir()), list(home.iterdir())
 
 
 if __name__ == "__main__":

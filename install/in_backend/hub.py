@@ -15,8 +15,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, logging
 
 from ..failures import InstallError
-from ..state import held
+from ..state import held_soon
 from .hub_failures import failure, is_passing
 
 LATEST = "main"
@@ -82,7 +80,7 @@ def _metadata(repo: str, revision: str, path: str) -> Any:
 
 def fetch(file: dict[str, Any]) -> None:
     part = Path(file["part"])
-    with _alone(part.parent):
+    with held_soon(part.parent):
         try:
             _fetch(hf_hub_url(file["repo"], file["path"], revision=file["commit"]), part, file["size"])
         except Exception as error:
@@ -132,22 +130,6 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         say(kind="progress", done=self.done)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the parts' folder. The child of a run that was just killed may take a moment to notice."""
-    deadline = time.monotonic() + SECONDS_FOR_AN_ANSWER
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(held(folder))
-                break
-            except InstallError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-        yield
 
 
 def _size(path: Path) -> int:

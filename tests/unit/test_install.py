@@ -72,6 +72,7 @@ def test_progress_is_a_json_line_each_for_the_add_on_and_words_for_a_person(caps
             "reached",
         ),
         ("ERROR: No matching distribution found for torch==2.13.0", "no build of it"),
+        ("ERROR: Cannot install torch==2 because these package versions conflict", "for torch==2:"),
         ("ERROR: HTTPSConnectionPool: ProxyError('Cannot connect to proxy.', OSError('407'))", "proxy"),
         ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "certificate"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one"),
