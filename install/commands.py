@@ -13,7 +13,7 @@ from .backend import Backend
 from .demo import make_demo
 from .doctor import run_doctor
 from .extension import DIST, build_extension, write_notes
-from .failures import InstallError
+from .failures import InstallError, explained
 from .models.commands import add_models
 from .places import ROOT
 from .reports import Report
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         report.failed(error.message, error.hint)
         return 1
     except OSError as error:
-        report.failed(f"{error.strerror}: {error.filename}" if error.filename else f"{error}", "")
+        failure = explained(error)
+        report.failed(failure.message, failure.hint)
         return 1
     except KeyboardInterrupt:
         report.cancelled()

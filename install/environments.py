@@ -150,7 +150,10 @@ class Environment:
             raise InstallError(f"{base.executable} cannot make virtual environments.", "Install Python 3.13.")
         if code:
             said = "".join(talk).strip().splitlines()
-            raise InstallError(f"The virtual environment {self.folder} could not be made.", said[-1] if said else "")
+            raise InstallError(
+                f"The virtual environment {self.folder} could not be made: {said[-1] if said else f'exit code {code}'}",
+                "Free some space if the disk is full; else start the command with another Python: 3.13, 3.12 or 3.11.",
+            )
         state.python, state.build = base.version, self.build
         write_state(self.folder, state)
 

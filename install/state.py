@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .failures import InstallError
+from .failures import FULL, InstallError
 
 NAME = "motionclone.json"
 PART = f"{NAME}.part"
@@ -77,7 +77,7 @@ def held(work: Path, elsewhere: str = "name another one with --where") -> Iterat
     except OSError as error:
         raise InstallError(
             f"{work.parent} cannot be written to ({error.strerror}).",
-            f"Make the folder writable, or {elsewhere}.",
+            f"{'Free some space' if error.errno in FULL else 'Make the folder writable'}, or {elsewhere}.",
         ) from None
     try:
         if not _locked(file):

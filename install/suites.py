@@ -46,7 +46,8 @@ def run_all() -> int:
     hosts = _make_hosts()  # first: the unit tests build the zip with one of them
     others = [f"--ignore={folder}" for folder in (BLENDER_TESTS, WINDOW_TESTS)]
     results = {
-        "style (ruff)": _run_ruff(python),
+        "style (ruff)": _run_checker(python, "Style", ["ruff", "check", "."]),
+        "types (pyright)": _run_checker(python, "Types", ["pyright"]),
         "unit and agreement": _run_pytest(python, ["tests", *others], UNIT_LIMIT, {}),
     }
     results |= _run_blender_suites(hosts, python)
@@ -59,10 +60,10 @@ def run_all() -> int:
     return 1 if total.failed else 0
 
 
-def _run_ruff(python: Path) -> Count:
+def _run_checker(python: Path, title: str, command: Sequence[str]) -> Count:
     """The whole check counts as one test."""
-    print("\nStyle", flush=True)
-    answer = subprocess.run([str(python), "-m", "ruff", "check", "."], cwd=ROOT)
+    print(f"\n{title}", flush=True)
+    answer = subprocess.run([str(python), "-m", *command], cwd=ROOT)
     return Count(failed=1) if answer.returncode else Count(passed=1)
 
 

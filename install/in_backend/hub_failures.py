@@ -5,8 +5,6 @@ huggingface_hub's client raises errors of its own, whose kinds have changed with
 
 from __future__ import annotations
 
-import errno
-
 from huggingface_hub import constants
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -17,11 +15,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ..failures import InstallError
+from ..failures import FULL, InstallError
 
 AGAIN = "start the same command again: it goes on where it stopped"
 LOG_IN = "set HF_TOKEN to a token of your account, or log in with `hf auth login`"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_passing(error: BaseException) -> bool:

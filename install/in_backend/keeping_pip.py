@@ -3,8 +3,9 @@
     python -m install.in_backend.keeping_pip FOLDER install ...      in the place of `python -m pip install ...`
 
 pip alone keeps a download once it is whole, and torch with CUDA is gigabytes. In FOLDER, `NAME.whl.CHECK.part` is the
-beginning of a wheel (or all of it); CHECK stands for the server's own mark of the file's content, without which nothing
-is kept. `NAME.whl` is a whole one with a hash of the requirements files. pip checks what it gets in either case.
+beginning of a wheel (or all of it); CHECK stands for the server's own mark of the file's content. Not all servers have
+one; without, a part is kept only where hashes will tell. `NAME.whl` is a whole one with a hash of the requirements
+files. pip checks what it gets in either case.
 
 pip has no door for this: what is replaced is the one method of its HTTP library, requests, that sends a request. So
 every setting of pip's holds, and a pip without that library installs as it always did.
@@ -78,16 +79,17 @@ class Wheel:
         # A byte less than there is: asked for what follows the last one, a server refuses.
         start = max(0, part.stat().st_size - 1) if part else 0
         answer = self.ask_from(start)
-        if start and not (_range(answer)[0] == start and part == self.part(_check(answer))):
+        if start and not (_range(answer)[0] == start and part == self.part(answer)):
             start = 0
             if answer.status_code != 200:
                 answer.close()
                 answer = self.ask_from(0)
-        if answer.status_code not in (200, 206) or not _check(answer) or not _range(answer)[1]:
+        place = self.part(answer)
+        if answer.status_code not in (200, 206) or not place or not _range(answer)[1]:
             return answer
         if part and not start:
             part.unlink()
-        return self._kept(answer, start)
+        return self._kept(answer, place, start)
 
     def ask_from(self, start: int) -> Any:
         """The answer to pip's request, for the bytes from `start` on."""
@@ -96,15 +98,21 @@ class Wheel:
             self.request.headers["Range"] = f"bytes={start}-"
         return self.ask()
 
-    def part(self, check: str) -> Path:
-        return self.folder / f"{self.name}.{check}.part"
+    def part(self, answer: Any) -> Path | None:
+        """Where the file of this answer is kept; None where two of its versions could not be told apart."""
+        mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            return None
+        if not mark or mark.startswith("W/"):
+            return self.folder / f"{self.name}.unmarked.part" if self.hashes else None
+        return self.folder / f"{self.name}.{hashlib.sha256(mark.encode()).hexdigest()[:16]}.part"
 
-    def _kept(self, answer: Any, start: int) -> Any:
+    def _kept(self, answer: Any, part: Path, start: int) -> Any:
         """The answer for the whole file, whose body is kept while pip reads it."""
         total = _range(answer)[1]
         if start:
             print(f"Going on with {self.name}: {start / MB:.0f} of {total / MB:.0f} MB are there", flush=True)
-        answer.raw = Body(self, answer, start, total)
+        answer.raw = Body(self, answer.raw, part, start, total)
         answer.status_code, answer.reason = 200, "OK"
         answer.headers.pop("Content-Range", None)
         answer.headers["Content-Length"] = str(total)
@@ -131,16 +139,15 @@ class Body:
     """What pip reads: the bytes that are there, then the server's, which are kept as they come. A line that is cut is
     taken up again as long as each try brings something."""
 
-    def __init__(self, wheel: Wheel, answer: Any, start: int, total: int):
-        self.wheel, self.raw, self.check = wheel, answer.raw, _check(answer)
-        self.start, self.total = start, total
+    def __init__(self, wheel: Wheel, raw: Any, part: Path, start: int, total: int):
+        self.wheel, self.raw, self.part, self.start, self.total = wheel, raw, part, start, total
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.raw, name)
 
     def stream(self, amount: int, decode_content: bool = False) -> Iterator[bytes]:
-        part, digest = self.wheel.part(self.check), hashlib.sha256()
-        with part.open("r+b" if self.start else "w+b", buffering=0) as file:
+        digest = hashlib.sha256()
+        with self.part.open("r+b" if self.start else "w+b", buffering=0) as file:
             file.truncate(self.start)
             while chunk := file.read(amount):
                 digest.update(chunk)
@@ -151,7 +158,7 @@ class Body:
                 yield chunk
             complete = file.tell() == self.total
         if complete:
-            self.wheel.settle(part, digest.hexdigest())
+            self.wheel.settle(self.part, digest.hexdigest())
 
     def _rest(self, amount: int) -> Iterator[bytes]:
         """From the server, until all is there or nothing more comes."""
@@ -170,17 +177,9 @@ class Body:
             if done >= self.total:
                 return
             answer = self.wheel.ask_from(done) if done > before else None
-            if answer is None or answer.status_code != 206 or _check(answer) != self.check:
+            if answer is None or answer.status_code != 206 or self.wheel.part(answer) != self.part:
                 return  # pip sees that it is too short
             self.raw = answer.raw
-
-
-def _check(answer: Any) -> str:
-    """Stands for the server's mark of the content; "" where there is none to rely on."""
-    mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-    if not mark or mark.startswith("W/") or answer.headers.get("Content-Encoding", "identity") != "identity":
-        return ""
-    return hashlib.sha256(mark.encode()).hexdigest()[:16]
 
 
 def _range(answer: Any) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from install import blender, suites
+from install.backend import Backend
 from install.commands import main
 from install.demo import _reason
 from install.failures import InstallError
@@ -88,6 +89,19 @@ def test_pip_s_failures_become_sentences_that_name_the_log(talk, said):
 def test_a_wheel_that_the_folder_lacks_names_the_folder():
     error = pip_failure("ERROR: No matching distribution found for torch==2", Path("install.log"), Path("my wheels"))
     assert "my wheels" in error.message and "install wheels" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "says"), [(28, "Free some space"), (30, "--where"), (13, "--where"), (5, "install doctor")]
+)
+def test_what_the_system_refuses_is_said_with_its_place_and_the_next_step(number, says, tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number), str(tmp_path / "a file"))
+
+    monkeypatch.setattr(Backend, "remove", refuse)
+    assert main(["remove"]) == 1
+    said = capsys.readouterr().err
+    assert f"{os.strerror(number)}: {tmp_path / 'a file'}." in said and says in said
 
 
 def stand_in(path: Path, says: str) -> Path:

@@ -156,7 +156,7 @@ def test_a_cancelled_installation_says_so_and_leaves_no_child(tmp_path, wheels, 
     process.stdout.readline()
     time.sleep(1)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 130
     assert json.loads(said.splitlines()[-1])["kind"] == "cancelled"
     with held(work_folder(where)):
@@ -181,7 +181,7 @@ def test_two_installations_do_not_work_in_one_folder(tmp_path, wheels):
     where = tmp_path / "venv"
     with held(work_folder(where)):
         process = start(command(where, wheels, wheels / "locks"))
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=600)
     assert process.returncode == 1 and "Another installation" in json.loads(said.splitlines()[-1])["message"]
 
 
@@ -193,7 +193,7 @@ def test_a_wrong_wheel_a_missing_one_and_no_folder_are_said(tmp_path, wheels):
     where = tmp_path / "venv"
     for folder, words in ((wrong, "not the one"), (tmp_path, "in " + str(tmp_path)), (tmp_path / "no", "no folder")):
         process = start(command(where, folder, wheels / "locks"))
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=600)
         assert process.returncode == 1 and words in json.loads(said.splitlines()[-1])["message"], said
 
 
