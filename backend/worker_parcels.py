@@ -52,6 +52,7 @@ class Parcels:
         folder = self._root / offer.digest
         with _in_words(folder):
             if (folder / "job.json").is_file():
+                _check_free(folder)
                 os.utime(folder)
                 return folder
             remove(folder)
@@ -157,6 +158,15 @@ class Parcels:
             with suppress(OSError):
                 if time.time() - folder.stat().st_mtime > DAYS_KEPT * 86400 and not is_locked(folder):
                     remove(folder)
+
+
+def _check_free(folder: Path) -> None:
+    """A worker whose line was cut finishes its job, and the user may be quicker."""
+    if is_locked(folder):
+        raise JobError(
+            "The other machine is still at this job, which it began before the connection broke.",
+            "Run it again in a while: what is done by then is not done again.",
+        )
 
 
 def _no_job() -> JobError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,20 +14,19 @@ from ..backend.wire.job_state import DONE
 from . import thumbnails
 from .capture.plan import CapturePlan, plans_of
 from .errors import UserError
-from .jobs import job_runner, takes
+from .jobs import job_runner, take_states
 from .jobs.timings import Timings, duration, kind_of
 from .preferences import (
-    EXTENSION_ROOT,
     backend_folders,
     backend_python,
     first_run_is_hidden,
     install_options,
     jobs_folder,
-    worker_command,
     worker_is_remote,
 )
 from .setup import backend_models, backend_state, first_run, install_runner
 from .showing import redraw
+from .tick_times import BUDGET, timed
 
 SECONDS_BETWEEN_LOOKS = 0.3
 AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
@@ -49,6 +49,7 @@ _wanted: set[str] = set()  # scenes whose panels were drawn since the last look
 _timings = Timings()
 _jobs_found_in: Path | None = None
 _plan_asked_for = False
+_turn = -1  # of the take that was looked at last
 
 
 def of(scene: bpy.types.Scene) -> Facts:
@@ -76,6 +77,14 @@ def learn(folder: Path) -> None:
 
 def tick() -> float:
     """Looks at the scenes whose panels are open, and takes up one more take's picture and time."""
+    with timed("panels"):
+        _look()
+    return SECONDS_BETWEEN_LOOKS
+
+
+def _look() -> None:
+    if bpy.app.is_job_running("RENDER"):  # to open a file is to change Blender's data, which a render does not bear
+        return
     wanted = set(_wanted)
     _wanted.clear()
     changed = False
@@ -88,7 +97,6 @@ def tick() -> float:
                 changed |= _take_up(bpy.context)
     if changed:
         redraw()
-    return SECONDS_BETWEEN_LOOKS
 
 
 def _contexts() -> Iterator[tuple[str, dict]]:
@@ -146,16 +154,10 @@ def _asked_for_models(context: bpy.types.Context) -> UserError | None:
     """Asks the backend for its models, unless that is going on; why it cannot be asked."""
     if not backend_models.fetching():
         try:
-            refresh_models(context)
+            job_runner.refresh_models(context)
         except UserError as error:
             return error
     return UserError("Looking for models.")
-
-
-def refresh_models(context: bpy.types.Context) -> None:
-    """The backend or its models have changed. UserError when there is no backend to be asked."""
-    backend_models.refresh(worker_command(context), EXTENSION_ROOT)
-    job_runner.wake()
 
 
 def takes_of_a_shot(settings: bpy.types.PropertyGroup) -> int:
@@ -190,11 +192,22 @@ def _take_up(context: bpy.types.Context) -> bool:
     _timings.learn_one()
     if new := _take_up_preview():
         return new
-    for take in context.scene.motionclone.takes:
-        if take.state == DONE and not thumbnails.icon(take.name) and (folder := takes.folder_of(take)):
+    return _take_up_take(context.scene.motionclone.takes)
+
+
+def _take_up_take(takes: bpy.types.bpy_prop_collection) -> bool:
+    """Whether one has got its picture. Some may never get one, so each look goes on where the last one ended."""
+    global _turn
+    until = time.monotonic() + BUDGET / 2
+    for _ in range(len(takes)):
+        _turn = (_turn + 1) % len(takes)
+        take = takes[_turn]
+        if take.state == DONE and not thumbnails.icon(take.name) and (folder := take_states.folder_of(take)):
             _timings.learn(folder)
             if thumbnails.load_take(take.name, folder):
                 return True
+        if time.monotonic() > until:
+            break
     return False
 
 

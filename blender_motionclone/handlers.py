@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
+from .capture.stage import take_left_over_away
 from .jobs import generation, job_runner, takes
 
 
@@ -17,13 +18,16 @@ def before_load(*_) -> None:
 
 @persistent
 def after_load(*_) -> None:
+    take_left_over_away()
     job_runner.look_around()
 
 
 @persistent
 def after_undo(*_) -> None:
+    if not generation.going_on():
+        take_left_over_away()
     takes.bring_back()
-    takes.sync(job_runner.mine())
+    job_runner.sync_takes()
 
 
 HANDLERS = (("load_pre", before_load), ("load_post", after_load), ("undo_post", after_undo), ("redo_post", after_undo))

@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from .graphics import check_graphics
 from .motion_texture import motion_texture
 from .rendering import use_engine
 from .stage import Stage, put
@@ -52,6 +53,7 @@ def dressed(stage: Stage, look: str, shading: dict[str, Any]) -> Iterator[None]:
         with motion_texture(stage):
             yield
         return
+    check_graphics()
     use_engine(stage.scene, WORKBENCH, "Choose the look Motion.")
     put(stage.scene.display.shading, _PLAIN if look == "PLAIN" else shading)
     yield

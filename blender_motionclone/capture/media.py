@@ -23,11 +23,42 @@ class Media:
     fps: float | None
 
 
+_known: tuple[tuple, Media | UserError] | None = None  # the last that was looked at, and what told it from others
+
+
 def frames_of_file(chosen: str) -> Media:
-    """What the property Clip names. UserError says what is wrong with it. Opens the file, so not for drawing."""
+    """What the property Clip names. UserError says what is wrong with it. Opens the file unless it is the one that was
+    opened last."""
+    global _known
     if not chosen.strip():
         raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures under Clip.")
     path = Path(bpy.path.abspath(chosen))
+    key = _key(path)
+    if _known is None or _known[0] != key:
+        try:
+            _known = key, _look_into(path)
+        except UserError as error:
+            _known = key, error
+    if isinstance(found := _known[1], UserError):
+        raise UserError(found.message, found.hint, found.repair)
+    return found
+
+
+def forget() -> None:
+    """The next one is opened in any case: pictures in a folder may have changed without a trace in it."""
+    global _known
+    _known = None
+
+
+def _key(path: Path) -> tuple:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (path,)
+    return path, stat.st_mtime_ns, stat.st_size
+
+
+def _look_into(path: Path) -> Media:
     if len(os.fsencode(path)) >= FOLDER_BYTES:  # Blender would cut it off, and crash on what is left
         raise UserError(f"The path of {path} is too long for Blender.", "Copy the clip to a folder with a shorter one.")
     if path.is_dir():

@@ -76,64 +76,61 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]]) -> list[C
     """One plan a shot, or the UserError that keeps the scene's settings from being one. Nothing is rendered.
 
     models: the entries as `python -m backend models --json` gives them. Not for drawing, since a file is opened for the
-    source FILE; `title_of` is.
+    source FILE.
     """
     wanted = context.scene.motionclone
     model = model_named(wanted.model, models)
-    parse_settings(wanted.settings)
-    pictures = chosen_pictures(wanted, model)
-    return [_plan_of(context, target, model, pictures) for target in targets_of(context)]
-
-
-def title_of(context: bpy.types.Context) -> str:
-    """What Generate would capture, for its button: "frames 1-48 of Camera", "3 shots". UserError as plans_of."""
-    wanted = context.scene.motionclone
-    if wanted.source == "FILE":
-        return Path(wanted.clip_file).name or "a file"
-    targets = targets_of(context)
-    return targets[0].title if len(targets) == 1 else f"{len(targets)} shots"
+    settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
+    if not wanted.prompt.strip():
+        raise UserError("There is no prompt.", "Write what the new clip shall show, for example: a red ball on grass")
+    same = {
+        "pictures": pictures,
+        "shading": solid_shading(context),
+        "subject": chosen_subject(context) if wanted.use_mask else (),
+        "depth_folder": _depth_folder(model) if wanted.use_depth else "",
+    }
+    return [_plan_of(wanted, target, model, settings, **same) for target in targets]
 
 
 def _plan_of(
-    context: bpy.types.Context, target: Target, model: dict[str, Any], pictures: dict[str, Path]
+    wanted: bpy.types.PropertyGroup, target: Target, model: dict[str, Any], settings: dict[str, Any], **same: Any
 ) -> CapturePlan:
-    wanted = context.scene.motionclone
-    request = request_of(wanted, target, model)
+    """settings: of the request. same: what all shots have in common."""
     plan = CapturePlan(
-        request=request,
+        request=request_of(wanted, target, settings),
         target=target,
-        count=frame_count(request.settings, model),
+        count=frame_count(settings, model),
         size=clip_size(target.shot.aspect, model["area"], model["multiple"]),
         look=wanted.look,
-        shading=solid_shading(context),
-        subject=chosen_subject(context) if wanted.use_mask else (),
-        depth_folder=_depth_folder(model) if wanted.use_depth else "",
         vectors=wanted.use_vectors,
-        pictures=pictures,
+        **same,
     )
     _check_passes(plan)
     return plan
 
 
-def request_of(wanted: bpy.types.PropertyGroup, target: Target, model: dict[str, Any]) -> JobRequest:
-    """The first take that the scene's settings ask for."""
-    if not wanted.prompt.strip():
-        raise UserError("There is no prompt.", "Write what the new clip shall show, for example: a red ball on grass")
-    settings: dict[str, Any] = {}
+def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Any]:
+    """A request's, from what the scene's settings choose."""
+    chosen: dict[str, Any] = {}
     if wanted.preset != "default":
-        settings["family"] = wanted.preset
+        chosen["family"] = wanted.preset
         if wanted.preset not in model.get("families", (wanted.preset,)):
             raise UserError(
                 f"The model {model['name']!r} has no {wanted.preset} settings.", "Choose another preset or model."
             )
     if wanted.strength != 1:
-        settings["motion_strength"] = f"{wanted.strength:g}"
+        chosen["motion_strength"] = f"{wanted.strength:g}"
+    return chosen | parse_settings(wanted.settings)
+
+
+def request_of(wanted: bpy.types.PropertyGroup, target: Target, settings: dict[str, Any]) -> JobRequest:
+    """The first take that the scene's settings ask for."""
     return JobRequest(
         prompt=wanted.prompt.strip(),
         negative_prompt=wanted.negative_prompt.strip(),
         model=wanted.model,
         seed=wanted.seed,
-        settings=settings | parse_settings(wanted.settings),
+        settings=dict(settings),
         shot=target.shot.grid,
         notes=[*target.notes, *_notes_of(target)],
     )

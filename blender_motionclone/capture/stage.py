@@ -14,6 +14,7 @@ from ..results.plane_collection import leave_planes_out
 from .simulations import check_simulations, keep_bodies
 
 NAME = "MotionClone capture"
+MARK = "motionclone_stage"  # a custom property of scenes that are a stage's
 LONGEST_PATH = 1000  # bytes: Blender cuts file paths off soon after
 AGAIN = "Press Generate again."
 
@@ -101,10 +102,17 @@ def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
     had_result = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
     try:
         with passing(bpy.data.scenes, scene), passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as empty:
+            scene[MARK] = empty[MARK] = True
             yield Stage(scene.name, empty.name)
     finally:
         for image in [] if had_result else [image for image in bpy.data.images if image.type == "RENDER_RESULT"]:
             bpy.data.images.remove(image)
+
+
+def take_left_over_away() -> None:
+    """A file that was saved in the middle of a capture has the stage in it, and an undo may bring it back."""
+    for scene in [scene for scene in bpy.data.scenes if scene.get(MARK) and scene.is_editable]:
+        bpy.data.scenes.remove(scene)
 
 
 def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:

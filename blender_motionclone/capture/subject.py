@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 import bpy
 
 from ..errors import UserError
@@ -11,11 +14,7 @@ from .stage import NAME, Stage
 def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
     """Full names of the objects in the mask's collection, else of the selected ones and what is parented to them."""
     collection = context.scene.motionclone.mask_collection
-    if collection:
-        chosen = list(collection.all_objects)
-    else:
-        selected = context.view_layer.objects.selected
-        chosen = [part for item in selected for part in (item, *item.children_recursive)]
+    chosen = list(collection.all_objects) if collection else _with_children(context.view_layer.objects.selected)
     if not chosen:
         what = f"The collection {collection.name!r} is empty" if collection else "No object is selected"
         raise UserError(
@@ -23,6 +22,22 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
             "Select the objects whose motion shall be cloned, choose a collection under Subject, or turn off the mask.",
         )
     return tuple(dict.fromkeys(item.name_full for item in chosen))
+
+
+def _with_children(items: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
+    """In one pass over the file's objects: `children_recursive` takes one for each of them."""
+    children: dict[bpy.types.Object, list[bpy.types.Object]] = defaultdict(list)
+    for item in bpy.data.objects:
+        if item.parent:
+            children[item.parent].append(item)
+    found: dict[bpy.types.Object, None] = {}
+    waiting = list(items)[::-1]
+    while waiting:
+        item = waiting.pop()
+        if item not in found:
+            found[item] = None
+            waiting.extend(children.get(item, ()))
+    return list(found)
 
 
 def hold_out_others(stage: Stage, subject: tuple[str, ...]) -> bpy.types.Collection:

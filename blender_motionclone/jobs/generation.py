@@ -15,12 +15,14 @@ import bpy
 
 from ...backend.wire.job_state import FAILED, JobState
 from ...backend.wire.request import read_request
+from ..capture import media
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..errors import UserError
-from ..preferences import EXTENSION_ROOT, jobs_folder, worker_command
+from ..preferences import jobs_folder
 from ..setup import backend_models
-from . import job_runner, takes
+from . import job_runner, take_states, takes
+from .backend_calls import ask_for_models
 from .job_home import read_note
 from .job_queue import MOST_JOBS
 
@@ -38,7 +40,7 @@ def begin(context: bpy.types.Context) -> list[str]:
     global _steps
     if _steps:
         raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
-    backend_models.refresh(worker_command(context), EXTENSION_ROOT)
+    ask_for_models(context)
     jobs: list[str] = []
     _steps = generation(context, jobs)
     return jobs
@@ -70,6 +72,7 @@ def stop() -> None:
 def generation(context: bpy.types.Context, jobs: list[str]) -> Steps:
     """Gives (done, of) pictures."""
     models = yield from _models()
+    media.forget()
     plans = plans_of(context, models)
     scene, wishes = context.scene, wishes_of(context.scene.motionclone)
     check_complete(model_named(plans[0].request.model, models))
@@ -108,7 +111,7 @@ def hand_over_again(context: bpy.types.Context, folder: Path) -> str:
     """Submits a job that was submitted before; the scenes whose job it is list it as a take. -> its id."""
     job = job_runner.submit(context, folder)
     takes.withdraw_offer(folder)
-    takes.update(job, job_runner.state(job))
+    take_states.update(job, job_runner.state(job))
     for scene in bpy.data.scenes:
         if scene.is_editable and takes.home_of(scene).owns(read_note(folder)):
             takes.add_take(scene, folder, job_runner.state(job))

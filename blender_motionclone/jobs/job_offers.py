@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,11 +36,12 @@ class Offer:
 def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
     """Looks into one folder after the other, the newest first; None for one that is no offer."""
     try:
-        folders = sorted((path for path in jobs.iterdir() if path.is_dir()), reverse=True)
+        with os.scandir(jobs) as entries:
+            names = sorted((entry.name for entry in entries), reverse=True)
     except OSError:
         return
-    for folder in folders:
-        yield _offer(folder, homes)
+    for name in names:
+        yield _offer(jobs / name, homes)
 
 
 def _offer(folder: Path, homes: Sequence[Home]) -> Offer | None:

@@ -10,27 +10,23 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.wire.job_state import DONE, FAILED, JobState
+from ...backend.wire.job_state import JobState
 from ..errors import UserError
-from ..preferences import EXTENSION_ROOT, worker_command, worker_is_remote
+from ..preferences import worker_is_remote
 from ..setup import backend_models
-from ..setup.interpreter import current_environment
-from ..showing import redraw, show_failures
-from . import takes
+from ..showing import redraw
+from ..tick_times import BUDGET, Tick, timed
+from . import take_states, takes
+from .backend_calls import ask_for_models, start_of
 from .job_board import WorkerStatus
-from .job_queue import JobQueue, Start
-from .take_places import place_finished
+from .job_news import JobNews
+from .job_queue import JobQueue
 
-BUDGET = 0.005  # seconds a tick may hear for
 SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is asked for, and while a worker is there
 SECONDS_BETWEEN_LOOKS = 2.0  # at folders in which a worker of another Blender works
 
-worst_tick = 0.0  # milliseconds, of ticks that place nothing
-worst_placing = 0.0  # milliseconds; to open a movie and to keep an undo step takes Blender as long as it takes
-
 _queue = JobQueue()
-_news: dict[str, JobState] = {}  # not yet shown by the takes
-_to_place: list[str] = []
+_news = JobNews()
 _problem: UserError | None = None
 _capture: tuple[int, int] | None = None
 _looked = 0.0
@@ -79,7 +75,7 @@ def problem() -> UserError | None:
 
 def clear_problem() -> None:
     global _problem
-    _problem = _queue.problem = None
+    _problem = _queue.problem = _news.problem = _news.failure = None
 
 
 # What operators do.
@@ -87,20 +83,19 @@ def clear_problem() -> None:
 
 def start_worker(context: bpy.types.Context) -> None:
     """UserError when it cannot be started."""
-    _queue.start(_start(context))
+    _queue.start(start_of(context))
     wake()
 
 
 def stop_worker() -> None:
     """At the running job's next step; what is not done stays in its folder, to be run again."""
-    for job in _queue.stop():
-        _news[job] = state(job)
+    _news.note({job: state(job) for job in _queue.stop()})
     wake()
 
 
 def submit(context: bpy.types.Context, folder: Path) -> str:
     """-> the job's id."""
-    job = _queue.submit(_start(context), folder)
+    job = _queue.submit(start_of(context), folder)
     wake()
     return job
 
@@ -147,18 +142,9 @@ def wait(jobs: Sequence[str]) -> None:
 
 
 def _until_ended(jobs: Sequence[str]) -> None:
-    while any(job in pending for pending in (_queue.board.order, _news, _to_place) for job in jobs):
+    while any(job in _queue.board.order or _news.about(job) for job in jobs):
         tick()
         time.sleep(0.02)
-
-
-def _start(context: bpy.types.Context) -> Start:
-    return Start(
-        command=tuple(worker_command(context)),
-        cwd=EXTENSION_ROOT,
-        environment=current_environment(),
-        remote=worker_is_remote(context),
-    )
 
 
 # The timer.
@@ -172,74 +158,44 @@ def wake() -> None:
 
 def tick() -> float | None:
     """Looks once at everything that goes on; -> seconds until the next look, None when nothing does."""
-    global worst_tick, worst_placing, _problem
-    began, placing = time.perf_counter(), False
+    global _problem
     try:
-        placing = _look()
+        with timed("worker") as this:
+            _look(this, time.monotonic() + BUDGET)
     except Exception as error:  # Blender would drop the timer, and all jobs would stand still
         traceback.print_exc()
         _problem = UserError(f"Something unforeseen happened: {error!r}.", "The system console has the details.")
-    took = 1000 * (time.perf_counter() - began)
-    if placing:
-        worst_placing = max(worst_placing, took)
-    else:
-        worst_tick = max(worst_tick, took)
     return _pause()
 
 
-def _look() -> bool:
-    """Whether the time went into placing a take."""
-    global _problem
+def _look(this: Tick, until: float) -> None:
     changed = _queue.pump(BUDGET)
-    _news.update(changed)
-    if _queue.problem:
-        _problem, _queue.problem = _queue.problem, None
+    _news.note(changed)
     answered = backend_models.poll()
     if changed or answered:
         redraw()
-    if bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes while it renders
-        return False
-    if _news:
-        _tell_takes()
-    elif _to_place:
-        return _place(_to_place.pop(0))
-    _look_elsewhere()
-    return False
+    if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes while it renders
+        if not changed and _news.place_next():
+            this.kind = "placing"
+        _news.tell(until)
+        _look_elsewhere(until)
+    _take_up_problems()
 
 
-def _tell_takes() -> None:
-    """Takes show how a job ends, not each of its steps."""
+def _take_up_problems() -> None:
+    """What became of the worker, which has a repair, goes before how a job of its failed."""
     global _problem
-    news = dict(_news)
-    _news.clear()
-    for job, now in news.items():
-        takes.update(job, now)
-        if now.state == DONE:
-            _to_place.append(job)
-    failed = [now for now in news.values() if now.state == FAILED]
-    if failed:
-        _problem = _problem or UserError(failed[-1].message, failed[-1].hint)
-        show_failures(failed)
+    _problem = _queue.problem or _news.problem or _problem or _news.failure
+    _queue.problem = _news.problem = _news.failure = None
 
 
-def _place(job: str) -> bool:
-    global _problem
-    try:
-        place_finished(job)
-    except UserError as error:
-        _problem = error
-    redraw()
-    return True
-
-
-def _look_elsewhere() -> None:
+def _look_elsewhere(until: float) -> None:
     """Takes whose jobs run in another Blender, and jobs that no take names."""
     global _looked
     if time.monotonic() - _looked > SECONDS_BETWEEN_LOOKS:
         _looked = time.monotonic()
-        if takes.follow(mine()):
-            redraw()
-    if takes.search_on(BUDGET):
+        take_states.begin_to_follow()
+    if take_states.sync_on(mine(), until) | takes.search_on(until):  # both
         redraw()
 
 
@@ -249,27 +205,33 @@ def mine() -> tuple[str, ...]:
 
 
 def _pause() -> float | None:
-    if _queue.board.order or _news or _to_place or backend_models.fetching() or takes.searching():
+    looking = backend_models.fetching() or takes.searching() or take_states.syncing()
+    if _queue.board.order or _news.busy or looking:
         return SECONDS_BUSY
-    return SECONDS_IDLE if _queue.busy or takes.followed() else None
+    return SECONDS_IDLE if _queue.busy or take_states.followed() else None
+
+
+def sync_takes() -> None:
+    """All takes show what became of their jobs. Where they are many the timer goes on with it, if timers run."""
+    take_states.begin_sync()
+    take_states.sync_on(mine(), float("inf") if bpy.app.background else time.monotonic() + BUDGET)
+    wake()
 
 
 def look_around() -> None:
     """A file was opened: its takes show what became of them, and jobs that none of them names are looked for."""
-    takes.sync(mine())
+    sync_takes()
     takes.begin_search()
-    if not backend_models.models():
+    if not backend_models.models() and not worker_is_remote(bpy.context):
         with suppress(UserError):  # said when the user asks for something
-            refresh_models(bpy.context, only_near=True)
+            refresh_models(bpy.context)
     wake()
 
 
-def refresh_models(context: bpy.types.Context, only_near: bool = False) -> None:
-    """Asks the backend anew; only_near: unless it is behind a command of the user's, such as ssh."""
-    command = worker_command(context)
-    if not (only_near and worker_is_remote(context)):
-        backend_models.refresh(command, EXTENSION_ROOT)
-        wake()
+def refresh_models(context: bpy.types.Context) -> None:
+    """The backend or its models may have changed. UserError when there is no backend to be asked."""
+    ask_for_models(context)
+    wake()
 
 
 def register() -> None:
@@ -278,12 +240,10 @@ def register() -> None:
 
 def unregister() -> None:
     """A running job is left to finish in its folder: Blender's end must not wait for it."""
-    global _queue, _capture
+    global _queue, _news, _capture
     _queue.let_go()
     backend_models.forget()
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
-    _queue, _capture = JobQueue(), None
-    _news.clear()
-    _to_place.clear()
+    _queue, _news, _capture = JobQueue(), JobNews(), None
     clear_problem()

@@ -1,27 +1,44 @@
-"""Finished takes go where the scene wants them, each as one undo step."""
+"""Finished takes go where their scenes want them, each as one undo step."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 
-from ..results.place import place_take
-from . import takes
+from ..results.finished_job import FinishedJob, read_finished_job
+from ..results.place import place_job
+from ..results.placement import Wish
+from . import take_states
 
 
-def place_finished(job: str, undo: bool = True) -> None:
-    """UserError when it cannot be placed; the take stays in the list. undo: false within an operator, which makes the
-    undo step itself."""
-    for scene, take in takes.named(job):
-        how = scene.motionclone.place
-        if how == "NONE":
-            continue
+@dataclass(frozen=True)
+class Place:
+    """scene: its name; how: an identifier of properties.PLACES."""
+
+    scene: str
+    how: str
+    job: FinishedJob
+
+
+def places_of(job: str) -> list[Place]:
+    """Where it goes. Only its folder is looked at. UserError when that holds no whole clip."""
+    return [
+        Place(scene.name, how, read_finished_job(Path(bpy.path.abspath(take.folder)), take.frame_start))
+        for scene, take in take_states.named(job)
+        if (how := scene.motionclone.place) != "NONE"
+    ]
+
+
+def place(where: Place) -> None:
+    """UserError when it cannot be; the take stays in the list."""
+    if scene := bpy.data.scenes.get(where.scene):
         with _window():
-            place_take(bpy.context, scene, take, how)
-            if undo:
-                with suppress(RuntimeError):  # undo is switched off, or there is no window
-                    bpy.ops.ed.undo_push(message="Place MotionClone Take")
+            place_job(bpy.context, scene, where.job, where.how, Wish(replace=True))
+            with suppress(RuntimeError):  # undo is switched off, or there is no window
+                bpy.ops.ed.undo_push(message="Place MotionClone Take")
 
 
 def _window():

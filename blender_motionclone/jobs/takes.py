@@ -1,37 +1,27 @@
-"""The takes of the scenes, kept in step with the job folders that hold everything."""
+"""The takes that the scenes list, and jobs that are offered to be listed."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 
-from ...backend.wire.folder_lock import is_locked
-from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
+from ...backend.wire.job_state import JobState
 from ...backend.wire.request import RequestError, read_request
 from ..capture.job_folder import read_place
 from ..errors import UserError
 from ..preferences import jobs_folder
-from ..properties import NO_SCORE, MotionCloneTake
+from ..properties import MotionCloneTake
+from . import take_states
 from .job_home import Home, note_home
 from .job_offers import Offer, search
-
-ELSEWHERE = "Another Blender, or a worker of its own, has this job."
-UNDONE = JobState(state=QUEUED, message="The job was left before it was done.", hint="Run it again.")
-GONE = JobState(
-    state=FAILED,
-    message="The job's folder is gone.",
-    hint="Put it back, choose the Jobs Folder it is in now, or remove the take.",
-)
 
 _session: dict[str, tuple[str, Path]] = {}  # job -> scene's name and folder, of the takes that this file got since
 _offers: list[Offer] = []
 _search: Iterator[Offer | None] | None = None
-_followed = False
 
 
 def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None) -> MotionCloneTake:
@@ -53,7 +43,7 @@ def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None
     settings.take_index = settings.takes.find(take.name)
     settings.last_job = str(folder)
     _session[take.name] = scene.name, folder
-    _show(take, state or _state_of(take))
+    take_states.show(take, state or take_states.state_of(take))
     return take
 
 
@@ -75,44 +65,6 @@ def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
     return take
 
 
-def named(job: str) -> Iterator[tuple[bpy.types.Scene, MotionCloneTake]]:
-    """The takes of that job in all scenes that can be changed."""
-    for scene in bpy.data.scenes:
-        if scene.is_editable and (take := scene.motionclone.takes.get(job)):
-            yield scene, take
-
-
-def update(job: str, state: JobState) -> None:
-    """Lets its takes show how a job stands."""
-    for _, take in named(job):
-        _show(take, state)
-
-
-def sync(mine: Collection[str]) -> None:
-    """Lets all takes show what their folders say. mine: jobs of this Blender's own worker."""
-    global _followed
-    _followed = False
-    for scene in bpy.data.scenes:
-        if scene.is_editable:
-            for take in scene.motionclone.takes:
-                _sync(take, mine)
-
-
-def follow(mine: Collection[str]) -> bool:
-    """Looks again at takes that are not done and not ours; -> whether one of them changed."""
-    global _followed
-    if not _followed:
-        return False
-    _followed = False
-    takes = [take for scene in bpy.data.scenes if scene.is_editable for take in scene.motionclone.takes]
-    return any([_sync(take, mine) for take in takes if take.state not in (DONE, FAILED, CANCELLED)])
-
-
-def followed() -> bool:
-    """Whether another worker has the job of one of the takes."""
-    return _followed
-
-
 def bring_back() -> None:
     """After an undo: it takes back what the user did, not what was asked of the worker."""
     for job, (name, folder) in list(_session.items()):
@@ -123,23 +75,11 @@ def bring_back() -> None:
 
 def forget_session() -> None:
     """Another file is being opened."""
-    global _search, _followed
+    global _search
     _session.clear()
     _offers.clear()
-    _search, _followed = None, False
-
-
-def folder_of(take: MotionCloneTake) -> Path | None:
-    """Where its job lies: where it was made, or in the present jobs folder; None if in neither."""
-    places = Path(bpy.path.abspath(take.folder)), jobs_folder(bpy.context) / take.name
-    return next((place for place in places if place.is_dir()), None)
-
-
-def existing_folder(take: MotionCloneTake) -> Path:
-    """UserError when it is gone."""
-    if folder := folder_of(take):
-        return folder
-    raise UserError(f"{GONE.message} It was {take.folder}.", GONE.hint)
+    _search = None
+    take_states.forget()
 
 
 def home_of(scene: bpy.types.Scene) -> Home:
@@ -157,10 +97,10 @@ def begin_search() -> None:
     _search = search(jobs_folder(bpy.context), homes)
 
 
-def search_on(seconds: float = float("inf")) -> bool:
-    """Whether something was found in that time."""
+def search_on(until: float = float("inf")) -> bool:
+    """Till that time (of time.monotonic); -> whether something was found."""
     global _search
-    until, before = time.monotonic() + seconds, len(_offers)
+    before = len(_offers)
     while _search and time.monotonic() < until:
         try:
             if offer := next(_search):
@@ -198,46 +138,3 @@ def withdraw_offer(folder: Path) -> None:
 def _offers_to(scene: bpy.types.Scene) -> list[Offer]:
     home = home_of(scene)
     return [offer for offer in _offers if home.owns(offer.note)]
-
-
-# What a take shows.
-
-
-def _sync(take: MotionCloneTake, mine: Collection[str]) -> bool:
-    return take.name not in mine and _show(take, _state_of(take))
-
-
-def _state_of(take: MotionCloneTake) -> JobState:
-    """As its folder tells."""
-    global _followed
-    folder = folder_of(take)
-    if folder is None:
-        return GONE
-    state = read_state(folder)
-    if state.finished:
-        return state
-    if not is_locked(folder):
-        return UNDONE
-    _followed = True
-    return JobState(state=state.state, message=ELSEWHERE)
-
-
-def _show(take: MotionCloneTake, state: JobState) -> bool:
-    """Whether it was not shown before."""
-    folder = folder_of(take)
-    score = _score(folder) if folder and state.state == DONE else NO_SCORE
-    shown = {"state": state.state, "message": state.message, "hint": state.hint}
-    changed = {name: value for name, value in shown.items() if getattr(take, name) != value}
-    for name, value in changed.items():
-        setattr(take, name, value)
-    if abs(take.score - score) > 1e-6:
-        take.score = score
-    return bool(changed)
-
-
-def _score(folder: Path) -> float:
-    try:
-        score = json.loads((folder / "result.json").read_text(encoding="utf-8"))["motion_score"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return NO_SCORE
-    return float(score) if isinstance(score, int | float) else NO_SCORE

@@ -13,6 +13,7 @@ from . import (
     models,
     place_take,
     queue_move,
+    report_ticks,
     restore_view,
     resume,
     take_open_folder,
@@ -24,7 +25,7 @@ from . import (
 
 RUNNING = (generate, cancel, queue_move, resume, adopt)
 TAKES = (place_take, restore_view, take_retry, take_remove, take_open_folder)
-MODULES = (*RUNNING, *TAKES, form, windows, backend, doctor, models, worker, first_run)
+MODULES = (*RUNNING, *TAKES, form, windows, backend, doctor, models, worker, first_run, report_ticks)
 
 
 def register() -> None:

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import bpy
 
-from .. import facts
 from ..errors import UserError
+from ..jobs import job_runner
 from ..preferences import install_options
 from ..setup import install_runner
 from ..setup.online import check_online
@@ -35,7 +35,7 @@ def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online
 def _look_again() -> None:
     """The backend or its models have changed."""
     with suppress(UserError):  # there is none any more
-        facts.refresh_models(bpy.context)
+        job_runner.refresh_models(bpy.context)
     install_runner.ask("models list")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from .. import tick_times
 from ..errors import UserError
 from ..preferences import install_options
 from ..setup import install_runner
@@ -80,7 +81,8 @@ class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
 
 
 def _copy(report: Path) -> None:
-    bpy.context.window_manager.clipboard = report.read_text(encoding="utf-8")
+    text = report.read_text(encoding="utf-8").rstrip()
+    bpy.context.window_manager.clipboard = f"{text}\n\nLongest ticks in Blender: {tick_times.report()}\n"
     report.unlink()
     report.parent.rmdir()
 

@@ -9,6 +9,7 @@ from ..preferences import install_options
 from ..setup import install_runner
 from ..setup.installer import MB
 from .backend import run_installer
+from .in_window import InWindow
 from .reporting import reporting_errors
 
 
@@ -87,15 +88,11 @@ class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
         return run_installer(self, ["models", "remove", self.model], online=False, wait=bpy.app.background)
 
 
-class MOTIONCLONE_OT_get_model(bpy.types.Operator):
+class MOTIONCLONE_OT_get_model(InWindow, bpy.types.Operator):
     """Open the list of models that can be had, in the preferences"""
 
     bl_idname = "motionclone.get_model"
     bl_label = "Get a Model"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return not bpy.app.background
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         install_runner.ask("models list")

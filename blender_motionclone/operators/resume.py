@@ -8,7 +8,7 @@ import bpy
 
 from ...backend.wire.job_state import DONE
 from ..errors import UserError
-from ..jobs import generation, job_runner, takes
+from ..jobs import generation, job_runner, take_states, takes
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for
 
@@ -48,7 +48,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
         take = takes.take_of(scene, self.job)
         if take.state == DONE:
             raise UserError("This take is done.", "Retry makes another with a new seed.")
-        return takes.existing_folder(take)
+        return take_states.existing_folder(take)
 
     def _left(self, scene: bpy.types.Scene) -> list[Path]:
         takes.search_all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..jobs import takes
+from ..jobs import take_states, takes
 from .reporting import reporting_errors
 
 
@@ -19,7 +19,7 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            folder = takes.existing_folder(takes.take_of(context.scene, self.job))
+            folder = take_states.existing_folder(takes.take_of(context.scene, self.job))
             try:
                 bpy.ops.wm.path_open(filepath=str(folder))
             except (RuntimeError, OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..jobs import job_runner, takes
+from ..jobs import job_runner, take_states, takes
 from ..jobs.job_files import delete_job
 from ..jobs.job_home import dismiss
 from .reporting import reporting_errors
@@ -38,7 +38,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
             take = takes.take_of(context.scene, self.job)
             if take.name in job_runner.mine():
                 raise UserError("This take is being made or waits for it.", "Cancel it first.")
-            folder = takes.folder_of(take)
+            folder = take_states.folder_of(take)
             if folder and self.delete_files:
                 delete_job(folder)
             elif folder:

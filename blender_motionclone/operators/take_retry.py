@@ -9,7 +9,7 @@ import bpy
 from ...backend.wire.request import RequestError, read_request
 from ..capture.job import variant
 from ..errors import UserError
-from ..jobs import generation, takes
+from ..jobs import generation, take_states, takes
 from ..properties import MotionCloneTake
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for
@@ -40,7 +40,7 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
 
     def _hand_over(self, context: bpy.types.Context) -> str:
         take = takes.take_of(context.scene, self.job)
-        folder = takes.existing_folder(take)
+        folder = take_states.existing_folder(take)
         try:
             request = read_request(folder)
         except RequestError as error:

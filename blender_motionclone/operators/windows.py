@@ -5,17 +5,14 @@ from __future__ import annotations
 import bpy
 
 from ..preferences import ROOT_PACKAGE
+from .in_window import InWindow
 
 
-class MOTIONCLONE_OT_open_preferences(bpy.types.Operator):
+class MOTIONCLONE_OT_open_preferences(InWindow, bpy.types.Operator):
     """Open MotionClone's preferences: the backend, its folders, models and the worker"""
 
     bl_idname = "motionclone.open_preferences"
     bl_label = "Preferences"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return not bpy.app.background
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         bpy.ops.screen.userpref_show(section="ADDONS")
@@ -23,15 +20,11 @@ class MOTIONCLONE_OT_open_preferences(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MOTIONCLONE_OT_allow_online(bpy.types.Operator):
+class MOTIONCLONE_OT_allow_online(InWindow, bpy.types.Operator):
     """Open Blender's preferences where Allow Online Access is"""
 
     bl_idname = "motionclone.allow_online"
     bl_label = "Open Online Access"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return not bpy.app.background
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         bpy.ops.screen.userpref_show(section="SYSTEM")

@@ -27,6 +27,7 @@ ICONS = {
     "prompt_remove": "REMOVE",
     "queue_move": "SORTTIME",
     "remove_backend": "TRASH",
+    "report_ticks": "TIME",
     "restore_view": "LOOP_BACK",
     "resume": "PLAY",
     "start_worker": "PLAY",

@@ -25,6 +25,7 @@ STAGES = {
     "finishing": "Finishing",
     "cancelling": "Stopping",
     "sending": "Sending the files",
+    "fetching": "Fetching the clip",
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import bpy
-from mathutils import Vector
+from mathutils import Matrix
 
 from ..errors import UserError
 from .marks import job_shown
@@ -67,11 +69,12 @@ def _drive(
 ) -> None:
     """The expressions are of the simple kind, which Blender allows without leave to run Python."""
     driver = thing.driver_add(path, index).driver
-    _variable(driver, "d", "OBJECT", thing, f'["{DISTANCE}"]')  # its own location would be a dependency cycle
-    for name, source in _OF_SCENE.items():
-        _variable(driver, name, "SCENE", scene, source)
-    for name, source in _OF_CAMERA.items():
-        _variable(driver, name, "CAMERA", camera.data, source)
+    sources = {"d": ("OBJECT", thing, f'["{DISTANCE}"]')}  # its own location would be a dependency cycle
+    sources |= {name: ("SCENE", scene, source) for name, source in _OF_SCENE.items()}
+    sources |= {name: ("CAMERA", camera.data, source) for name, source in _OF_CAMERA.items()}
+    used = set(re.findall(r"[a-z]+", expression))
+    for name in used & sources.keys():
+        _variable(driver, name, *sources[name])
     driver.expression = expression
 
 
@@ -87,12 +90,20 @@ def far_distance(scene: bpy.types.Scene, camera: bpy.types.Object) -> float:
     into_view = camera.matrix_world.normalized().inverted()
     layer = scene.view_layers[0]
     depths = [
-        -(into_view @ thing.matrix_world @ Vector(corner)).z
+        _farthest_corner(into_view, thing)
         for thing in scene.objects
         if thing.type not in ("CAMERA", "LIGHT", "EMPTY")
         and thing.visible_get(view_layer=layer)
         and not job_shown(thing)
-        for corner in thing.bound_box
     ]
     farthest = max((depth for depth in depths if depth > 0), default=NOWHERE)
     return max(min(farthest * BEHIND, camera.data.clip_end * 0.95), camera.data.clip_start * 1.05)
+
+
+def _farthest_corner(into_view: Matrix, thing: bpy.types.Object) -> float:
+    """Metres in front of the camera, of the box around it. A corner is as far as its sides along each axis are, so
+    three choices find it among the eight: scenes have thousands of things."""
+    row = (into_view @ thing.matrix_world)[2]
+    box = thing.bound_box
+    low, high = box[0], box[6]
+    return -row[3] + sum(max(-row[axis] * low[axis], -row[axis] * high[axis]) for axis in range(3))

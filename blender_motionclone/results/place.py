@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import bpy
 
 from ..errors import UserError
 from .background import place_background
 from .compositor import place_in_compositor
-from .finished_job import FinishedJob, read_finished_job
+from .finished_job import FinishedJob
 from .movie_strip import place_strip
 from .placement import Placement, Wish
 from .plane import place_plane
 from .texture import place_texture
 
 
-def place_take(
-    context: bpy.types.Context,
-    scene: bpy.types.Scene,
-    take: bpy.types.PropertyGroup,
-    how: str,
-    replace: bool = True,
-) -> str:
-    """Places the take's clip (how: an identifier of properties.PLACES) and says where; UserError when it cannot.
-
-    The caller makes an undo step of it.
-    """
-    job = read_finished_job(Path(bpy.path.abspath(take.folder)), take.frame_start)
-    return str(place_job(context, scene, job, how, Wish(replace=replace)))
-
-
 def place_job(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, how: str, wish: Wish) -> Placement:
-    """As place_take, for jobs that may be no take of this scene."""
+    """Places the job's clip (how: an identifier of properties.PLACES); UserError when it cannot.
+
+    The caller makes an undo step of it. The job may be no take of this scene.
+    """
     if not scene.is_editable:
         raise UserError(f"Scene {scene.name!r} is linked and cannot be changed.", "Make it local, or open its file.")
     placement = PLACERS[how](context, scene, job, wish)

@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ...backend.wire.processes import DETACHED, kill
+from ...backend.wire.processes import kill
 from ..errors import UserError
-from .interpreter import HINT, current_environment
+from .interpreter import HINT
+from .processes import start_beside
 
 SECONDS_TO_LIST = 60.0
 
@@ -111,15 +112,7 @@ class ModelList:
         # Files, not pipes: nobody has to read them while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=current_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=self._said,
-                stderr=self._complained,
-                **DETACHED,
-            )
+            self._process = start_beside(command, cwd, self._said, self._complained)
         except OSError as error:
             said = f"The backend's Python {self._program} cannot be started ({error.strerror})."
             raise UserError(said, HINT, "motionclone.install_backend") from None

@@ -10,6 +10,7 @@ import bpy
 from ..errors import UserError
 from ..preferences import EXTENSION_ROOT
 from ..showing import redraw
+from ..tick_times import timed
 from .installer import Heard, Installer, Plan
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -111,6 +112,11 @@ def cancel() -> None:
 
 def tick() -> float | None:
     """Looks once; returns the seconds until the next look, or None when there is nothing left to look at."""
+    with timed("installer"):
+        return _look()
+
+
+def _look() -> float | None:
     global _installer
     if _installer is None:
         return None

@@ -18,9 +18,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ...backend.wire.processes import DETACHED, kill
+from ...backend.wire.processes import kill
 from ..errors import UserError
-from .interpreter import current_environment
+from .processes import start_beside
 
 MB = 1_000_000
 DOCTOR = "Ask the doctor in Preferences > Add-ons > MotionClone what is wrong."
@@ -97,16 +97,8 @@ class Installer:
         self._lines, self._last_words = SimpleQueue[str](), deque[str](maxlen=20)
         command = [sys.executable, "-m", "install", *arguments, "--json"]
         try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=root,
-                env=current_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                **DETACHED,
+            self._process = start_beside(
+                command, root, subprocess.PIPE, subprocess.PIPE, encoding="utf-8", errors="replace"
             )
         except OSError as error:
             raise UserError(f"Blender's Python {sys.executable} cannot be started ({error.strerror}).") from None

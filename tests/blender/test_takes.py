@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import bpy
@@ -51,7 +52,7 @@ def test_the_score_is_the_one_in_the_job_s_result(quick, part):
     assert take.score == part("properties").NO_SCORE
     result = Path(take.folder) / "result.json"
     result.write_text(json.dumps(json.loads(result.read_text()) | {"motion_score": 0.75}))
-    part("jobs.takes").sync(())
+    part("jobs.take_states").sync(())
     assert take.score == 0.75
 
 
@@ -136,6 +137,28 @@ def test_another_file_ends_a_capture_and_no_job(quick, jobs, part, tmp_path):
     assert not generation.going_on() and len(list(jobs.iterdir())) == 1
     tick_until(part("jobs.job_runner"), lambda: not part("jobs.job_runner").running())
     assert len(list(jobs.glob("*/result.mp4"))) == 1
+
+
+def test_a_file_saved_in_the_middle_of_a_capture_is_as_the_user_made_it(quick, jobs, part, tmp_path):
+    generation, file = part("jobs.generation"), tmp_path / "shot.blend"
+    quick.motionclone.look = "MOTION"
+    before = {kind: [block.name for block in getattr(bpy.data, kind)] for kind in ("scenes", "materials", "worlds")}
+    generation.begin(bpy.context)
+    while part("jobs.job_runner").capture() != (1, 4):
+        generation.step()
+    saved(quick, file)
+    part("handlers").after_undo()
+    while generation.step():
+        time.sleep(0.01)
+    assert [take.state for take in quick.motionclone.takes] == ["queued"], "the capture did not mind"
+    bpy.data.scenes.new("brought back by an undo")[part("capture.stage").MARK] = True
+    part("handlers").after_undo()
+    assert [scene.name for scene in bpy.data.scenes] == before["scenes"]
+    scene = opened(file)
+    assert [scene.name for scene in bpy.data.scenes] == before["scenes"]
+    saved(scene, file)  # what only the stage used is not kept
+    opened(file)
+    assert {kind: [block.name for block in getattr(bpy.data, kind)] for kind in before} == before
 
 
 def test_a_job_goes_on_while_another_file_is_open_and_its_take_knows(quick, worker, part, tmp_path):
@@ -227,7 +250,7 @@ def test_two_blenders_with_the_same_file(quick, worker, part, tmp_path):
         tick_until(worker, lambda: not part("jobs.takes").searching())
         assert part("jobs.takes").unfinished(scene) == []
         assert "in use by another worker" in error_of(bpy.ops.motionclone.resume, job=job)
-        part("jobs.takes").sync(())
+        part("jobs.take_states").sync(())
         assert take.state == "running"
         assert "A worker is at the job" in error_of(bpy.ops.motionclone.take_remove, delete_files=True)
         other.cancel(job)
@@ -318,15 +341,15 @@ def test_a_folder_that_is_gone_and_comes_back_in_the_jobs_folder_of_today(quick,
     generate()
     (take,) = quick.motionclone.takes
     elsewhere = Path(shutil.move(take.folder, tmp_path / take.name))
-    part("jobs.takes").sync(())
+    part("jobs.take_states").sync(())
     assert (take.state, take.message) == ("failed", "The job's folder is gone.")
     assert "folder is gone. It was " in error_of(bpy.ops.motionclone.take_retry)
     assert "folder is gone" in error_of(bpy.ops.motionclone.take_open_folder)
     preferences = part("preferences")
     addon = bpy.context.preferences.addons[preferences.ROOT_PACKAGE]
     addon.preferences.jobs_folder = str(elsewhere.parent)
-    part("jobs.takes").sync(())
-    assert take.state == "done" and part("jobs.takes").folder_of(take) == elsewhere
+    part("jobs.take_states").sync(())
+    assert take.state == "done" and part("jobs.take_states").folder_of(take) == elsewhere
 
 
 def test_undo_takes_back_no_job(quick, part):
@@ -349,7 +372,7 @@ def test_a_linked_scene_is_left_alone(quick, worker, part, tmp_path):
         ours.scenes = theirs.scenes
     linked = next(scene for scene in bpy.data.scenes if scene.library)
     tick_until(worker, lambda: not worker.running())
-    part("jobs.takes").sync(())
+    part("jobs.take_states").sync(())
     assert linked.motionclone.takes[job].state == "queued" and worker.problem() is None
 
 
@@ -360,13 +383,13 @@ def test_a_strip_that_was_deleted_while_the_next_take_was_made(quick, worker, pa
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     press_generate(part)
     strips.remove(strips[0])
-    tick_until(worker, lambda: not worker.running() and not worker._to_place and not worker._news)
+    tick_until(worker, lambda: not worker.running() and not worker._news.busy)
     assert len(strips) == 1 and worker.problem() is None
     assert [take.place for take in quick.motionclone.takes][1] == "STRIP"
 
 
 def test_an_error_nobody_foresaw_stops_no_timer(quick, worker, part, monkeypatch, capfd):
-    monkeypatch.setattr(worker, "place_finished", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(part("jobs.job_news"), "places_of", lambda _: 1 / 0)
     generate()
     assert "Something unforeseen happened: ZeroDivisionError" in str(worker.problem())
     assert "ZeroDivisionError" in capfd.readouterr().err

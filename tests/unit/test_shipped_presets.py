@@ -20,6 +20,10 @@ def test_each_says_what_it_is_for(preset):
     assert all(f"    {name}: bpy.props." in source for name in preset.values)
 
 
+def test_the_look_stays_the_user_s_or_the_one_measured_best():
+    assert not [preset.name for preset in presets.SHIPPED if "look" in preset.values]
+
+
 def test_a_preset_with_an_unknown_key_is_an_error(tmp_path):
     (tmp_path / "1-odd.toml").write_text('title = "a"\ndescription = "b"\nvalue = 3\n[values]\n', encoding="utf-8")
     with pytest.raises(TypeError, match="value"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from install.window import enter
+from tests.window.blender_program import alone
 
 INSIDE = Path(__file__).with_name("inside.py")
 WIDTH, HEIGHT = 1600, 1000
@@ -52,18 +53,8 @@ class BlenderWindow:
         self.folder, self._root, self._numbers = folder, root, itertools.count()
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(INSIDE, folder)
-        settings = {
-            "HOME": "/tmp/home",
-            "LC_ALL": "C.UTF-8",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "LIBGL_ALWAYS_SOFTWARE": "1",
-            "MESA_SHADER_CACHE_DIR": "/var/cache/mesa",
-            "BLENDER_USER_RESOURCES": str(folder / "blender"),
-            **surroundings,
-        }
         blender = ["--gpu-backend", "opengl", "--python", str(folder / INSIDE.name), "--", str(folder)]
-        pairs = [f"{name}={value}" for name, value in settings.items()]
-        session = ["env", "-i", *pairs, "sh", "-c", _SESSION, "sh", str(folder), *blender]
+        session = [*alone(folder, surroundings), "sh", "-c", _SESSION, "sh", str(folder), *blender]
         self._process = subprocess.Popen(enter(root, [folder, *places], session), start_new_session=True)
         self.wait_for("bpy.context.window_manager.windows[0].screen.areas[0].width > 1")
 
@@ -98,6 +89,11 @@ class BlenderWindow:
         code = self.folder / "exit-code"
         wait_until(lambda: code.exists() and code.read_text().strip(), "Blender did not end")
         return int(code.read_text())
+
+    def end_at_once(self) -> None:
+        """As the system ends a program that is out of memory; what it has started goes on."""
+        self._send("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+        wait_until((self.folder / "exit-code").exists, "Blender did not end")
 
     def wait_for_processes_to_end(self) -> None:
         """All that Blender had started; AssertionError names what goes on running."""

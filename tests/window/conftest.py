@@ -29,28 +29,54 @@ def extension_zip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def window(tmp_path, extension_zip):
-    """A Blender with its factory settings, the zip in its session's folder, and the backend's Python to be found."""
+def session(tmp_path, extension_zip) -> Path:
+    """A folder for all that a Blender says and makes, the zip in it."""
     folder = tmp_path / "Fenster 猫"
     folder.mkdir()
     shutil.copy(extension_zip, folder)
-    surroundings = {
+    return folder
+
+
+def surroundings(data: Path) -> dict[str, str]:
+    """data: where the add-on keeps jobs. The backend's Python is to be found."""
+    return {
         "MOTIONCLONE_BACKEND_PYTHON": sys.executable,
-        "MOTIONCLONE_DATA": str(folder / "data"),
+        "MOTIONCLONE_DATA": str(data),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
-    opened = BlenderWindow(Path(FOLDER), folder, backend_places(Path(sys.executable)), surroundings)
-    yield opened
-    opened.kill()
 
 
 @pytest.fixture
-def installed(window, extension_zip) -> BlenderWindow:
+def open_window(session):
+    """open_window(name): another Blender with factory settings, in a folder of that name; all share jobs and files."""
+    opened = []
+
+    def open_one(name: str) -> BlenderWindow:
+        places = [session, *backend_places(Path(sys.executable))]
+        opened.append(BlenderWindow(Path(FOLDER), session / name, places, surroundings(session / "data")))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.kill()
+
+
+@pytest.fixture
+def window(session, open_window) -> BlenderWindow:
+    return open_window("first")
+
+
+@pytest.fixture
+def installed(window, session) -> BlenderWindow:
+    return install(window, session)
+
+
+def install(window: BlenderWindow, session: Path) -> BlenderWindow:
     """The zip installed as from the disk, but without the file browser; `before` is what Blender had registered."""
     window.ask((ROOT / "tests/blender/registered.py").read_text(encoding="utf-8"))
     window.ask("before = everything()")
-    path = str(window.folder / extension_zip.name)
+    (path,) = session.glob("*.zip")
     window.ask(
-        f"bpy.ops.extensions.package_install_files(filepath={path!r}, repo='user_default', enable_on_install=True)"
+        f"bpy.ops.extensions.package_install_files(filepath={str(path)!r}, repo='user_default', enable_on_install=True)"
     )
     return window

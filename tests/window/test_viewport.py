@@ -90,7 +90,7 @@ def end_it_by_escape(window) -> None:
     window.wait_for("not part('jobs.generation').going_on()")
     window.ask("bpy.app.handlers.frame_change_pre.remove(slow)")
     check_untouched(window)
-    assert not list((window.folder / "data").rglob("job.json"))
+    assert not list((window.folder.parent / "data").rglob("job.json"))
 
 
 def close_its_view(window) -> None:

@@ -1,0 +1,25 @@
+"""How the preferences want the backend to be called."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..preferences import EXTENSION_ROOT, worker_command, worker_is_remote
+from ..setup import backend_models
+from ..setup.interpreter import current_environment
+from .job_queue import Start
+
+
+def start_of(context: bpy.types.Context) -> Start:
+    """What starts the worker. UserError when there is no backend."""
+    return Start(
+        command=tuple(worker_command(context)),
+        cwd=EXTENSION_ROOT,
+        environment=current_environment(),
+        remote=worker_is_remote(context),
+    )
+
+
+def ask_for_models(context: bpy.types.Context) -> None:
+    """Anew; the answer comes to backend_models. UserError when there is no backend."""
+    backend_models.refresh(worker_command(context), EXTENSION_ROOT)

@@ -1,0 +1,67 @@
+"""What the worker told, on its way to those whom it concerns: takes show how their jobs ended, and clips are placed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+
+from ...backend.wire.job_state import DONE, FAILED, JobState
+from ..errors import UserError
+from ..showing import redraw, show_failures
+from . import take_states
+from .take_places import Place, place, places_of
+
+
+class JobNews:
+    """Goes on by pieces, for each may take as long as a tick may. failure: how a job failed last; problem: what kept a
+    clip from its place. Whoever shows them takes them away."""
+
+    def __init__(self) -> None:
+        self.failure: UserError | None = None
+        self.problem: UserError | None = None
+        self._untold: dict[str, JobState] = {}  # not yet shown by the takes
+        self._failed: list[JobState] = []
+        self._done: deque[str] = deque()  # whose place is not known yet
+        self._places: deque[Place] = deque()
+
+    def note(self, states: Mapping[str, JobState]) -> None:
+        self._untold.update(states)
+
+    def about(self, job: str) -> bool:
+        """Whether something of it is still to come."""
+        return job in self._untold or job in self._done or any(where.job.id == job for where in self._places)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._untold or self._failed or self._done or self._places)
+
+    def tell(self, until: float) -> None:
+        """Takes show how a job ends, not each of its steps. until: of time.monotonic."""
+        while self._untold and time.monotonic() < until:
+            job = next(iter(self._untold))
+            now = self._untold.pop(job)
+            take_states.update(job, now)
+            if now.state == DONE:
+                self._done.append(job)
+            elif now.state == FAILED:
+                self._failed.append(now)
+        if self._failed and not self._untold:
+            failed, self._failed = self._failed, []
+            self.failure = UserError(failed[-1].message, failed[-1].hint)
+            show_failures(failed)
+
+    def place_next(self) -> bool:
+        """Goes on with what is to be placed: looks for a clip, or places one; -> whether it did the latter, in which
+        Blender opens a movie and keeps an undo step and takes as long as it takes."""
+        placing = bool(self._places)
+        try:
+            if self._places:
+                place(self._places.popleft())
+            elif self._done:
+                self._places.extend(places_of(self._done.popleft()))
+        except UserError as error:
+            self.problem = error
+        if placing:
+            redraw()
+        return placing

@@ -1,0 +1,150 @@
+"""What takes show of their jobs: kept in step with the folders that hold everything."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import bpy
+
+from ...backend.wire.folder_lock import is_locked
+from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
+from ..errors import UserError
+from ..preferences import jobs_folder
+from ..properties import NO_SCORE, MotionCloneTake
+
+ELSEWHERE = "Another Blender, or a worker of its own, has this job."
+UNDONE = JobState(state=QUEUED, message="The job was left before it was done.", hint="Run it again.")
+GONE = JobState(
+    state=FAILED,
+    message="The job's folder is gone.",
+    hint="Put it back, choose the Jobs Folder it is in now, or remove the take.",
+)
+
+_to_look_at: deque[tuple[str, str]] = deque()  # scenes' names and jobs of takes whose folders are to be looked at
+_followed = False
+
+
+def named(job: str) -> Iterator[tuple[bpy.types.Scene, MotionCloneTake]]:
+    """The takes of that job in all scenes that can be changed."""
+    for scene in _scenes():
+        if take := scene.motionclone.takes.get(job):
+            yield scene, take
+
+
+def update(job: str, state: JobState) -> None:
+    """Lets its takes show how a job stands."""
+    for _, take in named(job):
+        show(take, state)
+
+
+def show(take: MotionCloneTake, state: JobState) -> bool:
+    """Whether it was not shown before."""
+    folder = folder_of(take) if state.state == DONE else None
+    score = _score(folder) if folder else NO_SCORE
+    shown = {"state": state.state, "message": state.message, "hint": state.hint}
+    changed = {name: value for name, value in shown.items() if getattr(take, name) != value}
+    for name, value in changed.items():
+        setattr(take, name, value)
+    if abs(take.score - score) > 1e-6:
+        take.score = score
+    return bool(changed)
+
+
+def state_of(take: MotionCloneTake) -> JobState:
+    """As its folder tells."""
+    global _followed
+    folder = folder_of(take)
+    if folder is None:
+        return GONE
+    state = read_state(folder)
+    if state.finished:
+        return state
+    if not is_locked(folder):
+        return UNDONE
+    _followed = True
+    return JobState(state=state.state, message=ELSEWHERE)
+
+
+def folder_of(take: MotionCloneTake) -> Path | None:
+    """Where its job lies: where it was made, or in the present jobs folder; None if in neither."""
+    places = Path(bpy.path.abspath(take.folder)), jobs_folder(bpy.context) / take.name
+    return next((place for place in places if place.is_dir()), None)
+
+
+def existing_folder(take: MotionCloneTake) -> Path:
+    """UserError when it is gone."""
+    if folder := folder_of(take):
+        return folder
+    raise UserError(f"{GONE.message} It was {take.folder}.", GONE.hint)
+
+
+# Looking at the folders takes a while where takes are many or the disk is slow, so it can be done in pieces.
+
+
+def begin_sync() -> None:
+    """All takes are to show what their folders say."""
+    global _followed
+    _followed = False
+    _to_look_at.clear()
+    _to_look_at.extend((scene.name, take.name) for scene in _scenes() for take in scene.motionclone.takes)
+
+
+def begin_to_follow() -> None:
+    """Those that are not done are to be looked at again, if another worker has the job of one of them."""
+    global _followed
+    if not _followed or _to_look_at:
+        return
+    _followed = False
+    takes = [(scene.name, take) for scene in _scenes() for take in scene.motionclone.takes]
+    _to_look_at.extend((name, take.name) for name, take in takes if take.state not in (DONE, FAILED, CANCELLED))
+
+
+def sync_on(mine: Collection[str], until: float) -> bool:
+    """Goes on with it till that time (of time.monotonic); -> whether a take changed. mine: jobs of this Blender's own
+    worker, which tells of them itself."""
+    changed = False
+    while _to_look_at and time.monotonic() < until:
+        scene, job = _to_look_at.popleft()
+        take = bpy.data.scenes[scene].motionclone.takes.get(job) if scene in bpy.data.scenes else None
+        if take and job not in mine:
+            changed |= show(take, state_of(take))
+    return changed
+
+
+def sync(mine: Collection[str]) -> None:
+    """At one go."""
+    begin_sync()
+    sync_on(mine, float("inf"))
+
+
+def syncing() -> bool:
+    return bool(_to_look_at)
+
+
+def followed() -> bool:
+    """Whether another worker has the job of one of the takes."""
+    return _followed
+
+
+def forget() -> None:
+    """Another file is being opened."""
+    global _followed
+    _followed = False
+    _to_look_at.clear()
+
+
+def _scenes() -> Iterator[bpy.types.Scene]:
+    """Those that can be changed."""
+    return (scene for scene in bpy.data.scenes if scene.is_editable)
+
+
+def _score(folder: Path) -> float:
+    try:
+        score = json.loads((folder / "result.json").read_text(encoding="utf-8"))["motion_score"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return NO_SCORE
+    return float(score) if isinstance(score, int | float) else NO_SCORE

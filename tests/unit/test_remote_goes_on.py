@@ -1,0 +1,127 @@
+"""A remote job whose line, or whose machine, was gone in the middle of it: what was done there is not done again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.bench.talk import SERVE
+from backend.checkpoint import NAME
+from backend.clips import read_clip
+from backend.job import run_job
+from backend.new_job import make_job as make_clone
+from backend.progress import Progress
+from backend.wire import messages as say
+from backend.wire.client import Lost
+from backend.wire.folder_lock import FolderLock, is_locked, unfinished
+from backend.wire.job_state import read_state
+from tests.workers import COMMAND, Talk, make_job
+
+STEPS = 6
+SECONDS = 600  # to load torch on a busy machine, which may take minutes
+# A worker that records every step, and stands still after the third.
+STANDS_STILL = """
+import sys, time
+from pathlib import Path
+from backend import checkpoint
+from backend.__main__ import main
+
+keep, kept = checkpoint.Checkpoint.keep, []
+
+def keep_and_stand(self, memory):
+    keep(self, memory)
+    kept.append(memory)
+    if len(kept) == 3:
+        Path(sys.argv[1]).touch()
+        time.sleep(600)
+
+checkpoint.SECONDS, checkpoint.Checkpoint.keep = 0.0, keep_and_stand
+sys.exit(main(["serve"]))
+"""
+
+
+@pytest.fixture
+def away(tmp_path_factory, tiny, data_folder) -> dict[str, str]:
+    """The other machine: it has the model too."""
+    folder = tmp_path_factory.mktemp("other machine")
+    shutil.copytree(data_folder / "models", folder / "models")
+    return os.environ | {"MOTIONCLONE_DATA": str(folder)}
+
+
+def connect(away: dict[str, str], command: list[str]) -> Talk:
+    return Talk(command, environment=away, remote=True)
+
+
+def copies(away: dict[str, str]) -> list[Path]:
+    return list((Path(away["MOTIONCLONE_DATA"]) / "received").glob("*"))
+
+
+def clone_job(folder: Path, clip: Path) -> Path:
+    from backend.__main__ import _parser
+
+    line = ["clone", str(clip), "--prompt", "a red ball", "--model", "tiny", "--set", f"steps={STEPS}"]
+    return make_clone(_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder)]))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
+def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, moving_clip, tmp_path):
+    whole, cut = clone_job(tmp_path / "whole", moving_clip), clone_job(tmp_path / "cut", moving_clip)
+    run_job(whole, Progress(whole, lambda _: None))
+    stands = tmp_path / "stands still"
+    with connect(away, [sys.executable, "-c", STANDS_STILL, str(stands)]) as talk:
+        talk.client.submit("a", cut)
+        wait_for(stands.exists)
+        os.killpg(talk.client.pid, signal.SIGKILL)
+        assert talk.until(Lost).jobs == ("a",)
+    (copy,) = copies(away)
+    assert (copy / NAME).is_file() and not (copy / "result.json").exists()
+    assert cut in unfinished(tmp_path) and not (cut / NAME).exists()
+
+    with connect(away, SERVE) as talk:
+        talk.client.submit("b", cut)
+        talk.until(say.Queued)
+        assert not [m for m in talk.heard if getattr(m, "stage", "") == "sending"], "the files are there already"
+        assert talk.until(say.Progress, lambda m: m.stage == "sampling", patience=SECONDS).step >= 3
+        talk.until(say.Done, patience=SECONDS)
+        wait_for(lambda: not copies(away))
+    assert read_state(cut).state == "done" and not (cut / NAME).exists()
+    np.testing.assert_array_equal(read_clip(cut / "result").frames, read_clip(whole / "result").frames)
+
+
+def test_whoever_comes_back_too_soon_is_told_so_and_gets_the_results_later(away, tmp_path):
+    """The line broke; the worker there has noticed it and finishes, for which the test stands in."""
+    folder = make_job(tmp_path / "a", steps=1000, seconds=0.01)
+    with connect(away, COMMAND) as talk:
+        talk.client.submit("a", folder)
+        talk.until(say.Progress, lambda m: m.stage == "sampling")
+    (copy,) = copies(away)
+    lock = FolderLock(copy)
+    with connect(away, COMMAND) as talk:
+        talk.client.submit("a", folder)
+        refused = talk.until(say.Refused, job="a").message
+        assert refused.startswith("The other machine is still at this job") and "Run it again" in refused
+        assert str(copy) not in refused
+        assert not talk.client.jobs and not is_locked(folder) and unfinished(tmp_path) == [folder]
+        (copy / "result.json").write_text("{}")
+        (copy / "log.txt").write_text("done meanwhile")
+        (copy / "state.json").write_text('{"state": "done"}')
+        lock.release()
+        talk.client.submit("a", folder)
+        talk.until(say.Done)
+        assert not [m for m in talk.heard if getattr(m, "stage", "") == "sampling"]
+        wait_for(lambda: not copies(away))
+    assert (folder / "log.txt").read_text() == "done meanwhile" and read_state(folder).state == "done"
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
