@@ -20,7 +20,6 @@ from .one_job import claim, in_words, run_to_end
 from .progress import Progress
 from .wire import messages as say
 from .wire.encoding import MessageError, kind_of, parse
-from .wire.folder_lock import unfinished
 from .wire.job_state import CANCELLED, JobState, write_state
 from .wire.version import version
 from .worker_parcels import Parcels
@@ -28,7 +27,6 @@ from .worker_streams import Printed
 from .worker_tickets import Ticket, Waiting
 
 MOST_WAITING = 200  # each holds a file lock, and systems limit open files
-MOST_TOLD = 100  # unfinished jobs; when they are done, others are told of
 MOST_TEXT = 10_000  # characters of an error in a message; the log has the rest
 
 
@@ -116,12 +114,6 @@ class Worker:
         if hello != self._said_hello:
             self._send(hello)
         self._said_hello = hello
-
-    def tell_of_unfinished(self, root: Path) -> None:
-        """The job folders in `root` that nobody works at and nobody finished."""
-        folders = [str(folder) for folder in unfinished(root)]
-        if told := [text for text in folders if _clean(text) == text][:MOST_TOLD]:
-            self._send(say.Unfinished(tuple(told)))
 
     # The reader's thread.
 

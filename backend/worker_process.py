@@ -7,7 +7,6 @@ import signal
 import threading
 
 from .engine import JobEngine
-from .wire.folders import data_folder
 from .wire.lines import Lines
 from .worker import Worker
 from .worker_streams import Outbox, Printed, take_pipes
@@ -21,7 +20,6 @@ def serve(engine: JobEngine, idle_seconds: float) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # Windows ends a process without asking: stdin tells it there
         signal.signal(number, worker.stop)
     worker.hello()
-    worker.tell_of_unfinished(data_folder() / "jobs")
     threading.Thread(target=_read, args=(protocol_in, worker), name="reader", daemon=True).start()
     worker.work()
     outbox.flush()

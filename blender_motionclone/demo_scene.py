@@ -49,9 +49,9 @@ def _add_ball(scene: bpy.types.Scene) -> bpy.types.Object:
 
 
 def _add_camera(scene: bpy.types.Scene) -> bpy.types.Object:
-    data = bpy.data.cameras.new("Camera")
+    data = bpy.data.cameras.new("Demo Camera")
     data.lens, data.sensor_width, data.clip_end = LENS, 36.0, 500.0
-    camera = bpy.data.objects.new("Camera", data)
+    camera = bpy.data.objects.new("Demo Camera", data)
     camera.rotation_euler = (radians(90 - 10), 0, 0)
     return _link(scene, camera)
 

@@ -24,6 +24,7 @@ from .preferences import (
     jobs_folder,
     worker_is_remote,
 )
+from .sentences import sentence
 from .setup import backend_models, backend_state, first_run, install_runner
 from .showing import redraw
 from .tick_times import BUDGET, timed
@@ -133,7 +134,7 @@ def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
         _plan_asked_for = install_runner.ask("backend --plan", install_options(context))
     models = backend_models.models() or []
     has_model = any(model["name"] != "demo" and not model["missing"] for model in models)
-    steps = first_run.steps(state, install_runner.plan(), _timings.any, has_model)
+    steps = first_run.steps(state, install_runner.plan(), _timings.any, has_model, iface_)
     return [] if all(step.done for step in steps) else steps
 
 
@@ -167,7 +168,7 @@ def takes_of_a_shot(settings: bpy.types.PropertyGroup) -> int:
 
 def _button(plans: Sequence[CapturePlan]) -> str:
     if len(plans) == 1:
-        return iface_("Clone {title}").format(title=plans[0].title)
+        return iface_("Clone {title}").format(title=sentence(plans[0].title))
     return iface_("Clone {count} shots").format(count=len(plans))
 
 
@@ -179,7 +180,7 @@ def _detail(plans: Sequence[CapturePlan], takes: int) -> str:
     if takes > 1:
         text = iface_("{takes} takes of {what}").format(takes=takes, what=text)
     seconds = _timings.seconds(kind_of(plan.request.model, plan.request.settings, plan.count, plan.size))
-    return text if seconds is None else f"{text}, {duration(seconds * takes)}"
+    return text if seconds is None else f"{text}, {duration(seconds * takes, iface_)}"
 
 
 def _take_up(context: bpy.types.Context) -> bool:

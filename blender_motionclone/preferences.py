@@ -53,6 +53,7 @@ class MotionClonePreferences(bpy.types.AddonPreferences):
     first_run_hidden: bpy.props.BoolProperty(
         name="Hide First Steps", description="Do not show the way to the first clip in the sidebar"
     )
+    models_shown: bpy.props.BoolProperty(name="Models", description="Show the models that can be had")
 
     def draw(self, context: bpy.types.Context) -> None:
         from .panels.preferences_page import draw_page  # it shows what others know, and they read the preferences
@@ -99,6 +100,12 @@ def first_run_is_hidden(context: bpy.types.Context) -> bool:
 def hide_first_run(context: bpy.types.Context) -> None:
     if addon := context.preferences.addons.get(ROOT_PACKAGE):
         addon.preferences.first_run_hidden = True
+
+
+def show_models(context: bpy.types.Context) -> None:
+    """Unfolds them in the preferences."""
+    if addon := context.preferences.addons.get(ROOT_PACKAGE):
+        addon.preferences.models_shown = True
 
 
 def install_options(context: bpy.types.Context, wheels: bool = True) -> list[str]:

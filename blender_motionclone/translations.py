@@ -1,4 +1,4 @@
-"""The add-on's words in other languages: locale/*.toml, a table for each of Blender's contexts."""
+"""The add-on's words in other languages: locale/LANGUAGE/*.toml, a table for each of Blender's contexts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ NAMES = {"de": ("de_DE", "de")}  # as Blender 4 and 5 call a file's language
 
 def read_translations(folder: Path) -> dict[str, dict[tuple[str, str], str]]:
     """{language: {(context, English): translation}}, as Blender wants it."""
-    found = {}
-    for path in sorted(folder.glob("*.toml")):
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    for path in sorted(folder.glob("*/*.toml")):
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         words = {(context, text): said for context, table in tables.items() for text, said in table.items()}
-        found |= dict.fromkeys(NAMES.get(path.stem, (path.stem,)), words)
+        for name in NAMES.get(path.parent.name, (path.parent.name,)):
+            found.setdefault(name, {}).update(words)
     return found
 
 

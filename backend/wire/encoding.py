@@ -9,7 +9,6 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
@@ -155,13 +154,10 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _several(check: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
-    def checked(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple):
-            raise TypeError
-        return tuple(map(check, value))
-
-    return checked
+def _ids(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return tuple(map(check_id, value))
 
 
 _CHECKS = {
@@ -172,8 +168,7 @@ _CHECKS = {
     "Base64": _base64,
     "Count": _count,
     "float": _number,
-    "tuple[JobId, ...]": _several(check_id),
-    "tuple[str, ...]": _several(_text),
+    "tuple[JobId, ...]": _ids,
 }
 
 

@@ -132,14 +132,6 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """After the first Hello, if there are any: folders among the worker's own jobs that were queued or running when
-    their worker ended. Submit runs them to their end."""
-
-    folders: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Queued:
     """The job waits behind `place` others."""
 
@@ -220,4 +212,4 @@ class Refused:
 _BOTH_WAYS = (Offer, Want, Piece)
 TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Ping, Taken, *_BOTH_WAYS)
 _ENDS = (Done, Failed, Cancelled, Removed)
-FROM_WORKER = (Hello, Unfinished, Queued, Progress, Preview, *_ENDS, Pong, Refused, *_BOTH_WAYS)
+FROM_WORKER = (Hello, Queued, Progress, Preview, *_ENDS, Pong, Refused, *_BOTH_WAYS)

@@ -101,7 +101,8 @@ def _strip(context: bpy.types.Context) -> list[Target]:
     if end <= start:
         raise UserError(f"The strip {strip.name!r} is one frame long; nothing can move.", "Select a longer one.")
     shot = SceneShot(start=start, end=end, fps=frame_rate(scene), aspect=aspect_of(scene))
-    named = {"title": f"frames {start}-{end} of strip {strip.name}", "home": scene.name_full, "shot": shot}
+    title = f"frames {start}-{end} of strip {strip.name}"
+    named = {"title": title, "home": scene.name_full, "shot": shot}
     if strip.type == "SCENE" and strip.scene_input == "CAMERA":
         return [_scene_of(strip, named)]
     return [

@@ -14,11 +14,10 @@ from .take_places import Place, place, places_of
 
 
 class JobNews:
-    """Goes on by pieces, for each may take as long as a tick may. failure: how a job failed last; problem: what kept a
-    clip from its place. Whoever shows them takes them away."""
+    """Goes on by pieces, for each may take as long as a tick may. problem: what kept a clip from its place; whoever
+    shows it takes it away."""
 
     def __init__(self) -> None:
-        self.failure: UserError | None = None
         self.problem: UserError | None = None
         self._untold: dict[str, JobState] = {}  # not yet shown by the takes
         self._failed: list[JobState] = []
@@ -37,7 +36,8 @@ class JobNews:
         return bool(self._untold or self._failed or self._done or self._places)
 
     def tell(self, until: float) -> None:
-        """Takes show how a job ends, not each of its steps. until: of time.monotonic."""
+        """Takes show how a job ends, not each of its steps; the last that failed becomes the active one. until: of
+        time.monotonic."""
         while self._untold and time.monotonic() < until:
             job = next(iter(self._untold))
             now = self._untold.pop(job)
@@ -45,10 +45,10 @@ class JobNews:
             if now.state == DONE:
                 self._done.append(job)
             elif now.state == FAILED:
+                take_states.make_active(job)
                 self._failed.append(now)
         if self._failed and not self._untold:
             failed, self._failed = self._failed, []
-            self.failure = UserError(failed[-1].message, failed[-1].hint)
             show_failures(failed)
 
     def place_next(self) -> bool:

@@ -22,7 +22,7 @@ from .job_board import JobBoard, WorkerStatus
 MOST_JOBS = 200  # as many as a worker lets wait
 SECONDS_TO_ASK = 1.0
 SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender ends or the add-on is disabled
-START, RESUME = "motionclone.start_worker", "motionclone.resume"
+START = "motionclone.start_worker"
 STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job was done.", hint="Run it again.")
 
 
@@ -193,8 +193,8 @@ class JobQueue:
                 failed.append(job)
                 self._keep(job, JobState(state=FAILED, message=message.message, hint=message.hint))
         self.lost += failed
-        if failed or not started:  # who is idle and gone is started again with the next job
-            self.problem = UserError(message.message, message.hint, RESUME if failed else START)
+        if not failed and not started:  # takes tell of theirs; who is idle and gone is started with the next job
+            self.problem = UserError(message.message, message.hint, START)
         return jobs
 
     def _goes_on(self, job: str) -> bool:

@@ -75,7 +75,7 @@ def problem() -> UserError | None:
 
 def clear_problem() -> None:
     global _problem
-    _problem = _queue.problem = _news.problem = _news.failure = None
+    _problem = _queue.problem = _news.problem = None
 
 
 # What operators do.
@@ -117,6 +117,11 @@ def move(job: str, place: int) -> None:
 def lost() -> tuple[str, ...]:
     """Jobs that ended with their worker and have not been run again."""
     return tuple(job for job in _queue.lost if _queue.board.folders[job].is_dir())
+
+
+def give_up_lost() -> None:
+    """They are not to be run again all at once; each take still can be."""
+    _queue.lost.clear()
 
 
 def folder(job: str) -> Path:
@@ -183,10 +188,10 @@ def _look(this: Tick, until: float) -> None:
 
 
 def _take_up_problems() -> None:
-    """What became of the worker, which has a repair, goes before how a job of its failed."""
+    """How a job failed is told by its take."""
     global _problem
-    _problem = _queue.problem or _news.problem or _problem or _news.failure
-    _queue.problem = _news.problem = _news.failure = None
+    _problem = _queue.problem or _news.problem or _problem
+    _queue.problem = _news.problem = None
 
 
 def _look_elsewhere(until: float) -> None:

@@ -35,6 +35,12 @@ def named(job: str) -> Iterator[tuple[bpy.types.Scene, MotionCloneTake]]:
             yield scene, take
 
 
+def make_active(job: str) -> None:
+    """In the scenes that have it."""
+    for scene, take in named(job):
+        scene.motionclone.take_index = scene.motionclone.takes.find(take.name)
+
+
 def update(job: str, state: JobState) -> None:
     """Lets its takes show how a job stands."""
     for _, take in named(job):

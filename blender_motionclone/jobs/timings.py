@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,7 @@ from ..png import PngError, png_size
 
 NEWEST = 60  # job folders that are looked at
 RECENT = 5  # takes of a kind that count
+SECONDS, MINUTES, HOURS = "about {count} s", "about {count} min", "about {count} h"
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ class Timings:
         return bool(self._known)
 
 
-def duration(seconds: float) -> str:
-    """ "about 40 s", "about 3 min": no more exact than it is known."""
+def duration(seconds: float, say: Callable[[str], str] = str) -> str:
+    """ "about 40 s", "about 3 min": no more exact than it is known. say: translates."""
     if seconds < 10:
-        return f"about {max(1, round(seconds))} s"
+        return say(SECONDS).format(count=max(1, round(seconds)))
     if seconds < 90:
-        return f"about {round(seconds / 5) * 5} s"
+        return say(SECONDS).format(count=round(seconds / 5) * 5)
     if seconds < 90 * 60:
-        return f"about {round(seconds / 60)} min"
-    return f"about {seconds / 3600:.1f} h"
+        return say(MINUTES).format(count=round(seconds / 60))
+    return say(HOURS).format(count=f"{seconds / 3600:.1f}")

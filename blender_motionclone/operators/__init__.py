@@ -6,6 +6,7 @@ from . import (
     adopt,
     backend,
     cancel,
+    dismiss_offers,
     doctor,
     first_run,
     form,
@@ -23,7 +24,7 @@ from . import (
     worker,
 )
 
-RUNNING = (generate, cancel, queue_move, resume, adopt)
+RUNNING = (generate, cancel, queue_move, resume, adopt, dismiss_offers)
 TAKES = (place_take, restore_view, take_retry, take_remove, take_open_folder)
 MODULES = (*RUNNING, *TAKES, form, windows, backend, doctor, models, worker, first_run, report_ticks)
 

@@ -18,7 +18,7 @@ from .reporting import reporting_errors
 def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online: bool, wait: bool) -> set[str]:
     """Starts it, or with `wait` returns at its end. online: whether it may have to download. What keeps it from
     starting is reported, and shown in the panels with its repair."""
-    with reporting_errors(operator):
+    with reporting_errors(operator, shown=not wait):
         try:
             if online:
                 check_online()

@@ -7,11 +7,12 @@ import bpy
 from .. import facts
 from ..demo_scene import PROMPT, add_demo_scene
 from ..preferences import hide_first_run
+from .generate import Generating
 
 NAME = "MotionClone Demo"
 
 
-class MOTIONCLONE_OT_try_demo(bpy.types.Operator):
+class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
     bl_idname = "motionclone.try_demo"
     bl_label = "Try the Demo"
     bl_description = (
@@ -22,13 +23,12 @@ class MOTIONCLONE_OT_try_demo(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self._show(context)
-        bpy.ops.motionclone.generate("INVOKE_DEFAULT")
-        return {"FINISHED"}
+        return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = _scene()
         with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-            return bpy.ops.motionclone.generate()
+            return super().execute(context)
 
     def _show(self, context: bpy.types.Context) -> None:
         context.window.scene = _scene()

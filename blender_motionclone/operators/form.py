@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 from bl_operators.presets import AddPresetBase
+from bpy.app.translations import pgettext_tip as tip_
 
 from ..jobs import job_runner
 from ..setup import install_runner
@@ -44,7 +45,7 @@ class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        return next(preset.description for preset in SHIPPED if preset.name == properties.preset)
+        return tip_(next(preset.description for preset in SHIPPED if preset.name == properties.preset))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         chosen = next(preset for preset in SHIPPED if preset.name == self.preset)

@@ -14,12 +14,8 @@ from .waiting import handed_over, wait_for
 SECONDS_BETWEEN_STEPS = 0.01
 
 
-class MOTIONCLONE_OT_generate(bpy.types.Operator):
-    """Render the shot as a reference clip and generate clips with the same motion"""
-
-    bl_idname = "motionclone.generate"
-    bl_label = "Generate"
-    bl_options = {"REGISTER", "UNDO"}
+class Generating:
+    """What an operator does that generates: one that calls another would keep its errors from the user."""
 
     _timer: bpy.types.Timer | None = None
     _jobs: list[str]
@@ -88,6 +84,14 @@ class MOTIONCLONE_OT_generate(bpy.types.Operator):
         if context.workspace:
             context.workspace.status_text_set(None)
         return {"FINISHED"} if self._jobs else {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
+    """Render the shot as a reference clip and generate clips with the same motion"""
+
+    bl_idname = "motionclone.generate"
+    bl_label = "Generate"
+    bl_options = {"REGISTER", "UNDO"}
 
 
 def _show_status(context: bpy.types.Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..preferences import install_options
+from ..preferences import install_options, show_models
 from ..setup import install_runner
 from ..setup.installer import MB
 from .backend import run_installer
@@ -96,6 +96,7 @@ class MOTIONCLONE_OT_get_model(InWindow, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         install_runner.ask("models list")
+        show_models(context)
         return bpy.ops.motionclone.open_preferences()
 
 

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 import bpy
 
 from ..errors import UserError
+from ..sentences import sentence
 
 
 @contextmanager
-def reporting_errors(operator: bpy.types.Operator) -> Iterator[None]:
-    """A UserError inside becomes an ERROR report, and the code after the block runs."""
+def reporting_errors(operator: bpy.types.Operator, shown: bool = False) -> Iterator[None]:
+    """A UserError inside becomes an ERROR report, and the code after the block runs. shown: a panel says it too, so
+    that it is no more than a line in the status bar, and no window that pops up before that panel."""
     try:
         yield
     except UserError as error:
-        operator.report({"ERROR"}, str(error))
+        said = UserError(sentence(error.message), sentence(error.hint))
+        operator.report({"WARNING"} if shown else {"ERROR"}, str(said))

@@ -24,7 +24,7 @@ class MOTIONCLONE_OT_allow_online(InWindow, bpy.types.Operator):
     """Open Blender's preferences where Allow Online Access is"""
 
     bl_idname = "motionclone.allow_online"
-    bl_label = "Open Online Access"
+    bl_label = "Open Network Preferences"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         bpy.ops.screen.userpref_show(section="SYSTEM")

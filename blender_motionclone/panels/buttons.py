@@ -12,6 +12,7 @@ ICONS = {
     "cancel_install": "CANCEL",
     "choose_model": "OUTLINER_OB_GROUP_INSTANCE",
     "copy_report": "COPYDOWN",
+    "dismiss_offers": "X",
     "dismiss_problem": "X",
     "doctor": "CHECKMARK",
     "generate": "RENDER_ANIMATION",

@@ -8,10 +8,19 @@ from bpy.app.translations import pgettext_iface as iface_
 from ..facts import Facts
 from ..setup import install_runner
 from ..setup.first_run import Step
+from ..setup.installer import Heard
 from .buttons import ICONS, button
 from .text import BOX, paragraph
 
-CLOSE = 24
+STAGES = {
+    "python": "Preparing",
+    "download": "Downloading",
+    "unpack": "Unpacking",
+    "check": "Trying it with a short clip",
+    "verify": "Looking whether files are whole",
+    "search": "Looking for files that other programs have",
+    "ask": "Asking what is to be downloaded",
+}
 
 
 def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:
@@ -25,7 +34,7 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context, known
 
 
 def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int, step: Step) -> None:
-    title = f"{number}. {iface_(step.title)}"
+    title = f"{number}. {step.title}"
     if step.done:
         box.label(text=title, icon="CHECKMARK", translate=False)
     elif not step.possible:
@@ -38,16 +47,23 @@ def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int,
         row.scale_y = 1.5 if step.next else 1.0
         name = step.operator.removeprefix("motionclone.")
         row.operator(step.operator, text=title, icon=ICONS[name], translate=False)
-        paragraph(column, context, iface_(step.text), less=BOX)
+        paragraph(column, context, step.text, less=BOX)
 
 
 def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the installer does, how far it is, and how to stop it."""
     heard, box = install_runner.heard(), layout.box()
     paragraph(box, context, iface_(install_runner.running() or ""), icon="IMPORT", less=BOX)
-    if heard.plan:
-        paragraph(box, context, heard.plan.text, less=BOX)
-    if heard.text:
-        paragraph(box, context, heard.text, less=BOX)
+    paragraph(box, context, doing(heard), less=BOX)
     box.progress(factor=heard.factor or 0.0, text="" if heard.factor is None else f"{heard.factor:.0%}")
     button(box, "cancel_install")
+    paragraph(box, context, iface_("Blender can be used meanwhile."), less=BOX)
+
+
+def doing(heard: Heard) -> str:
+    """ "Downloading, 12 of 402 MB"."""
+    text = iface_(STAGES[heard.stage]) if heard.stage in STAGES else heard.text
+    if not heard.megabytes:
+        return text
+    done, of = heard.megabytes
+    return iface_("{stage}, {done} of {of} MB").format(stage=text, done=done, of=of)

@@ -7,6 +7,8 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
 from ..jobs import job_runner
+from ..preferences import backend_folders, jobs_folder
+from ..sentences import sentence
 from ..setup import install_runner
 from ..setup.backend_state import MISSING, READY, UNFINISHED
 from ..setup.first_run import size_and_time
@@ -33,20 +35,22 @@ def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preference
     _draw_backend(layout.box(), context, known.backend)
     if problem := install_runner.problem() or job_runner.problem():
         draw_problem(layout, context, problem)
-    if not bpy.app.online_access:
+    elif not bpy.app.online_access:
         box = layout.box()
         paragraph(box, context, iface_("Blender may not use the internet: nothing can be downloaded."), icon=OFFLINE)
         button(box, "allow_online")
-    _draw_models(layout, context, known.backend)
-    _draw_settings(layout, preferences)
+    _draw_models(layout, context, known.backend, preferences)
+    _draw_settings(layout, context, preferences)
 
 
 def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: str) -> None:
     box.label(text=BACKEND_WORDS[state], icon="CHECKMARK" if state == READY else "INFO")
-    if state != READY:
-        paragraph(box, context, iface_(size_and_time(install_runner.plan())), icon="BLANK1")
     if install_runner.running():
         draw_installing(box, context)
+        if plan := install_runner.heard().plan:
+            paragraph(box, context, plan.text, icon="BLANK1")
+    elif state != READY:
+        paragraph(box, context, size_and_time(install_runner.plan(), iface_), icon="BLANK1")
     row = box.row(align=True)
     if state == READY:
         button(row, "install_backend", text="Update or Repair").repair = True
@@ -55,7 +59,8 @@ def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: st
     button(row, "doctor")
     if state != MISSING:
         button(row, "remove_backend")
-    _draw_worker(box, context)
+    if state == READY:
+        _draw_worker(box, context)
     _draw_findings(box, context)
 
 
@@ -65,7 +70,7 @@ def _draw_worker(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row.label(text=worker_text(worker), icon="SYSTEM", translate=False)
     button(row, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
     if worker.message:
-        paragraph(box, context, f"{worker.message} {worker.hint}", icon="ERROR")
+        paragraph(box, context, f"{sentence(worker.message)} {sentence(worker.hint)}", icon="ERROR")
 
 
 def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -83,10 +88,12 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
     button(box, "copy_report")
 
 
-def _draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, state: str) -> None:
+def _draw_models(
+    layout: bpy.types.UILayout, context: bpy.types.Context, state: str, preferences: bpy.types.AddonPreferences
+) -> None:
     """The catalogue's."""
     models = install_runner.models()
-    header, body = layout.panel("motionclone_models", default_closed=models is None)
+    header, body = layout.panel_prop(preferences, "models_shown")
     header.label(text="Models")
     if body is None:
         return
@@ -112,12 +119,17 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
     paragraph(box, context, iface_("Licences: {names}").format(names=", ".join(licences)), icon="BLANK1")
 
 
-def _draw_settings(layout: bpy.types.UILayout, preferences: bpy.types.AddonPreferences) -> None:
+def _draw_settings(
+    layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences
+) -> None:
+    """What is empty shows in grey what is taken then."""
     column = layout.column()
     column.use_property_split = True
-    for name in ("jobs_folder", "backend_folder", "backend_python", "wheels_folder"):
-        column.prop(preferences, name)
-    column.prop(preferences, "worker_command")
+    column.prop(preferences, "jobs_folder", placeholder=str(jobs_folder(context)))
+    column.prop(preferences, "backend_folder", placeholder=str(backend_folders(context)[-1]))
+    column.prop(preferences, "backend_python", placeholder="The installed one")
+    column.prop(preferences, "wheels_folder", placeholder="None: packages are downloaded")
+    column.prop(preferences, "worker_command", placeholder="The backend on this machine")
     row = column.row()
     row.enabled = bool(preferences.worker_command.strip())
     row.prop(preferences, "worker_is_remote")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from ..errors import UserError
+from ..sentences import sentence
 from .buttons import button, repair_button
 from .text import BOX, paragraph
 
@@ -18,7 +18,7 @@ def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem
     row = box.row()
     body = row.column()
     body.alert = True
-    paragraph(body, context, iface_(problem.message), icon="ERROR", less=BOX + CLOSE)
+    paragraph(body, context, sentence(problem.message), icon="ERROR", less=BOX + CLOSE)
     button(row, "dismiss_problem", text="", emboss=False)
     _draw_rest(box, context, problem, BOX)
 
@@ -26,12 +26,12 @@ def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem
 def draw_obstacle(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
     """What is still missing: no alarm."""
     column = layout.column()
-    paragraph(column, context, iface_(problem.message), icon="INFO")
+    paragraph(column, context, sentence(problem.message), icon="INFO")
     _draw_rest(column, context, problem, 0)
 
 
 def _draw_rest(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError, less: int) -> None:
     if problem.hint:
-        paragraph(layout, context, iface_(problem.hint), icon="BLANK1", less=less)
+        paragraph(layout, context, sentence(problem.hint), icon="BLANK1", less=less)
     if problem.repair:
         repair_button(layout, problem.repair)

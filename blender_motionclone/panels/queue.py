@@ -7,10 +7,11 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..jobs import job_runner, takes
 from .buttons import button
+from .problem import CLOSE
 from .spaces import in_both_sidebars
 from .text import BOX, fitting, paragraph
 
-BUTTONS = 84  # pixels of those beside a job
+BUTTONS = 64  # pixels of those beside a job
 
 
 class MOTIONCLONE_PT_queue:
@@ -25,11 +26,11 @@ class MOTIONCLONE_PT_queue:
 
     def draw(self, context: bpy.types.Context) -> None:
         waiting = job_runner.waiting()
-        prompts = {take.name: take.prompt for take in context.scene.motionclone.takes}
+        names = {take.name: f"{take.seed}  {take.prompt}" for take in context.scene.motionclone.takes}
         column = self.layout.column(align=True)
         for place, job in enumerate(waiting):
             row = column.row(align=True)
-            row.label(text=fitting(context, prompts.get(job, job), BUTTONS), translate=False)
+            row.label(text=fitting(context, names.get(job, job), BUTTONS), translate=False)
             _move(row, job, place - 1, "TRIA_UP", place > 0)
             _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
             button(row, "cancel", text="", icon="X").job = job
@@ -48,13 +49,20 @@ def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     if finished:
         box = layout.box()
         text = iface_("Takes finished meanwhile: {count}").format(count=len(finished))
-        paragraph(box, context, text, icon="INFO", less=BOX)
+        _draw_offer(box, context, text, done=True)
         button(box, "adopt")
-    if unfinished:
+    lost = job_runner.lost()
+    if unfinished or len(lost) > 1:  # a single lost one is the active take, which offers it itself
         box = layout.box()
-        text = iface_("Takes not finished: {count}").format(count=len(unfinished))
-        paragraph(box, context, text, icon="INFO", less=BOX)
+        text = iface_("Takes not finished: {count}").format(count=len(unfinished) + len(lost))
+        _draw_offer(box, context, text, done=False)
         button(box, "resume")
+
+
+def _draw_offer(box: bpy.types.UILayout, context: bpy.types.Context, text: str, done: bool) -> None:
+    row = box.row()
+    paragraph(row.column(), context, text, icon="INFO", less=BOX + CLOSE)
+    button(row, "dismiss_offers", text="", emboss=False).done = done
 
 
 register, unregister = bpy.utils.register_classes_factory(in_both_sidebars(MOTIONCLONE_PT_queue))

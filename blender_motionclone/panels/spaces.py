@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from ..showing import TAB
+
 SPACES = {"VIEW_3D": "", "SEQUENCE_EDITOR": "_sequencer"}  # what is added to a class's name there
-CATEGORY = "MotionClone"
 
 
 def in_both_sidebars(body: type) -> tuple[type, ...]:
@@ -16,7 +17,7 @@ def in_both_sidebars(body: type) -> tuple[type, ...]:
 
 def _panel(body: type, space: str) -> type:
     name = body.__name__ + SPACES[space]
-    place = {"bl_idname": name, "bl_space_type": space, "bl_region_type": "UI", "bl_category": CATEGORY}
+    place = {"bl_idname": name, "bl_space_type": space, "bl_region_type": "UI", "bl_category": TAB}
     parent = getattr(body, "parent", None)
     if parent is not None:
         place["bl_parent_id"] = parent.__name__ + SPACES[space]

@@ -7,7 +7,9 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
+from ..jobs import job_runner
 from ..properties import NO_SCORE
+from ..sentences import sentence
 from .buttons import button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
@@ -16,6 +18,7 @@ from .spaces import in_both_sidebars
 from .text import paragraph
 
 STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
+VIEW_CHANGED = "The scene's view is Standard now, to keep the clip's colours."
 STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "Failed", CANCELLED: "Cancelled"}
 
 
@@ -52,7 +55,8 @@ class MOTIONCLONE_PT_takes:
         )
         if 0 <= settings.take_index < len(settings.takes):
             draw_take(layout, context, settings.takes[settings.take_index])
-        if settings.view_before:  # placing has made the scene's view Standard
+        if settings.view_before:
+            paragraph(layout, context, iface_(VIEW_CHANGED), icon="INFO")
             button(layout, "restore_view")
 
 
@@ -63,11 +67,15 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     paragraph(column, context, take.prompt)
     paragraph(column, context, summary(take), icon=STATE_ICONS.get(take.state, "QUESTION"))
     if take.message and take.state != DONE:
-        paragraph(column, context, f"{iface_(take.message)} {iface_(take.hint)}".strip(), icon="BLANK1")
+        paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
     row = column.row(align=True)
-    row.enabled = take.state == DONE
-    button(row, "take_place", text="Use").job = take.name
-    row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
+    if take.state == DONE:
+        button(row, "take_place", text="Use").job = take.name
+        row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
+    elif take.name in job_runner.mine():
+        button(row, "cancel").job = take.name
+    elif take.state != RUNNING:  # another Blender runs it
+        button(row, "resume").job = take.name
     row = column.row(align=True)
     button(row, "take_retry")
     button(row, "take_open_folder", text="")

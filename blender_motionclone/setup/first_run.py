@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .backend_state import READY, UNFINISHED
@@ -9,6 +10,7 @@ from .installer import MB, Plan
 
 FAST_LINE = 50_000_000 / 8  # bytes a second
 UNPACKING = 15_000_000  # bytes a second of what lies on the disk afterwards
+Say = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -24,25 +26,32 @@ class Step:
     possible: bool
 
 
-def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool) -> list[Step]:
+def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool, say: Say = str) -> list[Step]:
     """backend: of backend_state.py; plan: what installing will fetch, if it is known; tried: a clip was generated;
-    has_model: a model other than the demo's is there."""
+    has_model: a model other than the demo's is there; say: translates."""
     done = (backend == READY, tried, has_model)
     first = next((number for number, is_done in enumerate(done) if not is_done), None)
-    interrupted = "It was interrupted and goes on from there. " if backend == UNFINISHED else ""
-    texts = (interrupted + size_and_time(plan), DEMO_TEXT, MODEL_TEXT)
-    return [Step(TITLES[n], texts[n], OPERATORS[n], done[n], n == first, n == 0 or backend == READY) for n in range(3)]
+    interrupted = f"{say(INTERRUPTED)} " if backend == UNFINISHED else ""
+    texts = (interrupted + size_and_time(plan, say), say(DEMO_TEXT), say(MODEL_TEXT))
+    return [
+        Step(say(TITLES[n]), texts[n], OPERATORS[n], done[n], n == first, n == 0 or backend == READY) for n in range(3)
+    ]
 
 
-def size_and_time(plan: Plan | None) -> str:
-    """What installing takes, in a sentence."""
+def size_and_time(plan: Plan | None, say: Say = str) -> str:
+    """What installing takes, in two sentences."""
     if plan is None:
-        return "The program that makes the clips. It stays apart from Blender."
+        return f"{say(WHAT)} {say(APART)}"
     minutes = max(1, round((plan.download_bytes / FAST_LINE + plan.disk_bytes / UNPACKING) / 60))
-    download = f"{plan.download_bytes / MB:,.0f} MB to download" if plan.download_bytes else "Nothing to download"
-    return f"{download}, {plan.disk_bytes / MB:,.0f} MB on disk; about {minutes} min on a fast line."
+    sizes = {"download": f"{plan.download_bytes / MB:,.0f}", "disk": f"{plan.disk_bytes / MB:,.0f}"}
+    return f"{say(WHAT)} {say(SIZES if plan.download_bytes else SIZE).format(minutes=minutes, **sizes)}"
 
 
+WHAT = "The program that makes the clips."
+APART = "It stays apart from Blender."
+INTERRUPTED = "It was interrupted and goes on from there."
+SIZES = "{download} MB to download, {disk} MB on disk; about {minutes} min on a fast line."
+SIZE = "Nothing to download, {disk} MB on disk; about {minutes} min."
 TITLES = ("Install the backend", "Try the demo model", "Get a real model")
 OPERATORS = ("motionclone.install_backend", "motionclone.try_demo", "motionclone.get_model")
 DEMO_TEXT = "It comes with MotionClone: a small world of balls, cubes and cones. Less than a minute."

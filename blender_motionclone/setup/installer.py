@@ -37,12 +37,15 @@ class Plan:
 
 @dataclass
 class Heard:
-    """What an installer has said so far. text and factor: how far it is, factor None where that is unknown; problem:
-    how it ended, None while it runs and after success; findings: the doctor's; models: the catalogue's."""
+    """What an installer has said so far. stage (of install/reports.py), text and factor: how far it is, factor None
+    where that is unknown; megabytes: (done, of) of a download; problem: how it ended, None while it runs and after
+    success; findings: the doctor's; models: the catalogue's."""
 
     plan: Plan | None = None
+    stage: str = ""
     text: str = ""
     factor: float | None = None
+    megabytes: tuple[int, int] | None = None
     note: str = ""
     problem: UserError | None = None
     cancelled: bool = False
@@ -65,9 +68,9 @@ class Heard:
     def _progress(self, message: dict[str, Any]) -> None:
         done, total = float(message["done"]), float(message["total"])
         self.factor = min(1.0, done / total) if total else None
-        self.text = str(message["text"])
-        if message["stage"] == "download" and total:
-            self.text = f"{self.text} ({done / MB:.0f} of {total / MB:.0f} MB)"
+        self.stage, self.text = str(message["stage"]), str(message["text"])
+        loads = self.stage == "download" and total
+        self.megabytes = (round(done / MB), round(total / MB)) if loads else None
 
     def _note(self, message: dict[str, Any]) -> None:
         self.note = str(message["text"])

@@ -11,7 +11,7 @@ from ..errors import UserError
 
 VARIABLE = "MOTIONCLONE_BACKEND_PYTHON"
 HINT = (
-    "Run `python3 -m install python` in the extension's folder and put the path it prints into "
+    "Install it with the button in MotionClone's tab or with `python3 -m install backend`, or name its Python in "
     "Preferences > Add-ons > MotionClone > Backend Python."
 )
 

@@ -18,6 +18,6 @@ def check_online() -> None:
         )
     raise UserError(
         "Blender is not allowed to use the internet.",
-        "Allow Online Access in the preferences, then try again.",
+        "Switch on Allow Online Access in the preferences (System > Network), then try again.",
         "motionclone.allow_online",
     )

@@ -29,12 +29,11 @@ class CheckedLayout:
         return CheckedLayout(self.said)
 
     def _call(self, name, arguments, options):
-        names = (
-            [p.identifier for p in UILAYOUT.functions[name].parameters if not p.is_output] if name != "panel" else []
-        )
+        names = [p.identifier for p in UILAYOUT.functions[name].parameters if not p.is_output]
         given = dict(zip(names, arguments)) | options
-        if name == "panel":
-            return CheckedLayout(self.said), CheckedLayout(self.said)
+        if name == "panel_prop":
+            is_open = getattr(given["data"], given["property"])
+            return CheckedLayout(self.said), CheckedLayout(self.said) if is_open else None
         _check_options(name, given)
         if given.get("text"):
             assert isinstance(given["text"], str)

@@ -110,7 +110,7 @@ class _With:
 
 def test_nothing_is_downloaded_where_blender_may_not_go_online(runner):
     assert not bpy.app.online_access
-    with pytest.raises(RuntimeError, match="not allowed to use the internet. Allow Online Access"):
+    with pytest.raises(RuntimeError, match="not allowed to use the internet. Switch on Allow Online Access"):
         bpy.ops.motionclone.install_backend()
     assert runner.problem().repair == "motionclone.allow_online"
     assert not (runner.root / "asked").exists()
@@ -133,7 +133,12 @@ def test_from_a_button_it_goes_on_beside_blender(runner, online):
     until(lambda: runner.tick() and runner.heard().factor)
     assert runner.running() == "Installing the backend"
     said = page()
-    assert "torch (1 of 4 MB)" in said and "25%" in said and "motionclone.cancel_install" in said
+    assert (
+        "Downloading, 1 of 4 MB" in said
+        and "torch, 402 MB" in said
+        and "25%" in said
+        and "motionclone.cancel_install" in said
+    )
     with pytest.raises(RuntimeError):  # a second one is not offered
         bpy.ops.motionclone.install_backend()
     (runner.root / "slow").unlink()
@@ -179,6 +184,7 @@ def test_the_doctor_s_findings_come_with_their_fix(runner, online):
 
 def test_a_report_is_copied(runner, part, monkeypatch):
     copied = []
+    monkeypatch.setattr(part("operators.doctor").tempfile, "mkdtemp", lambda prefix: str(runner.root))
     monkeypatch.setattr(part("operators.doctor"), "_copy", lambda report: copied.append(report.read_text()))
     assert bpy.ops.motionclone.copy_report() == {"FINISHED"}
     assert copied == ["All about it"]
@@ -190,10 +196,12 @@ def test_removing_says_what_it_takes(runner):
     assert asked(runner) == ["remove --json", "remove --models --json"]
 
 
-def test_models_are_listed_got_and_removed(runner, online):
+def test_models_are_listed_got_and_removed(runner, online, part):
     (runner.root / "models.json").write_text(json.dumps([MODEL]), encoding="utf-8")
     assert runner.ask("models list")
     until(lambda: runner.tick() is None)
+    assert "Realistic Vision" not in page(), "folded away"
+    part("preferences").show_models(bpy.context)
     said = page()
     assert "Realistic Vision, 4,000 MB" in said and "Open RAIL" in said and "motionclone.model_get" in said
     assert bpy.ops.motionclone.model_get(model="realistic", extras={"depth"}) == {"FINISHED"}

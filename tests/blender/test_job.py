@@ -188,7 +188,7 @@ def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, pyt
     assert "The worker ended with exit code 4: No module named torch" in said
     (take,) = scene.motionclone.takes
     assert take.state == "failed" and "exit code 4" in take.message and Path(take.folder).is_dir()
-    assert part("jobs.job_runner").problem().repair == "motionclone.resume"
+    assert part("jobs.job_runner").lost() == (take.name,)
     assert part("jobs.job_runner").worker().state == "lost"
 
 

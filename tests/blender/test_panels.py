@@ -177,11 +177,39 @@ def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
         take.score = 0.82
     said = shown("takes")
     assert f"a red ball {expected}" in text_of(said)
-    for name in ("take_place", "take_retry", "take_open_folder", "take_remove"):
+    for name in ("take_retry", "take_open_folder", "take_remove"):
         assert f"motionclone.{name}" in said
+    assert ("motionclone.take_place" in said) == (state == "done")
+    assert ("motionclone.resume" in said) == (state in ("queued", "failed"))
     layout = CheckedLayout()
     bpy.types.MOTIONCLONE_UL_takes.draw_item(None, bpy.context, layout, None, take, 0, None, "")
     assert "7  a red ball" in layout.said
+
+
+def test_a_take_of_ours_that_waits_can_be_cancelled_there(known, scene, part, monkeypatch):
+    take = scene.motionclone.takes.add()
+    take.name, take.state = "take-1", "queued"
+    monkeypatch.setattr(part("jobs.job_runner"), "mine", lambda: ("take-0", "take-1"))
+    said = shown("takes")
+    assert "motionclone.cancel" in said and "motionclone.resume" not in said
+
+
+def test_that_placing_changed_the_view_is_said_with_the_way_back(known, scene):
+    scene.motionclone.takes.add()
+    assert "motionclone.restore_view" not in shown("takes")
+    scene.motionclone.view_before = json.dumps({"view_transform": "AgX"})
+    said = shown("takes")
+    assert "The scene's view is Standard now" in text_of(said) and "motionclone.restore_view" in said
+
+
+def test_many_takes_that_lost_their_worker_are_run_again_or_given_up_at_once(known, scene, part, monkeypatch):
+    runner = part("jobs.job_runner")
+    scene.motionclone.takes.add()
+    monkeypatch.setattr(runner, "lost", lambda: ("take-1",))
+    assert "motionclone.dismiss_offers" not in shown("takes"), "the take offers it itself"
+    monkeypatch.setattr(runner, "lost", lambda: ("take-1", "take-2", "take-3"))
+    said = shown("takes")
+    assert "Takes not finished: 3" in text_of(said) and "motionclone.dismiss_offers" in said
 
 
 def test_the_details_and_menus_draw(known, scene):

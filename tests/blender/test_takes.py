@@ -194,10 +194,31 @@ def test_finished_while_the_file_was_closed_without_saving(quick, worker, part, 
     tick_until(worker, lambda: not part("jobs.takes").searching())
     (folder,) = part("jobs.takes").finished_elsewhere(scene)
     assert folder.name == job and part("jobs.takes").unfinished(scene) == []
+    assert bpy.ops.motionclone.dismiss_offers(done=False) == {"FINISHED"}, "there are none"
+    assert part("jobs.takes").finished_elsewhere(scene) == [folder]
     assert bpy.ops.motionclone.adopt() == {"FINISHED"}
     assert names(scene) == [job] and scene.motionclone.takes[job].state == "done"
     assert part("jobs.takes").finished_elsewhere(scene) == []
     assert "No finished job" in error_of(bpy.ops.motionclone.adopt)
+
+
+def test_an_offer_that_is_dismissed_does_not_come_again(quick, worker, part, tmp_path):
+    takes = part("jobs.takes")
+    saved(quick, tmp_path / "shot.blend")
+    generate()
+    (job,) = names(quick)
+    for how, left in (("done", takes.finished_elsewhere), ("queued", takes.unfinished)):
+        scene = opened(tmp_path / "shot.blend")
+        folder = part("preferences").jobs_folder(bpy.context) / job
+        state, note = folder / "state.json", folder / "blender.json"
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"state": how}))
+        note.write_text(json.dumps(json.loads(note.read_text()) | {"dismissed": False}))
+        takes.search_all()
+        assert left(scene) == [folder]
+        assert bpy.ops.motionclone.dismiss_offers(done=how == "done") == {"FINISHED"} and left(scene) == []
+        takes.search_all()
+        assert left(scene) == [] and (folder / "job.json").is_file()
+    assert bpy.ops.motionclone.adopt(folder=str(folder)) == {"FINISHED"} and names(scene) == [job]
 
 
 def test_left_undone_when_blender_and_its_worker_were_killed(quick, worker, part, tmp_path):
@@ -229,11 +250,22 @@ def test_a_job_lost_with_its_worker_is_run_again(quick, worker, part):
     take = quick.motionclone.takes[job]
     tick_until(worker, lambda: take.state == "failed")
     assert "killed the worker" in take.message and "Set memory to thrifty" in take.hint
-    assert worker.problem().repair == "motionclone.resume" and worker.lost() == (job,)
+    assert worker.problem() is None and worker.lost() == (job,), "it is told once, by the take"
+    assert bpy.ops.motionclone.dismiss_offers(done=False) == {"FINISHED"} and worker.lost() == ()
     request = Path(take.folder) / "job.json"
     request.write_text(request.read_text().replace('"1000"', '"2"'))
-    assert bpy.ops.motionclone.resume() == {"FINISHED"}
+    assert bpy.ops.motionclone.resume(job=job) == {"FINISHED"}
     assert take.state == "done" and worker.problem() is None and worker.lost() == ()
+
+
+def test_the_take_that_failed_last_is_the_active_one(quick, worker):
+    generate()
+    generate()
+    first, second = quick.motionclone.takes
+    assert quick.motionclone.take_index == 1
+    worker._news.note({first.name: worker.JobState(state="failed", message="Too little memory.")})
+    worker.tick()
+    assert quick.motionclone.take_index == 0 and first.message == "Too little memory."
 
 
 def test_two_blenders_with_the_same_file(quick, worker, part, tmp_path):

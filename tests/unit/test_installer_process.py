@@ -26,9 +26,9 @@ def test_progress_is_told_in_bytes_and_shares():
     said = heard(
         {"kind": "progress", "stage": "download", "done": 212e6, "total": 848e6, "text": "torch"},
     )
-    assert (said.factor, said.text) == (0.25, "torch (212 of 848 MB)")
+    assert (said.factor, said.stage, said.megabytes) == (0.25, "download", (212, 848))
     said.hear(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Trying it"}))
-    assert (said.factor, said.text) == (None, "Trying it")
+    assert (said.factor, said.text, said.megabytes) == (None, "Trying it", None)
 
 
 def test_failures_keep_message_and_hint():

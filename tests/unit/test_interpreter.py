@@ -45,7 +45,7 @@ def test_the_user_s_choice_goes_first_then_the_variable_then_the_places(tmp_path
 def test_no_interpreter_is_said_with_the_next_step(chosen, environment, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         find_interpreter(chosen, environment, [Path("/no/place")])
-    assert "python3 -m install python" in caught.value.hint
+    assert "python3 -m install backend" in caught.value.hint
 
 
 def test_blender_s_python_settings_do_not_reach_the_backend():

@@ -1,10 +1,11 @@
-"""The German table and the code hold each other: no name is missing, none is left over, no blank is lost."""
+"""The German tables and the code hold each other: nothing is missing, none is left over, and no blank is lost."""
 
 from __future__ import annotations
 
 import ast
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,76 @@ import pytest
 from tests.extension import ROOT, part
 
 ADD_ON = ROOT / "blender_motionclone"
-LOCALES = sorted((ADD_ON / "locale").glob("*.toml"))
+LOCALES = sorted(path for path in (ADD_ON / "locale").iterdir() if path.is_dir())
 FILES = sorted(ADD_ON.rglob("*.py"))
 SHOWN = ("text", "placeholder")  # arguments of Blender's layouts that are translated
 
 
-def table(path: Path) -> dict[str, dict[str, str]]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    """All of a language's files in one; a text that stands in two of them is an error."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(folder.glob("*.toml")):
+        for context, words in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            twice = words.keys() & found.setdefault(context, {}).keys()
+            assert not twice, f"{path.name}: {twice}"
+            found[context].update(words)
+    return found
+
+
+def tooltips() -> set[str]:
+    """Of operators, properties and their choices."""
+    found = {preset.description for preset in part("shipped_presets").SHIPPED}
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and any("Operator" in ast.unparse(base) for base in node.bases):
+                said = {ast.unparse(line.targets[0]): line.value for line in node.body if isinstance(line, ast.Assign)}
+                given = said.get("bl_description")
+                found.add(ast.literal_eval(given) if given else ast.get_docstring(node, clean=False))
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("bpy.props."):
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                if "description" in given:  # not what only holds the others
+                    found.add(ast.literal_eval(given["description"]))
+    for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
+        found |= {row.elts[2].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
+    return found | {_assigned(ADD_ON / "operators" / "place_take.py", "AS_SET").elts[2].value}
+
+
+def sentences() -> set[str]:
+    """Messages and hints of errors and jobs, and what is captured, with {} for what stands in their blanks."""
+    found = set()
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        known = defaultdict(list)
+        for line in ast.walk(tree):
+            if isinstance(line, ast.Assign):
+                known[ast.unparse(line.targets[0])].append(line.value)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                said = _sentences_of(node)
+                found |= {_template(value) for given in said for value in known.get(ast.unparse(given), [given])}
+        if path.name == "targets.py":
+            found |= {_template(value) for value in known["title"]}
+    return {text for text in found if re.search("[a-z]", text)}
+
+
+def _sentences_of(node: ast.Call) -> list[ast.expr]:
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    function = ast.unparse(node.func)
+    if function == "UserError":
+        return node.args[:2]
+    if function == "JobState":
+        return [given[name] for name in ("message", "hint") if name in given]
+    return [given["title"]] if function == "Target" and "title" in given else []
+
+
+def _template(node: ast.expr) -> str:
+    """ "" for what is made elsewhere."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return ""
 
 
 def names() -> Iterator[tuple[str, str, str]]:
@@ -59,8 +123,14 @@ def _texts(node: ast.expr) -> list[str]:
 def tables_in_code() -> set[tuple[str, str]]:
     """What is looked up at run time."""
     first_run = part("setup.first_run")
-    found = {*first_run.TITLES, first_run.DEMO_TEXT, first_run.MODEL_TEXT, first_run.size_and_time(None)}
-    for path, name in (("progress", "STAGES"), ("takes", "STATE_WORDS"), ("details", "WORKER_STATES")):
+    found = set()
+    found |= {*first_run.TITLES, first_run.WHAT, first_run.APART, first_run.SIZES, first_run.SIZE}
+    found |= {first_run.DEMO_TEXT, first_run.MODEL_TEXT, first_run.INTERRUPTED}
+    timings = part("jobs.timings")
+    found |= {timings.SECONDS, timings.MINUTES, timings.HOURS}
+    found |= {_assigned(ADD_ON / "panels" / "takes.py", "VIEW_CHANGED").value}
+    stages = (("progress", "STAGES"), ("first_run", "STAGES"))
+    for path, name in (*stages, ("takes", "STATE_WORDS"), ("details", "WORKER_STATES")):
         found |= set(_values(ADD_ON / "panels" / f"{path}.py", name))
     found |= set(_values(ADD_ON / "panels" / "preferences_page.py", "BACKEND_WORDS"))
     found |= set(_values(ADD_ON / "setup" / "install_runner.py", "WORDS"))
@@ -91,6 +161,22 @@ def test_no_name_is_missing(path):
 
 
 @pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
+def test_no_tooltip_is_missing(path):
+    assert not tooltips() - table(path)["*"].keys()
+
+
+@pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
+def test_no_sentence_is_missing(path):
+    assert not sentences() - table(path)["*"].keys()
+
+
+def test_what_is_shown_is_found():
+    assert "Whose motion is cloned" in tooltips() and "Take this message away" in tooltips()
+    assert {"Scene {} has no camera.", "Press Generate again.", "The job was cancelled."} < sentences()
+    assert {"frames {}-{} of {}", "frames {}-{} of strip {}"} < sentences()
+
+
+@pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
 def test_none_is_left_over(path):
     sources = [source.read_text(encoding="utf-8") for source in FILES] + [
         source.read_text(encoding="utf-8") for source in (ADD_ON / "presets").glob("*.toml")
@@ -101,7 +187,7 @@ def test_none_is_left_over(path):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    texts = {text for words in table(path).values() for text in words}
+    texts = {text for words in table(path).values() for text in words} - sentences() - tooltips()
     assert not {text for text in texts if text not in constants and not any(f'"{text}"' in s for s in sources)}
 
 

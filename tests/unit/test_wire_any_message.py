@@ -27,7 +27,6 @@ OF_TYPE = {
     "Base64": some.binary(max_size=PIECE_BYTES).map(lambda data: base64.b64encode(data).decode()),
     "float": some.floats(-MOST_NUMBER, MOST_NUMBER),
     "tuple[JobId, ...]": some.lists(IDS, max_size=9).map(tuple),
-    "tuple[str, ...]": some.lists(TEXTS, max_size=9).map(tuple),
 }
 
 

@@ -33,7 +33,6 @@ from backend.wire.messages import (
     Shutdown,
     Submit,
     Taken,
-    Unfinished,
     Unload,
     Want,
 )
@@ -41,7 +40,6 @@ from backend.wire.messages import (
 EVERY = [
     *(Submit("take-1", "/Aufträge/取り"), Cancel("a_B-9"), Move("x", 3), Remove("x"), Unload(), Shutdown(), Ping()),
     *(Hello(PROTOCOL, "1.0.0"), Hello(PROTOCOL, "1.0.0", "cuda", 2**36), Queued("x", 0), Preview("x", 4, "a/0.png")),
-    *(Unfinished(("/jobs/ü a", "C:\\jobs\\b")), Unfinished(())),
     *(Progress("x", "sampling", 3, 9, 1.5), Progress("x", "loading"), Done("x", "cpu", 10), Failed("x", "Ü\n", "so")),
     *(
         Cancelled("x"),

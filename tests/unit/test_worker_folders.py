@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -130,27 +129,3 @@ def test_unfinished_jobs_are_those_that_nobody_holds(tmp_path):
     assert unfinished(tmp_path) == [tmp_path / "queued", tmp_path / "running"]
     FolderLock(tmp_path / "running").release()
     assert unfinished(tmp_path / "no such folder") == []
-
-
-def test_a_worker_tells_at_its_start_of_its_own_jobs_that_were_left(data_folder):
-    jobs = data_folder / "jobs"
-    left = [make_job(jobs / "Auftrag ü", seed=1), make_job(jobs / "b", seed=2)]
-    for folder, state in zip(left, ("running", "queued")):
-        write_state(JobState(state=state, stage="sampling", step=3, steps=9), folder)
-    write_state(JobState(state="done"), make_job(jobs / "c"))
-    if os.name == "posix":  # a name that no message can hold is left out, and no reason to fail
-        odd = make_job(jobs / os.fsdecode(b"odd \xff"))
-        write_state(JobState(), odd)
-    with Talk() as talk:
-        told = talk.until(say.Unfinished)
-        assert told.folders == tuple(map(str, left))
-        for i, folder in enumerate(told.folders):
-            talk.client.submit(f"again-{i}", Path(folder))
-        for _ in left:
-            talk.until(say.Done)
-        assert not set(unfinished(jobs)) & set(left)
-    shutil.rmtree(jobs)
-    with Talk() as talk:
-        talk.client.ping()
-        talk.until(say.Pong)
-        assert not [message for message in talk.heard if isinstance(message, say.Unfinished)]

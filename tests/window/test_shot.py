@@ -81,6 +81,22 @@ def test_switched_off_while_a_job_runs_nothing_is_left(installed):
     installed.wait_for_processes_to_end()
 
 
+def test_the_demo_says_why_it_cannot_be_made(installed, extension_zip):
+    addon = "bpy.context.preferences.addons['bl_ext.user_default.motionclone'].preferences"
+    installed.ask(f"{addon}.jobs_folder = {str(installed.folder / extension_zip.name)!r}")
+    installed.open_sidebar()
+    installed.press("motionclone.try_demo")
+    installed.wait_for("bpy.context.scene.name == 'MotionClone Demo' and not part('jobs.generation').going_on()")
+    installed.key("Escape")  # takes the message away
+    installed.ask("area('VIEW_3D').ui_type = 'INFO'")
+    installed.ask(
+        "with over('INFO'):\n    bpy.ops.info.select_all(action='SELECT')\n    bpy.ops.info.report_copy()\n"
+        "said = bpy.context.window_manager.clipboard"
+    )
+    assert "cannot be written to" in installed.ask("said")
+    assert installed.close() == 0
+
+
 def install_from_disk(window: BlenderWindow, name: str) -> None:
     """*Preferences > Get Extensions > Install from Disk*, from its file browser on."""
     window.ask("with over('VIEW_3D'): bpy.ops.extensions.package_install_files('INVOKE_DEFAULT', repo='user_default')")

@@ -1,0 +1,39 @@
+"""Sentences with names and numbers in them, in another language. Blender's module has no languages of its own."""
+
+from __future__ import annotations
+
+import bpy
+import pytest
+
+
+@pytest.fixture
+def german(part, monkeypatch):
+    translations = part("translations")
+    for language in ("de", "de_DE"):  # as Blender 5 and 4 call it
+        words = translations.read_translations(translations.FOLDER)[language]
+        assert words["Operator", "Retry"] == "Noch einmal"
+    monkeypatch.setattr(part("sentences"), "iface_", lambda text: words.get(("*", text), text))
+
+
+@pytest.mark.parametrize(
+    "said, expected",
+    [
+        ("Scene 'Weg {1} zum Ziel' has no camera.", "Die Szene 'Weg {1} zum Ziel' hat keine Kamera."),
+        ("frames 1-48 of Camera", "Bilder 1-48 von Camera"),
+        ("frames 1-48 of strip ref of a car.mp4", "Bilder 1-48 des Streifens ref of a car.mp4"),
+        ("There is no prompt.", "Der Prompt fehlt."),
+        ("What nobody has translated {}.", "What nobody has translated {}."),
+    ],
+)
+def test_sentences_are_german_with_their_own_words_in_them(german, part, said, expected):
+    assert part("sentences").sentence(said) == expected
+
+
+def test_errors_are_reported_in_german(german, scene, jobs):
+    with pytest.raises(RuntimeError, match="Diese Szene hat noch keinen MotionClone-Auftrag. Erzeuge zuerst einen"):
+        bpy.ops.motionclone.take_place()
+
+
+def test_in_english_everything_is_as_it_was_written(part):
+    said = "Scene 'A' has no camera."
+    assert part("sentences").sentence(said) == said
