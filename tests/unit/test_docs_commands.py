@@ -185,7 +185,7 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
     return {name for action in actions for name in action.option_strings}.union(*map(_options, inner))
 
 
-OF_OTHERS = {"--offline-mode", "--gpus"}  # Blender's, and docker's
+OF_OTHERS = {"--offline-mode", "--python-expr", "--gpus"}  # Blender's two, and docker's
 UNFINISHED = {"python3 -m install", "python3 -m install models add"}  # the rest follows in words
 
 
