@@ -75,6 +75,8 @@ class Backend:
         """A short generation with the demo model, in a folder that is gone afterwards; InstallError when it fails."""
         self.report.stage("check", "Trying it: a short generation with the demo model")
         work = work_folder(self.folder)
+        for left in work.glob("check-*"):  # by a run that was killed within
+            clear(left)
         with tempfile.TemporaryDirectory(prefix="check-", dir=work, ignore_cleanup_errors=True) as data:
             findings = ask_backend(python, ["--generate"], {"MOTIONCLONE_DATA": data}, work / "install.log")
         for finding in findings:

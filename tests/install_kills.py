@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from install.packages import broken, installed, site_packages
@@ -138,37 +138,63 @@ def main() -> None:
         if wheels is None:
             wheels = Path(folder) / "wheels"
             locks = make_wheels(wheels)
-        index = Index(wheels, pause=0.002 if options.wheels else 0.01)
+        index = Index(wheels, pause=0.002 if options.wheels else 0.02)
         with serving(index) as address:
-            begin = time.monotonic()
-            _install_and_remove(Path(folder) / "first", locks, address)
-            whole = time.monotonic() - begin
-            print(f"uninterrupted: {whole:.1f} s", flush=True)
+            stages = _stages(Path(folder) / "first", locks, address)
             for number in range(options.kills):
-                resumed, begin = index.resumed(), time.monotonic()
-                after, home = moments.uniform(0, whole), Path(folder) / f"é {number}"
-                stage = _kill(home, locks, address, after, number % 2 == 1)
+                resumed, home = index.resumed(), Path(folder) / f"é {number}"
+                stage = moments.randrange(len(stages))
+                after = moments.uniform(0, stages[stage][1])
+                _kill(home, locks, address, stage, after, number % 2 == 1)
                 begin = time.monotonic()
                 _install_and_remove(home, locks, address)
                 went_on = ", going on with a part of a wheel" if index.resumed() > resumed else ""
-                took = time.monotonic() - begin
-                print(f"{number}: killed after {after:.1f} s in `{stage}`, done in {took:.1f} s{went_on}", flush=True)
+                took, name = time.monotonic() - begin, stages[stage][0]
+                print(f"{number}: killed {after:.1f} s into `{name}`, done in {took:.1f} s{went_on}", flush=True)
     print(f"{options.kills} kills, {options.kills} completed, nothing broken, nothing left")
+
+
+def _stages(home: Path, locks: Path | None, address: str) -> list[tuple[str, float]]:
+    """The stages of an uninterrupted installation in their order, each with its seconds."""
+    home.mkdir()
+    process = start(command(home / "venv", None, locks), _environ(home, address))
+    begun = [("before all", time.monotonic())]
+    for name in _heard(process):
+        begun.append((name, time.monotonic()))
+    assert process.wait() == 0
+    ends = [moment for _, moment in begun[1:]] + [time.monotonic()]
+    _install_and_remove(home, locks, address)
+    stages = [(name, end - moment) for (name, moment), end in zip(begun, ends)]
+    print("uninterrupted: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages), flush=True)
+    return stages
+
+
+def _heard(process: subprocess.Popen[str]) -> Iterator[str]:
+    """The name of each stage when it begins."""
+    assert process.stdout
+    last = ""
+    for line in process.stdout:
+        message = json.loads(line)
+        begins = message["kind"] == "progress" and message["total"] == 0 and message["text"] != last
+        last = message.get("text", last)
+        if begins:
+            yield message["stage"]
 
 
 def _environ(home: Path, address: str) -> dict[str, str]:
     return alone({"PIP_INDEX_URL": address, "MOTIONCLONE_DATA": str(home / "data")})
 
 
-def _kill(home: Path, locks: Path | None, address: str, after: float, with_children: bool) -> str:
-    """The stage that an installation was killed in. What it left is not yet taken for a backend, unless it is one."""
+def _kill(home: Path, locks: Path | None, address: str, stage: int, after: float, with_children: bool) -> None:
+    """Kills an installation so many seconds after its stage of this number has begun."""
     home.mkdir()
     process = start(command(home / "venv", None, locks), _environ(home, address))
+    heard = _heard(process)
+    for _ in range(stage):
+        next(heard)
     time.sleep(after)
     os.killpg(process.pid, signal.SIGKILL) if with_children else os.kill(process.pid, signal.SIGKILL)
-    said, _ = process.communicate()
-    stages = [json.loads(line) for line in said.splitlines() if line.endswith("}")]
-    return next((message["stage"] for message in reversed(stages) if "stage" in message), "before all")
+    process.communicate()
 
 
 def _install_and_remove(home: Path, locks: Path | None, address: str) -> None:
