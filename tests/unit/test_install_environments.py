@@ -197,6 +197,14 @@ def test_a_wrong_wheel_a_missing_one_and_no_folder_are_said(tmp_path, wheels):
         assert process.returncode == 1 and words in json.loads(said.splitlines()[-1])["message"], said
 
 
+def test_what_a_killed_trial_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    left = work_folder(tmp_path / "venv") / "check-abc" / "jobs"
+    left.mkdir(parents=True)
+    monkeypatch.setattr("install.backend.ask_backend", lambda *_: [])
+    Backend(tmp_path / "venv").check(Path("python"))
+    assert not list(work_folder(tmp_path / "venv").iterdir())
+
+
 def test_too_little_space_is_said_before_anything_is_made(tmp_path, wheels, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 9 * 10**8, 10**8))
     with pytest.raises(InstallError, match="0.1 GB free; about .* GB are needed"):
