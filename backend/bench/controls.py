@@ -1,7 +1,7 @@
 """`python -m backend bench controls`: is a picture's look kept, and is the depth given heeded?
 
 On held-out cases the first frame of the true render is given as a picture, without a prompt, and the depth of all its
-frames, without guidance; each beside the same take without it.
+frames; each beside the same take without it, and only what the model has a control for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..conditions import check_model
+from ..conditions import CONTROL_OF
+from ..errors import JobError
 from ..models.entry import find_entry
 from .cases import Case, motion_cases
 from .evaluate import evaluate
@@ -35,9 +36,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m backend bench controls", description=__doc__)
     add_options(parser)
     options = parser.parse_args(arguments)
-    check_model(find_entry(options.model), ("image", "depth"))
+    entry = find_entry(options.model)
+    kinds = {kind for kind in ("image", "depth") if getattr(entry, CONTROL_OF[kind])}
+    if not kinds:
+        raise JobError(f"The model {entry.name!r} has no control.", f"Name one in {entry.source}, or another --model.")
     cases = motion_cases(tuning=options.tuning)[:: options.every]
-    print_judged(RUNS, cases, lambda case, clip: likeness(case, clip) | evaluate(case, clip), options)
+    runs = [run for run in RUNS if kinds.issuperset(run.given) and (run.prompted or "image" in kinds)]
+    print_judged(runs, cases, lambda case, clip: likeness(case, clip) | evaluate(case, clip), options)
     return 0
 
 
