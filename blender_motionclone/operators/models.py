@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ..errors import UserError
 from ..preferences import install_options, show_models
@@ -11,6 +12,8 @@ from ..setup.installer import MB
 from .backend import run_installer
 from .in_window import InWindow
 from .reporting import reporting_errors
+
+WIDTH, PART = 520, 0.68  # pixels of the dialog, and the share that a part's name has of it
 
 
 def row_named(name: str) -> dict:
@@ -25,7 +28,7 @@ def _extras(operator: bpy.types.Operator, context: bpy.types.Context) -> list[tu
     """Blender needs the items to be kept: see _kept."""
     rows = [row for row in install_runner.models() or () if row["name"] == operator.model]
     _kept[:] = [
-        (part["name"], part["title"], f"{part['bytes'] / MB:,.0f} MB, {part['licence']}", 1 << number)
+        (part["name"], _title(part), part["licence"], 1 << number)
         for row in rows
         for number, part in enumerate(row["extras"])
     ]
@@ -49,19 +52,23 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self, width=420)
+        text = iface_("Download", "Operator")
+        return context.window_manager.invoke_props_dialog(self, width=WIDTH, confirm_text=text)
 
     def draw(self, context: bpy.types.Context) -> None:
         with reporting_errors(self):
             row = row_named(self.model)
             column = self.layout.column()
-            column.label(text=row["title"], translate=False)
+            column.label(text=f"{row['title']}, {row['download_bytes'] / MB:,.0f} MB", translate=False)
+            box = column.box()
             for part in row["components"]:
-                _draw_part(column.box(), part)
-            for part in row["extras"]:
+                _beside_licence(box, part).label(text=_title(part), translate=False)
+            if row["extras"]:
+                column.label(text="If you want, besides:")
                 box = column.box()
-                box.prop_enum(self, "extras", part["name"])
-                _draw_part(box, part)
+            for part in row["extras"]:
+                icon = "CHECKBOX_HLT" if part["name"] in self.extras else "CHECKBOX_DEHLT"
+                _beside_licence(box, part).prop_enum(self, "extras", part["name"], icon=icon)
             column.label(text="To download it is to agree to these licences.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -100,12 +107,18 @@ class MOTIONCLONE_OT_get_model(InWindow, bpy.types.Operator):
         return bpy.ops.motionclone.open_preferences()
 
 
-def _draw_part(box: bpy.types.UILayout, part: dict) -> None:
-    have = "" if part["download_bytes"] else ", here already"
-    box.label(text=f"{part['title']}, {part['bytes'] / MB:,.0f} MB{have}", translate=False)
-    row = box.row()
-    row.label(text=part["licence"], translate=False)
-    row.operator("wm.url_open", text="Licence", icon="URL").url = part["licence_url"]
+def _title(part: dict) -> str:
+    have = "" if part["download_bytes"] else f" ({iface_('here already')})"
+    return f"{part['title']}, {part['bytes'] / MB:,.0f} MB{have}"
+
+
+def _beside_licence(box: bpy.types.UILayout, part: dict) -> bpy.types.UILayout:
+    """A line that ends with its licence, to be read in the browser; -> what is before that."""
+    line = box.split(factor=PART)
+    before = line.row()
+    name = part["licence"].partition(",")[0]
+    line.operator("wm.url_open", text=name, icon="URL", translate=False).url = part["licence_url"]
+    return before
 
 
 CLASSES = (MOTIONCLONE_OT_model_get, MOTIONCLONE_OT_model_remove, MOTIONCLONE_OT_get_model)

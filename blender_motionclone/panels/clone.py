@@ -54,8 +54,8 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column.prop(settings, "prompt", text="", placeholder="What the clip shows")
     column.prop(settings, "negative_prompt", text="", placeholder="What it shall not show")
     column = _section(layout, "Look")
-    draw_models(_labelled(column, "Model"), context, less=round(NAMES * width(context)))
-    _labelled(column, "Preset").prop(settings, "preset", text="")
+    draw_models(labelled(column, "Model"), context, less=round(NAMES * width(context)))
+    labelled(column, "Preset").prop(settings, "preset", text="")
     column.prop(settings, "strength", slider=True)
     row = column.row(align=True)
     row.prop(settings, "seed")
@@ -67,7 +67,7 @@ def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGrou
     row.prop(settings, "source", text="")
     if settings.source in ("CAMERA", "VIEWPORT"):
         row.prop(settings, "shots", text="")
-        _labelled(column, "Shading").prop(settings, "look", text="")
+        labelled(column, "Shading").prop(settings, "look", text="")
     elif settings.source == "FILE":
         column.prop(settings, "clip_file", text="")
 
@@ -78,7 +78,7 @@ def _section(layout: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
     return column.column(align=True)
 
 
-def _labelled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
+def labelled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
     """A row that begins with its name: what a menu shows does not say what it is about."""
     row = column.split(factor=NAMES, align=True)
     row.label(text=title)

@@ -9,7 +9,7 @@ from .. import facts
 from ..jobs import job_runner
 from ..setup.backend_state import READY
 from .buttons import button
-from .clone import MOTIONCLONE_PT_sidebar
+from .clone import MOTIONCLONE_PT_sidebar, labelled
 from .spaces import in_both_sidebars
 from .text import paragraph
 
@@ -37,7 +37,7 @@ class MOTIONCLONE_PT_passes(Detail):
         settings, column = context.scene.motionclone, self.layout.column()
         column.prop(settings, "use_mask")
         if settings.use_mask:
-            column.prop(settings, "mask_collection", text="")
+            column.prop(settings, "mask_collection", text="", placeholder="The selected objects")
         column.prop(settings, "use_depth")
         column.prop(settings, "use_vectors")
 
@@ -74,8 +74,9 @@ class MOTIONCLONE_PT_advanced(Detail):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.motionclone
-        layout.prop(settings, "settings", text="", placeholder="steps=30 cfg_scale=5")
-        layout.prop(settings, "place", text="")
+        column = layout.column(align=True)
+        labelled(column, "Settings").prop(settings, "settings", text="", placeholder="steps=30 cfg_scale=5")
+        labelled(column, "Place In").prop(settings, "place", text="")
         worker = job_runner.worker()
         paragraph(layout, context, worker_text(worker), icon="SYSTEM")
         button(layout, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import bpy
 import pytest
 
-from tests.blender.checked_layout import drawn
+from tests.blender.checked_layout import CheckedLayout, drawn
 from tests.blender.conftest import PACKAGE
 
 PATIENCE = 60
@@ -204,6 +205,9 @@ def test_models_are_listed_got_and_removed(runner, online, part):
     part("preferences").show_models(bpy.context)
     said = page()
     assert "Realistic Vision, 4,000 MB" in said and "Open RAIL" in said and "motionclone.model_get" in said
+    dialog = SimpleNamespace(model="realistic", extras={"depth"}, layout=CheckedLayout())
+    part("operators.models").MOTIONCLONE_OT_model_get.draw(dialog, bpy.context)
+    assert "the base, 4,000 MB" in dialog.layout.said and "wm.url_open" in dialog.layout.said
     assert bpy.ops.motionclone.model_get(model="realistic", extras={"depth"}) == {"FINISHED"}
     until(lambda: runner.tick() is None)
     assert asked(runner) == ["models add realistic --with depth --json"]

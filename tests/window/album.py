@@ -22,6 +22,7 @@ COLOURS = 64
 LEAST_HEIGHT = 310  # that the tab can be read
 EDGE = 6  # pixels left free beneath what is shown
 SECONDS_TO_SETTLE = 1.0  # until what changed is gathered and drawn
+SECONDS_FOR_A_TAKE = 1800  # on a busy machine
 NEUTRAL = 3, 500  # where the mouse lights nothing up
 DATA = "/tmp/home/.local/share/motionclone"  # as Blender sees it: the user's own folder for application data
 
@@ -35,8 +36,11 @@ class Album:
         folder.mkdir(parents=True, exist_ok=True)
 
     def wait(self, expression: str) -> None:
-        """Until it is true there."""
-        self.window.wait_for(f"bool({expression})")
+        """Until it is true there; takes are made meanwhile."""
+        deadline = time.monotonic() + SECONDS_FOR_A_TAKE
+        while not self.ask(f"bool({expression})"):
+            assert time.monotonic() < deadline, f"did not come true: {expression}\n{self.window.said()}"
+            time.sleep(0.2)
 
     def sidebar(self, name: str, kind: str = "VIEW_3D") -> None:
         self._take(name, kind, "UI")

@@ -32,7 +32,7 @@ form.prompt, form.preset, form.seed = {PROMPT!r}, "draft", 3
 SLOW_FRAMES = """
 import time
 def slow(*_):
-    time.sleep(0.5)
+    time.sleep(0.2)
 bpy.app.handlers.frame_change_pre.append(slow)
 """
 FAST_FRAMES = "bpy.app.handlers.frame_change_pre.remove(slow)"
