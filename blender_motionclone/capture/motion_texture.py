@@ -1,7 +1,8 @@
 """A grey texture that sits on every surface and moves with it, so that flat blockouts show how they move.
 
-It lies in each object's own rest shape, before modifiers bend it, and in the directions of the sky. Nothing of the
-user's is touched: a view layer of the stage draws everything with one material.
+It lies in each object's own rest shape, before modifiers bend it, and in the directions of the sky. Geometry nodes keep
+no rest shape: what they move or make themselves slides through it, while on their instances it sits well.
+Nothing of the user's is touched: a view layer of the stage draws everything with one material.
 """
 
 from __future__ import annotations
