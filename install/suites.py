@@ -19,7 +19,7 @@ from .pythons import find_python
 from .window import RELEASES, make_window, why_not
 
 MINUTES = 60
-UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT = 35 * MINUTES, 12 * MINUTES, 12 * MINUTES
+UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT = 35 * MINUTES, 12 * MINUTES, 20 * MINUTES
 BLENDER_TESTS, WINDOW_TESTS = ROOT / "tests" / "blender", ROOT / "tests" / "window"
 
 
