@@ -64,10 +64,11 @@ def without_backend(album: Album) -> None:
     album.close_preferences()
     album.ask("bpy.ops.motionclone.dismiss_problem()\nbpy.context.preferences.system.use_online_access = True")
     album.window.press("motionclone.install_backend")
-    album.wait(f"{INSTALLER}.heard().factor or {INSTALLER}.problem()")
+    album.wait(f"{INSTALLER}.heard().stage")
     album.sidebar("installing")
-    album.ask("bpy.ops.motionclone.cancel_install()")
+    album.ask(f"{INSTALLER}.cancel()")
     album.wait(f"not {INSTALLER}.running()")
+    album.ask("bpy.ops.motionclone.dismiss_problem()")  # where the packages cannot be reached
     album.sidebar("unfinished")
 
 
