@@ -16,7 +16,7 @@ from tests.window.blender_program import alone
 
 INSIDE = Path(__file__).with_name("inside.py")
 WIDTH, HEIGHT = 1600, 1000
-SECONDS_TO_ANSWER = 240  # a busy machine may need long; a Blender that has ended is noticed at once
+SECONDS_TO_ANSWER = 600  # a busy machine may need long; a Blender that has ended is noticed at once
 STEP = 9  # pixels between two looks for a button, which are about 20 high
 
 # $1: the folder for all that is said. Blender's exit code is written there, and from then on what still runs.
