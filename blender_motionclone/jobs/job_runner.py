@@ -225,8 +225,7 @@ def sync_takes() -> None:
 
 def look_around() -> None:
     """A file was opened: its takes show what became of them, and jobs that none of them names are looked for."""
-    sync_takes()
-    takes.begin_search()
+    look_at_takes()
     if not backend_models.models() and not worker_is_remote(bpy.context):
         with suppress(UserError):  # said when the user asks for something
             refresh_models(bpy.context)
@@ -239,8 +238,14 @@ def refresh_models(context: bpy.types.Context) -> None:
     wake()
 
 
+def look_at_takes() -> None:
+    sync_takes()
+    takes.begin_search()
+
+
 def register() -> None:
-    """Nothing runs yet."""
+    """The file that is open may have takes, but add-ons must not look into files while they are switched on."""
+    bpy.app.timers.register(look_at_takes, first_interval=SECONDS_BUSY)
 
 
 def unregister() -> None:
@@ -248,7 +253,7 @@ def unregister() -> None:
     global _queue, _news, _capture
     _queue.let_go()
     backend_models.forget()
-    if bpy.app.timers.is_registered(tick):
-        bpy.app.timers.unregister(tick)
+    for timer in filter(bpy.app.timers.is_registered, (tick, look_at_takes)):
+        bpy.app.timers.unregister(timer)
     _queue, _news, _capture = JobQueue(), JobNews(), None
     clear_problem()
