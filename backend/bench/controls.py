@@ -39,7 +39,10 @@ def main(arguments: Sequence[str]) -> int:
     entry = find_entry(options.model)
     kinds = {kind for kind in ("image", "depth") if getattr(entry, CONTROL_OF[kind])}
     if not kinds:
-        raise JobError(f"The model {entry.name!r} has no control.", f"Name one in {entry.source}, or another --model.")
+        raise JobError(
+            f"No control to measure: {entry.source} names no sparse_rgb and no depth_control.",
+            "Name one there, or choose another --model.",
+        )
     cases = motion_cases(tuning=options.tuning)[:: options.every]
     runs = [run for run in RUNS if kinds.issuperset(run.given) and (run.prompted or "image" in kinds)]
     print_judged(runs, cases, lambda case, clip: likeness(case, clip) | evaluate(case, clip), options)

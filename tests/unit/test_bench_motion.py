@@ -50,4 +50,4 @@ def test_bench_controls_judges_pictures_and_depth(tiny, capsys):
 
 def test_bench_controls_needs_control_models(tiny, capsys):
     assert main(["bench", "controls", "--model", "tiny", "--seeds", "1", "--every", "12", "--processes", "1"]) == 1
-    assert "takes no image: its entry names no sparse_rgb" in capsys.readouterr().err
+    assert "names no sparse_rgb and no depth_control" in capsys.readouterr().err
