@@ -8,7 +8,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
 from ..jobs import job_runner
-from ..properties import NO_SCORE
+from ..properties import NO_SCORE, PLACES
 from ..sentences import sentence
 from .buttons import button
 from .menus import MOTIONCLONE_MT_place
@@ -53,21 +53,24 @@ class MOTIONCLONE_PT_takes:
         layout.template_list(
             MOTIONCLONE_UL_takes.bl_idname, "", settings, "takes", settings, "take_index", rows=3, maxrows=8
         )
-        if 0 <= settings.take_index < len(settings.takes):
-            draw_take(layout, context, settings.takes[settings.take_index])
+        take = settings.takes[settings.take_index] if 0 <= settings.take_index < len(settings.takes) else None
+        if take:
+            draw_take(layout, context, take)
         if settings.view_before:
             paragraph(layout, context, iface_(VIEW_CHANGED), icon="INFO")
             button(layout, "restore_view")
+        if take and (picture := thumbnails.icon(take.name)):  # beneath the buttons, to be in sight without scrolling
+            layout.template_icon(icon_value=picture, scale=picture_scale(context))
 
 
 def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:
     column = layout.column()
-    if picture := thumbnails.icon(take.name):
-        column.template_icon(icon_value=picture, scale=picture_scale(context))
     paragraph(column, context, take.prompt)
     paragraph(column, context, summary(take), icon=STATE_ICONS.get(take.state, "QUESTION"))
     if take.message and take.state != DONE:
         paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
+    if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
+        paragraph(column, context, f"{iface_(place[1])}: {take.placed_in}", icon=place[3])
     row = column.row(align=True)
     if take.state == DONE:
         button(row, "take_place", text="Use").job = take.name

@@ -194,6 +194,12 @@ def test_a_take_of_ours_that_waits_can_be_cancelled_there(known, scene, part, mo
     assert "motionclone.cancel" in said and "motionclone.resume" not in said
 
 
+def test_a_take_says_where_it_was_placed(known, scene):
+    take = scene.motionclone.takes.add()
+    take.name, take.state, take.place, take.placed_in = "take-1", "done", "PLANE", "A red ball"
+    assert "Camera Plane: A red ball" in text_of(shown("takes"))
+
+
 def test_that_placing_changed_the_view_is_said_with_the_way_back(known, scene):
     scene.motionclone.takes.add()
     assert "motionclone.restore_view" not in shown("takes")
