@@ -15,9 +15,12 @@ from .job_home import Home, read_note
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
+    """at_work: a worker has it still, perhaps that of a Blender that was killed; it is not to be offered yet."""
+
     folder: Path
     state: JobState
     note: dict[str, Any] = field(repr=False)
+    at_work: bool = False
 
     @property
     def job(self) -> str:
@@ -41,14 +44,16 @@ def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
     except OSError:
         return
     for name in names:
-        yield _offer(jobs / name, homes)
+        yield offer_of(jobs / name, homes)
 
 
-def _offer(folder: Path, homes: Sequence[Home]) -> Offer | None:
+def offer_of(folder: Path, homes: Sequence[Home]) -> Offer | None:
+    """None when it is no job of theirs, or one that has had its end."""
     note = read_note(folder)
     if note.get("dismissed") or not any(home.owns(note) for home in homes):
         return None
-    if not (folder / "job.json").is_file() or is_locked(folder):
+    if not (folder / "job.json").is_file():
         return None
-    offer = Offer(folder=folder, state=read_state(folder), note=note)
-    return offer if offer.done or offer.undone else None
+    at_work = is_locked(folder)  # before its state is read, which may be its last by then
+    offer = Offer(folder=folder, state=read_state(folder), note=note, at_work=at_work)
+    return offer if at_work or offer.done or offer.undone else None

@@ -200,6 +200,8 @@ def _look_elsewhere(until: float) -> None:
     if time.monotonic() - _looked > SECONDS_BETWEEN_LOOKS:
         _looked = time.monotonic()
         take_states.begin_to_follow()
+        if takes.look_again():
+            redraw()
     if take_states.sync_on(mine(), until) | takes.search_on(until):  # both
         redraw()
 
@@ -213,7 +215,7 @@ def _pause() -> float | None:
     looking = backend_models.fetching() or takes.searching() or take_states.syncing()
     if _queue.board.order or _news.busy or looking:
         return SECONDS_BUSY
-    return SECONDS_IDLE if _queue.busy or take_states.followed() else None
+    return SECONDS_IDLE if _queue.busy or take_states.followed() or takes.watching() else None
 
 
 def sync_takes() -> None:

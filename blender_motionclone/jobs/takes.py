@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.wire.folder_lock import is_locked
 from ...backend.wire.job_state import JobState
 from ...backend.wire.request import RequestError, read_request
 from ..capture.job_folder import read_place
@@ -17,7 +18,7 @@ from ..preferences import jobs_folder
 from ..properties import MotionCloneTake
 from . import take_states
 from .job_home import Home, note_home
-from .job_offers import Offer, search
+from .job_offers import Offer, offer_of, search
 
 _session: dict[str, tuple[str, Path]] = {}  # job -> scene's name and folder, of the takes that this file got since
 _offers: list[Offer] = []
@@ -93,8 +94,7 @@ def begin_search() -> None:
     """Looks for jobs of this file that no take names; `search_on` goes on with it."""
     global _search
     _offers.clear()
-    homes = [home_of(scene) for scene in bpy.data.scenes if scene.is_editable]
-    _search = search(jobs_folder(bpy.context), homes)
+    _search = search(jobs_folder(bpy.context), _homes())
 
 
 def search_on(until: float = float("inf")) -> bool:
@@ -120,6 +120,21 @@ def searching() -> bool:
     return _search is not None
 
 
+def look_again() -> bool:
+    """At the jobs that a worker had; -> whether one may be offered now."""
+    ended = [offer for offer in _offers if offer.at_work and not is_locked(offer.folder)]
+    for offer in ended:
+        _offers.remove(offer)
+        if now := offer_of(offer.folder, _homes()):
+            _offers.append(now)
+    return bool(ended)
+
+
+def watching() -> bool:
+    """Whether a worker has a job that may be offered later."""
+    return any(offer.at_work for offer in _offers)
+
+
 def finished_elsewhere(scene: bpy.types.Scene) -> list[Path]:
     """Jobs of this scene that were done while nobody looked, and that no take names."""
     found = _offers_to(scene)
@@ -137,4 +152,8 @@ def withdraw_offer(folder: Path) -> None:
 
 def _offers_to(scene: bpy.types.Scene) -> list[Offer]:
     home = home_of(scene)
-    return [offer for offer in _offers if home.owns(offer.note)]
+    return [offer for offer in _offers if not offer.at_work and home.owns(offer.note)]
+
+
+def _homes() -> list[Home]:
+    return [home_of(scene) for scene in bpy.data.scenes if scene.is_editable]

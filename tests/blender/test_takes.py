@@ -221,6 +221,20 @@ def test_an_offer_that_is_dismissed_does_not_come_again(quick, worker, part, tmp
     assert bpy.ops.motionclone.adopt(folder=str(folder)) == {"FINISHED"} and names(scene) == [job]
 
 
+def test_a_job_that_still_ran_when_its_file_was_opened_is_offered_when_it_is_done(quick, worker, part, tmp_path):
+    takes = part("jobs.takes")
+    quick.motionclone.settings = "steps=200 frames=4"
+    saved(quick, tmp_path / "shot.blend")
+    (job,) = press_generate(part)
+    tick_until(worker, lambda: worker.state(job).state == "running")
+    scene = opened(tmp_path / "shot.blend")  # as after Blender was killed: the file knows of no take, a worker is at it
+    tick_until(worker, lambda: not takes.searching())
+    assert takes.watching() and takes.finished_elsewhere(scene) == takes.unfinished(scene) == []
+    tick_until(worker, lambda: takes.finished_elsewhere(scene))
+    assert not takes.watching() and bpy.ops.motionclone.adopt() == {"FINISHED"}
+    assert [(take.name, take.state) for take in scene.motionclone.takes] == [(job, "done")]
+
+
 def test_left_undone_when_blender_and_its_worker_were_killed(quick, worker, part, tmp_path):
     quick.motionclone.settings = SLOW
     (job,) = press_generate(part)

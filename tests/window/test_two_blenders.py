@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.window.blender_window import BlenderWindow, wait_until
+from tests.window.blender_window import BlenderWindow
 from tests.window.blockout import BLOCKOUT, DUMMY
 from tests.window.conftest import install
 
@@ -48,10 +47,6 @@ def close(window: BlenderWindow) -> None:
     window.wait_for_processes_to_end()
 
 
-def state(folder: Path) -> str:
-    return json.loads((folder / "state.json").read_text(encoding="utf-8"))["state"]
-
-
 def test_what_one_blender_makes_the_other_shows_when_it_is_done(blender, session):
     file = session / "Szene ü.blend"
     second, first = blender("second"), blender("first")
@@ -73,9 +68,8 @@ def test_after_blender_was_killed_the_next_one_offers_what_became_of_its_job(ble
     first = blender("first")
     folder = begin(first, file, steps=300)
     first.end_at_once()
-    wait_until(lambda: state(folder) == "done", "the worker did not finish alone", lambda: state(folder))
     second = blender("second")
-    open_file(second, file)
+    open_file(second, file)  # while the worker that was left alone may still be at it
     second.wait_for("[folder.name for folder in part('jobs.takes').finished_elsewhere(scene)]")
     assert second.ask("len(form.takes)") == 0
     second.press("motionclone.adopt")
