@@ -19,7 +19,7 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
         "Add a small scene with a bouncing ball and a moving camera, and clone its motion with the demo "
         "model. Your scenes stay as they are"
     )
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self._show(context)

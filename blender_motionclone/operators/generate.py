@@ -91,7 +91,7 @@ class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
 
     bl_idname = "motionclone.generate"
     bl_label = "Generate"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
 
 def _show_status(context: bpy.types.Context) -> None:

@@ -18,7 +18,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
 
     bl_idname = "motionclone.resume"
     bl_label = "Run Again"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     job: bpy.props.StringProperty(
         name="Job", description="A take's id. Empty: all of this scene that were left, or lost with their worker"

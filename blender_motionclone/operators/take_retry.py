@@ -20,7 +20,7 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
 
     bl_idname = "motionclone.take_retry"
     bl_label = "Retry"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
     seed: bpy.props.IntProperty(name="Seed", description="-1: the next that no such take has", default=-1, min=-1)

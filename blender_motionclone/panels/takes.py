@@ -15,7 +15,7 @@ from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
 from .queue import draw_left_over
 from .spaces import in_both_sidebars
-from .text import paragraph
+from .text import ICON, fitting, paragraph
 
 STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
 VIEW_CHANGED = "The scene's view is Standard now, to keep the clip's colours."
@@ -70,7 +70,8 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     if take.message and take.state != DONE:
         paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
     if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
-        paragraph(column, context, f"{iface_(place[1])}: {take.placed_in}", icon=place[3])
+        where = fitting(context, f"{iface_(place[1])}: {take.placed_in}", ICON)
+        column.label(text=where, icon=place[3], translate=False)
     row = column.row(align=True)
     if take.state == DONE:
         button(row, "take_place", text="Use").job = take.name

@@ -441,3 +441,10 @@ def test_an_error_nobody_foresaw_stops_no_timer(quick, worker, part, monkeypatch
     assert "ZeroDivisionError" in capfd.readouterr().err
     bpy.ops.motionclone.take_retry()
     assert [take.state for take in quick.motionclone.takes] == ["done", "done"]
+
+
+def test_what_waits_for_jobs_is_not_run_anew_by_adjusting_it(part):
+    """Blender's Adjust Last Operation and Repeat Last call `execute`, which blocks until the jobs have ended."""
+    for name in ("generate", "try_demo", "take_retry", "resume"):
+        operator = getattr(bpy.types, f"MOTIONCLONE_OT_{name}")
+        assert operator.bl_options == {"UNDO"}, name
