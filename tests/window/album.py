@@ -56,6 +56,9 @@ class Album:
         )
         time.sleep(SECONDS_TO_SETTLE)
         self.window.open_sidebar(kind, width=SIDEBAR)
+        for place in (600, 500), (500, 500), NEUTRAL:  # a single jump from where it was dragged may leave a tooltip
+            self.window.move(*place)
+            time.sleep(0.3)
 
     def open_preferences(self) -> None:
         self.ask("bpy.ops.motionclone.open_preferences()")
