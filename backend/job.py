@@ -142,7 +142,7 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
 def _motion(work: Work, progress: Progress) -> Motion | None:
     """What the take is to follow; None in plain generation."""
     s = work.settings
-    if not (s.guidance_weight > 0 and s.guided_steps > 0):
+    if not s.is_guided:
         return None
     progress.stage("motion")
     if s.method == "inversion":

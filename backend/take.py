@@ -67,7 +67,7 @@ def generate(
     draws = torch.Generator().manual_seed(take.seed)
     noise = initial_noise(model, take, draws)
     denoise = model.denoiser(take.controls)
-    guided = motion is not None and s.guidance_weight > 0 and (regions is None or regions.act)
+    guided = motion is not None and s.is_guided and (regions is None or regions.act)
     return sample(
         noise,
         steps,
@@ -116,14 +116,14 @@ def step_costs(s: Settings, again: bool = False) -> list[float]:
     """Of each denoising step, in passes through the UNet, roughly: from the seconds of one kind those of another.
 
     again: whether layers are computed again for the gradient."""
-    pull, guided = 1.0 if _strength(s).needs_negative else 0.0, s.guidance_weight > 0 and s.guided_steps > 0
+    pull = 1.0 if _strength(s).needs_negative else 0.0
     gradient = GRADIENT + (AGAIN if again else 0.0)
     if s.method == "inversion":  # reads the reference in each guided step and, for its looks, goes an unguided way too
         gradient += 1 + (2 if any(s.semantic_weights) else 0)
 
     def cost(step: Step) -> float:
-        positive = gradient if guided and step.ramp > 0 and step.index % s.reuse_gradient == 0 else 1
-        return positive + (0 if guided and step.index % s.reuse_negative else pull)
+        positive = gradient if s.is_guided and step.ramp > 0 and step.index % s.reuse_gradient == 0 else 1
+        return positive + (0 if s.is_guided and step.index % s.reuse_negative else pull)
 
     return [cost(step) for step in steps_of(s)]
 

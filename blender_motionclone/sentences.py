@@ -23,13 +23,21 @@ def sentence(text: str) -> str:
 def _recognised(text: str) -> tuple[str, tuple[str, ...]]:
     """The template that the text was made of, and what stands in its blanks. Of several, the one with the most words
     of its own."""
-    found = ((template, pattern.fullmatch(text)) for template, pattern in _patterns())
-    return next(((template, match.groups()) for template, match in found if match), (text, ()))
+    found = ((template, _words_in(text, template)) for template in _templates())
+    return next(((template, words) for template, words in found if words), (text, ()))
+
+
+def _words_in(text: str, template: str) -> tuple[str, ...]:
+    """What stands in the template's blanks; () when the text was made of another."""
+    parts = template.split(BLANK)
+    if not (text.startswith(parts[0]) and text.endswith(parts[-1])):  # most are told apart without a pattern
+        return ()
+    match = re.fullmatch("(.+?)".join(map(re.escape, parts)), text, re.DOTALL)
+    return match.groups() if match else ()
 
 
 @lru_cache(maxsize=1)
-def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+def _templates() -> list[str]:
     languages = read_translations(FOLDER).values()
     templates = {text for words in languages for context, text in words if context == "*" and BLANK in text}
-    by_words = sorted(templates, key=lambda text: (-len(text), text))
-    return [(text, re.compile("(.+?)".join(map(re.escape, text.split(BLANK))), re.DOTALL)) for text in by_words]
+    return sorted(templates, key=lambda text: (-len(text), text))

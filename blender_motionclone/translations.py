@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import bpy
@@ -11,6 +12,7 @@ FOLDER = Path(__file__).parent / "locale"
 NAMES = {"de": ("de_DE", "de")}  # as Blender 4 and 5 call a file's language
 
 
+@cache
 def read_translations(folder: Path) -> dict[str, dict[tuple[str, str], str]]:
     """{language: {(context, English): translation}}, as Blender wants it."""
     found: dict[str, dict[tuple[str, str], str]] = {}

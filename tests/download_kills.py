@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,9 +20,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import installer_runs
 from tests.hub_server import COMMIT, Hub, serving
 
-ROOT = Path(__file__).resolve().parents[1]
 # The command with another catalogue, and with less room on the disk thought to be needed where a test says so.
 WITH_CATALOGUE = """
 import sys
@@ -94,28 +93,20 @@ def adding(catalogue: Path, *more: str, spare: int = 0) -> list[str]:
     return command(catalogue, "add", "one", "--with", "folder", "--where", sys.prefix, *more, spare=spare)
 
 
-def start(arguments: Sequence[str], data: Path, endpoint: str) -> subprocess.Popen[str]:
+def environ_of(data: Path, endpoint: str) -> dict[str, str]:
     """Nothing of this machine's is found or touched: home and data are the test's own."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(("HF_", "HTTP", "XDG_"))}
     environ = kept | {"HOME": str(data.parent), "MOTIONCLONE_DATA": str(data), "HF_ENDPOINT": endpoint}
-    environ |= {"NO_PROXY": "*", "HF_HUB_DOWNLOAD_TIMEOUT": "5"}
-    return subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return environ | {"NO_PROXY": "*", "HF_HUB_DOWNLOAD_TIMEOUT": "5"}
+
+
+def start(arguments: Sequence[str], data: Path, endpoint: str) -> subprocess.Popen[str]:
+    return installer_runs.start(arguments, environ_of(data, endpoint))
 
 
 def finish(arguments: Sequence[str], data: Path, endpoint: str) -> list[dict]:
     """The messages of a run that must succeed."""
-    process = start(arguments, data, endpoint)
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, said
-    return [json.loads(line) for line in said.splitlines()]
+    return installer_runs.finish(arguments, environ_of(data, endpoint), seconds=600)
 
 
 def check_whole(data: Path, hub: Hub) -> None:
@@ -143,8 +134,7 @@ def kill_once(catalogue: Path, data: Path, hub: Hub, endpoint: str, after: float
     """One kill, a look at what it left, and the run after it. Gives the stage that it was killed in."""
     process = start(adding(catalogue), data, endpoint)
     time.sleep(after)
-    os.killpg(process.pid, signal.SIGKILL) if with_children else os.kill(process.pid, signal.SIGKILL)
-    said, _ = process.communicate()
+    said = installer_runs.kill(process, with_children)
     check_nothing_corrupt(data, hub)
     finish(adding(catalogue), data, endpoint)
     check_whole(data, hub)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.loopback import Handler, Misbehaviour, listening
 
 COMMIT = "c0ffee" * 6 + "beef"
 LARGE = 100_000  # bytes from which on a file is on the content network
@@ -23,13 +23,12 @@ BLOCK = 64 * 1024
 
 
 @dataclass
-class Hub:
+class Hub(Misbehaviour):
     """files: by repository and path. moved: old name to new; private, gated: repositories that ask for `token`.
 
-    cuts: so many answers of the content network end early, after cut_after bytes (by a reset when `rude`, after `stall`
-    seconds of silence); wrong: so many send other bytes; pause: seconds before each block; ranges: whether a beginning
-    may be left out; status: what every request is answered with; no_commit: leaves out what makes it a hub;
-    old_revisions: those it does not know.
+    Of the misbehaviour, cuts and wrong bytes are the content network's; rude: it cuts by a reset, after `stall` seconds
+    of silence. status: what every request is answered with; no_commit: leaves out what makes it a hub; old_revisions:
+    those it does not know.
     """
 
     files: dict[str, dict[str, bytes]]
@@ -37,55 +36,27 @@ class Hub:
     private: set[str] = field(default_factory=set)
     gated: set[str] = field(default_factory=set)
     token: str = "hf_secret"
-    cuts: int = 0
-    cut_after: int = 300_000
     rude: bool = False
     stall: float = 0.0
-    wrong: int = 0
-    pause: float = 0.0
-    ranges: bool = True
     status: int = 0
     no_commit: bool = False
     commit: str = COMMIT
     old_revisions: set[str] = field(default_factory=set)
     asked: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
-    sent: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def takes(self, what: str) -> bool:
-        """Whether this answer is one of the `cuts` or `wrong` ones, which it then uses up."""
-        with self.lock:
-            left = getattr(self, what)
-            setattr(self, what, max(0, left - 1))
-            return left > 0
 
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[str]:
     """The hub's address."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(_Handler, hub=hub) as address:
+        yield address
 
 
 def git_name(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients are killed in these tests; that is no error of the server's."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     hub: Hub
 
     def do_HEAD(self) -> None:
@@ -93,9 +64,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
     def _answer(self, with_body: bool) -> None:
         """The path alone, whether it is asked for directly or as a proxy is."""

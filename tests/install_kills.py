@@ -16,21 +16,20 @@ import hashlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from install.packages import broken, installed, site_packages
 from install.places import work_folder
 from install.state import read_state
+from tests.installer_runs import finish, kill, start
 from tests.package_index import Index, serving
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES, FILE_BYTES = 40, 100_000
 # The command with the locks of another folder; the tests' wheels are not torch's.
 WITH_LOCKS = """
@@ -94,26 +93,6 @@ def alone(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without this machine's settings of pip and of proxies."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and not k.upper().endswith("_PROXY")}
     return kept | {"PIP_CONFIG_FILE": os.devnull, **(extra or {})}
-
-
-def start(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> list[dict]:
-    """The messages of a run that must succeed."""
-    process = start(arguments, environ)
-    said, _ = process.communicate(timeout=1800)
-    assert process.returncode == 0, said
-    return [json.loads(line) for line in said.splitlines()]
 
 
 def check_whole(where: Path) -> None:
@@ -193,8 +172,7 @@ def _kill(home: Path, locks: Path | None, address: str, stage: int, after: float
     for _ in range(stage):
         next(heard)
     time.sleep(after)
-    os.killpg(process.pid, signal.SIGKILL) if with_children else os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill(process, with_children)
 
 
 def _install_and_remove(home: Path, locks: Path | None, address: str) -> None:

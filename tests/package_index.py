@@ -8,45 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+from tests.loopback import Handler, Misbehaviour, listening
 
 BLOCK = 64 * 1024
 
 
 @dataclass
-class Index:
-    """cuts: so many answers with a file end early, after cut_after bytes; wrong: so many have a wrong byte; pause:
-    seconds before each block; ranges: whether a beginning may be left out; mark: how a file's content is named, as its
-    ETag or not at all; version: is added to that name; down: answers nothing but errors. asked: (path, Range) of each
-    request."""
+class Index(Misbehaviour):
+    """mark: how a file's content is named, as its ETag or not at all; version: is added to that name; down: answers
+    nothing but errors. asked: (path, Range) of each request."""
 
     folder: Path
-    cuts: int = 0
-    cut_after: int = 300_000
-    wrong: int = 0
-    pause: float = 0.0
-    ranges: bool = True
     mark: str = "ETag"
     version: str = ""
     hashes: bool = True
     down: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)
-    sent: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def takes(self, what: str) -> bool:
-        """Whether this answer is one of the `cuts` or `wrong` ones, which it then uses up."""
-        with self.lock:
-            left = getattr(self, what)
-            setattr(self, what, max(0, left - 1))
-            return left > 0
 
     def resumed(self) -> int:
         """How many requests asked for the rest of a file."""
@@ -56,24 +40,11 @@ class Index:
 @contextmanager
 def serving(index: Index) -> Iterator[str]:
     """The address to set as PIP_INDEX_URL."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"index": index}))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/simple"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(_Handler, index=index) as address:
+        yield f"{address}/simple"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients are killed in these tests; that is no error of the server's."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     index: Index
 
     def do_GET(self) -> None:
@@ -89,9 +60,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(wheel)
         else:
             self._head(404, {"Content-Length": "0"})
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -135,7 +135,7 @@ def medians(rounds: list[Costs]) -> Costs:
 def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     """Asks the sampler itself which passes it makes with `settings`."""
     s, spent, by_step = settings, [0.0], []
-    guided = s.guidance_weight > 0 and s.guided_steps > 0
+    guided = s.is_guided
     inverted = guided and s.method == "inversion"
     steps = steps_of(replace(s, warm_up_steps=0, cool_down_steps=0))
     reuse = {"reuse_gradient": s.reuse_gradient, "reuse_negative": s.reuse_negative}

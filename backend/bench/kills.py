@@ -62,8 +62,8 @@ def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] =
             _kill_in_next(talk, killed, chance, seconds)
         half += sum(not _whole(folder, expected[name]) for name, folder in folders.items())
         begun |= {name for name, folder in folders.items() if (folder / CHECKPOINT).exists()}
-        # Its host hands over again what is not done, also what the worker was killed before it had heard of.
-        offered = [folder for folder in folders.values() if read_state(folder).state != DONE]
+        # Its host hands over again what has no end, also what the worker was killed before it had heard of.
+        offered = [folder for folder in folders.values() if not read_state(folder).finished]
     done = sum(read_state(folder).state == DONE for folder in folders.values())
     same = sum(result_of(folder) == expected[name] for name, folder in folders.items())
     return Kills(jobs, len(killed), done, same, half, begun=len(begun))

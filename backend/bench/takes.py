@@ -109,7 +109,7 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
         subject=subject,
         controls=controls,
     )
-    motion = motion_of(_model, case.reference, settings) if settings.guidance_weight else None
+    motion = motion_of(_model, case.reference, settings) if settings.is_guided else None
     return to_frames(decode_latents(_model, generate(_model, take, motion, lambda: None), lambda: None))
 
 

@@ -130,7 +130,7 @@ def policy_for(
     )
     s = settings
     blocks = [*s.guidance_blocks, *(s.semantic_blocks if s.method == "inversion" else ())]
-    deepest = max(_up_block(block) for block in blocks) if s.guidance_weight > 0 and s.guided_steps > 0 else None
+    deepest = max(_up_block(block) for block in blocks) if s.is_guided else None
     clip = (frames, *(side // model.latent_scale for side in size))
     return choose(s.memory, free_bytes(model.unet.device), form, clip, deepest, controls)
 

@@ -103,11 +103,11 @@ def _predicted(
         eps_u, eps_c = predict.pair(z, t)
     else:
         eps_c = predict.positive(z, t)
-    if eps_u is not None:
+    if eps_u is None:
+        return eps_c + memory["pull"] if "pull" in memory else eps_c, eps_c, loss
+    if guidance:  # plain generation asks in every step
         memory["pull"] = eps_u - eps_c
-    elif "pull" in memory:
-        eps_u = eps_c + memory["pull"]
-    return eps_c if eps_u is None else eps_u, eps_c, loss
+    return eps_u, eps_c, loss
 
 
 def combine(eps_u: Tensor, eps_c: Tensor, strength: Strength) -> Tensor:

@@ -59,6 +59,11 @@ class Settings:
     def guidance_weight(self) -> float:
         return self.motion_weight * self.motion_strength
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether a motion changes anything."""
+        return self.guidance_weight > 0 and self.guided_steps > 0
+
 
 # The authors' settings for camera motion are the field defaults above.
 _PAPER = {

@@ -220,8 +220,7 @@ def _pause() -> float | None:
 
 def sync_takes() -> None:
     """All takes show what became of their jobs. Where they are many the timer goes on with it, if timers run."""
-    take_states.begin_sync()
-    take_states.sync_on(mine(), float("inf") if bpy.app.background else time.monotonic() + BUDGET)
+    take_states.sync(mine(), float("inf") if bpy.app.background else time.monotonic() + BUDGET)
     wake()
 
 

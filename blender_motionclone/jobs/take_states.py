@@ -121,10 +121,10 @@ def sync_on(mine: Collection[str], until: float) -> bool:
     return changed
 
 
-def sync(mine: Collection[str]) -> None:
-    """At one go."""
+def sync(mine: Collection[str], until: float = float("inf")) -> None:
+    """All takes show what their folders say; what is not done till that time is left to `sync_on`."""
     begin_sync()
-    sync_on(mine, float("inf"))
+    sync_on(mine, until)
 
 
 def syncing() -> bool:

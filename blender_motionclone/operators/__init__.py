@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..registration import in_order
 from . import (
     adopt,
     backend,
@@ -28,12 +29,4 @@ RUNNING = (generate, cancel, queue_move, resume, adopt, dismiss_offers)
 TAKES = (place_take, restore_view, take_retry, take_remove, take_open_folder)
 MODULES = (*RUNNING, *TAKES, form, windows, backend, doctor, models, worker, first_run, report_ticks)
 
-
-def register() -> None:
-    for module in MODULES:
-        module.register()
-
-
-def unregister() -> None:
-    for module in reversed(MODULES):
-        module.unregister()
+register, unregister = in_order(MODULES)

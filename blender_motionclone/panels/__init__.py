@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
+from ..registration import in_order
 from . import clone, details, menus, presets, queue, takes
 
 MODULES = (menus, presets, clone, details, queue, takes)
 
-
-def register() -> None:
-    for module in MODULES:
-        module.register()
-
-
-def unregister() -> None:
-    for module in reversed(MODULES):
-        module.unregister()
+register, unregister = in_order(MODULES)

@@ -72,9 +72,10 @@ def _drive(
     sources = {"d": ("OBJECT", thing, f'["{DISTANCE}"]')}  # its own location would be a dependency cycle
     sources |= {name: ("SCENE", scene, source) for name, source in _OF_SCENE.items()}
     sources |= {name: ("CAMERA", camera.data, source) for name, source in _OF_CAMERA.items()}
-    used = set(re.findall(r"[a-z]+", expression))
-    for name in used & sources.keys():
-        _variable(driver, name, *sources[name])
+    used = re.findall(r"[a-z]+", expression)
+    for name, source in sources.items():
+        if name in used:
+            _variable(driver, name, *source)
     driver.expression = expression
 
 

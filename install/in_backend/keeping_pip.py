@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ..reports import MB
 from ..state import held_soon
 
 WHEEL = re.compile(r"[\w.+!-]+\.whl")
-MB = 1_000_000
 
 
 def main(arguments: list[str]) -> None:

@@ -16,7 +16,8 @@ from install.environments import first_match
 from install.failures import InstallError
 from install.pip import KEEPING_PIP, Pip
 from install.reports import Report
-from tests.install_kills import ROOT, alone, make_wheels
+from tests.install_kills import alone, make_wheels
+from tests.installer_runs import ROOT
 from tests.package_index import BLOCK, Index, serving
 
 BIG = "torch-2.13.0+cpu-py3-none-any.whl"

@@ -18,7 +18,8 @@ from install.failures import InstallError
 from install.packages import broken, discard, installed, site_packages
 from install.places import interpreter, work_folder
 from install.state import NAME, PART, State, held, is_ours, read_state, write_state
-from tests.install_kills import check_whole, command, finish, make_wheels, start
+from tests.install_kills import check_whole, command, make_wheels
+from tests.installer_runs import finish, start
 
 FILES = 3
 
