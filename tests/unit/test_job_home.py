@@ -93,13 +93,13 @@ def test_finished_and_unfinished_jobs_of_the_scene_are_offered_the_newest_first(
     ]
 
 
-def test_what_a_worker_is_at_or_the_user_does_not_want_is_not_offered(tmp_path):
+def test_what_a_worker_is_at_is_marked_and_what_the_user_does_not_want_is_not_offered(tmp_path):
     busy, unwanted = job(tmp_path / "a", "running"), job(tmp_path / "b")
     lock = FolderLock(busy)
     homes.dismiss(unwanted)
-    assert found(tmp_path) == []
+    assert [(offer.folder, offer.at_work) for offer in found(tmp_path)] == [(busy, True)]
     lock.release()
-    assert [offer.folder for offer in found(tmp_path)] == [busy]
+    assert [(offer.folder, offer.at_work) for offer in found(tmp_path)] == [(busy, False)]
     homes.note_home(unwanted, HERE, 1)  # taken in again by hand
     assert len(found(tmp_path)) == 2
 
