@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from ...backend.wire.request import write_atomically
 from ..capture.job_folder import PLACE
 from ..errors import UserError
+
+SECONDS_TO_START = 60.0  # that a worker may need until it holds a job it was given: it has to start first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,23 @@ def note_home(folder: Path, home: Home, frame_start: int) -> None:
     """frame_start: where the shot starts, for jobs that were not made in Blender and do not tell."""
     here = {"scene": home.scene, "key": home.key, "file": home.file, "dismissed": False}
     _write(folder, {"frame_start": frame_start} | read_note(folder) | here)
+
+
+def note_handing_over(folder: Path) -> None:
+    """A worker is about to be given the job."""
+    _write(folder, read_note(folder) | {"handed_over": time.time()})
+
+
+def is_awaited(folder: Path, note: dict[str, Any]) -> bool:
+    """Whether the job was handed over a moment ago, and its worker has not said a word yet: it may still be starting,
+    perhaps for another Blender."""
+    since = note.get("handed_over")
+    if not isinstance(since, int | float) or not 0 <= time.time() - since < SECONDS_TO_START:
+        return False
+    try:
+        return (folder / "state.json").stat().st_mtime < since  # of when it ran before
+    except OSError:
+        return True
 
 
 def dismiss(folder: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from ...backend.wire.folder_lock import is_locked
 from ...backend.wire.job_state import DONE, JobState, read_state
-from .job_home import Home, read_note
+from .job_home import Home, is_awaited, read_note
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """at_work: a worker has it still, perhaps that of a Blender that was killed; it is not to be offered yet."""
+    """at_work: a worker has it still, perhaps that of a Blender that was killed, or is about to take it; it is not to
+    be offered yet."""
 
     folder: Path
     state: JobState
@@ -34,6 +35,11 @@ class Offer:
     def undone(self) -> bool:
         """Left queued or running; failed and cancelled jobs have had their end."""
         return not self.state.finished
+
+    @property
+    def out_of_work(self) -> bool:
+        """Whether no worker has it any more that had it."""
+        return self.at_work and not _at_work(self.folder, self.note)
 
 
 def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
@@ -54,6 +60,10 @@ def offer_of(folder: Path, homes: Sequence[Home]) -> Offer | None:
         return None
     if not (folder / "job.json").is_file():
         return None
-    at_work = is_locked(folder)  # before its state is read, which may be its last by then
+    at_work = _at_work(folder, note)  # before its state is read, which may be its last by then
     offer = Offer(folder=folder, state=read_state(folder), note=note, at_work=at_work)
     return offer if at_work or offer.done or offer.undone else None
+
+
+def _at_work(folder: Path, note: dict[str, Any]) -> bool:
+    return is_awaited(folder, note) or is_locked(folder)  # in this order: it may be taken between

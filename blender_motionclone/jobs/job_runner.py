@@ -19,6 +19,7 @@ from ..tick_times import BUDGET, Tick, timed
 from . import take_states, takes
 from .backend_calls import ask_for_models, start_of
 from .job_board import WorkerStatus
+from .job_home import note_handing_over
 from .job_news import JobNews
 from .job_queue import JobQueue
 
@@ -95,6 +96,7 @@ def stop_worker() -> None:
 
 def submit(context: bpy.types.Context, folder: Path) -> str:
     """-> the job's id."""
+    note_handing_over(folder)
     job = _queue.submit(start_of(context), folder)
     wake()
     return job

@@ -15,8 +15,10 @@ from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState,
 from ..errors import UserError
 from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
+from .job_home import is_awaited, read_note
 
 ELSEWHERE = "Another Blender, or a worker of its own, has this job."
+AWAITED = JobState(state=QUEUED, message="The worker that will do this job is starting.")
 UNDONE = JobState(state=QUEUED, message="The job was left before it was done.", hint="Run it again.")
 GONE = JobState(
     state=FAILED,
@@ -66,13 +68,17 @@ def state_of(take: MotionCloneTake) -> JobState:
     folder = folder_of(take)
     if folder is None:
         return GONE
-    state = read_state(folder)
-    if state.finished:
-        return state
-    if not is_locked(folder):
-        return UNDONE
-    _followed = True
-    return JobState(state=state.state, message=ELSEWHERE)
+    # In this order: a worker may take the job, or end it, at any time between.
+    awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
+    if awaited or (locked and not state.finished):
+        _followed = True
+        return AWAITED if awaited else JobState(state=state.state, message=ELSEWHERE)
+    return state if state.finished else UNDONE
+
+
+def with_a_worker(take: MotionCloneTake) -> bool:
+    """Whether a worker that is not this Blender's own has its job, or is about to take it."""
+    return take.message in (ELSEWHERE, AWAITED.message)
 
 
 def folder_of(take: MotionCloneTake) -> Path | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.wire.folder_lock import is_locked
 from ...backend.wire.job_state import JobState
 from ...backend.wire.request import RequestError, read_request
 from ..capture.job_folder import read_place
@@ -122,7 +121,7 @@ def searching() -> bool:
 
 def look_again() -> bool:
     """At the jobs that a worker had; -> whether one may be offered now."""
-    ended = [offer for offer in _offers if offer.at_work and not is_locked(offer.folder)]
+    ended = [offer for offer in _offers if offer.out_of_work]
     for offer in ended:
         _offers.remove(offer)
         if now := offer_of(offer.folder, _homes()):

@@ -7,7 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
-from ..jobs import job_runner
+from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACES
 from ..sentences import sentence
 from .buttons import button
@@ -78,7 +78,7 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
         row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
     elif take.name in job_runner.mine():
         button(row, "cancel").job = take.name
-    elif take.state != RUNNING:  # another Blender runs it
+    elif not take_states.with_a_worker(take):
         button(row, "resume").job = take.name
     row = column.row(align=True)
     button(row, "take_retry")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -233,6 +234,44 @@ def test_a_job_that_still_ran_when_its_file_was_opened_is_offered_when_it_is_don
     tick_until(worker, lambda: takes.finished_elsewhere(scene))
     assert not takes.watching() and bpy.ops.motionclone.adopt() == {"FINISHED"}
     assert [(take.name, take.state) for take in scene.motionclone.takes] == [(job, "done")]
+
+
+def test_a_file_opened_while_the_worker_of_its_job_is_starting(quick, worker, part, tmp_path):
+    """In another Blender, or after this one was closed: nothing holds the job yet."""
+    preferences = bpy.context.preferences.addons[part("preferences").ROOT_PACKAGE].preferences
+    gate = tmp_path / "gate"
+    slow = f'case "$*" in *serve*) while [ ! -e {gate} ]; do sleep 0.05; done;; esac; exec "$@"'
+    preferences.worker_command = f"sh -c {shlex.quote(slow)} sh {preferences.worker_command}"
+    (job,) = press_generate(part)
+    saved(quick, tmp_path / "shot.blend")
+    other, worker._queue = worker._queue, part("jobs.job_queue").JobQueue()
+    try:
+        scene, takes = opened(tmp_path / "shot.blend"), part("jobs.takes")
+        take = scene.motionclone.takes[job]
+        assert (take.state, take.message) == ("queued", "The worker that will do this job is starting.")
+        tick_until(worker, lambda: not takes.searching())
+        assert takes.watching() and takes.unfinished(scene) == []
+        gate.touch()
+        tick_until(worker, lambda: other.pump(0.005) is not None and take.state == "done")
+        assert take.message == "" and takes.unfinished(scene) == takes.finished_elsewhere(scene) == []
+    finally:
+        gate.touch()
+        other.let_go()
+
+
+def test_a_job_that_is_done_while_its_folder_is_looked_at_is_done(quick, part, monkeypatch):
+    generate()
+    (take,) = quick.motionclone.takes
+    states, file = part("jobs.take_states"), Path(take.folder) / "state.json"
+    done = file.read_text()
+    file.write_text(json.dumps(json.loads(done) | {"state": "running"}))
+
+    def finished_just_now(folder):
+        file.write_text(done)
+        return False
+
+    monkeypatch.setattr(states, "is_locked", finished_just_now)
+    assert states.state_of(take).state == "done"
 
 
 def test_left_undone_when_blender_and_its_worker_were_killed(quick, worker, part, tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,29 @@ def test_what_a_worker_is_at_is_marked_and_what_the_user_does_not_want_is_not_of
     assert [(offer.folder, offer.at_work) for offer in found(tmp_path)] == [(busy, False)]
     homes.note_home(unwanted, HERE, 1)  # taken in again by hand
     assert len(found(tmp_path)) == 2
+
+
+def test_a_job_that_was_just_handed_over_is_awaited_until_its_worker_says_something(tmp_path, monkeypatch):
+    new, again = job(tmp_path / "a", None), job(tmp_path / "b", "failed")
+    assert not any(homes.is_awaited(folder, homes.read_note(folder)) for folder in (new, again))
+    os.utime(again / "state.json", (time.time() - 3600,) * 2)  # it ran an hour ago
+    for folder in (new, again):
+        homes.note_handing_over(folder)
+        homes.note_home(folder, HERE, 11)
+    assert [offer.at_work for offer in found(tmp_path)] == [True, True]
+    assert not any(offer.out_of_work for offer in found(tmp_path))
+    os.utime(again / "state.json")
+    assert [offer.folder for offer in found(tmp_path)] == [new], "the other has failed anew"
+    later = time.time() + homes.SECONDS_TO_START
+    monkeypatch.setattr(homes.time, "time", lambda: later)
+    (offer,) = found(tmp_path)
+    assert offer.undone and not offer.at_work
+
+
+@pytest.mark.parametrize("since", [None, "now", True, [], -1.0, 1e300])
+def test_what_does_not_tell_when_it_was_handed_over_is_not_awaited(tmp_path, since):
+    folder = job(tmp_path / "a", None)
+    assert not homes.is_awaited(folder, {"handed_over": since})
 
 
 def test_no_jobs_folder_no_offers(tmp_path):
