@@ -78,7 +78,7 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
         row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
     elif take.name in job_runner.mine():
         button(row, "cancel").job = take.name
-    elif not take_states.with_a_worker(take):
+    elif take.state != RUNNING and not take_states.with_a_worker(take):
         button(row, "resume").job = take.name
     row = column.row(align=True)
     button(row, "take_retry")

@@ -186,6 +186,14 @@ def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
     assert "7  a red ball" in layout.said
 
 
+@pytest.mark.parametrize("message", ["ELSEWHERE", "AWAITED"])
+def test_a_take_that_another_worker_has_is_not_to_be_run_again(known, scene, part, message):
+    said = getattr(part("jobs.take_states"), message)
+    take = scene.motionclone.takes.add()
+    take.name, take.state, take.message = "take-1", "queued", getattr(said, "message", said)
+    assert take.message in text_of(shown("takes")) and "motionclone.resume" not in shown("takes")
+
+
 def test_a_take_of_ours_that_waits_can_be_cancelled_there(known, scene, part, monkeypatch):
     take = scene.motionclone.takes.add()
     take.name, take.state = "take-1", "queued"
