@@ -14,7 +14,8 @@ from pathlib import Path
 from .children import NO_WINDOW, clean_environment, run_module
 from .failures import InstallError
 from .packages import broken, discard, sweep
-from .pip import NO_MATCH, Pip, kept_mb
+from .pip import Pip, kept_mb
+from .pip_failures import NoBuild
 from .places import interpreter, work_folder
 from .pythons import Python, uv
 from .reports import Report
@@ -182,8 +183,8 @@ def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]]
     for number, arguments in enumerate(attempts, 1):
         try:
             return run(arguments)
-        except InstallError as error:
-            if number == len(attempts) or NO_MATCH not in error.message:
+        except NoBuild:
+            if number == len(attempts):
                 raise
 
 

@@ -8,6 +8,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+# Parts of hints, which a panel shows to people without a terminal, and a terminal to people without a panel.
+TRY_AGAIN = "try again: it goes on where it stopped"
+OTHER_FOLDER = "choose another Backend Folder in the preferences (in a terminal: --where)"
+INSTALL = "Press Install Backend (in a terminal: python3 -m install backend)"
+REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)"
+
+
 class InstallError(Exception):
     """`message` says what is wrong and where; `hint` says what to do next. Both are shown as they are."""
 
@@ -20,7 +27,9 @@ def explained(error: OSError) -> InstallError:
     """What the system refused, where, and what to do."""
     message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
     if error.errno in FULL:
-        return InstallError(message, "Free some space on that disk and start the same command again: it goes on.")
+        return InstallError(message, f"Free some space on that disk and {TRY_AGAIN}.")
     if error.errno in REFUSED:
-        return InstallError(message, "Make it writable for you, or name another folder with --where.")
-    return InstallError(message, "Start the same command again; if it comes back, ask: python3 -m install doctor")
+        return InstallError(message, f"Make it writable for you, or {OTHER_FOLDER}.")
+    return InstallError(
+        message, "Try again; if it comes back, press Ask the Doctor (in a terminal: python3 -m install doctor)."
+    )

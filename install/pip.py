@@ -1,38 +1,20 @@
-"""Runs pip: its talk goes to a log, what it does becomes progress, and its failures become sentences."""
+"""Runs pip: its talk goes to a log, and what it does becomes progress."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .children import run_module
-from .failures import InstallError
 from .packages import site_packages
+from .pip_failures import is_wrong_bytes, pip_failure
 from .reports import MB, Report
 from .state import clear
 
-NO_MATCH = "No matching distribution found"
 KEEPING_PIP = "install.in_backend.keeping_pip"
-_NO_SPACE = ("No space left on device", "Errno 28", "WinError 112", "Disk quota exceeded")
-_PROXY = ("ProxyError", "Cannot connect to proxy", "Tunnel connection failed", "407 Proxy Authentication")
-_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError")
-_WRONG_BYTES = ("DO NOT MATCH THE HASHES", "HashMismatch", "BadZipFile", "is not a valid wheel", "has an invalid wheel")
-_NOT_ALLOWED = ("Permission denied", "Read-only file system", "WinError 5]", "Access is denied")
-_NO_NETWORK = (
-    "Failed to establish a new connection",
-    "Temporary failure in name resolution",
-    "getaddrinfo failed",
-    "NewConnectionError",
-    "NameResolutionError",
-    "ConnectTimeoutError",
-    "ReadTimeoutError",
-    "IncompleteRead",
-    "Connection broken",
-    "Network is unreachable",
-)
 _OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:")
 # With a folder of wheels nothing else is asked; pip passes over what is empty.
 _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
@@ -84,7 +66,7 @@ class Pip:
             talk = self._try(command, keep, download_mb)
             if not talk:
                 return
-            wrong = any(sign in talk for sign in _WRONG_BYTES)
+            wrong = is_wrong_bytes(talk)
             if wrong:
                 self._forget(keep)
             if not (wrong and again):
@@ -166,63 +148,3 @@ def _bytes_in(scratch: Path) -> int:
         except OSError:
             continue  # just moved away by pip
     return total
-
-
-def pip_failure(talk: str, log: Path, wheels: Path | None = None) -> InstallError:
-    """What pip's last words mean to a person."""
-    for signs, make in _MEANINGS:
-        if any(sign in talk for sign in signs) and "Successfully installed" not in talk:
-            return make(log)
-    # The second: where a constraint of the user's names the package too.
-    missing = re.search(rf"{NO_MATCH} for (\S+)|Cannot install (\S+) because these package versions", talk)
-    name = missing and (missing[1] or missing[2])
-    if name and wheels:
-        return InstallError(
-            f"{NO_MATCH} for {name} in {wheels}.",
-            f"Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
-        )
-    if name:
-        return InstallError(
-            f"{NO_MATCH} for {name}: the package index has no build of it for this Python and machine, or fails.",
-            f"Try again later, or start the command with Python 3.11, 3.12 or 3.13; see {log}.",
-        )
-    return InstallError("pip could not install what is needed.", f"The reason is at the end of {log}.")
-
-
-def _means(message: str, hint: str) -> Callable[[Path], InstallError]:
-    return lambda log: InstallError(message, f"{hint}; see {log}.")
-
-
-_MEANINGS: Sequence[tuple[Sequence[str], Callable[[Path], InstallError]]] = (
-    (_NO_SPACE, _means("The disk is full.", "Free some gigabytes and start the same command again")),
-    (
-        _PROXY,
-        _means(
-            "The proxy does not let us through to the package index.",
-            "Check HTTPS_PROXY (user name and password too) or pip's proxy setting and start the same command again",
-        ),
-    ),
-    (
-        _UNTRUSTED,
-        _means(
-            "The package index could not prove who it is: its certificate is not trusted here.",
-            "Behind a proxy that reads along, let PIP_CERT name your organisation's certificate file; "
-            "else check the computer's clock",
-        ),
-    ),
-    (
-        _NO_NETWORK,
-        _means(
-            "The package index cannot be reached.",
-            "Check the network connection and start the same command again, or install from a folder with --wheels",
-        ),
-    ),
-    (
-        _WRONG_BYTES,
-        _means(
-            "A downloaded package is not the one that it should be.",
-            "Start the same command again; if it comes back, a proxy, mirror or the wheels' folder holds a wrong file",
-        ),
-    ),
-    (_NOT_ALLOWED, _means("A file could not be written.", "Close Blender and other programs that use the backend")),
-)

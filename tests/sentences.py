@@ -37,7 +37,7 @@ class Source:
 
     def _text(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant):
-            return str(node.value)
+            return str(node.value).replace("{}", VARIES)
         if isinstance(node, ast.JoinedStr):
             return "".join(map(self._text, node.values))
         if isinstance(node, ast.FormattedValue):

@@ -15,7 +15,6 @@ from install.backend import Backend
 from install.commands import main
 from install.demo import _reason
 from install.failures import InstallError
-from install.pip import pip_failure
 from install.places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from install.reports import Report
 
@@ -62,33 +61,6 @@ def test_progress_is_a_json_line_each_for_the_add_on_and_words_for_a_person(caps
     assert [line["kind"] for line in lines] == ["plan", "progress", "progress", "failed"]
     assert lines[0]["download_bytes"] == 1_500_000 and (lines[2]["done"], lines[2]["total"]) == (5, 10)
     assert said.err == "\nThe disk is full.\nFree some.\n"
-
-
-@pytest.mark.parametrize(
-    ("talk", "said"),
-    [
-        ("OSError: [Errno 28] No space left on device", "disk is full"),
-        (
-            "NewConnectionError: Temporary failure in name resolution\nNo matching distribution found for torch",
-            "reached",
-        ),
-        ("ERROR: No matching distribution found for torch==2.13.0", "no build of it"),
-        ("ERROR: Cannot install torch==2 because these package versions conflict", "for torch==2:"),
-        ("ERROR: HTTPSConnectionPool: ProxyError('Cannot connect to proxy.', OSError('407'))", "proxy"),
-        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "certificate"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one"),
-        ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'x'", "written"),
-        ("error: something else", "could not install"),
-    ],
-)
-def test_pip_s_failures_become_sentences_that_name_the_log(talk, said):
-    error = pip_failure(talk, Path("install.log"))
-    assert said in error.message and "install.log" in error.hint
-
-
-def test_a_wheel_that_the_folder_lacks_names_the_folder():
-    error = pip_failure("ERROR: No matching distribution found for torch==2", Path("install.log"), Path("my wheels"))
-    assert "my wheels" in error.message and "install wheels" in error.hint
 
 
 @pytest.mark.parametrize(

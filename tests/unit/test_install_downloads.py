@@ -202,4 +202,4 @@ def test_an_index_that_answers_with_errors_is_said(ours, index):
     index.down = True
     with pytest.raises(InstallError) as error:
         ours.install([*locked(index), *to(ours)])
-    assert "index has no build" in error.value.message and "Try again later" in error.value.hint
+    assert "127.0.0.1 has no build" in error.value.message and "Try again later" in error.value.hint
