@@ -116,7 +116,9 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
         chosen["family"] = wanted.preset
         if wanted.preset not in model.get("families", (wanted.preset,)):
             raise UserError(
-                f"The model {model['name']!r} has no {wanted.preset} settings.", "Choose another preset or model."
+                f"The model {model['name']!r} has no {wanted.preset} settings.",
+                "Choose another preset or model.",
+                "motionclone.balanced",
             )
     if wanted.strength != 1:
         chosen["motion_strength"] = f"{wanted.strength:g}"
@@ -160,6 +162,7 @@ def _check_passes(plan: CapturePlan) -> None:
         raise UserError(
             f"Only a camera's shot has {' and '.join(asked)}; {plan.title} has not.",
             "Choose Reference > Camera, or turn off what is rendered beside the clip.",
+            "motionclone.no_passes",
         )
     if plan.vectors and plan.stretched is None:
         raise UserError(

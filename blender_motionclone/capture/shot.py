@@ -30,13 +30,21 @@ def range_shot(scene: bpy.types.Scene) -> SceneShot:
     start, end = scene.frame_start, scene.frame_end
     if end < start:
         raise UserError(
-            f"The frame range ends ({end}) before it starts ({start}).", "Set the End frame after the Start."
+            f"The frame range ends ({end}) before it starts ({start}).",
+            "Set the End frame after the Start.",
+            "motionclone.set_end",
         )
     if end == start:
-        raise UserError(f"The shot is one frame long (frame {start}); nothing can move.", "Set a later End frame.")
+        raise UserError(
+            f"The shot is one frame long (frame {start}); nothing can move.",
+            "Set a later End frame.",
+            "motionclone.set_end",
+        )
     if scene.frame_step != 1:
         raise UserError(
-            f"The frame step is {scene.frame_step}; a shot needs every frame.", "Set Output > Frame Range > Step to 1."
+            f"The frame step is {scene.frame_step}; a shot needs every frame.",
+            "Set Output > Frame Range > Step to 1.",
+            "motionclone.every_frame",
         )
     return shot_between(scene, start, end)
 
@@ -67,18 +75,24 @@ def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bp
             raise UserError(
                 f"No camera marker's shot holds frame {scene.frame_current}.",
                 "Go to a frame after a marker and inside of the frame range, or choose Shots > Frame Range.",
+                "motionclone.use_range",
             )
     return [(shot_between(scene, start, end), marker.camera, []) for marker, start, end in shots]
 
 
 def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
+    if scene.camera and scene.camera.type == "CAMERA":
+        return scene.camera
+    repair = "motionclone.use_camera" if cameras_of(scene) else "motionclone.add_camera"
     if scene.camera is None:
-        raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.")
-    if scene.camera.type != "CAMERA":
-        raise UserError(
-            f"The scene's camera {scene.camera.name!r} is no camera object.", "Set another in Scene > Camera."
-        )
-    return scene.camera
+        raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.", repair)
+    raise UserError(
+        f"The scene's camera {scene.camera.name!r} is no camera object.", "Set another in Scene > Camera.", repair
+    )
+
+
+def cameras_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    return [item for item in scene.objects if item.type == "CAMERA"]
 
 
 def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker, int, int]]:
@@ -89,6 +103,7 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
         raise UserError(
             "The timeline has no markers with a camera.",
             "Select a camera and use Marker > Bind Camera to Markers in the timeline, or choose Shots > Frame Range.",
+            "motionclone.use_range",
         )
     ends = [m.frame - 1 for m in markers[1:]] + [whole.end]
     spans = [(m, max(m.frame, whole.start), min(end, whole.end)) for m, end in zip(markers, ends)]
@@ -105,7 +120,11 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
                 "Move or remove the marker.",
             )
     if not shots:
-        raise UserError("No camera marker's shot lies in the frame range.", "Move the markers or the frame range.")
+        raise UserError(
+            "No camera marker's shot lies in the frame range.",
+            "Move the markers or the frame range.",
+            "motionclone.use_range",
+        )
     return shots
 
 

@@ -59,21 +59,27 @@ def _cameras(context: bpy.types.Context) -> list[Target]:
     ]
 
 
+def open_view(context: bpy.types.Context) -> bpy.types.Area | None:
+    """The 3D view that the user is in, else the largest on the screen."""
+    areas = [area for area in context.screen.areas if area.type == "VIEW_3D"] if context.screen else []
+    return context.area if context.area in areas else max(areas, key=lambda a: a.width * a.height, default=None)
+
+
 def _viewport(context: bpy.types.Context) -> list[Target]:
     if bpy.app.background:
         raise UserError(
             "The viewport can only be captured in Blender's window, and this Blender runs without one.",
             "Choose Reference > Camera.",
         )
-    areas = [area for area in context.screen.areas if area.type == "VIEW_3D"] if context.screen else []
-    if not areas:
-        raise UserError("No 3D view is open.", "Open one, or choose Reference > Camera.")
-    area = context.area if context.area in areas else max(areas, key=lambda a: a.width * a.height)
+    area = open_view(context)
+    if not area:
+        raise UserError("No 3D view is open.", "Open one, or choose Reference > Camera.", "motionclone.clone_camera")
     scene, shot = context.scene, range_shot(context.scene)
     if area.spaces.active.shading.type == "RENDERED" and scene.render.engine not in DRAWN_BY_BLENDER:
         raise UserError(
             f"The viewport shows a render by {scene.render.engine.title()}, which cannot be captured.",
             "Set its shading to Solid or Material Preview, or choose Reference > Camera.",
+            "motionclone.show_solid",
         )
     return [
         Target(

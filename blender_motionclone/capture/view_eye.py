@@ -60,10 +60,15 @@ def _evaluated(stage: Stage) -> bpy.types.Depsgraph:
 
 def _reshaped(window: Matrix, aspect: float) -> Matrix:
     """The projection with the picture's aspect in place of the window's; the longer side shows the same."""
-    longer = min(window[0][0], window[1][1])  # the more a side shows, the smaller everything is on it
+    longer = longer_side(window)
     reshaped = window.copy()
     reshaped[0][0], reshaped[1][1] = (longer, longer * aspect) if aspect >= 1 else (longer / aspect, longer)
     return reshaped
+
+
+def longer_side(projection: Matrix) -> float:
+    """Its factor there: the more a side shows, the smaller everything is on it."""
+    return min(projection[0][0], projection[1][1])
 
 
 def _place_of(thing: bpy.types.Object, bone: str) -> Vector:

@@ -124,6 +124,7 @@ def check_complete(model: dict[str, Any]) -> None:
         raise UserError(
             f"Files of the model {model['name']!r} are missing: {', '.join(missing)}.",
             "Download them, or choose another model.",
+            "motionclone.get_model",
         )
 
 

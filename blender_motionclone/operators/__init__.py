@@ -6,7 +6,9 @@ from ..registration import in_order
 from . import (
     adopt,
     backend,
+    camera,
     cancel,
+    corrections,
     dismiss_offers,
     doctor,
     first_run,
@@ -27,6 +29,7 @@ from . import (
 
 RUNNING = (generate, cancel, queue_move, resume, adopt, dismiss_offers)
 TAKES = (place_take, restore_view, take_retry, take_remove, take_open_folder)
-MODULES = (*RUNNING, *TAKES, form, windows, backend, doctor, models, worker, first_run, report_ticks)
+FORM = (form, corrections, camera)
+MODULES = (*RUNNING, *TAKES, *FORM, windows, backend, doctor, models, worker, first_run, report_ticks)
 
 register, unregister = in_order(MODULES)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import bpy
 
 ICONS = {
+    "add_camera": "ADD",
     "adopt": "FILE_REFRESH",
     "allow_online": "INTERNET",
     "apply_preset": "PRESET",
+    "balanced": "PRESET",
     "cancel": "CANCEL",
     "cancel_install": "CANCEL",
     "choose_model": "OUTLINER_OB_GROUP_INSTANCE",
+    "clone_camera": "CAMERA_DATA",
     "copy_report": "COPYDOWN",
     "dismiss_offers": "X",
     "dismiss_problem": "X",
     "doctor": "CHECKMARK",
+    "every_frame": "TIME",
     "generate": "RENDER_ANIMATION",
     "get_model": "IMPORT",
     "hide_first_run": "X",
@@ -22,6 +26,8 @@ ICONS = {
     "model_get": "IMPORT",
     "model_remove": "TRASH",
     "mend": "TOOL_SETTINGS",
+    "no_mask": "X",
+    "no_passes": "X",
     "open_preferences": "PREFERENCES",
     "preset_add": "ADD",
     "prompt_add": "ADD",
@@ -31,6 +37,8 @@ ICONS = {
     "report_ticks": "TIME",
     "restore_view": "LOOP_BACK",
     "resume": "PLAY",
+    "set_end": "TIME",
+    "show_solid": "SHADING_SOLID",
     "start_worker": "PLAY",
     "stop_worker": "SNAP_FACE",
     "take_open_folder": "FILE_FOLDER",
@@ -38,6 +46,8 @@ ICONS = {
     "take_remove": "TRASH",
     "take_retry": "FILE_REFRESH",
     "try_demo": "PLAY",
+    "use_camera": "CAMERA_DATA",
+    "use_range": "TIME",
 }
 
 

@@ -65,8 +65,9 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
     row = column.row(align=True)
     row.prop(settings, "source", text="")
-    if settings.source in ("CAMERA", "VIEWPORT"):
+    if settings.source == "CAMERA":
         row.prop(settings, "shots", text="")
+    if settings.source in ("CAMERA", "VIEWPORT"):
         labelled(column, "Shading").prop(settings, "look", text="")
     elif settings.source == "FILE":
         column.prop(settings, "clip_file", text="")

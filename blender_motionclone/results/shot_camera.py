@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..errors import UserError
+from ..capture.shot import checked_camera
 from .finished_job import FinishedJob
 
 
@@ -12,7 +12,5 @@ def shot_camera(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Object:
     """That of the capture, while the scene has it; else the scene's own. UserError when there is none."""
     camera = scene.objects.get(job.camera) if job.camera else None
     if camera is None or camera.type != "CAMERA":
-        camera = scene.camera
-    if camera is None or camera.type != "CAMERA":
-        raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.")
+        return checked_camera(scene)
     return camera

@@ -1,0 +1,137 @@
+"""What panels offer where one setting keeps a shot from being captured: each sets it, as one step to undo."""
+
+from __future__ import annotations
+
+import math
+
+import bpy
+
+from ..capture.targets import open_view
+
+SECONDS = 2.0  # of a shot in which nothing is keyed
+
+
+class Correction:
+    """Of the scene in the window."""
+
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.scene.is_editable:
+            cls.poll_message_set("This scene is linked and cannot be changed")
+            return False
+        return True
+
+
+class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
+    """End the frame range with the last keyframe, or after two seconds where nothing is keyed"""
+
+    bl_idname = "motionclone.set_end"
+    bl_label = "Set the End Frame"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene = context.scene
+        last, render = _last_key(scene), scene.render
+        two_seconds = scene.frame_start - 1 + round(SECONDS * render.fps / render.fps_base)
+        scene.frame_end = last if last > scene.frame_start else two_seconds
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
+    """Set the frame range's step to 1"""
+
+    bl_idname = "motionclone.every_frame"
+    bl_label = "Set Step to 1"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.frame_step = 1
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_use_range(Correction, bpy.types.Operator):
+    """Clone the scene's frame range as one shot"""
+
+    bl_idname = "motionclone.use_range"
+    bl_label = "Use Frame Range"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motionclone.shots = "RANGE"
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_clone_camera(Correction, bpy.types.Operator):
+    """Clone what the scene's camera shows"""
+
+    bl_idname = "motionclone.clone_camera"
+    bl_label = "Clone the Camera"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motionclone.source = "CAMERA"
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_show_solid(Correction, bpy.types.Operator):
+    """Set the 3D view's shading to Solid"""
+
+    bl_idname = "motionclone.show_solid"
+    bl_label = "Set to Solid"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if area := open_view(context):
+            area.spaces.active.shading.type = "SOLID"
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_no_passes(Correction, bpy.types.Operator):
+    """Render nothing beside the clip: no mask, no depth, no motion vectors"""
+
+    bl_idname = "motionclone.no_passes"
+    bl_label = "Turn Off Passes"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.motionclone
+        settings.use_mask = settings.use_depth = settings.use_vectors = False
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_no_mask(Correction, bpy.types.Operator):
+    """Clone the motion of everything in the picture"""
+
+    bl_idname = "motionclone.no_mask"
+    bl_label = "Turn Off the Mask"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motionclone.use_mask = False
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_balanced(Correction, bpy.types.Operator):
+    """Choose the preset that each model has: the settings tuned for it"""
+
+    bl_idname = "motionclone.balanced"
+    bl_label = "Use Balanced"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.motionclone.preset = "default"
+        return {"FINISHED"}
+
+
+def _last_key(scene: bpy.types.Scene) -> int:
+    """Of all objects and what they are made of; 0 where nothing is keyed."""
+    owners = [owner for item in scene.objects for owner in (item, item.data) if owner]
+    animated = [data for owner in owners if (data := getattr(owner, "animation_data", None)) and data.action]
+    return max((math.ceil(data.action.frame_range[1]) for data in animated), default=0)
+
+
+CLASSES = (
+    MOTIONCLONE_OT_set_end,
+    MOTIONCLONE_OT_every_frame,
+    MOTIONCLONE_OT_use_range,
+    MOTIONCLONE_OT_clone_camera,
+    MOTIONCLONE_OT_show_solid,
+    MOTIONCLONE_OT_no_passes,
+    MOTIONCLONE_OT_no_mask,
+    MOTIONCLONE_OT_balanced,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
