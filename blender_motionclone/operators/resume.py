@@ -14,7 +14,7 @@ from .waiting import handed_over, wait_for
 
 
 class MOTIONCLONE_OT_resume(bpy.types.Operator):
-    """Run takes again that were left before they were done. What a take had come to is gone on with where possible"""
+    """Run again what was not done, with the same seed; where possible it goes on from where it was cut off"""
 
     bl_idname = "motionclone.resume"
     bl_label = "Run Again"
@@ -47,7 +47,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
     def _chosen(self, scene: bpy.types.Scene) -> Path:
         take = takes.take_of(scene, self.job)
         if take.state == DONE:
-            raise UserError("This take is done.", "Retry makes another with a new seed.")
+            raise UserError("This take is done.", "New Seed makes another.")
         return take_states.existing_folder(take)
 
     def _left(self, scene: bpy.types.Scene) -> list[Path]:

@@ -16,10 +16,10 @@ from .waiting import handed_over, wait_for
 
 
 class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
-    """Generate this take once more with another seed: the same motion and prompt, another clip"""
+    """Make another take of the same motion and prompt with the next seed; this one stays as it is"""
 
     bl_idname = "motionclone.take_retry"
-    bl_label = "Retry"
+    bl_label = "New Seed"
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")

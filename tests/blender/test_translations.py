@@ -11,7 +11,7 @@ def german(part, monkeypatch):
     translations = part("translations")
     for language in ("de", "de_DE"):  # as Blender 5 and 4 call it
         words = translations.read_translations(translations.FOLDER)[language]
-        assert words["Operator", "Retry"] == "Noch einmal"
+        assert words["Operator", "New Seed"] == "Neuer Startwert"
     monkeypatch.setattr(part("sentences"), "iface_", lambda text: words.get(("*", text), text))
 
 
