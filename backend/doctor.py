@@ -164,4 +164,5 @@ def _line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-REPAIR = "Repair the environment with: python3 -m install backend --repair"
+# As install/failures.py has it, which cannot be imported here; a test holds the two together.
+REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)."

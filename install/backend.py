@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .children import run_module
 from .environments import Environment, Layer, first_match
-from .failures import InstallError
+from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
 from .machine import this_machine
 from .pip import Pip
 from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
@@ -44,7 +44,9 @@ class Backend:
     def make(self, for_tests: bool = False, repair: bool = False, check: bool = False) -> Path:
         """The interpreter of the finished environment. check: tries it with a small real generation."""
         if self.wheels and not self.wheels.is_dir():
-            raise InstallError(f"There is no folder {self.wheels}.", "Name the folder that holds the wheels.")
+            raise InstallError(
+                f"There is no folder {self.wheels}.", f"Choose the one that holds the packages: {OFFLINE}."
+            )
         check_ours(self.folder)
         build, layers = self.announce(for_tests)
         environment = Environment(self.folder, backend_base, layers, self.report, self.wheels, build.name)
@@ -61,7 +63,7 @@ class Backend:
             f"{build.title} and the rest into {folder}", str(folder), build.download_mb + LOCK_DOWNLOAD_MB, 0
         )
         work = work_folder(folder)
-        with held(work), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
+        with held(work, "choose another folder"), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
             environment = Path(scratch) / "venv"
             python = Environment(environment, backend_base, (), self.report).make()
             pip = Pip(environment, python, work, self.report)
@@ -69,7 +71,7 @@ class Backend:
                 self.report.stage("download", layer.says)
                 first_match(layer.attempts, partial(pip.fetch, folder=folder, download_mb=layer.download_mb))
         clear(work)  # after a failure its log stays
-        self.report.done(f"The wheels are in {folder}. Install from them with --wheels.", "")
+        self.report.done(f"The wheels are in {folder}. Install from them: {OFFLINE}.", "")
 
     def check(self, python: Path) -> None:
         """A short generation with the demo model, in a folder that is gone afterwards; InstallError when it fails."""
@@ -87,9 +89,7 @@ class Backend:
         """The interpreter of the environment, which must have been made before."""
         python = interpreter(self.folder)
         if not python.exists():
-            raise InstallError(
-                f"There is no backend environment at {self.folder}.", "Make it with: python3 -m install backend"
-            )
+            raise InstallError(f"There is no backend environment at {self.folder}.", f"{INSTALL}.")
         return python
 
     def remove(self, models: bool = False) -> None:
@@ -98,9 +98,8 @@ class Backend:
         places = [data / name for name in (*CACHES, *(["models"] if models else []))]
         for environment in self._environments():
             if not is_ours(environment):
-                raise InstallError(
-                    f"{environment} was not made by MotionClone and stays.", "Name the right folder with --where."
-                )
+                hint = f"If the backend lies elsewhere, {OTHER_FOLDER}."
+                raise InstallError(f"{environment} was not made by MotionClone and stays.", hint)
             with held(work_folder(environment)):
                 if environment.exists():
                     clear(environment)
@@ -180,7 +179,7 @@ def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log
     try:
         code = run_module(python, command, talk.append, extra=extra)
     except OSError as error:
-        raise InstallError(f"{python} does not start ({error.strerror}).", _REPAIR) from None
+        raise InstallError(f"{python} does not start ({error.strerror}).", f"{REPAIR}.") from None
     with (
         suppress(OSError),
         log.open("a", encoding="utf-8") as file,
@@ -189,9 +188,8 @@ def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log
     answers = [line for line in talk if line.startswith(ANSWER)]
     if not answers:
         last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")
-        raise InstallError(f"The backend does not start: {last}", f"{_REPAIR}; details in {log}.")
+        raise InstallError(f"The backend does not start: {last}", f"{REPAIR}; details in {log}.")
     return json.loads(answers[-1])["findings"]
 
 
 ANSWER = '{"findings":'
-_REPAIR = "Repair it with: python3 -m install backend --repair"

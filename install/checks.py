@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from .backend import LOCK, Backend
-from .failures import InstallError
+from .failures import OTHER_FOLDER, InstallError
 from .machine import Machine, this_machine
 from .models.catalogue import read_catalogue
 from .models.managing import faults
-from .models.store import Store
+from .models.store import ELSEWHERE, Store
 from .packages import broken, installed
 from .places import data_folder, interpreter, work_folder
 from .pythons import backend_base, probe
@@ -48,7 +48,7 @@ def system(backend: Backend) -> Iterator[Finding]:
             "long-path",
             "warning",
             f"{backend.folder} is a long path, and Windows may refuse the files in it.",
-            "Allow long paths in Windows, or install with --where to a shorter one.",
+            f"Allow long paths in Windows, or {OTHER_FOLDER}, with a shorter path.",
         )
 
 
@@ -64,7 +64,7 @@ def environment(backend: Backend) -> Iterator[Finding]:
             "not-ours",
             "problem",
             f"{folder} was not made by MotionClone.",
-            "Remove it if nothing in it is needed, or name another folder with --where.",
+            f"Remove it yourself if nothing in it is needed, or {OTHER_FOLDER}.",
         )
         return
     if not folder.exists() or state is None:
@@ -144,7 +144,7 @@ def base_python(backend: Backend) -> Iterator[Finding]:
 
 def folders(backend: Backend) -> Iterator[Finding]:
     """Rights and space where jobs, caches and the environment are written."""
-    for name, folder in (("environment", backend.folder), ("data", data_folder())):
+    for name, folder, elsewhere in (("environment", backend.folder, OTHER_FOLDER), ("data", data_folder(), ELSEWHERE)):
         parent = _nearest(folder)
         try:
             with tempfile.TemporaryFile(dir=parent):
@@ -154,7 +154,7 @@ def folders(backend: Backend) -> Iterator[Finding]:
                 f"{name}-rights",
                 "problem",
                 f"Nothing can be written in {parent} ({error.strerror}).",
-                "Make the folder writable, or choose another: --where for the environment, MOTIONCLONE_DATA for data.",
+                f"Make the folder writable, or {elsewhere}.",
             )
             continue
         free = shutil.disk_usage(parent).free / 1e9
@@ -197,7 +197,9 @@ def models(backend: Backend) -> Iterator[Finding]:
         yield Finding("model-damaged", "problem", text, fix=_add(name, store.record.models[name]["extras"]))
     if store.record.models and not found:
         text = f"The files of the models {', '.join(store.record.models)} are there, as they were verified."
-        yield Finding("model-files", "ok", text, "`python3 -m install models verify` reads every byte of them.")
+        yield Finding(
+            "model-files", "ok", text, "In a terminal `python3 -m install models verify` reads every byte of them."
+        )
 
 
 def _add(name: str, extras: Sequence[str]) -> tuple[str, ...]:

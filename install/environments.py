@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from .children import NO_WINDOW, clean_environment, run_module
-from .failures import InstallError
+from .failures import OTHER_FOLDER, REPAIR, InstallError
 from .packages import broken, discard, sweep
 from .pip import Pip, kept_mb
 from .pip_failures import NoBuild
@@ -122,7 +122,7 @@ class Environment:
         if free < needed:
             raise InstallError(
                 f"{self.folder.parent} has {free:.1f} GB free; about {needed:.1f} GB are needed.",
-                "Free some space, or name a folder on another disk with --where, and start the same command again.",
+                f"Free some space; or {OTHER_FOLDER}, on another disk.",
             )
 
     def _make_empty(self, state: State) -> None:
@@ -148,12 +148,14 @@ class Environment:
             ]
             code = _run_uv(command, self.wheels, talk.append)
         else:
-            raise InstallError(f"{base.executable} cannot make virtual environments.", "Install Python 3.13.")
+            raise InstallError(
+                f"{base.executable} cannot make virtual environments.", "Install Python 3.13 and try again."
+            )
         if code:
             said = "".join(talk).strip().splitlines()
             raise InstallError(
                 f"The virtual environment {self.folder} could not be made: {said[-1] if said else f'exit code {code}'}",
-                "Free some space if the disk is full; else start the command with another Python: 3.13, 3.12 or 3.11.",
+                "Free some space if the disk is full; else install Python 3.13 from python.org and try again.",
             )
         state.python, state.build = base.version, self.build
         write_state(self.folder, state)
@@ -173,9 +175,7 @@ class Environment:
 
     def _check_whole(self) -> None:
         for package in broken(self.folder, deep=False):
-            raise InstallError(
-                f"{package.name} in {self.folder} is incomplete.", "Repair it with: python3 -m install backend --repair"
-            )
+            raise InstallError(f"{package.name} in {self.folder} is incomplete.", f"{REPAIR}.")
 
 
 def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]], None]) -> None:

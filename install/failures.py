@@ -11,6 +11,7 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Parts of hints, which a panel shows to people without a terminal, and a terminal to people without a panel.
 TRY_AGAIN = "try again: it goes on where it stopped"
 OTHER_FOLDER = "choose another Backend Folder in the preferences (in a terminal: --where)"
+OFFLINE = "Offline Packages in the preferences (in a terminal: --wheels)"
 INSTALL = "Press Install Backend (in a terminal: python3 -m install backend)"
 REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)"
 

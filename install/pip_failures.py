@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from .failures import TRY_AGAIN, InstallError
+from .failures import OFFLINE, TRY_AGAIN, InstallError
 
 PYPI = "pypi.org"
 _NO_MATCH = "No matching distribution found"
@@ -113,8 +113,7 @@ def _no_network(talk: str, log: Path) -> InstallError:
     said = next(words for words, signs in _NO_NETWORK if _says(talk, signs))
     return InstallError(
         said.format(_index(talk)),
-        f"Check the network connection and {TRY_AGAIN}, or install from a folder: Offline Packages in the preferences "
-        f"(in a terminal: --wheels); see {log}.",
+        f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {log}.",
     )
 
 

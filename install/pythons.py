@@ -173,9 +173,7 @@ def _next_step(reasons: str) -> str:
     if "virtual environments" in reasons:
         version = re.search(r"Python (\d\.\d+)\) cannot make virtual", reasons)
         package = f"python{version[1]}-venv" if version else "python3-venv"
-        return f"On Debian and Ubuntu: sudo apt install {package}. Or install uv. Then start the command again."
+        return f"On Debian and Ubuntu: sudo apt install {package}. Or install uv. Then try again."
     if "Intel" in reasons or "32-bit" in reasons:
-        return (
-            "Install the 64-bit Python 3.13 for this machine's processor from python.org and start the command again."
-        )
-    return f"Install Python {SUPPORTED[0]} from python.org or your package manager and start the command again."
+        return "Install the 64-bit Python 3.13 for this machine's processor from python.org and try again."
+    return f"Install Python {SUPPORTED[0]} from python.org or your package manager and try again."

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .failures import FULL, InstallError
+from .failures import FULL, OTHER_FOLDER, InstallError
 
 NAME = "motionclone.json"
 PART = f"{NAME}.part"
@@ -63,12 +63,12 @@ def check_ours(environment: Path) -> None:
     if not is_ours(environment):
         raise InstallError(
             f"{environment} exists already and was not made by MotionClone.",
-            "Name another folder with --where, or remove this one yourself if nothing in it is needed.",
+            f"Remove it yourself if nothing in it is needed, or {OTHER_FOLDER}.",
         )
 
 
 @contextmanager
-def held(work: Path, elsewhere: str = "name another one with --where") -> Iterator[None]:
+def held(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
     """One process at a time works beside this folder; the system's lock ends with its process, however it ends.
     elsewhere: what to do when nothing can be written there, as the end of a sentence."""
     try:
@@ -145,6 +145,6 @@ def clear(folder: Path) -> None:
             if time.monotonic() > deadline:
                 raise InstallError(
                     f"{folder} cannot be removed ({error.strerror}).",
-                    "Close Blender and other programs that use it, and start the same command again.",
+                    "Stop the worker in the preferences and close other programs that use it, then try again.",
                 ) from None
             time.sleep(0.5)

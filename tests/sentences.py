@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VARIES = "…"
+ERRORS = ("InstallError", "NoBuild")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,19 @@ class Source:
         named = [
             node for node in self.tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         ]
-        self._constants = {node.targets[0].id: node.value for node in named}
+        self._constants = self._imported(path) | {node.targets[0].id: node.value for node in named}
+
+    def _imported(self, path: Path) -> dict[str, ast.expr]:
+        """Constants of the modules beside it."""
+        found: dict[str, ast.expr] = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.ImportFrom) and node.level and node.module:
+                folder = path.parents[node.level - 1]
+                module = folder.joinpath(*node.module.split(".")).with_suffix(".py")
+                if module.is_file():
+                    theirs = Source(module)._constants
+                    found |= {name.name: theirs[name.name] for name in node.names if name.name in theirs}
+        return found
 
     def sentence(self, node: ast.expr) -> str:
         """A piece of text as it is shown."""
@@ -81,6 +94,16 @@ class Source:
                         None if text == VARIES else text,
                         self._words(fix),
                     )
+
+    def said(self) -> Iterator[tuple[str, str]]:
+        """(what is wrong, what to do) of each error and finding that the module makes, as they are made."""
+        for function in [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]:
+            for call in [node for node in ast.walk(function) if isinstance(node, ast.Call)]:
+                name = call.func.id if isinstance(call.func, ast.Name) else ""
+                given = call.args[2:4] if name == "Finding" else call.args[:2] if name in ERRORS else []
+                texts = [self._text(self._meant(function, node)) for node in given]
+                if texts:
+                    yield texts[0], texts[1] if len(texts) > 1 else ""
 
     def _words(self, fix: ast.expr) -> str:
         """Arguments as they are typed; only those that are always the same."""

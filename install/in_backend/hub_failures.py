@@ -15,10 +15,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ..failures import FULL, InstallError
+from ..failures import FULL, TRY_AGAIN, InstallError
 
-AGAIN = "start the same command again: it goes on where it stopped"
-LOG_IN = "set HF_TOKEN to a token of your account, or log in with `hf auth login`"
+LOG_IN = "set the variable HF_TOKEN to a token of your account and start Blender anew (in a terminal: hf auth login)"
 
 
 def is_passing(error: BaseException) -> bool:
@@ -31,30 +30,39 @@ def failure(error: BaseException, repo: str, path: str) -> InstallError:
     if isinstance(error, HfHubHTTPError):
         return _refused(error, repo, path)
     if isinstance(error, OfflineModeIsEnabled):
-        return InstallError("HF_HUB_OFFLINE is set, so nothing is downloaded.", "Unset it and start the command again.")
+        return InstallError(
+            "HF_HUB_OFFLINE is set, so nothing is downloaded.",
+            "Unset it, start Blender or the terminal anew, and try again.",
+        )
     names = _kinds(error)
     host = constants.ENDPOINT
     if "ProxyError" in names:
         return InstallError(
             f"The proxy does not let us through to {host}: {_line(error)}.",
-            "Check HTTPS_PROXY and HTTP_PROXY (user name and password too) and start the same command again.",
+            "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start Blender or the "
+            "terminal anew, and try again.",
         )
     if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
-        return InstallError(f"{host} is no address of a model hub.", "Correct or unset HF_ENDPOINT.")
+        hint = "Correct or unset the variable HF_ENDPOINT, and start Blender or the terminal anew."
+        return InstallError(f"{host} is no address of a model hub.", hint)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return InstallError(
             f"{host} could not prove who it is: its certificate is not trusted here.",
-            "Behind a proxy that reads along, let SSL_CERT_FILE name your organisation's certificate file; "
-            "else check the computer's clock.",
+            "Check the computer's clock. Behind a proxy that reads along, let the variable SSL_CERT_FILE name your "
+            "organisation's certificate file, and start Blender or the terminal anew.",
         )
     if "TransportError" in names:
         place = f"{host} cannot be reached" if "ConnectError" in names else f"The download of {path} was cut off"
-        return InstallError(f"{place}: {_line(error)}.", f"Check the network connection (or HF_ENDPOINT) and {AGAIN}.")
+        return InstallError(
+            f"{place}: {_line(error)}.", f"Check the network connection (or HF_ENDPOINT) and {TRY_AGAIN}."
+        )
     if isinstance(error, OSError) and error.errno in FULL:
-        return InstallError(f"The disk is full; {path} was not downloaded to its end.", f"Free some space and {AGAIN}.")
+        return InstallError(
+            f"The disk is full; {path} was not downloaded to its end.", f"Free some space and {TRY_AGAIN}."
+        )
     if isinstance(error, OSError) and error.errno:
         return InstallError(f"{error.strerror}: {error.filename or path}.", "Make the folder of models writable.")
-    return InstallError(f"{path} of {repo} could not be downloaded: {_line(error)}", f"Later, {AGAIN}.")
+    return InstallError(f"{path} of {repo} could not be downloaded: {_line(error)}", f"Later, {TRY_AGAIN}.")
 
 
 def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
@@ -75,10 +83,14 @@ def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
             f"The repository {repo} no longer has the file {path}.", "Look for a newer version of MotionClone."
         )
     if status in (401, 403):
-        return InstallError(f"{host} refuses the file {path} of {repo} (error {status}).", f"{LOG_IN.capitalize()}.")
+        return InstallError(
+            f"{host} refuses the file {path} of {repo} (error {status}).", f"If your account may have it, {LOG_IN}."
+        )
     if status == 429:
-        return InstallError(f"{host} has had too many requests from here.", f"In some minutes, {AGAIN}; or {LOG_IN}.")
-    return InstallError(f"{host} answers with error {status} for {path} of {repo}.", f"Later, {AGAIN}.")
+        return InstallError(
+            f"{host} has had too many requests from here.", f"In some minutes, {TRY_AGAIN}; or {LOG_IN}."
+        )
+    return InstallError(f"{host} answers with error {status} for {path} of {repo}.", f"Later, {TRY_AGAIN}.")
 
 
 def _kinds(error: BaseException) -> set[str]:

@@ -157,7 +157,7 @@ class Adding:
             if attempt_is_last:
                 raise InstallError(
                     f"{offer.file.name} came with another content than it should have, in {size:,} bytes; it is gone.",
-                    "Start the same command again; if it comes back, a proxy or mirror sends a wrong file.",
+                    "Try again; if it comes back, a proxy or mirror sends a wrong file.",
                 )
             self.report.note(f"{offer.file.name} was damaged; it is fetched from its start.")
         sha256 = content.sha256 or sha256_of(part)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..children import run_module
-from ..failures import InstallError
+from ..failures import REPAIR, InstallError
 from .catalogue import HubFile
 from .content import Content, named_by
 
@@ -84,6 +84,4 @@ def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[s
         raise InstallError(failed[0]["message"], failed[0]["hint"])
     if code:
         last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")
-        raise InstallError(
-            f"The backend cannot download models: {last}", "Repair it with: python3 -m install backend --repair"
-        )
+        raise InstallError(f"The backend cannot download models: {last}", f"{REPAIR}.")

@@ -127,7 +127,10 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
     unfinished = (store.record.adding or {}).get("name") == name
     files = [file for part in catalogue.chosen(model, model.extras) for file in part.files]
     if not (unfinished or name in store.record.models or any(file.place in store.record.files for file in files)):
-        raise InstallError(f"The model {name} is not installed.", "See `python3 -m install models list`.")
+        raise InstallError(
+            f"The model {name} is not installed.",
+            "See which are: Models in the preferences (in a terminal: python3 -m install models list).",
+        )
     with held(store.folder, ELSEWHERE):
         if is_changed(store, name) and name in store.record.models:
             report.note(f"{store.entry(name)} was changed by you and stays.")
