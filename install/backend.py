@@ -14,7 +14,7 @@ from .children import run_module
 from .environments import Environment, Layer, first_match
 from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
 from .machine import this_machine
-from .pip import Pip
+from .pip import Pip, kept_mb
 from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from .pythons import Python, backend_base, probe
 from .reports import Report
@@ -59,8 +59,9 @@ class Backend:
         """Fills a folder with the wheels for a Python and machine like these; made environments are not touched."""
         build = choose_build(this_machine(backend_base().arch), self.build)
         folder.mkdir(parents=True, exist_ok=True)
+        left = max(0.0, build.download_mb + LOCK_DOWNLOAD_MB - kept_mb(folder))
         self.report.plan(
-            f"{build.title} and the rest into {folder}", str(folder), build.download_mb + LOCK_DOWNLOAD_MB, 0
+            f"{build.title} and the rest into {folder}: about {left:,.0f} MB to download", str(folder), left, 0
         )
         work = work_folder(folder)
         with held(work, "choose another folder"), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
@@ -132,10 +133,10 @@ class Backend:
             self.report.note(build.note)
         state = read_state(self.folder)
         missing = [layer for layer in layers if not state or state.layers.get(layer.name) != layer.fingerprint]
-        download = 0 if self.wheels else sum(layer.download_mb for layer in missing)
+        download = 0 if self.wheels else sum(layer.left_mb(work_folder(self.folder)) for layer in missing)
         disk = sum(layer.disk_mb for layer in missing)
         if missing:
-            source = f"from {self.wheels}" if self.wheels else f"about {download:,} MB to download"
+            source = f"from {self.wheels}" if self.wheels else f"about {download:,.0f} MB to download"
             text = f"{build.title} of torch {TORCH} into {self.folder}: {source}, {disk:,} MB on disk"
             self.report.plan(text, str(self.folder), download, disk)
         return build, layers

@@ -14,7 +14,7 @@ from pathlib import Path
 from .children import NO_WINDOW, clean_environment, run_module
 from .failures import OTHER_FOLDER, REPAIR, InstallError
 from .packages import broken, discard, sweep
-from .pip import Pip, kept_mb
+from .pip import Pip, downloads, kept_mb
 from .pip_failures import NoBuild
 from .places import interpreter, work_folder
 from .pythons import Python, uv
@@ -46,6 +46,10 @@ class Layer:
         for path in self.files:
             content.update(path.read_bytes())
         return content.hexdigest()
+
+    def left_mb(self, work: Path) -> float:
+        """Still to be downloaded, about: an unfinished installation may have left some of it there."""
+        return max(0.0, self.download_mb - kept_mb(downloads(work, self.name)))
 
 
 @dataclass
@@ -115,9 +119,9 @@ class Environment:
 
     def _check_space(self, missing: Sequence[Layer]) -> None:
         """A download lies there twice while pip works on it: as it is kept, and as the file to install."""
-        download = 0 if self.wheels else 2 * sum(layer.download_mb for layer in missing)
-        kept = min(download / 2, kept_mb(work_folder(self.folder)))
-        needed = (sum(layer.disk_mb for layer in missing) + download - kept + EMPTY_MB) / 1000
+        work = work_folder(self.folder)
+        download = 0 if self.wheels else sum(layer.left_mb(work) + layer.download_mb for layer in missing)
+        needed = (sum(layer.disk_mb for layer in missing) + download + EMPTY_MB) / 1000
         free = shutil.disk_usage(self.folder.parent).free / 1e9
         if free < needed:
             raise InstallError(
@@ -166,7 +170,7 @@ class Environment:
         state.layers.pop(layer.name, None)
         write_state(self.folder, state)
         python = interpreter(self.folder)
-        pip = Pip(self.folder, python, work_folder(self.folder), self.report, self.wheels)
+        pip = Pip(self.folder, python, work_folder(self.folder), self.report, self.wheels, layer.name)
         attempts = [*pip.from_kept(layer.attempts[0]), *layer.attempts]
         first_match(attempts, partial(pip.install, download_mb=layer.download_mb))
         state.installing = ""

@@ -25,17 +25,19 @@ _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
 @dataclass
 class Pip:
     """pip within one environment. work: keeps the log, and the downloads, so that a run that was killed goes on with
-    them; wheels: a folder to install from instead of any index."""
+    them; wheels: a folder to install from instead of any index; layer: keeps its downloads apart from those of others,
+    so that it can be told how much of each is still missing."""
 
     environment: Path
     python: Path
     work: Path
     report: Report
     wheels: Path | None = None
+    layer: str = ""
 
     @property
     def downloads(self) -> Path:
-        return self.work / "downloads"
+        return downloads(self.work, self.layer)
 
     def from_kept(self, arguments: Sequence[str]) -> list[list[str]]:
         """The arguments with which an earlier run's wheels are installed without asking the index, which is an attempt:
@@ -134,9 +136,13 @@ class _Watch:
         self.report.progress("unpack", done, len(self.packages), "Unpacking")
 
 
-def kept_mb(work: Path) -> float:
-    """Of wheels, whole and begun, that an unfinished installation left."""
-    return sum(path.stat().st_size for path in (work / "downloads").glob("*.whl*")) / MB
+def downloads(work: Path, layer: str) -> Path:
+    return work / "downloads" / layer
+
+
+def kept_mb(folder: Path) -> float:
+    """Of wheels, whole and begun."""
+    return sum(path.stat().st_size for path in folder.glob("*.whl*")) / MB
 
 
 def _bytes_in(scratch: Path) -> int:

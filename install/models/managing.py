@@ -67,7 +67,9 @@ def _part(store: Store, component: Component) -> dict[str, Any]:
 
 
 def _missing_bytes(store: Store, component: Component) -> int:
-    return sum(file.size for file in component.files if store.state(file) != "present")
+    """About: of a file that is on its way, what is still to come."""
+    missing = [file for file in component.files if store.state(file) != "present"]
+    return sum(max(0, file.size - store.part_bytes(file.sha256)) for file in missing)
 
 
 def faults(catalogue: Catalogue, store: Store, deep: bool, report: Report, only: str | None = None) -> Iterator[Fault]:

@@ -65,6 +65,11 @@ class Store:
         """An unfinished download of what `name` (a hash) will be."""
         return self.folder / PARTS / f"{name}.part"
 
+    def part_bytes(self, name: str) -> int:
+        """How much of it is there; 0 too where only the hub knows its hash."""
+        part = self.part(name)
+        return part.stat().st_size if name and part.exists() else 0
+
     def state(self, file: HubFile) -> str:
         """As it was verified: "present"; else "absent", or "changed" (or never verified)."""
         path, kept = self.path(file), self.record.files.get(file.place)

@@ -18,8 +18,9 @@ from install.failures import InstallError
 from install.packages import broken, discard, installed, site_packages
 from install.places import interpreter, work_folder
 from install.state import NAME, PART, State, held, is_ours, read_state, write_state
-from tests.install_kills import check_whole, command, make_wheels
-from tests.installer_runs import finish, start
+from tests.install_kills import alone, check_whole, command, make_wheels
+from tests.installer_runs import finish, kill, start
+from tests.package_index import BLOCK, Index, serving
 
 FILES = 3
 
@@ -146,6 +147,29 @@ def test_a_killed_installation_is_gone_on_with(tmp_path, wheels, moment):
     assert state.installing if state and moment == "unpack" else not (state and state.python)
     finish(command(where, wheels, wheels / "locks"))
     check_whole(where)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_what_a_killed_installation_has_fetched_is_not_to_be_downloaded_again(tmp_path, wheels):
+    where, index = tmp_path / "venv", Index(wheels, pause=0.05)
+    parts = work_folder(where) / "downloads" / "torch"
+    with serving(index) as address:
+        environ = alone({"PIP_INDEX_URL": address})
+        (whole,) = [row for row in finish(command(where, None, wheels / "locks", "--plan"), environ) if _is_plan(row)]
+        process = start(command(where, None, wheels / "locks"), environ)
+        deadline = time.monotonic() + 600
+        while not any(part.stat().st_size > BLOCK for part in parts.glob("torch*.part")):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.01)
+        kill(process, with_children=True)
+        kept = sum(part.stat().st_size for part in parts.glob("*.part"))
+        (rest,) = [row for row in finish(command(where, None, wheels / "locks", "--plan"), environ) if _is_plan(row)]
+    assert rest["download_bytes"] == pytest.approx(whole["download_bytes"] - kept, abs=1)
+    assert f"about {rest['download_bytes'] / 1e6:,.0f} MB to download" in rest["text"]
+
+
+def _is_plan(message: dict) -> bool:
+    return message["kind"] == "plan"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

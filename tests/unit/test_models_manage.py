@@ -122,6 +122,15 @@ def test_unknown_names_are_answered_with_the_known_ones(catalogue, home):
     assert not Store().models.exists()
 
 
+def test_what_has_come_of_a_file_is_not_to_be_downloaded_again(home, catalogue):
+    file, store = catalogue.components["shared"].files[0], Store()
+    part = store.part(file.sha256)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(100))
+    rows = {row["name"]: row["download_bytes"] for row in listing(catalogue, store)[0]["components"]}
+    assert rows["shared"] == file.size - 100 and rows["base"] == catalogue.components["base"].size
+
+
 def test_a_download_that_the_user_does_not_want_is_not_made(home, hub, catalogue, monkeypatch):
     def offers(python, files):
         return [hubs.Offer(file, "c", named_by(file.sha256 or "0" * 40, file.size)) for file in files]
