@@ -84,7 +84,7 @@ def backend_base() -> Python:
     that one away. One that cannot make environments will do where uv is there to make them.
     """
     reasons = []
-    for python in _found():
+    for python in _each_once(_found()):
         unfit = python.unfit()
         if not unfit and not (python.makes_environments or uv()):
             unfit = "cannot make virtual environments: its venv or ensurepip module is missing"
@@ -126,17 +126,30 @@ def uv() -> str | None:
 
 
 def _found() -> Iterator[Python]:
-    """All that may do, in the order of their fitness; each version once, and the running one as itself."""
+    """All that may do, in the order of their fitness."""
     own = probe([sys.executable])
     blenders = own is not None and _is_blenders(Path(sys.base_prefix))
     if own and own.version in SUPPORTED and not blenders:
         yield own
     for version in SUPPORTED:
         found = _find(version)
-        if found and not (own and found.executable == own.executable):
+        if found and not (blenders and _is_same(found, own)):
             yield found
     if own and own.version in SUPPORTED and blenders:
         yield own
+
+
+def _each_once(pythons: Iterator[Python]) -> Iterator[Python]:
+    """`python3` and `python3.13` may be links to one file."""
+    seen: list[Python] = []
+    for python in pythons:
+        if not any(_is_same(python, other) for other in seen):
+            seen.append(python)
+            yield python
+
+
+def _is_same(one: Python, other: Python | None) -> bool:
+    return other is not None and os.path.realpath(one.executable) == os.path.realpath(other.executable)
 
 
 def _is_blenders(prefix: Path) -> bool:

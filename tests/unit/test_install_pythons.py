@@ -71,6 +71,26 @@ def test_a_debian_without_python3_venv_is_told_the_package_and_uv_makes_up_for_i
     assert pythons.backend_base() == bare
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_one_python_under_several_names_is_refused_once(tmp_path, monkeypatch):
+    (tmp_path / "python3.13").touch()
+    for name in ("python3", "python"):
+        (tmp_path / name).symlink_to("python3.13")
+    own = a_python(executable=tmp_path / "python3", makes_environments=False)
+    found = {
+        "3.13": a_python(executable=tmp_path / "python3.13", makes_environments=False),
+        "3.12": a_python(executable=tmp_path / "python3.12", version="3.12", ssl=False),
+    }
+    monkeypatch.setattr(pythons, "probe", lambda command: own)
+    monkeypatch.setattr(pythons, "_find", found.get)
+    monkeypatch.setattr(pythons, "uv", lambda: None)
+    for prefix in ("/usr", "/opt/blender/5.2/python"):
+        monkeypatch.setattr("sys.base_prefix", prefix)
+        with pytest.raises(InstallError) as error:
+            pythons.backend_base()
+        assert error.value.message.count("(Python 3.13)") == 1 and error.value.message.count("(Python 3.12)") == 1
+
+
 def test_the_running_python_is_found_and_an_unknown_one_is_not():
     assert pythons.find_python(pythons.RUNNING) == Path(sys.executable)
     assert pythons.find_python("2.99") is None
