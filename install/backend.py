@@ -24,7 +24,8 @@ from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
 TEST_REQUIREMENTS = ROOT / "install" / "requirements-test.txt"
 LOCK = "backend.txt"
 LOCK_DOWNLOAD_MB, LOCK_DISK_MB = 210, 750
-CACHES = ("motion", "inversion", "hashes.json")  # what the backend writes beside jobs and models
+# What the backend writes beside jobs and models. Received are copies of other machines' jobs, which those have too.
+CACHES = ("motion", "inversion", "received", "hashes.json")
 
 
 @dataclass

@@ -247,7 +247,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path, wheels):
 def test_remove_takes_all_but_jobs_and_models(where, tmp_path, monkeypatch, capsys):
     data = tmp_path / "data"
     monkeypatch.setenv("MOTIONCLONE_DATA", str(data))
-    for name in ("jobs/1", "models", "motion", "inversion/x"):
+    for name in ("jobs/1", "models", "motion", "inversion/x", "received/abc"):
         (data / name).mkdir(parents=True)
     (data / "hashes.json").touch()
     Backend(where).remove()
