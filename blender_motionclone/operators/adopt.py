@@ -8,6 +8,7 @@ import bpy
 
 from ..errors import UserError
 from ..jobs import takes
+from ..sentences import sentence
 from .reporting import reporting_errors
 
 
@@ -28,7 +29,7 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
             for folder in folders:
                 takes.add_take(context.scene, folder)
                 takes.withdraw_offer(folder)
-            self.report({"INFO"}, f"Takes added: {len(folders)}")
+            self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
             return {"FINISHED"}
         return {"CANCELLED"}
 

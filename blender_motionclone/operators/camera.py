@@ -10,6 +10,7 @@ from mathutils import Matrix
 from ..capture.shot import cameras_of
 from ..capture.targets import open_view
 from ..capture.view_eye import longer_side
+from ..sentences import sentence
 from .corrections import Correction
 
 
@@ -38,7 +39,7 @@ class MOTIONCLONE_OT_use_camera(Correction, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         found = cameras_of(context.scene)
         if not found:
-            self.report({"ERROR"}, "There is no camera.")
+            self.report({"ERROR"}, sentence("There is no camera."))
             return {"CANCELLED"}
         context.scene.camera = context.object if context.object in found else found[0]
         return {"FINISHED"}

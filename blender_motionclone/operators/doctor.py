@@ -10,6 +10,7 @@ import bpy
 from .. import tick_times
 from ..errors import UserError
 from ..preferences import install_options
+from ..sentences import sentence
 from ..setup import install_runner
 from .backend import run_installer
 from .reporting import reporting_errors
@@ -36,7 +37,7 @@ class MOTIONCLONE_OT_doctor(bpy.types.Operator):
         done = run_installer(self, ["doctor", *install_options(context, wheels=False)], online=False, wait=True)
         for finding in install_runner.findings() or ():
             kind = "INFO" if finding["level"] == "ok" else "WARNING"
-            self.report({kind}, f"{finding['text']} {finding['hint']}".strip())
+            self.report({kind}, f"{sentence(finding['text'])} {sentence(finding['hint'])}".strip())
         return done
 
 

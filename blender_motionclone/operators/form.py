@@ -7,6 +7,7 @@ from bl_operators.presets import AddPresetBase
 from bpy.app.translations import pgettext_tip as tip_
 
 from ..jobs import job_runner
+from ..sentences import sentence
 from ..setup import install_runner
 from ..shipped_presets import SHIPPED
 
@@ -89,7 +90,7 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         prompts = context.scene.motionclone.more_prompts
         if self.number >= len(prompts):
-            self.report({"ERROR"}, f"There is no further prompt {self.number}")
+            self.report({"ERROR"}, sentence(f"There is no further prompt {self.number}."))
             return {"CANCELLED"}
         prompts.remove(self.number)
         return {"FINISHED"}

@@ -8,6 +8,7 @@ import bpy
 
 from ..errors import UserError
 from ..jobs import generation, job_runner
+from ..sentences import sentence
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for
 
@@ -41,7 +42,7 @@ class Generating:
             return self._end(context)
         if event.type == "ESC" and event.value == "PRESS":
             generation.stop()
-            self.report({"INFO"}, "The capture was cancelled")
+            self.report({"INFO"}, sentence("The capture was cancelled."))
             return self._end(context)
         if event.type != "TIMER":
             return {"RUNNING_MODAL"}
@@ -72,7 +73,7 @@ class Generating:
                 job_runner.wait(jobs)  # those of the shots before
                 raise
             wait_for(jobs)
-            self.report({"INFO"}, f"Done: {', '.join(jobs)}")
+            self.report({"INFO"}, sentence(f"Done: {', '.join(jobs)}"))
             return {"FINISHED"}
         return {"CANCELLED"}
 
@@ -97,7 +98,9 @@ class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
 def _show_status(context: bpy.types.Context) -> None:
     if context.workspace and (progress := job_runner.capture()):
         done, of = progress
-        context.workspace.status_text_set(f"MotionClone: capturing {done}/{of}    ESC: Cancel")
+        context.workspace.status_text_set(
+            sentence(f"MotionClone films the reference, frame {done} of {of}; Esc stops it")
+        )
 
 
 register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_generate,))

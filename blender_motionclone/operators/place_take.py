@@ -11,6 +11,7 @@ from ..properties import PLACES
 from ..results.finished_job import read_finished_job
 from ..results.place import PLACERS, place_job
 from ..results.placement import Wish
+from ..sentences import sentence
 from .reporting import reporting_errors
 
 AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACES))
@@ -47,9 +48,9 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
             job = read_finished_job(folder_of(scene, self.job), scene.frame_start)
             wish = Wish(replace=self.replace, keep_view=self.keep_view)
             placement = place_job(context, scene, job, self._how(scene), wish)
-            self.report({"INFO"}, placement.text)
+            self.report({"INFO"}, sentence(placement.text))
             if placement.note:
-                self.report({"WARNING"}, placement.note)
+                self.report({"WARNING"}, sentence(placement.note))
             return {"FINISHED"}
         return {"CANCELLED"}
 

@@ -8,6 +8,7 @@ from ..errors import UserError
 from ..jobs import job_runner, take_states, takes
 from ..jobs.job_files import delete_job
 from ..jobs.job_home import dismiss
+from ..sentences import sentence
 from .reporting import reporting_errors
 
 
@@ -31,7 +32,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
         self.layout.prop(self, "delete_files")
         take = context.scene.motionclone.takes.get(self.job) or takes.take_of(context.scene, "")
         if self.delete_files and take.placed_in:
-            self.layout.label(text=f"{take.placed_in} will lose its clip", icon="ERROR")
+            self.layout.label(text=sentence(f"{take.placed_in!r} will lose its clip."), icon="ERROR", translate=False)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...backend.wire.job_state import DONE
 from ..errors import UserError
 from ..jobs import job_runner
+from ..sentences import sentence
 
 
 def wait_for(jobs: Sequence[str]) -> None:
@@ -21,4 +22,6 @@ def wait_for(jobs: Sequence[str]) -> None:
 
 def handed_over(jobs: Sequence[str]) -> str:
     """For a report."""
-    return "The worker has one more job" if len(jobs) == 1 else f"The worker has {len(jobs)} more jobs"
+    if len(jobs) == 1:
+        return sentence("The worker has one more job.")
+    return sentence(f"The worker has {len(jobs)} more jobs.")

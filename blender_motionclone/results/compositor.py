@@ -27,7 +27,7 @@ def place_in_compositor(_context: bpy.types.Context, scene: bpy.types.Scene, job
         name = node.name
     text = f"The compositor has the clip in node {name!r}"
     if hasattr(scene, "node_tree") and not scene.use_nodes:
-        text += " (Use Nodes is off)"
+        text = f"The compositor has the clip in node {name!r}, but Use Nodes is off"
     return Placement(name=name, replaced=replaced, text=text, note=tend_view(scene, wish.keep_view))
 
 

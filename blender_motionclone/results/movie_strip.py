@@ -96,26 +96,14 @@ def place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: Finishe
     space = clip_space(scene, wish.keep_view)
     strip, replaced = put_strip(scene, job, wish.replace)
     set_space(strip.colorspace_settings, space)
-    where = f"channel {strip.channel}"
-    if not show_in_sequencer(context, scene):
-        where += f" of scene {scene.name!r}"
-    if replaced:
-        where += ", in the place of an earlier take"
-    return Placement(
-        name=strip.name,
-        replaced=replaced,
-        text=f"{strip.name!r} lies on {where}, frame {shown_range(strip)[0]} on",
-        note=tend_view(scene, wish.keep_view),
-    )
+    show_in_sequencer(context, scene)
+    text = f"{strip.name!r} lies on channel {strip.channel} of scene {scene.name!r}, frame {shown_range(strip)[0]} on"
+    return Placement(name=strip.name, replaced=replaced, text=text, note=tend_view(scene, wish.keep_view))
 
 
-def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> bool:
+def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
     """Blender 5 shows the sequence of a scene the workspace names; while it names none, the strip would not be seen.
-
-    False when the workspace names another, which is left to the user.
-    """
+    One that names another is left to the user."""
     workspace = context.workspace
-    if not hasattr(workspace, "sequencer_scene"):
-        return True
-    workspace.sequencer_scene = workspace.sequencer_scene or scene
-    return workspace.sequencer_scene == scene
+    if hasattr(workspace, "sequencer_scene"):
+        workspace.sequencer_scene = workspace.sequencer_scene or scene

@@ -110,7 +110,7 @@ def test_compositing_that_is_off_stays_off(scene, compositing, job, capfd):
         return
     scene.use_nodes = False
     place(job, "COMPOSITOR")
-    assert not scene.use_nodes and "(Use Nodes is off)" in capfd.readouterr().out
+    assert not scene.use_nodes and "but Use Nodes is off" in capfd.readouterr().out
 
 
 def test_a_later_take_takes_the_node_with_its_links(scene, compositing, job, make_job):

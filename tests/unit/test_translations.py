@@ -64,6 +64,8 @@ def sentences() -> set[str]:
                 found |= {_template(value) for given in said for value in known.get(ast.unparse(given), [given])}
         if path.name == "targets.py":
             found |= {_template(value) for value in known["title"]}
+        if path.name == "colours.py":
+            found |= {_template(node.value) for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value}
     return {text for text in found if re.search("[a-z]", text)}
 
 
@@ -72,6 +74,10 @@ def _sentences_of(node: ast.Call) -> list[ast.expr]:
     function = ast.unparse(node.func)
     if function == "UserError":
         return node.args[:2]
+    if function == "sentence" or function.endswith(".poll_message_set"):  # Blender translates the latter
+        return node.args[:1]
+    if function == "Placement":
+        return [given["text"]]
     if function == "JobState":
         return [given[name] for name in ("message", "hint") if name in given]
     return [given["title"]] if function == "Target" and "title" in given else []
@@ -174,6 +180,11 @@ def test_what_is_shown_is_found():
     assert "Whose motion is cloned" in tooltips() and "Take this message away" in tooltips()
     assert {"Scene {} has no camera.", "Press Generate again.", "The job was cancelled."} < sentences()
     assert {"frames {}-{} of {}", "frames {}-{} of strip {}"} < sentences()
+    assert {"The worker has {} more jobs.", "No MotionClone job is running"} < sentences()
+    assert {
+        "The clip lies behind the scene in camera {}",
+        "The scene's view changes the clip's colours: {}",
+    } < sentences()
 
 
 @pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
