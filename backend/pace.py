@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Pace:
     def __init__(self) -> None:
         self._ahead: list[Ahead] = []
         self._now, self._since = Ahead(""), time.monotonic()
-        self._took: dict[float, list[float]] = {}  # seconds of the present stage's steps, by their cost
+        self._took: dict[float, float] = {}  # seconds of the present stage's steps, all in all, by their cost
+        self._made: dict[float, int] = {}  # how many they are
         self._unit: float | None = None  # seconds, as the last stage with steps had it
 
     def plan(self, stages: Sequence[Ahead]) -> None:
@@ -40,13 +40,14 @@ class Pace:
             place = names.index(name)
             stage, self._ahead = self._ahead[place], self._ahead[place + 1 :]
         self._now = Ahead(name, stage.passes[done:], stage.seconds)
-        self._took, self._since = {}, time.monotonic()
+        self._took, self._made, self._since = {}, {}, time.monotonic()
 
     def step(self) -> None:
         now = time.monotonic()
         cost, *rest = self._now.passes or [1.0]
-        self._took.setdefault(cost, []).append(now - self._since)
-        self._unit = sum(map(sum, self._took.values())) / sum(cost * len(took) for cost, took in self._took.items())
+        self._took[cost] = self._took.get(cost, 0.0) + now - self._since
+        self._made[cost] = self._made.get(cost, 0) + 1
+        self._unit = sum(self._took.values()) / sum(cost * made for cost, made in self._made.items())
         self._now, self._since = Ahead(self._now.name, rest, self._now.seconds), now
 
     def left(self) -> float | None:
@@ -55,6 +56,6 @@ class Pace:
         if self._unit is None and any(stage.passes for stage in stages):
             return None
         unit = self._unit or 0.0
-        steps = sum(mean(self._took.get(cost) or [cost * unit]) for cost in self._now.passes)
+        steps = sum(self._took[c] / self._made[c] if c in self._made else c * unit for c in self._now.passes)
         later = sum(unit * sum(stage.passes) for stage in self._ahead)
         return steps + later + sum(stage.seconds for stage in stages) or None

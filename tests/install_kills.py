@@ -2,6 +2,7 @@
 
     python -m tests.install_kills                  # 20 kills, made-up wheels
     python -m tests.install_kills --wheels DIR     # real ones, as `python3 -m install wheels` fetches them, and tried
+    python -m tests.install_kills --stage check    # only while it is at this, as the first line printed calls it
 
 The wheels come from an index on loopback, slowly, so that downloads are killed too. Every other kill takes the
 installer alone, as a crash would: what it had started must end by itself. The others take its children too, as a power
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--wheels", type=Path, help="a folder of real wheels")
+    parser.add_argument("--stage", action="append", help="repeatable")
     options = parser.parse_args()
     moments = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="motionclone-kills-") as folder:
@@ -120,9 +122,11 @@ def main() -> None:
         index = Index(wheels, pause=0.002 if options.wheels else 0.02)
         with serving(index) as address:
             stages = _stages(Path(folder) / "first", locks, address)
+            if not (wanted := [n for n, (name, _) in enumerate(stages) if name in (options.stage or [name])]):
+                parser.error("there is no stage of that name")
             for number in range(options.kills):
                 resumed, home = index.resumed(), Path(folder) / f"é {number}"
-                stage = moments.randrange(len(stages))
+                stage = moments.choice(wanted)
                 after = moments.uniform(0, stages[stage][1])
                 _kill(home, locks, address, stage, after, number % 2 == 1)
                 begin = time.monotonic()

@@ -41,7 +41,7 @@ done
 def wait_until(true: Callable[[], object], what: str, details: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + SECONDS_TO_ANSWER
     while not true():
-        assert time.monotonic() < deadline, f"{what}: {details()}"
+        assert time.monotonic() < deadline, f"{details()}\n{what}"
         time.sleep(0.05)
 
 
@@ -75,7 +75,7 @@ class BlenderWindow:
         """Asks until the value is true, and gives it."""
         deadline = time.monotonic() + SECONDS_TO_ANSWER
         while not (value := self.ask(expression)):
-            assert time.monotonic() < deadline, f"did not come true: {expression}\n{self.said()}"
+            assert time.monotonic() < deadline, f"{self.said()}\ndid not come true: {expression}"
             time.sleep(0.05)
         return value
 

@@ -50,7 +50,7 @@ def close(window: BlenderWindow) -> None:
 def test_what_one_blender_makes_the_other_shows_when_it_is_done(blender, session):
     file = session / "Szene ü.blend"
     second, first = blender("second"), blender("first")
-    folder = begin(first, file, steps=400)
+    folder = begin(first, file, steps=1000)
     first.ask("bpy.ops.wm.save_mainfile()")
     open_file(second, file)
     second.wait_for("[take.state for take in form.takes] == ['running']")
@@ -66,7 +66,7 @@ def test_what_one_blender_makes_the_other_shows_when_it_is_done(blender, session
 def test_after_blender_was_killed_the_next_one_offers_what_became_of_its_job(blender, session):
     file = session / "shot.blend"
     first = blender("first")
-    folder = begin(first, file, steps=300)
+    folder = begin(first, file, steps=1000)
     first.end_at_once()
     second = blender("second")
     open_file(second, file)  # while the worker that was left alone may still be at it
@@ -79,7 +79,7 @@ def test_after_blender_was_killed_the_next_one_offers_what_became_of_its_job(ble
 
 def test_other_files_are_opened_while_a_job_runs(blender, session):
     file, window = session / "shot.blend", blender("first")
-    folder = begin(window, file, steps=400)
+    folder = begin(window, file, steps=1000)
     window.ask("bpy.ops.wm.save_mainfile()\nbpy.ops.wm.read_homefile()")
     window.ask("scene = bpy.context.scene\nform = scene.motionclone")
     assert window.ask("part('jobs.job_runner').running()") == folder.name and window.ask("len(form.takes)") == 0
