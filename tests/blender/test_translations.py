@@ -22,6 +22,8 @@ def german(part, monkeypatch):
         ("frames 1-48 of Camera", "Bilder 1-48 von Camera"),
         ("frames 1-48 of strip ref of a car.mp4", "Bilder 1-48 des Streifens ref of a car.mp4"),
         ("There is no prompt.", "Der Prompt fehlt."),
+        ("The disk is full (/a/b.png).", "Die Platte ist voll (/a/b.png)."),
+        ("The worker has 3 more jobs.", "Der Worker hat 3 Aufträge mehr."),
         ("What nobody has translated {}.", "What nobody has translated {}."),
     ],
 )
