@@ -35,13 +35,20 @@ def places_of(job: str) -> list[Place]:
 def place(where: Place) -> None:
     """UserError when it cannot be; the take stays in the list."""
     if scene := bpy.data.scenes.get(where.scene):
-        with _window():
-            place_job(bpy.context, scene, where.job, where.how, Wish(replace=True))
+        window = _window(scene)
+        with bpy.context.temp_override(window=window):  # a timer has none of its own, and undo asks for one
+            with bpy.context.temp_override(scene=scene, view_layer=_layer(scene, window)):
+                place_job(bpy.context, scene, where.job, where.how, Wish(replace=True))
             with suppress(RuntimeError):  # undo is switched off, or there is no window
                 bpy.ops.ed.undo_push(message="Place MotionClone Take")
 
 
-def _window():
-    """A timer has none of its own, and placing and undo ask for one."""
-    windows = bpy.context.window_manager.windows
-    return bpy.context.temp_override(**({"window": windows[0]} if len(windows) else {}))
+def _window(scene: bpy.types.Scene) -> bpy.types.Window | None:
+    """One that shows the scene, if there is one."""
+    windows = sorted(bpy.context.window_manager.windows, key=lambda window: window.scene != scene)
+    return next(iter(windows), None)
+
+
+def _layer(scene: bpy.types.Scene, window: bpy.types.Window | None) -> bpy.types.ViewLayer:
+    """In which the scene has its active object."""
+    return window.view_layer if window and window.scene == scene else scene.view_layers[0]

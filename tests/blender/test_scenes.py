@@ -1,0 +1,82 @@
+"""Several scenes in one file, as a farm's script generates them: each take lies in its own scene."""
+
+from __future__ import annotations
+
+import bpy
+import pytest
+
+from tests.blender.test_job import press_generate, tick_until
+
+SHOTS = {"Scene": (11, 58, 24), "Zweite ü": (101, 124, 30)}  # first frame, last frame, frames a second
+
+
+@pytest.fixture
+def scenes(scene, jobs, worker) -> list[bpy.types.Scene]:
+    """The scene, and another with a camera, a plane and a frame rate of its own, which no window shows."""
+    other = bpy.data.scenes.new("Zweite ü")
+    camera = bpy.data.objects.new("Other Camera", bpy.data.cameras.new("Other Camera"))
+    plane = bpy.data.objects.new("Other Plane", scene.objects["Plane"].data.copy())
+    for item in (camera, plane):
+        other.collection.objects.link(item)
+    other.view_layers[0].objects.active = plane
+    other.camera, other.motionclone.look = camera, "PLAIN"
+    for each in (scene, other):
+        each.frame_start, each.frame_end, each.render.fps = SHOTS[each.name]
+        each.motionclone.prompt, each.motionclone.settings = f"shot of {each.name}", "steps=2 frames=4"
+    return [scene, other]
+
+
+def generate_each(scenes, how: str) -> None:
+    for each in scenes:
+        each.motionclone.place = how
+        with bpy.context.temp_override(scene=each):
+            assert bpy.ops.motionclone.generate() == {"FINISHED"}
+
+
+def strips_of(scene) -> list:
+    editor = scene.sequence_editor
+    return list((editor.strips if hasattr(editor, "strips") else editor.sequences) if editor else ())
+
+
+def test_takes_and_strips_lie_in_their_own_scenes(scenes):
+    generate_each(scenes, "STRIP")
+    for each, camera in zip(scenes, ("Camera", "Other Camera")):
+        start, end, _ = SHOTS[each.name]
+        (take,) = each.motionclone.takes
+        assert (take.state, take.prompt) == ("done", f"shot of {each.name}")
+        assert (take.frame_start, take.frames, take.camera) == (start, end - start + 1, camera)
+        (strip,) = strips_of(each)
+        assert (strip.frame_final_start, strip.frame_final_end, strip.name) == (start, end + 1, take.placed_in)
+
+
+def test_a_scene_that_no_window_shows_has_an_active_object_of_its_own(scenes):
+    scene, other = scenes
+    scene.view_layers[0].objects.active = scene.objects["Cube"]
+    generate_each(scenes, "TEXTURE")
+    assert [each.motionclone.takes[0].place for each in scenes] == ["TEXTURE", "TEXTURE"]
+    materials = [scene.objects["Cube"].active_material, other.objects["Other Plane"].active_material]
+    assert [each.motionclone.takes[0].placed_in for each in scenes] == [material.name for material in materials]
+    assert materials[0] != materials[1]
+
+
+@pytest.mark.parametrize("how", ["PLANE", "BACKGROUND", "COMPOSITOR"])
+def test_what_a_view_shows_is_placed_in_its_own_scene(scenes, how):
+    cameras = [scene.camera for scene in scenes]
+    generate_each(scenes, how)
+    assert [each.motionclone.takes[0].place for each in scenes] == [how, how]
+    if how == "BACKGROUND":
+        assert [len(camera.data.background_images) for camera in cameras] == [1, 1]
+    if how == "PLANE":
+        planes = [each.objects[each.motionclone.takes[0].placed_in] for each in scenes]
+        assert planes[0] != planes[1]
+        assert [plane.users_scene for plane in planes] == [(scene,) for scene in scenes]
+
+
+def test_a_take_that_is_done_while_another_scene_is_shown(scenes, worker, part):
+    """Pressed in one scene, its window shows another when the clip is there."""
+    scene, other = scenes
+    with bpy.context.temp_override(scene=other):
+        (job,) = press_generate(part)
+    tick_until(worker, lambda: not worker.running() and not worker._news.busy)
+    assert other.motionclone.takes[job].state == "done" and len(strips_of(other)) == 1
+    assert not strips_of(scene) and not len(scene.motionclone.takes)
