@@ -49,7 +49,7 @@ _known: dict[str, Facts] = {}  # by the scene's name
 _wanted: set[str] = set()  # scenes whose panels were drawn since the last look
 _timings = Timings()
 _jobs_found_in: Path | None = None
-_plan_asked_for = False
+_plan_asked_for: tuple = ()  # which it was, when what an installation will fetch was asked last
 _turn = -1  # of the take that was looked at last
 
 
@@ -130,8 +130,10 @@ def _backend(context: bpy.types.Context) -> str:
 def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
     """None once all are done."""
     global _plan_asked_for
-    if state != backend_state.READY and not _plan_asked_for:
-        _plan_asked_for = install_runner.ask("backend --plan", install_options(context))
+    options = install_options(context)
+    now = (install_runner.ends(), *options)  # what an interrupted installation has fetched is not fetched again
+    if state != backend_state.READY and _plan_asked_for != now and install_runner.ask("backend --plan", options):
+        _plan_asked_for = now
     models = backend_models.models() or []
     has_model = any(model["name"] != "demo" and not model["missing"] for model in models)
     steps = first_run.steps(state, install_runner.plan(), _timings.any, has_model, iface_)
@@ -233,4 +235,4 @@ def unregister() -> None:
         bpy.app.timers.unregister(tick)
     _known.clear()
     _wanted.clear()
-    _timings, _jobs_found_in, _plan_asked_for = Timings(), None, False
+    _timings, _jobs_found_in, _plan_asked_for = Timings(), None, ()

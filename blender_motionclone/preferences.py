@@ -110,9 +110,14 @@ def show_models(context: bpy.types.Context) -> None:
 
 def install_options(context: bpy.types.Context, wheels: bool = True) -> list[str]:
     """What the preferences say to `python -m install`. wheels: whether the command takes a folder of packages."""
-    folder, packages = _chosen_path(context, "backend_folder"), _chosen_path(context, "wheels_folder")
+    folder = _chosen_path(context, "backend_folder")
     where = ["--where", folder] if folder else []
-    return [*where, "--wheels", packages] if wheels and packages else where
+    return [*where, *wheels_options(context)] if wheels else where
+
+
+def wheels_options(context: bpy.types.Context) -> list[str]:
+    packages = _chosen_path(context, "wheels_folder")
+    return ["--wheels", packages] if packages else []
 
 
 def _chosen_path(context: bpy.types.Context, name: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from .children import run_module
-from .environments import Environment, Layer, first_match
+from .environments import Environment, Layer, first_match, shares
 from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
 from .machine import this_machine
 from .pip import Pip, kept_mb
@@ -69,9 +69,10 @@ class Backend:
             environment = Path(scratch) / "venv"
             python = Environment(environment, backend_base, (), self.report).make()
             pip = Pip(environment, python, work, self.report)
-            for layer in backend_layers(build):
+            layers = backend_layers(build)
+            for layer, share in zip(layers, shares(layers), strict=True):
                 self.report.stage("download", layer.says)
-                first_match(layer.attempts, partial(pip.fetch, folder=folder, download_mb=layer.download_mb))
+                first_match(layer.attempts, partial(pip.fetch, folder=folder, share=share))
         clear(work)  # after a failure its log stays
         self.report.done(f"The wheels are in {folder}. Install from them: {OFFLINE}.", "")
 

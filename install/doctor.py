@@ -41,14 +41,16 @@ class Examination:
 
 def run_doctor(backend: Backend, as_json: bool, report: Path | None) -> int:
     """Prints the findings; 1 when there is a problem. A finding's `fix`, where there is one, is what to give
-    `python3 -m install` to mend it."""
+    `python3 -m install` to mend it. report: the file for what a bug report needs; as JSON it is told as well."""
     found = examine(backend)
+    text = report_text(backend, found) if as_json or report else ""
     if as_json:
-        print(json.dumps({"healthy": found.healthy, "findings": [asdict(finding) for finding in found.findings]}))
+        findings = [asdict(finding) for finding in found.findings]
+        print(json.dumps({"healthy": found.healthy, "findings": findings, "report": text}))
     else:
         print(_for_people(found))
     if report:
-        report.write_text(report_text(backend, found), encoding="utf-8")
+        report.write_text(text, encoding="utf-8")
         if not as_json:
             print(f"The report, without names and home paths, is {report}.")
     return 0 if found.healthy else 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from .children import NO_WINDOW, clean_environment, run_module
 from .failures import OTHER_FOLDER, REPAIR, InstallError
 from .packages import broken, discard, sweep
-from .pip import Pip, downloads, kept_mb
+from .pip import Pip, Share, downloads, kept_mb
 from .pip_failures import NoBuild
 from .places import interpreter, work_folder
 from .pythons import Python, uv
@@ -75,8 +75,8 @@ class Environment:
             if missing or not state.python:
                 self._check_space(missing)
                 self._make_empty(state)
-                for layer in missing:
-                    self._install(layer, state)
+                for layer, share in zip(missing, shares(missing), strict=True):
+                    self._install(layer, state, share)
                 self._check_whole()
             for name in ("downloads", "scratch"):  # also when a run was killed just before this
                 clear(work / name)
@@ -164,7 +164,7 @@ class Environment:
         state.python, state.build = base.version, self.build
         write_state(self.folder, state)
 
-    def _install(self, layer: Layer, state: State) -> None:
+    def _install(self, layer: Layer, state: State, share: Share) -> None:
         self.report.stage("download", f"{self.folder.name}: {layer.says}")
         state.installing, state.build = layer.fingerprint, self.build
         state.layers.pop(layer.name, None)
@@ -172,7 +172,7 @@ class Environment:
         python = interpreter(self.folder)
         pip = Pip(self.folder, python, work_folder(self.folder), self.report, self.wheels, layer.name)
         attempts = [*pip.from_kept(layer.attempts[0]), *layer.attempts]
-        first_match(attempts, partial(pip.install, download_mb=layer.download_mb))
+        first_match(attempts, partial(pip.install, share=share))
         state.installing = ""
         state.layers[layer.name] = layer.fingerprint
         write_state(self.folder, state)
@@ -180,6 +180,12 @@ class Environment:
     def _check_whole(self) -> None:
         for package in broken(self.folder, deep=False):
             raise InstallError(f"{package.name} in {self.folder} is incomplete.", f"{REPAIR}.")
+
+
+def shares(layers: Sequence[Layer]) -> list[Share]:
+    """One progress over them all, since to the user it is one download."""
+    sizes = [layer.download_mb for layer in layers]
+    return [Share(sum(sizes[:number]), sum(sizes)) for number in range(len(sizes))]
 
 
 def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]], None]) -> None:

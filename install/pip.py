@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from .children import run_module
 from .packages import site_packages
@@ -20,6 +21,14 @@ _OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off"
 _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
     ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"), ""
 )
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of all that is to be downloaded: what is expected before this run of pip, and in all its runs together."""
+
+    before_mb: int = 0
+    total_mb: int = 0
 
 
 @dataclass
@@ -46,26 +55,26 @@ class Pip:
             return []
         return [[*arguments, "--no-index", "--find-links", str(self.downloads)]]
 
-    def install(self, arguments: Sequence[str], download_mb: int = 0) -> None:
-        """`pip install arguments`; InstallError when it fails. download_mb: what is expected. Python compiles what is
+    def install(self, arguments: Sequence[str], share: Share = Share()) -> None:
+        """`pip install arguments`; InstallError when it fails. share: for its progress. Python compiles what is
         used of the packages by itself; compiling all of them would take as long as the rest."""
         options = [*_OPTIONS, "--no-compile"]
         if self.wheels:
             options += ["--no-index", "--find-links", str(self.wheels)]
-        self._run(["install", *options, *arguments], self.downloads, download_mb)
+        self._run(["install", *options, *arguments], self.downloads, share)
 
-    def fetch(self, arguments: Sequence[str], folder: Path, download_mb: int = 0) -> None:
+    def fetch(self, arguments: Sequence[str], folder: Path, share: Share = Share()) -> None:
         """`pip download arguments` into a folder to install from later; what an earlier run brought is used."""
-        self._run(["download", *_OPTIONS, "--dest", str(folder), *arguments], folder, download_mb)
+        self._run(["download", *_OPTIONS, "--dest", str(folder), *arguments], folder, share)
         for path in (*folder.glob("*.part"), folder / "lock"):
             path.unlink(missing_ok=True)
 
-    def _run(self, command: list[str], keep: Path, download_mb: int) -> None:
+    def _run(self, command: list[str], keep: Path, share: Share) -> None:
         """keep: the folder for wheels as they come. What an earlier run left there may have been damaged since, by a
         power cut; then it is fetched anew, once."""
         from_before = not self.wheels and any(keep.glob("*.whl*"))
         for again in (from_before, False):
-            talk = self._try(command, keep, download_mb)
+            talk = self._try(command, keep, share)
             if not talk:
                 return
             wrong = is_wrong_bytes(talk)
@@ -75,7 +84,7 @@ class Pip:
                 raise pip_failure(talk, self.work / "install.log", self.wheels)
             self.report.note("A download of an earlier run is damaged and is fetched anew.")
 
-    def _try(self, command: list[str], keep: Path, download_mb: int) -> str:
+    def _try(self, command: list[str], keep: Path, share: Share) -> str:
         """What pip said when it failed; "" when it did not."""
         scratch = self.work / "scratch"
         clear(scratch)
@@ -83,7 +92,7 @@ class Pip:
         surroundings = {"PIP_NO_CACHE_DIR": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         if self.wheels:
             surroundings |= _ALONE
-        watch = _Watch(scratch, site_packages(self.environment), download_mb, self.report)
+        watch = _Watch(scratch, site_packages(self.environment), share, self.report)
         with (self.work / "install.log").open("a", encoding="utf-8") as log:
             log.write("\n$ pip " + " ".join(command) + "\n")
 
@@ -109,7 +118,7 @@ class _Watch:
 
     scratch: Path
     site: Path
-    download_mb: int
+    share: Share
     report: Report
     talk: list[str] = field(default_factory=list)
     packages: list[str] = field(default_factory=list)
@@ -121,14 +130,14 @@ class _Watch:
             self.report.stage("unpack", f"Unpacking {len(self.packages)} packages")
         fetching = re.match(r"\s*Downloading (\S+) \(([\d.]+ [MG]B)\)", line)
         if fetching:
-            self.report.note(f"  downloading {fetching[1].rpartition('/')[2]}, {fetching[2]}")
+            self.report.note(f"  downloading {unquote(fetching[1].rpartition('/')[2])}, {fetching[2]}")
         if line.startswith("Going on with "):
             self.report.note(f"  {line.strip()}")
 
     def look(self) -> None:
         if not self.packages:
-            done = _bytes_in(self.scratch)
-            total = max(done, self.download_mb * MB) if self.download_mb else 0
+            done = self.share.before_mb * MB + _bytes_in(self.scratch)
+            total = max(done, self.share.total_mb * MB) if self.share.total_mb else 0
             self.report.progress("download", done, total, "Downloading")
             return
         there = {folder.name.partition("-")[0].lower().replace("_", "-") for folder in self.site.glob("*.dist-info")}

@@ -9,9 +9,9 @@ And last, one of:
 {"kind": "cancelled", "message": ..., "hint": ...}
 
 Stages of an environment in their order: `python` (the empty environment), `download` (done and total in bytes),
-`unpack` (in packages) and `check`; `download` and `unpack` come again for each part that is installed. Stages of a
-model: `verify` (files that are there, in bytes), `search` (in the folders of other programs), `ask` (the hub) and
-`download`, which counts all of the model's files together. Pass over unknown kinds and keys.
+`unpack` (in packages) and `check`; `download` and `unpack` come again for each part. Stages of a model: `verify` (files
+that are there, in bytes), `search` (in the folders of other programs), `ask` (the hub) and `download`. Downloads count
+all parts, or all of the model's files, together. Pass over unknown kinds and keys.
 """
 
 from __future__ import annotations

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import bpy
 
 from .. import tick_times
 from ..errors import UserError
-from ..preferences import install_options
+from ..preferences import install_options, wheels_options
 from ..sentences import sentence
 from ..setup import install_runner
 from .backend import run_installer
@@ -55,8 +52,9 @@ class MOTIONCLONE_OT_mend(bpy.types.Operator):
             if not 0 <= self.finding < len(findings) or not findings[self.finding]["fix"]:
                 raise UserError("There is nothing to be fixed here.", "Ask the doctor again.", "motionclone.doctor")
             arguments = list(findings[self.finding]["fix"])
-            online = arguments[0] == "backend" and "--wheels" not in arguments
-            return run_installer(self, arguments, online=online, wait=bpy.app.background)
+            if arguments[0] == "backend":
+                arguments += wheels_options(context)
+            return run_installer(self, arguments, online="--wheels" not in arguments, wait=bpy.app.background)
         return {"CANCELLED"}
 
 
@@ -71,21 +69,20 @@ class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
         return install_runner.running() is None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        report = Path(tempfile.mkdtemp(prefix="motionclone-")) / "report.txt"
-        arguments = ["doctor", *install_options(context, wheels=False), "--report", str(report)]
         with reporting_errors(self):
-            install_runner.start(arguments, when_done=lambda: _copy(report))
+            install_runner.start(["doctor", *install_options(context, wheels=False)], when_done=_copy)
             if bpy.app.background:
                 install_runner.wait()
             return {"FINISHED"}
         return {"CANCELLED"}
 
 
-def _copy(report: Path) -> None:
-    text = report.read_text(encoding="utf-8").rstrip()
-    bpy.context.window_manager.clipboard = f"{text}\n\nLongest ticks in Blender: {tick_times.report()}\n"
-    report.unlink()
-    report.parent.rmdir()
+def _copy() -> None:
+    bpy.context.window_manager.clipboard = _report()
+
+
+def _report() -> str:
+    return f"{install_runner.heard().report.rstrip()}\n\nLongest ticks in Blender: {tick_times.report()}\n"
 
 
 CLASSES = (MOTIONCLONE_OT_doctor, MOTIONCLONE_OT_mend, MOTIONCLONE_OT_copy_report)

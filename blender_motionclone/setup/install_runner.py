@@ -28,6 +28,7 @@ _heard = Heard()  # what the last one said
 _plan: Plan | None = None  # of installing the backend
 _findings: list[dict] | None = None  # of the doctor's last visit; None before the first
 _models: list[dict] | None = None  # the catalogue's; None before it was asked for
+_ends = 0
 _when_done: Callable[[], None] | None = None
 _problem: UserError | None = None
 
@@ -48,6 +49,11 @@ def heard() -> Heard:
 def plan() -> Plan | None:
     """What installing the backend would fetch; None before `ask` was answered, and when nothing is missing."""
     return _plan
+
+
+def ends() -> int:
+    """How many that the user asked for have ended: each may have changed what is there."""
+    return _ends
 
 
 def findings() -> list[dict] | None:
@@ -133,12 +139,12 @@ def _look() -> float | None:
 
 
 def _conclude(ended: Installer) -> None:
-    global _heard, _problem, _plan, _findings, _models
+    global _heard, _problem, _plan, _findings, _models, _ends
     said = ended.heard
     if _is_asking(ended):
         _plan = said.plan or _plan
     else:
-        _heard, _problem = said, said.problem
+        _heard, _problem, _ends = said, said.problem, _ends + 1
     if said.problem or said.cancelled:
         return
     if ended.arguments[0] == "doctor":

@@ -1,6 +1,6 @@
 """`python -m install ...` as a process of its own, and what its JSON lines say. Without bpy.
 
-The lines are described in install/reports.py; `doctor` prints a single one with its findings.
+The lines are described in install/reports.py; `doctor` prints a single one with its findings and its report.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Plan:
 class Heard:
     """What an installer has said so far. stage (of install/reports.py), text and factor: how far it is, factor None
     where that is unknown; megabytes: (done, of) of a download; problem: how it ended, None while it runs and after
-    success; findings: the doctor's; models: the catalogue's."""
+    success; findings, report: the doctor's; models: the catalogue's."""
 
     plan: Plan | None = None
     stage: str = ""
@@ -51,6 +51,7 @@ class Heard:
     cancelled: bool = False
     done: bool = False
     findings: list[dict[str, Any]] = field(default_factory=list)
+    report: str = ""
     models: list[dict[str, Any]] = field(default_factory=list)
 
     def hear(self, line: str) -> None:
@@ -86,6 +87,7 @@ class Heard:
 
     def _findings(self, message: dict[str, Any]) -> None:
         self.findings, self.done = [dict(finding) for finding in message["findings"]], True
+        self.report = str(message.get("report", ""))
 
     def _models(self, message: dict[str, Any]) -> None:
         self.models, self.done = [dict(model) for model in message["models"]], True

@@ -20,12 +20,14 @@ with open("asked", "a") as file:
     print(*sys.argv[1:], file=file)
 def say(**message): print(json.dumps(message), flush=True)
 if "doctor" in sys.argv:
+    if Path("ill").exists():
+        sys.exit(3)
     fix = ["backend", "--repair"]
     say(healthy=False, findings=[
         {"id": "a", "level": "ok", "text": "System: fine.", "hint": "", "fix": []},
-        {"id": "b", "level": "problem", "text": "torch is broken.", "hint": "Repair it.", "fix": fix}])
-    if "--report" in sys.argv:
-        Path(sys.argv[sys.argv.index("--report") + 1]).write_text("All about it")
+        {"id": "b", "level": "problem", "text": "torch is broken.", "hint": "Repair it.", "fix": fix},
+        {"id": "c", "level": "problem", "text": "A model is half there.", "hint": "", "fix": ["models", "add", "one"]}],
+        report="All about it")
 elif "list" in sys.argv:
     say(folder="x", models=json.loads(Path("models.json").read_text()))
 else:
@@ -156,6 +158,27 @@ def test_cancelled_it_is_no_problem(runner, online):
     assert runner.problem() is None and runner.heard().cancelled
 
 
+def test_after_an_installation_was_stopped_its_plan_is_asked_anew(runner, online, part):
+    """What it has fetched is not to be downloaded again."""
+    facts = part("facts")
+    facts.unregister()
+    facts.register()
+
+    def plans_asked() -> int:
+        facts._steps(bpy.context, "unfinished")
+        until(lambda: runner._installer is None or runner.tick() is None)
+        return (runner.root / "asked").read_text(encoding="utf-8").count("--plan")
+
+    assert plans_asked() == plans_asked() == 1
+    (runner.root / "slow").touch()
+    runner.start(["backend"])
+    until(lambda: runner.tick() and runner.heard().factor)
+    bpy.ops.motionclone.cancel_install()
+    until(lambda: runner.tick() is None)
+    (runner.root / "slow").unlink()
+    assert plans_asked() == plans_asked() == 2
+
+
 def test_a_failure_is_shown_with_its_hint(runner, online):
     (runner.root / "full").touch()
     with pytest.raises(RuntimeError, match="No space. Free some."):
@@ -176,19 +199,38 @@ def test_disabling_the_add_on_ends_an_installation(runner, online):
 def test_the_doctor_s_findings_come_with_their_fix(runner, online):
     bpy.ops.motionclone.doctor()
     said = page()
-    assert "torch is broken. Repair it." in said and said.count("motionclone.mend") == 1
+    assert "torch is broken. Repair it." in said and said.count("motionclone.mend") == 2
     assert bpy.ops.motionclone.mend(finding=1) == {"FINISHED"}
     assert asked(runner)[-1] == "backend --repair --json"
     with pytest.raises(RuntimeError, match="nothing to be fixed"):
         bpy.ops.motionclone.mend(finding=0)
 
 
-def test_a_report_is_copied(runner, part, monkeypatch):
-    copied = []
-    monkeypatch.setattr(part("operators.doctor").tempfile, "mkdtemp", lambda prefix: str(runner.root))
-    monkeypatch.setattr(part("operators.doctor"), "_copy", lambda report: copied.append(report.read_text()))
+def test_a_fix_takes_the_chosen_packages_and_downloads_nothing_unasked(runner, tmp_path):
+    bpy.ops.motionclone.doctor()
+    for finding in (1, 2):
+        with pytest.raises(RuntimeError, match="not allowed to use the internet"):
+            bpy.ops.motionclone.mend(finding=finding)
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    preferences.wheels_folder = str(tmp_path)
+    try:
+        assert bpy.ops.motionclone.mend(finding=1) == {"FINISHED"}
+        with pytest.raises(RuntimeError, match="not allowed to use the internet"):
+            bpy.ops.motionclone.mend(finding=2)
+    finally:
+        preferences.wheels_folder = ""
+    assert asked(runner) == ["doctor --json", f"backend --repair --wheels {tmp_path} --json"]
+
+
+def test_a_report_is_copied_unless_the_doctor_fails(runner, part, monkeypatch):
+    doctor, copied = part("operators.doctor"), []
+    monkeypatch.setattr(doctor, "_copy", lambda: copied.append(doctor._report()))
     assert bpy.ops.motionclone.copy_report() == {"FINISHED"}
-    assert copied == ["All about it"]
+    assert copied[0].startswith("All about it\n\nLongest ticks")
+    (runner.root / "ill").touch()
+    with pytest.raises(RuntimeError, match="The installer stopped: exit code 3"):
+        bpy.ops.motionclone.copy_report()
+    assert len(copied) == 1
 
 
 def test_removing_says_what_it_takes(runner):

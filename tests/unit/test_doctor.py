@@ -146,6 +146,7 @@ def test_the_command_says_it_in_json_and_in_words_and_writes_the_report(where, t
     assert main(["doctor", "--where", str(where), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["healthy"] is False and all(row["text"] and row["id"] and row["level"] for row in said["findings"])
+    assert said["report"].startswith("MotionClone ") and "There is no backend environment" in said["report"]
     report = tmp_path / "report.txt"
     assert main(["doctor", "--where", str(where), "--report", str(report)]) == 1
     assert "Mend it with: python3 -m install backend" in capsys.readouterr().out

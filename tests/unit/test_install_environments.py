@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from install.backend import Backend
+from install.backend import Backend, backend_layers
+from install.environments import shares
 from install.failures import InstallError
 from install.packages import broken, discard, installed, site_packages
+from install.pip import Share
 from install.places import interpreter, work_folder
 from install.state import NAME, PART, State, held, is_ours, read_state, write_state
+from install.torch_build import CPU
 from tests.install_kills import alone, check_whole, command, make_wheels
 from tests.installer_runs import finish, kill, start
 from tests.package_index import BLOCK, Index, serving
@@ -186,6 +189,10 @@ def test_a_cancelled_installation_says_so_and_leaves_no_child(tmp_path, wheels, 
     assert json.loads(said.splitlines()[-1])["kind"] == "cancelled"
     with held(work_folder(where)):
         assert is_ours(where)
+
+
+def test_several_layers_are_one_download():
+    assert shares(backend_layers(CPU)) == [Share(0, 402), Share(192, 402)]
 
 
 def test_a_folder_that_is_not_ours_is_neither_used_nor_removed(tmp_path, wheels):

@@ -12,11 +12,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from install.extension import build_extension
 from install.places import ROOT
 from install.window import make_window
+from tests.install_kills import make_wheels
+from tests.package_index import Index, serving
 from tests.window.album import Album, blender
 
 PROMPT = "a red cube on green ground under a blue sky"
@@ -63,13 +67,27 @@ def without_backend(album: Album) -> None:
     album.preferences("preferences-missing")
     album.close_preferences()
     album.ask("bpy.ops.motionclone.dismiss_problem()\nbpy.context.preferences.system.use_online_access = True")
-    album.window.press("motionclone.install_backend")
-    album.wait(f"{INSTALLER}.heard().stage")
-    album.sidebar("installing")
-    album.ask(f"{INSTALLER}.cancel()")
-    album.wait(f"not {INSTALLER}.running()")
-    album.ask("bpy.ops.motionclone.dismiss_problem()")  # where the packages cannot be reached
+    with slow_packages(album):
+        album.window.press("motionclone.install_backend")
+        album.wait(f"({INSTALLER}.heard().megabytes or (0, 0))[0] > 60")
+        album.sidebar("installing")
+        album.ask(f"{INSTALLER}.cancel()")
+        album.wait(f"not {INSTALLER}.running()")
+        album.wait(f"{INSTALLER}.plan().download_bytes < 400e6")
     album.sidebar("unfinished")
+
+
+@contextmanager
+def slow_packages(album: Album) -> Iterator[None]:
+    """Made-up ones, as many MB as torch, from an index on loopback: the same picture on every machine."""
+    with tempfile.TemporaryDirectory() as place:
+        locks = make_wheels(Path(place), packages=1, files=480)
+        for lock in locks.iterdir():
+            to = f"part('preferences').EXTENSION_ROOT / 'install/locks/{lock.name}'"
+            album.ask(f"({to}).write_text({lock.read_text()!r})")
+        with serving(Index(Path(place), pause=0.01)) as address:
+            album.ask(f"import os; os.environ.update(PIP_INDEX_URL={address!r}, PIP_CONFIG_FILE=os.devnull)")
+            yield
 
 
 def first_clip(album: Album) -> None:
