@@ -6,7 +6,7 @@ from importlib import import_module
 
 MODULES = (
     "translations",
-    "preferences",
+    "panels.addon_preferences",
     "properties",
     "thumbnails",
     "jobs.job_runner",

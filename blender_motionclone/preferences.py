@@ -1,4 +1,4 @@
-"""Preferences > Add-ons > MotionClone, and what follows from them when they are left empty."""
+"""What was chosen in Preferences > Add-ons > MotionClone, and what holds where nothing was."""
 
 from __future__ import annotations
 
@@ -14,51 +14,6 @@ from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
 EXTENSION_ROOT = Path(__file__).parents[1]
-
-
-class MotionClonePreferences(bpy.types.AddonPreferences):
-    bl_idname = ROOT_PACKAGE
-
-    backend_folder: bpy.props.StringProperty(
-        name="Backend Folder",
-        description="Where the backend is installed. Empty: the user's folder for application data",
-        subtype="DIR_PATH",
-    )
-    backend_python: bpy.props.StringProperty(
-        name="Backend Python",
-        description="The Python that runs the backend, if it was not installed from here. Empty: the installed one",
-        subtype="FILE_PATH",
-    )
-    wheels_folder: bpy.props.StringProperty(
-        name="Offline Packages",
-        description="A folder that `python3 -m install wheels` filled: installing then needs no internet",
-        subtype="DIR_PATH",
-    )
-    jobs_folder: bpy.props.StringProperty(
-        name="Jobs Folder",
-        description="Where jobs and their results are kept. Empty: the user's folder for application data",
-        subtype="DIR_PATH",
-    )
-    worker_command: bpy.props.StringProperty(
-        name="Worker Command",
-        description="What starts the worker on another machine, as: ssh render 'cd motionclone; python -m backend "
-        "serve'. Empty: the backend on this machine",
-    )
-    worker_is_remote: bpy.props.BoolProperty(
-        name="Send Files",
-        description="The worker does not see this machine's folders: jobs are sent to it and results fetched",
-        default=True,
-    )
-
-    first_run_hidden: bpy.props.BoolProperty(
-        name="Hide First Steps", description="Do not show the way to the first clip in the sidebar"
-    )
-    models_shown: bpy.props.BoolProperty(name="Models", description="Show the models that can be had")
-
-    def draw(self, context: bpy.types.Context) -> None:
-        from .panels.preferences_page import draw_page  # it shows what others know, and they read the preferences
-
-        draw_page(self.layout, context, self)
 
 
 def backend_python(context: bpy.types.Context) -> Path:
@@ -130,6 +85,3 @@ def _chosen(context: bpy.types.Context, name: str):
     """Scripts may register the package without enabling it as an add-on: nothing is chosen then."""
     addon = context.preferences.addons.get(ROOT_PACKAGE)
     return getattr(addon.preferences, name) if addon else ""
-
-
-register, unregister = bpy.utils.register_classes_factory((MotionClonePreferences,))
