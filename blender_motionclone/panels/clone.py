@@ -67,7 +67,6 @@ def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGrou
     row.prop(settings, "source", text="")
     if settings.source == "CAMERA":
         row.prop(settings, "shots", text="")
-    if settings.source in ("CAMERA", "VIEWPORT"):
         labelled(column, "Shading").prop(settings, "look", text="")
     elif settings.source == "FILE":
         column.prop(settings, "clip_file", text="")

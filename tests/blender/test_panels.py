@@ -109,7 +109,7 @@ def test_the_form_fits_the_source(known, scene, source):
     known()
     said = shown("sidebar")
     assert ("clip_file" in said) == (source == "FILE")
-    assert ("shots" in said) == (source == "CAMERA") and ("look" in said) == (source in ("CAMERA", "VIEWPORT"))
+    assert ("shots" in said) == (source == "CAMERA") and ("look" in said) == (source == "CAMERA")
 
 
 def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, monkeypatch):

@@ -57,6 +57,18 @@ def state():
     return repr([matrices, options, [list(item.location) for item in squares]])
 """
 
+GLOW = """
+engines = bpy.types.RenderSettings.bl_rna.properties["engine"].enum_items.keys()
+scene.render.engine = next(name for name in ("BLENDER_EEVEE_NEXT", "BLENDER_EEVEE") if name in engines)
+glow = bpy.data.materials.new("Glow")
+glow.use_nodes = True
+shader = next(node for node in glow.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+shader.inputs["Emission Color"].default_value, shader.inputs["Emission Strength"].default_value = (1, 0, 0, 1), 1
+shader.inputs["Base Color"].default_value = (0, 0, 0, 1)
+square.data.materials.append(glow)
+scene.view_settings.view_transform = "Standard"
+"""
+
 
 @pytest.fixture
 def staged(installed):
@@ -77,6 +89,7 @@ def test_a_capture_shows_the_view_and_leaves_it(staged):
     end_it_by_escape(staged)
     close_its_view(staged)
     capture_another_view(staged)
+    capture_eevee(staged)
     staged.ask("with over('VIEW_3D'): bpy.ops.ed.undo()")
     assert staged.ask("bpy.data.objects['Other'].location.y") == 0, "a capture is no step of its own"
 
@@ -119,6 +132,17 @@ def capture_another_view(window) -> None:
     window.ask("scene.render.engine, view.shading.type = 'CYCLES', 'RENDERED'")
     with pytest.raises(AssertionError, match="The viewport shows a render by Cycles, which cannot be captured"):
         captured(window)
+    window.ask("view.shading.type = 'SOLID'")
+
+
+def capture_eevee(window) -> None:
+    """The view's own shading, by the materials: a glowing red square moves."""
+    window.ask(GLOW)
+    for shading in ("MATERIAL", "RENDERED"):
+        window.ask(f"view.shading.type = {shading!r}\nseen = state()")
+        x = centres(captured(window), "red")[:, 0]
+        assert (np.diff(x) > 0.02).all() or (np.diff(x) < -0.02).all()
+        assert window.ask("state() == seen")
     window.ask("view.shading.type = 'SOLID'")
 
 
