@@ -8,15 +8,24 @@ from functools import lru_cache
 from bpy.app.translations import pgettext_iface as iface_
 
 from .translations import FOLDER, read_translations
+from .wrapping import sentences_of
 
 BLANK = "{}"
 
 
 def sentence(text: str) -> str:
-    """The text as its template is translated, filled in with the same words; as it is where there is no template."""
+    """The text as its template is translated, filled in with the same words; of several sentences each by itself, where
+    all are known. As it is where there is no template."""
+    parts = sentences_of(text)
+    if len(parts) > 1:
+        said = [sentence(part) for part in parts]
+        if all(one != other for one, other in zip(said, parts, strict=True)):
+            return " ".join(said)
     template, words = _recognised(text)
     translated = iface_(template)
-    return text if translated == template else translated.format(*words)
+    if translated == template:
+        return text
+    return translated.format(*(sentence(word) if word.endswith(".") else word for word in words))
 
 
 @lru_cache(maxsize=256)

@@ -1,10 +1,15 @@
-"""Breaks sentences into lines that fit a width in pixels. Without bpy."""
+"""Breaks a text into its sentences, and into lines that fit a width in pixels. Without bpy."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 Measure = Callable[[str], float]  # a text's width in pixels
+
+
+def sentences_of(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?]) (?=[A-Z/])", text)
 
 
 def wrap(text: str, width: float, measure: Measure) -> list[str]:

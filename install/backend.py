@@ -62,10 +62,13 @@ class Backend:
         folder.mkdir(parents=True, exist_ok=True)
         left = max(0.0, build.download_mb + LOCK_DOWNLOAD_MB - kept_mb(folder))
         self.report.plan(
-            f"{build.title} and the rest into {folder}: about {left:,.0f} MB to download", str(folder), left, 0
+            f"torch {TORCH} ({build.title}) and the rest into {folder}: about {left:,.0f} MB to download",
+            str(folder),
+            left,
+            0,
         )
         work = work_folder(folder)
-        with held(work, "choose another folder"), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
+        with held(work, "Or choose another folder."), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
             environment = Path(scratch) / "venv"
             python = Environment(environment, backend_base, (), self.report).make()
             pip = Pip(environment, python, work, self.report)
@@ -101,7 +104,7 @@ class Backend:
         places = [data / name for name in (*CACHES, *(["models"] if models else []))]
         for environment in self._environments():
             if not is_ours(environment):
-                hint = f"If the backend lies elsewhere, {OTHER_FOLDER}."
+                hint = f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}"
                 raise InstallError(f"{environment} was not made by MotionClone and stays.", hint)
             with held(work_folder(environment)):
                 if environment.exists():
@@ -138,8 +141,10 @@ class Backend:
         download = 0 if self.wheels else sum(layer.left_mb(work_folder(self.folder)) for layer in missing)
         disk = sum(layer.disk_mb for layer in missing)
         if missing:
-            source = f"from {self.wheels}" if self.wheels else f"about {download:,.0f} MB to download"
-            text = f"{build.title} of torch {TORCH} into {self.folder}: {source}, {disk:,} MB on disk"
+            what = f"torch {TORCH} ({build.title})"
+            text = f"{what} into {self.folder}: about {download:,.0f} MB to download, {disk:,} MB on disk"
+            if self.wheels:
+                text = f"{what} from {self.wheels} into {self.folder}: {disk:,} MB on disk"
             self.report.plan(text, str(self.folder), download, disk)
         return build, layers
 
@@ -148,7 +153,7 @@ def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
     lock = LOCKS / LOCK
     torch = Layer(
         "torch",
-        f"torch {TORCH}, {build.title}, about {build.download_mb:,} MB",
+        f"torch {TORCH} ({build.title}), about {build.download_mb:,} MB",
         build.pip_attempts(),
         [LOCKS / build.lock] if build.lock else [],
         foundation=True,

@@ -48,7 +48,7 @@ def system(backend: Backend) -> Iterator[Finding]:
             "long-path",
             "warning",
             f"{backend.folder} is a long path, and Windows may refuse the files in it.",
-            f"Allow long paths in Windows, or {OTHER_FOLDER}, with a shorter path.",
+            f"Allow long paths in Windows. {OTHER_FOLDER}",
         )
 
 
@@ -64,7 +64,7 @@ def environment(backend: Backend) -> Iterator[Finding]:
             "not-ours",
             "problem",
             f"{folder} was not made by MotionClone.",
-            f"Remove it yourself if nothing in it is needed, or {OTHER_FOLDER}.",
+            f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
         )
         return
     if not folder.exists() or state is None:
@@ -154,7 +154,7 @@ def folders(backend: Backend) -> Iterator[Finding]:
                 f"{name}-rights",
                 "problem",
                 f"Nothing can be written in {parent} ({error.strerror}).",
-                f"Make the folder writable, or {elsewhere}.",
+                f"Make the folder writable. {elsewhere}",
             )
             continue
         free = shutil.disk_usage(parent).free / 1e9

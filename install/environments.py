@@ -126,7 +126,7 @@ class Environment:
         if free < needed:
             raise InstallError(
                 f"{self.folder.parent} has {free:.1f} GB free; about {needed:.1f} GB are needed.",
-                f"Free some space; or {OTHER_FOLDER}, on another disk.",
+                f"Free some space. {OTHER_FOLDER}",
             )
 
     def _make_empty(self, state: State) -> None:

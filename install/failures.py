@@ -10,7 +10,7 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 # Parts of hints, which a panel shows to people without a terminal, and a terminal to people without a panel.
 TRY_AGAIN = "try again: it goes on where it stopped"
-OTHER_FOLDER = "choose another Backend Folder in the preferences (in a terminal: --where)"
+OTHER_FOLDER = "Or choose another Backend Folder in the preferences (in a terminal: --where)."
 OFFLINE = "Offline Packages in the preferences (in a terminal: --wheels)"
 INSTALL = "Press Install Backend (in a terminal: python3 -m install backend)"
 REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)"
@@ -30,7 +30,7 @@ def explained(error: OSError) -> InstallError:
     if error.errno in FULL:
         return InstallError(message, f"Free some space on that disk and {TRY_AGAIN}.")
     if error.errno in REFUSED:
-        return InstallError(message, f"Make it writable for you, or {OTHER_FOLDER}.")
+        return InstallError(message, f"Make it writable for you. {OTHER_FOLDER}")
     return InstallError(
         message, "Try again; if it comes back, press Ask the Doctor (in a terminal: python3 -m install doctor)."
     )

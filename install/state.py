@@ -63,21 +63,21 @@ def check_ours(environment: Path) -> None:
     if not is_ours(environment):
         raise InstallError(
             f"{environment} exists already and was not made by MotionClone.",
-            f"Remove it yourself if nothing in it is needed, or {OTHER_FOLDER}.",
+            f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
         )
 
 
 @contextmanager
 def held(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
     """One process at a time works beside this folder; the system's lock ends with its process, however it ends.
-    elsewhere: what to do when nothing can be written there, as the end of a sentence."""
+    elsewhere: what else to do when nothing can be written there, in a sentence."""
     try:
         work.mkdir(parents=True, exist_ok=True)
         file = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InstallError(
             f"{work.parent} cannot be written to ({error.strerror}).",
-            f"{'Free some space' if error.errno in FULL else 'Make the folder writable'}, or {elsewhere}.",
+            f"Free some space. {elsewhere}" if error.errno in FULL else f"Make the folder writable. {elsewhere}",
         ) from None
     try:
         if not _locked(file):

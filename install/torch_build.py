@@ -50,13 +50,13 @@ def _from_pypi(name: str, title: str, download_mb: int, disk_mb: int) -> TorchBu
     return TorchBuild(name, title, f"torch=={TORCH}", None, "torch.txt", download_mb, disk_mb)
 
 
-CPU = _special("cpu", "CPU build", "cpu", "torch-cpu.txt", 192, 850)
-CPU_WINDOWS = _from_pypi("cpu", "CPU build", 122, 600)
-CUDA_13 = _from_pypi("cuda13", "NVIDIA build (CUDA 13)", 2730, 6500)
-CUDA_13_WINDOWS = _special("cuda13", "NVIDIA build (CUDA 13)", "cu130", None, 1900, 4500)
-CUDA_12 = _special("cuda12", "NVIDIA build (CUDA 12.6)", "cu126", None, 3000, 6500)
-ROCM = _special("rocm", "AMD ROCm build", "rocm7.2", None, 4500, 16000)
-APPLE = _from_pypi("apple", "Apple GPU build", 111, 550)
+CPU = _special("cpu", "CPU", "cpu", "torch-cpu.txt", 192, 850)
+CPU_WINDOWS = _from_pypi("cpu", "CPU", 122, 600)
+CUDA_13 = _from_pypi("cuda13", "NVIDIA, CUDA 13", 2730, 6500)
+CUDA_13_WINDOWS = _special("cuda13", "NVIDIA, CUDA 13", "cu130", None, 1900, 4500)
+CUDA_12 = _special("cuda12", "NVIDIA, CUDA 12.6", "cu126", None, 3000, 6500)
+ROCM = _special("rocm", "AMD, ROCm", "rocm7.2", None, 4500, 16000)
+APPLE = _from_pypi("apple", "Apple GPU", 111, 550)
 
 NAMES = ("cpu", "cuda13", "cuda12", "rocm", "apple")
 

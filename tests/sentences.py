@@ -73,6 +73,11 @@ class Source:
         made = [node for node in ast.walk(self.function(function)) if _calls(node, error)]
         return {self.sentence(self._meant(self.function(function), node.args[0])) for node in made}
 
+    def returned(self, function: str) -> set[str]:
+        """The texts that the function gives back, as they are made."""
+        returns = [node for node in ast.walk(self.function(function)) if isinstance(node, ast.Return)]
+        return {self._text(node.value) for node in returns if node.value}
+
     def notes(self, function: str) -> set[str]:
         """The texts given as `note=`."""
         words = [
@@ -101,9 +106,16 @@ class Source:
             for call in [node for node in ast.walk(function) if isinstance(node, ast.Call)]:
                 name = call.func.id if isinstance(call.func, ast.Name) else ""
                 given = call.args[2:4] if name == "Finding" else call.args[:2] if name in ERRORS else []
-                texts = [self._text(self._meant(function, node)) for node in given]
-                if texts:
-                    yield texts[0], texts[1] if len(texts) > 1 else ""
+                texts = [set(map(self._text, self._all_meant(function, node))) for node in given]
+                for text in sorted(texts[0]) if texts else ():
+                    yield from ((text, hint) for hint in sorted(texts[1] if len(texts) > 1 else {""}))
+
+    def _all_meant(self, function: ast.FunctionDef, node: ast.expr) -> list[ast.expr]:
+        """Whatever it may be."""
+        if isinstance(node, ast.IfExp):
+            return [found for part in (node.body, node.orelse) for found in self._all_meant(function, part)]
+        given = [found for value in _given_to(function, node) for found in self._all_meant(function, value)]
+        return given or [node]
 
     def _words(self, fix: ast.expr) -> str:
         """Arguments as they are typed; only those that are always the same."""
@@ -113,15 +125,22 @@ class Source:
     def _meant(self, function: ast.FunctionDef, node: ast.expr) -> ast.expr:
         """What was given to a name last, above its use; the first of what is joined."""
         if isinstance(node, ast.Name):
-            given = [
-                one.value
-                for one in ast.walk(function)
-                if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == node.id and one.lineno < node.lineno
-            ]
-            return max(given, key=lambda value: value.lineno, default=node)
+            return max(_given_to(function, node), key=lambda value: value.lineno, default=node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
             return node.args[0].elts[0] if isinstance(node.args[0], ast.List) else node
         return node
+
+
+def _given_to(function: ast.FunctionDef, node: ast.expr) -> list[ast.expr]:
+    """What a name was given above its use."""
+    return [
+        one.value
+        for one in ast.walk(function)
+        if isinstance(node, ast.Name)
+        and isinstance(one, ast.Assign)
+        and ast.unparse(one.targets[0]) == node.id
+        and one.lineno < node.lineno
+    ]
 
 
 def _calls(node: ast.AST, name: str) -> bool:

@@ -48,7 +48,7 @@ def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: st
     if install_runner.running():
         draw_installing(box, context)
         if plan := install_runner.heard().plan:
-            paragraph(box, context, plan.text, icon="BLANK1")
+            paragraph(box, context, sentence(plan.text), icon="BLANK1")
     elif state != READY:
         paragraph(box, context, size_and_time(install_runner.plan(), iface_), icon="BLANK1")
     row = box.row(align=True)
@@ -81,7 +81,7 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
     box.label(text="The doctor found nothing wrong" if healthy else "The doctor found problems")
     for number, finding in enumerate(findings):
         row = box.row()
-        text = f"{iface_(finding['text'])} {iface_(finding['hint'])}"
+        text = f"{sentence(finding['text'])} {sentence(finding['hint'])}"
         paragraph(row.column(), context, text, icon=FINDING_ICONS[finding["level"]], less=80)
         if finding["fix"]:
             button(row, "mend").finding = number
@@ -114,7 +114,7 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
         button(part, "model_remove").model = model["name"]
     else:
         button(part, "model_get", text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
-    paragraph(box, context, model["about"], icon="BLANK1")
+    paragraph(box, context, iface_(model["about"]), icon="BLANK1")
     licences = sorted({part["licence"] for part in model["components"]})
     paragraph(box, context, iface_("Licences: {names}").format(names=", ".join(licences)), icon="BLANK1")
 

@@ -134,7 +134,7 @@ class Adding:
         if free < needed:
             raise InstallError(
                 f"{self.store.folder} has {free:,.0f} MB free; {needed:,.0f} MB are needed.",
-                f"Free some space, or {ELSEWHERE}, on another disk.",
+                f"Free some space. {ELSEWHERE}",
             )
 
     def _download(self, python: Path, wanted: Sequence[hub.Offer]) -> None:

@@ -15,7 +15,7 @@ from .catalogue import Component, HubFile
 
 RECORD, PARTS = "files.json", "parts"
 FORMAT = 1
-ELSEWHERE = "let the variable MOTIONCLONE_DATA name another folder"
+ELSEWHERE = "Or let the variable MOTIONCLONE_DATA name another folder, before Blender or the terminal starts."
 
 
 @dataclass(frozen=True)

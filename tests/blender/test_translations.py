@@ -21,6 +21,16 @@ def german(part, monkeypatch):
         ("Scene 'Weg {1} zum Ziel' has no camera.", "Die Szene 'Weg {1} zum Ziel' hat keine Kamera."),
         ("frames 1-48 of Camera", "Bilder 1-48 von Camera"),
         ("frames 1-48 of strip ref of a car.mp4", "Bilder 1-48 des Streifens ref of a car.mp4"),
+        (
+            "The package index a.b cannot be reached: no way leads there.",
+            "Der Paketindex a.b ist nicht erreichbar: Kein Weg führt dorthin.",
+        ),
+        ("The model one cannot be used: /a b/c is missing.", "Das Modell one kann nicht benutzt werden: /a b/c fehlt."),
+        (
+            "No usable Python was found. /a/b (Python 3.12) is a 32-bit Python. /c (Python 3.11) is a 32-bit Python.",
+            "Es wurde kein brauchbares Python gefunden. /a/b (Python 3.12) ist ein 32-Bit-Python. "
+            "/c (Python 3.11) ist ein 32-Bit-Python.",
+        ),
         ("There is no prompt.", "Der Prompt fehlt."),
         ("The disk is full (/a/b.png).", "Die Platte ist voll (/a/b.png)."),
         ("The worker has 3 more jobs.", "Der Worker hat 3 Aufträge mehr."),

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from install.pip_failures import _NO_NETWORK
 from tests.extension import ROOT, part
+from tests.sentences import VARIES, Source
+from tests.unit.test_install_words import ASKED_IN_TERMINALS, BUTTONS, MODULES, PREFERENCES
 
 ADD_ON = ROOT / "blender_motionclone"
 LOCALES = sorted(path for path in (ADD_ON / "locale").iterdir() if path.is_dir())
 FILES = sorted(ADD_ON.rglob("*.py"))
 LAST_WORDS = ROOT / "backend" / "wire" / "last_words.py"
+sentences_of = part("wrapping").sentences_of
 SHOWN = ("text", "placeholder")  # arguments of Blender's layouts that are translated
 
 
@@ -77,6 +81,31 @@ def workers_sentences() -> set[str]:
     given = [node.args[:2] for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "JobError"]
     last_words = [[node] for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8")))]
     return {_template(value) for values in (*given, *last_words) for value in values}
+
+
+def installers_sentences() -> set[str]:
+    """Each sentence of the installer's and the doctor's that the panels show."""
+    modules = [Source(path) for path in (*MODULES, ROOT / "backend" / "doctor.py")]
+    texts = {text for module in modules for both in module.said() for text in both} - ASKED_IN_TERMINALS
+    install = {path.stem: Source(path) for path in MODULES if path.parent.name == "install"}
+    texts |= install["pythons"].raised("backend_base", "InstallError") | install["pythons"].returned("_next_step")
+    texts |= {f"… (Python …) {reason}." for reason in reasons_against_a_python()}
+    texts |= install["torch_build"].notes("_for_nvidia") | {words for words, _ in _NO_NETWORK}
+    plans = install["backend"].sentences() | Source(ROOT / "install/models/adding.py").sentences()
+    texts |= {text for text in plans if text.startswith(VARIES) and re.search("MB (on disk|to download)$", text)}
+    texts |= Source(ROOT / "install/models/managing.py").returned("_fault")
+    models = tomllib.loads((ROOT / "install/models/catalogue.toml").read_text(encoding="utf-8"))["model"].values()
+    texts |= {model["about"] for model in models}
+    texts = {re.sub(rf"(?<=\.) {VARIES}$", "", text) for text in texts}  # another sentence of the installer's
+    each = {part for text in texts for part in sentences_of(text.replace(VARIES, "{}"))}
+    return {part for part in each if re.search("[a-z]{3}", part)}
+
+
+def reasons_against_a_python() -> set[str]:
+    source = Source(ROOT / "install/pythons.py")
+    texts = {node.value for node in ast.walk(source.function("unfit")) if isinstance(node, ast.Constant)}
+    texts |= {node.value for node in ast.walk(source.function("backend_base")) if isinstance(node, ast.Constant)}
+    return {text for text in texts if str(text).startswith(("is ", "cannot "))}
 
 
 def _sentences_of(node: ast.Call) -> list[ast.expr]:
@@ -198,6 +227,21 @@ def test_what_is_shown_is_found():
 
 
 @pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
+def test_no_sentence_of_the_installer_s_is_missing(path):
+    assert len(installers_sentences()) > 100
+    assert not installers_sentences() - table(path)["*"].keys()
+
+
+@pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
+def test_buttons_and_preferences_are_called_what_they_are(path):
+    words = table(path)
+    for text in installers_sentences():
+        for name in (*BUTTONS, *PREFERENCES):
+            label = words["Operator"].get(name) or words["*"][name]
+            assert name not in text or label in words["*"][text], text
+
+
+@pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
 def test_none_is_left_over(path):
     sources = [source.read_text(encoding="utf-8") for source in FILES] + [
         source.read_text(encoding="utf-8") for source in (ADD_ON / "presets").glob("*.toml")
@@ -209,6 +253,7 @@ def test_none_is_left_over(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     texts = {text for words in table(path).values() for text in words} - sentences() - tooltips() - workers_sentences()
+    texts -= installers_sentences()
     assert not {text for text in texts if text not in constants and not any(f'"{text}"' in s for s in sources)}
 
 
