@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import bpy
 from bpy.app.handlers import persistent
 
 from .capture.stage import take_left_over_away
+from .errors import UserError
 from .jobs import generation, job_runner, takes
+from .preferences import worker_is_remote
+from .setup import backend_models
 
 
 @persistent
@@ -19,7 +24,10 @@ def before_load(*_) -> None:
 @persistent
 def after_load(*_) -> None:
     take_left_over_away()
-    job_runner.look_around()
+    job_runner.look_at_takes()
+    if not backend_models.models() and not worker_is_remote(bpy.context):
+        with suppress(UserError):  # said when the user asks for something
+            job_runner.refresh_models(bpy.context)
 
 
 @persistent

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import bpy
 
 from ...backend.wire.job_state import JobState
 from ..errors import UserError
-from ..preferences import worker_is_remote
 from ..setup import backend_models
 from ..showing import redraw
 from ..tick_times import BUDGET, Tick, timed
@@ -226,15 +224,6 @@ def sync_takes() -> None:
     wake()
 
 
-def look_around() -> None:
-    """A file was opened: its takes show what became of them, and jobs that none of them names are looked for."""
-    look_at_takes()
-    if not backend_models.models() and not worker_is_remote(bpy.context):
-        with suppress(UserError):  # said when the user asks for something
-            refresh_models(bpy.context)
-    wake()
-
-
 def refresh_models(context: bpy.types.Context) -> None:
     """The backend or its models may have changed. UserError when there is no backend to be asked."""
     ask_for_models(context)
@@ -242,6 +231,7 @@ def refresh_models(context: bpy.types.Context) -> None:
 
 
 def look_at_takes() -> None:
+    """Of the open file: they show what became of them, and jobs that none of them names are looked for."""
     sync_takes()
     takes.begin_search()
 

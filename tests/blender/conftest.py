@@ -17,7 +17,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "bl_ext.user_default.motionclone"
 
-os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="motionclone-blender-"))
+OWN_FOLDER = None if "BLENDER_USER_RESOURCES" in os.environ else tempfile.mkdtemp(prefix="motionclone-blender-")
+if OWN_FOLDER:
+    os.environ["BLENDER_USER_RESOURCES"] = OWN_FOLDER
 
 import bpy  # noqa: E402  (reads the variable when imported)
 
@@ -158,7 +160,8 @@ def small(scene):
 
 def pytest_unconfigure(config):
     """Blender 4.2 crashes and 4.5 hangs when Python ends with anything registered, tests' own handlers included."""
-    shutil.rmtree(os.environ["BLENDER_USER_RESOURCES"], ignore_errors=True)
+    if OWN_FOLDER:
+        shutil.rmtree(OWN_FOLDER, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(getattr(config, "motionclone_exit", 3))
