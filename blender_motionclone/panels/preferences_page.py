@@ -17,7 +17,7 @@ from .buttons import button
 from .details import worker_text
 from .first_run import draw_installing
 from .problem import draw_problem
-from .text import paragraph
+from .text import BOX, paragraph
 
 BACKEND_WORDS = {
     READY: "The backend is installed",
@@ -26,6 +26,7 @@ BACKEND_WORDS = {
     "": "Looking for the backend",
 }
 FINDING_ICONS = {"ok": "CHECKMARK", "warning": "INFO", "problem": "ERROR"}
+FIX = 0.2  # of the width, for the buttons beside findings
 OFFLINE = "INTERNET_OFFLINE"
 MODEL_BUTTONS = {"absent": "Get", "unfinished": "Go On", "damaged": "Mend"}
 
@@ -79,10 +80,11 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
         return
     healthy = all(finding["level"] != "problem" for finding in findings)
     box.label(text="The doctor found nothing wrong" if healthy else "The doctor found problems")
+    beside = FIX if any(finding["fix"] for finding in findings) else 0.0
     for number, finding in enumerate(findings):
-        row = box.row()
+        row = box.split(factor=1.0 - beside)
         text = f"{sentence(finding['text'])} {sentence(finding['hint'])}"
-        paragraph(row.column(), context, text, icon=FINDING_ICONS[finding["level"]], less=80)
+        paragraph(row, context, text, icon=FINDING_ICONS[finding["level"]], less=BOX, share=1.0 - beside)
         if finding["fix"]:
             button(row, "mend").finding = number
     button(box, "copy_report")

@@ -17,12 +17,19 @@ BOX = 14  # that a box takes from its inside
 LINE = 0.75  # of a line's usual height: a paragraph's lines belong together
 
 
-def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", less: int = 0):
-    """less: pixels at a scale of 1 that stand beside it, such as a button."""
+def paragraph(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    icon: str = "NONE",
+    less: int = 0,
+    share: float = 1.0,
+) -> None:
+    """less: pixels at a scale of 1 that stand beside it, such as a button; share: of a line that is split, its part."""
     column = layout.column(align=True)
     column.scale_y = LINE
     beside = less + (ICON if icon != "NONE" else 0)
-    for number, line in enumerate(_lines(text, width(context, beside), _size(context))):
+    for number, line in enumerate(_lines(text, round(share * width(context, beside)), _size(context))):
         column.label(text=line, translate=False, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
