@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,11 @@ class DoctorFinding:
     level: str
     text: str | None
     fix: str
+
+
+def without_end(text: str) -> str:
+    """Without what varies at its end."""
+    return re.sub(rf"\s*{VARIES}+$", "", text)
 
 
 class Source:
@@ -46,7 +51,7 @@ class Source:
 
     def sentence(self, node: ast.expr) -> str:
         """A piece of text as it is shown."""
-        return re.sub(rf"\s*{VARIES}$", "", self._text(node)) if self._text(node) != VARIES else VARIES
+        return without_end(self._text(node)) or VARIES
 
     def _text(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant):
@@ -100,12 +105,12 @@ class Source:
                         self._words(fix),
                     )
 
-    def said(self) -> Iterator[tuple[str, str]]:
+    def said(self, kinds: Sequence[str] = (*ERRORS, "Finding")) -> Iterator[tuple[str, str]]:
         """(what is wrong, what to do) of each error and finding that the module makes, as they are made."""
         for function in [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]:
             for call in [node for node in ast.walk(function) if isinstance(node, ast.Call)]:
                 name = call.func.id if isinstance(call.func, ast.Name) else ""
-                given = call.args[2:4] if name == "Finding" else call.args[:2] if name in ERRORS else []
+                given = (call.args[2:4] if name == "Finding" else call.args[:2]) if name in kinds else []
                 texts = [set(map(self._text, self._all_meant(function, node))) for node in given]
                 for text in sorted(texts[0]) if texts else ():
                     yield from ((text, hint) for hint in sorted(texts[1] if len(texts) > 1 else {""}))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from install.doctor import _FIXES
+from install.pip_failures import _NO_NETWORK
 from tests.documents import ROOT, rows
-from tests.sentences import DoctorFinding, Source
+from tests.sentences import ERRORS, VARIES, DoctorFinding, Source, without_end
+from tests.unit.test_install_words import MODULES
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
 DOCTOR, *OTHERS = [
     "What the doctor finds",
     "Installing",
+    "Getting a model",
     "Before a clip is made",
     "While a clip is made",
     "Placing a take",
@@ -60,6 +65,14 @@ def test_a_row_says_what_the_doctor_would_do(finding):
             assert advice.startswith(f"*Fix*, or `python3 -m install {fix}`")
         else:
             assert advice and "*Fix*" not in advice
+
+
+def test_each_error_of_the_installer_s_has_its_row():
+    texts = {without_end(text) for path in MODULES for text, _ in Source(path).said(ERRORS)}
+    texts |= {words.replace("{}", VARIES) for words, _ in _NO_NETWORK}
+    rows_there = {without_end(text) for heading in (DOCTOR, *OTHERS) for text in table(heading)}
+    worded = {text for text in texts if re.search("[a-z]{3}", text)}
+    assert len(worded) > 50 and not worded - rows_there
 
 
 @pytest.fixture(scope="module")
