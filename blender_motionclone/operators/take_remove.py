@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ..errors import UserError
 from ..jobs import job_runner, take_states, takes
@@ -26,7 +27,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.delete_files = False
-        return context.window_manager.invoke_props_dialog(self)
+        return context.window_manager.invoke_props_dialog(self, confirm_text=iface_("Remove", "Operator"))
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.prop(self, "delete_files")

@@ -26,7 +26,8 @@ class MOTIONCLONE_PT_queue:
 
     def draw(self, context: bpy.types.Context) -> None:
         waiting = job_runner.waiting()
-        names = {take.name: f"{take.seed}  {take.prompt}" for take in context.scene.motionclone.takes}
+        listed = context.scene.motionclone.takes
+        names = {take.name: take_title(take, listed) for take in listed if take.name in waiting}
         column = self.layout.column(align=True)
         for place, job in enumerate(waiting):
             row = column.row(align=True)
@@ -34,6 +35,14 @@ class MOTIONCLONE_PT_queue:
             _move(row, job, place - 1, "TRIA_UP", place > 0)
             _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
             button(row, "cancel", text="", icon="X").job = job
+
+
+def take_title(take: bpy.types.PropertyGroup, takes: bpy.types.bpy_prop_collection) -> str:
+    """ "3  a red ball", or "1-48  3  a red ball" where takes are of several shots."""
+    title = f"{take.seed}  {take.prompt}"
+    if len({(other.frame_start, other.frames) for other in takes}) < 2:
+        return title
+    return f"{take.frame_start}-{take.frame_start + take.frames - 1}  {title}"
 
 
 def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:

@@ -13,7 +13,7 @@ from ..sentences import sentence
 from .buttons import button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
-from .queue import draw_left_over
+from .queue import draw_left_over, take_title
 from .spaces import in_both_sidebars
 from .text import ICON, fitting, paragraph
 
@@ -23,15 +23,16 @@ STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "
 
 
 class MOTIONCLONE_UL_takes(bpy.types.UIList):
-    """A take a row: its picture or how it stands, what was asked for, and how well its motion follows"""
+    """A take a row: its picture or how it stands, of which shot it is if there are several, what was asked for, and how
+    well its motion follows"""
 
     bl_idname = "MOTIONCLONE_UL_takes"
 
-    def draw_item(self, _context, layout, _data, take, _icon, _active_data, _active_property, *_rest) -> None:
+    def draw_item(self, _context, layout, data, take, _icon, _active_data, _active_property, *_rest) -> None:
         row = layout.row(align=True)
         picture = thumbnails.icon(take.name)
         shown = {"icon_value": picture} if picture else {"icon": STATE_ICONS.get(take.state, "QUESTION")}
-        row.label(text=f"{take.seed}  {take.prompt}", translate=False, **shown)
+        row.label(text=take_title(take, data.takes), translate=False, **shown)
         if take.score != NO_SCORE:
             part = row.row()
             part.alignment = "RIGHT"

@@ -181,9 +181,10 @@ def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
         assert f"motionclone.{name}" in said
     assert ("motionclone.take_place" in said) == (state == "done")
     assert ("motionclone.resume" in said) == (state in ("queued", "failed"))
-    layout = CheckedLayout()
-    bpy.types.MOTIONCLONE_UL_takes.draw_item(None, bpy.context, layout, None, take, 0, None, "")
-    assert "7  a red ball" in layout.said
+    assert listed(scene, take) == "7  a red ball"
+    other = scene.motionclone.takes.add()
+    other.name, other.frame_start, other.frames = "take-2", 59, 10
+    assert listed(scene, scene.motionclone.takes[0]) == "11-58  7  a red ball", "there are several shots"
 
 
 @pytest.mark.parametrize("message", ["ELSEWHERE", "AWAITED"])
@@ -192,6 +193,13 @@ def test_a_take_that_another_worker_has_is_not_to_be_run_again(known, scene, par
     take = scene.motionclone.takes.add()
     take.name, take.state, take.message = "take-1", "queued", getattr(said, "message", said)
     assert take.message in text_of(shown("takes")) and "motionclone.resume" not in shown("takes")
+
+
+def listed(scene, take) -> str:
+    """A row of the list."""
+    layout = CheckedLayout()
+    bpy.types.MOTIONCLONE_UL_takes.draw_item(None, bpy.context, layout, scene.motionclone, take, 0, None, "")
+    return layout.said[0]
 
 
 def test_a_take_of_ours_that_waits_can_be_cancelled_there(known, scene, part, monkeypatch):
