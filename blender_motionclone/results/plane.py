@@ -28,10 +28,13 @@ def place_plane(_context: bpy.types.Context, scene: bpy.types.Scene, job: Finish
     image = movie_image(job, clip_space(scene, wish.keep_view))
     for plane in planes or [_new_plane(scene, camera, job, image)]:
         _show(plane, job, image)
+    text = (
+        f"Plane {plane.name!r} fills the view of camera {camera.name!r}, behind all else; its Distance brings it nearer"
+    )
     return Placement(
         name=plane.name,
         replaced=before if before != job.id else "",
-        text=f"Plane {plane.name!r} fills the view of camera {camera.name!r}",
+        text=text,
         note=tend_view(scene, wish.keep_view),
     )
 
