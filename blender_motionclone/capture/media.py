@@ -31,7 +31,7 @@ def frames_of_file(chosen: str) -> Media:
     opened last."""
     global _known
     if not chosen.strip():
-        raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures under Clip.")
+        raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures.")
     path = Path(bpy.path.abspath(chosen))
     key = _key(path)
     if _known is None or _known[0] != key:

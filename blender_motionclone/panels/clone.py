@@ -69,7 +69,7 @@ def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGrou
         row.prop(settings, "shots", text="")
         labelled(column, "Shading").prop(settings, "look", text="")
     elif settings.source == "FILE":
-        column.prop(settings, "clip_file", text="")
+        column.prop(settings, "clip_file", text="", placeholder="A video or a folder of pictures")
 
 
 def _section(layout: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
