@@ -219,7 +219,7 @@ def _take_up_preview() -> bool:
     job = job_runner.running()
     preview = job_runner.preview(job) if job else None
     if preview is None:
-        thumbnails.forget(thumbnails.PREVIEW)
+        thumbnails.forget_preview()
         return False
     return thumbnails.load_preview(preview, preview.parent.parent) or thumbnails.play()
 

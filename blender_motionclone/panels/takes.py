@@ -30,7 +30,7 @@ class MOTIONCLONE_UL_takes(bpy.types.UIList):
 
     def draw_item(self, _context, layout, data, take, _icon, _active_data, _active_property, *_rest) -> None:
         row = layout.row(align=True)
-        picture = thumbnails.icon(take.name)
+        picture = thumbnails.icon(take.name, small=True)
         shown = {"icon_value": picture} if picture else {"icon": STATE_ICONS.get(take.state, "QUESTION")}
         row.label(text=take_title(take, data.takes), translate=False, **shown)
         if take.score != NO_SCORE:

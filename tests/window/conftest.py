@@ -42,6 +42,7 @@ def surroundings(data: Path) -> dict[str, str]:
     return {
         "MOTIONCLONE_BACKEND_PYTHON": sys.executable,
         "MOTIONCLONE_DATA": str(data),
+        "MALLOC_CONF": "junk:true",  # what Blender frees is overwritten, so that it crashes at once where it is used
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
 
