@@ -1,7 +1,7 @@
 """`python -m backend bench controls`: is a picture's look kept, and is the depth given heeded?
 
-On held-out cases the first frame of the true render is given as a picture, without a prompt, and the depth of all its
-frames; each beside the same take without it, and only what the model has a control for.
+On held-out cases the first frame of the true render is given as a picture, without a prompt and with it, and the depth
+of all its frames; each beside the same take without it, and only what the model has a control for.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ ALONE = {"motion_weight": "0"}
 RUNS = [
     Run("no prompt", ALONE, prompted=False),
     Run("picture", ALONE, given=("image",), prompted=False),
-    Run("picture, guided", {}, given=("image",), prompted=False),
     Run("prompt", ALONE),
+    Run("prompt and picture", ALONE, given=("image",)),
     Run("depth", ALONE, given=("depth",)),
     Run("guided", {}),
+    Run("picture, guided", {}, given=("image",)),
     Run("depth, guided", {}, given=("depth",)),
     Run("ceiling", None),
 ]

@@ -48,6 +48,7 @@ def make_demo(folder: Path) -> None:
     say("building a scene: a grey ball bounces past a moving camera, 48 frames")
     blend = str(folder / "demo.blend")
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
     scene = importlib.import_module("motionclone.blender_motionclone.demo_scene").add_demo_scene("Blockout")
     bpy.data.scenes.remove(bpy.context.scene)
     bpy.ops.wm.save_as_mainfile(filepath=blend)
