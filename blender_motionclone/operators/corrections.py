@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import bpy
 
@@ -22,6 +23,17 @@ class Correction:
             cls.poll_message_set("This scene is linked and cannot be changed")
             return False
         return True
+
+
+class FormCorrection(Correction):
+    """values: what the scene's form is set to, by its properties' names."""
+
+    values: ClassVar[dict[str, Any]] = {}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        for name, value in self.values.items():
+            setattr(context.scene.motionclone, name, value)
+        return {"FINISHED"}
 
 
 class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
@@ -49,26 +61,20 @@ class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MOTIONCLONE_OT_use_range(Correction, bpy.types.Operator):
+class MOTIONCLONE_OT_use_range(FormCorrection, bpy.types.Operator):
     """Clone the scene's frame range as one shot"""
 
     bl_idname = "motionclone.use_range"
     bl_label = "Use Frame Range"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.motionclone.shots = "RANGE"
-        return {"FINISHED"}
+    values = {"shots": "RANGE"}
 
 
-class MOTIONCLONE_OT_clone_camera(Correction, bpy.types.Operator):
+class MOTIONCLONE_OT_clone_camera(FormCorrection, bpy.types.Operator):
     """Clone what the scene's camera shows"""
 
     bl_idname = "motionclone.clone_camera"
     bl_label = "Clone the Camera"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.motionclone.source = "CAMERA"
-        return {"FINISHED"}
+    values = {"source": "CAMERA"}
 
 
 class MOTIONCLONE_OT_show_solid(Correction, bpy.types.Operator):
@@ -83,38 +89,28 @@ class MOTIONCLONE_OT_show_solid(Correction, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MOTIONCLONE_OT_no_passes(Correction, bpy.types.Operator):
+class MOTIONCLONE_OT_no_passes(FormCorrection, bpy.types.Operator):
     """Render nothing beside the clip: no mask, no depth, no motion vectors"""
 
     bl_idname = "motionclone.no_passes"
     bl_label = "Turn Off Passes"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        settings = context.scene.motionclone
-        settings.use_mask = settings.use_depth = settings.use_vectors = False
-        return {"FINISHED"}
+    values = {"use_mask": False, "use_depth": False, "use_vectors": False}
 
 
-class MOTIONCLONE_OT_no_mask(Correction, bpy.types.Operator):
+class MOTIONCLONE_OT_no_mask(FormCorrection, bpy.types.Operator):
     """Clone the motion of everything in the picture"""
 
     bl_idname = "motionclone.no_mask"
     bl_label = "Turn Off the Mask"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.motionclone.use_mask = False
-        return {"FINISHED"}
+    values = {"use_mask": False}
 
 
-class MOTIONCLONE_OT_balanced(Correction, bpy.types.Operator):
+class MOTIONCLONE_OT_balanced(FormCorrection, bpy.types.Operator):
     """Choose the preset that each model has: the settings tuned for it"""
 
     bl_idname = "motionclone.balanced"
     bl_label = "Use Balanced"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.motionclone.preset = "default"
-        return {"FINISHED"}
+    values = {"preset": "default"}
 
 
 def _last_key(scene: bpy.types.Scene) -> int:

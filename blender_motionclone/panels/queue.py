@@ -27,22 +27,25 @@ class MOTIONCLONE_PT_queue:
     def draw(self, context: bpy.types.Context) -> None:
         waiting = job_runner.waiting()
         listed = context.scene.motionclone.takes
-        names = {take.name: take_title(take, listed) for take in listed if take.name in waiting}
+        several = are_of_several_shots(listed)
         column = self.layout.column(align=True)
         for place, job in enumerate(waiting):
             row = column.row(align=True)
-            row.label(text=fitting(context, names.get(job, job), BUTTONS), translate=False)
+            title = take_title(take, several) if (take := listed.get(job)) else job
+            row.label(text=fitting(context, title, BUTTONS), translate=False)
             _move(row, job, place - 1, "TRIA_UP", place > 0)
             _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
             button(row, "cancel", text="", icon="X").job = job
 
 
-def take_title(take: bpy.types.PropertyGroup, takes: bpy.types.bpy_prop_collection) -> str:
+def are_of_several_shots(takes: bpy.types.bpy_prop_collection) -> bool:
+    return len({(take.frame_start, take.frames) for take in takes}) > 1
+
+
+def take_title(take: bpy.types.PropertyGroup, several: bool) -> str:
     """ "3  a red ball", or "1-48  3  a red ball" where takes are of several shots."""
-    title = f"{take.seed}  {take.prompt}"
-    if len({(other.frame_start, other.frames) for other in takes}) < 2:
-        return title
-    return f"{take.frame_start}-{take.frame_start + take.frames - 1}  {title}"
+    shot = f"{take.frame_start}-{take.frame_start + take.frames - 1}  " if several else ""
+    return f"{shot}{take.seed}  {take.prompt}"
 
 
 def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:

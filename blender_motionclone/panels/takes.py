@@ -13,7 +13,7 @@ from ..sentences import sentence
 from .buttons import button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
-from .queue import draw_left_over, take_title
+from .queue import are_of_several_shots, draw_left_over, take_title
 from .spaces import in_both_sidebars
 from .text import ICON, fitting, paragraph
 
@@ -32,7 +32,7 @@ class MOTIONCLONE_UL_takes(bpy.types.UIList):
         row = layout.row(align=True)
         picture = thumbnails.icon(take.name, small=True)
         shown = {"icon_value": picture} if picture else {"icon": STATE_ICONS.get(take.state, "QUESTION")}
-        row.label(text=take_title(take, data.takes), translate=False, **shown)
+        row.label(text=take_title(take, are_of_several_shots(data.takes)), translate=False, **shown)
         if take.score != NO_SCORE:
             part = row.row()
             part.alignment = "RIGHT"
