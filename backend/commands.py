@@ -64,7 +64,9 @@ def models(options: Namespace) -> None:
 
 def _facts(entry: ModelEntry) -> dict[str, Any]:
     """All that a form needs to offer the model."""
-    files = {"missing": [str(path) for path in entry.missing().values()]}
+    from .models.vocabulary import tokenizer_path
+
+    files = {"missing": [str(path) for path in entry.missing().values()], "tokenizer": tokenizer_path(entry)}
     choices = {"families": entry.families, "controls": entry.controls}
     return {"name": entry.name, "title": entry.title} | asdict(entry.clip) | choices | files
 

@@ -7,7 +7,8 @@ from transformers import CLIPTokenizer
 
 from ..errors import JobError
 from .entry import ModelEntry
-from .weights.sources import LOCAL, tokenizer_folder
+from .vocabulary import tokenizer_folder
+from .weights.sources import LOCAL
 
 transformers.utils.logging.disable_progress_bar()
 

@@ -26,7 +26,8 @@ _problem: UserError | None = None
 
 def models() -> list[dict[str, Any]] | None:
     """Entries as `python -m backend models --json` gives them: "name", "title", "frames", "most_frames", "area",
-    "multiple", "families", "controls", "missing". None while they were not asked for, or could not be had."""
+    "multiple", "families", "controls", "missing", "tokenizer" (a folder on the worker's machine, for
+    wire.tokens.read_tokenizer; None without one). None while they were not asked for, or could not be had."""
     return _models
 
 

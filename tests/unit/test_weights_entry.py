@@ -176,7 +176,7 @@ def test_the_readme_s_example_is_an_entry(tmp_path):
     example = text.partition("```toml\n")[2].partition("```")[0]
     (tmp_path / "realistic.toml").write_text(example, encoding="utf-8")
     entry = read_entry(tmp_path / "realistic.toml")
-    assert len(entry.missing()) == len(entry.paths()) == 7
+    assert len(entry.missing()) == len(entry.paths()) == 6
     assert entry.settings_for({}).frames == 16
 
 

@@ -154,13 +154,6 @@ def test_a_controlnet_s_weights_are_recognised_in_diffusers_names_too(models):
     assert "is an SD1.5 ControlNet" in refused(folder, base="cn.safetensors")
 
 
-def test_a_single_file_needs_a_tokenizer_from_elsewhere(models):
-    folder, _ = models
-    formats.save({FIRST: torch.zeros(8, 4, 3, 3), CROSS: torch.zeros(8, 768)}, folder / "sd15.safetensors")
-    text = refused(folder, base="sd15.safetensors", config="")
-    assert "is a single file, which has no tokenizer in it. Name in the entry, as config, any SD1.5" in text
-
-
 def test_checkpoints_without_all_parts_are_refused(models):
     folder, parts = models
     whole = formats.checkpoint(parts)

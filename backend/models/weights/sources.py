@@ -37,19 +37,6 @@ def config_of(entry: ModelEntry, part: str) -> dict[str, Any]:
     return _read_json(path, "config") if path and path.is_file() else dict(sd15.CONFIGS[part])
 
 
-def tokenizer_folder(entry: ModelEntry) -> Path:
-    """JobError when the entry names none: a single file holds no vocabulary."""
-    given = entry.config or entry.folder or entry.base
-    if given.is_dir():
-        for folder in (given / "tokenizer", given):
-            if any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-                return folder
-    key = "config" if entry.config else "base" if entry.base else "folder"
-    found = "has no tokenizer folder in it" if given.is_dir() else "is a single file, which has no tokenizer in it"
-    hint = "Name in the entry, as config, any SD1.5 diffusers folder; only its tokenizer and configs are read."
-    raise refusal(key, given, found, hint)
-
-
 def unet_source(entry: ModelEntry) -> Source:
     """The base's UNet; of a complete folder it may hold motion modules already."""
     root = entry.folder or entry.base

@@ -1,0 +1,34 @@
+"""Where a model's tokenizer is: found without loading torch, so that the model list can name it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import JobError
+from .entry import ModelEntry
+
+CLIP = Path(__file__).parent / "clip_tokenizer"  # SD1.5's, for single files, which hold none
+FILES = ("tokenizer.json", "vocab.json")
+
+
+def tokenizer_folder(entry: ModelEntry) -> Path:
+    """The folder of the tokenizer that the model reads prompts with. JobError when its diffusers folder has none."""
+    given = entry.config or entry.folder or entry.base
+    if given.is_file() and not entry.config:
+        return CLIP
+    for folder in (given / "tokenizer", given):
+        if any((folder / name).is_file() for name in FILES):
+            return folder
+    key = "config" if entry.config else "base" if entry.base else "folder"
+    raise JobError(
+        f"{key}: {given} has no tokenizer folder in it.",
+        "Fetch or copy the folder again; an SD1.5 model in a single file needs no config.",
+    )
+
+
+def tokenizer_path(entry: ModelEntry) -> str | None:
+    """For the model list; None when there is none."""
+    try:
+        return str(tokenizer_folder(entry))
+    except JobError:
+        return None

@@ -1,0 +1,121 @@
+"""How a CLIP tokenizer divides text, to count a prompt while it is typed. Standard library only.
+
+It gives the very tokens that the text encoder reads (a test compares them), without loading torch or transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CLIP_LENGTH = 77  # tokens that CLIP reads at once, with the beginning's and the end's
+CLOSED = 5000  # a vocabulary with fewer tokens knows whole words only: it spells all others by letter
+SPECIAL = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d")
+RUN = re.compile("L+|N|P+")
+END = "</w>"  # marks the last token of a word
+
+
+class TokenizerError(ValueError):
+    """A folder that holds no CLIP tokenizer, or a damaged one; the text is for the user."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """vocabulary: token to its number; ranks: pairs of tokens that are joined, the lowest rank first; longest: how many
+    tokens of text the encoder reads at once."""
+
+    vocabulary: Mapping[str, int]
+    ranks: Mapping[tuple[str, str], int]
+    longest: int
+    _words: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+
+    def tokens(self, text: str) -> list[str]:
+        """The text's tokens, without the beginning's and the end's."""
+        return [token for word in words(text) for token in self._of_word(word)]
+
+    def count(self, text: str) -> int:
+        """How many tokens the text has; more than `longest` cannot be read."""
+        return len(self.tokens(text))
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The text's words that a small model was never shown, in order, each once. A full vocabulary such as CLIP's
+        has none: it puts rare words together from parts."""
+        if len(self.vocabulary) >= CLOSED:
+            return []
+        found = [word for word in words(text) if word[0].isalnum() and len(self._of_word(word)) > 1]
+        return list(dict.fromkeys(found))
+
+    def _of_word(self, word: str) -> list[str]:
+        if word not in self._words:
+            self._words[word] = [word] if word in self.vocabulary and word.startswith("<|") else self._merged(word)
+        return self._words[word]
+
+    def _merged(self, word: str) -> list[str]:
+        """Byte-pair encoding: from single bytes, the pair of the lowest rank is joined until none is known."""
+        parts = [BYTES[byte] for byte in word.encode()]
+        parts[-1] += END
+        while pairs := [pair for pair in zip(parts, parts[1:]) if pair in self.ranks]:
+            best, joined = min(pairs, key=self.ranks.__getitem__), []
+            while parts:
+                step = 2 if tuple(parts[:2]) == best else 1
+                joined.append("".join(parts[:step]))
+                parts = parts[step:]
+            parts = joined
+        return parts
+
+
+def words(text: str) -> Iterator[str]:
+    """What is encoded on its own: runs of letters, single digits, runs of other signs, and endings such as 's."""
+    text = unicodedata.normalize("NFC", text).lower()
+    kinds = "".join(map(_kind, text))
+    position = 0
+    while position < len(text):
+        if match := SPECIAL.match(text, position) or RUN.match(kinds, position):
+            yield text[position : match.end()]
+        position = match.end() if match else position + 1
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """From tokenizer.json, or vocab.json with merges.txt. TokenizerError names what is wrong."""
+    try:
+        if (folder / "tokenizer.json").is_file():
+            model = _json(folder / "tokenizer.json")["model"]
+            vocabulary, merges = model["vocab"], model["merges"]
+        else:
+            vocabulary = _json(folder / "vocab.json")
+            merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
+        pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in merges if pair)
+        ranks = {(first, second): rank for rank, (first, second) in enumerate(pairs)}
+        return Tokenizer(dict(vocabulary), ranks, _length(folder) - 2)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TokenizerError(f"The tokenizer in {folder} cannot be read: {error!r}") from None
+
+
+def _length(folder: Path) -> int:
+    path = folder / "tokenizer_config.json"
+    length = _json(path).get("model_max_length", CLIP_LENGTH) if path.is_file() else CLIP_LENGTH
+    return length if isinstance(length, int) and 2 < length <= 10_000 else CLIP_LENGTH  # 1e30 stands for "not said"
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _kind(character: str) -> str:
+    category = unicodedata.category(character)[0]
+    return " " if character.isspace() else category if category in "LN" else "P"
+
+
+def _byte_letters() -> list[str]:
+    """The printable letter that stands for each byte in CLIP's vocabulary."""
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = iter(range(256, 512))
+    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+
+
+BYTES = _byte_letters()
