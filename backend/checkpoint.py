@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from .sampling.memory import Memory
+from .wire.writing import remove_parts, write_atomically
 
 NAME = "checkpoint.safetensors"
 SECONDS = 10.0  # at least, from one to the next
@@ -46,12 +46,8 @@ class Checkpoint:
     def remove(self) -> None:
         """The job is done, or will not go on."""
         self._kept = Memory()
-        for path in (self._path, self._part):
-            path.unlink(missing_ok=True)
-
-    @property
-    def _part(self) -> Path:
-        return self._path.with_name(NAME + ".part")
+        self._path.unlink(missing_ok=True)
+        remove_parts(self._path.parent, [NAME])
 
     def _read(self, device: torch.device) -> Memory:
         """A file that is damaged or of another take is as good as none."""
@@ -70,8 +66,4 @@ class Checkpoint:
         """Whole or not at all, also when the power fails."""
         # Copies: two names may be of one tensor, which the format refuses.
         content = save({name: tensor.cpu().clone() for name, tensor in self._kept.items()}, {"key": self._key})
-        with self._part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(self._part, self._path)
+        write_atomically(self._path, content, durable=True)

@@ -24,7 +24,9 @@ from .errors import JobError
 from .pace import Ahead
 from .progress import Progress
 from .small_png import png
-from .wire.request import JobRequest, RequestError, Shot, read_request, write_atomically
+from .wire.request import JobRequest, RequestError, Shot, read_request
+from .wire.results import MOVIE
+from .wire.writing import write_atomically, write_json
 
 PREVIEWS = 6  # at least, where there are so many steps
 FRAME = 32  # pixels of a preview's frames, along each side
@@ -63,10 +65,10 @@ class DummyEngine:
         result = {"request": asdict(request), "digest": digest, "device": self.device, "memory_bytes": None}
         if size := int(request.settings.get("bytes", 0)):
             progress.stage("writing")
-            (folder / "result.mp4").write_bytes((bytes.fromhex(digest) * (size // 32 + 1))[:size])
+            write_atomically(folder / MOVIE, (bytes.fromhex(digest) * (size // 32 + 1))[:size])
         elif (folder / "reference").is_dir():
             result |= _reference_again(folder, request.shot, progress)
-        write_atomically(folder / "result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        write_json(folder / "result.json", result)
         return result
 
 
@@ -109,8 +111,8 @@ def _reference_again(folder: Path, shot: Shot, progress: Progress) -> dict[str, 
     nearest = [int(i * spread + 0.5) for i in range(shot.frames)]
     progress.stage("writing")
     write_frames(folder / "result", frames)
-    write_video(folder / "result.mp4", frames[nearest], shot.fps)
-    return {"video": str(folder / "result.mp4"), "frames": str(folder / "result")}
+    movie = write_video(folder / MOVIE, frames[nearest], shot.fps, progress.note)
+    return {"video": str(movie), "frames": str(folder / "result")}
 
 
 def _fail() -> None:

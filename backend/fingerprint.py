@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from .wire.folders import data_folder
-from .wire.request import write_atomically
+from .wire.reading import check_regular, open_regular, read_json
+from .wire.writing import write_json
 
-MOST_REMEMBERED = 1000
+MOST_REMEMBERED, MOST_BYTES = 1000, 10_000_000
 
 
 def of_files(files: Mapping[str, Path]) -> dict[str, str]:
@@ -21,11 +21,11 @@ def of_files(files: Mapping[str, Path]) -> dict[str, str]:
     known = _remembered()
     hashes, new = {}, False
     for name, path in files.items():
-        state = path.stat()
+        state = check_regular(path)
         stamp = [state.st_size, state.st_mtime_ns]
         seen = known.pop(str(path), None)
         if not _fits(seen, stamp):
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 seen, new = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()], True
         known[str(path)] = seen  # now the latest: the oldest are forgotten
         hashes[name] = seen[2]
@@ -50,7 +50,7 @@ def _fits(seen: object, stamp: list[int]) -> bool:
 def _remembered() -> dict[str, list]:
     """Path to [size, time of change, hash]; empty when the file is absent or damaged."""
     try:
-        content = json.loads(_memory().read_text(encoding="utf-8"))
+        content = read_json(_memory(), MOST_BYTES)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -59,7 +59,7 @@ def _remembered() -> dict[str, list]:
 def _remember(known: dict[str, list]) -> None:
     with suppress(OSError):  # without the memory, hashing takes its time again; nothing else is lost
         _memory().parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(_memory(), json.dumps(dict(list(known.items())[-MOST_REMEMBERED:]), indent=0))
+        write_json(_memory(), dict(list(known.items())[-MOST_REMEMBERED:]))
 
 
 def _memory() -> Path:

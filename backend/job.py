@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -32,9 +31,11 @@ from .previews import Previews
 from .progress import Progress
 from .reference_motion import motion_of
 from .take import Motion, Take, generate
-from .wire.request import JobRequest, RequestError, read_request, write_atomically
+from .wire.request import JobRequest, RequestError, read_request
+from .wire.results import MOVIE
 from .wire.settings import SettingError, Settings
 from .wire.version import version
+from .wire.writing import write_json
 
 Loader = Callable[[ModelEntry, torch.device, torch.dtype], Components]
 
@@ -86,9 +87,10 @@ def run_job(folder: Path, progress: Progress, load: Loader = load_components) ->
     shot_frames = in_between(frames, request.shot.frames)
     progress.stage("writing")
     write_frames(folder / "result", frames)
-    write_video(folder / "result.mp4", shot_frames, request.shot.fps)
-    found = {"motion_score": score_or_none(frames, reference), "memory_policy": policy.name}
-    request = replace(request, notes=[*request.notes, *notes, *more])
+    said = [*request.notes, *notes, *more]
+    movie = write_video(folder / MOVIE, shot_frames, request.shot.fps, said.append)
+    found = {"motion_score": score_or_none(frames, reference), "memory_policy": policy.name, "video": str(movie)}
+    request = replace(request, notes=said)
     result = _write_result(folder, request, settings, model, found, progress)
     checkpoint.remove()
     return result
@@ -219,8 +221,7 @@ def _write_result(
             "torch": torch.__version__,
             "diffusers": diffusers.__version__,
         },
-        "video": str(folder / "result.mp4"),
         "frames": str(folder / "result"),
     }
-    write_atomically(folder / "result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / "result.json", result)
     return result

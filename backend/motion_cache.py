@@ -9,12 +9,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from .motion.representation import MotionRepresentation
 from .wire.folders import data_folder
+from .wire.writing import remove_parts, write_atomically
 
 MOST_FILES = 200
+SECONDS_OF_WRITING = 3600.0  # an older part is of a process that was killed
 
 
 def cached_motion(key: str, device: torch.device, extract: Callable[[], MotionRepresentation]) -> MotionRepresentation:
@@ -38,9 +40,8 @@ def cached_motion(key: str, device: torch.device, extract: Callable[[], MotionRe
 
 def _store(motion: MotionRepresentation, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in motion.tensors().items()}, part)
-    os.replace(part, path)
+    remove_parts(path.parent, seconds=SECONDS_OF_WRITING)
+    write_atomically(path, save({name: tensor.contiguous().cpu() for name, tensor in motion.tensors().items()}))
     kept = sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True)
     for old in kept[MOST_FILES:]:
         old.unlink(missing_ok=True)

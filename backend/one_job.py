@@ -14,9 +14,12 @@ from .progress import PREVIEW, Progress
 from .wire.folder_lock import FolderLock, Occupied
 from .wire.job_state import CANCELLED, DONE, FAILED, QUEUED
 from .wire.parcel import remove
+from .wire.results import MOVIE
+from .wire.writing import is_link, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
 READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links
+WRITTEN = ("state.json", "result.json", MOVIE, "checkpoint.safetensors")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -57,9 +60,12 @@ def claim(folder: Path) -> FolderLock:
     """JobError when the folder is another worker's, cannot be written, or would lead out of itself."""
     try:
         for path in [*folder.iterdir(), *(folder / "result").glob("*"), *(folder / PREVIEW).parent.glob("*")]:
-            if path.is_symlink() and path.relative_to(folder).parts[0] not in READ:
+            if is_link(path) and path.relative_to(folder).parts[0] not in READ:
                 raise JobError(f"{path} is a link; jobs write only inside their own folder.", "Remove the link.")
-        return FolderLock(folder)
+        lock = FolderLock(folder)
+        remove_parts(folder, WRITTEN)
+        remove_parts(folder / "result")
+        return lock
     except Occupied as error:
         raise JobError(str(error), "Wait until it is done there, or close the other Blender or worker.") from None
     except OSError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from .errors import Cancelled
 from .pace import Ahead, Pace
 from .wire.job_state import RUNNING, JobState, write_state
-from .wire.request import write_atomically
+from .wire.writing import make_folder, write_atomically
 
 WRITE_SECONDS = 0.2
 PREVIEW = "preview/strip.png"
@@ -72,7 +72,7 @@ class Progress:
         """Shows a PNG, a strip of small frames, as the clip looks after the steps so far."""
         path = self.folder / PREVIEW
         with suppress(OSError):  # only a picture: if the folder cannot be written, the job will say so itself
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_atomically(path, picture)
             self._show_preview(self._state.step, PREVIEW)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
+from ..wire.writing import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 BACKDROP = 128  # sRGB grey behind transparent pixels: neither a black nor a white subject is lost on it
@@ -77,9 +77,7 @@ def write_pictures(folder: Path, pictures: Mapping[int, np.ndarray]) -> list[Pat
         folder.mkdir(parents=True, exist_ok=True)
         for k, frame in pictures.items():
             _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-            part = folder / f"{k:04d}.png.part"
-            part.write_bytes(data.tobytes())
-            os.replace(part, folder / f"{k:04d}.png")
+            write_atomically(folder / f"{k:04d}.png", data.tobytes())
             files.append(folder / f"{k:04d}.png")
     except OSError as error:
         raise not_writable(folder, error) from None

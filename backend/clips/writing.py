@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import JobError
+from ..wire.writing import new_part, put_in_place
 from . import ffmpeg
 from .pictures import not_writable
 
 CRF = 12  # visually lossless H.264
 
 
-def write_video(path: str | Path, frames: np.ndarray, fps: float) -> Path:
-    """Writes uint8 RGB [n, H, W, 3] as an MP4 that holds exactly n frames at fps; whole or not at all.
+def print_note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_video(path: str | Path, frames: np.ndarray, fps: float, say: Callable[[str], None] = print_note) -> Path:
+    """Writes uint8 RGB [n, H, W, 3] as an MP4 that holds exactly n frames at fps; whole or not at all. -> its path.
+
+    While another program keeps the file open on Windows, the clip gets another name, and `say` a sentence about that.
 
     H.264, yuv420p with BT.709 tags. That format needs even sides: an odd one repeats its last row or column. JobError
     when the file cannot be written or does not hold what it should.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     even = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        complaint = ffmpeg.encode(_command(part, even.shape[1:3], fps), even)
-        if complaint:
-            raise JobError(f"{path} could not be encoded: {complaint.splitlines()[-1]}", "Is there room on the disk?")
-        _check(path, part, len(frames), fps)
-        os.replace(part, path)
+        with new_part(path) as part:
+            complaint = ffmpeg.encode(_command(part, even.shape[1:3], fps), even)
+            if complaint:
+                raise JobError(
+                    f"{path} could not be encoded: {complaint.splitlines()[-1]}", "Is there room on the disk?"
+                )
+            _check(path, part, len(frames), fps)
+            return put_in_place(part, path, say)
     except OSError as error:
         raise not_writable(path, error) from None
-    finally:
-        _remove(part)
-    return path
 
 
 def _command(part: Path, size: tuple[int, int], fps: float) -> list[str]:
@@ -73,8 +78,3 @@ def _check(path: Path, part: Path, count: int, fps: float) -> None:
             f"{path} came out with {len(times)} frames over {span:.3f} s instead of {count} at {fps:g} a second.",
             "Try again; if it happens again, report it with the job's log.",
         )
-
-
-def _remove(part: Path) -> None:
-    with contextlib.suppress(OSError):  # a read-only folder: the error that matters is already on its way
-        part.unlink(missing_ok=True)

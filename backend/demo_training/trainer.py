@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from ..wire.writing import replaced
 
 SAVE_SECONDS = 150.0
 LOG_STEPS = 25
@@ -78,9 +79,8 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "steps": self.done_steps,
         }
-        part = self.path.with_suffix(".part")
-        torch.save(content, part)
-        os.replace(part, self.path)
+        with replaced(self.path) as file:
+            torch.save(content, file)
 
     def _load(self) -> None:
         content = torch.load(self.path, weights_only=True)

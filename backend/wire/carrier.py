@@ -19,7 +19,7 @@ from . import messages as say
 from .folder_lock import FolderLock, Occupied
 from .job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
 from .parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, pack, remove
-from .request import write_atomically
+from .writing import make_folder, write_atomically
 
 STAGE_OUT, STAGE_BACK = "sending", "fetching"
 ARRIVING, PREVIEW = ".arriving", "preview/"
@@ -37,6 +37,7 @@ class Freight:
     parcel: Parcel | None = None
     arrival: Arrival | None = None
     end: Any = None
+    notes: list[str] = field(default_factory=list)  # sentences about results that could not take their places
     settled: threading.Event = field(default_factory=threading.Event)  # in the worker's queue, or nowhere any more
 
 
@@ -147,7 +148,7 @@ class Carrier:
         if piece.file.startswith(PREVIEW):
             with suppress(OSError):  # only a preview
                 path = freight.folder / piece.file
-                path.parent.mkdir(exist_ok=True)
+                make_folder(path.parent)
                 write_atomically(path, base64.b64decode(piece.data))
             return
         if not freight.arrival:
@@ -167,7 +168,7 @@ class Carrier:
 
     def _finish_when_whole(self, freight: Freight) -> None:
         if freight.end and freight.arrival and freight.arrival.whole():
-            freight.arrival.move_into(freight.folder)
+            freight.arrival.move_into(freight.folder, freight.notes.append)
             self._to_worker(say.Taken(freight.job))
             self._end(freight, freight.end)
 
@@ -200,7 +201,7 @@ class Carrier:
     def _end(self, freight: Freight, end: Any) -> None:
         with suppress(OSError):
             if isinstance(end, say.Done):
-                write_state(JobState(state=DONE), freight.folder)
+                write_state(JobState(state=DONE, message=" ".join(freight.notes)), freight.folder)
             elif isinstance(end, say.Failed):
                 write_state(JobState(state=FAILED, message=end.message, hint=end.hint), freight.folder)
             elif isinstance(end, say.Cancelled):

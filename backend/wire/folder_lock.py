@@ -5,17 +5,21 @@ The system's own file locks, which end with their process however it ends; nothi
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
+import stat
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from .job_state import QUEUED, RUNNING, read_state
+from .plain_text import clean
+from .reading import UnfitFile, read_json
 
-NAME = "worker.lock"
+NAME, MOST_BYTES = "worker.lock", 10_000
 SECONDS_TO_WAIT = 0.3  # someone may only be looking, as `is_locked` does
 WINDOWS_BYTE = 2**30  # locks on Windows keep others from reading, so the one locked lies behind the content
 
@@ -93,8 +97,12 @@ def unfinished(root: Path) -> list[Path]:
 
 
 def _open(path: Path, create: int = 0) -> int:
-    """A link is not followed: nothing is written outside the folder."""
-    return os.open(path, os.O_RDWR | create | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o644)
+    """A link is not followed: nothing is written outside the folder. OSError also for what is no regular file."""
+    file = os.open(path, os.O_RDWR | create | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o644)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise UnfitFile(errno.EINVAL, "no regular file", str(path))
 
 
 def _locked(path: Path) -> int | None:
@@ -112,7 +120,7 @@ def _locked(path: Path) -> int | None:
 
 def _owner(path: Path) -> str:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return f" (process {int(content['pid'])} on {content['host']})"
+        content = read_json(path, MOST_BYTES)
+        return f" (process {int(content['pid'])} on {clean(str(content['host']), 100)})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -10,14 +10,14 @@ import base64
 import hashlib
 import shutil
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
 from .encoding import PIECE_BYTES, is_place
-from .request import replace_patiently
+from .writing import is_link, put_in_place
 
 INPUTS = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # all that a job reads
 RESULTS = ("result", "result.mp4", "log.txt", "result.json")  # in the order in which they are put into place
@@ -103,14 +103,16 @@ class Arrival:
             raise ParcelError("The files changed on their way.")
         return True
 
-    def move_into(self, folder: Path) -> None:
-        """Puts what has come in the place of what was there, in the order of the names. OSError."""
+    def move_into(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Puts what has come in the place of what was there, in the order of the names. OSError.
+
+        say: is given a sentence about each that got another name, because a program has the old one open."""
         for name in self._names:
             new, old = self.folder / name, folder / name
             if new.is_dir():
                 remove(old)
             if new.exists():
-                replace_patiently(new, old)
+                put_in_place(new, old, say)
         self.drop()
 
     def drop(self) -> None:
@@ -144,9 +146,9 @@ class Arrival:
 
 def remove(path: Path) -> None:
     """A file, a link or a folder with all that is in it, if it is there. What cannot be removed stays."""
-    if path.is_dir() and not path.is_symlink():
+    if path.is_dir() and not is_link(path):
         shutil.rmtree(path, ignore_errors=True)
-    elif path.is_symlink() or path.exists():
+    elif is_link(path) or path.exists():
         path.unlink()
 
 
@@ -157,7 +159,7 @@ def _places(folder: Path, name: str) -> Iterator[str]:
         place = path.relative_to(folder).as_posix()
         if "/." in place:  # what systems leave in folders, such as .DS_Store
             continue
-        if path.is_symlink():
+        if is_link(path):
             raise ParcelError(f"{path} is a link, which cannot be sent. Put the file itself there.")
         if path.is_file():
             if not is_place(place):

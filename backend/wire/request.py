@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from .names import nearest
+from .reading import read_json
+from .writing import write_json
 
 VERSION = 1
 MAX_BYTES = 1_000_000
-TRIES_TO_REPLACE = 20
 
 
 class RequestError(ValueError):
@@ -50,7 +47,7 @@ class JobRequest:
 def write_request(request: JobRequest, folder: Path) -> Path:
     """Writes <folder>/job.json whole or not at all."""
     path = folder / "job.json"
-    write_atomically(path, json.dumps(asdict(request), indent=2, ensure_ascii=False) + "\n")
+    write_json(path, asdict(request))
     return path
 
 
@@ -58,12 +55,10 @@ def read_request(folder: Path) -> JobRequest:
     """Reads <folder>/job.json; RequestError names the first thing that is wrong with it."""
     path = folder / "job.json"
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RequestError(f"{path} is larger than a job request can be.")
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        content = read_json(path, MAX_BYTES)
     except FileNotFoundError:
         raise RequestError(f"There is no job.json in {folder}.") from None
-    except (OSError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RequestError(f"{path} cannot be read as JSON ({error}).") from None
     return request_from(content)
 
@@ -80,32 +75,6 @@ def request_from(content: Any) -> JobRequest:
     if not 0 < request.shot.fps <= 1000:
         raise RequestError(f"shot.fps is {request.shot.fps}; it must lie above 0 and at most be 1000.")
     return request
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """A reader sees the old content or the new, never a part. Text is written as UTF-8, its newlines as they are on
-    this system."""
-    part = path.with_name(path.name + ".part")
-    try:
-        if isinstance(content, bytes):
-            part.write_bytes(content)
-        else:
-            part.write_text(content, encoding="utf-8")
-        replace_patiently(part, path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
-
-
-def replace_patiently(part: Path, path: Path) -> None:
-    """Windows replaces no file that someone is just reading, such as a host that looks at state.json."""
-    for _ in range(TRIES_TO_REPLACE - 1):
-        try:
-            return os.replace(part, path)
-        except PermissionError:
-            time.sleep(0.05)
-    os.replace(part, path)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -132,7 +101,3 @@ def _strict(content: Any, kind: type, where: str) -> dict[str, Any]:
         if key not in content:
             raise RequestError(f"{where} lacks {key!r}.")
     return dict(content)
-
-
-def _no_constant(name: str) -> float:
-    raise RequestError(f"job.json holds {name}, which is not a number.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...backend.wire.request import write_atomically
+from ...backend.wire.writing import write_atomically
 from ..capture.job_folder import PLACE
 from ..errors import UserError
 

@@ -143,6 +143,6 @@ def test_nothing_is_left_when_the_job_is_done(folder):
     record = kept(folder)
     record.memory("k", CPU)
     record.keep(some(3))
-    (folder / f"{NAME}.part").write_bytes(b"of a write that was cut off")
+    (folder / f"{NAME}.{'0a' * 6}.part").write_bytes(b"of a write that was cut off")
     record.remove()
     assert not list(folder.iterdir()) and record.memory("k", CPU) == {}

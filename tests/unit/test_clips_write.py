@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from backend.clips import ffmpeg, fit, in_between, read_clip, to_frames, to_pixe
 from backend.demo_training.moves import random_look, random_motion
 from backend.demo_training.world import draw_clip
 from backend.errors import JobError
+from backend.wire import writing
 from backend.wire.clip_size import clip_size
 
 
@@ -51,7 +50,7 @@ def test_a_read_only_folder(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "touch", refuse)  # root, who runs tests in containers, may write everywhere
+    monkeypatch.setattr(writing, "_new_part", refuse)  # root, who runs tests in containers, may write everywhere
     with pytest.raises(JobError, match=r"x\.mp4 cannot be written \(Permission denied\)"):
         write_video(tmp_path / "x.mp4", drawn(0)[:2], 24)
 

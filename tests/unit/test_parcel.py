@@ -52,7 +52,7 @@ def test_files_arrive_as_they_were(sent, tmp_path):
     assert contents(tmp_path / "come") == expected
     (tmp_path / "home" / "reference").mkdir(parents=True)
     (tmp_path / "home" / "reference" / "9999.png").write_bytes(b"of an earlier one")
-    arrival.move_into(tmp_path / "home")
+    arrival.move_into(tmp_path / "home", print)
     assert contents(tmp_path / "home") == expected and not (tmp_path / "come").exists()
 
 

@@ -1,0 +1,149 @@
+"""Files of strangers: regular files of bounded size alone are read, and JSON strictly. Standard library only.
+
+A pipe, a device or a huge file in the place of a small one would make whoever opens it wait, or fill the memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import stat
+from pathlib import Path
+from typing import IO, Any
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+MOST_DEPTH = 50  # brackets within brackets: the reader's stack is bounded
+MOST_DIGITS = 100  # of a number
+# A string, also one that never ends, so that nothing is looked at twice; or a bracket, in the group if it opens.
+_MARKS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+class UnfitFile(OSError):
+    """No regular file, or too large. str: what is wrong with which file, to be read by the user."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} is {self.strerror}"
+
+
+class UnfitJSON(ValueError):
+    """JSON that nobody writes for this program: too deep, a key twice, or no number where it looks like one."""
+
+
+def check_regular(path: Path, most: int | None = None) -> os.stat_result:
+    """What the system says of the file. UnfitFile unless it is a regular one, of at most `most` bytes. OSError."""
+    found = os.stat(path)
+    _check(found, path, most)
+    return found
+
+
+def open_regular(path: Path, most: int | None = None) -> IO[bytes]:
+    """Opens a regular file for reading, without ever waiting. UnfitFile; OSError."""
+    check_regular(path, most)  # before it is opened: to open a device may do something
+    descriptor = os.open(path, _READ)
+    try:
+        _check(os.fstat(descriptor), path, most)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """All of a regular file, which has at most `most` bytes. UnfitFile; OSError."""
+    with open_regular(path, most) as file:
+        content = file.read(most + 1)  # it may grow meanwhile
+    if len(content) > most:
+        raise _too_large(path, most)
+    return content
+
+
+def read_text(path: Path, most: int) -> str:
+    """A regular file's text in UTF-8. UnfitFile; OSError; UnicodeDecodeError."""
+    return read_bytes(path, most).decode("utf-8")
+
+
+def read_json(path: Path, most: int) -> Any:
+    """A regular file's content as `parse_json` gives it. UnfitFile; OSError; ValueError."""
+    return parse_json(read_bytes(path, most))
+
+
+def parse_json(content: bytes) -> Any:
+    """Strict: UTF-8, no key twice, no NaN or infinity, bounded nesting and digits, text that can be written again.
+
+    UnfitJSON for these, ValueError for what is no JSON at all."""
+    if _depth(content) > MOST_DEPTH:
+        raise UnfitJSON(f"nested more than {MOST_DEPTH} deep")
+    try:
+        parsed = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+    except RecursionError:
+        raise UnfitJSON("nested too deep") from None
+    if re.search(rb"\\u[dD][89a-fA-F]", content):  # half a surrogate pair can be neither shown nor written
+        try:
+            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            raise UnfitJSON("text that is no Unicode") from None
+    return parsed
+
+
+def _check(found: os.stat_result, path: Path, most: int | None) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "no file")
+        raise UnfitFile(errno.EINVAL, f"{kind}, not a file", str(path))
+    if most is not None and found.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: Path, most: int) -> UnfitFile:
+    limit = f"{most:,} bytes" if most < 1_000_000 else f"{most / 1e6:,.0f} MB"
+    return UnfitFile(errno.EFBIG, f"larger than the {limit} that it may have", str(path))
+
+
+def _depth(content: bytes) -> int:
+    if content.count(b"[") + content.count(b"{") <= MOST_DEPTH:
+        return 0
+    depth = most = 0
+    for mark in _MARKS.finditer(content):
+        if mark[0][:1] != b'"':
+            depth += 1 if mark[1] else -1
+            most = max(most, depth)
+    return most
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise UnfitJSON("a key stands there twice")
+    return content
+
+
+def _no_constant(name: str) -> float:
+    raise UnfitJSON(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise UnfitJSON(f"{text[:20]} is too large a number")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise UnfitJSON(f"a number of {len(text)} digits")
+    return int(text)
