@@ -31,7 +31,7 @@ LOOKS = (
 PRESETS = (
     ("default", "Balanced", "The settings tuned for the model"),
     ("draft", "Draft", "A quick look: few steps"),
-    ("quality", "Quality", "More steps; slower"),
+    ("quality", "High", "More steps; slower"),
     ("paper", "Published", "The settings of the publication; slowest"),
 )
 PLACES = (
@@ -69,6 +69,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     camera: bpy.props.StringProperty(name="Camera", description="The camera that the shot was captured with, if any")
     place: bpy.props.StringProperty(name="Place", description="How it was placed last")
     placed_in: bpy.props.StringProperty(name="Placed In", description="What shows it")
+    batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were asked for at once")
 
 
 class MotionCloneSettings(bpy.types.PropertyGroup):
@@ -95,8 +96,10 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     use_vectors: bpy.props.BoolProperty(name="Motion Vectors", description="Render true motion vectors beside the clip")
     # Prompt
-    prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows")
-    negative_prompt: bpy.props.StringProperty(name="Negative", description="What the new clip shall not show")
+    prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows", options={"TEXTEDIT_UPDATE"})
+    negative_prompt: bpy.props.StringProperty(
+        name="Negative", description="What the new clip shall not show", options={"TEXTEDIT_UPDATE"}
+    )
     more_prompts: bpy.props.CollectionProperty(
         name="More Prompts", description="What further takes of the same motion show", type=MotionClonePrompt
     )
@@ -108,7 +111,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     # Look
     model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)
-    preset: bpy.props.EnumProperty(name="Preset", description="Quick or good", items=PRESETS)
+    preset: bpy.props.EnumProperty(name="Quality", description="Quick or good", items=PRESETS)
     strength: bpy.props.FloatProperty(
         name="Motion Strength",
         description="How strongly the motion pulls: 1 as tuned for the model, 0 is the prompt alone",
@@ -131,6 +134,11 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     # Takes
     place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)
+    replace: bpy.props.BoolProperty(
+        name="Replace",
+        description="A finished take goes into the place of the one that is seen of the same shot. Otherwise it lies "
+        "above it, and where only one can be seen, a better one or one of another prompt stays",
+    )
     takes: bpy.props.CollectionProperty(name="Takes", description="The clips that were asked for", type=MotionCloneTake)
     take_index: bpy.props.IntProperty(name="Active Take", description="The take that the buttons are about")
     key: bpy.props.StringProperty(name="Key", description="By which job folders know this scene", options={"HIDDEN"})
@@ -142,6 +150,11 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     last_job: bpy.props.StringProperty(
         name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
     )
+
+
+def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:
+    """The take that the buttons are about, if there is one."""
+    return settings.takes[settings.take_index] if 0 <= settings.take_index < len(settings.takes) else None
 
 
 CLASSES = (MotionClonePrompt, MotionCloneTake, MotionCloneSettings)

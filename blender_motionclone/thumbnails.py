@@ -19,14 +19,13 @@ _frames: list[np.ndarray] = []  # of the preview, which is played
 _turn = 0
 
 
-def icon(name: str, small: bool = False) -> int:
-    """The picture of a take (its job's id) or PREVIEW, for `icon_value`; 0 while there is none. small: of a take, as
-    tall as a line of text.
+def icon(name: str) -> int:
+    """The picture of a take (its job's id) or PREVIEW, for `template_icon`; 0 while there is none.
 
     Blender (4.3 at least) reads one picture once for each size, and when it is taken away meanwhile frees it once for
-    each too. So no picture is drawn in both.
+    each too. So no picture is drawn as the icon of a label as well.
     """
-    return _pictures[_key(name, small)].icon_id if _pictures is not None and name in _shown else 0
+    return _pictures[name].icon_id if _pictures is not None and name in _shown else 0
 
 
 def load_take(job: str, folder: Path) -> bool:
@@ -34,8 +33,7 @@ def load_take(job: str, folder: Path) -> bool:
     frames = sorted((folder / "result").glob("*.png"))
     if not frames or not _is_new(job, frames[len(frames) // 2]) or _pictures is None:
         return False
-    for small in (False, True):  # Blender reads them when they are drawn
-        _pictures.load(_key(job, small), str(frames[len(frames) // 2]), "IMAGE")
+    _pictures.load(job, str(frames[len(frames) // 2]), "IMAGE")  # Blender reads it when it is drawn
     return True
 
 
@@ -73,10 +71,6 @@ def split(strip: np.ndarray, aspect: float) -> list[np.ndarray]:
     height, width, _ = strip.shape
     count = max(1, round(width / (height * aspect)))
     return np.array_split(strip, count, axis=1)
-
-
-def _key(name: str, small: bool) -> str:
-    return f"{name} small" if small else name
 
 
 def _is_new(name: str, path: Path) -> bool:

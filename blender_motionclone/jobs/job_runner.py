@@ -114,6 +114,11 @@ def move(job: str, place: int) -> None:
     _queue.move(job, place)
 
 
+def watch(job: str) -> None:
+    """Plays the take when it is done."""
+    _news.watch(job)
+
+
 def lost() -> tuple[str, ...]:
     """Jobs that ended with their worker and have not been run again."""
     return tuple(job for job in _queue.lost if _queue.board.folders[job].is_dir())

@@ -32,6 +32,7 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
         name="Place In",
         description="Where the clip goes",
         items=HOWS,
+        default=AS_SET[0],
     )
     replace: bpy.props.BoolProperty(
         name="Replace", description="Take the place of an earlier take of the same shot", default=True

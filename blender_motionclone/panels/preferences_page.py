@@ -11,8 +11,7 @@ from ..preferences import backend_folders, jobs_folder
 from ..sentences import sentence
 from ..setup import install_runner
 from ..setup.backend_state import MISSING, READY, UNFINISHED
-from ..setup.first_run import size_and_time
-from ..setup.installer import MB
+from ..setup.first_run import needs, size_and_time
 from .buttons import button
 from .details import worker_text
 from .first_run import draw_installing
@@ -108,8 +107,7 @@ def _draw_models(
 def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict, state: str) -> None:
     row = box.row()
     installed = model["state"] == "installed"
-    size = f"{model['bytes'] / MB:,.0f} MB"
-    row.label(text=f"{model['title']}, {size}", icon="CHECKMARK" if installed else "BLANK1", translate=False)
+    row.label(text=model["title"], icon="CHECKMARK" if installed else "BLANK1", translate=False)
     part = row.row()
     part.enabled = state == READY
     if installed:
@@ -117,8 +115,8 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
     else:
         button(part, "model_get", text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
     paragraph(box, context, iface_(model["about"]), icon="BLANK1")
-    licences = sorted({part["licence"] for part in model["components"]})
-    paragraph(box, context, iface_("Licences: {names}").format(names=", ".join(licences)), icon="BLANK1")
+    paragraph(box, context, needs(model, iface_), icon="BLANK1")
+    paragraph(box, context, iface_("License: {terms}").format(terms=sentence(model["terms"])), icon="BLANK1")
 
 
 def _draw_settings(
