@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,22 +11,21 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..backend.wire.job_state import DONE
-from . import thumbnails
-from .capture.plan import CapturePlan, plans_of
+from . import forecast, thumbnails
+from .capture import filmed
+from .capture.plan import plans_of
 from .errors import UserError
 from .jobs import job_runner, take_states
-from .jobs.timings import Timings, duration, kind_of
-from .named_files import check_reach
+from .jobs.timings import Timings
 from .preferences import (
     backend_folders,
     backend_python,
     first_run_is_hidden,
     install_options,
     jobs_folder,
-    path_problem,
     worker_is_remote,
 )
-from .sentences import sentence
+from .prompt_words import PromptWords, words_of
 from .setup import backend_models, backend_state, first_run, install_runner
 from .showing import redraw
 from .tick_times import BUDGET, timed
@@ -38,12 +37,17 @@ AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
 @dataclass(frozen=True)
 class Facts:
     """backend: of backend_state.py, "" before the first look; button: what Generate does, as "Clone frames 1-48 of
-    Camera"; detail: what comes of it; problem: why it cannot; steps: the way to the first clip, where it shows."""
+    Camera"; detail: what comes of it; filmed: whether the reference is there already; advice: what would make it
+    better, if anything; problem: why it cannot; words: of the prompt; steps: the way to the first clip, where it
+    shows."""
 
     backend: str = ""
     button: str = ""
     detail: str = ""
+    filmed: bool = False
+    advice: str = ""
     problem: UserError | None = None
+    words: PromptWords | None = None
     steps: tuple[first_run.Step, ...] = ()
 
 
@@ -63,9 +67,6 @@ def of(scene: bpy.types.Scene) -> Facts:
 
 def gather(context: bpy.types.Context) -> Facts:
     """Looks at the context's scene, and keeps what it finds for `of`."""
-    if problem := path_problem(context):
-        _known[context.scene.name_full] = found = Facts(problem=problem)
-        return found
     state = _backend(context)
     found = Facts(backend=state)
     if state == backend_state.READY:
@@ -83,7 +84,7 @@ def learn(folder: Path) -> None:
 
 def tick() -> float:
     """Looks at the scenes whose panels are open, and takes up one more take's picture and time."""
-    with timed("panels"), job_runner.surviving_errors():
+    with timed("panels"):
         _look()
     return SECONDS_BETWEEN_LOOKS
 
@@ -150,13 +151,25 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
     models = backend_models.models()
     if models is None:
         return replace(found, problem=backend_models.problem() or _asked_for_models(context))
+    found = replace(found, words=words_now(context.scene.motionclone))
     try:
-        check_reach(context.scene.motionclone)
         plans = plans_of(context, models)
     except UserError as error:
         return replace(found, problem=error)
-    takes = len(plans) * takes_of_a_shot(context.scene.motionclone)
-    return replace(found, button=_button(plans), detail=_detail(plans, takes))
+    takes = len(plans) * forecast.takes_of_a_shot(context.scene.motionclone)
+    return replace(
+        found,
+        button=forecast.button(plans),
+        detail=forecast.detail(plans, takes, _timings),
+        advice=forecast.advice(plans),
+        filmed=all(filmed.may_serve_again(plan, jobs_folder(context)) for plan in plans),
+    )
+
+
+def words_now(settings: bpy.types.PropertyGroup) -> PromptWords | None:
+    """What the chosen model makes of the prompt; None while that is not known, and where there is no prompt."""
+    model = next((model for model in backend_models.models() or () if model["name"] == settings.model), None)
+    return words_of(settings.prompt, model) if model and settings.prompt.strip() else None
 
 
 def _asked_for_models(context: bpy.types.Context) -> UserError | None:
@@ -169,33 +182,9 @@ def _asked_for_models(context: bpy.types.Context) -> UserError | None:
     return UserError("Looking for models.")
 
 
-def takes_of_a_shot(settings: bpy.types.PropertyGroup) -> int:
-    prompts = 1 + sum(bool(more.text.strip()) for more in settings.more_prompts)
-    return prompts * settings.seeds
-
-
-def _button(plans: Sequence[CapturePlan]) -> str:
-    if len(plans) == 1:
-        return iface_("Clone {title}").format(title=sentence(plans[0].title))
-    return iface_("Clone {count} shots").format(count=len(plans))
-
-
-def _detail(plans: Sequence[CapturePlan], takes: int) -> str:
-    """ "3 takes of 16 frames at 512 x 288, about 2 min"; the time is left out while it is not known."""
-    plan = plans[0]
-    height, width = plan.size
-    text = iface_("{count} frames at {width} x {height}").format(count=plan.count, width=width, height=height)
-    if takes > 1:
-        text = iface_("{takes} takes of {what}").format(takes=takes, what=text)
-    seconds = _timings.seconds(kind_of(plan.request.model, plan.request.settings, plan.count, plan.size))
-    return text if seconds is None else f"{text}, {duration(seconds * takes, iface_)}"
-
-
 def _take_up(context: bpy.types.Context) -> bool:
     """One more job's time and one more take's picture; whether there is a new picture."""
     global _jobs_found_in
-    if path_problem(context):
-        return False
     folder = jobs_folder(context)
     if folder != _jobs_found_in:
         _jobs_found_in = folder

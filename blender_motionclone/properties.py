@@ -5,17 +5,12 @@ A model's own settings live in its entry, not here; how a running job stands is 
 
 from __future__ import annotations
 
-import re
-
 import bpy
 
 from ..backend.wire.job_state import QUEUED
 from ..backend.wire.request import JobRequest
-from . import reach
 
 NO_SCORE = -2.0  # a motion score lies in [-1, 1]
-MOST_INT = 2**31 - 1  # that Blender's own whole numbers can be
-SEEDS = 2**64  # so many there are
 
 SOURCES = (
     ("CAMERA", "Camera", "The active camera's animation", "CAMERA_DATA", 0),
@@ -36,7 +31,7 @@ LOOKS = (
 PRESETS = (
     ("default", "Balanced", "The settings tuned for the model"),
     ("draft", "Draft", "A quick look: few steps"),
-    ("quality", "Quality", "More steps; slower"),
+    ("quality", "High", "More steps; slower"),
     ("paper", "Published", "The settings of the publication; slowest"),
 )
 PLACES = (
@@ -55,25 +50,16 @@ class MotionClonePrompt(bpy.types.PropertyGroup):
     text: bpy.props.StringProperty(name="Prompt", description="What this clip shows")
 
 
-def _chosen(name: str):
-    """Called when the user names a file, not when a .blend that names one is opened."""
-    return lambda settings, _context: reach.choose(getattr(settings, name))
-
-
 class MotionCloneTake(bpy.types.PropertyGroup):
     """A clip that was asked for; `name` is its job's id. Its folder holds everything: these are what the panel shows.
 
-    seed, long_seed: see whole_seed. state: as backend/wire/job_state.py has it; score: the motion score, NO_SCORE
-    while there is none.
+    state: as backend/wire/job_state.py has it; score: the motion score, NO_SCORE while there is none.
     place, placed_in: how it was placed last, and the name of the strip, material, object, camera or node that shows it.
     """
 
     folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
     prompt: bpy.props.StringProperty(name="Prompt", description="What was asked for")
     seed: bpy.props.IntProperty(name="Seed", description="What it was generated with")
-    long_seed: bpy.props.StringProperty(
-        name="Long Seed", description="What it was generated with, where that is too large for Seed"
-    )
     state: bpy.props.StringProperty(name="State", description="How its job stands", default=QUEUED)
     message: bpy.props.StringProperty(name="Message", description="What became of the job, if not all went well")
     hint: bpy.props.StringProperty(name="Hint", description="What to do next")
@@ -83,16 +69,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     camera: bpy.props.StringProperty(name="Camera", description="The camera that the shot was captured with, if any")
     place: bpy.props.StringProperty(name="Place", description="How it was placed last")
     placed_in: bpy.props.StringProperty(name="Placed In", description="What shows it")
-
-    @property
-    def whole_seed(self) -> int:
-        """What it was generated with: many programs use seeds of 64 bits, Blender's whole numbers have 32."""
-        return int(self.long_seed) if re.fullmatch("[0-9]{1,20}", self.long_seed) else self.seed
-
-    @whole_seed.setter
-    def whole_seed(self, seed: int) -> None:
-        is_long = seed > MOST_INT
-        self.seed, self.long_seed = (0, str(seed)) if is_long else (seed, "")
+    batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were asked for at once")
 
 
 class MotionCloneSettings(bpy.types.PropertyGroup):
@@ -100,10 +77,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     source: bpy.props.EnumProperty(name="Reference", description="Whose motion is cloned", items=SOURCES)
     shots: bpy.props.EnumProperty(name="Shots", description="Which frames make a shot", items=SHOTS)
     clip_file: bpy.props.StringProperty(
-        name="Clip",
-        description="A video file, or a folder of pictures",
-        subtype="FILE_PATH",
-        update=_chosen("clip_file"),
+        name="Clip", description="A video file, or a folder of pictures", subtype="FILE_PATH"
     )
     look: bpy.props.EnumProperty(
         name="Look",
@@ -122,26 +96,22 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     use_vectors: bpy.props.BoolProperty(name="Motion Vectors", description="Render true motion vectors beside the clip")
     # Prompt
-    prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows")
-    negative_prompt: bpy.props.StringProperty(name="Negative", description="What the new clip shall not show")
+    prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows", options={"TEXTEDIT_UPDATE"})
+    negative_prompt: bpy.props.StringProperty(
+        name="Negative", description="What the new clip shall not show", options={"TEXTEDIT_UPDATE"}
+    )
     more_prompts: bpy.props.CollectionProperty(
         name="More Prompts", description="What further takes of the same motion show", type=MotionClonePrompt
     )
     image_file: bpy.props.StringProperty(
-        name="First Picture",
-        description="A picture that the clip's first frame looks like",
-        subtype="FILE_PATH",
-        update=_chosen("image_file"),
+        name="First Picture", description="A picture that the clip's first frame looks like", subtype="FILE_PATH"
     )
     sketch_file: bpy.props.StringProperty(
-        name="First Sketch",
-        description="A line drawing of the clip's first frame",
-        subtype="FILE_PATH",
-        update=_chosen("sketch_file"),
+        name="First Sketch", description="A line drawing of the clip's first frame", subtype="FILE_PATH"
     )
     # Look
     model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)
-    preset: bpy.props.EnumProperty(name="Preset", description="Quick or good", items=PRESETS)
+    preset: bpy.props.EnumProperty(name="Quality", description="Quick or good", items=PRESETS)
     strength: bpy.props.FloatProperty(
         name="Motion Strength",
         description="How strongly the motion pulls: 1 as tuned for the model, 0 is the prompt alone",
@@ -164,6 +134,11 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     # Takes
     place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)
+    replace: bpy.props.BoolProperty(
+        name="Replace",
+        description="A finished take goes into the place of the one that is seen of the same shot. Otherwise it lies "
+        "above it, and where only one can be seen, a better one or one of another prompt stays",
+    )
     takes: bpy.props.CollectionProperty(name="Takes", description="The clips that were asked for", type=MotionCloneTake)
     take_index: bpy.props.IntProperty(name="Active Take", description="The take that the buttons are about")
     key: bpy.props.StringProperty(name="Key", description="By which job folders know this scene", options={"HIDDEN"})
@@ -175,6 +150,11 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     last_job: bpy.props.StringProperty(
         name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
     )
+
+
+def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:
+    """The take that the buttons are about, if there is one."""
+    return settings.takes[settings.take_index] if 0 <= settings.take_index < len(settings.takes) else None
 
 
 CLASSES = (MotionClonePrompt, MotionCloneTake, MotionCloneSettings)

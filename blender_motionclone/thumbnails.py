@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from itertools import islice
 from pathlib import Path
 
 import bpy
 import bpy.utils.previews
 import numpy as np
 
-from ..backend.wire.reading import check_regular
-from ..backend.wire.writing import is_link
 from .png import PngError, png_size, read_png
 
-MOST_FRAMES, MOST_BYTES, MOST_SIDE = 20_000, 64_000_000, 4096  # of a result, and of one of its pictures
 SIDE = 256  # pixels of the longer edge
 PREVIEW = "preview"
 
@@ -24,25 +19,21 @@ _frames: list[np.ndarray] = []  # of the preview, which is played
 _turn = 0
 
 
-def icon(name: str, small: bool = False) -> int:
-    """The picture of a take (its job's id) or PREVIEW, for `icon_value`; 0 while there is none. small: of a take, as
-    tall as a line of text.
+def icon(name: str) -> int:
+    """The picture of a take (its job's id) or PREVIEW, for `template_icon`; 0 while there is none.
 
     Blender (4.3 at least) reads one picture once for each size, and when it is taken away meanwhile frees it once for
-    each too. So no picture is drawn in both.
+    each too. So no picture is drawn as the icon of a label as well.
     """
-    return _pictures[_key(name, small)].icon_id if _pictures is not None and name in _shown else 0
+    return _pictures[name].icon_id if _pictures is not None and name in _shown else 0
 
 
 def load_take(job: str, folder: Path) -> bool:
     """Takes up the middle frame of a take's result; whether there is something new to see."""
-    frame = _middle_frame(folder / "result")
-    if not frame or not _is_new(job, frame) or not _fits(frame) or _pictures is None:
+    frames = sorted((folder / "result").glob("*.png"))
+    if not frames or not _is_new(job, frames[len(frames) // 2]) or _pictures is None:
         return False
-    for key in (_key(job, small) for small in (False, True)):
-        if key in _pictures:  # of the same take before it was made again, or of another file's take of that name
-            del _pictures[key]
-        _pictures.load(key, str(frame), "IMAGE")  # Blender reads it when it is drawn
+    _pictures.load(job, str(frames[len(frames) // 2]), "IMAGE")  # Blender reads it when it is drawn
     return True
 
 
@@ -53,7 +44,7 @@ def load_preview(strip: Path, folder: Path) -> bool:
     try:
         height, width = png_size(folder / "reference" / "0000.png")
         _frames[:] = split(read_png(strip), width / height)
-    except (OSError, PngError, ZeroDivisionError):
+    except (OSError, PngError):
         return False
     return play()
 
@@ -78,31 +69,8 @@ def forget_preview() -> None:
 def split(strip: np.ndarray, aspect: float) -> list[np.ndarray]:
     """The frames of a strip, each of about that aspect. strip: uint8 [H, W, 3] -> uint8 [H, W / n, 3] each."""
     height, width, _ = strip.shape
-    count = min(width, max(1, round(width / (height * aspect))))
+    count = max(1, round(width / (height * aspect)))
     return np.array_split(strip, count, axis=1)
-
-
-def _middle_frame(folder: Path) -> Path | None:
-    """Of the pictures in a take's folder; None where there are none."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in islice(entries, MOST_FRAMES) if entry.name.endswith(".png"))
-    except OSError:
-        return None
-    return folder / names[len(names) // 2] if names else None
-
-
-def _fits(path: Path) -> bool:
-    """Whether Blender can read it in a moment: it may lie in a folder from somebody else."""
-    try:
-        check_regular(path, MOST_BYTES)
-        return not is_link(path) and all(0 < side <= MOST_SIDE for side in png_size(path))
-    except (OSError, PngError):
-        return False
-
-
-def _key(name: str, small: bool) -> str:
-    return f"{name} small" if small else name
 
 
 def _is_new(name: str, path: Path) -> bool:

@@ -50,7 +50,7 @@ def make_catalogue(path: Path, hub: Hub) -> Path:
         ),
     ]
     for name, extras in (("one", '"folder"'), ("two", "")):
-        lines += [f"[model.{name}]", f'title = "Model {name}"', 'about = "Made up."']
+        lines += [f"[model.{name}]", f'title = "Model {name}"', 'about = "Made up."', 'terms = "MIT."\nvram = 8']
         lines += ['components = ["base", "shared"]' if name == "one" else 'components = ["shared"]']
         lines += [f"extras = [{extras}]", "clip = {frames = 16, most_frames = 32, area = 4096, multiple = 16}"]
     path.write_text("\n".join(lines), encoding="utf-8")

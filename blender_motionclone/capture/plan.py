@@ -11,7 +11,9 @@ import bpy
 from ...backend.wire.clip_size import clip_size
 from ...backend.wire.names import nearest
 from ...backend.wire.request import JobRequest
+from ..demo_scene import PROMPT as EXAMPLE  # which every model knows, the demo's too
 from ..errors import UserError
+from ..prompt_words import check_lengths
 from ..settings_text import frame_count, parse_settings
 from .frame_times import frame_times
 from .looks import solid_shading
@@ -67,22 +69,28 @@ class CapturePlan:
         return stretched_time(self.shot.start + shift, self.shot.end + shift, self.count)
 
     @property
+    def frames_each(self) -> float:
+        """How many of the shot's frames one of the model's stands for."""
+        return (self.shot.end - self.shot.start) / max(1, self.count - 1)
+
+    @property
     def steps(self) -> int:
         """How many pictures will be rendered."""
         return self.count * (1 + bool(self.subject) + bool(self.depth_folder or self.vectors))
 
 
-def plans_of(context: bpy.types.Context, models: list[dict[str, Any]]) -> list[CapturePlan]:
+def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: bool = False) -> list[CapturePlan]:
     """One plan a shot, or the UserError that keeps the scene's settings from being one. Nothing is rendered.
 
-    models: the entries as `python -m backend models --json` gives them. Not for drawing, since a file is opened for the
-    source FILE.
+    models: the entries as `python -m backend models --json` gives them. wait: until the prompt's length is known. Not
+    for drawing, since a file is opened for the source FILE.
     """
     wanted = context.scene.motionclone
     model = model_named(wanted.model, models)
     settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
     if not wanted.prompt.strip():
-        raise UserError("There is no prompt.", "Write what the new clip shall show, for example: a red ball on grass")
+        raise UserError("There is no prompt.", f"Write what the new clip shows, for example: {EXAMPLE}")
+    check_lengths(prompts_of(wanted), model, wait)
     same = {
         "pictures": pictures,
         "shading": solid_shading(context),
@@ -123,6 +131,12 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
     if wanted.strength != 1:
         chosen["motion_strength"] = f"{wanted.strength:g}"
     return chosen | parse_settings(wanted.settings)
+
+
+def prompts_of(wanted: bpy.types.PropertyGroup) -> list[str]:
+    """All that the model has to read: of each take, and what to avoid."""
+    more = (prompt.text.strip() for prompt in wanted.more_prompts)
+    return [text for text in (wanted.prompt.strip(), *more, wanted.negative_prompt.strip()) if text]
 
 
 def request_of(wanted: bpy.types.PropertyGroup, target: Target, settings: dict[str, Any]) -> JobRequest:

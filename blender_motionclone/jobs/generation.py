@@ -5,7 +5,7 @@ One generation goes on at a time, step by step; whoever runs it decides when the
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import bpy
 
 from ...backend.wire.job_state import FAILED, JobState
 from ...backend.wire.request import read_request
-from ..capture import media
+from ..capture import filmed, media
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..errors import UserError
@@ -35,14 +35,15 @@ def going_on() -> bool:
     return _steps is not None
 
 
-def begin(context: bpy.types.Context) -> list[str]:
-    """-> the jobs, to which each is added when the worker has it. UserError when one goes on already."""
+def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
+    """-> the jobs, to which each is added when the worker has it. UserError when one goes on already. anew: films even
+    what is as it was."""
     global _steps
     if _steps:
         raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     ask_for_models(context)
     jobs: list[str] = []
-    _steps = generation(context, jobs)
+    _steps = generation(context, jobs, anew)
     return jobs
 
 
@@ -69,24 +70,37 @@ def stop() -> None:
         job_runner.show_capture(None)
 
 
-def generation(context: bpy.types.Context, jobs: list[str]) -> Steps:
+def generation(context: bpy.types.Context, jobs: list[str], anew: bool) -> Steps:
     """Gives (done, of) pictures."""
     models = yield from _models()
     media.forget()
-    plans = plans_of(context, models)
+    context.view_layer.update()  # what has changed since is told now
+    if anew:
+        filmed.forget()
+    plans = plans_of(context, models, wait=True)
     scene, wishes = context.scene, wishes_of(context.scene.motionclone)
     check_complete(model_named(plans[0].request.model, models))
     _check_room(len(plans) * len(wishes))
     done, of = 0, sum(plan.steps for plan in plans)
     for plan in plans:
-        jobs_in = jobs_folder(context)
-        folder = yield from _captured(plan, jobs_in, done, of)
+        key = filmed.look_at(plan)
+        again = filmed.find(plan, key, jobs_folder(context))
+        folder = again or (yield from _captured(plan, jobs_folder(context), done, of))
+        filmed.remember(key, folder)
         done += plan.steps
-        request = read_request(folder)
-        for number, (prompt, seed) in enumerate(wishes):
-            other = replace(request, prompt=prompt, seed=seed)
-            jobs.append(hand_over(context, scene, variant(folder, other, jobs_in) if number else folder))
+        batch = ""
+        for take in _folders_of(folder, plan, wishes, bool(again)):
+            batch = batch or take.name
+            jobs.append(hand_over(context, scene, take, batch))
             yield done, of
+
+
+def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int]], again: bool) -> Iterator[Path]:
+    """A job's folder for each take of the shot. folder: that of the reference, which is the first take's own unless it
+    serves again."""
+    request = replace(plan.request, notes=read_request(folder).notes)
+    for number, (prompt, seed) in enumerate(wishes):
+        yield variant(folder, replace(request, prompt=prompt, seed=seed)) if again or number else folder
 
 
 def wishes_of(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:
@@ -96,15 +110,15 @@ def wishes_of(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:
     return [(prompt, seed) for prompt in dict.fromkeys(filter(None, prompts)) for seed in seeds]
 
 
-def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path) -> str:
+def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path, batch: str = "") -> str:
     """Submits the job in a folder and lists it as a take; -> its id. A take that the worker does not get is listed too,
-    so that what was captured is not lost."""
+    so that what was captured is not lost. batch: the first of the takes that are asked for at once."""
     try:
         job = job_runner.submit(context, folder)
     except UserError as error:
         takes.add_take(scene, folder, JobState(state=FAILED, message=error.message, hint=error.hint))
         raise
-    takes.add_take(scene, folder, job_runner.state(job))
+    takes.add_take(scene, folder, job_runner.state(job)).batch = batch
     return job
 
 

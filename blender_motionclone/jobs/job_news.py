@@ -10,7 +10,7 @@ from ...backend.wire.job_state import DONE, FAILED, JobState
 from ..errors import UserError
 from ..showing import redraw, show_failures
 from . import take_states
-from .take_places import Place, place, places_of
+from .take_places import Place, place, places_of, show
 
 
 class JobNews:
@@ -23,6 +23,12 @@ class JobNews:
         self._failed: list[JobState] = []
         self._done: deque[str] = deque()  # whose place is not known yet
         self._places: deque[Place] = deque()
+        self._to_watch = set[str]()  # jobs that are played once they are done
+        self._shows: deque[str] = deque()
+
+    def watch(self, job: str) -> None:
+        """Plays the take when it is done."""
+        self._to_watch.add(job)
 
     def note(self, states: Mapping[str, JobState]) -> None:
         self._untold.update(states)
@@ -33,7 +39,7 @@ class JobNews:
 
     @property
     def busy(self) -> bool:
-        return bool(self._untold or self._failed or self._done or self._places)
+        return bool(self._untold or self._failed or self._done or self._places or self._shows)
 
     def tell(self, until: float) -> None:
         """Takes show how a job ends, not each of its steps; the last that failed becomes the active one. until: of
@@ -52,16 +58,25 @@ class JobNews:
             show_failures(failed)
 
     def place_next(self) -> bool:
-        """Goes on with what is to be placed: looks for a clip, or places one; -> whether it did the latter, in which
-        Blender opens a movie and keeps an undo step and takes as long as it takes."""
-        placing = bool(self._places)
+        """Goes on with what is to be placed: looks for a clip, or places or plays one; -> whether it did the latter, in
+        which Blender opens a movie and keeps an undo step and takes as long as it takes."""
+        placing = bool(self._places or self._shows)
         try:
             if self._places:
                 place(self._places.popleft())
+            elif self._shows:
+                show(self._shows.popleft())
             elif self._done:
-                self._places.extend(places_of(self._done.popleft()))
+                self._look_for(self._done.popleft())
         except UserError as error:
             self.problem = error
         if placing:
             redraw()
         return placing
+
+    def _look_for(self, job: str) -> None:
+        """Its clip."""
+        if job in self._to_watch:
+            self._to_watch.remove(job)
+            self._shows.append(job)
+        self._places.extend(places_of(job))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 
+from ..properties import MotionCloneTake
+from ..results import watching
 from ..results.finished_job import FinishedJob, read_finished_job
+from ..results.movie_strip import show_alone
 from ..results.place import place_job
 from ..results.placement import Wish
 from . import take_states
@@ -25,21 +29,65 @@ class Place:
 def places_of(job: str) -> list[Place]:
     """Where it goes. Only its folder is looked at. UserError when that holds no whole clip."""
     return [
-        Place(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
+        Place(scene.name, how, read_finished_job(Path(bpy.path.abspath(take.folder)), take.frame_start))
         for scene, take in take_states.named(job)
         if (how := scene.motionclone.place) != "NONE"
     ]
 
 
 def place(where: Place) -> None:
-    """UserError when it cannot be; the take stays in the list."""
+    """UserError when it cannot be; the take stays in the list. Where only one take can be seen, one that is better, or
+    of another prompt, keeps its place."""
     if scene := bpy.data.scenes.get(where.scene):
         window = _window(scene)
         with bpy.context.temp_override(window=window):  # a timer has none of its own, and undo asks for one
             with bpy.context.temp_override(scene=scene, view_layer=_layer(scene, window)):
-                place_job(bpy.context, scene, where.job, where.how, Wish(replace=True))
+                if (wish := _wish(scene, where)) is None:
+                    return
+                place_job(bpy.context, scene, where.job, where.how, wish)
+                _show_best(scene, where)
             with suppress(RuntimeError):  # undo is switched off, or there is no window
                 bpy.ops.ed.undo_push(message="Place MotionClone Take")
+
+
+def show(job: str) -> None:
+    """Plays the take in a window that shows its scene, if there is one with room. UserError when it cannot be."""
+    for scene, take in take_states.named(job):
+        window = _window(scene)
+        if window and window.scene == scene and not window.screen.show_fullscreen:
+            folder = take_states.existing_folder(take)
+            finished = read_finished_job(folder, take.frame_start)
+            with bpy.context.temp_override(window=window):
+                watching.watch(bpy.context, scene, finished, folder / "reference")
+
+
+def _wish(scene: bpy.types.Scene, where: Place) -> Wish | None:
+    """None for a take that is to be listed only."""
+    takes = scene.motionclone.takes
+    take = takes.get(where.job.id)
+    if scene.motionclone.replace or take is None or take.place == where.how:  # one that was run again has its place
+        return Wish(replace=True)
+    if where.how == "STRIP":
+        return Wish(replace=False)
+    others = [other for other in takes if other.place == where.how and _shot(other) == _shot(take) and other != take]
+    if any(other.prompt != take.prompt or other.score > take.score for other in others):
+        return None
+    return Wish(replace=True)
+
+
+def _shot(take: MotionCloneTake) -> tuple[int, int, str]:
+    return take.frame_start, take.frames, take.camera
+
+
+def _show_best(scene: bpy.types.Scene, where: Place) -> None:
+    """Of the strips of one batch, that of the best score is seen."""
+    takes = scene.motionclone.takes
+    take = takes.get(where.job.id)
+    if where.how != "STRIP" or scene.motionclone.replace or take is None or not take.batch:
+        return
+    batch = [other for other in takes if other.batch == take.batch and other.place == "STRIP"]
+    best = max(batch, key=lambda other: other.score, default=take)
+    show_alone(scene, where.job, best.name, {other.name for other in batch})
 
 
 def _window(scene: bpy.types.Scene) -> bpy.types.Window | None:

@@ -23,12 +23,13 @@ from . import (
     take_open_folder,
     take_remove,
     take_retry,
+    watch,
     windows,
     worker,
 )
 
 RUNNING = (generate, cancel, queue_move, resume, adopt, dismiss_offers)
-TAKES = (place_take, restore_view, take_retry, take_remove, take_open_folder)
+TAKES = (watch, place_take, restore_view, take_retry, take_remove, take_open_folder)
 FORM = (form, corrections, camera)
 MODULES = (*RUNNING, *TAKES, *FORM, windows, backend, doctor, models, worker, first_run, report_ticks)
 

@@ -6,6 +6,7 @@ import bpy
 
 from .. import facts
 from ..demo_scene import PROMPT, add_demo_scene
+from ..jobs import job_runner
 from ..preferences import hide_first_run
 from .generate import Generating
 
@@ -17,7 +18,7 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
     bl_label = "Try the Demo"
     bl_description = (
         "Add a small scene with a bouncing ball and a moving camera, and clone its motion with the demo "
-        "model. Your scenes stay as they are"
+        "model; then play the clip. Your scenes stay as they are"
     )
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
@@ -29,6 +30,12 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
         scene = _scene()
         with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
             return super().execute(context)
+
+    def _handed_over(self) -> None:
+        """The first clip is to be seen without a search for it."""
+        super()._handed_over()
+        for job in self._jobs:
+            job_runner.watch(job)
 
     def _show(self, context: bpy.types.Context) -> None:
         context.window.scene = _scene()

@@ -6,14 +6,18 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bpy.app.translations import pgettext_tip as tip_
 
+from .. import facts
+from ..forecast import count_of
 from ..jobs import job_runner
 from ..sentences import sentence
 from ..setup import install_runner
 from ..shipped_presets import SHIPPED
+from .in_window import InWindow
 
+WIDTH = 640  # pixels of the prompt's window
 KEPT_IN_PRESETS = (
     *("source", "shots", "look", "use_mask", "use_depth", "use_vectors"),
-    *("negative_prompt", "model", "preset", "strength", "seeds", "settings", "place"),
+    *("negative_prompt", "model", "preset", "strength", "seeds", "settings", "place", "replace"),
 )
 
 
@@ -66,6 +70,31 @@ class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
     preset_values = [f"settings.{name}" for name in KEPT_IN_PRESETS]
 
 
+class MOTIONCLONE_OT_edit_prompt(InWindow, bpy.types.Operator):
+    """Write the prompt in a wide field"""
+
+    bl_idname = "motionclone.edit_prompt"
+    bl_label = "Edit Prompt"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_popup(self, width=WIDTH)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings, column = context.scene.motionclone, self.layout.column()
+        column.label(text="Prompt")
+        column.activate_init = True
+        column.prop(settings, "prompt", text="", placeholder="What the clip shows")
+        for more in settings.more_prompts:
+            column.prop(more, "text", text="", placeholder="What the clip shows")
+        column.prop(settings, "negative_prompt", text="", placeholder="What to avoid")
+        if words := facts.words_now(settings):
+            column.label(text=count_of(words), translate=False)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return {"FINISHED"}
+
+
 class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
     """Another prompt: each is generated with the same motion"""
 
@@ -113,6 +142,7 @@ CLASSES = (
     MOTIONCLONE_OT_choose_model,
     MOTIONCLONE_OT_apply_preset,
     MOTIONCLONE_OT_preset_add,
+    MOTIONCLONE_OT_edit_prompt,
     MOTIONCLONE_OT_prompt_add,
     MOTIONCLONE_OT_prompt_remove,
     MOTIONCLONE_OT_dismiss_problem,

@@ -21,6 +21,10 @@ class Generating:
     _timer: bpy.types.Timer | None = None
     _jobs: list[str]
 
+    def _films_anew(self) -> bool:
+        """Even what is as it was when it was filmed last."""
+        return False
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if generation.going_on():
@@ -31,7 +35,7 @@ class Generating:
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """From a button: the capture shows its progress and can be ended by ESC, then the worker goes on beside."""
         with reporting_errors(self):
-            self._jobs = generation.begin(context)
+            self._jobs = generation.begin(context, self._films_anew())
             self._timer = context.window_manager.event_timer_add(SECONDS_BETWEEN_STEPS, window=context.window)
             context.window_manager.modal_handler_add(self)
             return {"RUNNING_MODAL"}
@@ -45,17 +49,20 @@ class Generating:
             self.report({"INFO"}, sentence("The capture was cancelled."))
             return self._end(context)
         if event.type != "TIMER":
-            return {"RUNNING_MODAL"}
+            return {"PASS_THROUGH"}  # Blender is used meanwhile
         goes_on = False
         try:
             with reporting_errors(self):
                 goes_on = generation.step()
                 if not goes_on:
-                    self.report({"INFO"}, handed_over(self._jobs))
+                    self._handed_over()
         finally:
             end = None if goes_on else self._end(context)
         _show_status(context)
-        return end or {"RUNNING_MODAL"}
+        return end or {"PASS_THROUGH"}
+
+    def _handed_over(self) -> None:
+        self.report({"INFO"}, handed_over(self._jobs))
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends it: its window is closed, or another file is opened."""
@@ -63,9 +70,10 @@ class Generating:
         self._end(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """From a script: returns when the jobs have ended."""
+        """From a script: returns when the jobs have ended. Films in any case: of what a script changes before it sets
+        a frame, Blender tells nobody."""
         with reporting_errors(self):
-            jobs = generation.begin(context)
+            jobs = generation.begin(context, anew=True)
             try:
                 while generation.step():
                     time.sleep(0.001)  # while the backend is asked for its models
@@ -93,6 +101,13 @@ class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
     bl_idname = "motionclone.generate"
     bl_label = "Generate"
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+
+    anew: bpy.props.BoolProperty(
+        name="Film Anew", description="Film the shot even if it is as it was when it was filmed last"
+    )
+
+    def _films_anew(self) -> bool:
+        return self.anew
 
 
 def _show_status(context: bpy.types.Context) -> None:

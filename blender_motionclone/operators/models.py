@@ -7,8 +7,11 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..errors import UserError
 from ..preferences import install_options, show_models
+from ..sentences import sentence
 from ..setup import install_runner
+from ..setup.first_run import needs
 from ..setup.installer import MB
+from ..wrapping import sentences_of
 from .backend import run_installer
 from .in_window import InWindow
 from .reporting import reporting_errors
@@ -50,6 +53,7 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
     extras: bpy.props.EnumProperty(
         name="Extras", description="What shall be there besides", items=_extras, options={"ENUM_FLAG"}
     )
+    details: bpy.props.BoolProperty(name="Details", description="Show the parts, their sizes and their licenses")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         text = iface_("Download", "Operator")
@@ -59,17 +63,28 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
         with reporting_errors(self):
             row = row_named(self.model)
             column = self.layout.column()
-            column.label(text=f"{row['title']}, {row['download_bytes'] / MB:,.0f} MB", translate=False)
-            box = column.box()
-            for part in row["components"]:
-                _beside_licence(box, part).label(text=_title(part), translate=False)
-            if row["extras"]:
-                column.label(text="If you want, besides:")
+            column.label(text=row["about"])
+            column.label(text=needs(row, iface_), translate=False)
+            self._draw_extras(column, row["extras"])
+            for line in sentences_of(iface_("License: {terms}").format(terms=sentence(row["terms"]))):
+                column.label(text=line, translate=False)
+            column.label(text="Downloading means accepting these licenses.")
+            icon = "DISCLOSURE_TRI_DOWN" if self.details else "DISCLOSURE_TRI_RIGHT"
+            column.prop(self, "details", icon=icon, emboss=False)
+            if self.details:
                 box = column.box()
-            for part in row["extras"]:
-                icon = "CHECKBOX_HLT" if part["name"] in self.extras else "CHECKBOX_DEHLT"
-                _beside_licence(box, part).prop_enum(self, "extras", part["name"], icon=icon)
-            column.label(text="To download it is to agree to these licences.")
+                box.label(text=row["title"], translate=False)
+                for part in row["components"]:
+                    _beside_licence(box, part).label(text=_title(part), translate=False)
+
+    def _draw_extras(self, column: bpy.types.UILayout, extras: list[dict]) -> None:
+        if not extras:
+            return
+        column.label(text="If you want, besides:")
+        box = column.box()
+        for part in extras:
+            icon = "CHECKBOX_HLT" if part["name"] in self.extras else "CHECKBOX_DEHLT"
+            _beside_licence(box, part).prop_enum(self, "extras", part["name"], icon=icon)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.wire.job_state import DONE
+from ..results import watching
+
 ICONS = {
     "add_camera": "ADD",
     "adopt": "FILE_REFRESH",
@@ -18,6 +21,7 @@ ICONS = {
     "dismiss_offers": "X",
     "dismiss_problem": "X",
     "doctor": "CHECKMARK",
+    "edit_prompt": "GREASEPENCIL",
     "every_frame": "TIME",
     "generate": "RENDER_ANIMATION",
     "get_model": "IMPORT",
@@ -40,6 +44,7 @@ ICONS = {
     "set_end": "TIME",
     "show_solid": "SHADING_SOLID",
     "start_worker": "PLAY",
+    "stop_watching": "PAUSE",
     "stop_worker": "SNAP_FACE",
     "take_open_folder": "FILE_FOLDER",
     "take_place": "IMPORT",
@@ -47,8 +52,8 @@ ICONS = {
     "take_retry": "FILE_REFRESH",
     "try_demo": "PLAY",
     "use_camera": "CAMERA_DATA",
-    "use_named_files": "CHECKMARK",
     "use_range": "TIME",
+    "watch": "PLAY",
 }
 
 
@@ -61,3 +66,11 @@ def button(layout: bpy.types.UILayout, name: str, **look) -> bpy.types.OperatorP
 def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
     """idname: as UserError.repair has it."""
     button(layout, idname.removeprefix("motionclone."))
+
+
+def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:
+    """Plays the take, or ends that; nothing for one that is not done."""
+    if watching.watched() == take.name:
+        button(layout, "stop_watching")
+    elif take.state == DONE:
+        button(layout, "watch").job = take.name

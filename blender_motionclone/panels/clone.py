@@ -7,10 +7,13 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
 from ..facts import Facts
+from ..forecast import count_of
 from ..jobs import job_runner
+from ..prompt_words import PromptWords
+from ..properties import active_take
 from ..setup import install_runner
 from ..setup.backend_state import READY
-from .buttons import button
+from .buttons import button, watch_button
 from .first_run import draw_first_run, draw_installing
 from .menus import draw_models
 from .presets import MOTIONCLONE_PT_presets
@@ -19,7 +22,7 @@ from .progress import draw_work
 from .spaces import in_both_sidebars
 from .text import fits, paragraph, width
 
-BIG = 1.8  # of a button's usual height
+BIG, WATCH = 1.8, 1.3  # of a button's usual height
 NAMES = 0.32  # share of the width that names of menus take
 ICON = 14  # pixels that a wide button leaves less for its text than a label does
 
@@ -42,26 +45,40 @@ class MOTIONCLONE_PT_sidebar:
         if problem := install_runner.problem() or job_runner.problem():
             draw_problem(self.layout, context, problem)
         if known.backend == READY:
-            draw_form(self.layout, context)
+            draw_form(self.layout, context, known)
             draw_generate(self.layout, context, known)
             draw_work(self.layout, context)
-        elif known.problem:  # the preferences
-            draw_obstacle(self.layout, context, known.problem)
+            _draw_watch(self.layout, context)
 
 
-def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:
     settings = context.scene.motionclone
     _draw_reference(_section(layout, "Reference"), settings)
     column = _section(layout, "Prompt")
-    column.prop(settings, "prompt", text="", placeholder="What the clip shows")
-    column.prop(settings, "negative_prompt", text="", placeholder="What it shall not show")
+    row = column.row(align=True)
+    row.prop(settings, "prompt", text="", placeholder="What the clip shows")
+    button(row, "edit_prompt", text="")
+    column.prop(settings, "negative_prompt", text="", placeholder="What to avoid")
+    draw_words(layout, context, known.words)
     column = _section(layout, "Look")
     draw_models(labelled(column, "Model"), context, less=round(NAMES * width(context)))
-    labelled(column, "Preset").prop(settings, "preset", text="")
+    labelled(column, "Quality").prop(settings, "preset", text="")
     column.prop(settings, "strength", slider=True)
     row = column.row(align=True)
     row.prop(settings, "seed")
     row.prop(settings, "seeds")
+
+
+def draw_words(layout: bpy.types.UILayout, context: bpy.types.Context, words: PromptWords | None) -> None:
+    """How long the prompt is for its model, and which of its words that does not know."""
+    if words is None:
+        return
+    column = layout.column()
+    column.active = column.alert = words.tokens > words.longest
+    paragraph(column, context, count_of(words))
+    if words.unknown:
+        said = iface_("This model does not know: {words}").format(words=", ".join(words.unknown))
+        paragraph(layout.column(), context, said, icon="INFO")
 
 
 def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
@@ -95,10 +112,24 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
     row.enabled = bool(known.button) and job_runner.capture() is None
     short = known.button if known.button and fits(context, known.button, ICON) else ""
     button(row, "generate", text=short or iface_("Generate", "Operator"), translate=False)
+    if known.filmed:
+        button(row, "generate", text="", icon="FILE_REFRESH").anew = True
     if known.problem:
         draw_obstacle(column, context, known.problem)
     elif known.button:
         paragraph(column, context, known.detail if short else f"{known.button}: {known.detail}")
+        if known.filmed:
+            paragraph(column, context, iface_("The shot is as it was filmed last; its reference serves again."))
+    if known.advice:
+        paragraph(column, context, known.advice, icon="INFO")
+
+
+def _draw_watch(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """In sight without scrolling: a clip that was made is to be seen."""
+    if not job_runner.running() and (take := active_take(context.scene.motionclone)):
+        row = layout.row()
+        row.scale_y = WATCH
+        watch_button(row, take)
 
 
 register, unregister = bpy.utils.register_classes_factory(in_both_sidebars(MOTIONCLONE_PT_sidebar))

@@ -8,13 +8,14 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import facts
 from ..jobs import job_runner
 from ..setup.backend_state import READY
-from ..wrapping import shown_line
 from .buttons import button
 from .clone import MOTIONCLONE_PT_sidebar, labelled
 from .spaces import in_both_sidebars
-from .text import paragraph
+from .text import fitting, paragraph
 
 GB = 2**30
+PASSES = ("use_mask", "use_depth", "use_vectors")
+HEADER = 130  # pixels of a header that its own name takes
 WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "gone"}
 
 
@@ -28,11 +29,26 @@ class Detail:
     def poll(cls, context: bpy.types.Context) -> bool:
         return facts.of(context.scene).backend == READY
 
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """What is active shows when the panel is folded too."""
+        if shown := self.active(context.scene.motionclone):
+            self.layout.label(text=fitting(context, shown, HEADER), icon="CHECKMARK", translate=False)
+
+    @staticmethod
+    def active(settings: bpy.types.PropertyGroup) -> str:
+        """In a word or two; "" for nothing."""
+        return ""
+
 
 class MOTIONCLONE_PT_passes(Detail):
     """What is rendered beside the reference clip"""
 
     bl_label = "Passes"
+
+    @staticmethod
+    def active(settings: bpy.types.PropertyGroup) -> str:
+        chosen = [name for name in PASSES if getattr(settings, name)]
+        return ", ".join(iface_(settings.bl_rna.properties[name].name) for name in chosen)
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, column = context.scene.motionclone, self.layout.column()
@@ -48,6 +64,11 @@ class MOTIONCLONE_PT_pictures(Detail):
 
     bl_label = "First Frame"
 
+    @staticmethod
+    def active(settings: bpy.types.PropertyGroup) -> str:
+        files = [text for text in (settings.image_file.strip(), settings.sketch_file.strip()) if text]
+        return ", ".join(bpy.path.basename(text) for text in files)
+
     def draw(self, context: bpy.types.Context) -> None:
         settings, column = context.scene.motionclone, self.layout.column()
         column.prop(settings, "image_file", text="", placeholder="A picture")
@@ -58,6 +79,11 @@ class MOTIONCLONE_PT_batch(Detail):
     """More takes with one press"""
 
     bl_label = "More Prompts"
+
+    @staticmethod
+    def active(settings: bpy.types.PropertyGroup) -> str:
+        count = sum(bool(more.text.strip()) for more in settings.more_prompts)
+        return str(count) if count else ""
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
@@ -73,11 +99,16 @@ class MOTIONCLONE_PT_advanced(Detail):
 
     bl_label = "Advanced"
 
+    @staticmethod
+    def active(settings: bpy.types.PropertyGroup) -> str:
+        return settings.settings.strip()
+
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.motionclone
         column = layout.column(align=True)
         labelled(column, "Settings").prop(settings, "settings", text="", placeholder="steps=30 cfg_scale=5")
         labelled(column, "Place In").prop(settings, "place", text="")
+        column.prop(settings, "replace")
         worker = job_runner.worker()
         paragraph(layout, context, worker_text(worker), icon="SYSTEM")
         button(layout, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
@@ -88,7 +119,7 @@ def worker_text(worker: job_runner.WorkerStatus) -> str:
     """ "Worker: ready on cuda, 24 GB"."""
     state = iface_("Worker: {state}").format(state=iface_(WORKER_STATES[worker.state]))
     memory = f", {worker.memory_bytes / GB:.0f} GB" if worker.memory_bytes else ""
-    return shown_line(f"{state} ({worker.device}{memory})") if worker.device else state
+    return f"{state} ({worker.device}{memory})" if worker.device else state
 
 
 BODIES = (MOTIONCLONE_PT_passes, MOTIONCLONE_PT_pictures, MOTIONCLONE_PT_batch, MOTIONCLONE_PT_advanced)

@@ -7,16 +7,15 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
 from ..jobs import job_runner
-from ..preferences import default_backend_folder, default_jobs_folder, path_problem
+from ..preferences import backend_folders, jobs_folder
 from ..sentences import sentence
 from ..setup import install_runner
 from ..setup.backend_state import MISSING, READY, UNFINISHED
-from ..setup.first_run import size_and_time
-from ..setup.installer import MB
+from ..setup.first_run import needs, size_and_time
 from .buttons import button
 from .details import worker_text
 from .first_run import draw_installing
-from .problem import draw_obstacle, draw_problem
+from .problem import draw_problem
 from .text import BOX, paragraph
 
 BACKEND_WORDS = {
@@ -32,10 +31,6 @@ MODEL_BUTTONS = {"absent": "Get", "unfinished": "Go On", "damaged": "Mend"}
 
 
 def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences) -> None:
-    if problem := path_problem(context):
-        draw_obstacle(layout, context, problem)
-        _draw_settings(layout, context, preferences)
-        return
     known = facts.of(context.scene)
     _draw_backend(layout.box(), context, known.backend)
     if problem := install_runner.problem() or job_runner.problem():
@@ -112,8 +107,7 @@ def _draw_models(
 def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict, state: str) -> None:
     row = box.row()
     installed = model["state"] == "installed"
-    size = f"{model['bytes'] / MB:,.0f} MB"
-    row.label(text=f"{model['title']}, {size}", icon="CHECKMARK" if installed else "BLANK1", translate=False)
+    row.label(text=model["title"], icon="CHECKMARK" if installed else "BLANK1", translate=False)
     part = row.row()
     part.enabled = state == READY
     if installed:
@@ -121,8 +115,8 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
     else:
         button(part, "model_get", text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
     paragraph(box, context, iface_(model["about"]), icon="BLANK1")
-    licences = sorted({part["licence"] for part in model["components"]})
-    paragraph(box, context, iface_("Licences: {names}").format(names=", ".join(licences)), icon="BLANK1")
+    paragraph(box, context, needs(model, iface_), icon="BLANK1")
+    paragraph(box, context, iface_("License: {terms}").format(terms=sentence(model["terms"])), icon="BLANK1")
 
 
 def _draw_settings(
@@ -131,8 +125,8 @@ def _draw_settings(
     """What is empty shows in grey what is taken then."""
     column = layout.column()
     column.use_property_split = True
-    column.prop(preferences, "jobs_folder", placeholder=str(default_jobs_folder()))
-    column.prop(preferences, "backend_folder", placeholder=str(default_backend_folder()))
+    column.prop(preferences, "jobs_folder", placeholder=str(jobs_folder(context)))
+    column.prop(preferences, "backend_folder", placeholder=str(backend_folders(context)[-1]))
     column.prop(preferences, "backend_python", placeholder="The installed one")
     column.prop(preferences, "wheels_folder", placeholder="None: packages are downloaded")
     column.prop(preferences, "worker_command", placeholder="The backend on this machine")

@@ -6,7 +6,6 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..jobs import job_runner, takes
-from ..wrapping import shown_line
 from .buttons import button
 from .problem import CLOSE
 from .spaces import in_both_sidebars
@@ -28,25 +27,25 @@ class MOTIONCLONE_PT_queue:
     def draw(self, context: bpy.types.Context) -> None:
         waiting = job_runner.waiting()
         listed = context.scene.motionclone.takes
-        several = are_of_several_shots(listed)
         column = self.layout.column(align=True)
         for place, job in enumerate(waiting):
             row = column.row(align=True)
-            title = take_title(take, several) if (take := listed.get(job)) else job
+            title = take_title(context.scene, take) if (take := listed.get(job)) else job
             row.label(text=fitting(context, title, BUTTONS), translate=False)
             _move(row, job, place - 1, "TRIA_UP", place > 0)
             _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
             button(row, "cancel", text="", icon="X").job = job
 
 
-def are_of_several_shots(takes: bpy.types.bpy_prop_collection) -> bool:
-    return len({(take.frame_start, take.frames) for take in takes}) > 1
+def take_title(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
+    """ "Close-up  3  a red ball"."""
+    return f"{shot_name(scene, take)}  {take.seed}  {take.prompt}"
 
 
-def take_title(take: bpy.types.PropertyGroup, several: bool) -> str:
-    """ "3  a red ball", or "1-48  3  a red ball" where takes are of several shots."""
-    shot = f"{take.frame_start}-{take.frame_start + take.frames - 1}  " if several else ""
-    return shown_line(f"{shot}{take.whole_seed}  {take.prompt}")
+def shot_name(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
+    """What the camera marker is called with which the shot begins, else its frames, as "1-48"."""
+    begins = (mark.name for mark in scene.timeline_markers if mark.camera and mark.frame == take.frame_start)
+    return next(begins, f"{take.frame_start}-{take.frame_start + take.frames - 1}")
 
 
 def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:

@@ -8,35 +8,46 @@ from bpy.app.translations import pgettext_iface as iface_
 from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
 from ..jobs import job_runner, take_states
-from ..properties import NO_SCORE, PLACES
+from ..properties import NO_SCORE, PLACES, active_take
 from ..sentences import sentence
-from .buttons import button
+from .buttons import button, watch_button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
-from .queue import are_of_several_shots, draw_left_over, take_title
+from .queue import draw_left_over, shot_name
 from .spaces import in_both_sidebars
-from .text import ICON, fitting, paragraph
+from .text import ICON, LINE, fitting, paragraph
 
+PICTURE = 2.2  # times a button's height, of a take in the list
+FOLLOWS = 0.3  # from which score on a take follows the motion
 STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
 VIEW_CHANGED = "The scene's view is Standard now, to keep the clip's colours."
+HARDLY = (
+    "It hardly follows the motion. What helps: more Motion Strength, a larger or faster subject, surfaces with "
+    "features, a shorter shot."
+)
 STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "Failed", CANCELLED: "Cancelled"}
 
 
 class MOTIONCLONE_UL_takes(bpy.types.UIList):
-    """A take a row: its picture or how it stands, of which shot it is if there are several, what was asked for, and how
-    well its motion follows"""
+    """A take a row: its picture, of which shot it is, how well its motion follows, and what was asked for"""
 
     bl_idname = "MOTIONCLONE_UL_takes"
 
-    def draw_item(self, _context, layout, data, take, _icon, _active_data, _active_property, *_rest) -> None:
+    def draw_item(self, context, layout, data, take, _icon, _active_data, _active_property, *_rest) -> None:
         row = layout.row(align=True)
-        picture = thumbnails.icon(take.name, small=True)
-        shown = {"icon_value": picture} if picture else {"icon": STATE_ICONS.get(take.state, "QUESTION")}
-        row.label(text=take_title(take, are_of_several_shots(data.takes)), translate=False, **shown)
+        if picture := thumbnails.icon(take.name):
+            row.template_icon(icon_value=picture, scale=PICTURE)
+        else:
+            row.label(text="", icon=take_icon(take))
+        lines = row.column(align=True)
+        lines.scale_y = LINE
+        first = lines.row()
+        first.label(text=shot_name(context.scene, take), translate=False)
         if take.score != NO_SCORE:
-            part = row.row()
+            part = first.row()
             part.alignment = "RIGHT"
             part.label(text=percent(take.score), translate=False)
+        lines.label(text=f"{take.seed}  {take.prompt}", translate=False)
 
 
 class MOTIONCLONE_PT_takes:
@@ -54,8 +65,7 @@ class MOTIONCLONE_PT_takes:
         layout.template_list(
             MOTIONCLONE_UL_takes.bl_idname, "", settings, "takes", settings, "take_index", rows=3, maxrows=8
         )
-        take = settings.takes[settings.take_index] if 0 <= settings.take_index < len(settings.takes) else None
-        if take:
+        if take := active_take(settings):
             draw_take(layout, context, take)
         if settings.view_before:
             paragraph(layout, context, iface_(VIEW_CHANGED), icon="INFO")
@@ -67,14 +77,21 @@ class MOTIONCLONE_PT_takes:
 def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:
     column = layout.column()
     paragraph(column, context, take.prompt)
-    paragraph(column, context, summary(take), icon=STATE_ICONS.get(take.state, "QUESTION"))
+    paragraph(column, context, summary(take), icon=take_icon(take))
+    if hardly_follows(take):
+        paragraph(column, context, iface_(HARDLY), icon="BLANK1")
     if take.message and take.state != DONE:
         paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
     if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
         where = fitting(context, f"{iface_(place[1])}: {take.placed_in}", ICON)
         column.label(text=where, icon=place[3], translate=False)
+        if take.place == "STRIP" and context.scene.camera:
+            column.prop(context.scene.render, "use_sequencer", text="Render the Strips")
+    elif take.state == DONE and context.scene.motionclone.place != "NONE":
+        paragraph(column, context, iface_("Not in the scene; Use places it."), icon="BLANK1")
     row = column.row(align=True)
     if take.state == DONE:
+        watch_button(row, take)
         button(row, "take_place", text="Use").job = take.name
         row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
     elif take.name in job_runner.mine():
@@ -93,10 +110,20 @@ def summary(take: bpy.types.PropertyGroup) -> str:
     if take.frames:
         last = take.frame_start + take.frames - 1
         parts.append(iface_("frames {first}-{last}").format(first=take.frame_start, last=last))
-    parts.append(iface_("seed {seed}").format(seed=take.whole_seed))
+    parts.append(iface_("seed {seed}").format(seed=take.seed))
     if take.score != NO_SCORE:
         parts.append(iface_("follows the motion to {share}").format(share=percent(take.score)))
     return ", ".join(parts)
+
+
+def hardly_follows(take: bpy.types.PropertyGroup) -> bool:
+    """Whether it was made, but its motion is another."""
+    return take.state == DONE and NO_SCORE < take.score < FOLLOWS
+
+
+def take_icon(take: bpy.types.PropertyGroup) -> str:
+    """How it stands; no tick for one that does not follow."""
+    return "INFO" if hardly_follows(take) else STATE_ICONS.get(take.state, "QUESTION")
 
 
 def percent(score: float) -> str:

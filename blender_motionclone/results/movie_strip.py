@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import bpy
 
 from ..errors import UserError
@@ -18,26 +20,41 @@ CHANNELS = 128
 def put_strip(scene: bpy.types.Scene, job: FinishedJob, replace: bool) -> tuple[bpy.types.Strip, str]:
     """Adds job.movie, or gives it to the strip that shows an earlier take of the same shot.
 
-    Returns the strip and the other job it showed before, or "".
+    Returns the strip and the other job it showed before, or "". A take that has strips already is shown by those.
 
     A replaced strip keeps place, channel, trims, effects and modifiers: what the user did to it is meant for the shot.
     """
-    earlier = earlier_strips(scene, job) if replace else []
+    own = [strip for strip in strips_of_shot(scene, job) if job_shown(strip) == job.id]
+    earlier = (own or earlier_strips(scene, job)) if replace else []
     if not earlier:
         return _add(scene, job), ""
     before = job_shown(earlier[-1])
     for strip in earlier:
         _swap(strip, job)
+    if own:
+        show_alone(scene, job, job.id)
     return earlier[-1], before if before != job.id else ""
 
 
-def earlier_strips(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Strip]:
-    """The strips of that take of the shot which is seen: the topmost one last."""
+def strips_of_shot(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Strip]:
+    """Those that show takes of its shot: the one that is seen last."""
     if scene.sequence_editor is None:
         return []
     found = [s for s in all_strips_of(scene.sequence_editor) if s.type == "MOVIE" and shows_shot(s, job)]
-    found.sort(key=lambda strip: strip.channel)
+    return sorted(found, key=lambda strip: (not strip.mute, strip.channel))
+
+
+def earlier_strips(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Strip]:
+    """The strips of that take of the shot which is seen."""
+    found = strips_of_shot(scene, job)
     return same_take(found, found[-1]) if found else []
+
+
+def show_alone(scene: bpy.types.Scene, job: FinishedJob, best: str, among: Collection[str] = ()) -> None:
+    """Of the takes of job's shot, `best` alone is seen, the others are muted. among: only these are looked at."""
+    for strip in strips_of_shot(scene, job):
+        if not among or job_shown(strip) in among:
+            strip.mute = job_shown(strip) != best
 
 
 def _swap(strip: bpy.types.Strip, job: FinishedJob) -> None:
@@ -60,6 +77,7 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
     path = stored_path(job.movie)
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = strips_of(editor)
+    is_first = not len(strips)
     strip = strips.new_movie(
         name=job.name,
         filepath=path,
@@ -72,6 +90,8 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
         raise _of_another_length(job, found)
     give_name(strip, job.name)
     mark(strip, job)
+    if is_first and scene.camera:
+        scene.render.use_sequencer = False  # F12 goes on to render the scene; who edits here has strips already
     return strip
 
 
@@ -102,8 +122,7 @@ def place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: Finishe
 
 
 def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
-    """Blender 5 shows the sequence of a scene the workspace names; while it names none, the strip would not be seen.
-    One that names another is left to the user."""
-    workspace = context.workspace
-    if hasattr(workspace, "sequencer_scene"):
+    """Blender 5 shows the sequence of a scene that the workspace names; while it names none, the strip would not be
+    seen. Workspaces that name another are left to the user."""
+    for workspace in bpy.data.workspaces if hasattr(context.workspace, "sequencer_scene") else ():
         workspace.sequencer_scene = workspace.sequencer_scene or scene

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .backend_state import READY, UNFINISHED
 from .installer import MB, Plan
@@ -47,6 +48,15 @@ def size_and_time(plan: Plan | None, say: Say = str) -> str:
     return f"{say(WHAT)} {say(SIZES if plan.download_bytes else SIZE).format(minutes=minutes, **sizes)}"
 
 
+def needs(model: dict[str, Any], say: Say = str) -> str:
+    """What a model of the catalogue takes. model: its row."""
+    text = NEEDS if model["download_bytes"] else HAS
+    size = (model["download_bytes"] or model["bytes"]) / (1000 * MB)
+    return say(text).format(size=f"{size:.1f}", vram=model["vram"])
+
+
+NEEDS = "{size} GB to download; a graphics card with {vram} GB or more"
+HAS = "{size} GB on disk; a graphics card with {vram} GB or more"
 WHAT = "The program that makes the clips."
 APART = "It stays apart from Blender."
 INTERRUPTED = "It was interrupted and goes on from there."

@@ -65,11 +65,14 @@ class Component:
 
 @dataclass(frozen=True)
 class CatalogueModel:
-    """components and extras: their names; clip, settings, presets: as in a model entry."""
+    """about: in an artist's words; terms: its licence and whether commercial use is allowed, in a line; vram: GB that a
+    graphics card needs; components and extras: their names; clip, settings, presets: as in a model entry."""
 
     name: str
     title: str
     about: str
+    terms: str
+    vram: int
     components: tuple[str, ...]
     clip: Mapping[str, Any]
     extras: tuple[str, ...] = ()

@@ -46,6 +46,8 @@ MODEL = {
     "name": "realistic",
     "title": "Realistic Vision",
     "about": "For pictures of people.",
+    "terms": "MIT. Commercial use: yes.",
+    "vram": 8,
     "state": "absent",
     "bytes": 4_000_000_000,
     "download_bytes": 4_000_000_000,
@@ -239,6 +241,16 @@ def test_removing_says_what_it_takes(runner):
     assert asked(runner) == ["remove --json", "remove --models --json"]
 
 
+def dialog(part, details: bool) -> list[str]:
+    """What is shown before a model is downloaded."""
+    get = part("operators.models").MOTIONCLONE_OT_model_get
+    rna = SimpleNamespace(properties=("details",))
+    stand_in = SimpleNamespace(model="realistic", extras={"depth"}, details=details, bl_rna=rna, layout=CheckedLayout())
+    stand_in._draw_extras = lambda *parts: get._draw_extras(stand_in, *parts)
+    get.draw(stand_in, bpy.context)
+    return stand_in.layout.said
+
+
 def test_models_are_listed_got_and_removed(runner, online, part):
     (runner.root / "models.json").write_text(json.dumps([MODEL]), encoding="utf-8")
     assert runner.ask("models list")
@@ -246,10 +258,11 @@ def test_models_are_listed_got_and_removed(runner, online, part):
     assert "Realistic Vision" not in page(), "folded away"
     part("preferences").show_models(bpy.context)
     said = page()
-    assert "Realistic Vision, 4,000 MB" in said and "Open RAIL" in said and "motionclone.model_get" in said
-    dialog = SimpleNamespace(model="realistic", extras={"depth"}, layout=CheckedLayout())
-    part("operators.models").MOTIONCLONE_OT_model_get.draw(dialog, bpy.context)
-    assert "the base, 4,000 MB" in dialog.layout.said and "wm.url_open" in dialog.layout.said
+    assert "4.0 GB to download; a graphics card with 8 GB or more" in said and "motionclone.model_get" in said
+    assert "License: MIT. Commercial use: yes." in said and "Open RAIL" not in said
+    said = dialog(part, details=False)
+    assert "For pictures of people." in said and "Commercial use: yes." in said and "the base, 4,000 MB" not in said
+    assert {"the base, 4,000 MB", "wm.url_open"} < set(dialog(part, details=True))
     assert bpy.ops.motionclone.model_get(model="realistic", extras={"depth"}) == {"FINISHED"}
     until(lambda: runner.tick() is None)
     assert asked(runner) == ["models add realistic --with depth --json"]

@@ -71,7 +71,7 @@ def canvas(small):
 
 def shown(scene, frame: int, folder: Path) -> np.ndarray:
     scene.frame_set(frame)
-    scene.render.filepath = str(folder / "shown.png")
+    scene.render.filepath, scene.render.use_sequencer = str(folder / "shown.png"), True
     bpy.ops.render.render(write_still=True)
     return read_png(folder / "shown.png").astype(int)
 

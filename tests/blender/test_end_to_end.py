@@ -46,7 +46,7 @@ def blocks(picture: np.ndarray) -> np.ndarray:
 
 
 def test_what_the_backend_refuses_reaches_the_user(scene, jobs):
-    scene.motionclone.prompt = "a red ball " * 60
+    scene.motionclone.settings = "steps=4 guided_steps=9"
     with pytest.raises(RuntimeError) as caught:
         bpy.ops.motionclone.generate()
     folder = Path(scene.motionclone.last_job)

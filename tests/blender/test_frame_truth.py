@@ -44,7 +44,7 @@ def set_rate(scene, fps: float) -> None:
 def numbers_of(scene, folder: Path, start: int, end: int) -> list[int]:
     """What frames start..end of an animation render show."""
     scene.frame_start, scene.frame_end = start, end
-    scene.render.filepath, scene.render.use_file_extension = f"{folder}/", True
+    scene.render.filepath, scene.render.use_file_extension, scene.render.use_sequencer = f"{folder}/", True, True
     bpy.ops.render.render(animation=True)
     pictures = sorted(folder.glob("*.png"), key=lambda path: int(re.sub(r"[^-\d]", "", path.stem)))
     return [number_in(read_png(path)) for path in pictures]
@@ -52,7 +52,7 @@ def numbers_of(scene, folder: Path, start: int, end: int) -> list[int]:
 
 def number_at(scene, frame: int, path: Path) -> int:
     scene.frame_set(frame)
-    scene.render.filepath = str(path)
+    scene.render.filepath, scene.render.use_sequencer = str(path), True
     bpy.ops.render.render(write_still=True)
     return number_in(read_png(path))
 

@@ -181,10 +181,9 @@ def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
         assert f"motionclone.{name}" in said
     assert ("motionclone.take_place" in said) == (state == "done")
     assert ("motionclone.resume" in said) == (state in ("queued", "failed"))
-    assert listed(scene, take) == "7  a red ball"
-    other = scene.motionclone.takes.add()
-    other.name, other.frame_start, other.frames = "take-2", 59, 10
-    assert listed(scene, scene.motionclone.takes[0]) == "11-58  7  a red ball", "there are several shots"
+    assert listed(scene, take) == ["11-58", *(["82%"] if state == "done" else []), "7  a red ball"]
+    scene.timeline_markers.new("Close-up", frame=11).camera = scene.camera
+    assert listed(scene, take)[0] == "Close-up", "the marker with which the shot begins"
 
 
 @pytest.mark.parametrize("message", ["ELSEWHERE", "AWAITED"])
@@ -195,11 +194,11 @@ def test_a_take_that_another_worker_has_is_not_to_be_run_again(known, scene, par
     assert take.message in text_of(shown("takes")) and "motionclone.resume" not in shown("takes")
 
 
-def listed(scene, take) -> str:
-    """A row of the list."""
+def listed(scene, take) -> list[str]:
+    """The texts of a row of the list."""
     layout = CheckedLayout()
     bpy.types.MOTIONCLONE_UL_takes.draw_item(None, bpy.context, layout, scene.motionclone, take, 0, None, "")
-    return layout.said[0]
+    return layout.said
 
 
 def test_a_take_of_ours_that_waits_can_be_cancelled_there(known, scene, part, monkeypatch):

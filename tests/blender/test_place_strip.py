@@ -23,7 +23,7 @@ def render(scene, frame: int, path: Path) -> np.ndarray:
     if hasattr(scene.render.image_settings, "media_type"):
         scene.render.image_settings.media_type = "IMAGE"
     scene.render.image_settings.file_format = "PNG"
-    scene.render.filepath = str(path)
+    scene.render.filepath, scene.render.use_sequencer = str(path), True
     bpy.ops.render.render(write_still=True)
     return read_png(path)
 

@@ -11,6 +11,7 @@ import pytest
 
 from backend.__main__ import main as backend
 from backend.models.entry import PATHS, read_entries, read_entry
+from backend.wire.settings import FAMILIES
 from install.models.adding import Adding
 from install.models.catalogue import read_catalogue
 from install.models.content import matches, named_by, sha256_of
@@ -58,6 +59,16 @@ def test_each_model_s_entry_is_one_that_the_backend_reads(model, with_extras, da
     for family in entry.families:
         entry.settings_for({"family": family})
     assert entry.clip.most_frames == 32
+    assert entry.families == list(FAMILIES), "draft and quality too"
+
+
+def test_each_model_is_described_for_an_artist():
+    for model in SHIPPED.models.values():
+        assert model.about and model.vram > 0 and re.search("Commercial use: (yes|no)", model.terms)
+
+
+def test_the_demo_model_has_every_family_of_settings():
+    assert read_entries()[0]["demo"].families == list(FAMILIES)
 
 
 def test_sizes_that_are_rounded_still_tell_files_apart():
@@ -82,7 +93,7 @@ def test_a_catalogue_with_a_mistake_is_refused(tmp_path, change, why):
     text = (
         '[component.a]\nkey = "base"\ntitle = "a"\nrepo = "o/a"\nrevision = "main"\nlicence = "MIT"\n'
         'licence_url = "x"\nfiles = [{path = "a", about = 10}]\n'
-        '[model.m]\ntitle = "m"\nabout = "x"\ncomponents = ["a"]\nclip = {}\n'
+        '[model.m]\ntitle = "m"\nabout = "x"\nterms = "MIT."\nvram = 8\ncomponents = ["a"]\nclip = {}\n'
     )
     path = tmp_path / "catalogue.toml"
     path.write_text(text)
@@ -150,6 +161,7 @@ def small_catalogue(files: dict[str, bytes]) -> str:
             f'licence = "MIT"\nlicence_url = "x"\n{folder}\nfiles = [{rows}]\n'
         )
     return text + (
-        '[model.small]\ntitle = "Small"\nabout = "Small."\ncomponents = ["base", "configs", "module", "vae"]\n'
+        '[model.small]\ntitle = "Small"\nabout = "Small."\nterms = "MIT."\nvram = 8\n'
+        'components = ["base", "configs", "module", "vae"]\n'
         'extras = ["depth"]\nclip = {frames = 8, most_frames = 24, area = 4096, multiple = 64}\n'
     )

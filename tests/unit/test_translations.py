@@ -95,7 +95,7 @@ def installers_sentences() -> set[str]:
     texts |= {text for text in plans if text.startswith(VARIES) and re.search("MB (on disk|to download)$", text)}
     texts |= Source(ROOT / "install/models/managing.py").returned("_fault")
     models = tomllib.loads((ROOT / "install/models/catalogue.toml").read_text(encoding="utf-8"))["model"].values()
-    texts |= {model["about"] for model in models}
+    texts |= {model[key] for model in models for key in ("about", "terms")}
     texts = {re.sub(rf"(?<=\.) {VARIES}$", "", text) for text in texts}  # another sentence of the installer's
     each = {part for text in texts for part in sentences_of(text.replace(VARIES, "{}"))}
     return {part for part in each if re.search("[a-z]{3}", part)}
@@ -170,10 +170,11 @@ def tables_in_code() -> set[tuple[str, str]]:
     first_run = part("setup.first_run")
     found = set()
     found |= {*first_run.TITLES, first_run.WHAT, first_run.APART, first_run.SIZES, first_run.SIZE}
-    found |= {first_run.DEMO_TEXT, first_run.MODEL_TEXT, first_run.INTERRUPTED}
+    found |= {first_run.DEMO_TEXT, first_run.MODEL_TEXT, first_run.INTERRUPTED, first_run.NEEDS, first_run.HAS}
     timings = part("jobs.timings")
     found |= {timings.SECONDS, timings.MINUTES, timings.HOURS}
-    found |= {_assigned(ADD_ON / "panels" / "takes.py", "VIEW_CHANGED").value}
+    found |= {_assigned(ADD_ON / "panels" / "takes.py", name).value for name in ("VIEW_CHANGED", "HARDLY")}
+    found |= {_assigned(ADD_ON / "forecast.py", "LONG").value}
     stages = (("progress", "STAGES"), ("first_run", "STAGES"))
     for path, name in (*stages, ("takes", "STATE_WORDS"), ("details", "WORKER_STATES")):
         found |= set(_values(ADD_ON / "panels" / f"{path}.py", name))

@@ -48,6 +48,14 @@ class Album:
     def preferences(self, name: str) -> None:
         self._take(name, "PREFERENCES", "WINDOW")
 
+    def window_picture(self, name: str) -> None:
+        """The whole window, half as large."""
+        time.sleep(SECONDS_TO_SETTLE)
+        path = self.window.screenshot(self._folder / f"{name}.png")
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
+            small.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
     def open_sidebar(self, kind: str = "VIEW_3D") -> None:
         """The area fills the window; its sidebar hides nothing behind it, so that the pictures are calm."""
         self.ask(

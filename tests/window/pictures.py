@@ -105,7 +105,19 @@ def first_clip(album: Album) -> None:
     album.ask("demo = bpy.data.scenes['MotionClone Demo'].motionclone")
     album.wait("demo.takes[0].state == 'done'")
     album.sidebar("get-real-model")
+    watch(album)
     album.ask("bpy.ops.motionclone.hide_first_run()\nbpy.context.window.scene = scene")
+
+
+def watch(album: Album) -> None:
+    """The demo's clip as it plays: the window's areas again, and only the view and what is beside it."""
+    album.ask("with over('VIEW_3D'): bpy.ops.screen.screen_full_area()")
+    album.ask("with over('VIEW_3D', 'UI'): bpy.ops.motionclone.watch()")
+    album.ask("bpy.ops.screen.animation_cancel(restore_frame=False)\nscene_of = bpy.data.scenes['MotionClone Demo']")
+    album.ask("scene_of.frame_set(24)")
+    album.window_picture("watch")
+    album.ask("bpy.ops.motionclone.stop_watching()")
+    album.open_sidebar()
 
 
 def form(album: Album) -> None:

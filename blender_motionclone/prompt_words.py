@@ -1,0 +1,74 @@
+"""What a model makes of a prompt, known before anything is filmed: how long it is, and words the model never saw.
+
+Without bpy. A tokenizer takes a moment to read, so that a thread does it for the panels.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..backend.wire.tokens import Tokenizer, TokenizerError, read_tokenizer
+from .errors import UserError
+
+_read: dict[Path, Tokenizer | None] = {}  # by folder; None for one that cannot be read
+_reading: dict[Path, threading.Thread] = {}
+
+
+@dataclass(frozen=True)
+class PromptWords:
+    """tokens: of the prompt; longest: how many the model reads; unknown: words that the model was never shown."""
+
+    tokens: int
+    longest: int
+    unknown: tuple[str, ...] = ()
+
+
+def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWords | None:
+    """None while the tokenizer is being read (wait: until it is), and when there is none on this machine.
+
+    model: an entry as `python -m backend models --json` gives it.
+    """
+    tokenizer = _tokenizer(model, wait)
+    if tokenizer is None:
+        return None
+    return PromptWords(tokenizer.count(prompt), tokenizer.longest, tuple(tokenizer.unknown_words(prompt)))
+
+
+def check_lengths(prompts: Iterable[str], model: dict[str, Any], wait: bool = False) -> None:
+    """UserError for the first that is longer than the model reads. Until its tokenizer is read, none is."""
+    for prompt in prompts:
+        words = words_of(prompt, model, wait)
+        if words and words.tokens > words.longest:
+            raise UserError(
+                f"The prompt has {words.tokens} tokens; this model reads at most {words.longest}.",
+                f"Shorten it by about {words.tokens - words.longest} words. It begins: {prompt[:60]!r}.",
+            )
+
+
+def forget() -> None:
+    """Models may have changed on disk."""
+    _read.clear()
+
+
+def _tokenizer(model: dict[str, Any], wait: bool) -> Tokenizer | None:
+    if not (named := model.get("tokenizer")) or not (folder := Path(named)).is_dir():  # a remote worker's are not here
+        return None
+    if folder not in _read and folder not in _reading:
+        _reading[folder] = threading.Thread(target=_take_up, args=(folder,), name="tokenizer", daemon=True)
+        _reading[folder].start()
+    if wait and (thread := _reading.get(folder)):
+        thread.join()
+    return _read.get(folder)
+
+
+def _take_up(folder: Path) -> None:
+    try:
+        _read[folder] = read_tokenizer(folder)
+    except TokenizerError:  # the worker says what is wrong with it
+        _read[folder] = None
+    finally:
+        _reading.pop(folder, None)
