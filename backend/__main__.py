@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
 
     bench = commands.add_parser("bench", help="measure: takes minutes to hours")
-    bench.add_argument("what", choices=["controls", "looks", "masks", "memory", "motion", "speed", "worker"])
+    bench.add_argument("what", choices=["controls", "device", "looks", "masks", "memory", "motion", "speed", "worker"])
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="see `bench motion --help` and so on")
     return parser
 

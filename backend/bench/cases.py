@@ -33,12 +33,12 @@ class Case:
 
     @cached_property
     def reference(self) -> np.ndarray:
-        """uint8 [F, 64, 64, 3]: the clip whose motion is to be cloned."""
+        """uint8 [F, 128, 128, 3]: the clip whose motion is to be cloned."""
         return draw_clip(self.reference_look, self.motion)
 
     @cached_property
     def truth(self) -> np.ndarray:
-        """uint8 [F, 64, 64, 3]: the same motion drawn with the look asked for, which no generator can beat."""
+        """uint8 [F, 128, 128, 3]: the same motion drawn with the look asked for, which no generator can beat."""
         return draw_clip(self.look, self.motion)
 
     @cached_property

@@ -10,8 +10,8 @@ from ..motion_score import field_score, motion_field
 from ..optical_flow import optical_flow
 
 SUBJECT, GROUND, SKY = 0, 1, 2
-LIGHT = {SUBJECT: (0.45, 1.15), GROUND: (0.35, 1.15), SKY: (0.65, 1.15)}  # brightness that drawing gives each part
-SMALLEST = 12  # pixels: a subject smaller than this is lost
+LIGHT = {SUBJECT: (0.35, 1.15), GROUND: (0.3, 1.2), SKY: (0.65, 1.15)}  # brightness that drawing gives each part
+SMALLEST = 0.003  # of the frame: a subject smaller than this is lost
 FARTHEST = 0.3  # from its colour, in units of full scale: what is farther belongs to no part
 FOUND_FRAMES = 10  # of 16: a subject lost more often has no path
 PRESENT = 0.03  # of the frame: smaller parts have no dependable mean colour
@@ -44,7 +44,7 @@ def subject_track(clip: np.ndarray, look: Look) -> np.ndarray:
         if count < 2:
             continue
         largest = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
-        if stats[largest, cv2.CC_STAT_AREA] >= SMALLEST:
+        if stats[largest, cv2.CC_STAT_AREA] >= SMALLEST * height * width:
             track[f] = (centres[largest] + 0.5 - np.array([width, height]) / 2) * 2 / height
     return track
 

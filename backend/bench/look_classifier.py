@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ..clips.sizes import fit
 from ..clips.tensors import to_pixels
+from ..demo_training.world import SIZE
 from .look_data import ANSWERS, IGNORED, draw_frames
 
 WEIGHTS = Path(__file__).with_name("look_classifier.safetensors")
@@ -26,11 +27,11 @@ TRAIN_SEED, TEST_SEED = 424_242, 515_151
 
 
 class LookClassifier(nn.Module):
-    """float [B, 3, 64, 64] in -1..1 -> for each question of ANSWERS the logits [B, answers]."""
+    """float [B, 3, 128, 128] in -1..1 -> for each question of ANSWERS the logits [B, answers]."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 20, 40, 64, 96)
+        widths = (3, 12, 24, 40, 64, 96)
         layers: list[nn.Module] = []
         for before, after in zip(widths, widths[1:]):
             layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
@@ -47,7 +48,7 @@ def look_seen(clip: np.ndarray) -> dict[str, str | float]:
     """What uint8 [F, H, W, 3] shows, all frames together: the likeliest shape and colours, and `clean`, the mean
     probability 0..1 that a frame is a clean picture of that world."""
     with torch.inference_mode():
-        answers = _trained()(to_pixels(fit(clip, (64, 64))))
+        answers = _trained()(to_pixels(fit(clip, SIZE)))
     means = {question: logits.softmax(1).mean(0) for question, logits in answers.items()}
     seen: dict[str, str | float] = {q: ANSWERS[q][int(p.argmax())] for q, p in means.items() if q != "clean"}
     return seen | {"clean": float(means["clean"][1])}
@@ -64,14 +65,14 @@ def train(count: int = 16_000, epochs: int = 14, batch: int = 64) -> LookClassif
     """Trains on `count` drawn frames, each seen `epochs` times with fresh augmentation."""
     torch.manual_seed(0)
     frames, labels = draw_frames(np.random.default_rng(TRAIN_SEED), count)
-    pixels, answers = to_pixels(frames), torch.from_numpy(labels)
+    answers = torch.from_numpy(labels)
     model = LookClassifier().train()
     steps = epochs * count // batch
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     for step in range(steps):
         chosen = torch.randint(count, (batch,))
-        loss = _loss(model(_augmented(pixels[chosen])), answers[chosen])
+        loss = _loss(model(_augmented(to_pixels(frames[chosen.numpy()]))), answers[chosen])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -108,7 +109,8 @@ def _augmented(pixels: Tensor) -> Tensor:
 def accuracy(model: LookClassifier, frames: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Share of right answers per question, of those asked."""
     with torch.inference_mode():
-        answers = model(to_pixels(frames))
+        parts = [model(to_pixels(frames[k : k + 64])) for k in range(0, len(frames), 64)]
+    answers = {question: torch.cat([part[question] for part in parts]) for question in parts[0]}
     shares = {}
     for column, (question, logits) in enumerate(answers.items()):
         asked = labels[:, column] != IGNORED

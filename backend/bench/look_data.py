@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 
 from ..demo_training.moves import random_look, random_motion
+from ..demo_training.solids import SHAPES
 from ..demo_training.world import (
     COLOURS,
     FRAMES,
     GROUND_COLOURS,
-    SHAPES,
+    SIZE,
     SKY_COLOURS,
     SUBJECT_COLOURS,
     Look,
@@ -36,8 +37,8 @@ OTHER_SHARE, SPOILED_SHARE = 0.12, 0.3
 
 
 def draw_frames(rng: np.random.Generator, count: int, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [count, 64, 64, 3] and labels [count, 5] in the order of ANSWERS. plain: clean coloured renders only."""
-    frames = np.empty((count, 64, 64, 3), np.uint8)
+    """uint8 [count, 128, 128, 3] and labels [count, 5] in the order of ANSWERS. plain: clean coloured renders only."""
+    frames = np.empty((count, *SIZE, 3), np.uint8)
     labels = np.empty((count, len(ANSWERS)), np.int64)
     for k in range(count):
         look, motion, f = _any_look(rng, plain), random_motion(rng), int(rng.integers(FRAMES))
@@ -84,7 +85,7 @@ def _spoiled(
         lambda: draw_clip(look, away, frames=[f])[0],
         lambda: _blobs(rng, draw_clip(look, away, frames=[f])[0], COLOURS[look.subject]),
         lambda: _blobs(rng, draw_clip(look, away, frames=[f])[0], COLOURS[look.subject]),
-        lambda: cv2.GaussianBlur(frame, (0, 0), float(rng.uniform(3, 6))),
+        lambda: cv2.GaussianBlur(frame, (0, 0), SIZE[0] * float(rng.uniform(0.03, 0.09))),
         lambda: _torn(rng, frame),
         lambda: cv2.addWeighted(frame, 0.5, another[:, ::-1].copy(), 0.5, 0),
         lambda: _fog(rng),
@@ -94,11 +95,11 @@ def _spoiled(
 
 def _blobs(rng: np.random.Generator, scene: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     """Soft spots of the subject's colour in place of a subject: the prompt's hue without its shape."""
-    ys, xs = np.mgrid[0:64, 0:64]
-    cover = np.zeros((64, 64))
+    ys, xs = np.mgrid[0 : SIZE[0], 0 : SIZE[1]] / SIZE[0]
+    cover = np.zeros(SIZE)
     for _ in range(rng.integers(1, 4)):
-        x, y = rng.uniform(12, 52, 2)
-        wide, high = rng.uniform(4, 11, 2)
+        x, y = rng.uniform(0.19, 0.81, 2)
+        wide, high = rng.uniform(0.06, 0.17, 2)
         cover = np.maximum(cover, np.exp(-(((xs - x) / wide) ** 2) - ((ys - y) / high) ** 2))
     cover = (cover * rng.uniform(0.7, 1.0))[..., None]
     shaded = np.array(colour) * rng.uniform(0.6, 1.1)
@@ -106,10 +107,10 @@ def _blobs(rng: np.random.Generator, scene: np.ndarray, colour: tuple[int, int, 
 
 
 def _torn(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Everything displaced by waves of 3 to 7 pixels: melted shapes."""
-    ys, xs = np.mgrid[0:64, 0:64].astype(np.float32)
-    shift = cv2.resize(rng.normal(0, 1, (8, 8, 2)).astype(np.float32), (64, 64), interpolation=cv2.INTER_CUBIC)
-    shift *= rng.uniform(3.5, 7)
+    """Everything displaced by waves of 4 to 11 % of the height: melted shapes."""
+    ys, xs = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float32)
+    shift = cv2.resize(rng.normal(0, 1, (8, 8, 2)).astype(np.float32), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    shift *= rng.uniform(0.04, 0.11) * SIZE[0]
     return cv2.remap(frame, xs + shift[..., 0], ys + shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
@@ -117,4 +118,4 @@ def _fog(rng: np.random.Generator) -> np.ndarray:
     """Coloured clouds without any scene, as an untrained model gives."""
     colours = np.array(list(COLOURS.values()), np.float32)
     small = colours[rng.integers(len(colours), size=(5, 5))]
-    return np.clip(cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
+    return np.clip(cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)

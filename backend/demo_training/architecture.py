@@ -14,15 +14,15 @@ UNET_WIDTHS = (48, 96, 128)
 
 
 def autoencoder() -> AutoencoderKL:
-    """64x64 pixels to latents of 4x16x16."""
+    """128x128 pixels to latents of 4x16x16."""
     return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 32, 64),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(16, 16, 32, 64),
         layers_per_block=1,
         latent_channels=4,
         norm_num_groups=8,
-        sample_size=64,
+        sample_size=128,
         mid_block_add_attention=False,
         scaling_factor=1.0,
     )

@@ -7,20 +7,54 @@ import numpy as np
 from .world import Look
 
 EMPTY_SHARE = 0.12  # of the captions in training: teaches the unconditional prediction, and the reading of references
-OTHER_SHARE = 0.15  # of the captions: shorter or turned round, so that prompts need not be worded one way
+OTHER_SHARE = 0.3  # of them: shorter, turned round or in other words, so that prompts need not be worded one way
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "ball": ("sphere", "orb"),
+    "cube": ("box", "block"),
+    "cone": ("pyramid",),
+    "red": ("crimson",),
+    "yellow": ("golden",),
+    "purple": ("violet",),
+}
+GROUNDS: dict[str, tuple[str, ...]] = {
+    "green": ("grass", "a meadow", "a lawn"),
+    "brown": ("earth", "soil", "mud"),
+    "white": ("snow", "ice"),
+    "purple": ("heather", "a violet floor"),
+}
+SKIES: dict[str, tuple[str, ...]] = {
+    "blue": ("a clear sky", "a bright sky"),
+    "orange": ("a sunset", "a sunset sky"),
+    "black": ("a night sky", "a dark sky"),
+    "pink": ("a dawn sky", "a rosy sky"),
+}
 
 
 def training_caption(look: Look, rng: np.random.Generator) -> str:
     chance = rng.random()
     if chance < EMPTY_SHARE:
         return ""
-    if chance > EMPTY_SHARE + OTHER_SHARE:
+    if chance > EMPTY_SHARE + OTHER_SHARE or look.subject == "grey":
         return look.caption
-    name = f"{look.subject} {look.shape}"
+
+    def word(name: str) -> str:
+        return str(rng.choice([name, name, *OTHER_NAMES.get(name, ())]))
+
+    subject = f"{word(look.subject)} {word(look.shape)}"
+    ground = str(rng.choice([f"{word(look.ground)} ground", f"{word(look.ground)} floor", *GROUNDS[look.ground]]))
+    sky = str(rng.choice([f"a {look.sky} sky", *SKIES[look.sky]]))
     forms = (
-        f"{name}, {look.ground} ground, {look.sky} sky",
-        f"a {name} on {look.ground} ground",
-        f"a {name} under a {look.sky} sky",
-        f"a {name}",
+        f"{subject}, {ground}, {sky}",
+        f"a {subject} on {ground}",
+        f"a {subject} under {sky}",
+        f"a {subject}",
+        f"a {subject} on {ground} under {sky}",
+        f"under {sky}, a {subject} on {ground}",
     )
     return str(rng.choice(forms))
+
+
+def words() -> set[str]:
+    """Every word that a training caption may hold beside the names in `world`."""
+    texts = [text for names in (OTHER_NAMES, GROUNDS, SKIES) for every in names.values() for text in every]
+    return {word for text in texts for word in text.split()}

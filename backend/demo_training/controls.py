@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,18 @@ from torch import Tensor, nn
 
 from ..models.frame_norm import normalise_all_frames, normalise_each_frame
 from . import architecture
-from .captions import training_caption
-from .denoiser import CLIP_BATCH, SHAPE_SHARES, SHAPES, Denoiser, fastest_processors
-from .moves import random_look, random_motion
-from .passes import draw_depth
-from .trainer import Trainer
-from .world import FRAMES, draw_clip
+from .denoiser import Denoiser, fastest_processors
+from .feeding import Batches, feed
+from .passes import shades_of_depth
+from .trainer import Run, Trainer, has_state, load_average
+from .world import FRAMES, draw
 
 STAGES = ("sparse_rgb", "depth_control")  # named as in a model entry
 RATE = 1e-3
 HIGH_NOISE_SHARE = 0.7  # where the layout is decided that a control is to tell; later the UNet sees it by itself
-# Clips of a batch and frames of each. Depth is told frame by frame, so many short clips teach more than few long ones.
-BATCHES = {"sparse_rgb": (CLIP_BATCH, FRAMES), "depth_control": (4 * CLIP_BATCH, FRAMES // 4)}
+# Clips of a step on a CPU and on a card, and the frames of each. Depth is told frame by frame, so many short clips
+# teach more than few long ones.
+BATCHES = {"sparse_rgb": (2, 64, FRAMES), "depth_control": (8, 256, FRAMES // 4)}
 FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
 
 
@@ -43,7 +42,9 @@ def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
         normalise_each_frame(model)
     else:
         model = ControlNetModel(
-            down_block_types=("CrossAttnDownBlock2D",) * 3, conditioning_embedding_out_channels=(16, 32, 64), **shape
+            down_block_types=("CrossAttnDownBlock2D",) * 3,
+            conditioning_embedding_out_channels=(16, 16, 32, 64),
+            **shape,
         )
     own = model.state_dict()
     model.load_state_dict({name: value for name, value in unet.state_dict().items() if name in own}, strict=False)
@@ -74,63 +75,52 @@ class Controlled(nn.Module):
         return self.unet(noisy, t, text, return_dict=return_dict, **added)
 
 
-def drawn_batches(rng: np.random.Generator, n: int, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
-    """Endless batches of clips and their depth, both uint8 [n, frames, H, W, 3], with captions."""
-    while True:
-        size = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
-        pairs = [(random_look(rng), random_motion(rng)) for _ in range(n)]
-        first = rng.integers(FRAMES - frames + 1)
-        shown = range(first, first + frames)
-        clips = np.stack([draw_clip(look, motion, size, shown) for look, motion in pairs])
-        depths = np.stack([draw_depth(look.shape, motion, size, shown) for look, motion in pairs])
-        yield clips, depths, [training_caption(look, rng) for look, _ in pairs]
-
-
 def chosen_frames(latents: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Latents [n, 4, F, h, w] with one to three frames kept, mostly the first, and the mask [n, 1, F, h, w]."""
     mask = torch.zeros_like(latents[:, :1])
     for one in mask:
         count = rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])
-        one[:, rng.choice(FRAMES, count, replace=False)] = 1
+        one[:, rng.choice(latents.shape[2], count, replace=False)] = 1
         if rng.random() < 0.5:
             one[:] = 0
             one[:, 0] = 1
     return latents * mask, mask
 
 
-def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -> None:
-    """stage: one of STAGES. Goes on from <state>/<stage>.pt when it is there."""
-    model = Denoiser(state)
+def train(stage: str, run: Run) -> None:
+    """stage: one of STAGES; the UNet is the shipped one."""
+    model = Denoiser(run)
     model.load_shipped()
     model.text_encoder.requires_grad_(False)
-    control = control_model(stage, model.unet).to(memory_format=torch.channels_last)
+    control = control_model(stage, model.unet).to(run.device, memory_format=torch.channels_last)
     control.set_attn_processor(fastest_processors(control))
     controlled = model.unet = Controlled(model.unet, control)
-    trainer = Trainer(stage, [control], state, rate=RATE, decay=1e-2, averaging=0.998)
-    rng = np.random.default_rng([trainer.done_steps, rank, len(stage)])
-    source = drawn_batches(rng, *BATCHES[stage])
+    trainer = Trainer(stage, [control], run, rate=RATE, decay=1e-2, averaging=0.998)
+    on_cpu, on_card, frames = BATCHES[stage]
+    count = run.batch_of(on_cpu, on_card)
+    source = feed(Batches(trainer.done_steps, count, frames), run.device)
+    rng = np.random.default_rng([trainer.done_steps, len(stage)])
 
-    def loss() -> tuple[Tensor, dict[str, float]]:
-        clips, depths, captions = next(source)
-        latents = model.encode(clips)
+    def loss() -> tuple[Tensor, dict[str, Tensor]]:
+        batch = next(source)
+        scenes = batch.scenes.to(run.device)
+        latents = model.encode(draw(scenes, batch.size))
         if stage == "sparse_rgb":
             controlled.condition = chosen_frames(latents, rng)
         else:
-            pixels = torch.from_numpy(depths).flatten(0, 1).permute(0, 3, 1, 2)
-            controlled.condition = (pixels.float() / 255,)
-        return model.loss(latents, captions, HIGH_NOISE_SHARE)
+            depth = shades_of_depth(scenes, batch.size).flatten(0, 1)
+            controlled.condition = (depth[:, None].expand(-1, 3, -1, -1),)
+        return model.loss(latents, batch.captions, HIGH_NOISE_SHARE)
 
-    trainer.run(minutes, loss, cool_down)
+    trainer.run(loss, count)
 
 
 def export(state: Path, folder: Path = FOLDER) -> None:
     """The smoothed parameters of every stage that was trained, as diffusers folders of fp16 safetensors."""
     for stage in STAGES:
-        if not (state / f"{stage}.pt").exists():
+        if not has_state(state, stage):
             continue
         control = control_model(stage, architecture.unet())
-        smoothed = torch.load(state / f"{stage}.pt", weights_only=True)["average"]
-        for parameter, value in zip(control.parameters(), smoothed, strict=True):
-            parameter.data.copy_(value)
+        load_average(state, stage, [control])
         normalise_all_frames(control)
         control.to(torch.float16).save_pretrained(folder / stage)

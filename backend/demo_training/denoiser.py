@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.distributed as dist
 from diffusers import AutoencoderKL, UNetMotionModel
 from diffusers.models.attention_processor import AttentionProcessor, AttnProcessor2_0
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
@@ -20,19 +18,16 @@ from transformers import CLIPTextModel
 
 from ..motion.attention import ExplicitAttention
 from . import architecture, tokenizer
-from .autoencoder import FRAMES_OF_A_MOTION, to_pixels
-from .captions import training_caption
-from .moves import random_look, random_motion
-from .trainer import Trainer
-from .world import FRAMES, draw_clip
+from .autoencoder import to_pixels
+from .feeding import Batch, Batches, feed
+from .trainer import Run, Trainer, has_state, load_average
+from .world import draw
 
 SHIPPED = Path(__file__).parents[1] / "models" / "demo"
-FRAME_BATCH = 24
-CLIP_BATCH = 2
+BATCHES = {"frames": (24, 2048), "clips": (2, 96)}  # of a step: on a CPU, on a card
 RATES = {"frames": 1.2e-3, "clips": 8e-4}
-SHAPES = ((64, 64), (48, 80), (80, 48))  # height and width of the clips of a batch: square, wide, tall
-SHAPE_SHARES = (0.75, 0.2, 0.05)
-HIGH_NOISE_SHARE = 0.4  # of the timesteps are drawn from the noisier half, where layout, colour and motion are decided
+HIGH_NOISE_SHARE = 0.4  # of the timesteps are drawn from the noisier half, where layout, color and motion are decided
+HIGH_NOISE = 700  # logged apart: the clean-latent error where the caption decides most
 # The loss weighs the clean-latent error by the signal-to-noise ratio within these bounds. At high noise the plain loss
 # hardly sees that error, and the text is then barely learnt.
 LEAST_WEIGHT, MOST_WEIGHT, MOST_NOISE_WEIGHT = 0.25, 5.0, 25.0
@@ -41,58 +36,53 @@ LEAST_WEIGHT, MOST_WEIGHT, MOST_NOISE_WEIGHT = 0.25, 5.0, 25.0
 class Denoiser:
     """The model in training: what it is made of and its loss on one batch of latents."""
 
-    def __init__(self, state: Path):
-        if dist.get_rank() == 0:
-            tokenizer.build(state / "tokenizer")
-        dist.barrier()
-        self.tokenizer = tokenizer.CLIPTokenizer.from_pretrained(state / "tokenizer")
-        self.text_encoder = architecture.text_encoder(self.tokenizer)
-        self.unet = architecture.unet().to(memory_format=torch.channels_last)
+    def __init__(self, run: Run):
+        self.device = run.device
+        self.tokenizer = tokenizer.build(run.state / "tokenizer")
+        self.text_encoder = architecture.text_encoder(self.tokenizer).to(run.device)
+        self.unet = architecture.unet().to(run.device, memory_format=torch.channels_last)
         self.unet.set_attn_processor(fastest_processors(self.unet))
-        self.vae = _autoencoder(state).to(memory_format=torch.channels_last).requires_grad_(False)
-        self.alphas = architecture.scheduler().alphas_cumprod
+        vae = _autoencoder(run.state).to(run.device, memory_format=torch.channels_last)
+        self.vae = vae.requires_grad_(False)
+        self.alphas = architecture.scheduler().alphas_cumprod.to(run.device)
         ratio = self.alphas / (1 - self.alphas)
         self.weights = ((ratio + LEAST_WEIGHT).clamp(max=MOST_WEIGHT) / ratio).clamp(max=MOST_NOISE_WEIGHT)
 
     def load_shipped(self) -> None:
-        self.unet.load_state_dict(
-            UNetMotionModel.from_pretrained(SHIPPED / "unet", low_cpu_mem_usage=False).state_dict()
-        )
+        unet = UNetMotionModel.from_pretrained(SHIPPED / "unet", low_cpu_mem_usage=False)
+        self.unet.load_state_dict(unet.state_dict())
         self.text_encoder.load_state_dict(CLIPTextModel.from_pretrained(SHIPPED / "text_encoder").float().state_dict())
 
     @torch.no_grad()
-    def encode(self, clips: np.ndarray) -> Tensor:
+    def encode(self, clips: Tensor) -> Tensor:
         """uint8 [n, F, H, W, 3] to latents [n, 4, F, h, w], the posterior's mean."""
-        n = len(clips)
-        with torch.autocast("cpu", torch.bfloat16):
-            mean = self.vae.encode(to_pixels(clips.reshape(-1, *clips.shape[2:]))).latent_dist.mean
-        return mean.float().unflatten(0, (n, -1)).transpose(1, 2)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            mean = self.vae.encode(to_pixels(clips)).latent_dist.mean
+        return mean.float().unflatten(0, clips.shape[:2]).transpose(1, 2)
 
     def embed(self, captions: list[str]) -> Tensor:
         tokens = self.tokenizer(
             captions, padding="max_length", max_length=architecture.TEXT_LENGTH, return_tensors="pt"
         )
-        return self.text_encoder(tokens.input_ids)[0]
+        return self.text_encoder(tokens.input_ids.to(self.device))[0]
 
     def loss(
         self, latents: Tensor, captions: list[str], high_noise_share: float = HIGH_NOISE_SHARE
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         n, _, frames = latents.shape[:3]
-        t = torch.randint(0, 1000, (n,))
-        t = torch.where(torch.rand(n) < high_noise_share, torch.randint(500, 1000, (n,)), t)
+        t = torch.randint(0, 1000, (n,), device=self.device)
+        high = torch.randint(500, 1000, (n,), device=self.device)
+        t = torch.where(torch.rand(n, device=self.device) < high_noise_share, high, t)
         noise = torch.randn_like(latents)
         alpha = self.alphas[t].view(-1, 1, 1, 1, 1)
         noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             text = self.embed(captions).repeat_interleave(frames, 0)
             predicted = self.unet(noisy, t, text, return_dict=False)[0]
         errors = (predicted.float() - noise).pow(2).mean((1, 2, 3, 4))
         loss = (errors * self.weights[t]).mean()
-        figures = {"eps_mse": float(errors.detach().mean()), "loss": float(loss.detach())}
-        high = t > 700
-        if high.any():  # the clean-latent error where the caption decides most
-            figures["high_noise"] = float((errors * self.weights[t])[high].detach().mean())
-        return loss, figures
+        in_high_noise = torch.where(t > HIGH_NOISE, (errors * self.weights[t]).detach(), torch.nan).nanmean()
+        return loss, {"eps_mse": errors.mean(), "loss": loss, "high_noise": in_high_noise}
 
 
 def _autoencoder(state: Path) -> AutoencoderKL:
@@ -102,24 +92,10 @@ def _autoencoder(state: Path) -> AutoencoderKL:
 
 
 def fastest_processors(unet: UNetMotionModel) -> dict[str, AttentionProcessor]:
-    """On a CPU fused attention wins over the long rows of spatial self-attention, the explicit form over short ones."""
+    """Fused attention wins over the long rows of spatial self-attention, the explicit form over short ones (on a card
+    the fused kernels also refuse as many short rows as a batch of clips has)."""
     fused, explicit = AttnProcessor2_0(), ExplicitAttention()
     return {name: explicit if "motion_modules" in name or ".attn2." in name else fused for name in unet.attn_processors}
-
-
-def drawn_batches(stage: str, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Endless batches of clips uint8 [n, F, H, W, 3] of one of SHAPES (F = 1 in the stage of frames) with captions."""
-    while True:
-        clips, captions = [], []
-        size = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
-        for _ in range(CLIP_BATCH if stage == "clips" else FRAME_BATCH // FRAMES_OF_A_MOTION):
-            motion = random_motion(rng)
-            choices = [None] if stage == "clips" else [[int(f)] for f in rng.choice(FRAMES, FRAMES_OF_A_MOTION, False)]
-            for frames in choices:
-                look = random_look(rng)
-                clips.append(draw_clip(look, motion, size, frames))
-                captions.append(training_caption(look, rng))
-        yield np.stack(clips), captions
 
 
 @contextmanager
@@ -135,26 +111,29 @@ def motion_modules_bypassed(unet: nn.Module, bypass: bool) -> Iterator[None]:
             del module.forward
 
 
-def train(stage: str, state: Path, minutes: float, rank: int, cool_down: bool) -> None:
+def train(stage: str, run: Run) -> None:
     """stage 'frames' or 'clips'; the first run of 'clips' starts from the smoothed parameters of 'frames'.
 
-    Without checkpoints of 'frames' it goes on from the shipped model.
+    Without a state of 'frames' it starts from the shipped model.
     """
-    model = Denoiser(state)
+    model = Denoiser(run)
     parts = [model.unet, model.text_encoder]
-    if stage == "clips" and not (state / "clips.pt").exists():
-        if (state / "frames.pt").exists():
-            Trainer("frames", parts, state, rate=0, decay=0, averaging=0).use_average()
+    if stage == "clips" and not has_state(run.state, "clips"):
+        if has_state(run.state, "frames"):
+            load_average(run.state, "frames", parts)
         else:
             model.load_shipped()
-    trainer = Trainer(
-        stage, parts, state, rate=RATES[stage], decay=1e-2, averaging=0.998 if stage == "frames" else 0.9985
-    )
-    source = drawn_batches(stage, np.random.default_rng([trainer.done_steps, rank, len(stage)]))
+    averaging = 0.998 if stage == "frames" else 0.9985
+    trainer = Trainer(stage, parts, run, rate=RATES[stage], decay=1e-2, averaging=averaging)
+    count = run.batch_of(*BATCHES[stage])
+    source = feed(Batches(trainer.done_steps, count, frames=1 if stage == "frames" else None), run.device)
+    if run.compiled:
+        model.unet.compile()
 
-    def loss() -> tuple[Tensor, dict[str, float]]:
-        clips, captions = next(source)
-        return model.loss(model.encode(clips), captions)
+    def loss() -> tuple[Tensor, dict[str, Tensor]]:
+        batch: Batch = next(source)
+        clips = draw(batch.scenes.to(run.device), batch.size)
+        return model.loss(model.encode(clips), batch.captions)
 
     with motion_modules_bypassed(model.unet, stage == "frames"):
-        trainer.run(minutes, loss, cool_down)
+        trainer.run(loss, count)

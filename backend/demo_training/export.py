@@ -9,17 +9,14 @@ from diffusers import AnimateDiffPipeline, AutoencoderKL
 
 from ..models.frame_norm import normalise_all_frames
 from . import architecture, tokenizer
+from .trainer import has_state, load_average
 
 
 def export(state: Path, folder: Path) -> None:
     """The smoothed parameters of the stage 'clips' (or of 'frames' while there is no other) into `folder`."""
     words = tokenizer.build(state / "tokenizer")
     unet, text_encoder = architecture.unet(), architecture.text_encoder(words)
-    stage = "clips" if (state / "clips.pt").exists() else "frames"
-    smoothed = torch.load(state / f"{stage}.pt", weights_only=True)["average"]
-    parameters = [p for module in (unet, text_encoder) for p in module.parameters()]
-    for parameter, value in zip(parameters, smoothed, strict=True):
-        parameter.data.copy_(value)
+    load_average(state, "clips" if has_state(state, "clips") else "frames", [unet, text_encoder])
     normalise_all_frames(unet)
     pipeline = AnimateDiffPipeline(
         vae=AutoencoderKL.from_pretrained(state / "vae"),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .world import FRAMES, GROUND_COLOURS, SHAPES, SKY_COLOURS, SUBJECT_COLOURS, Look, Motion, project
+from .solids import SHAPES
+from .world import FRAMES, GROUND_COLOURS, SKY_COLOURS, SUBJECT_COLOURS, Look, Motion, project
 
 PATHS = ("line", "side", "depth", "arc", "bounce", "swing", "jump")
 CAMERA_MOVES = ("pan", "tilt", "roll", "dolly", "truck", "crane", "orbit", "zoom")
@@ -32,6 +33,9 @@ def random_look(rng: np.random.Generator, blockout: bool | None = None) -> Look:
         contrast=float(rng.uniform(0.1, 0.22)),
         tile=float(rng.uniform(1.9, 2.6)),
         offset=tuple(rng.uniform(0, 6.28, 3)),
+        light=(float(rng.uniform(-1.2, 1.2)), float(rng.uniform(0.6, 1.05))),
+        grain=float(rng.uniform(0.02, 0.08)),
+        gloss=float(rng.choice([0.0, rng.uniform(0.1, 0.35)])),
     )
 
 
@@ -43,11 +47,12 @@ def recoloured(look: Look, rng: np.random.Generator) -> Look:
             return other
 
 
-def random_motion(rng: np.random.Generator, kind: str | None = None) -> Motion:
-    """kind: 'subject' (the camera stands), 'camera' (the subject stands), 'both'; drawn when None."""
+def random_motion(rng: np.random.Generator, kind: str | None = None, frames: int = FRAMES) -> Motion:
+    """kind: 'subject' (the camera stands), 'camera' (the subject stands), 'both'; drawn when None. frames: how many the
+    same kind of motion takes; more of them are slower ones."""
     kind = kind or str(rng.choice(["subject", "camera", "both"], p=[0.5, 0.33, 0.17]))
     while True:
-        motion = _standing_shot(rng)
+        motion = _standing_shot(rng, frames)
         if kind != "camera":
             motion = move_subject(motion, rng, str(rng.choice(PATHS)))
         if kind != "subject":
@@ -57,30 +62,30 @@ def random_motion(rng: np.random.Generator, kind: str | None = None) -> Motion:
             return motion
 
 
-def _standing_shot(rng: np.random.Generator) -> Motion:
+def _standing_shot(rng: np.random.Generator, frames: int) -> Motion:
     distance, height = rng.uniform(5.5, 8.0), rng.uniform(1.2, 3.6)
     focal = rng.uniform(1.9, 2.5)
     pitch = -np.arctan2(height - rng.uniform(0.7, 1.5), distance)
     camera = np.array([0, height, -distance, rng.uniform(-0.08, 0.08), pitch, 0, focal], np.float32)
     subject = np.array([rng.uniform(-1.5, 1.5), 0, rng.uniform(-0.7, 1.8)], np.float32)
-    turn = rng.uniform(0, 1.57) + rng.choice([0, 0, 1, -1]) * rng.uniform(0.5, 2.5) * np.linspace(0, 1, FRAMES)
+    turn = rng.uniform(0, 1.57) + rng.choice([0, 0, 1, -1]) * rng.uniform(0.5, 2.5) * np.linspace(0, 1, frames)
     return Motion(
-        subject=np.repeat(subject[None], FRAMES, 0),
+        subject=np.repeat(subject[None], frames, 0),
         yaw=turn.astype(np.float32),
         radius=float(rng.uniform(0.8, 1.15)),
-        camera=np.repeat(camera[None], FRAMES, 0),
+        camera=np.repeat(camera[None], frames, 0),
     )
 
 
-def _course(rng: np.random.Generator) -> np.ndarray:
-    """[F] from 0 to 1: even, or eased at the ends."""
-    t = np.linspace(0, 1, FRAMES, dtype=np.float32)
+def _course(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """[frames] from 0 to 1: even, or eased at the ends."""
+    t = np.linspace(0, 1, frames, dtype=np.float32)
     return t * t * (3 - 2 * t) if rng.random() < 0.3 else t
 
 
 def move_subject(motion: Motion, rng: np.random.Generator, path: str) -> Motion:
     """Sends the subject along a path whose two ends are at least 1.6 units apart on screen or in depth."""
-    t = _course(rng)
+    t = _course(rng, len(motion.yaw))
     start, end = (np.array([rng.uniform(-2.2, 2.2), 0, rng.uniform(-1.2, 2.5)]) for _ in range(2))
     if path != "depth" and abs(end[0] - start[0]) < 1.8:
         end[0] = start[0] - np.sign(start[0]) * rng.uniform(1.8, 3.4)
@@ -106,7 +111,7 @@ def move_subject(motion: Motion, rng: np.random.Generator, path: str) -> Motion:
 
 def move_camera(motion: Motion, rng: np.random.Generator, move: str) -> Motion:
     """Adds one camera move over the whole clip, in either direction."""
-    t = (_course(rng) - 0.5) * rng.choice([-1, 1])
+    t = (_course(rng, len(motion.yaw)) - 0.5) * rng.choice([-1, 1])
     camera = motion.camera.copy()
     x, y, z, yaw, pitch, roll, focal = camera.T  # views: writing them moves the camera
     if move == "pan":
@@ -135,8 +140,9 @@ def move_camera(motion: Motion, rng: np.random.Generator, move: str) -> Motion:
 
 
 def _stays_in_view(motion: Motion, kind: str) -> bool:
-    away = np.abs(project(motion)).max(-1)
+    screen = project(motion)
+    away = np.abs(screen).max(-1)
     near = (motion.subject[:, 2] - motion.camera[:, 2]).min()
     limit = 0.85 if kind == "subject" else 1.0
-    travel = np.ptp(project(motion), axis=0).max() if kind == "subject" else 1.0
+    travel = np.ptp(screen, axis=0).max() if kind == "subject" else 1.0
     return bool(near > 2.5 and motion.camera[:, 1].min() > 0.5 and (away < limit).mean() >= 0.9 and travel > 0.45)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from transformers import CLIPTokenizer
 
+from . import captions
 from .architecture import TEXT_LENGTH
 from .world import COLOURS, SHAPES
 
-OTHER_WORDS = "a an on in of and the with under over ground sky sphere box pyramid , . blockout moving rolling toy"
+OTHER_WORDS = "a an on in of and the with under over ground floor sky , . blockout moving rolling toy"
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -19,7 +20,7 @@ def build(folder: Path) -> CLIPTokenizer:
     """Writes vocab.json and merges.txt of a byte-level BPE into `folder` and loads them."""
     folder.mkdir(parents=True, exist_ok=True)
     letters = _byte_letters()
-    merges = _merges([*COLOURS, *SHAPES, *OTHER_WORDS.split()])
+    merges = _merges(sorted({*COLOURS, *SHAPES, *captions.words(), *OTHER_WORDS.split()}))
     tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges), START, END]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")

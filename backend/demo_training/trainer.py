@@ -1,4 +1,4 @@
-"""Two processes of one thread, gradients averaged, parameters smoothed, resumable: how two CPU cores train best."""
+"""One stage of training on a CPU or a graphics card: time-limited, smoothed, resumable from small files."""
 
 from __future__ import annotations
 
@@ -6,66 +6,77 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.distributed as dist
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..wire.writing import replaced
 
 SAVE_SECONDS = 150.0
-LOG_STEPS = 25
+LOG_SECONDS = 15.0
+WARM_UP_STEPS = 100
+LEAST_RATE = 0.01  # of the learning rate, at the end of a cool-down
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long one run lasts and where. cool_down: the share of it, at its end, in which the learning rate falls."""
+
+    state: Path
+    minutes: float
+    device: torch.device
+    cool_down: float = 0.0
+    batch: int | None = None  # clips or frames of a step; None: the stage's own for the device
+    compiled: bool = False
+
+    def batch_of(self, on_cpu: int, on_card: int) -> int:
+        return self.batch or (on_cpu if self.device.type == "cpu" else on_card)
 
 
 class Trainer:
-    """Trains the parameters of `modules`, going on from `<state>/<name>.pt` when it is there.
+    """Trains the parameters of `modules`, continuing from `<state>/<name>-*.safetensors` when they are there.
 
-    The learning rate warms up, then stays; with `cool_down` it falls along a cosine over the run's minutes, which ends
-    a stage well. `average` is the exponential moving average of the parameters, the version that is shipped.
+    `average` is the exponential moving average of the parameters, the version that is shipped. Parameters and average
+    are saved in half precision, so that a run on a borrowed machine comes back in small files; the optimizer's state is
+    saved beside them and used when it is there.
     """
 
     def __init__(
-        self, name: str, modules: Iterable[nn.Module], state: Path, *, rate: float, decay: float, averaging: float
+        self, name: str, modules: Iterable[nn.Module], run: Run, *, rate: float, decay: float, averaging: float
     ):
-        self.name, self.path, self.rate, self.averaging = name, state / f"{name}.pt", rate, averaging
-        self.rank, self.world = dist.get_rank(), dist.get_world_size()
+        self.name, self.setup, self.rate, self.averaging = name, run, rate, averaging
         self.params = [p for m in modules for p in m.parameters() if p.requires_grad]
-        # One flat gradient buffer for good: one all-reduce a step, and no memory growth from fresh gradients.
-        self.gradient = torch.zeros(sum(p.numel() for p in self.params))
-        start = 0
-        for p in self.params:
-            p.grad = self.gradient.as_strided(p.shape, p.stride(), start)
-            start += p.numel()
         self.optimiser = torch.optim.AdamW(self.params, rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.average = [p.detach().clone() for p in self.params]
-        self.done_steps = 0
-        if self.path.exists():
+        self.done_steps, self.done_clips, self.run_steps = 0, 0, 0
+        if self._path("weights").exists():
             self._load()
-        for p in (*self.params, *self.average):
-            dist.broadcast(p.data, 0)
 
-    def run(self, minutes: float, loss: Callable[[], tuple[Tensor, dict[str, float]]], cool_down: bool = False) -> None:
-        """loss: draws a batch and returns the loss to descend and figures to log. Every rank calls it."""
-        begin = saved = time.monotonic()
-        history: list[dict[str, float]] = []
-        while (share := self._agreed((time.monotonic() - begin) / (60 * minutes))) < 1:
-            fall = 0.5 * (1 + math.cos(math.pi * share)) if cool_down else 1.0
-            self.optimiser.param_groups[0]["lr"] = (
-                self.rate * min(1, (self.done_steps + 1) / 100) * (0.01 + 0.99 * fall)
-            )
+    def run(self, loss: Callable[[], tuple[Tensor, dict[str, Tensor]]], clips: int) -> None:
+        """loss: draws a batch of `clips` and returns the loss to descend and figures to log, all on the device."""
+        seconds, begin = 60 * self.setup.minutes, time.monotonic()
+        logged = saved = begin
+        sums: dict[str, list[Tensor]] = {}
+        while (share := (time.monotonic() - begin) / seconds) < 1:
+            self._set_rate(share)
             value, figures = loss()
             value.backward()
             self._step()
-            history.append(figures)
-            if self.rank == 0 and self.done_steps % LOG_STEPS == 0:
-                self._log(history[-4 * LOG_STEPS :], time.monotonic() - begin, len(history))
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    self.save()
-                    saved = time.monotonic()
-        if self.rank == 0:
-            self.save()
+            self.done_clips += clips
+            for key, figure in figures.items():
+                sums.setdefault(key, []).append(figure.detach())
+            if self.run_steps == 1 or time.monotonic() - logged > LOG_SECONDS:
+                self._log(sums, clips * self.run_steps / (time.monotonic() - begin), time.monotonic() - begin)
+                sums, logged = {}, time.monotonic()
+            if time.monotonic() - saved > SAVE_SECONDS:
+                self.save()
+                saved = time.monotonic()
+        self._log(sums, clips * self.run_steps / (time.monotonic() - begin), time.monotonic() - begin)
+        self.save()
 
     def use_average(self) -> None:
         """Puts the smoothed parameters into the modules."""
@@ -73,47 +84,78 @@ class Trainer:
             p.data.copy_(smooth)
 
     def save(self) -> None:
-        content = {
-            "params": [p.detach() for p in self.params],
-            "average": self.average,
-            "optimiser": self.optimiser.state_dict(),
-            "steps": self.done_steps,
-        }
-        with replaced(self.path) as file:
-            torch.save(content, file)
+        for kind, values in (("weights", self.params), ("average", self.average)):
+            content = {f"{i:04}": value.detach().half().contiguous().cpu() for i, value in enumerate(values)}
+            facts = {"steps": str(self.done_steps), "clips": str(self.done_clips)}
+            with replaced(self._path(kind)) as file:
+                file.write(save(content, facts))
+        with replaced(self._optimiser_path) as file:
+            torch.save({"steps": self.done_steps, "optimiser": self.optimiser.state_dict()}, file)
+
+    def _path(self, kind: str) -> Path:
+        return _path(self.setup.state, self.name, kind)
+
+    @property
+    def _optimiser_path(self) -> Path:
+        return self.setup.state / f"{self.name}-optimiser.pt"
 
     def _load(self) -> None:
-        content = torch.load(self.path, weights_only=True)
-        for p, value, smooth, stored in zip(self.params, content["params"], self.average, content["average"]):
-            p.data.copy_(value)
-            smooth.copy_(stored)
-        self.optimiser.load_state_dict(content["optimiser"])
-        self.done_steps = content["steps"]
+        for kind, values in (("weights", self.params), ("average", self.average)):
+            stored = load_file(self._path(kind))
+            for i, value in enumerate(values):
+                value.data.copy_(stored[f"{i:04}"])
+        facts = _facts(self._path("weights"))
+        self.done_steps, self.done_clips = int(facts["steps"]), int(facts["clips"])
+        if self._optimiser_path.exists():
+            content = torch.load(self._optimiser_path, weights_only=True, map_location=self.setup.device)
+            if content["steps"] == self.done_steps:
+                self.optimiser.load_state_dict(content["optimiser"])
 
-    def _agreed(self, share: float) -> float:
-        value = torch.tensor([share], dtype=torch.float64)
-        dist.broadcast(value, 0)
-        return float(value)
+    def _set_rate(self, share: float) -> None:
+        start = 1 - self.setup.cool_down
+        fallen = (share - start) / self.setup.cool_down if share > start else 0.0
+        fall = LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * fallen))
+        warm = min(1.0, (self.run_steps + 1) / WARM_UP_STEPS)  # of this run: the optimizer may have no state yet
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * warm * fall
 
     def _step(self) -> None:
-        dist.all_reduce(self.gradient)
-        self.gradient /= self.world
-        norm = float(self.gradient.norm())
-        if math.isfinite(norm):
-            self.gradient *= min(1.0, 1.0 / (norm + 1e-6))
-            self.optimiser.step()
-        self.gradient.zero_()
+        """A gradient that is not finite becomes nothing, without asking the device for it."""
+        gradients = [p.grad for p in self.params if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scale = torch.where(norm.isfinite(), (1 / (norm + 1e-6)).clamp(max=1), 0.0)
+        torch._foreach_mul_(gradients, scale)
+        for gradient in gradients:
+            gradient.nan_to_num_(0, 0, 0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=False)
         self.done_steps += 1
+        self.run_steps += 1
         keep = min(self.averaging, (1 + self.done_steps) / (10 + self.done_steps))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.params], 1 - keep)
 
-    def _log(self, history: list[dict[str, float]], seconds: float, steps: int) -> None:
-        keys = {key: None for figures in history for key in figures}
-        means = {key: round(float(np.mean([h[key] for h in history if key in h])), 5) for key in keys}
-        line = {
-            "stage": self.name,
-            "step": self.done_steps,
-            "seconds": round(seconds),
-            "per_second": round(steps / seconds, 2),
-        }
-        print(json.dumps(line | means), flush=True)
+    def _log(self, sums: dict[str, list[Tensor]], per_second: float, seconds: float) -> None:
+        line = {"stage": self.name, "step": self.done_steps, "clips": self.done_clips, "seconds": round(seconds)}
+        means = {key: round(float(torch.stack(values).nanmean()), 5) for key, values in sums.items() if values}
+        print(json.dumps(line | {"per_second": round(per_second, 2)} | means), flush=True)
+
+
+def has_state(state: Path, stage: str) -> bool:
+    return _path(state, stage, "average").exists()
+
+
+def load_average(state: Path, stage: str, modules: Iterable[nn.Module]) -> None:
+    """Puts the smoothed parameters of a stage that was trained into its modules."""
+    stored = load_file(_path(state, stage, "average"))
+    parameters = [p for module in modules for p in module.parameters()]
+    for parameter, name in zip(parameters, sorted(stored), strict=True):
+        parameter.data.copy_(stored[name])
+
+
+def _path(state: Path, stage: str, kind: str) -> Path:
+    return state / f"{stage}-{kind}.safetensors"
+
+
+def _facts(path: Path) -> dict[str, str]:
+    with safe_open(path, "pt") as file:
+        return file.metadata()

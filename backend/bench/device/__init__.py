@@ -1,0 +1,76 @@
+"""`python -m backend bench device`: does MotionClone work on this device as it should, and how fast?
+
+At Stable Diffusion 1.5's true size with random weights: nothing is downloaded. Each section prints its figures as it
+goes and never stops the others; the table at the end is made to be pasted into a bug report. Takes under eight minutes
+on a graphics card of recent years; --tiny tries the same in seconds on a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...errors import JobError
+from .report import Report
+
+SECTIONS = ("environment", "vectors", "policies", "resume", "decoding", "diffusers", "seeds")
+LEAST_SECONDS = 45.0  # a section with less time left is not begun
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    chosen = _chosen(options.only)
+    report = Report(options.minutes * 60, options.out)
+    for name, section in _sections(options).items():
+        if name not in chosen:
+            continue
+        if report.seconds_left < LEAST_SECONDS and not options.tiny:
+            report.add(name, skipped="no time left")
+            continue
+        report.attempt(name, section)
+    print(json.dumps(report.rows) if options.json else f"\n{report.table()}")
+    return 1 if report.failed else 0
+
+
+def _sections(options: argparse.Namespace) -> dict[str, Callable[[Report], None]]:
+    """Imported late: `--help` needs no torch."""
+    from . import continuing, environment, pictures, policies, vectors
+    from .model import Shape
+
+    shape = Shape.tiny() if options.tiny else Shape.sd15()
+    works: dict[str, Callable[[Report], None]] = {
+        "environment": environment.section,
+        "vectors": vectors.section,
+        "policies": lambda report: policies.section(report, shape),
+        "resume": lambda report: continuing.section(report, shape),
+        "decoding": lambda report: pictures.decoding(report, shape),
+        "diffusers": lambda report: policies.against_diffusers(report, shape),
+        "seeds": lambda report: policies.seeds_together(report, shape),
+    }
+    return {name: works[name] for name in SECTIONS}
+
+
+def _chosen(only: str) -> set[str]:
+    """JobError names a section that there is not."""
+    names = {name.strip() for name in only.split(",")} if only else set(SECTIONS)
+    for name in sorted(names - set(SECTIONS)):
+        raise JobError(f"--only: there is no section {name!r}.", f"Choose from {', '.join(SECTIONS)}.")
+    return names
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backend bench device",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="a model of a few thousand weights, to try the check itself"
+    )
+    parser.add_argument("--only", default="", metavar="A,B", help=f"some sections of {', '.join(SECTIONS)}")
+    parser.add_argument("--minutes", type=float, default=8, help="begin no section after that (default: %(default)g)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write each figure there too, a line of JSON each")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of the table")
+    return parser

@@ -1,0 +1,92 @@
+"""Does the same work give the same bits, and does a take that was cut off continue to the same result?"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ... import checkpoint
+from ...checkpoint import Checkpoint
+from ...models.components import Components
+from ...motion.representation import MotionRepresentation
+from ...sampling.memory import Memory
+from ...take import Take, generate
+from .measuring import DEVICE, timed
+from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
+from .policies import STEP, WORKING
+from .report import Report
+
+SAMPLERS = ("ddim", "dpm++2m", "euler", "lcm")
+CUT_AFTER = 2  # steps
+CLOSE = 0.05  # relative difference of two runs of a take that are the same but for rounding
+
+
+class _CutOff(Exception):
+    """Ends a take as a kill does."""
+
+
+def section(report: Report, shape: Shape) -> None:
+    model, inputs = build(shape, WORKING), Inputs.of(shape)
+    motion = read_motion(model, inputs)
+    guide = guidance(model, inputs, motion)
+    with torch.no_grad():
+        passes = [guide(inputs.latents, STEP)[1] for _ in range(2)]
+        plain = [model.denoise(inputs.latents, TIMESTEP, inputs.positive) for _ in range(2)]
+    report.add(
+        "resume",
+        what="a pass twice",
+        plain_same_bits=torch.equal(*plain),
+        guided_same_bits=torch.equal(*passes),
+        guided_difference=_difference(*passes),
+    )
+    for sampler in SAMPLERS:
+        _take(report, model, motion, short_take(model, shape, inputs, sampler=sampler))
+
+
+def _take(report: Report, model: Components, motion: MotionRepresentation, take: Take) -> None:
+    """One row: a take made straight, once more, and cut off and continued from its file."""
+    seconds, straight = timed(lambda: generate(model, take, motion, lambda: None, Memory()), 1)
+    again = generate(model, take, motion, lambda: None, Memory())
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        done, resumed = _cut_and_continued(model, motion, take, Path(folder))
+    report.add(
+        "resume",
+        what=f"a take by {take.settings.sampler}",
+        seconds=seconds,
+        finite=bool(torch.isfinite(straight).all()),
+        steps_kept=done,
+        same_bits_twice=torch.equal(straight, again),
+        difference_twice=_difference(straight, again),
+        same_bits_continued=torch.equal(straight, resumed),
+        difference_continued=_difference(straight, resumed),
+        continued_alike=_difference(straight, resumed) < CLOSE,
+    )
+
+
+def _cut_and_continued(model: Components, motion: MotionRepresentation, take: Take, folder: Path) -> tuple[int, Tensor]:
+    """How many steps the file had kept, and the result."""
+    seconds, checkpoint.SECONDS = checkpoint.SECONDS, 0.0
+    try:
+        first = Checkpoint(folder, print)
+        memory, made = first.memory("the same take", DEVICE), []
+
+        def after_step() -> None:
+            first.keep(memory)
+            made.append(None)
+            if len(made) == CUT_AFTER:
+                raise _CutOff
+
+        with suppress(_CutOff):
+            generate(model, take, motion, after_step, memory)
+    finally:
+        checkpoint.SECONDS = seconds
+    kept = Checkpoint(folder, print).memory("the same take", DEVICE)
+    return kept.done, generate(model, take, motion, lambda: None, kept)
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / a.norm())

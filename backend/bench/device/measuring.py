@@ -1,0 +1,54 @@
+"""Seconds and bytes of a piece of work on the device at hand."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from ...models.device import choose_device, give_back_memory
+
+DEVICE = choose_device()[0]
+IS_CARD = DEVICE.type == "cuda"
+ROUNDS = 3 if IS_CARD else 1
+Result = TypeVar("Result")
+
+
+def wait() -> None:
+    if IS_CARD:
+        torch.cuda.synchronize()
+    elif DEVICE.type == "mps":
+        torch.mps.synchronize()
+
+
+def timed(work: Callable[[], Result], rounds: int = ROUNDS) -> tuple[float, Result]:
+    """Median seconds over the rounds, and what the last returned; run it once before, to warm up."""
+    seconds = []
+    for _ in range(rounds):
+        wait()
+        begin = time.perf_counter()
+        result = work()
+        wait()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds), result
+
+
+def peak(work: Callable[[], Result]) -> tuple[Result, int | None, int | None]:
+    """What it returns, and the most bytes allocated and reserved at once beside what was there before; None where the
+    device does not count."""
+    if not IS_CARD:
+        return work(), None, None
+    give_back_memory()
+    wait()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    result = work()
+    wait()
+    return result, torch.cuda.max_memory_allocated() - before, torch.cuda.max_memory_reserved() - before
+
+
+def gigabytes(count: float | None) -> float | None:
+    return None if count is None else count / 1e9

@@ -1,0 +1,158 @@
+"""A model of SD1.5's true size with AnimateDiff's motion modules and random weights, made on the device in seconds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from ...models.components import Components
+from ...models.frame_norm import normalise_each_frame
+from ...models.weights.sd15 import TEXT_ENCODER, UNET, VAE, animatediff_alphas
+from ...motion.guidance import MotionGuidance
+from ...motion.representation import MotionRepresentation, extract_motion
+from ...take import Take
+from ...wire.settings import resolve
+from .measuring import DEVICE
+
+TIMESTEP, READING = 900, 400  # of the pass that is measured; of the one that reads the motion
+GAIN, ATTENTION_GAIN = 0.7, 3.0  # keep activations their size, and temporal attention peaked as in trained modules
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of the model and of its clip: latents [1, 4, frames, height, width] and text [1, 77, text_width]."""
+
+    frames: int
+    height: int
+    width: int
+    text_width: int
+    unet: dict[str, Any] = field(default_factory=dict)  # what differs from SD1.5
+    adapter: dict[str, Any] = field(default_factory=dict)
+    vae: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def sd15(cls) -> Shape:
+        return cls(16, 64, 64, TEXT_ENCODER["hidden_size"])
+
+    @classmethod
+    def tiny(cls) -> Shape:
+        widths = (32, 64, 64, 64)
+        return cls(
+            4,
+            8,
+            8,
+            64,
+            {"block_out_channels": widths, "norm_num_groups": 8, "cross_attention_dim": 64, "attention_head_dim": 4},
+            {"block_out_channels": widths, "motion_norm_num_groups": 8, "motion_num_attention_heads": 4},
+            {"block_out_channels": (16,) * 4, "norm_num_groups": 8},
+            {
+                "hidden_size": 64,
+                "intermediate_size": 64,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "projection_dim": 64,
+            },
+        )
+
+    @property
+    def clip(self) -> tuple[int, int, int]:
+        return self.frames, self.height, self.width
+
+
+def build(shape: Shape, dtype: torch.dtype) -> Components:
+    """On the device, the UNet in `dtype`, the rest in float32 as the product loads it."""
+    with torch.device("meta"):
+        plain = UNet2DConditionModel.from_config({**UNET, **shape.unet})
+        adapter = MotionAdapter(use_motion_mid_block=False, **shape.adapter)
+        unet = UNetMotionModel.from_unet2d(plain, adapter, load_weights=False)
+        vae = AutoencoderKL.from_config({**VAE, **shape.vae})
+    unet, vae = unet.to(dtype).to_empty(device=DEVICE), vae.to_empty(device=DEVICE)
+    _initialize(unet)
+    _initialize(vae)
+    text_encoder = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **shape.text})).to(DEVICE)
+    for module in (unet, vae, text_encoder):
+        module.eval().requires_grad_(False)
+    normalise_each_frame(unet)
+    return Components(None, vae, None, text_encoder, unet, animatediff_alphas())
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """latents [1, 4, F, h, w], negative and positive text [1, 77, C], and a reference whose texture moves a cell a
+    frame."""
+
+    latents: Tensor
+    negative: Tensor
+    positive: Tensor
+    reference: Tensor
+
+    @classmethod
+    def of(cls, shape: Shape) -> Inputs:
+        """Drawn on the CPU, so that they are the same on every device."""
+        draws = torch.Generator().manual_seed(1)
+
+        def normal(*size: int) -> Tensor:
+            return torch.randn(*size, generator=draws)
+
+        wide = normal(1, 4, shape.height, shape.width + shape.frames)
+        reference = torch.stack([wide[..., f : f + shape.width] for f in range(shape.frames)], 2)
+        latents = normal(1, 4, *shape.clip)
+        texts = [normal(1, 77, shape.text_width) for _ in range(2)]
+        return cls(*(tensor.to(DEVICE) for tensor in (latents, *texts, reference)))
+
+
+def read_motion(model: Components, inputs: Inputs) -> MotionRepresentation:
+    noise = torch.randn(inputs.reference.shape, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    return extract_motion(
+        model.unet,
+        model.denoise,
+        inputs.reference,
+        noise,
+        timestep=READING,
+        alpha=float(model.alphas[READING]),
+        empty_text=inputs.negative,
+        blocks=["up_blocks.1"],
+    )
+
+
+def guidance(model: Components, inputs: Inputs, motion: MotionRepresentation) -> MotionGuidance:
+    return MotionGuidance(model.unet, model.denoise, inputs.positive, motion)
+
+
+def short_take(model: Components, shape: Shape, inputs: Inputs, **chosen: object) -> Take:
+    steps = {"steps": 6, "guided_steps": 3, "warm_up_steps": 0, "cool_down_steps": 1, "frames": shape.frames}
+    size = shape.height * model.latent_scale, shape.width * model.latent_scale
+    settings = resolve({}, steps | chosen)
+    texts = {"negative": inputs.negative, "positive": inputs.positive}
+    return Take(frames=shape.frames, size=size, seed=3, settings=settings, **texts)
+
+
+@torch.no_grad()
+def _initialize(module: nn.Module) -> None:
+    draws = torch.Generator(device=DEVICE).manual_seed(0)
+    for name, weight in module.named_parameters():
+        if weight.ndim < 2:
+            weight.fill_(1.0 if name.endswith("weight") else 0.0)
+            continue
+        peaked = ".motion_modules." in name and name.endswith(("to_q.weight", "to_k.weight"))
+        gain = GAIN * (ATTENTION_GAIN if peaked else 1.0)
+        weight.copy_(torch.randn(weight.shape, generator=draws, device=DEVICE) * gain / math.sqrt(weight[0].numel()))
+    for name, buffer in module.named_buffers():
+        if name.endswith("pos_embed.pe"):  # sinusoids, which `to_empty` has left without values
+            buffer.copy_(_sinusoids(buffer))
+
+
+def _sinusoids(like: Tensor) -> Tensor:
+    """As AnimateDiff's positional encoding has them: [1, length, channels]."""
+    position = torch.arange(like.shape[1], device=like.device)[:, None]
+    rate = torch.exp(torch.arange(0, like.shape[2], 2, device=like.device) * (-math.log(10000.0) / like.shape[2]))
+    out = torch.zeros(like.shape, device=like.device)
+    out[0, :, 0::2], out[0, :, 1::2] = torch.sin(position * rate), torch.cos(position * rate)
+    return out

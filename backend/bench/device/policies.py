@@ -1,0 +1,135 @@
+"""Seconds and memory of plain and guided steps, for each precision and memory policy, and whether they agree."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...models.components import Components
+from ...models.device import give_back_memory
+from ...models.frame_norm import normalise_all_frames, normalise_each_frame
+from ...models.memory import MARGIN, NEEDS, POLICIES, applied
+from ...motion.guidance import MotionGuidance
+from ...motion.representation import MotionRepresentation
+from ...sampling.schedule import Step
+from .measuring import DEVICE, IS_CARD, gigabytes, peak, timed
+from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion
+from .report import Report
+
+STEP = Step(0, TIMESTEP, TIMESTEP - 20, 1.0)
+ROUNDS = 7
+SEEDS = (1, 2, 4)
+WORKING = torch.float16 if IS_CARD else torch.float32
+
+
+@dataclass(frozen=True)
+class _Exact:
+    """What float32 gives without sparing memory: the gradient and the prediction."""
+
+    gradient: Tensor
+    predicted: Tensor
+
+
+def section(report: Report, shape: Shape) -> None:
+    inputs, exact = Inputs.of(shape), None
+    for dtype in (torch.float32, torch.float16, torch.bfloat16) if IS_CARD else (torch.float32, torch.bfloat16):
+        give_back_memory()
+        model = build(shape, dtype)
+        for name in POLICIES:
+            exact = _policy(report, model, shape, inputs, name, exact)
+        del model
+
+
+def _policy(
+    report: Report, model: Components, shape: Shape, inputs: Inputs, name: str, exact: _Exact | None
+) -> _Exact | None:
+    """One row: a policy in the model's precision."""
+    with applied(POLICIES[name], model) as spared, torch.no_grad():
+        guide = guidance(spared, inputs, read_motion(spared, inputs))
+        denoise = spared.denoiser()
+
+        def guided() -> tuple[Tensor, Tensor, float]:
+            return guide(inputs.latents, STEP)
+
+        def plain() -> tuple[Tensor, Tensor]:
+            return denoise.pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive)
+
+        (predicted, gradient, loss), guided_peak, reserved = peak(guided)
+        _, plain_peak, _ = peak(plain)
+        guided_seconds, _ = timed(guided)
+        pair_seconds, _ = timed(plain)
+        single_seconds, _ = timed(lambda: denoise(inputs.latents, TIMESTEP, inputs.negative))
+    unit = (
+        shape.frames * shape.height * shape.width * model.unet.config.block_out_channels[0] * model.unet.dtype.itemsize
+    )
+    exact = exact or _Exact(gradient.double().cpu(), predicted.double().cpu())
+    report.add(
+        "policies",
+        precision=str(model.unet.dtype).removeprefix("torch."),
+        policy=name,
+        plain_step_s=pair_seconds,
+        guided_step_s=guided_seconds + single_seconds,
+        guided_step_passes=(guided_seconds + single_seconds) / single_seconds,
+        guided_gb=gigabytes(guided_peak),
+        predicted_gb=gigabytes(NEEDS[name].guided[0] * unit) if IS_CARD else None,
+        plain_gb=gigabytes(plain_peak),
+        plain_predicted_gb=gigabytes(NEEDS[name].plain * unit) if IS_CARD else None,
+        reserved_gb=gigabytes(reserved),
+        within_prediction=_within(name, unit, guided_peak, plain_peak),
+        finite=bool(torch.isfinite(gradient).all() and torch.isfinite(predicted).all()),
+        gradient_cosine=_cosine(gradient, exact.gradient),
+        prediction_error=float((predicted.double().cpu() - exact.predicted).norm() / exact.predicted.norm()),
+        loss=loss,
+    )
+    return exact
+
+
+def _within(name: str, unit: int, guided: int | None, plain: int | None) -> bool | None:
+    if guided is None or plain is None:
+        return None
+    needs = NEEDS[name]
+    return guided <= MARGIN * needs.guided[0] * unit and plain <= MARGIN * needs.plain * unit
+
+
+def _cosine(a: Tensor, b: Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(a.double().cpu().flatten(), b.flatten(), 0))
+
+
+@torch.no_grad()
+def against_diffusers(report: Report, shape: Shape) -> None:
+    """A plain step as AnimateDiffPipeline makes it (its norm, both prompts in a batch) against ours, in turn."""
+    model, inputs = build(shape, WORKING), Inputs.of(shape)
+    text = torch.cat([inputs.negative, inputs.positive]).to(WORKING).repeat_interleave(shape.frames, 0)
+    both, ratios = torch.cat([inputs.latents] * 2).to(WORKING), []
+    for _ in range(ROUNDS + 1):
+        normalise_each_frame(model.unet)
+        ours, _ = timed(lambda: model.denoise.pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive), 1)
+        normalise_all_frames(model.unet)
+        theirs, _ = timed(lambda: model.unet(both, TIMESTEP, text, return_dict=False), 1)
+        ratios.append(ours / theirs)
+    report.add("diffusers", plain_step_over_diffusers=statistics.median(ratios[1:]), rounds=ROUNDS)
+
+
+@torch.no_grad()
+def seeds_together(report: Report, shape: Shape) -> None:
+    """Seconds a clip when several seeds pass the UNet together, which the product does not do."""
+    model, inputs = build(shape, WORKING), Inputs.of(shape)
+    motion = read_motion(model, inputs)
+    for n in SEEDS:
+        z = torch.randn(n, 4, *shape.clip, generator=torch.Generator().manual_seed(2)).to(DEVICE)
+        texts = torch.cat([inputs.negative.repeat(n, 1, 1), inputs.positive.repeat(n, 1, 1)])
+        guide = MotionGuidance(model.unet, model.denoise, inputs.positive.repeat(n, 1, 1), _repeated(motion, n))
+        _, held, _ = peak(lambda guide=guide, z=z: guide(z, STEP))
+        guided, _ = timed(lambda guide=guide, z=z: guide(z, STEP))
+        plain, _ = timed(lambda z=z, texts=texts: model.denoise(torch.cat([z, z]), TIMESTEP, texts))
+        report.add("seeds", together=n, plain_step_s=plain / n, guided_pass_s=guided / n, guided_gb=gigabytes(held))
+
+
+def _repeated(motion: MotionRepresentation, n: int) -> MotionRepresentation:
+    def many(kept: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {layer: value.repeat(n, 1, 1, 1) for layer, value in kept.items()}
+
+    return MotionRepresentation(many(motion.values), many(motion.indices))

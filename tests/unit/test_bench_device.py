@@ -1,0 +1,62 @@
+"""The check of a device: tried with its tiny model, and what it says when something is wrong."""
+
+import json
+
+import pytest
+
+from backend.__main__ import main
+from backend.bench.device.report import Report
+
+
+def test_every_section_has_its_figures(capsys, tmp_path):
+    assert main(["bench", "device", "--tiny", "--json", "--out", str(tmp_path / "figures.jsonl")]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    by_section = {}
+    for row in rows:
+        by_section.setdefault(row["section"], []).append(row)
+    assert list(by_section) == ["environment", "vectors", "policies", "resume", "decoding", "diffusers", "seeds"]
+    assert not any("error" in row or "skipped" in row for row in rows)
+    policies = by_section["policies"]
+    assert {row["policy"] for row in policies} == {"fast", "balanced", "thrifty"}
+    exact = [row for row in policies if row["precision"] == "float32"]
+    assert all(row["gradient_cosine"] > 0.9999 and row["guided_step_s"] > row["plain_step_s"] / 2 for row in exact)
+    takes = [row for row in by_section["resume"] if row["what"].startswith("a take")]
+    assert len(takes) == 4 and all(row["steps_kept"] == 2 and row["same_bits_continued"] for row in takes)
+    assert [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()] == rows
+
+
+def test_only_some_sections(capsys):
+    assert main(["bench", "device", "--tiny", "--only", "environment"]) == 0
+    assert capsys.readouterr().out.strip().startswith("| environment | device |")
+
+
+def test_an_unknown_section_is_named(capsys):
+    assert main(["bench", "device", "--tiny", "--only", "environment,speeed"]) == 1
+    assert "no section 'speeed'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "figures, failed", [({"finite": True}, False), ({"finite": False}, True), ({"tf32": False}, False)]
+)
+def test_a_broken_promise_is_a_failure(figures, failed):
+    report = Report(60)
+    report.add("policies", **figures)
+    assert report.failed == failed
+
+
+def test_a_section_that_fails_is_a_row_and_the_next_continues():
+    report = Report(60)
+
+    def broken(_):
+        raise RuntimeError("no kernel | for this")
+
+    report.attempt("policies", broken)
+    report.attempt("seeds", lambda report: report.add("seeds", together=1, seconds=0.123456))
+    assert report.failed
+    assert "RuntimeError: no kernel \\| for this" in report.table()
+    assert "| | 1 | 0.1235 |" in report.table()
+
+
+def test_no_section_begins_after_its_time(capsys):
+    assert main(["bench", "device", "--minutes", "0", "--only", "environment"]) == 0
+    assert "no time left" in capsys.readouterr().out
