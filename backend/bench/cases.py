@@ -8,7 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from ..demo_training.moves import random_look, random_motion, recoloured
-from ..demo_training.world import Look, Motion, draw_clip, project
+from ..demo_training.world import SIZE, Look, Motion, draw_clip, project
+from ..models.entry import ModelEntry
+from ..wire.clip_size import clip_size
 
 FIRST_SEED = 90_000_000  # far from every seed that training draws with
 FIRST_TUNING_SEED = 80_000_000  # of the cases on which settings are chosen, so that the others stay unseen
@@ -26,6 +28,7 @@ class Case:
     motion: Motion
     reference_look: Look
     look: Look
+    size: tuple[int, int] = SIZE  # height and width of the clips
 
     @property
     def prompt(self) -> str:
@@ -33,13 +36,13 @@ class Case:
 
     @cached_property
     def reference(self) -> np.ndarray:
-        """uint8 [F, 128, 128, 3]: the clip whose motion is to be cloned."""
-        return draw_clip(self.reference_look, self.motion)
+        """uint8 [F, H, W, 3]: the clip whose motion is to be cloned."""
+        return draw_clip(self.reference_look, self.motion, self.size)
 
     @cached_property
     def truth(self) -> np.ndarray:
-        """uint8 [F, 128, 128, 3]: the same motion drawn with the look asked for, which no generator can beat."""
-        return draw_clip(self.look, self.motion)
+        """uint8 [F, H, W, 3]: the same motion drawn with the look asked for, which no generator can beat."""
+        return draw_clip(self.look, self.motion, self.size)
 
     @cached_property
     def path(self) -> np.ndarray:
@@ -47,7 +50,12 @@ class Case:
         return project(self.motion)
 
 
-def motion_cases(tuning: bool = False) -> list[Case]:
+def cases_for(entry: ModelEntry, tuning: bool = False) -> list[Case]:
+    """The cases at the size of the model's square clips."""
+    return motion_cases(tuning, clip_size(1.0, entry.clip.area, entry.clip.multiple))
+
+
+def motion_cases(tuning: bool = False, size: tuple[int, int] = SIZE) -> list[Case]:
     """12 moving subjects and 12 moving cameras, always the same; every other reference is a grey blockout.
 
     tuning: 24 others, for choosing settings; figures that are reported come from the first.
@@ -57,8 +65,8 @@ def motion_cases(tuning: bool = False) -> list[Case]:
     for number in range(2 * PER_KIND):
         rng = np.random.default_rng(first + number)
         kind = "subject" if number < PER_KIND else "camera"
-        reference_look = random_look(rng, blockout=number % 2 == 0)
-        cases.append(Case(number, kind, _clear_motion(rng, kind), reference_look, recoloured(reference_look, rng)))
+        shown = random_look(rng, blockout=number % 2 == 0)
+        cases.append(Case(number, kind, _clear_motion(rng, kind), shown, recoloured(shown, rng), size))
     return cases
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..conditions import CONTROL_OF
 from ..errors import JobError
 from ..models.entry import find_entry
-from .cases import Case, motion_cases
+from .cases import Case, cases_for
 from .evaluate import evaluate
 from .runs import Run
 from .takes import add_options, print_judged
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             f"No control to measure: {entry.source} names no sparse_rgb and no depth_control.",
             "Name one there, or choose another --model.",
         )
-    cases = motion_cases(tuning=options.tuning)[:: options.every]
+    cases = cases_for(entry, options.tuning)[:: options.every]
     runs = [run for run in RUNS if kinds.issuperset(run.given) and (run.prompted or "image" in kinds)]
     print_judged(runs, cases, lambda case, clip: likeness(case, clip) | evaluate(case, clip), options)
     return 0

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from ..demo_training.passes import draw_mask
+from ..models.entry import find_entry
 from ..motion_score import SPREAD, field_score, motion_field
-from .cases import Case, motion_cases
+from .cases import Case, cases_for
 from .runs import Run
 from .takes import add_options, print_judged
 
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m backend bench masks", description=__doc__)
     add_options(parser)
     options = parser.parse_args(arguments)
-    cases = [case for case in motion_cases(tuning=options.tuning) if case.kind == "camera"][:: options.every]
+    every = cases_for(find_entry(options.model), options.tuning)
+    cases = [case for case in every if case.kind == "camera"][:: options.every]
     print_judged(RUNS, cases, scores_of_parts, options, base="unguided")
     return 0
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 def scores_of_parts(case: Case, clip: np.ndarray) -> dict[str, float]:
     """Motion score of `clip`, uint8 [F, H, W, 3], against the reference where that shows its subject, and elsewhere."""
     wanted = motion_field(case.reference)
-    mask = draw_mask(case.reference_look.shape, case.motion)
+    mask = draw_mask(case.reference_look.shape, case.motion, case.size)
     between = np.maximum(mask[1:], mask[:-1])  # a step of the flow leads from one frame to the next
     height, width = wanted.shape[1:3]
     subject = np.stack([cv2.resize(m, (width, height), interpolation=cv2.INTER_AREA) for m in between])

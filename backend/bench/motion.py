@@ -16,7 +16,7 @@ import numpy as np
 
 from ..clips import write_frames
 from ..models.entry import find_entry
-from .cases import motion_cases
+from .cases import cases_for
 from .evaluate import FIGURES, control, evaluate, summary, table
 from .runs import Run, named_run
 from .takes import add_options, all_clips
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     runs = [Run("unguided", UNGUIDED), Run("default", {}), *compared, Run("ceiling", None)]
     if options.only_compared:
         runs = [run for run in runs if run.name != "default"]
-    cases = motion_cases(tuning=options.tuning)[:: options.every]
+    cases = cases_for(entry, options.tuning)[:: options.every]
     results: dict[str, dict[str, list]] = {run.name: {name: [] for name in FIGURES} for run in runs}
     controls: dict[str, list[dict[str, float]]] = {run.name: [] for run in runs}
     for run, seed, clips in all_clips(runs, cases, options):

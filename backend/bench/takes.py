@@ -22,7 +22,7 @@ from ..models.controls import load_controls
 from ..models.entry import find_entry
 from ..reference_motion import motion_of
 from ..take import Take, generate
-from .cases import Case, motion_cases
+from .cases import Case, cases_for
 from .evaluate import summary, table
 from .runs import Run
 
@@ -87,8 +87,9 @@ def _start_process(model: str, tuning: bool) -> None:
     """Each process loads the model once; one thread each is faster than threads shared on layers this small."""
     global _model, _cases
     torch.set_num_threads(1)
-    _model = load_components(find_entry(model), torch.device("cpu"), torch.float32)
-    _cases = {case.number: case for case in motion_cases(tuning=tuning)}
+    entry = find_entry(model)
+    _model = load_components(entry, torch.device("cpu"), torch.float32)
+    _cases = {case.number: case for case in cases_for(entry, tuning)}
 
 
 def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
@@ -96,7 +97,7 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
     settings = _model.entry.settings_for(run.settings or {})
     subject = None
     if run.masked:
-        mask = torch.from_numpy(draw_mask(case.reference_look.shape, case.motion))
+        mask = torch.from_numpy(draw_mask(case.reference_look.shape, case.motion, case.size))
         subject = functional.avg_pool2d(mask, _model.latent_scale)
     controls = load_controls(_model, _conditions(case, run.given), len(case.reference), settings)
     take = Take(
@@ -119,5 +120,5 @@ def _conditions(case: Case, kinds: Sequence[str]) -> dict[str, Condition]:
     if "image" in kinds:
         made["image"] = Condition(case.truth[:1], (0,))
     if "depth" in kinds:
-        made["depth"] = Condition(draw_depth(case.look.shape, case.motion), tuple(range(len(case.truth))))
+        made["depth"] = Condition(draw_depth(case.look.shape, case.motion, case.size), tuple(range(len(case.truth))))
     return made

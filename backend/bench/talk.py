@@ -31,9 +31,10 @@ def make_job(folder: Path, prompt: str = "a red ball", seed: int = 0, **settings
 def make_demo_job(folder: Path, number: int, settings: dict[str, Any]) -> Path:
     """One of the demo world's held-out clips, cloned by the demo model."""
     from ..clips import write_frames
-    from .cases import motion_cases
+    from ..models.entry import find_entry
+    from .cases import cases_for
 
-    cases = motion_cases()
+    cases = cases_for(find_entry("demo"))
     case = cases[number % len(cases)]
     write_frames(folder / "reference", case.reference)
     shot = Shot(frames=len(case.reference), fps=24.0)

@@ -11,6 +11,16 @@ STAGES = ("autoencoder", "frames", "clips", "export", "sparse_rgb", "depth_contr
 
 
 def main() -> int:
+    parser = _parser()
+    options = parser.parse_args()
+    if not 0 <= options.cool_down <= 1:
+        parser.error("--cool-down is a share from 0 to 1.")
+    options.state.mkdir(parents=True, exist_ok=True)
+    _start(options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend.demo_training", description=__doc__)
     parser.add_argument("stage", choices=STAGES, help="in this order; stages that train continue where they stopped")
     parser.add_argument(
@@ -24,12 +34,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, help="clips or frames of a step (default: by stage and device)")
     parser.add_argument("--threads", type=int, default=2, help="on a CPU (default: %(default)s)")
     parser.add_argument("--compile", action="store_true", help="compile the model first: a minute or two, then faster")
-    options = parser.parse_args()
-    if not 0 <= options.cool_down <= 1:
-        parser.error("--cool-down is a share from 0 to 1.")
-    options.state.mkdir(parents=True, exist_ok=True)
-    _start(options)
-    return 0
+    return parser
 
 
 def _start(options: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ def test_a_control_model_begins_as_the_unet_and_adds_nothing(stage):
     weights = (model.down_blocks[0].resnets[0].conv1.weight for model in (unet, controlled.control))
     torch.testing.assert_close(*weights)
     picture = chosen_frames(latents, np.random.default_rng(0))
-    controlled.condition = picture if stage == "sparse_rgb" else (torch.rand(16, 3, 64, 64),)
+    controlled.condition = picture if stage == "sparse_rgb" else (torch.rand(16, 3, 128, 128),)
     predicted = controlled(latents, t, text)[0]
     torch.testing.assert_close(predicted, unet(latents, t, text, return_dict=False)[0])
     predicted.pow(2).mean().backward()
@@ -34,16 +34,17 @@ def test_depth_is_the_inverse_of_the_distance(shape, front):
     """A camera at height 1 looks level at a solid 8 units away; the nearest thing is the ground in the last row."""
     motion = Motion(np.zeros((2, 3)), np.zeros(2), 1.0, np.tile([0, 1, -8, 0, 0, 0, 1.5], (2, 1)))
     depth = draw_depth(shape, motion)
-    nearest = 1.5 / (31.5 / 32)
-    assert depth.shape == (2, 64, 64, 3) and depth[0, -1, 32, 0] == 255
-    assert depth[0, 31, 32, 0] == pytest.approx(255 * nearest / front, abs=1)
-    assert depth[0, 52, 2, 0] == pytest.approx(255 * nearest / (1.5 / (20.5 / 32)), abs=1)
+    nearest = 1.5 / (63.5 / 64)
+    assert depth.shape == (2, 128, 128, 3) and depth[0, -1, 64, 0] == 255
+    assert depth[0, 63, 64, 0] == pytest.approx(255 * nearest / front, abs=1)
+    assert depth[0, 104, 4, 0] == pytest.approx(255 * nearest / (1.5 / (40.5 / 64)), abs=1)
     assert (depth[:, 0] == 0).all()
 
 
 def test_depth_shows_the_subject_of_the_clip():
     rng = np.random.default_rng(3)
     for look, motion in ((random_look(rng), random_motion(rng)) for _ in range(6)):
+        look = replace(look, grain=0.0)
         gone = replace(motion, subject=motion.subject - [0, 1000, 0])
         with_it, without = (draw_clip(look, m).astype(int) for m in (motion, gone))
         drawn = np.abs(with_it - without).max(-1) > 60

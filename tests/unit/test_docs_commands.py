@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 
 from backend.__main__ import _parser as backend_parser
 from backend.clips import write_video
+from backend.demo_training.__main__ import _parser as training_parser
 from backend.models.entry import find_entry
 from backend.wire.settings import parse_assignment
 from install.commands import _parser as install_parser
@@ -52,6 +54,13 @@ PARSED = {  # heavy, or changing what is installed; other tests run most of them
     "python3 -m install models add realistic-v3 --with depth --with sparse-rgb --with sparse-scribble --with tiny-vae",
     "python3 -m install models remove realistic-v3",
     f"{BACKEND} clone clip.mp4 {PROMPT}",
+    f"{BACKEND} bench device",
+    f"{BACKEND} bench device --only policies",
+    ".venv/bin/python -m backend.demo_training cost",
+    ".venv/bin/python -m backend.demo_training autoencoder --minutes 3 --cool-down 0.5",
+    ".venv/bin/python -m backend.demo_training frames --minutes 1.5",
+    ".venv/bin/python -m backend.demo_training clips --minutes 8 --cool-down 0.5",
+    ".venv/bin/python -m backend.demo_training export",
     "motionclone-backend models",
     "motionclone-backend run shot1",
     "pip install .",
@@ -131,6 +140,8 @@ def _install(words: list[str]) -> None:
 
 def _backend(words: list[str]) -> None:
     chosen = backend_parser().parse_args(words)
+    if chosen.command == "bench":
+        import_module(f"backend.bench.{chosen.what}")._parser().parse_args(chosen.rest)
     if chosen.command == "clone":
         find_entry(chosen.model).settings_for(dict(map(parse_assignment, chosen.set)))
 
@@ -140,7 +151,10 @@ def _pip(words: list[str]) -> None:
     assert words == ["install", "."] and (ROOT / "pyproject.toml").is_file()
 
 
-def _pytest(words: list[str]) -> None:
+def _python(words: list[str]) -> None:
+    if words[:2] == ["-m", "backend.demo_training"]:
+        training_parser().parse_args(words[2:])
+        return
     assert words[:2] == ["-m", "pytest"] and all((ROOT / path).exists() for path in words[2:])
 
 
@@ -170,8 +184,8 @@ PROOFS = {
     "pip": _pip,
     "podman": _podman,
     "blender": _blender,
-    ".venv/bin/python": _pytest,
-    ".venv-bpy-4.2/bin/python": _pytest,
+    ".venv/bin/python": _python,
+    ".venv-bpy-4.2/bin/python": _python,
     ".venv/bin/ruff": _ruff,
 }
 
