@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="cuda or cpu (default: cuda where there is one)")
     parser.add_argument("--batch", type=int, help="clips or frames of a step (default: by stage and device)")
     parser.add_argument("--threads", type=int, default=2, help="on a CPU (default: %(default)s)")
-    parser.add_argument("--compile", action="store_true", help="compile the model first: a minute or two, then faster")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the model first, a minute or two, for square clips of 16 frames"
+    )
     return parser
 
 

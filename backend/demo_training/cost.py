@@ -20,6 +20,8 @@ def measure(run: Run) -> dict[str, float | str]:
     """Of square clips of 16 frames: GFLOP to encode and to train (forward and backward) one, and clips a second that
     are chosen, drawn, encoded and trained."""
     model = Denoiser(run)
+    if run.compiled:
+        model.unet.compile()
     count = run.batch_of(*BATCHES["clips"])
     source = feed(Batches(0, count, FRAMES, shapes=False), run.device)
     batch = next(source)

@@ -21,7 +21,7 @@ from . import architecture, tokenizer
 from .autoencoder import to_pixels
 from .feeding import Batch, Batches, feed
 from .trainer import Run, Trainer, has_state, load_average
-from .world import draw
+from .world import FRAMES, draw
 
 SHIPPED = Path(__file__).parents[1] / "models" / "demo"
 BATCHES = {"frames": (24, 2048), "clips": (2, 96)}  # of a step: on a CPU, on a card
@@ -126,7 +126,8 @@ def train(stage: str, run: Run) -> None:
     averaging = 0.998 if stage == "frames" else 0.9985
     trainer = Trainer(stage, parts, run, rate=RATES[stage], decay=1e-2, averaging=averaging)
     count = run.batch_of(*BATCHES[stage])
-    source = feed(Batches(trainer.done_steps, count, frames=1 if stage == "frames" else None), run.device)
+    length = 1 if stage == "frames" else FRAMES if run.compiled else None
+    source = feed(Batches(trainer.done_steps, count, length, shapes=not run.compiled), run.device)
     if run.compiled:
         model.unet.compile()
 

@@ -24,7 +24,11 @@ LEAST_RATE = 0.01  # of the learning rate, at the end of a cool-down
 
 @dataclass(frozen=True)
 class Run:
-    """How long one run lasts and where. cool_down: the share of it, at its end, in which the learning rate falls."""
+    """How long one run lasts and where.
+
+    cool_down: the share of it, at its end, in which the learning rate falls; compiled: the model is compiled first, and
+    then sees square clips of one length only, since each other shape would be compiled anew.
+    """
 
     state: Path
     minutes: float

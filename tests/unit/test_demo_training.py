@@ -92,7 +92,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path):
 def test_the_autoencoder_learns_and_is_whitened(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(autoencoder, "WHITENED_FRAMES", 24)
     monkeypatch.setattr(trainer_module.time, "monotonic", itertools.count().__next__)  # so many steps on any machine
-    autoencoder.train(Run(tmp_path, 2, CPU, batch=2))
+    autoencoder.train(Run(tmp_path, 1, CPU, batch=2))
     said = lines(capsys.readouterr().out)
     assert said[-1]["psnr"] > said[0]["psnr"] + 1
     vae = AutoencoderKL.from_pretrained(tmp_path / "vae", low_cpu_mem_usage=False)

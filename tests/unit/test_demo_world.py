@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from backend.demo_training import feeding
 from backend.demo_training.captions import training_caption, words
 from backend.demo_training.feeding import Batches
 from backend.demo_training.moves import random_look, random_motion
@@ -138,3 +139,11 @@ def test_batches_hold_what_is_asked_for():
     assert {size for _, size in seen} == {(128, 128), (96, 160), (160, 96)}
     again = [next(iter(Batches(3, 6, frames=1, shapes=False))).captions for _ in range(2)]
     assert again[0] == again[1] == frames.captions
+
+
+def test_processes_choose_batches_ahead_for_a_card(monkeypatch):
+    monkeypatch.setattr(feeding, "WORKERS", 2)
+    source = feeding.feed(Batches(5, 3, frames=1), torch.device("cuda"))  # only told to whom it is fed
+    first, second = next(source), next(source)
+    assert first.scenes.camera.shape == (3, 1, 7) and len(first.captions) == 3
+    assert not torch.equal(first.scenes.camera, second.scenes.camera)  # each process draws its own
