@@ -87,7 +87,7 @@ def test_lengths_and_sizes_may_differ(pairs):
 
 def test_the_reference_is_cropped_to_the_clips_shape(pairs):
     reference = pairs[-1][1]
-    assert motion_score(fit(reference, (96, 160)), reference) > 0.9
+    assert motion_score(fit(reference, (80, 128)), reference) > 0.9
 
 
 def test_a_still_reference_is_an_error(pairs):
