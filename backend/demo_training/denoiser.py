@@ -49,9 +49,13 @@ class Denoiser:
         self.weights = ((ratio + LEAST_WEIGHT).clamp(max=MOST_WEIGHT) / ratio).clamp(max=MOST_NOISE_WEIGHT)
 
     def load_shipped(self) -> None:
+        """SystemExit while the shipped model is of an earlier world: it knows other words and has smaller pictures."""
+        text_encoder = CLIPTextModel.from_pretrained(SHIPPED / "text_encoder").float()
+        if text_encoder.config.vocab_size != len(self.tokenizer):
+            raise SystemExit("The shipped model is of an earlier world. Train the stages autoencoder and frames first.")
         unet = UNetMotionModel.from_pretrained(SHIPPED / "unet", low_cpu_mem_usage=False)
         self.unet.load_state_dict(unet.state_dict())
-        self.text_encoder.load_state_dict(CLIPTextModel.from_pretrained(SHIPPED / "text_encoder").float().state_dict())
+        self.text_encoder.load_state_dict(text_encoder.state_dict())
 
     @torch.no_grad()
     def encode(self, clips: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import AnimateDiffPipeline, AutoencoderKL
 from torch import nn
+from transformers import CLIPTokenizer
 
 from backend.demo_training import architecture, autoencoder, denoiser, export
 from backend.demo_training import trainer as trainer_module
@@ -138,3 +139,14 @@ def main_with(arguments):
         return main()
     finally:
         sys.argv = before
+
+
+def test_an_earlier_world_is_no_start(tmp_path):
+    """The shipped text encoder and this tokenizer know the same words, or training says what to do first."""
+    model = denoiser.Denoiser(Run(tmp_path, 0.01, CPU))
+    words = CLIPTokenizer.from_pretrained(denoiser.SHIPPED / "tokenizer")
+    if words.get_vocab() == model.tokenizer.get_vocab():
+        model.load_shipped()
+    else:
+        with pytest.raises(SystemExit, match="Train the stages autoencoder and frames first"):
+            model.load_shipped()
