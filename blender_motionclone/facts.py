@@ -17,12 +17,14 @@ from .capture.plan import plans_of
 from .errors import UserError
 from .jobs import job_runner, take_states
 from .jobs.timings import Timings
+from .named_files import check_reach
 from .preferences import (
     backend_folders,
     backend_python,
     first_run_is_hidden,
     install_options,
     jobs_folder,
+    path_problem,
     worker_is_remote,
 )
 from .prompt_words import PromptWords, words_of
@@ -67,6 +69,9 @@ def of(scene: bpy.types.Scene) -> Facts:
 
 def gather(context: bpy.types.Context) -> Facts:
     """Looks at the context's scene, and keeps what it finds for `of`."""
+    if problem := path_problem(context):
+        _known[context.scene.name_full] = found = Facts(problem=problem)
+        return found
     state = _backend(context)
     found = Facts(backend=state)
     if state == backend_state.READY:
@@ -84,7 +89,7 @@ def learn(folder: Path) -> None:
 
 def tick() -> float:
     """Looks at the scenes whose panels are open, and takes up one more take's picture and time."""
-    with timed("panels"):
+    with timed("panels"), job_runner.surviving_errors():
         _look()
     return SECONDS_BETWEEN_LOOKS
 
@@ -153,6 +158,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
         return replace(found, problem=backend_models.problem() or _asked_for_models(context))
     found = replace(found, words=words_now(context.scene.motionclone))
     try:
+        check_reach(context.scene.motionclone)
         plans = plans_of(context, models)
     except UserError as error:
         return replace(found, problem=error)
@@ -185,6 +191,8 @@ def _asked_for_models(context: bpy.types.Context) -> UserError | None:
 def _take_up(context: bpy.types.Context) -> bool:
     """One more job's time and one more take's picture; whether there is a new picture."""
     global _jobs_found_in
+    if path_problem(context):
+        return False
     folder = jobs_folder(context)
     if folder != _jobs_found_in:
         _jobs_found_in = folder

@@ -27,7 +27,8 @@ def before_load(*_) -> None:
 
 @persistent
 def after_load(*_) -> None:
-    take_left_over_away()
+    with job_runner.surviving_errors():
+        take_left_over_away()
     job_runner.look_at_takes()
     if not backend_models.models() and not worker_is_remote(bpy.context):
         with suppress(UserError):  # said when the user asks for something
@@ -36,11 +37,12 @@ def after_load(*_) -> None:
 
 @persistent
 def after_undo(*_) -> None:
-    if not generation.going_on():
-        take_left_over_away()
-    filmed.forget()
-    takes.bring_back()
-    job_runner.sync_takes()
+    with job_runner.surviving_errors():
+        if not generation.going_on():
+            take_left_over_away()
+        filmed.forget()
+        takes.bring_back()
+        job_runner.sync_takes()
 
 
 HANDLERS = (

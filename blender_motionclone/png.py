@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backend.wire.reading import open_regular, read_bytes
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the colour type; palettes are not written by either
-MOST_BYTES = 64_000_000
+MOST_FILE, MOST_BYTES, MOST_SIDE = 1_000_000, 4_000_000, 4096  # of a preview: the file, its pixels, an edge
 
 
 class PngError(ValueError):
@@ -19,7 +21,7 @@ class PngError(ValueError):
 
 def png_size(path: Path) -> tuple[int, int]:
     """(height, width) from the file's header; PngError, OSError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         header = file.read(24)
     if len(header) < 24 or not header.startswith(SIGNATURE):
         raise PngError(f"{path} is no PNG file.")
@@ -30,14 +32,15 @@ def png_size(path: Path) -> tuple[int, int]:
 def read_png(path: Path) -> np.ndarray:
     """uint8 [H, W, 3]; PngError for anything but 8 bits a channel without palette, interlacing and the filters that
     must be undone pixel by pixel; OSError."""
-    data = path.read_bytes()
+    data = read_bytes(path, MOST_FILE)
     try:
         (height, width, bits, kind, _, _, interlaced), packed = _parts(data)
         channels = CHANNELS[kind]
         row = width * channels
-        if bits != 8 or interlaced or not 0 < height * (row + 1) <= MOST_BYTES:
+        fits = 0 < height <= MOST_SIDE and 0 < width <= MOST_SIDE and height * (row + 1) <= MOST_BYTES
+        if bits != 8 or interlaced or not fits:
             raise PngError(f"{path} is of a form that is not read here.")
-        raw = zlib.decompressobj().decompress(packed, height * (row + 1))
+        raw = zlib.decompressobj().decompress(b"".join(packed), height * (row + 1))
         lines = np.frombuffer(raw, np.uint8).reshape(height, row + 1)
     except (KeyError, IndexError, struct.error, zlib.error, ValueError) as error:
         raise error if isinstance(error, PngError) else PngError(f"{path} is no whole PNG file ({error}).") from None
@@ -45,18 +48,18 @@ def read_png(path: Path) -> np.ndarray:
     return np.repeat(pixels[:, :, :1], 3, axis=2) if channels < 3 else pixels[:, :, :3]
 
 
-def _parts(data: bytes) -> tuple[tuple[int, ...], bytes]:
+def _parts(data: bytes) -> tuple[tuple[int, ...], list[bytes]]:
     """-> (height, width, bits, colour type, compression, filter, interlaced), the compressed rows."""
     if not data.startswith(SIGNATURE):
         raise PngError("The file is no PNG.")
-    header, packed, place = b"", b"", len(SIGNATURE)
+    header, packed, place = b"", [], len(SIGNATURE)
     while place + 8 <= len(data):
         (length,), name = struct.unpack(">I", data[place : place + 4]), data[place + 4 : place + 8]
         body = data[place + 8 : place + 8 + length]
         if name == b"IHDR":
             header = body
         elif name == b"IDAT":
-            packed += body
+            packed.append(body)
         place += 12 + length
     width, height, *rest = struct.unpack(">IIBBBBB", header)
     return (height, width, *rest), packed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import bpy
@@ -14,22 +16,50 @@ from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
 EXTENSION_ROOT = Path(__file__).parents[1]
+PATHS = {
+    "backend_folder": "Backend Folder",
+    "backend_python": "Backend Python",
+    "wheels_folder": "Offline Packages",
+    "jobs_folder": "Jobs Folder",
+}
 
 
 def backend_python(context: bpy.types.Context) -> Path:
-    """The backend's interpreter; UserError when there is none."""
+    """The backend's interpreter. UserError when there is none."""
     return find_interpreter(_chosen_path(context, "backend_python"), os.environ, backend_folders(context))
 
 
 def backend_folders(context: bpy.types.Context) -> tuple[Path, ...]:
-    """Where an installed backend may be: the chosen folder alone, else a checkout's own and the user's."""
+    """Where an installed backend may be: the chosen folder alone, else a checkout's own and the user's. UserError when
+    the chosen path is a relative one."""
     chosen = _chosen_path(context, "backend_folder")
-    return (Path(chosen),) if chosen else (EXTENSION_ROOT / ".venv", data_folder() / "venv")
+    return (Path(chosen),) if chosen else (EXTENSION_ROOT / ".venv", default_backend_folder())
+
+
+def default_backend_folder() -> Path:
+    """Where the backend is installed unless another folder is chosen."""
+    return data_folder() / "venv"
 
 
 def jobs_folder(context: bpy.types.Context) -> Path:
+    """Where new jobs go. UserError when the chosen path is a relative one."""
     chosen = _chosen_path(context, "jobs_folder")
-    return Path(chosen) if chosen else data_folder() / "jobs"
+    return Path(chosen) if chosen else default_jobs_folder()
+
+
+def default_jobs_folder() -> Path:
+    """Where jobs go unless another folder is chosen."""
+    return data_folder() / "jobs"
+
+
+def path_problem(context: bpy.types.Context) -> UserError | None:
+    """What is wrong with the first path among the preferences that cannot be taken."""
+    for name in PATHS:
+        try:
+            _chosen_path(context, name)
+        except UserError as error:
+            return error
+    return None
 
 
 def worker_command(context: bpy.types.Context) -> list[str]:
@@ -40,7 +70,26 @@ def worker_command(context: bpy.types.Context) -> list[str]:
     except ValueError as error:
         hint = "Correct it in Preferences > Add-ons > MotionClone."
         raise UserError(f"The preference Worker Command cannot be read: {error}.", hint) from None
-    return command or [str(backend_python(context)), "-m", "backend", "serve"]
+    if command:
+        return [_program(command[0]), *command[1:]]
+    return [str(backend_python(context)), "-m", "backend", "serve"]
+
+
+def _program(name: str) -> str:
+    """What starts it. Windows would look first in the folder that Blender was started in, which is that of the .blend
+    that was double-clicked: so only where programs are installed."""
+    hint = "Correct it in Preferences > Add-ons > MotionClone."
+    if os.path.dirname(name):
+        if not Path(name).is_absolute():
+            raise UserError(f"The preference Worker Command starts {name}, which is a relative path.", hint)
+        return name
+    if sys.platform != "win32":
+        return name
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder).is_absolute()]
+    found = next(filter(None, (shutil.which(os.path.join(folder, name)) for folder in folders)), None)
+    if found is None:
+        raise UserError(f"The program {name} of the preference Worker Command was not found.", hint)
+    return found
 
 
 def worker_is_remote(context: bpy.types.Context) -> bool:
@@ -76,9 +125,17 @@ def wheels_options(context: bpy.types.Context) -> list[str]:
 
 
 def _chosen_path(context: bpy.types.Context, name: str) -> str:
-    """Absolute, or empty."""
-    value = _chosen(context, name)
-    return bpy.path.abspath(value) if value else ""
+    """Absolute, or empty. UserError for a relative one: that of a stranger's .blend, or of the folder that Blender was
+    started in, would decide which program runs."""
+    value = _chosen(context, name).strip()
+    if value and (value.startswith("//") or not Path(value).is_absolute()):
+        raise UserError(
+            f"The preference {PATHS[name]} is {value}, which is a relative path.",
+            "Write the whole path in Preferences > Add-ons > MotionClone, or turn off Relative Path when you choose it "
+            "in Blender's file browser.",
+            "motionclone.open_preferences",
+        )
+    return value
 
 
 def _chosen(context: bpy.types.Context, name: str):

@@ -14,6 +14,8 @@ from typing import Any
 from ..backend.wire.tokens import Tokenizer, TokenizerError, read_tokenizer
 from .errors import UserError
 
+MOST = 5000  # letters that are looked at; panels do it again and again, and a .blend may hold any number
+
 _read: dict[Path, Tokenizer | None] = {}  # by folder; None for one that cannot be read
 _reading: dict[Path, threading.Thread] = {}
 
@@ -35,6 +37,7 @@ def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWo
     tokenizer = _tokenizer(model, wait)
     if tokenizer is None:
         return None
+    prompt = prompt[:MOST]
     return PromptWords(tokenizer.count(prompt), tokenizer.longest, tuple(tokenizer.unknown_words(prompt)))
 
 

@@ -5,12 +5,17 @@ A model's own settings live in its entry, not here; how a running job stands is 
 
 from __future__ import annotations
 
+import re
+
 import bpy
 
 from ..backend.wire.job_state import QUEUED
 from ..backend.wire.request import JobRequest
+from . import reach
 
 NO_SCORE = -2.0  # a motion score lies in [-1, 1]
+MOST_INT = 2**31 - 1  # that Blender's own whole numbers can be
+SEEDS = 2**64  # so many there are
 
 SOURCES = (
     ("CAMERA", "Camera", "The active camera's animation", "CAMERA_DATA", 0),
@@ -50,16 +55,25 @@ class MotionClonePrompt(bpy.types.PropertyGroup):
     text: bpy.props.StringProperty(name="Prompt", description="What this clip shows")
 
 
+def _chosen(name: str):
+    """Called when the user names a file, not when a .blend that names one is opened."""
+    return lambda settings, _context: reach.choose(getattr(settings, name))
+
+
 class MotionCloneTake(bpy.types.PropertyGroup):
     """A clip that was asked for; `name` is its job's id. Its folder holds everything: these are what the panel shows.
 
-    state: as backend/wire/job_state.py has it; score: the motion score, NO_SCORE while there is none.
+    seed, long_seed: see whole_seed. state: as backend/wire/job_state.py has it; score: the motion score, NO_SCORE
+    while there is none.
     place, placed_in: how it was placed last, and the name of the strip, material, object, camera or node that shows it.
     """
 
     folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
     prompt: bpy.props.StringProperty(name="Prompt", description="What was asked for")
     seed: bpy.props.IntProperty(name="Seed", description="What it was generated with")
+    long_seed: bpy.props.StringProperty(
+        name="Long Seed", description="What it was generated with, where that is too large for Seed"
+    )
     state: bpy.props.StringProperty(name="State", description="How its job stands", default=QUEUED)
     message: bpy.props.StringProperty(name="Message", description="What became of the job, if not all went well")
     hint: bpy.props.StringProperty(name="Hint", description="What to do next")
@@ -71,13 +85,26 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     placed_in: bpy.props.StringProperty(name="Placed In", description="What shows it")
     batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were asked for at once")
 
+    @property
+    def whole_seed(self) -> int:
+        """What it was generated with: many programs use seeds of 64 bits, Blender's whole numbers have 32."""
+        return int(self.long_seed) if re.fullmatch("[0-9]{1,20}", self.long_seed) else self.seed
+
+    @whole_seed.setter
+    def whole_seed(self, seed: int) -> None:
+        is_long = seed > MOST_INT
+        self.seed, self.long_seed = (0, str(seed)) if is_long else (seed, "")
+
 
 class MotionCloneSettings(bpy.types.PropertyGroup):
     # Reference
     source: bpy.props.EnumProperty(name="Reference", description="Whose motion is cloned", items=SOURCES)
     shots: bpy.props.EnumProperty(name="Shots", description="Which frames make a shot", items=SHOTS)
     clip_file: bpy.props.StringProperty(
-        name="Clip", description="A video file, or a folder of pictures", subtype="FILE_PATH"
+        name="Clip",
+        description="A video file, or a folder of pictures",
+        subtype="FILE_PATH",
+        update=_chosen("clip_file"),
     )
     look: bpy.props.EnumProperty(
         name="Look",
@@ -104,10 +131,16 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         name="More Prompts", description="What further takes of the same motion show", type=MotionClonePrompt
     )
     image_file: bpy.props.StringProperty(
-        name="First Picture", description="A picture that the clip's first frame looks like", subtype="FILE_PATH"
+        name="First Picture",
+        description="A picture that the clip's first frame looks like",
+        subtype="FILE_PATH",
+        update=_chosen("image_file"),
     )
     sketch_file: bpy.props.StringProperty(
-        name="First Sketch", description="A line drawing of the clip's first frame", subtype="FILE_PATH"
+        name="First Sketch",
+        description="A line drawing of the clip's first frame",
+        subtype="FILE_PATH",
+        update=_chosen("sketch_file"),
     )
     # Look
     model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)

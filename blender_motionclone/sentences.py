@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from bpy.app.translations import pgettext_iface as iface_
 
 from .translations import FOLDER, read_translations
-from .wrapping import sentences_of
+from .wrapping import sentences_of, shown
 
 BLANK = "{}"
 
 
 def sentence(text: str) -> str:
     """The text as its template is translated, filled in with the same words; of several sentences each by itself, where
-    all are known. As it is where there is no template."""
+    all are known. As it is where there is no template, but for what cannot be shown."""
+    text = shown(text)
     parts = sentences_of(text)
     if len(parts) > 1:
         said = [sentence(part) for part in parts]
@@ -37,12 +37,20 @@ def _recognised(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _words_in(text: str, template: str) -> tuple[str, ...]:
-    """What stands in the template's blanks; () when the text was made of another."""
-    parts = template.split(BLANK)
-    if not (text.startswith(parts[0]) and text.endswith(parts[-1])):  # most are told apart without a pattern
+    """What stands in the template's blanks, each as short as can be; () when the text was made of another. Takes no
+    longer for a text that somebody made to be hard to match."""
+    first, *between, last = template.split(BLANK)
+    end = len(text) - len(last)
+    if not (text.startswith(first) and text.endswith(last)) or len(first) >= end:
         return ()
-    match = re.fullmatch("(.+?)".join(map(re.escape, parts)), text, re.DOTALL)
-    return match.groups() if match else ()
+    words, start = [], len(first)
+    for part in between:
+        found = text.find(part, start + 1, end)
+        if found < 0:
+            return ()
+        words.append(text[start:found])
+        start = found + len(part)
+    return (*words, text[start:end]) if start < end else ()
 
 
 @lru_cache(maxsize=1)

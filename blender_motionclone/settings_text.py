@@ -8,9 +8,13 @@ from typing import Any
 from ..backend.wire.settings import SettingError, parse_assignment, typed_values
 from .errors import UserError
 
+MOST = 5000  # letters; panels read them again and again, and a .blend may hold any number
+
 
 def parse_settings(text: str) -> dict[str, Any]:
     """{"steps": "20"} from "steps=20"; names and values are those of `python -m backend clone --set`."""
+    if len(text) > MOST:
+        raise UserError(f"Settings: more than {MOST} letters.", "Write for example: steps=20 cfg_scale=3")
     try:
         assignments = [parse_assignment(part) for part in shlex.split(text)]
     except ValueError as error:  # an unclosed quote, or no name=value

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from itertools import islice
 from pathlib import Path
 
 import bpy
 import bpy.utils.previews
 import numpy as np
 
+from .picture_size import reads_quickly
 from .png import PngError, png_size, read_png
 
+MOST_FRAMES = 20_000  # of a result
 SIDE = 256  # pixels of the longer edge
 PREVIEW = "preview"
 
@@ -30,10 +34,12 @@ def icon(name: str) -> int:
 
 def load_take(job: str, folder: Path) -> bool:
     """Takes up the middle frame of a take's result; whether there is something new to see."""
-    frames = sorted((folder / "result").glob("*.png"))
-    if not frames or not _is_new(job, frames[len(frames) // 2]) or _pictures is None:
+    frame = _middle_frame(folder / "result")
+    if not frame or not _is_new(job, frame) or not reads_quickly(frame) or _pictures is None:
         return False
-    _pictures.load(job, str(frames[len(frames) // 2]), "IMAGE")  # Blender reads it when it is drawn
+    if job in _pictures:  # of the same take before it was made again, or of another file's take of that name
+        del _pictures[job]
+    _pictures.load(job, str(frame), "IMAGE")  # Blender reads it when it is drawn
     return True
 
 
@@ -44,7 +50,7 @@ def load_preview(strip: Path, folder: Path) -> bool:
     try:
         height, width = png_size(folder / "reference" / "0000.png")
         _frames[:] = split(read_png(strip), width / height)
-    except (OSError, PngError):
+    except (OSError, PngError, ZeroDivisionError):
         return False
     return play()
 
@@ -69,8 +75,18 @@ def forget_preview() -> None:
 def split(strip: np.ndarray, aspect: float) -> list[np.ndarray]:
     """The frames of a strip, each of about that aspect. strip: uint8 [H, W, 3] -> uint8 [H, W / n, 3] each."""
     height, width, _ = strip.shape
-    count = max(1, round(width / (height * aspect)))
+    count = min(width, max(1, round(width / (height * aspect))))
     return np.array_split(strip, count, axis=1)
+
+
+def _middle_frame(folder: Path) -> Path | None:
+    """Of the pictures in a take's folder; None where there are none."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in islice(entries, MOST_FRAMES) if entry.name.endswith(".png"))
+    except OSError:
+        return None
+    return folder / names[len(names) // 2] if names else None
 
 
 def _is_new(name: str, path: Path) -> bool:

@@ -1,11 +1,14 @@
-"""How long the add-on's timers keep Blender from its user: the worst tick of each in this session. Without bpy."""
+"""How the add-on's timers do: how long they keep Blender from its user, and that no error ends them. Without bpy."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from .errors import UserError
 
 BUDGET = 0.005  # seconds that a tick may take; what is not done by then waits for the next
 
@@ -41,6 +44,16 @@ def timed(kind: str) -> Iterator[Tick]:
         worst.ticks += 1
         worst.work = max(worst.work, 1000 * (time.thread_time() - work))
         worst.clock = max(worst.clock, 1000 * (time.perf_counter() - clock))
+
+
+@contextmanager
+def surviving(say: Callable[[UserError], None]) -> Iterator[None]:
+    """An error in the block that nobody foresaw ends the block and is told: Blender would drop the timer."""
+    try:
+        yield
+    except Exception as error:
+        traceback.print_exc()
+        say(UserError(f"Something unforeseen happened: {error!r}.", "The system console has the details."))
 
 
 def worst_ticks() -> dict[str, Worst]:

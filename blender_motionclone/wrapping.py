@@ -5,7 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ..backend.wire.plain_text import clean
+
 Measure = Callable[[str], float]  # a text's width in pixels
+MOST_SHOWN = 2000  # characters: to measure and draw a longer text at each redraw would hold Blender up
+
+
+def shown(text: str) -> str:
+    """A text that may come from a stranger, as it may be drawn: without control characters and without marks that
+    turn the direction of writing, and not endless."""
+    return text if len(text) <= MOST_SHOWN and text.isprintable() else clean(text, MOST_SHOWN)
+
+
+def shown_line(text: str) -> str:
+    """The same for what is drawn as one line."""
+    return " ".join(shown(text).split("\n"))
 
 
 def sentences_of(text: str) -> list[str]:

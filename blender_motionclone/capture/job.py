@@ -9,7 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from ...backend.wire.reading import UnfitFile, check_regular
 from ...backend.wire.request import JobRequest, write_request
+from ...backend.wire.writing import is_link
+from ..errors import UserError
 from .camera_clip import capture_camera
 from .job_folder import PLACE, new_job_folder, write_place
 from .media_clip import capture_file, capture_strip
@@ -18,6 +21,7 @@ from .plan import CapturePlan
 from .viewport_clip import capture_viewport
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
+MOST_BYTES = 2**30  # of a file that takes have alike
 # What all takes of one capture have alike.
 SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", PLACE)
 
@@ -49,11 +53,13 @@ def capture_job(plan: CapturePlan, jobs: Path, on_frame: Callable[[int, int], No
                 return end.value
 
 
-def variant(folder: Path, request: JobRequest) -> Path:
-    """Another job of the same reference and passes, such as with another prompt or seed; returns its folder."""
-    with new_job_folder(folder.parent) as other:
+def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
+    """Another job of the same reference and passes, such as with another prompt or seed; returns its folder in `jobs`.
+
+    Links are not followed, whoever made the folder: UserError."""
+    with new_job_folder(jobs) as other:
         for name in SHARED:
-            if (folder / name).exists():
+            if os.path.lexists(folder / name):
                 _link(folder / name, other / name)
         write_request(request, other)
     return other
@@ -61,11 +67,17 @@ def variant(folder: Path, request: JobRequest) -> Path:
 
 def _link(source: Path, target: Path) -> None:
     """The same files under another name, or copies where the disk knows no such thing."""
+    if is_link(source):
+        raise UserError(f"{source} is a link.", "Put the file itself there, or generate the clip anew.")
     if source.is_dir():
         target.mkdir()
         for path in source.iterdir():
             _link(path, target / path.name)
         return
+    try:
+        check_regular(source, MOST_BYTES)
+    except UnfitFile as error:
+        raise UserError(f"{error}.", "Generate the clip anew.") from None
     try:
         os.link(source, target)
     except OSError:

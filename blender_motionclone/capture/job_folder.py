@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.wire.folders import new_job_name
+from ...backend.wire.reading import read_json
+from ...backend.wire.writing import is_link, write_atomically
 from ..errors import UserError
 
 PLACE = "blender.json"
+MOST_BYTES = 100_000  # of it
+FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574  # that Blender knows
 
 
 @contextmanager
@@ -42,17 +46,18 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
 def write_place(folder: Path, scene_name: str, frame_start: int, camera: str = "") -> None:
     """Keeps where the shot lies: the request itself knows no scene. camera: its name, or "" for other sources."""
     text = json.dumps({"scene": scene_name, "frame_start": frame_start, "camera": camera}, ensure_ascii=False)
-    (folder / PLACE).write_text(text + "\n", encoding="utf-8")
+    write_atomically(folder / PLACE, text + "\n")
 
 
 def read_place(folder: Path, otherwise: int) -> tuple[int, str]:
     """(scene frame the shot starts at, its camera's name or ""); (otherwise, "") for jobs not made in Blender."""
     try:
-        place: Any = json.loads((folder / PLACE).read_text(encoding="utf-8"))
-        return int(place["frame_start"]), str(place.get("camera", ""))
+        place: Any = None if is_link(folder / PLACE) else read_json(folder / PLACE, MOST_BYTES)
     except FileNotFoundError:
         return otherwise, ""
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{folder / PLACE} cannot be read.", "Remove it to place the clip at the start frame."
-        ) from None
+    except (OSError, ValueError):
+        place = None
+    start, camera = (place.get("frame_start"), place.get("camera", "")) if isinstance(place, dict) else (None, "")
+    if type(start) is int and FIRST_FRAME <= start <= LAST_FRAME and isinstance(camera, str) and "\0" not in camera:
+        return start, camera
+    raise UserError(f"{folder / PLACE} cannot be read.", "Remove it to place the clip at the start frame.")

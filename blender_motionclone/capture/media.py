@@ -9,8 +9,13 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.wire.reading import UnfitFile, check_regular
+from .. import reach
 from ..errors import UserError
+from ..picture_size import picture_size
 from ..results.movie_path import FOLDER_BYTES
+
+MOST_PICTURE, MOST_SIDE = 500_000_000, 16384  # bytes and pixels
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,9 @@ def frames_of_file(chosen: str) -> Media:
     global _known
     if not chosen.strip():
         raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures.")
-    path = Path(bpy.path.abspath(chosen))
+    path = reach.named(chosen)
+    if path is None:
+        raise UserError(f"The clip {chosen!r} is no whole path.", "Save this file first, or choose the clip again.")
     key = _key(path)
     if _known is None or _known[0] != key:
         try:
@@ -74,8 +81,25 @@ def _look_into(path: Path) -> Media:
 
 def picture_files(folder: Path) -> list[Path]:
     """The folder's pictures in natural order (frame2 before frame10), without hidden ones."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in bpy.path.extensions_image and p.name[0] != "."]
+    named = (p for p in folder.iterdir() if p.suffix.lower() in bpy.path.extensions_image and p.name[0] != ".")
+    files = [p for p in named if p.is_file()]  # Blender would wait for a pipe
     return sorted(files, key=lambda p: [(int(d), "") if d.isdigit() else (-1, d) for d in _parts(p.name)])
+
+
+def check_picture(path: Path) -> None:
+    """UserError for one so large that reading it would stop Blender for a minute and fill the memory."""
+    try:
+        check_regular(path, MOST_PICTURE)
+        fits = max(picture_size(path) or (0,)) <= MOST_SIDE
+    except UnfitFile:
+        fits = False
+    except OSError:  # Blender says what is wrong with it
+        return
+    if not fits:
+        raise UserError(
+            f"{path} is too large a picture: {MOST_SIDE} pixels a side and {MOST_PICTURE // 10**6} MB are the limit.",
+            "Save it smaller.",
+        )
 
 
 def _parts(name: str) -> list[str]:
@@ -103,6 +127,7 @@ def _folder(path: Path) -> Media:
     files = picture_files(path)
     if not files:
         raise UserError(f"The folder {path} holds no pictures.", "Choose another folder, or a video file.")
+    check_picture(files[0])
     image = bpy.data.images.load(str(files[0]))
     try:
         width, height = image.size

@@ -8,7 +8,9 @@ from typing import Any
 
 import bpy
 
+from .. import reach
 from ..errors import UserError
+from .media import check_picture
 
 # Folder in the job -> the control that a model entry must have, and what the panel calls the picture.
 KINDS = {"image": ("sparse_rgb", "First Picture"), "sketch": ("sparse_scribble", "First Sketch")}
@@ -21,16 +23,17 @@ def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> d
     for kind, (control, label) in KINDS.items():
         if not (text := getattr(wanted, f"{kind}_file").strip()):
             continue
-        path = Path(bpy.path.abspath(text))
+        path = reach.named(text)
         if control not in model.get("controls", ()):
             raise UserError(
                 f"The model {model['name']!r} takes no {kind}: its entry names no {control}.",
                 f"Empty {label}, or choose another model.",
             )
-        if not path.is_file():
-            raise UserError(f"{label}: there is no file {path}.", "Choose another, or empty the field.")
+        if path is None or not path.is_file():
+            raise UserError(f"{label}: there is no file {path or text}.", "Choose another, or empty the field.")
         if path.suffix.lower() not in SUFFIXES:
             raise UserError(f"{label}: {path.name} is no PNG or JPG picture.", "Save it as one of these first.")
+        check_picture(path)
         chosen[kind] = path
     return chosen
 

@@ -22,4 +22,4 @@ def start_of(context: bpy.types.Context) -> Start:
 
 def ask_for_models(context: bpy.types.Context) -> None:
     """Anew; the answer comes to backend_models. UserError when there is no backend."""
-    backend_models.refresh(worker_command(context), EXTENSION_ROOT)
+    backend_models.refresh(worker_command(context), EXTENSION_ROOT, worker_is_remote(context))

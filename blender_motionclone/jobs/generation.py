@@ -83,9 +83,10 @@ def generation(context: bpy.types.Context, jobs: list[str], anew: bool) -> Steps
     _check_room(len(plans) * len(wishes))
     done, of = 0, sum(plan.steps for plan in plans)
     for plan in plans:
+        jobs_in = jobs_folder(context)
         key = filmed.look_at(plan)
-        again = filmed.find(plan, key, jobs_folder(context))
-        folder = again or (yield from _captured(plan, jobs_folder(context), done, of))
+        again = filmed.find(plan, key, jobs_in)
+        folder = again or (yield from _captured(plan, jobs_in, done, of))
         filmed.remember(key, folder)
         done += plan.steps
         batch = ""
@@ -100,7 +101,8 @@ def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int
     serves again."""
     request = replace(plan.request, notes=read_request(folder).notes)
     for number, (prompt, seed) in enumerate(wishes):
-        yield variant(folder, replace(request, prompt=prompt, seed=seed)) if again or number else folder
+        other = replace(request, prompt=prompt, seed=seed)
+        yield variant(folder, other, folder.parent) if again or number else folder
 
 
 def wishes_of(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:

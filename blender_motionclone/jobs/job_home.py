@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...backend.wire.writing import write_atomically
-from ..capture.job_folder import PLACE
+from ...backend.wire.reading import read_json
+from ...backend.wire.writing import is_link, write_atomically
+from ..capture.job_folder import MOST_BYTES, PLACE
 from ..errors import UserError
 
 SECONDS_TO_START = 60.0  # that a worker may need until it holds a job it was given: it has to start first
+KINDS: dict[str, tuple[type, ...]] = {  # of what is noted
+    **dict.fromkeys(("scene", "key", "file", "camera"), (str,)),
+    **{"frame_start": (int,), "dismissed": (bool,), "handed_over": (int, float)},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,7 @@ class Home:
         """By the key. A file that was closed without saving has lost it: then by its path and the scene's name."""
         if self.key and note.get("key") == self.key:
             return True
-        return bool(self.file) and note.get("scene") == self.scene and _same(str(note.get("file", "")), self.file)
+        return bool(self.file) and note.get("scene") == self.scene and _same(note.get("file", ""), self.file)
 
 
 def note_home(folder: Path, home: Home, frame_start: int) -> None:
@@ -45,8 +50,8 @@ def note_handing_over(folder: Path) -> None:
 def is_awaited(folder: Path, note: dict[str, Any]) -> bool:
     """Whether the job was handed over a moment ago, and its worker has not said a word yet: it may still be starting,
     perhaps for another Blender."""
-    since = note.get("handed_over")
-    if not isinstance(since, int | float) or not 0 <= time.time() - since < SECONDS_TO_START:
+    now, since = time.time(), note.get("handed_over")
+    if not isinstance(since, int | float) or not now - SECONDS_TO_START < since <= now:
         return False
     try:
         return (folder / "state.json").stat().st_mtime < since  # of when it ran before
@@ -60,12 +65,13 @@ def dismiss(folder: Path) -> None:
 
 
 def read_note(folder: Path) -> dict[str, Any]:
-    """What is noted; empty for a job that was not made in Blender, or if it cannot be read."""
+    """What is noted, each of its own type; empty for a job that was not made in Blender, or if it cannot be read."""
     try:
-        note = json.loads((folder / PLACE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        note = {} if is_link(folder / PLACE) else read_json(folder / PLACE, MOST_BYTES)
+    except (OSError, ValueError):
         return {}
-    return note if isinstance(note, dict) else {}
+    known = note.items() if isinstance(note, dict) else ()
+    return {name: value for name, value in known if type(value) in KINDS.get(name, ())}
 
 
 def _write(folder: Path, note: dict[str, Any]) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 
 from ...backend.wire.folder_lock import is_locked
 from ...backend.wire.job_state import DONE, JobState, read_state
+from .job_files import is_job, is_job_name
 from .job_home import Home, is_awaited, read_note
+
+MOST = 200  # offers at a time, as many as can wait in the queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,7 @@ def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
     """Looks into one folder after the other, the newest first; None for one that is no offer."""
     try:
         with os.scandir(jobs) as entries:
-            names = sorted((entry.name for entry in entries), reverse=True)
+            names = sorted((entry.name for entry in entries if is_job_name(entry.name)), reverse=True)
     except OSError:
         return
     for name in names:
@@ -58,7 +61,7 @@ def offer_of(folder: Path, homes: Sequence[Home]) -> Offer | None:
     note = read_note(folder)
     if note.get("dismissed") or not any(home.owns(note) for home in homes):
         return None
-    if not (folder / "job.json").is_file():
+    if not is_job(folder):
         return None
     at_work = _at_work(folder, note)  # before its state is read, which may be its last by then
     offer = Offer(folder=folder, state=read_state(folder), note=note, at_work=at_work)

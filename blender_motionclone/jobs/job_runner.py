@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import bpy
@@ -13,7 +13,7 @@ from ...backend.wire.job_state import JobState
 from ..errors import UserError
 from ..setup import backend_models
 from ..showing import redraw
-from ..tick_times import BUDGET, Tick, timed
+from ..tick_times import BUDGET, Tick, surviving, timed
 from . import take_states, takes
 from .backend_calls import ask_for_models, start_of
 from .job_board import WorkerStatus
@@ -168,28 +168,42 @@ def wake() -> None:
 
 def tick() -> float | None:
     """Looks once at everything that goes on; -> seconds until the next look, None when nothing does."""
-    global _problem
-    try:
-        with timed("worker") as this:
-            _look(this, time.monotonic() + BUDGET)
-    except Exception as error:  # Blender would drop the timer, and all jobs would stand still
-        traceback.print_exc()
-        _problem = UserError(f"Something unforeseen happened: {error!r}.", "The system console has the details.")
-    return _pause()
+    with timed("worker") as this:
+        _look(this, time.monotonic() + BUDGET)
+    pause: float | None = SECONDS_BUSY
+    with surviving(_show_problem):
+        pause = _pause()
+    return pause
 
 
 def _look(this: Tick, until: float) -> None:
-    changed = _queue.pump(BUDGET)
-    _news.note(changed)
-    answered = backend_models.poll()
-    if changed or answered:
-        redraw()
+    """One thing after the other, so that what goes wrong with one keeps none from the rest."""
+    changed: dict[str, JobState] = {}
+    with surviving(_show_problem):
+        changed = _queue.pump(BUDGET)
+        _news.note(changed)
+    with surviving(_show_problem):
+        if backend_models.poll() or changed:
+            redraw()
     if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes while it renders
-        if not changed and _news.place_next():
-            this.kind = "placing"
-        _news.tell(until)
-        _look_elsewhere(until)
+        with surviving(_show_problem):
+            if not changed and _news.place_next():
+                this.kind = "placing"
+        with surviving(_show_problem):
+            _news.tell(until)
+        with surviving(_show_problem):
+            _look_elsewhere(until)
     _take_up_problems()
+
+
+def surviving_errors() -> AbstractContextManager[None]:
+    """For what Blender calls: an error that nobody foresaw is shown and ends only the block."""
+    return surviving(_show_problem)
+
+
+def _show_problem(error: UserError) -> None:
+    global _problem
+    _problem = error
 
 
 def _take_up_problems() -> None:
@@ -237,8 +251,9 @@ def refresh_models(context: bpy.types.Context) -> None:
 
 def look_at_takes() -> None:
     """Of the open file: they show what became of them, and jobs that none of them names are looked for."""
-    sync_takes()
-    takes.begin_search()
+    with surviving(_show_problem):
+        sync_takes()
+        takes.begin_search()
 
 
 def register() -> None:

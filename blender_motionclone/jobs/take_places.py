@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 
@@ -29,7 +28,7 @@ class Place:
 def places_of(job: str) -> list[Place]:
     """Where it goes. Only its folder is looked at. UserError when that holds no whole clip."""
     return [
-        Place(scene.name, how, read_finished_job(Path(bpy.path.abspath(take.folder)), take.frame_start))
+        Place(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
         for scene, take in take_states.named(job)
         if (how := scene.motionclone.place) != "NONE"
     ]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
+import traceback
 from collections import deque
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
 
 from ...backend.wire.folder_lock import is_locked
 from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
+from ...backend.wire.reading import read_json
+from .. import reach
 from ..errors import UserError
 from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
+from ..wrapping import shown
+from .job_files import is_job_name
 from .job_home import is_awaited, read_note
 
 ELSEWHERE = "Another Blender, or a worker of its own, has this job."
@@ -25,6 +31,12 @@ GONE = JobState(
     message="The job's folder is gone.",
     hint="Put it back, choose the Jobs Folder it is in now, or remove the take.",
 )
+FAR = JobState(
+    message="The job's folder holds links, or is neither in the jobs folder nor beside this file; so nothing is read "
+    "from it unasked.",
+    hint="If you know this file, open the take's folder or use the take.",
+)
+MOST_RESULT = 1_000_000  # bytes of result.json
 
 _to_look_at: deque[tuple[str, str]] = deque()  # scenes' names and jobs of takes whose folders are to be looked at
 _followed = False
@@ -51,10 +63,9 @@ def update(job: str, state: JobState) -> None:
 
 def show(take: MotionCloneTake, state: JobState) -> bool:
     """Whether it was not shown before."""
-    folder = folder_of(take) if state.state == DONE else None
-    score = _score(folder) if folder else NO_SCORE
-    shown = {"state": state.state, "message": state.message, "hint": state.hint}
-    changed = {name: value for name, value in shown.items() if getattr(take, name) != value}
+    score = _score_of(take) if state.state == DONE else NO_SCORE
+    now = {"state": state.state, "message": shown(state.message), "hint": shown(state.hint)}
+    changed = {name: value for name, value in now.items() if getattr(take, name) != value}
     for name, value in changed.items():
         setattr(take, name, value)
     if abs(take.score - score) > 1e-6:
@@ -67,7 +78,7 @@ def state_of(take: MotionCloneTake) -> JobState:
     global _followed
     folder = folder_of(take)
     if folder is None:
-        return GONE
+        return GONE if _own_place(take) else _as_told(take)
     # In this order: a worker may take the job, or end it, at any time between.
     awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
     if awaited or (locked and not state.finished):
@@ -82,16 +93,42 @@ def with_a_worker(take: MotionCloneTake) -> bool:
 
 
 def folder_of(take: MotionCloneTake) -> Path | None:
-    """Where its job lies: where it was made, or in the present jobs folder; None if in neither."""
-    places = Path(bpy.path.abspath(take.folder)), jobs_folder(bpy.context) / take.name
-    return next((place for place in places if place.is_dir()), None)
+    """Where its job lies: where it was made, if that may be looked at unasked, or in the present jobs folder; None if
+    in neither."""
+    places = _own_place(take), in_jobs_folder(take)
+    return next((place for place in places if place and os.path.isdir(place)), None)  # False for one that is no path
+
+
+def in_jobs_folder(take: MotionCloneTake) -> Path | None:
+    """Where its job lies if it is in the present jobs folder."""
+    with suppress(UserError):
+        return jobs_folder(bpy.context) / take.name if is_job_name(take.name) else None
+    return None
 
 
 def existing_folder(take: MotionCloneTake) -> Path:
-    """UserError when it is gone."""
+    """For what the user asks of the take, wherever it lies. UserError when it is gone."""
+    reach.choose(take.folder)
+    return known_folder(take)
+
+
+def known_folder(take: MotionCloneTake) -> Path:
+    """`folder_of` for what cannot do without. UserError."""
     if folder := folder_of(take):
         return folder
-    raise UserError(f"{GONE.message} It was {take.folder}.", GONE.hint)
+    raise UserError(f"{GONE.message} It was {shown(take.folder)}.", GONE.hint)
+
+
+def _own_place(take: MotionCloneTake) -> Path | None:
+    """Where it says that it was made, if that may be looked at unasked: the .blend may be a stranger's."""
+    place = reach.named(take.folder)
+    return place if place and reach.in_reach(place) else None
+
+
+def _as_told(take: MotionCloneTake) -> JobState:
+    """Of a take whose folder is out of reach: an end that the .blend tells of is believed."""
+    state = take.state if take.state in (DONE, FAILED, CANCELLED) else QUEUED
+    return JobState(state=state, message=FAR.message, hint=FAR.hint)
 
 
 # Looking at the folders takes a while where takes are many or the disk is slow, so it can be done in pieces.
@@ -123,8 +160,18 @@ def sync_on(mine: Collection[str], until: float) -> bool:
         scene, job = _to_look_at.popleft()
         take = bpy.data.scenes[scene].motionclone.takes.get(job) if scene in bpy.data.scenes else None
         if take and job not in mine:
-            changed |= show(take, state_of(take))
+            changed |= look_at(take)
     return changed
+
+
+def look_at(take: MotionCloneTake) -> bool:
+    """Whether it changed. Whatever its folder holds, the takes after it are looked at too."""
+    try:
+        return show(take, state_of(take))
+    except Exception as error:
+        traceback.print_exc()
+        message = f"The job's folder cannot be understood: {type(error).__name__}."
+        return show(take, JobState(state=FAILED, message=message, hint="Remove the take, or run it again."))
 
 
 def sync(mine: Collection[str], until: float = float("inf")) -> None:
@@ -154,9 +201,16 @@ def _scenes() -> Iterator[bpy.types.Scene]:
     return (scene for scene in bpy.data.scenes if scene.is_editable)
 
 
+def _score_of(take: MotionCloneTake) -> float:
+    """Of a take that is done; as it was shown before where its folder is out of reach."""
+    folder = folder_of(take)
+    return _score(folder) if folder else take.score
+
+
 def _score(folder: Path) -> float:
     try:
-        score = json.loads((folder / "result.json").read_text(encoding="utf-8"))["motion_score"]
-    except (OSError, ValueError, KeyError, TypeError):
+        result = read_json(folder / "result.json", MOST_RESULT)
+    except (OSError, ValueError):
         return NO_SCORE
-    return float(score) if isinstance(score, int | float) else NO_SCORE
+    score = result.get("motion_score") if isinstance(result, dict) else None
+    return float(score) if isinstance(score, int | float) and -1 <= score <= 1 else NO_SCORE

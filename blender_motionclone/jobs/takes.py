@@ -5,19 +5,23 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
 
 from ...backend.wire.job_state import JobState
 from ...backend.wire.request import RequestError, read_request
+from .. import reach
 from ..capture.job_folder import read_place
 from ..errors import UserError
 from ..preferences import jobs_folder
-from ..properties import MotionCloneTake
+from ..properties import SEEDS, MotionCloneTake
+from ..wrapping import shown
 from . import take_states
+from .job_files import is_job_name
 from .job_home import Home, note_home
-from .job_offers import Offer, offer_of, search
+from .job_offers import MOST, Offer, offer_of, search
 
 _session: dict[str, tuple[str, Path]] = {}  # job -> scene's name and folder, of the takes that this file got since
 _offers: list[Offer] = []
@@ -27,19 +31,27 @@ _search: Iterator[Offer | None] | None = None
 def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None) -> MotionCloneTake:
     """A take of that job, or the one there is; it becomes the active one. UserError when the folder is no job's.
 
-    state: how the job stands, if the folder does not tell yet.
+    folder: made in this session or named by the user. state: how the job stands, if the folder does not tell yet.
     """
+    if not is_job_name(folder.name):
+        raise UserError(f"The folder name {folder.name!a} cannot be the name of a take.", "Rename the folder.")
     try:
         request = read_request(folder)
     except RequestError as error:
         raise UserError(str(error), "Choose a folder that MotionClone made.") from None
+    if not 0 <= request.seed < SEEDS:
+        raise UserError(
+            f"The seed in {folder} is {request.seed}; seeds lie between 0 and {SEEDS - 1}.", "Correct it in job.json."
+        )
     settings = scene.motionclone
+    start, camera = read_place(folder, scene.frame_start)
     settings.key = settings.key or secrets.token_hex(8)
     note_home(folder, home_of(scene), scene.frame_start)
+    reach.choose(str(folder))
     take = settings.takes.get(folder.name) or settings.takes.add()
     take.name, take.folder = folder.name, str(folder)
-    take.prompt, take.seed, take.frames = request.prompt, request.seed, request.shot.frames
-    take.frame_start, take.camera = read_place(folder, scene.frame_start)
+    take.prompt, take.whole_seed, take.frames = shown(request.prompt), request.seed, request.shot.frames
+    take.frame_start, take.camera = start, camera
     settings.take_index = settings.takes.find(take.name)
     settings.last_job = str(folder)
     _session[take.name] = scene.name, folder
@@ -70,7 +82,8 @@ def bring_back() -> None:
     for job, (name, folder) in list(_session.items()):
         scene = bpy.data.scenes.get(name)
         if scene and job not in scene.motionclone.takes and folder.is_dir():
-            add_take(scene, folder)
+            with suppress(UserError):  # its files are gone
+                add_take(scene, folder)
 
 
 def forget_session() -> None:
@@ -93,7 +106,10 @@ def begin_search() -> None:
     """Looks for jobs of this file that no take names; `search_on` goes on with it."""
     global _search
     _offers.clear()
-    _search = search(jobs_folder(bpy.context), _homes())
+    try:
+        _search = search(jobs_folder(bpy.context), _homes())
+    except UserError:  # the panels say what is wrong with the preference
+        _search = None
 
 
 def search_on(until: float = float("inf")) -> bool:
@@ -105,6 +121,8 @@ def search_on(until: float = float("inf")) -> bool:
             if offer := next(_search):
                 _offers.append(offer)
         except StopIteration:
+            _search = None
+        if len(_offers) >= MOST:  # the others are offered when these are taken or dismissed
             _search = None
     return len(_offers) > before
 

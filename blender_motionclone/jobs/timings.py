@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
@@ -11,9 +10,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ...backend.wire.reading import read_json
+from ...backend.wire.writing import is_link
 from ..png import PngError, png_size
 
 NEWEST = 60  # job folders that are looked at
+MOST_BYTES, MOST_SECONDS = 1_000_000, 1e7  # of result.json, and that a take may have taken
 RECENT = 5  # takes of a kind that count
 SECONDS, MINUTES, HOURS = "about {count} s", "about {count} min", "about {count} h"
 
@@ -64,14 +66,16 @@ class Timings:
 
     def learn(self, folder: Path) -> None:
         """Takes up a job that is done; others, and what cannot be read, are passed over."""
-        if folder in self._known:
+        if folder in self._known or any(map(is_link, (folder / "result.json", folder / "reference"))):
             return
         try:
-            result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            result = read_json(folder / "result.json", MOST_BYTES)
             request, seconds = result["request"], sum(float(value) for value in result["seconds"].values())
+            if not 0 <= seconds <= MOST_SECONDS:
+                return
             size = png_size(folder / "reference" / "0000.png")
             kind = kind_of(request["model"], request["settings"], int(result["settings"]["frames"]), size)
-        except (OSError, PngError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, PngError, ValueError, OverflowError, KeyError, TypeError, AttributeError):
             return
         self._known.add(folder)
         self._seconds[kind].append(seconds)

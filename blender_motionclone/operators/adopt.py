@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
 
 from ..errors import UserError
 from ..jobs import takes
+from ..jobs.job_files import check_job
 from ..sentences import sentence
-from .reporting import reporting_errors
+from .reporting import each_by_itself, reporting_errors
 
 
 class MOTIONCLONE_OT_adopt(bpy.types.Operator):
@@ -26,16 +28,19 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             folders = self._folders(context.scene)
-            for folder in folders:
-                takes.add_take(context.scene, folder)
-                takes.withdraw_offer(folder)
+            with each_by_itself() as alone:
+                for folder in folders:
+                    with alone():
+                        check_job(folder)
+                        takes.add_take(context.scene, folder)
+                        takes.withdraw_offer(folder)
             self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
             return {"FINISHED"}
         return {"CANCELLED"}
 
     def _folders(self, scene: bpy.types.Scene) -> list[Path]:
         if self.folder:
-            return [Path(bpy.path.abspath(self.folder))]
+            return [Path(os.path.normpath(bpy.path.abspath(self.folder)))]
         takes.search_all()
         if not (found := takes.finished_elsewhere(scene)):
             raise UserError("No finished job of this scene is missing among its takes.", "Choose a job's folder.")

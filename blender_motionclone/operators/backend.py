@@ -62,9 +62,11 @@ class MOTIONCLONE_OT_install_backend(bpy.types.Operator):
         return self._run(context, wait=True)
 
     def _run(self, context: bpy.types.Context, wait: bool) -> set[str]:
-        options = install_options(context)
-        arguments = ["backend", *options, *(["--repair"] if self.repair else [])]
-        return run_installer(self, arguments, online="--wheels" not in options, wait=wait)
+        with reporting_errors(self):
+            options = install_options(context)
+            arguments = ["backend", *options, *(["--repair"] if self.repair else [])]
+            return run_installer(self, arguments, online="--wheels" not in options, wait=wait)
+        return {"CANCELLED"}
 
 
 class MOTIONCLONE_OT_cancel_install(bpy.types.Operator):
@@ -98,9 +100,11 @@ class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
         return context.window_manager.invoke_props_dialog(self)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        where = install_options(context, wheels=False)
-        models = ["--models"] if self.models else []
-        return run_installer(self, ["remove", *where, *models], online=False, wait=bpy.app.background)
+        with reporting_errors(self):
+            where = install_options(context, wheels=False)
+            models = ["--models"] if self.models else []
+            return run_installer(self, ["remove", *where, *models], online=False, wait=bpy.app.background)
+        return {"CANCELLED"}
 
 
 def _poll_idle(operator: type) -> bool:

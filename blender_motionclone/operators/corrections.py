@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import bpy
 
 from ..capture.targets import open_view
+from ..named_files import choose_all
 
 SECONDS = 2.0  # of a shot in which nothing is keyed
 
@@ -105,6 +106,17 @@ class MOTIONCLONE_OT_no_mask(FormCorrection, bpy.types.Operator):
     values = {"use_mask": False}
 
 
+class MOTIONCLONE_OT_use_named_files(Correction, bpy.types.Operator):
+    """Open the clip and the pictures that this file names, although they do not lie in its folder"""
+
+    bl_idname = "motionclone.use_named_files"
+    bl_label = "Use These Files"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        choose_all(context.scene.motionclone)
+        return {"FINISHED"}
+
+
 class MOTIONCLONE_OT_balanced(FormCorrection, bpy.types.Operator):
     """Choose the preset that each model has: the settings tuned for it"""
 
@@ -129,5 +141,6 @@ CLASSES = (
     MOTIONCLONE_OT_no_passes,
     MOTIONCLONE_OT_no_mask,
     MOTIONCLONE_OT_balanced,
+    MOTIONCLONE_OT_use_named_files,
 )
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -28,14 +28,20 @@ class MOTIONCLONE_OT_doctor(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.area and context.area.type != "PREFERENCES":
             bpy.ops.motionclone.open_preferences()
-        return run_installer(self, ["doctor", *install_options(context, wheels=False)], online=False, wait=False)
+        return self._run(context, wait=False)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        done = run_installer(self, ["doctor", *install_options(context, wheels=False)], online=False, wait=True)
+        done = self._run(context, wait=True)
         for finding in install_runner.findings() or ():
             kind = "INFO" if finding["level"] == "ok" else "WARNING"
             self.report({kind}, f"{sentence(finding['text'])} {sentence(finding['hint'])}".strip())
         return done
+
+    def _run(self, context: bpy.types.Context, wait: bool) -> set[str]:
+        with reporting_errors(self):
+            arguments = ["doctor", *install_options(context, wheels=False)]
+            return run_installer(self, arguments, online=False, wait=wait)
+        return {"CANCELLED"}
 
 
 class MOTIONCLONE_OT_mend(bpy.types.Operator):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import bpy
 
+from .. import reach
 from ..errors import UserError
+from ..jobs import take_states
 from ..properties import PLACES
 from ..results.finished_job import read_finished_job
 from ..results.place import PLACERS, place_job
@@ -64,13 +66,14 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
 def folder_of(scene: bpy.types.Scene, job: str) -> Path:
     """The folder of a take's id or of a folder's path; for "" that of the active take, else of the last job."""
     settings = scene.motionclone
-    if take := settings.takes.get(job):
-        return Path(bpy.path.abspath(take.folder))
+    take = settings.takes.get(job)
     if not job and 0 <= settings.take_index < len(settings.takes):
-        job = settings.takes[settings.take_index].folder
-    if not (path := job or settings.last_job):
+        take = settings.takes[settings.take_index]
+    if take:
+        return take_states.existing_folder(take)
+    if not (path := reach.named(job or settings.last_job)):
         raise UserError("This scene has no MotionClone job yet.", "Generate a clip first, or choose a job's folder.")
-    return Path(bpy.path.abspath(path))
+    return path
 
 
 register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_take_place,))

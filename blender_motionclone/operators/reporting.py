@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import bpy
 
@@ -20,3 +20,21 @@ def reporting_errors(operator: bpy.types.Operator, shown: bool = False) -> Itera
     except UserError as error:
         said = UserError(sentence(error.message), sentence(error.hint))
         operator.report({"WARNING"} if shown else {"ERROR"}, str(said))
+
+
+@contextmanager
+def each_by_itself() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Gives what to wrap each of several things in: one that fails keeps none from the others. The first UserError is
+    raised when all are done."""
+    errors: list[UserError] = []
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        try:
+            yield
+        except UserError as error:
+            errors.append(error)
+
+    yield alone
+    if errors:
+        raise errors[0]

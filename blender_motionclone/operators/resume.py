@@ -9,7 +9,8 @@ import bpy
 from ...backend.wire.job_state import DONE
 from ..errors import UserError
 from ..jobs import generation, job_runner, take_states, takes
-from .reporting import reporting_errors
+from ..jobs.job_files import check_job
+from .reporting import each_by_itself, reporting_errors
 from .waiting import handed_over, wait_for
 
 
@@ -42,13 +43,22 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
         if not folders:
             raise UserError("No take was left undone.", "Choose one to run again.")
         job_runner.clear_problem()
-        return [generation.hand_over_again(context, folder) for folder in folders]
+        with each_by_itself() as alone:
+            jobs: list[str] = []
+            for folder in folders:
+                with alone():
+                    check_job(folder)
+                    jobs.append(generation.hand_over_again(context, folder))
+        return jobs
 
     def _chosen(self, scene: bpy.types.Scene) -> Path:
         take = takes.take_of(scene, self.job)
+        folder = take_states.existing_folder(take)
+        if take.name not in job_runner.mine():
+            take_states.look_at(take)  # what the .blend tells of it may be old
         if take.state == DONE:
             raise UserError("This take is done.", "New Seed makes another.")
-        return take_states.existing_folder(take)
+        return folder
 
     def _left(self, scene: bpy.types.Scene) -> list[Path]:
         takes.search_all()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..jobs import take_states, takes
+from ..jobs import job_runner, take_states, takes
+from ..jobs.job_files import is_job
 from .reporting import reporting_errors
 
 
@@ -19,7 +20,11 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            folder = take_states.existing_folder(takes.take_of(context.scene, self.job))
+            take = takes.take_of(context.scene, self.job)
+            folder = take_states.existing_folder(take)
+            job_runner.sync_takes()  # one that was out of reach is looked at from now on
+            if "." in folder.name or not is_job(folder):  # a system may run what is named like a program
+                raise UserError(f"{folder} was not made by the add-on, so it is not opened.", "Open it by hand.")
             try:
                 bpy.ops.wm.path_open(filepath=str(folder))
             except (RuntimeError, OSError):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from .. import reach
 from ..errors import UserError
 from ..jobs import job_runner, take_states, takes
-from ..jobs.job_files import delete_job
+from ..jobs.job_files import delete_job, is_job
 from ..jobs.job_home import dismiss
+from ..properties import MotionCloneTake
 from ..sentences import sentence
 from .reporting import reporting_errors
 
@@ -40,14 +42,20 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
             take = takes.take_of(context.scene, self.job)
             if take.name in job_runner.mine():
                 raise UserError("This take is being made or waits for it.", "Cancel it first.")
-            folder = take_states.folder_of(take)
-            if folder and self.delete_files:
-                delete_job(folder)
-            elif folder:
-                dismiss(folder)
+            if self.delete_files:
+                _delete_files(take)
+            elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
+                dismiss(folder)  # offers are looked for there alone
             takes.remove_take(context.scene, take.name)
             return {"FINISHED"}
         return {"CANCELLED"}
+
+
+def _delete_files(take: MotionCloneTake) -> None:
+    """Wherever they are, if they are there."""
+    reach.choose(take.folder)
+    if folder := take_states.folder_of(take):
+        delete_job(folder)
 
 
 register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_take_remove,))

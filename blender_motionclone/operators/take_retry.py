@@ -10,7 +10,9 @@ from ...backend.wire.request import RequestError, read_request
 from ..capture.job import variant
 from ..errors import UserError
 from ..jobs import generation, take_states, takes
-from ..properties import MotionCloneTake
+from ..jobs.job_files import check_job
+from ..preferences import jobs_folder
+from ..properties import SEEDS, MotionCloneTake
 from .reporting import reporting_errors
 from .waiting import handed_over, wait_for
 
@@ -45,14 +47,17 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
             request = read_request(folder)
         except RequestError as error:
             raise UserError(str(error), "Generate the clip anew.") from None
+        check_job(folder)
         seed = next_seed(context.scene, take) if self.seed < 0 else self.seed
-        return generation.hand_over(context, context.scene, variant(folder, replace(request, seed=seed)))
+        other = variant(folder, replace(request, seed=seed), jobs_folder(context))
+        return generation.hand_over(context, context.scene, other)
 
 
 def next_seed(scene: bpy.types.Scene, take: MotionCloneTake) -> int:
-    """One above those of all takes of the same shot and prompt."""
+    """One above those of all takes of the same shot and prompt; after the last seed comes 0."""
     what = _what(take)
-    return 1 + max(other.seed for other in scene.motionclone.takes if _what(other) == what)
+    last = max(other.whole_seed for other in scene.motionclone.takes if _what(other) == what)
+    return (last + 1) % SEEDS
 
 
 def _what(take: MotionCloneTake) -> tuple[str, int, int, str]:

@@ -52,6 +52,7 @@ ICONS = {
     "take_retry": "FILE_REFRESH",
     "try_demo": "PLAY",
     "use_camera": "CAMERA_DATA",
+    "use_named_files": "CHECKMARK",
     "use_range": "TIME",
     "watch": "PLAY",
 }

@@ -49,6 +49,8 @@ class MOTIONCLONE_PT_sidebar:
             draw_generate(self.layout, context, known)
             draw_work(self.layout, context)
             _draw_watch(self.layout, context)
+        elif known.problem:  # the preferences
+            draw_obstacle(self.layout, context, known.problem)
 
 
 def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:

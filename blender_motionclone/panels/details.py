@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import facts
 from ..jobs import job_runner
 from ..setup.backend_state import READY
+from ..wrapping import shown_line
 from .buttons import button
 from .clone import MOTIONCLONE_PT_sidebar, labelled
 from .spaces import in_both_sidebars
@@ -119,7 +120,7 @@ def worker_text(worker: job_runner.WorkerStatus) -> str:
     """ "Worker: ready on cuda, 24 GB"."""
     state = iface_("Worker: {state}").format(state=iface_(WORKER_STATES[worker.state]))
     memory = f", {worker.memory_bytes / GB:.0f} GB" if worker.memory_bytes else ""
-    return f"{state} ({worker.device}{memory})" if worker.device else state
+    return shown_line(f"{state} ({worker.device}{memory})") if worker.device else state
 
 
 BODIES = (MOTIONCLONE_PT_passes, MOTIONCLONE_PT_pictures, MOTIONCLONE_PT_batch, MOTIONCLONE_PT_advanced)

@@ -7,7 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
 from ..jobs import job_runner
-from ..preferences import backend_folders, jobs_folder
+from ..preferences import default_backend_folder, default_jobs_folder, path_problem
 from ..sentences import sentence
 from ..setup import install_runner
 from ..setup.backend_state import MISSING, READY, UNFINISHED
@@ -15,7 +15,7 @@ from ..setup.first_run import needs, size_and_time
 from .buttons import button
 from .details import worker_text
 from .first_run import draw_installing
-from .problem import draw_problem
+from .problem import draw_obstacle, draw_problem
 from .text import BOX, paragraph
 
 BACKEND_WORDS = {
@@ -31,6 +31,10 @@ MODEL_BUTTONS = {"absent": "Get", "unfinished": "Go On", "damaged": "Mend"}
 
 
 def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences) -> None:
+    if problem := path_problem(context):
+        draw_obstacle(layout, context, problem)
+        _draw_settings(layout, context, preferences)
+        return
     known = facts.of(context.scene)
     _draw_backend(layout.box(), context, known.backend)
     if problem := install_runner.problem() or job_runner.problem():
@@ -125,8 +129,8 @@ def _draw_settings(
     """What is empty shows in grey what is taken then."""
     column = layout.column()
     column.use_property_split = True
-    column.prop(preferences, "jobs_folder", placeholder=str(jobs_folder(context)))
-    column.prop(preferences, "backend_folder", placeholder=str(backend_folders(context)[-1]))
+    column.prop(preferences, "jobs_folder", placeholder=str(default_jobs_folder()))
+    column.prop(preferences, "backend_folder", placeholder=str(default_backend_folder()))
     column.prop(preferences, "backend_python", placeholder="The installed one")
     column.prop(preferences, "wheels_folder", placeholder="None: packages are downloaded")
     column.prop(preferences, "worker_command", placeholder="The backend on this machine")

@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..jobs import job_runner, takes
+from ..wrapping import shown_line
 from .buttons import button
 from .problem import CLOSE
 from .spaces import in_both_sidebars
@@ -39,13 +40,13 @@ class MOTIONCLONE_PT_queue:
 
 def take_title(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
     """ "Close-up  3  a red ball"."""
-    return f"{shot_name(scene, take)}  {take.seed}  {take.prompt}"
+    return shown_line(f"{shot_name(scene, take)}  {take.whole_seed}  {take.prompt}")
 
 
 def shot_name(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
     """What the camera marker is called with which the shot begins, else its frames, as "1-48"."""
     begins = (mark.name for mark in scene.timeline_markers if mark.camera and mark.frame == take.frame_start)
-    return next(begins, f"{take.frame_start}-{take.frame_start + take.frames - 1}")
+    return shown_line(next(begins, f"{take.frame_start}-{take.frame_start + take.frames - 1}"))
 
 
 def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:

@@ -10,6 +10,7 @@ from .. import thumbnails
 from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACES, active_take
 from ..sentences import sentence
+from ..wrapping import shown_line
 from .buttons import button, watch_button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
@@ -47,7 +48,7 @@ class MOTIONCLONE_UL_takes(bpy.types.UIList):
             part = first.row()
             part.alignment = "RIGHT"
             part.label(text=percent(take.score), translate=False)
-        lines.label(text=f"{take.seed}  {take.prompt}", translate=False)
+        lines.label(text=shown_line(f"{take.whole_seed}  {take.prompt}"), translate=False)
 
 
 class MOTIONCLONE_PT_takes:
@@ -110,7 +111,7 @@ def summary(take: bpy.types.PropertyGroup) -> str:
     if take.frames:
         last = take.frame_start + take.frames - 1
         parts.append(iface_("frames {first}-{last}").format(first=take.frame_start, last=last))
-    parts.append(iface_("seed {seed}").format(seed=take.seed))
+    parts.append(iface_("seed {seed}").format(seed=take.whole_seed))
     if take.score != NO_SCORE:
         parts.append(iface_("follows the motion to {share}").format(share=percent(take.score)))
     return ", ".join(parts)

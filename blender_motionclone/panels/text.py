@@ -7,7 +7,7 @@ from functools import lru_cache
 import blf
 import bpy
 
-from ..wrapping import shortened, wrap
+from ..wrapping import shortened, shown, shown_line, wrap
 
 FONT = 0  # Blender's own
 EDGES = 66  # pixels at a scale of 1 that panels keep free at both sides, with the tabs and a scroll bar
@@ -29,14 +29,14 @@ def paragraph(
     column = layout.column(align=True)
     column.scale_y = LINE
     beside = less + (ICON if icon != "NONE" else 0)
-    for number, line in enumerate(_lines(text, round(share * width(context, beside)), _size(context))):
+    for number, line in enumerate(_lines(shown(text), round(share * width(context, beside)), _size(context))):
         column.label(text=line, translate=False, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
 def fitting(context: bpy.types.Context, text: str, less: int = 0) -> str:
     """The text, or as much of it as fits one line."""
     size = _size(context)
-    return shortened(text, width(context, less), lambda part: _measure(part, size))
+    return shortened(shown_line(text), width(context, less), lambda part: _measure(part, size))
 
 
 def fits(context: bpy.types.Context, text: str, less: int = 0) -> bool:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import bpy
 
+from ...backend.wire.reading import parse_json
 from ..neutral_view import in_words, make_neutral, set_view, what_regrades
 
 # Colour spaces that these views undo. Exact for greys; AgX and Filmic cannot show the strongest colours of sRGB at all.
@@ -42,9 +43,9 @@ def tend_view(scene: bpy.types.Scene, keep_view: bool) -> str:
 def restore_view(scene: bpy.types.Scene) -> None:
     """The view that the scene had before `tend_view` made it neutral, if it did."""
     before = scene.motionclone.view_before
-    if before:
-        set_view(scene.view_settings, json.loads(before))
-        scene.motionclone.view_before = ""
+    scene.motionclone.view_before = ""
+    with suppress(ValueError, TypeError, AttributeError):  # a .blend may hold anything there
+        set_view(scene.view_settings, dict(parse_json(before.encode())))
 
 
 def set_space(settings: bpy.types.ColorManagedInputColorspaceSettings, space: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...backend.wire.request import JobRequest, RequestError, read_request
 from ..capture.job_folder import read_place
 from ..errors import UserError
+from ..wrapping import shown
 from .movie_file import is_whole_mp4
 
 NAME_BYTES = 63  # Blender keeps no more of a strip's name
@@ -69,5 +70,5 @@ def strip_name(request: JobRequest) -> str:
     """ "a red ball on green ground (seed 3)": takes are told apart by what was asked for."""
     seed = f" (seed {request.seed})"
     room = NAME_BYTES - len(seed)
-    short = textwrap.shorten(request.prompt, room, placeholder="...")
+    short = textwrap.shorten(shown(request.prompt), room, placeholder="...")
     return short.encode()[:room].decode(errors="ignore").strip() + seed

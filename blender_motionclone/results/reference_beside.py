@@ -9,8 +9,10 @@ import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
 
+from ..picture_size import reads_quickly
 from .finished_job import FinishedJob
 
+MOST = 256  # pictures of a reference
 GAP = 0.03  # between the two, of a picture's side
 EDGE = 0.96  # of the region that both fill
 
@@ -22,7 +24,7 @@ class ReferenceBeside:
         """area: the image editor's, as a pointer; folder: of the reference's pictures; size: (width, height) of the
         clip."""
         self._area, self._job, self._size = area, job, size
-        self._pictures = [_texture(path) for path in sorted(folder.glob("*.png"))]
+        self._pictures = [_texture(path) for path in sorted(folder.glob("*.png"))[:MOST] if reads_quickly(path)]
         self._offset = (-1 - GAP, 0.0)
         self._handler = bpy.types.SpaceImageEditor.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
 

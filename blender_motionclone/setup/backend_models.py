@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import subprocess
 import tempfile
@@ -12,12 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ...backend.wire.plain_text import clean
 from ...backend.wire.processes import kill
+from ...backend.wire.reading import parse_json
 from ..errors import UserError
 from .interpreter import HINT
 from .processes import start_beside
 
 SECONDS_TO_LIST = 60.0
+MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # of the answer, and of what is read for a last word
+MOST_SAID = 100_000_000  # bytes that it may write at all
+MOST_MODELS, MOST_COUNT = 1000, 2**31
+TEXTS, COUNTS = ("name", "title"), ("frames", "most_frames", "area", "multiple")
+LISTS = ("families", "controls", "missing")
 
 _list: ModelList | None = None
 _models: list[dict[str, Any]] | None = None
@@ -40,14 +47,15 @@ def fetching() -> bool:
     return _list is not None
 
 
-def refresh(worker_command: Sequence[str], cwd: Path) -> None:
-    """Asks anew, beside Blender; `poll` notices the answer. worker_command: what starts the worker."""
+def refresh(worker_command: Sequence[str], cwd: Path, remote: bool = False) -> None:
+    """Asks anew, beside Blender; `poll` notices the answer. worker_command: what starts the worker. remote: the paths
+    that it tells of are another machine's."""
     global _list, _problem
     if _list:
         _list.drop()
     _list = _problem = None
     try:
-        _list = ModelList(models_command(worker_command), cwd)
+        _list = ModelList(models_command(worker_command), cwd, remote)
     except UserError as error:
         _problem = error
 
@@ -107,8 +115,9 @@ def models_command(worker_command: Sequence[str]) -> list[str]:
 class ModelList:
     """One question to the backend."""
 
-    def __init__(self, command: Sequence[str], cwd: Path):
+    def __init__(self, command: Sequence[str], cwd: Path, remote: bool):
         """UserError when the program cannot be started."""
+        self._remote = remote
         self._program, self._until = command[0], time.monotonic() + SECONDS_TO_LIST
         # Files, not pipes: nobody has to read them while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
@@ -122,6 +131,9 @@ class ModelList:
         """None until it has come. UserError when there is none to be had."""
         code = self._process.poll()
         if code is None:
+            if sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
+                self.drop()
+                raise UserError(f"{self._program} did not answer as MotionClone's backend does.", HINT)
             if time.monotonic() > self._until:
                 self.drop()
                 said = f"The backend did not list its models within {SECONDS_TO_LIST:.0f} s."
@@ -140,15 +152,32 @@ class ModelList:
     def _read(self) -> list[dict[str, Any]]:
         self._said.seek(0)
         try:
-            found = json.loads(self._said.read())
+            found = models_in(self._said.read(MOST_BYTES + 1))
         except ValueError:
-            found = None
-        if not isinstance(found, list) or not all(isinstance(model, dict) and "name" in model for model in found):
-            raise UserError(f"{self._program} did not answer as MotionClone's backend does.", HINT)
-        return found
+            raise UserError(f"{self._program} did not answer as MotionClone's backend does.", HINT) from None
+        return [model | {"tokenizer": None} for model in found] if self._remote else found
+
+
+def models_in(answer: bytes) -> list[dict[str, Any]]:
+    """The models that a backend, perhaps a remote one, told of. ValueError unless each is what `models` says."""
+    found = parse_json(answer) if len(answer) <= MOST_BYTES else None
+    if not isinstance(found, list) or len(found) > MOST_MODELS or not all(map(_is_model, found)):
+        raise ValueError("no list of models")
+    return [model | {key: clean(model[key]).strip() for key in TEXTS} for model in found]
+
+
+def _is_model(model: Any) -> bool:
+    if not isinstance(model, dict):
+        return False
+    texts = all(isinstance(model.get(key), str) and len(model[key]) <= 1000 for key in TEXTS)
+    counts = all(type(model.get(key)) is int and 0 < model[key] <= MOST_COUNT for key in COUNTS)
+    lists = all(isinstance(model.get(key), list) and len(model[key]) <= MOST_MODELS for key in LISTS)
+    texts = texts and isinstance(model.get("tokenizer"), str | None)
+    return texts and counts and lists and all(isinstance(text, str) for key in LISTS for text in model[key])
 
 
 def _last_line(file: Any) -> str:
-    file.seek(0)
-    lines = file.read().decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    size = file.seek(0, 2)
+    file.seek(max(0, size - MOST_LINE))
+    lines = file.read(MOST_LINE).decode("utf-8", "replace").split("\n")
+    return next((clean(line.strip(), 500) for line in reversed(lines) if line.strip()), "")

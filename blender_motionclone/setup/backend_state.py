@@ -5,13 +5,14 @@ install/state.py writes what is read here; a test holds the two together.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ...backend.wire.reading import read_json
 from .interpreter import python_of
 
 MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
 STATE_FILE = "motionclone.json"
+MOST_BYTES = 1_000_000  # of it
 LAYERS = ("torch", "backend")
 
 
@@ -21,7 +22,7 @@ def backend_state(environment: Path) -> str:
     if not environment.is_dir():
         return MISSING
     try:
-        content = json.loads((environment / STATE_FILE).read_text(encoding="utf-8"))
+        content = read_json(environment / STATE_FILE, MOST_BYTES)
         whole = not content["installing"] and all(layer in content["layers"] for layer in LAYERS)
     except FileNotFoundError:
         return READY if python_of(environment).is_file() else MISSING

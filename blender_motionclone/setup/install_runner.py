@@ -10,7 +10,7 @@ import bpy
 from ..errors import UserError
 from ..preferences import EXTENSION_ROOT
 from ..showing import redraw
-from ..tick_times import timed
+from ..tick_times import surviving, timed
 from .installer import Heard, Installer, Plan
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -118,8 +118,10 @@ def cancel() -> None:
 
 def tick() -> float | None:
     """Looks once; returns the seconds until the next look, or None when there is nothing left to look at."""
-    with timed("installer"):
-        return _look()
+    pause = None
+    with timed("installer"), surviving(show):
+        pause = _look()
+    return SECONDS_BETWEEN_LOOKS if pause is None and _installer else pause
 
 
 def _look() -> float | None:

@@ -5,7 +5,6 @@ The lines are described in install/reports.py; `doctor` prints a single one with
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ...backend.wire.processes import kill
+from ...backend.wire.reading import parse_json
 from ..errors import UserError
 from .processes import start_beside
 
@@ -57,7 +57,7 @@ class Heard:
     def hear(self, line: str) -> None:
         """Takes up one line; one that is no message, of an unknown kind or malformed is passed over."""
         try:
-            message = json.loads(line)
+            message = parse_json(line.encode("utf-8", "replace"))
             kind = next((key for key in ("findings", "models") if key in message), None) or message["kind"]
             getattr(self, f"_{kind}", lambda _: None)(message)
         except (ValueError, TypeError, KeyError):

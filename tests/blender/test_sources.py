@@ -147,6 +147,6 @@ def test_a_shot_that_stands_still_is_noted(scene, part, tmp_path):
 def test_another_take_shares_the_capture(scene, part, tmp_path):
     folder = captured(part, tmp_path)
     (plan,) = plans(part)
-    other = part("capture.job").variant(folder, plan.request)
+    other = part("capture.job").variant(folder, plan.request, tmp_path / "jobs")
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     assert other != folder and all((other / name).read_bytes() == (folder / name).read_bytes() for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -10,6 +11,10 @@ import pytest
 from tests.extension import ROOT, part
 
 models, UserError = part("setup.backend_models"), part("errors").UserError
+MODEL = {"name": "demo", "title": "Demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}
+MODEL |= {"families": [], "controls": [], "missing": []}
+WRONG = (("title", 3), ("name", None), ("frames", "16"), ("frames", True), ("area", 0), ("area", 10**30))
+WRONG += (("multiple", 1.5), ("missing", "x"), ("missing", [3]), ("controls", {}), ("families", [["a"]]))
 SERVE = [sys.executable, "-m", "backend", "serve"]
 
 
@@ -83,8 +88,36 @@ def test_what_is_no_backend_is_told_and_takes_no_earlier_answer_for_one(program,
 
 
 def test_a_long_answer_does_not_block_who_gives_it():
-    program = "import json; print(json.dumps([{'name': 'm' * 1_000_000}]))"
-    assert len(models.fetch_blocking([sys.executable, "-c", program, "serve"], ROOT)[0]["name"]) == 1_000_000
+    program = f"import json; print(json.dumps([{MODEL} | {{'title': 'm' * 1000}}] * 1000))"
+    assert len(models.fetch_blocking([sys.executable, "-c", program, "serve"], ROOT)) == 1000
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print('[' * 100_000)",
+        "import json; print(json.dumps([MODEL] * 1001))",
+        "print('[' + ' ' * 5_000_000 + ']')",
+        *(f"import json; MODEL[{key!r}] = {value!r}; print(json.dumps([MODEL]))" for key, value in WRONG),
+        *(f"import json; del MODEL[{key!r}]; print(json.dumps([MODEL]))" for key in MODEL),
+    ],
+)
+def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(program):
+    with pytest.raises(UserError, match="did not answer as MotionClone's backend does"):
+        models.fetch_blocking([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"], ROOT)
+    assert not models.fetching() and not models.poll()
+
+
+def test_who_writes_without_end_is_ended(monkeypatch):
+    monkeypatch.setattr(models, "MOST_SAID", 1000)
+    with pytest.raises(UserError, match="did not answer"):
+        models.fetch_blocking([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"], ROOT)
+
+
+def test_titles_are_shown_without_what_a_terminal_or_a_reader_obeys():
+    model = MODEL | {"title": "\x1b[31mRed\u202e dlrow\n", "name": "m"}
+    (found,) = models.models_in(json.dumps([model]).encode())
+    assert found["title"] == "Red dlrow" and found["frames"] == 16
 
 
 def test_a_program_that_cannot_be_started(tmp_path):

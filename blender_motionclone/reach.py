@@ -1,0 +1,73 @@
+"""Which paths may be touched without being asked, since a .blend from elsewhere may name any.
+
+On Windows, even to look whether \\\\host\\share\\clip.mp4 exists sends the user's password hash to that host. So only
+what lies in our own folders or beside the .blend is looked at by itself, and what the user named in this session.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import bpy
+
+from ..backend.wire.folders import data_folder
+from ..backend.wire.writing import is_link
+from .errors import UserError
+from .preferences import jobs_folder
+
+MOST_ENTRIES = 5000  # of a folder that is looked at unasked
+
+_chosen: set[Path] = set()
+
+
+def named(text: str) -> Path | None:
+    """The absolute path that a .blend's text means, without looking at the disk; None where it means none."""
+    path = Path(os.path.normpath(bpy.path.abspath(text))) if text.strip() else None
+    return path if path and path.is_absolute() else None
+
+
+def choose(text: str) -> None:
+    """The user has named it, or pressed a button that is about it: until Blender ends it may be looked at."""
+    if path := named(text):
+        _chosen.add(path)
+
+
+def in_reach(path: Path) -> bool:
+    """path: as `named` gives it."""
+    if path in _chosen:
+        return True
+    return any(lies_in(path, folder) for folder in _own_folders()) and not holds_links(path)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether it lies beneath the folder, and no link on the way leads elsewhere."""
+    try:
+        parts = path.relative_to(folder).parts
+    except ValueError:
+        return False
+    return ".." not in parts and not any(is_link(folder.joinpath(*parts[: n + 1])) for n in range(len(parts)))
+
+
+def holds_links(folder: Path) -> bool:
+    """Whether one of its entries leads elsewhere, or they are too many to look at each. False for a file."""
+    try:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                plain = entry.is_file(follow_symlinks=False)
+                if number >= MOST_ENTRIES or not plain and is_link(Path(entry.path)):
+                    return True
+    except OSError:
+        return False
+    return False
+
+
+def _own_folders() -> Iterator[Path]:
+    yield data_folder()
+    with suppress(UserError):
+        yield jobs_folder(bpy.context)
+    own = Path(bpy.data.filepath).parent
+    if bpy.data.filepath and own.parent != own:  # all paths lie beneath a drive
+        yield own
