@@ -13,11 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     from . import commands
     from .errors import Cancelled, JobError
+    from .wire.plain_text import clean
 
     try:
         return getattr(commands, options.command)(options) or 0
     except JobError as error:
-        print(f"Error: {error.message}", error.hint, sep="\n" if error.hint else "", file=sys.stderr)
+        words = [clean(text) for text in (f"Error: {error.message}", error.hint) if text]
+        print(*words, sep="\n", file=sys.stderr)
         return USER_ERROR
     except (Cancelled, KeyboardInterrupt):
         print("Cancelled.", file=sys.stderr)
@@ -33,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     clone.add_argument("--prompt", required=True, metavar="TEXT", help="what the new clip should show")
     clone.add_argument("--negative", default="", metavar="TEXT", help="what it should not show")
     clone.add_argument("--model", default="demo", metavar="NAME", help="a model entry (default: %(default)s)")
-    clone.add_argument("--seed", type=int, default=0, metavar="N")
+    clone.add_argument("--seed", type=_seed, default=0, metavar="N", help="0 to 2^64 - 1: another, another clip")
     clone.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; family=paper too")
     for kind, what in (("image", "a picture that shows"), ("sketch", "a line drawing of")):
         clone.add_argument(
@@ -81,6 +83,19 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("what", choices=["controls", "device", "looks", "masks", "memory", "motion", "speed", "worker"])
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="see `bench motion --help` and so on")
     return parser
+
+
+def _seed(text: str) -> int:
+    from .wire.request import HIGHEST_SEED, RequestError, check_seed
+
+    try:
+        return check_seed(int(text))
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except ValueError:  # also for thousands of digits
+        shown = repr(text) if len(text) <= 40 else f"text of {len(text)} characters"
+        message = f"{shown} is no seed; give a whole number from 0 to {HIGHEST_SEED}."
+        raise argparse.ArgumentTypeError(message) from None
 
 
 if __name__ == "__main__":

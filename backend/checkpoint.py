@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from .sampling.memory import Memory
+from .wire.reading import check_regular
 from .wire.writing import remove_parts, write_atomically
 
 NAME = "checkpoint.safetensors"
@@ -52,6 +53,7 @@ class Checkpoint:
     def _read(self, device: torch.device) -> Memory:
         """A file that is damaged or of another take is as good as none."""
         try:
+            check_regular(self._path)
             with safe_open(self._path, "pt") as file:
                 if (file.metadata() or {}).get("key") != self._key:
                     return Memory()

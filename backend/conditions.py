@@ -8,7 +8,7 @@ one for each frame too: the reference's subject white, the rest black.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,11 @@ def picture_at(text: str, frames: int) -> tuple[Path, int]:
 
 
 def read_conditions(
-    folder: Path, entry: ModelEntry, frames: int, size: tuple[int, int]
+    folder: Path, entry: ModelEntry, frames: int, size: tuple[int, int], each: Callable[[], None] = lambda: None
 ) -> tuple[dict[str, Condition], list[str]]:
     """The conditions in a job's folder for a clip of so many frames of size (H, W), by kind; and notes for the user.
 
+    each: called before each picture is read, and may raise.
     JobError when the model cannot take one, a picture cannot be read, or a frame is not the clip's.
     """
     given = [kind for kind in CONTROL_OF if (folder / kind).is_dir()]
@@ -76,6 +77,7 @@ def read_conditions(
             )
         pictures = []
         for path in files.values():
+            each()
             picture, said = _fitted(path, f"{kind}/{path.name}", size)
             if kind == "sketch":
                 picture, more = _white_on_black(picture, path)
@@ -87,7 +89,9 @@ def read_conditions(
     return conditions, notes if len(notes) <= 3 else [*notes[:2], f"So it is with {len(notes) - 2} pictures more."]
 
 
-def read_mask(folder: Path, frames: int, size: tuple[int, int], cell: int) -> tuple[np.ndarray | None, list[str]]:
+def read_mask(
+    folder: Path, frames: int, size: tuple[int, int], cell: int, each: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray | None, list[str]]:
     """The subject's share 0..1 of each latent cell [F, h, w], of `cell` pixels a side, from a job's mask/; and notes.
 
     None when there is no such folder. JobError when a frame lacks its mask or all are black.
@@ -100,10 +104,14 @@ def read_mask(folder: Path, frames: int, size: tuple[int, int], cell: int) -> tu
             f"{folder / 'mask'} holds {len(files)} pictures; the clip has {frames} frames, and each needs its mask.",
             "Make the job again, or remove the folder.",
         )
-    pictures = [read_picture(path)[0] for path in files.values()]
-    (h, w), (height, width) = pictures[0].shape[:2], size
+    pictures, (h, w), (height, width) = [], size, size
+    for path in files.values():
+        each()
+        picture = read_picture(path)[0]
+        h, w = (h, w) if pictures else picture.shape[:2]
+        pictures.append(fit(picture[None], size)[0])
     notes = [] if (h, w) == size else [f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}."]
-    white = np.stack([fit(picture[None], size)[0] for picture in pictures]).mean(-1) / 255
+    white = np.stack(pictures).mean(-1) / 255
     if white.max() < EMPTY_MASK:
         raise JobError(f"The mask in {folder / 'mask'} is black in every frame.", "Paint the subject white.")
     cells = white.reshape(frames, height // cell, cell, width // cell, cell)

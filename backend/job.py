@@ -15,6 +15,7 @@ import torch
 from . import fingerprint
 from .checkpoint import Checkpoint
 from .clips import in_between, read_clip, to_frames, write_frames, write_video
+from .clips.pictures import picture_files
 from .conditions import Condition, read_conditions, read_mask
 from .errors import JobError, OutOfMemory
 from .expected import stages_ahead
@@ -64,12 +65,12 @@ def run_job(folder: Path, progress: Progress, load: Loader = load_components) ->
     load: gives the model, which the job leaves as it was. A job that was cut off goes on after its last saved step."""
     request, entry, settings = read_job(folder)
     progress.stage("reading")
-    reference = read_reference(folder / "reference", entry, settings)
+    reference = read_reference(folder / "reference", entry, settings, progress.check)
     clip = len(reference), reference.shape[1:3]
-    conditions, notes = read_conditions(folder, entry, *clip)
+    conditions, notes = read_conditions(folder, entry, *clip, progress.check)
     progress.stage("loading")
     model = load(entry, *choose_device(settings.precision))
-    mask, more = read_mask(folder, *clip, model.latent_scale)
+    mask, more = read_mask(folder, *clip, model.latent_scale, progress.check)
     for note in (notes := [*notes, *more]):
         progress.note(note)
     work = Work(
@@ -178,14 +179,18 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
         raise JobError(str(error), "Mend it and run the job again.") from None
 
 
-def read_reference(folder: Path, entry: ModelEntry, settings: Settings) -> np.ndarray:
-    """The reference clip uint8 [F, H, W, 3], which must already have the form the model takes."""
-    frames = read_clip(folder).frames
-    if len(frames) != settings.frames:
+def read_reference(
+    folder: Path, entry: ModelEntry, settings: Settings, each: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """The reference clip uint8 [F, H, W, 3], which must already have the form the model takes. each: called before each
+    frame is read."""
+    count = len(picture_files(folder)) if folder.is_dir() else 0
+    if count > 1 and count != settings.frames:
         raise JobError(
-            f"{folder} holds {len(frames)} frames; the setting frames is {settings.frames}.",
+            f"{folder} holds {count} frames; the setting frames is {settings.frames}.",
             "Make the job again with `clone` or the panel, or set frames to that number.",
         )
+    frames = read_clip(folder, each=each).frames
     multiple = entry.clip.multiple
     if any(side % multiple for side in frames.shape[1:3]):
         raise JobError(

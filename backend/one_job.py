@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +15,13 @@ from .progress import PREVIEW, Progress
 from .wire.folder_lock import FolderLock, Occupied
 from .wire.job_state import CANCELLED, DONE, FAILED, QUEUED
 from .wire.parcel import remove
+from .wire.reading import UnfitFile, check_regular
 from .wire.results import MOVIE
-from .wire.writing import is_link, remove_parts
+from .wire.writing import is_link, open_log, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
 READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links
+WRITTEN_FOLDERS = ("result", Path(PREVIEW).parent.name)
 WRITTEN = ("state.json", "result.json", MOVIE, "checkpoint.safetensors")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -59,9 +62,7 @@ def claimed(folder: Path) -> Iterator[None]:
 def claim(folder: Path) -> FolderLock:
     """JobError when the folder is another worker's, cannot be written, or would lead out of itself."""
     try:
-        for path in [*folder.iterdir(), *(folder / "result").glob("*"), *(folder / PREVIEW).parent.glob("*")]:
-            if is_link(path) and path.relative_to(folder).parts[0] not in READ:
-                raise JobError(f"{path} is a link; jobs write only inside their own folder.", "Remove the link.")
+        _check_writable(folder)
         lock = FolderLock(folder)
         remove_parts(folder, WRITTEN)
         remove_parts(folder / "result")
@@ -70,6 +71,29 @@ def claim(folder: Path) -> FolderLock:
         raise JobError(str(error), "Wait until it is done there, or close the other Blender or worker.") from None
     except OSError as error:
         raise in_words(error, folder) from None
+
+
+def _check_writable(folder: Path) -> None:
+    """JobError for links, which could lead anywhere, and for what is no file, where a job writes. OSError."""
+    for path in _written(folder):
+        if is_link(path):
+            raise JobError(f"{path} is a link; jobs write only inside their own folder.", "Remove the link.")
+        if not path.is_dir():
+            try:
+                check_regular(path)
+            except UnfitFile as error:
+                raise JobError(f"{error}; jobs write only files.", "Remove it.") from None
+            except FileNotFoundError:
+                continue  # a part that has just taken its place
+
+
+def _written(folder: Path) -> Iterator[Path]:
+    """What is in the folder besides what is only read."""
+    for path in folder.iterdir():
+        if path.name not in READ:
+            yield path
+            if path.name in WRITTEN_FOLDERS and path.is_dir() and not is_link(path):
+                yield from path.iterdir()
 
 
 def in_words(error: BaseException, folder: Path) -> JobError:
@@ -85,8 +109,8 @@ def in_words(error: BaseException, folder: Path) -> JobError:
         )
     details = "".join(traceback.format_exception(error))
     try:
-        with (folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(details)
+        with os.fdopen(open_log(folder), "ab") as log:
+            log.write(details.encode("utf-8", "backslashreplace"))
         hint = f"The details are in {folder / 'log.txt'}."
     except OSError:
         hint = details

@@ -12,6 +12,7 @@ from pathlib import Path
 from .errors import Cancelled
 from .pace import Ahead, Pace
 from .wire.job_state import RUNNING, JobState, write_state
+from .wire.plain_text import clean
 from .wire.writing import make_folder, write_atomically
 
 WRITE_SECONDS = 0.2
@@ -51,6 +52,11 @@ class Progress:
         if self._stop is not Cancelled:  # the user's own wish outweighs the worker's end
             self._stop = how
 
+    def check(self) -> None:
+        """Within a long step. Cancelled when the user has asked to stop."""
+        if self._stop:
+            raise self._stop
+
     def plan(self, stages: Sequence[Ahead]) -> None:
         """What the stages to come will cost, so that the time that is left can be told for the whole job."""
         self._pace.plan(stages)
@@ -78,12 +84,12 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Something the user should know about this job, in a sentence."""
-        print(text, file=sys.stderr, flush=True)
+        print(clean(text), file=sys.stderr, flush=True)
 
     def end(self, state: str, message: str = "", hint: str = "") -> None:
         """The last word on the job."""
         self._close_stage()
-        self._state = JobState(state=state, message=message, hint=hint)
+        self._state = JobState(state=state, message=clean(message), hint=clean(hint))
         self._write()
 
     def _close_stage(self) -> None:
@@ -94,8 +100,7 @@ class Progress:
         self._state = replace(self._state, stage="")
 
     def _show(self, state: JobState, now: bool) -> None:
-        if self._stop:
-            raise self._stop
+        self.check()
         self._state = state
         if not now and time.monotonic() - self._written < WRITE_SECONDS:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ def generate(
     """
     s, regions, memory = take.settings, take.regions, Memory() if memory is None else memory
     steps, strength = steps_of(s), _strength(s, regions)
-    draws = torch.Generator().manual_seed(take.seed)
+    draws = generator_of(take.seed)
     noise = initial_noise(model, take, draws)
     denoise = model.denoiser(take.controls)
     guided = motion is not None and s.is_guided and (regions is None or regions.act)
@@ -79,6 +80,13 @@ def generate(
         make_solver(s.sampler, steps, model.alphas, draws, memory),
         memory,
     )
+
+
+def generator_of(seed: int) -> torch.Generator:
+    """Of random numbers, on the CPU. torch looks at 32 bits of a seed alone: from larger ones these are made of all."""
+    if not -(2**31) <= seed < 2**32:
+        seed = int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:4])
+    return torch.Generator().manual_seed(seed)
 
 
 def predictions(denoise: Denoiser, negative: Tensor, positive: Tensor) -> Predictions:
@@ -158,4 +166,4 @@ def initial_noise(model: Components, take: Take, draws: torch.Generator | None =
     that goes on to give a solver its noise."""
     h, w = (side // model.latent_scale for side in take.size)
     shape = (1, model.unet.config.in_channels, take.frames, h, w)
-    return torch.randn(shape, generator=draws or torch.Generator().manual_seed(take.seed)).to(model.unet.device)
+    return torch.randn(shape, generator=draws or generator_of(take.seed)).to(model.unet.device)

@@ -21,13 +21,13 @@ from .progress import Progress
 from .wire import messages as say
 from .wire.encoding import MessageError, kind_of, parse
 from .wire.job_state import CANCELLED, JobState, write_state
+from .wire.plain_text import clean
 from .wire.version import version
 from .worker_parcels import Parcels
 from .worker_streams import Printed
 from .worker_tickets import Ticket, Waiting
 
 MOST_WAITING = 200  # each holds a file lock, and systems limit open files
-MOST_TEXT = 10_000  # characters of an error in a message; the log has the rest
 
 
 class Worker:
@@ -98,7 +98,7 @@ class Worker:
         except Cancelled:
             return say.Cancelled(ticket.job)
         except JobError as error:
-            return say.Failed(ticket.job, *(_clean(ticket.told(text)) for text in (error.message, error.hint)))
+            return say.Failed(ticket.job, *(clean(ticket.told(text)) for text in (error.message, error.hint)))
         return say.Done(ticket.job, result["device"], result["memory_bytes"])
 
     def _ended(self, ticket: Ticket, end: Any) -> None:
@@ -128,12 +128,12 @@ class Worker:
             with self._guard:
                 getattr(self, f"_{kind_of(message)}")(message)
         except MessageError as error:
-            self._send(say.Refused(_clean(str(error))))
+            self._send(say.Refused(clean(str(error))))
         except JobError as error:
-            self._send(say.Refused(_clean(str(error)), job))
+            self._send(say.Refused(clean(str(error)), job))
         except Exception as error:
             traceback.print_exc()
-            self._send(say.Refused(_clean(f"Something unforeseen happened: {error!r}."), job))
+            self._send(say.Refused(clean(f"Something unforeseen happened: {error!r}."), job))
 
     def _submit(self, message: say.Submit) -> None:
         self._check_room(message.job)
@@ -231,8 +231,3 @@ class Worker:
             self._send(say.Preview(job, step, place))
 
         return lambda s: self._send(say.Progress(job, s.stage, s.step, s.steps, s.eta)), show
-
-
-def _clean(text: str) -> str:
-    """As a message can hold it: paths may contain bytes that are no text."""
-    return text[:MOST_TEXT].encode("utf-8", "replace").decode("utf-8").replace("\0", "")

@@ -24,6 +24,7 @@ from .wire.parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, pack, re
 from .worker_tickets import Ticket
 
 DAYS_KEPT = 7  # for a host that does not come back
+MOST_ARRIVING, MOST_OFFERED = 8, 50  # at once: each has files open, and a host sends one after the other
 AGAIN = "Run the job again."
 
 
@@ -49,6 +50,10 @@ class Parcels:
         self._sweep()
         if offer.job in self._offered:  # the host could not fetch its results
             self._let_go(self._offered.pop(offer.job)[0], keep=True)
+        if len(self._arriving) >= MOST_ARRIVING:
+            raise JobError(
+                f"The files of {MOST_ARRIVING} jobs are on their way already.", "Send more when they are here."
+            )
         folder = self._root / offer.digest
         with _in_words(folder):
             if (folder / "job.json").is_file():
@@ -101,6 +106,8 @@ class Parcels:
         except JobError as error:
             self._let_go(ticket, keep=False)
             return say.Failed(ticket.job, str(error), AGAIN)
+        while len(self._offered) >= MOST_OFFERED:  # kept in its folder, and given when the job is offered again
+            self._let_go(self._offered.pop(next(iter(self._offered)))[0], keep=True)
         self._offered[ticket.job] = ticket, parcel
         self._send(say.Offer(ticket.job, parcel.digest, parcel.pieces))
         return end

@@ -15,6 +15,7 @@ from typing import Any
 
 from .wire.encoding import encode
 from .wire.messages import Piece, Preview, Progress
+from .wire.writing import open_log
 
 MOST_BACKLOG = 2**20  # bytes: a host that does not read must not hold up the job
 SECONDS_TO_FLUSH = 2.0
@@ -66,9 +67,7 @@ class Printed(io.TextIOBase):
     def to_log_of(self, folder: Path) -> Iterator[None]:
         """Within the block, what is printed also goes to the job's log.txt, if that can be written."""
         try:
-            log = os.open(
-                folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644
-            )
+            log = open_log(folder)
         except OSError:  # the job itself will say that it cannot write there
             yield
             return

@@ -119,7 +119,8 @@ def report_text(backend: Backend, found: Examination) -> str:
         f"Last lines of {log}:",
         *tail,
     ]
-    return redact("\n".join(lines)) + "\n"
+    places = {"<environment>": backend.folder, "<extension>": ROOT, "<data>": data_folder()}
+    return redact("\n".join(lines), places=places) + "\n"
 
 
 if __name__ == "__main__":

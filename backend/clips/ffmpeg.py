@@ -13,6 +13,8 @@ import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from ..errors import JobError
+from ..wire.picture_size import MOST_PIXELS
+from .pictures import too_large
 
 _QUIET: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # on Windows: no console window when started from Blender
 _CUT_SHORT = ("ended prematurely", "partial file", "moov atom not found", "truncat")
@@ -52,6 +54,8 @@ def examine(path: Path) -> VideoFacts:
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
     header = dict(re.findall(r"^#(\w+) 0: (.+)$", listing, re.MULTILINE))
     rows = [line.split(",") for line in listing.splitlines() if line and line[0] != "#"]
+    if large := re.search(r"Picture size (\d+)x(\d+) exceeds", log):
+        raise too_large(path, int(large[1]), int(large[2]))
     if not rows or "dimensions" not in header:
         raise _cut_short(path) if _is_container(path) and _says_cut_short(errors) else _no_video(path)
     tick = _ratio(header["tb"])
@@ -123,8 +127,9 @@ def encode(command: Sequence[str], frames: np.ndarray) -> str:
 
 
 def _input(path: Path) -> tuple[str, ...]:
-    """`file:` keeps odd names from being read as options; the whitelist keeps playlists off the network."""
-    return "-protocol_whitelist", "file", "-i", f"file:{path}"
+    """`file:` keeps odd names from being read as options; the whitelist keeps playlists off the network; frames that
+    would fill the memory are not decoded."""
+    return "-protocol_whitelist", "file", "-max_pixels", str(MOST_PIXELS), "-i", f"file:{path}"
 
 
 def _ratio(text: str) -> float:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import JobError
+from ..wire.picture_size import MOST_PIXELS, SIGNATURE, picture_size
+from ..wire.reading import UnfitFile, read_bytes
 from ..wire.writing import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MOST_BYTES = 8 * MOST_PIXELS + 2**20  # of a picture's file
+ROWS = 256
 BACKDROP = 128  # sRGB grey behind transparent pixels: neither a black nor a white subject is lost on it
 
 
@@ -29,26 +33,45 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
 
     Grey becomes RGB, 16 bits become 8, transparency is laid over mid-grey. JobError when it cannot be read whole.
     """
-    try:
-        data = path.read_bytes()
-    except PermissionError:
-        raise JobError(
-            f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere."
-        ) from None
-    png = data[:4] == b"\x89PNG"
+    data = _content(path)
+    png = data.startswith(SIGNATURE)
     # cv2 fills what is missing with black and says nothing, so look for the end mark ourselves.
     end = data.rfind(b"IEND") if png else data.rfind(b"\xff\xd9")
     mode = cv2.IMREAD_UNCHANGED if png else cv2.IMREAD_COLOR  # JPG: turned as its EXIF says
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if end > len(data) // 2 else None
+    whole = end > len(data) // 2 and _fits(path, data)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if whole else None
+    except cv2.error:  # a header that cannot be
+        image = None
     if image is None:
         raise JobError(f"{path} is not a whole PNG or JPG picture.", "Render or copy this frame again.")
     return to_rgb(image)
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MOST_BYTES)
+    except UnfitFile as error:
+        raise JobError(f"{error}.", "Put a PNG or JPG picture there.") from None
+    except PermissionError:
+        raise JobError(
+            f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere."
+        ) from None
+
+
+def _fits(path: Path, data: bytes) -> bool:
+    """Whether its header is one of a PNG or JPG. JobError when so large a picture is not read: a file of a few
+    megabytes can fill the memory."""
+    size = picture_size(data)
+    if size and size[0] * size[1] > MOST_PIXELS:
+        raise too_large(path, *size)
+    return size is not None
+
+
 def to_rgb(image: np.ndarray) -> tuple[np.ndarray, bool]:
     """cv2's grey, BGR or BGRA picture of 8 or 16 bits as uint8 RGB over mid-grey, and whether it was transparent."""
     if image.dtype == np.uint16:
-        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        image = _by_rows(lambda rows: (rows.astype(np.uint32) + 128) // 257, image, image.shape)
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), False
     if image.shape[2] == 4:
@@ -61,8 +84,26 @@ def over_grey(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
     alpha = rgba[..., 3:]
     if alpha.min() == 255:
         return np.ascontiguousarray(rgba[..., :3]), False
-    cover = alpha.astype(np.float32) / 255
-    return (rgba[..., :3] * cover + BACKDROP * (1 - cover) + 0.5).astype(np.uint8), True
+
+    def laid(rows: np.ndarray) -> np.ndarray:
+        cover = rows[..., 3:].astype(np.float32) / 255
+        return rows[..., :3] * cover + BACKDROP * (1 - cover) + 0.5
+
+    return _by_rows(laid, rgba, (*rgba.shape[:2], 3)), True
+
+
+def too_large(path: Path, width: int, height: int) -> JobError:
+    """The sentence for a picture, or a video's frames, that would fill the memory."""
+    limit = f"pictures up to {MOST_PIXELS:,} pixels (8192 x 8192) are read"
+    return JobError(f"{path} is {width} x {height}; {limit}.", "Make it smaller.")
+
+
+def _by_rows(change: Callable[[np.ndarray], np.ndarray], picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What `change` makes of the picture, as uint8, a few rows at a time: it needs several times the memory."""
+    changed = np.empty(shape, np.uint8)
+    for first in range(0, len(picture), ROWS):
+        changed[first : first + ROWS] = change(picture[first : first + ROWS]).astype(np.uint8)
+    return changed
 
 
 def write_frames(folder: Path, frames: Iterable[np.ndarray]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
+from ..wire.reading import UnfitFile, check_regular
 from . import ffmpeg
 from .between import in_between
 from .pictures import SUFFIXES, over_grey, picture_files, read_picture
@@ -29,30 +31,34 @@ class Clip:
     notes: tuple[str, ...] = ()
 
 
-def read_clip(path: str | Path, frames: int | None = None) -> Clip:
+def read_clip(path: str | Path, frames: int | None = None, each: Callable[[], None] = lambda: None) -> Clip:
     """A video file or a folder of PNG or JPG frames, upright, over mid-grey where transparent.
 
     frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
-    note says so. None: every frame as it is. JobError names the file, what is wrong with it and what to do.
+    note says so. None: every frame as it is. each: called before each frame is read, and may raise. JobError names the
+    file, what is wrong with it and what to do.
     """
     path = Path(path).expanduser()
     try:
         if path.is_dir():
-            return _read_folder(path, frames)
+            return _read_folder(path, frames, each)
         if not path.exists():
             raise JobError(f"There is no file or folder {path}.", "Check the path and its spelling.")
-        return _read_video(path, frames)
+        return _read_video(path, frames, each)
+    except UnfitFile as error:
+        raise JobError(f"{error}.", "Give a video file, or a folder of frames.") from None
     except PermissionError:
         raise JobError(
             f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere."
         ) from None
 
 
-def _read_video(path: Path, frames: int | None) -> Clip:
+def _read_video(path: Path, frames: int | None, each: Callable[[], None]) -> Clip:
     if path.suffix.lower() in SUFFIXES:
         raise JobError(
             f"{path} is a single picture; motion needs at least two frames.", "Give its folder, or a video file."
         )
+    check_regular(path)
     with path.open("rb") as file:
         if not file.read(1):
             raise JobError(f"{path} is an empty file.", "Copy or export the video again.")
@@ -66,6 +72,7 @@ def _read_video(path: Path, frames: int | None) -> Clip:
     kept = _store(path, len(wanted), size)
     transparent = False
     for k, rgba in enumerate(ffmpeg.decode(path, facts, size, wanted)):
+        each()
         kept[k], through = over_grey(rgba)
         transparent |= through
     if len(places) > len(wanted):
@@ -74,7 +81,7 @@ def _read_video(path: Path, frames: int | None) -> Clip:
     return _finished(path, kept, (total - 1) / span if span > 0 else None, total, frames, notes, transparent)
 
 
-def _read_folder(folder: Path, frames: int | None) -> Clip:
+def _read_folder(folder: Path, frames: int | None, each: Callable[[], None]) -> Clip:
     files = picture_files(folder)
     if not files:
         raise JobError(
@@ -87,6 +94,7 @@ def _read_folder(folder: Path, frames: int | None) -> Clip:
     kept = _store(folder, len(picked), size)
     transparent = False
     for k, index in enumerate(picked):
+        each()
         picture, through = read_picture(files[index])
         if picture.shape != first.shape:
             raise JobError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,14 @@ from torch import Tensor, nn
 from ..clips import to_pixels
 from ..conditions import CONTROL_OF, Condition
 from ..errors import JobError
+from ..wire.reading import read_json
 from ..wire.settings import Settings
 from .codec import encode_pixels
 from .components import Components
 from .denoise import Control, Residuals
 from .frame_norm import normalise_each_frame
 from .weights.modules import SAFE, variant_of
+from .weights.sources import MOST_CONFIG
 
 CLASSES = {"image": SparseControlNetModel, "sketch": SparseControlNetModel, "depth": ControlNetModel}
 TRAIN_STEPS = 1000
@@ -138,7 +139,7 @@ def _load(model: Components, kind: str, frames: int) -> Any:
 
 def _check_class(folder: Path, key: str, wanted: str) -> None:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json", MOST_CONFIG)
         found = config.get("_class_name", "a model of no known kind")
     except (OSError, ValueError, AttributeError):
         found = "no config.json that can be read"

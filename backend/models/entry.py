@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,9 +12,11 @@ from ..errors import JobError
 from ..wire.folders import data_folder
 from ..wire.names import nearest
 from ..wire.settings import FAMILIES, OWN_FAMILIES, SettingError, Settings, resolve
+from .entry_files import check_files, files_in, read_table
 
 SHIPPED = Path(__file__).parent / "entries"
-WEIGHTS = "*.safetensors"
+WEIGHTS = ".safetensors"
+MOST_REASON = 500  # characters of what is wrong with an entry
 # Single paths an entry may name, besides the LoRAs with their strengths.
 PARTS = ("folder", "base", "config", "motion_module", "vae")
 CONTROLS = ("sparse_rgb", "sparse_scribble", "depth_control")
@@ -122,7 +123,7 @@ class ModelEntry:
             elif key != "config":
                 parts = [path / part for part in ("unet", "text_encoder", "vae")] if key == "base" else [path]
                 start = "" if key == "folder" else f"{key}/"
-                found = sorted(file for part in parts for file in part.rglob(WEIGHTS))
+                found = sorted(file for part in parts for file in files_in(part, key) if file.suffix == WEIGHTS)
                 files |= {start + file.relative_to(path).as_posix(): file for file in found}
         return files
 
@@ -171,15 +172,13 @@ def find_entry(name: str) -> ModelEntry:
             f"The model {name!r} names files that are not there: {named}.",
             f"Put them there, or mend the paths in {entry.source}.",
         )
+    check_files(entry.paths())
     return entry
 
 
 def read_entry(path: Path) -> ModelEntry:
     """JobError names the file and the first key that is wrong."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise JobError(f"The model entry {path} cannot be read ({error}).", "Mend or remove the file.") from None
+    content = read_table(path)
     try:
         values = _checked(content, ModelEntry)
         values["clip"] = ClipForm(**_checked(values.get("clip", {}), ClipForm))
@@ -197,8 +196,13 @@ def read_entry(path: Path) -> ModelEntry:
         entry = ModelEntry(**values | {"source": path})
         _check_settings(entry)
         return entry
-    except (TypeError, ValueError) as error:
-        reason = str(error).removeprefix("ModelEntry.__init__() ").removeprefix("ClipForm.__init__() ").rstrip(".")
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = (
+            str(error)[:MOST_REASON]
+            .removeprefix("ModelEntry.__init__() ")
+            .removeprefix("ClipForm.__init__() ")
+            .rstrip(".")
+        )
         raise JobError(
             f"The model entry {path} is not right: {reason}.", "Compare it with the shipped entries and the README."
         ) from None

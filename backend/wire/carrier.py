@@ -18,11 +18,14 @@ from typing import Any
 from . import messages as say
 from .folder_lock import FolderLock, Occupied
 from .job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
-from .parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, pack, remove
+from .parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, check_pictures, pack, remove
+from .picture_size import SIGNATURE, picture_size
+from .pipes import Budget
 from .writing import make_folder, write_atomically
 
 STAGE_OUT, STAGE_BACK = "sending", "fetching"
-ARRIVING, PREVIEW = ".arriving", "preview/"
+ARRIVING, PREVIEW = ".arriving", "preview/strip.png"
+MOST_PREVIEW = 2_000_000  # pixels: a real one has 50,000
 AGAIN = "Run the job again."
 ENDS = (say.Done, say.Failed, say.Cancelled, say.Removed)
 
@@ -38,6 +41,9 @@ class Freight:
     arrival: Arrival | None = None
     end: Any = None
     notes: list[str] = field(default_factory=list)  # sentences about results that could not take their places
+    sent: int = 0  # pieces
+    states: Budget = field(default_factory=Budget)  # how often the folder is told, and previews are written
+    previews: Budget = field(default_factory=Budget)
     settled: threading.Event = field(default_factory=threading.Event)  # in the worker's queue, or nowhere any more
 
 
@@ -96,7 +102,7 @@ class Carrier:
             freight = self._freights.get(getattr(message, "job", None) or "")
             if freight:
                 self._about(freight, message)
-            elif not isinstance(message, (say.Want, say.Offer, say.Piece, *ENDS)):
+            elif isinstance(message, say.Hello | say.Pong | say.Refused):  # of other jobs there is nothing to be told
                 self._to_host(message)
 
     def _pack_all(self) -> None:
@@ -127,7 +133,7 @@ class Carrier:
                 self._take_end(freight, message)
             elif isinstance(message, say.Refused):
                 self._refused(freight, message)
-            else:
+            elif not isinstance(message, say.Preview) or message.file == PREVIEW:
                 self._note(freight, message)
                 self._to_host(message)
         except (ParcelError, OSError) as error:
@@ -136,21 +142,22 @@ class Carrier:
     def _send_piece(self, freight: Freight, number: int) -> None:
         if not freight.parcel:
             raise ParcelError("The worker asked for files that were not offered.")
+        if number != freight.sent:  # else the memory could be filled with answers that wait
+            raise ParcelError(f"The worker asked for piece {number} where {freight.sent} was to follow.")
+        freight.sent += 1
         self._to_worker(say.Piece(freight.job, number, *freight.parcel.piece(number)))
         self._to_host(say.Progress(freight.job, STAGE_OUT, number + 1, freight.parcel.pieces))
 
     def _begin_to_fetch(self, freight: Freight, offer: say.Offer) -> None:
+        if freight.arrival:
+            raise ParcelError("The worker offered its results twice.")
         freight.arrival = Arrival(freight.folder / ARRIVING, RESULTS, offer.digest, offer.pieces)
         for number in freight.arrival.wanted_first:
             self._to_worker(say.Want(freight.job, number))
 
     def _take_piece(self, freight: Freight, piece: say.Piece) -> None:
-        if piece.file.startswith(PREVIEW):
-            with suppress(OSError):  # only a preview
-                path = freight.folder / piece.file
-                make_folder(path.parent)
-                write_atomically(path, base64.b64decode(piece.data))
-            return
+        if piece.file.startswith("preview/"):
+            return self._take_preview(freight, piece)
         if not freight.arrival:
             raise ParcelError("The worker sent files that were not asked for.")
         following = freight.arrival.add(piece.number, piece.file, piece.data)
@@ -158,6 +165,18 @@ class Carrier:
             self._to_worker(say.Want(freight.job, following))
         self._to_host(say.Progress(freight.job, STAGE_BACK, freight.arrival.come, freight.arrival.pieces))
         self._finish_when_whole(freight)
+
+    def _take_preview(self, freight: Freight, piece: say.Piece) -> None:
+        """Only a picture: what is no small PNG of the one name, or comes far too often, is let go."""
+        picture = base64.b64decode(piece.data)
+        width, height = (picture.startswith(SIGNATURE) and picture_size(picture)) or (0, 0)
+        fits = piece.file == PREVIEW and 0 < width * height <= MOST_PREVIEW
+        if not fits or not freight.previews.allows():
+            return
+        with suppress(OSError):
+            path = freight.folder / piece.file
+            make_folder(path.parent)
+            write_atomically(path, picture)
 
     def _take_end(self, freight: Freight, end: Any) -> None:
         freight.end = end
@@ -168,6 +187,7 @@ class Carrier:
 
     def _finish_when_whole(self, freight: Freight) -> None:
         if freight.end and freight.arrival and freight.arrival.whole():
+            check_pictures(freight.arrival.folder / "result")
             freight.arrival.move_into(freight.folder, freight.notes.append)
             self._to_worker(say.Taken(freight.job))
             self._end(freight, freight.end)
@@ -182,12 +202,16 @@ class Carrier:
 
     def _note(self, freight: Freight, message: Any) -> None:
         freight.settled.set()
-        with suppress(OSError):  # it is told all the same
-            if isinstance(message, say.Queued):
-                write_state(JobState(state=QUEUED), freight.folder)
-            elif isinstance(message, say.Progress):
-                how = {"stage": message.stage, "step": message.step, "steps": message.steps, "eta": message.eta}
-                write_state(JobState(state=RUNNING, **how), freight.folder)
+        if isinstance(message, say.Queued):
+            state = JobState(state=QUEUED)
+        elif isinstance(message, say.Progress):
+            how = {"stage": message.stage, "step": message.step, "steps": message.steps, "eta": message.eta}
+            state = JobState(state=RUNNING, **how)
+        else:
+            return
+        if freight.states.allows():
+            with suppress(OSError):  # it is told all the same
+                write_state(state, freight.folder)
 
     def _fail(self, freight: Freight, error: Exception) -> None:
         """The files cannot be carried. What the worker has of the job is of no use."""

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from . import messages as say
@@ -21,10 +20,14 @@ from .encoding import MessageError, check_id, encode, parse
 from .last_words import LogTail, Lost, Tail, reason
 from .lines import Lines
 from .parcel import ParcelError
+from .pipes import Heard, Outgoing
+from .plain_text import plain
 from .processes import DETACHED, kill
 
 SECONDS_TO_ANSWER = 10.0  # for a worker that was told to cancel: it answers at once, even within a long step
 SECONDS_TO_LEAVE = 5.0
+SAME_VERSION = "Install the backend and the add-on of the same version."
+TRUSTED = "Use only machines that you trust as workers; if it is yours, report this with the job's log."
 
 
 class ClientError(Exception):
@@ -58,13 +61,13 @@ class Client:
             raise ClientError(f"The worker {command[0]} cannot be started ({error.strerror}).") from None
         self.jobs: dict[str, Path] = {}  # submitted and not yet ended, in that order
         self._tail, self._log_tail = Tail(self._process.stderr), LogTail()
-        self._heard, self._to_say = SimpleQueue[Any](), SimpleQueue[bytes | None]()
+        assert self._process.stdin is not None
+        self._heard, self._to_say = Heard(), Outgoing(self._process.stdin)
         self._unconfirmed = set[str]()  # submitted, and the worker has not said anything about them
         self._closed = self._killed = False
         self._carrier = Carrier(self._say_if_it_lives, self._heard.put) if remote else None
         self._doubted_at: float | None = None  # when it was told to cancel and has not answered since
-        for work in (self._read, self._write):
-            threading.Thread(target=work, name=f"worker {work.__name__}", daemon=True).start()
+        threading.Thread(target=self._read, name="worker's stdout", daemon=True).start()
 
     @property
     def alive(self) -> bool:
@@ -116,11 +119,7 @@ class Client:
 
     def poll(self) -> list[Any]:
         """What the worker said since the last call, in order; after its end a Lost, unless it was told to go."""
-        heard: list[Any] = []
-        with suppress(Empty):
-            while True:
-                heard.append(self._heard.get_nowait())
-        heard = [self._noted(message) for message in heard]
+        heard = [self._noted(message) for message in self._heard.take()]
         if heard:
             self._doubted_at = None
         elif self._doubted_at:
@@ -130,7 +129,7 @@ class Client:
     def leave(self) -> None:
         """Lets go of the worker without waiting: it finishes the running job and ends; the others stay queued."""
         self._closed = True
-        self._to_say.put(None)
+        self._to_say.end()
         if self._carrier:
             self._carrier.let_go()
 
@@ -191,25 +190,14 @@ class Client:
         elif silence > SECONDS_TO_ANSWER:
             self._process.terminate()
 
-    # The threads.
-
-    def _write(self) -> None:
-        """A pipe may be full; the host must not wait for it."""
-        pipe = self._process.stdin
-        assert pipe is not None
-        with suppress(OSError):  # a broken pipe: the worker's end is noticed by the reader
-            while (line := self._to_say.get()) is not None:
-                while line:
-                    line = line[pipe.write(line) :]
-        with suppress(OSError):
-            pipe.close()
+    # The reader's thread.
 
     def _read(self) -> None:
         lost = self._hear_all()
         if self._carrier:
             self._carrier.let_go()
         if lost:
-            self._heard.put(lost)
+            self._heard.put(lost, last=True)
 
     def _hear_all(self) -> Lost | None:
         """-> why nothing more comes, unless it was told to end."""
@@ -220,9 +208,11 @@ class Client:
             while data := pipe.read(65536):
                 for line in lines.feed(data):
                     try:
-                        heard(parse(line, say.FROM_WORKER))
+                        heard(plain(parse(line, say.FROM_WORKER)))
                     except MessageError as error:
-                        return self._given_up(error)
+                        return self._given_up(f"is not understood. {error}", SAME_VERSION)
+                    if self._heard.overflowed or self._to_say.overflowed:
+                        return self._given_up("says or asks for more than a worker needs to.", TRUSTED)
         return self._ended()
 
     def _heard_near(self, message: Any) -> None:
@@ -230,12 +220,11 @@ class Client:
             self._log_tail.follow(folder)
         self._heard.put(message)
 
-    def _given_up(self, error: MessageError) -> Lost:
+    def _given_up(self, what: str, hint: str) -> Lost:
         self._closed = True
         kill(self._process)
         self._process.wait()
-        hint = "Install the backend and the add-on of the same version."
-        return Lost(f"The worker is not understood. {error}", hint)
+        return Lost(f"The worker {what}", hint)
 
     def _ended(self) -> Lost | None:
         """A process that lives on without its stdout is of no use."""

@@ -22,6 +22,7 @@ from .reading import UnfitFile, read_json
 NAME, MOST_BYTES = "worker.lock", 10_000
 SECONDS_TO_WAIT = 0.3  # someone may only be looking, as `is_locked` does
 WINDOWS_BYTE = 2**30  # locks on Windows keep others from reading, so the one locked lies behind the content
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 if sys.platform == "win32":
     import msvcrt
@@ -54,9 +55,10 @@ class FolderLock:
         self._file = file
         content = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
         with suppress(OSError):  # on a full disk the lock holds, it only does not tell whose it is
-            os.ftruncate(file, 0)
-            os.lseek(file, 0, os.SEEK_SET)
-            os.write(file, content)
+            if os.fstat(file).st_nlink <= 1:  # a hard link could make it another's file
+                os.ftruncate(file, 0)
+                os.lseek(file, 0, os.SEEK_SET)
+                os.write(file, content)
 
     def release(self) -> None:
         if sys.platform == "win32":  # an open file cannot be removed there
@@ -98,7 +100,7 @@ def unfinished(root: Path) -> list[Path]:
 
 def _open(path: Path, create: int = 0) -> int:
     """A link is not followed: nothing is written outside the folder. OSError also for what is no regular file."""
-    file = os.open(path, os.O_RDWR | create | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o644)
+    file = os.open(path, os.O_RDWR | create | _SAFE, 0o644)
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
     os.close(file)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-MOST_LINES, LAST = 200, 20
+from .plain_text import clean
+from .reading import open_regular
+
+MOST_LINES, MOST_BYTES, LAST = 200, 4_000, 20
 OUT_OF_MEMORY = (
     *("out of memory", "OutOfMemory", "MemoryError", "bad_alloc", "can't allocate memory", "not enough memory"),
     *("ALLOC_FAILED", "Cannot allocate memory"),
@@ -48,9 +51,9 @@ class Tail:
         with pipe:
             while data := pipe.read(65536):
                 *lines, rest = (rest[-10_000:] + data).split(b"\n")
-                self._lines.extend(line.decode("utf-8", "replace").rstrip() for line in lines if line.strip())
+                self._lines.extend(_words(line) for line in lines if line.strip())
         if rest.strip():
-            self._lines.append(rest.decode("utf-8", "replace").strip())
+            self._lines.append(_words(rest))
 
 
 class LogTail:
@@ -68,11 +71,15 @@ class LogTail:
     @property
     def text(self) -> str:
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 file.seek(max(self._from, _size(self._path) - 10_000))
                 return file.read(10_000).decode("utf-8", "replace")
         except OSError:
             return ""
+
+
+def _words(line: bytes) -> str:
+    return clean(line[:MOST_BYTES].decode("utf-8", "replace")).strip()
 
 
 def _size(path: Path) -> int:
@@ -85,7 +92,7 @@ def _size(path: Path) -> int:
 def reason(code: int, tail: str) -> tuple[str, str]:
     """-> what the user is told, and what to do next. code: as subprocess gives it, a signal's number below 0."""
     lines = tail.strip().splitlines()[-LAST:]  # what was printed long before is another story
-    last = lines[-1].strip()[:500] if lines else ""
+    last = clean(lines[-1], 500).strip() if lines else ""
     if any(word in line for line in lines for word in OUT_OF_MEMORY) or code & 0xFFFFFFFF in WINDOWS_NO_MEMORY:
         return "The worker ran out of memory.", MEMORY_HINT
     if code in (-9, 137):  # 137: as a shell or ssh tells it

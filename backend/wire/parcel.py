@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from .encoding import PIECE_BYTES, is_place
+from .picture_size import MOST_PIXELS, picture_size
+from .reading import open_regular
 from .writing import is_link, put_in_place
 
 INPUTS = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # all that a job reads
 RESULTS = ("result", "result.mp4", "log.txt", "result.json")  # in the order in which they are put into place
 MOST_FILES, MOST_BYTES = 10_000, 2 * 2**30  # of a parcel; a long clip with all its passes has a quarter of a gibibyte
+MOST_PIECES = MOST_FILES + MOST_BYTES // PIECE_BYTES
 AHEAD = 2  # pieces that are asked for before they come
 
 
@@ -48,7 +51,7 @@ class Parcel:
             raise ParcelError(f"There is no piece {number} of {self.pieces}.")
         starts = [0, *accumulate(map(_pieces, self.sizes))]
         i = bisect_right(starts, number) - 1
-        with (self.folder / self.places[i]).open("rb") as file:
+        with open_regular(self.folder / self.places[i]) as file:
             file.seek((number - starts[i]) * PIECE_BYTES)
             return self.places[i], base64.b64encode(file.read(PIECE_BYTES)).decode("ascii")
 
@@ -61,7 +64,7 @@ def pack(folder: Path, names: Sequence[str]) -> Parcel:
         raise ParcelError(f"{folder} has more than {MOST_FILES} files or {MOST_BYTES >> 30} GiB, too much to be sent.")
     digest = hashlib.sha256()
     for place, size in zip(places, sizes):
-        with (folder / place).open("rb") as file:
+        with open_regular(folder / place) as file:
             digest.update(_digest_line(place, size, hashlib.file_digest(file, "sha256").hexdigest()))
     return Parcel(folder, tuple(places), sizes, digest.hexdigest())
 
@@ -70,7 +73,9 @@ class Arrival:
     """A parcel that comes in, piece by piece in order."""
 
     def __init__(self, folder: Path, names: Sequence[str], digest: str, pieces: int):
-        """folder: where it is kept meanwhile, made anew so that no link lies in it. OSError."""
+        """folder: where it is kept meanwhile, made anew so that no link lies in it. ParcelError; OSError."""
+        if pieces > MOST_PIECES:
+            raise ParcelError(f"{pieces} pieces are more than {MOST_FILES} files of {MOST_BYTES >> 30} GiB have.")
         remove(folder)
         folder.mkdir(parents=True, mode=0o700)
         self.folder, self._names, self._expected, self.pieces = folder, names, digest, pieces
@@ -142,6 +147,15 @@ class Arrival:
             self._file.close()
             self._file = None
             self._digest.update(_digest_line(self._place, self._size, self._hash.hexdigest()))
+
+
+def check_pictures(folder: Path) -> None:
+    """ParcelError when a PNG in the folder would fill the memory of whoever shows it. OSError."""
+    for path in folder.glob("*.png"):
+        with open_regular(path) as file:
+            size = picture_size(file.read(24))
+        if size and size[0] * size[1] > MOST_PIXELS:
+            raise ParcelError(f"The picture {path.name} is {size[0]} x {size[1]}, too large to be shown.")
 
 
 def remove(path: Path) -> None:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import fields, replace
+from typing import Any
 
-MOST_TEXT = 2000  # characters of a sentence
+MOST_TEXT = 10_000  # characters of what is said to the user; the log has the rest
 # What terminals obey instead of showing: colors, titles, links. Up to the end of the line where it never ends.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|.)?|\x9b[0-?]*[ -/]*[@-~]?")
 _JOINERS = "\u200c\u200d"  # needed by Persian, Indic scripts and emoji
 
 
 def clean(text: str, most: int = MOST_TEXT) -> str:
-    """Without escape sequences, control characters, marks that turn the direction of writing or cannot be seen, and
-    halves of surrogate pairs; at most `most` characters. Newlines stay, tabs become spaces."""
+    """Without escape sequences, control characters, and marks that turn the direction of writing or cannot be seen; at
+    most `most` characters. Newlines stay, tabs become spaces."""
     text = _ESCAPES.sub("", text[: 4 * most]).replace("\r\n", "\n")
     text = "".join(filter(None, map(_shown, text)))
     return text if len(text) <= most else text[: max(0, most - 3)] + "..."
+
+
+def plain(message: Any) -> Any:
+    """The message with its words cleaned. For those from a worker, in which all text is words for the user."""
+    words = {f.name: getattr(message, f.name) for f in fields(message) if str(f.type) in ("str", "str | None")}
+    cleaned = {name: clean(text) for name, text in words.items() if text}
+    return replace(message, **cleaned) if any(words[name] != text for name, text in cleaned.items()) else message
 
 
 def _shown(character: str) -> str:
@@ -25,4 +34,6 @@ def _shown(character: str) -> str:
     kind = unicodedata.category(character)
     if kind in ("Zl", "Zp") or character in "\t\r\v\f":
         return " "
-    return "" if kind in ("Cc", "Cf", "Cs", "Co", "Cn") else character
+    if kind == "Cs":  # of a path whose bytes are no text
+        return "?"
+    return "" if kind in ("Cc", "Cf", "Co", "Cn") else character

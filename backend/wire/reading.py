@@ -11,8 +11,9 @@ import math
 import os
 import re
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -46,7 +47,7 @@ def check_regular(path: Path, most: int | None = None) -> os.stat_result:
     return found
 
 
-def open_regular(path: Path, most: int | None = None) -> IO[bytes]:
+def open_regular(path: Path, most: int | None = None) -> BufferedReader:
     """Opens a regular file for reading, without ever waiting. UnfitFile; OSError."""
     check_regular(path, most)  # before it is opened: to open a device may do something
     descriptor = os.open(path, _READ)

@@ -12,6 +12,7 @@ from .writing import write_json
 
 VERSION = 1
 MAX_BYTES = 1_000_000
+LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**64 - 1  # what torch and other programs know
 
 
 class RequestError(ValueError):
@@ -70,11 +71,20 @@ def request_from(content: Any) -> JobRequest:
     values = _strict(content, JobRequest, "job.json")
     values["shot"] = Shot(**_strict(values["shot"], Shot, "shot"))
     request = JobRequest(**values)
+    check_seed(request.seed)
     if not 1 <= request.shot.frames <= 100_000:
         raise RequestError(f"shot.frames is {request.shot.frames}; it must lie between 1 and 100000.")
     if not 0 < request.shot.fps <= 1000:
         raise RequestError(f"shot.fps is {request.shot.fps}; it must lie above 0 and at most be 1000.")
     return request
+
+
+def check_seed(seed: int) -> int:
+    """RequestError unless the random generator can be started with it."""
+    if not LOWEST_SEED <= seed <= HIGHEST_SEED:
+        shown = f"{seed}" if abs(seed) < 10**30 else "a number of more than 30 digits"
+        raise RequestError(f"seed is {shown}; it must lie between {LOWEST_SEED} and {HIGHEST_SEED}.")
+    return seed
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

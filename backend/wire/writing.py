@@ -21,7 +21,9 @@ from typing import IO, Any
 PATIENCE = 4.0  # seconds: Windows replaces no file that another program has open
 MOST_NAMES = 100
 PART = re.compile(r"(.+)\.[0-9a-f]{12}\.part")
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _SAFE
 
 
 def write_atomically(path: Path, content: str | bytes, durable: bool = False) -> None:
@@ -90,6 +92,21 @@ def put_in_place(part: Path, path: Path, say: Callable[[str], None]) -> Path:
     os.replace(part, other)
     say(f"{path} could not be replaced, because another program has it open; the new one is {other.name}.")
     return other
+
+
+def open_log(folder: Path) -> int:
+    """The descriptor of the folder's log.txt, to append to. OSError for a link, and for what is no regular file. One
+    that is also another's file, by a hard link, is left to the other."""
+    path = folder / "log.txt"
+    descriptor = os.open(path, _APPEND, 0o666)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    path.unlink()
+    return os.open(path, _APPEND | os.O_EXCL, 0o666)
 
 
 def make_folder(path: Path) -> None:

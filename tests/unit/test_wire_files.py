@@ -248,9 +248,9 @@ def test_json_as_people_write_it_is_read():
         ("\x1b]0;never ends\nnext", "\nnext"),
         ("\u202etxt.exe\u202c \u2066a\u2069\u200f", "txt.exe a"),
         ("a\x00\x08\x7f\u2028b\tc\r\nd", "a b c\nd"),
-        ("\ud800x\ufeff\ue000", "x"),
+        ("\ud800x\ufeff\ue000", "?x"),
         ("سلام می‌خواهم 👩‍👧 日本", "سلام می‌خواهم 👩‍👧 日本"),
-        ("x" * 3000, "x" * 1997 + "..."),
+        ("x" * 20_000, "x" * 9_997 + "..."),
     ],
 )
 def test_words_of_strangers_are_shown_plain(text, shown):

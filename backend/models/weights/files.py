@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...errors import JobError
+from ...wire.reading import UnfitFile, check_regular, open_regular, parse_json
 
 PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
 WRAPPERS = ("state_dict", "controlnet")  # where training scripts put the weights beside their own notes
-LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
+LONGEST_HEADER = 16_000_000  # bytes; that of a whole SD1.5 has less than a million
 AGAIN = "It may be an incomplete download: fetch or copy it again."
 FOREIGN = {
     b"PK\x03\x04": "a PyTorch file with another name",
@@ -50,9 +50,11 @@ def refusal(setting: str, path: Path, found: str, hint: str) -> JobError:
 def open_weights(path: Path, setting: str) -> WeightFile:
     """Reads the header only (of a PyTorch file, its index). JobError when the file is damaged, foreign or unsafe."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        size = check_regular(path).st_size
+        with open_regular(path) as file:
             start = file.read(32)
+    except UnfitFile as error:
+        raise refusal(setting, path, f"is {error.strerror}", "Name a .safetensors file.") from None
     except OSError as error:
         raise refusal(setting, path, f"cannot be read ({error.strerror})", "Check the path.") from None
     if start[8:9] == b"{":
@@ -65,12 +67,15 @@ def open_weights(path: Path, setting: str) -> WeightFile:
 
 def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
-            if length > min(size - 8, LONGEST_HEADER):
+            if length > size - 8:
                 raise refusal(setting, path, "is cut off inside its header", AGAIN)
-            header: dict[str, Any] = json.loads(file.read(length))
-        metadata = header.pop("__metadata__", {})
+            if length > LONGEST_HEADER:
+                found = f"has a header of {length:,} bytes, more than the {LONGEST_HEADER:,} that are read"
+                raise refusal(setting, path, found, "Convert it again, with fewer notes in it.")
+            header: dict[str, Any] = parse_json(file.read(length).rstrip(b" "))
+        metadata = _words(header.pop("__metadata__", {}))
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
@@ -87,6 +92,13 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
         lambda: {names[name]: tensor for name, tensor in load_file(path).items()},
         metadata,
     )
+
+
+def _words(metadata: Any) -> dict[str, str]:
+    """What stands in a header beside its tensors. TypeError when that is no text."""
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise TypeError
+    return metadata
 
 
 def _open_pytorch(path: Path, setting: str) -> WeightFile:

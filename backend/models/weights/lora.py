@@ -6,7 +6,6 @@ adapters and motion LoRAs.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import defaultdict
@@ -17,6 +16,7 @@ import torch
 from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
 from torch import Tensor, nn
 
+from ...wire.reading import parse_json
 from ..entry import ModelEntry
 from .files import AGAIN, WeightFile, open_weights
 from .recognise import Found, recognise
@@ -148,9 +148,10 @@ def _check_sizes(file: WeightFile, layer: str, parts: Mapping[str, Tensor], weig
 def _notes(file: WeightFile) -> dict:
     """diffusers keeps alpha in the file's metadata."""
     try:
-        return json.loads(file.metadata.get("lora_adapter_metadata", "{}"))
-    except ValueError:
+        notes = parse_json(file.metadata.get("lora_adapter_metadata", "{}").encode())
+    except (ValueError, AttributeError):
         return {}
+    return notes if isinstance(notes, dict) else {}
 
 
 def _noted_alpha(notes: Mapping, component: str, layer: str, rank: int) -> float:

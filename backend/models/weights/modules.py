@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...errors import JobError
+from ...wire.reading import read_json
 from ..entry import ModelEntry
 from .files import refusal
-from .sources import LOCAL, Source, text_source, vae_source
+from .sources import LOCAL, MOST_CONFIG, Source, text_source, vae_source
 
 SAFE = LOCAL | {"use_safetensors": True}
 
@@ -79,7 +79,7 @@ def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | 
         return None
     advice = "Name a diffusers folder of a tiny VAE for SD1.5, such as taesd, or leave tiny_vae out."
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json", MOST_CONFIG)
     except (OSError, ValueError):
         raise refusal("tiny_vae", folder, "is not a diffusers folder of a model", advice) from None
     if not isinstance(config, dict) or config.get("_class_name") != "AutoencoderTiny":

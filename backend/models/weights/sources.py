@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, con
 from torch import Tensor
 
 from ...errors import JobError
+from ...wire.reading import read_json
 from ..entry import ModelEntry
 from . import sd15
 from .files import WeightFile, open_weights, refusal
 from .recognise import INPUTS, WIDTHS, Found, recognise
 
+MOST_CONFIG = 20_000_000  # bytes; the index of a sharded model has some hundred thousand
 LOCAL = {"local_files_only": True}
 TEXT_PREFIX = "cond_stage_model.transformer."
 EXPECTED = "Expected is SD1.5: a diffusers folder, or a single file in the original layout."
@@ -101,12 +102,21 @@ def folder_source(folder: Path, setting: str) -> Source:
     index = folder / f"{name}.safetensors.index.json"
     single = [folder / f"{name}{variant}.safetensors" for variant in ("", ".fp16")]
     if index.is_file():
-        files = [folder / name for name in sorted(set(_read_json(index, setting)["weight_map"].values()))]
+        files = [folder / name for name in _parts(_read_json(index, setting), index, setting)]
     elif not (files := [path for path in single if path.is_file()][:1]):
         hint = "Fetch the folder's .safetensors version; .bin files are not read."
         raise refusal(setting, folder, f"has no {name}.safetensors in it", hint)
     tensors = {k: v for file in files for k, v in open_weights(file, setting).tensors().items()}
     return Source(setting, folder, config, tensors)
+
+
+def _parts(index: dict[str, Any], path: Path, setting: str) -> list[str]:
+    """The files that an index names, which lie beside it."""
+    named = index.get("weight_map")
+    names = set(named.values()) if isinstance(named, dict) else set()
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise refusal(setting, path, "names no files beside it", "Fetch or copy the folder again.")
+    return sorted(names)
 
 
 def _no_unet(root: Path, key: str) -> Source:
@@ -131,7 +141,10 @@ def _check_unet_config(source: Source, key: str) -> None:
 
 def _read_json(path: Path, setting: str) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, MOST_CONFIG)
+        if not isinstance(content, dict):
+            raise ValueError
+        return content
     except (OSError, ValueError) as error:
         reason = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
         raise JobError(f"{setting}: {path} {reason}.", "Fetch or copy the folder again.") from None

@@ -1,0 +1,60 @@
+"""A model entry's file, and the files that it names, looked at before anything opens them: they may be a stranger's."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import JobError
+from ..wire.reading import UnfitFile, check_regular, read_text
+
+MOST_BYTES, MOST_DOTS = 100_000, 200  # of an entry, and of one of its lines
+MOST_FILES = 10_000  # of a model's folder; a large one has some hundred
+MOST_TEXT_BYTES = 100_000_000  # of its configs and vocabularies
+TEXTS = (".json", ".txt", ".model")
+HINT = "Point {key} at the model's own files."
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """A TOML file's content. JobError says why it cannot be read."""
+    try:
+        text = read_text(path, MOST_BYTES)
+        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):  # of a.a.a..., which takes minutes to read
+            raise ValueError(f"a line of more than {MOST_DOTS} dots")
+        return tomllib.loads(text)
+    except UnfitFile as error:
+        raise JobError(f"The model entry {error}.", "Mend or remove the file.") from None
+    except (OSError, ValueError, RecursionError) as error:  # also numbers of thousands of digits, and deep nesting
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise JobError(f"The model entry {path} cannot be read ({reason}).", "Mend or remove the file.") from None
+
+
+def files_in(folder: Path, key: str) -> Iterator[Path]:
+    """All files below the folder; links to folders are not followed. JobError when there are too many for a model."""
+    count = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            count += 1
+            if count > MOST_FILES:
+                raise JobError(
+                    f"{key}: {folder} holds more than {MOST_FILES:,} files, so it is no model's folder.",
+                    HINT.format(key=key),
+                )
+            yield Path(where, name)
+
+
+def check_files(paths: dict[str, Path]) -> None:
+    """JobError for what is no regular file, such as a named pipe, which would make whoever opens it wait."""
+    for key, path in paths.items():
+        for file in files_in(path, key) if path.is_dir() else [path]:
+            try:
+                check_regular(file, MOST_TEXT_BYTES if file.suffix.lower() in TEXTS else None)
+            except FileNotFoundError:
+                continue  # a dead link: whoever needs that file will say so
+            except UnfitFile as error:
+                raise JobError(f"{key}: {error}.", HINT.format(key=key)) from None
+            except OSError as error:
+                raise JobError(f"{key}: {file} cannot be read ({error.strerror}).", HINT.format(key=key)) from None

@@ -1,0 +1,187 @@
+"""A worker on another machine that means ill: takes a job like any other, then does what its argument names.
+
+`python -m tests.hostile_remote TRICK` in the place of `ssh machine motionclone-backend serve`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import struct
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from backend.wire import messages as say
+from backend.wire.encoding import PIECE_BYTES, encode, parse
+from backend.wire.lines import Lines
+from backend.wire.version import version
+
+FLOOD = int(os.environ.get("FLOOD", "300000"))  # messages
+ANSI = "\x1b]0;owned\x07\x1b[2J\u202e\u2066fdp.exe\u200f"
+
+
+def tell(message: Any) -> None:
+    write(encode(message))
+
+
+def write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def heard() -> Iterator[Any]:
+    lines = Lines()
+    while data := os.read(0, 65536):
+        for line in lines.feed(data):
+            yield parse(line, say.TO_WORKER)
+
+
+def piece(job: str, file: str, data: bytes, number: int = 0) -> say.Piece:
+    return say.Piece(job, number, file, base64.b64encode(data).decode())
+
+
+def png(width: int, height: int, size: int = 0) -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(9))), (b"tEXt", bytes(size)), (b"IEND", b"")]
+    data = b"".join(
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part)) for kind, part in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+def offer(job: str, files: dict[str, bytes]) -> None:
+    """Results as an honest worker gives them."""
+    digest, pieces = hashlib.sha256(), [piece(job, file, files[file], n) for n, file in enumerate(sorted(files))]
+    for file in sorted(files):
+        digest.update(f"{hashlib.sha256(files[file]).hexdigest()} {len(files[file])} {file}\n".encode())
+    tell(say.Offer(job, digest.hexdigest(), len(pieces)))
+    tell(say.Done(job))
+    for one in pieces:
+        tell(one)
+
+
+# The tricks: each is given the job's name.
+
+
+def previews(job: str) -> None:
+    """500 MiB of them, under ever new names and the usual one."""
+    data = png(64, 64, PIECE_BYTES - 200)
+    for number in range(2000):
+        file = "preview/strip.png" if number % 2 else f"preview/{number}.png"
+        tell(piece(job, file, data))
+        tell(say.Preview(job, number, file))
+
+
+def strange_previews(job: str) -> None:
+    """Pictures that would fill the memory of whoever shows them, what is none, and one of the user's own files."""
+    for data in (png(30_000, 30_000), b"GIF89a", b""):
+        tell(piece(job, "preview/strip.png", data))
+    tell(say.Preview(job, 1, "blender.json"))
+    tell(say.Preview(job, 1, "reference/0000.png"))
+
+
+def offers(job: str) -> None:
+    for number in range(300):
+        tell(say.Offer(job, f"{number:064x}", 4))
+
+
+def huge_offer(job: str) -> None:
+    tell(say.Offer(job, "0" * 64, 2**53))
+    for number in range(100_000):
+        tell(piece(job, "log.txt", b"", number))
+
+
+def words(job: str) -> None:
+    """That steer terminals, turn the line, and are long."""
+    tell(say.Hello(say.PROTOCOL, ANSI + "1", ANSI + "GPU"))
+    tell(say.Progress(job, ANSI + "sampling", 1, 2))
+    tell(say.Refused(ANSI + "no", job))
+    os.write(2, f"{ANSI} last words\n".encode() * 10)
+    tell(say.Failed(job, ANSI + "x" * 500_000, ANSI + "hint"))
+
+
+def progress_flood(job: str) -> None:
+    line = encode(say.Progress(job, "sampling", 1, 2)) * 100
+    for _ in range(FLOOD // 100):
+        write(line)
+
+
+def refusal_flood(job: str) -> None:
+    line = encode(say.Refused("no", job)) * 100
+    for _ in range(FLOOD // 100):
+        write(line)
+
+
+def name_flood(job: str) -> None:
+    for number in range(FLOOD):
+        tell(say.Progress(f"job-{number}", "sampling", 1, 2))
+
+
+def wants(job: str) -> None:
+    """The same piece again and again, without ever reading."""
+    line = encode(say.Want(job, 0)) * 100
+    for _ in range(1000):
+        write(line)
+
+
+def wants_backwards(job: str) -> None:
+    tell(say.Want(job, 10**6))
+
+
+def huge_result(job: str) -> None:
+    offer(job, {"result/0000.png": png(30_000, 30_000), "result.json": b"{}"})
+
+
+def foreign_result(job: str) -> None:
+    offer(job, {"blender.json": b"{}", "result.json": b"{}"})
+
+
+def deep_line(_: str) -> None:
+    write(b'{"kind":' + b"[" * 900_000 + b"\n")
+
+
+def endless_line(_: str) -> None:
+    for _ in range(2000):
+        write(b"x" * 65536)
+    write(b"\n")
+
+
+def stderr_flood(_: str) -> None:
+    for _ in range(3000):
+        os.write(2, b"\x1b[2J" + b"x" * 65530)
+    os._exit(3)
+
+
+TRICKS: dict[str, Callable[[str], None]] = {
+    name: value
+    for name, value in globals().items()
+    if callable(value) and getattr(value, "__module__", "") == __name__ and name not in ("tell", "write", "heard")
+}
+for _helper in ("piece", "png", "offer"):
+    TRICKS.pop(_helper)
+
+
+def main(trick: str) -> None:
+    tell(say.Hello(say.PROTOCOL, version()))
+    for message in heard():
+        if isinstance(message, say.Offer):
+            for number in range(min(2, message.pieces)):
+                tell(say.Want(message.job, number))
+        elif isinstance(message, say.Piece):
+            if trick.startswith("want"):
+                TRICKS[trick](message.job)
+            tell(say.Queued(message.job, 0))
+            TRICKS[trick](message.job)
+        elif isinstance(message, say.Cancel):
+            tell(say.Cancelled(message.job))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print(json.dumps(sorted(TRICKS)))
+    else:
+        main(sys.argv[1])
