@@ -14,11 +14,11 @@ from ..wrapping import shown_line
 from .buttons import button, watch_button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale
-from .queue import draw_left_over, shot_name
+from .queue import draw_left_over, take_title
 from .spaces import in_both_sidebars
-from .text import ICON, LINE, fitting, paragraph
+from .text import ICON, fitting, paragraph
 
-PICTURE = 2.2  # times a button's height, of a take in the list
+PICTURE = 6.0  # times a button's height: large enough to be seen, and the buttons beneath stay in sight
 FOLLOWS = 0.3  # from which score on a take follows the motion
 STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
 VIEW_CHANGED = "The scene's view is Standard now, to keep the clip's colours."
@@ -30,25 +30,17 @@ STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "
 
 
 class MOTIONCLONE_UL_takes(bpy.types.UIList):
-    """A take a row: its picture, of which shot it is, how well its motion follows, and what was asked for"""
+    """A take a row: how it stands, of which shot it is, what was asked for, and how well its motion follows"""
 
     bl_idname = "MOTIONCLONE_UL_takes"
 
     def draw_item(self, context, layout, data, take, _icon, _active_data, _active_property, *_rest) -> None:
         row = layout.row(align=True)
-        if picture := thumbnails.icon(take.name):
-            row.template_icon(icon_value=picture, scale=PICTURE)
-        else:
-            row.label(text="", icon=take_icon(take))
-        lines = row.column(align=True)
-        lines.scale_y = LINE
-        first = lines.row()
-        first.label(text=shot_name(context.scene, take), translate=False)
+        row.label(text=take_title(context.scene, take), translate=False, icon=take_icon(take))
         if take.score != NO_SCORE:
-            part = first.row()
+            part = row.row()
             part.alignment = "RIGHT"
             part.label(text=percent(take.score), translate=False)
-        lines.label(text=shown_line(f"{take.whole_seed}  {take.prompt}"), translate=False)
 
 
 class MOTIONCLONE_PT_takes:
@@ -66,13 +58,14 @@ class MOTIONCLONE_PT_takes:
         layout.template_list(
             MOTIONCLONE_UL_takes.bl_idname, "", settings, "takes", settings, "take_index", rows=3, maxrows=8
         )
-        if take := active_take(settings):
+        take = active_take(settings)
+        if take and (picture := thumbnails.icon(take.name)):
+            layout.template_icon(icon_value=picture, scale=min(PICTURE, picture_scale(context)))
+        if take:
             draw_take(layout, context, take)
         if settings.view_before:
             paragraph(layout, context, iface_(VIEW_CHANGED), icon="INFO")
             button(layout, "restore_view")
-        if take and (picture := thumbnails.icon(take.name)):  # beneath the buttons, to be in sight without scrolling
-            layout.template_icon(icon_value=picture, scale=picture_scale(context))
 
 
 def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:

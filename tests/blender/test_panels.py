@@ -181,9 +181,9 @@ def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
         assert f"motionclone.{name}" in said
     assert ("motionclone.take_place" in said) == (state == "done")
     assert ("motionclone.resume" in said) == (state in ("queued", "failed"))
-    assert listed(scene, take) == ["11-58", *(["82%"] if state == "done" else []), "7  a red ball"]
+    assert listed(scene, take) == ["11-58  7  a red ball", *(["82%"] if state == "done" else [])]
     scene.timeline_markers.new("Close-up", frame=11).camera = scene.camera
-    assert listed(scene, take)[0] == "Close-up", "the marker with which the shot begins"
+    assert listed(scene, take)[0] == "Close-up  7  a red ball", "the marker with which the shot begins"
 
 
 @pytest.mark.parametrize("message", ["ELSEWHERE", "AWAITED"])
