@@ -10,7 +10,6 @@ from .. import thumbnails
 from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACES, active_take
 from ..sentences import sentence
-from ..wrapping import shown_line
 from .buttons import button, watch_button
 from .menus import MOTIONCLONE_MT_place
 from .progress import picture_scale

@@ -54,7 +54,7 @@ class Album:
         path = self.window.screenshot(self._folder / f"{name}.png")
         with Image.open(path) as picture:
             small = picture.convert("RGB").resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
-            small.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            small.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def open_sidebar(self, kind: str = "VIEW_3D") -> None:
         """The area fills the window; its sidebar hides nothing behind it, so that the pictures are calm."""
