@@ -72,6 +72,17 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("reference", type=Path, metavar="REFERENCE")
     score.add_argument("--json", action="store_true")
 
+    examine = commands.add_parser("examine", help="say what a clip is: its size, its frames, what is wrong with it")
+    examine.add_argument("clip", type=Path, metavar="CLIP", help="a video file or a folder of frames")
+    examine.add_argument("--json", action="store_true")
+
+    frames = commands.add_parser("frames", help="write frames of a clip as a reference for a model, as PNG files")
+    frames.add_argument("clip", type=Path, metavar="CLIP", help="a video file or a folder of frames")
+    frames.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder for them")
+    frames.add_argument("--count", type=int, required=True, metavar="N", help="how many, evenly over the clip's time")
+    frames.add_argument("--size", type=_size, required=True, metavar="WIDTHxHEIGHT", help="filled and cropped to it")
+    frames.add_argument("--json", action="store_true")
+
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true")
 
@@ -96,6 +107,14 @@ def _seed(text: str) -> int:
         shown = repr(text) if len(text) <= 40 else f"text of {len(text)} characters"
         message = f"{shown} is no seed; give a whole number from 0 to {HIGHEST_SEED}."
         raise argparse.ArgumentTypeError(message) from None
+
+
+def _size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT -> (H, W)."""
+    width, height = text.split("x")
+    if not (0 < int(width) <= 8192 and 0 < int(height) <= 8192):
+        raise ValueError
+    return int(height), int(width)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
@@ -49,6 +50,52 @@ def score(options: Namespace) -> None:
 
     value = motion_score(read_clip(options.clip).frames, read_clip(options.reference).frames)
     print(json.dumps({"motion_score": value}) if options.json else f"{value:.3f}")
+
+
+def examine(options: Namespace) -> int:
+    """What a clip is. For the add-on too, which has no reader of its own."""
+    from . import clips
+
+    def look() -> dict[str, Any]:
+        source = clips.examine(options.clip)
+        height, width = source.size
+        facts = {"width": width, "height": height, "frames": source.total, "fps": source.fps}
+        return facts | {"seconds": source.seconds, "notes": list(source.notes)}
+
+    return _answer(look, options.json)
+
+
+def frames(options: Namespace) -> int:
+    """Writes a clip's frames as `clone` would have them in its job folder."""
+    from .clips import fit, read_clip, write_frames
+
+    def write() -> dict[str, Any]:
+        if options.count < 2:
+            raise JobError(f"--count is {options.count}; motion needs at least two frames.", "Give a higher number.")
+        clip = read_clip(options.clip, frames=options.count)
+        files = write_frames(options.to, fit(clip.frames, options.size))
+        return {"frames": len(files), "notes": list(clip.notes)}
+
+    return _answer(write, options.json)
+
+
+def _answer(ask: Callable[[], dict[str, Any]], as_json: bool) -> int:
+    """Prints what `ask` finds; as JSON also its JobError, in two parts, so that the add-on can show it as its own."""
+    if not as_json:
+        print("\n".join(f"{key}: {value}" for key, value in _spoken(ask())))
+        return 0
+    try:
+        print(json.dumps(ask()))
+        return 0
+    except JobError as error:
+        print(json.dumps({"message": error.message, "hint": error.hint}))
+        return 1
+
+
+def _spoken(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Without what is not known, and a line a note."""
+    notes = [("note", note) for note in found["notes"]]
+    return [(key, value) for key, value in found.items() if key != "notes" and value is not None] + notes
 
 
 def models(options: Namespace) -> None:

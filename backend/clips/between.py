@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -11,16 +13,18 @@ SMALLEST_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at l
 AGREEMENT = 1.5  # px of the flow's grid: how far two flows may differ and still mean the same surface
 
 
-def in_between(frames: np.ndarray, count: int) -> np.ndarray:
+def in_between(frames: np.ndarray, count: int, times: Sequence[float] | None = None) -> np.ndarray:
     """uint8 [n, H, W, 3] -> [count, H, W, 3], evenly in time: first on first, last on last (count 1: the first).
 
-    Frames whose times coincide are the given ones, untouched. Others are moved along the flow between their two
+    times: when each frame is shown, rising; None: evenly. Frames whose times coincide are the given ones, untouched. Others are moved along the flow between their two
     neighbours, from both sides, each side counting only where its own flow agrees that the surface is there.
     """
-    times = np.linspace(0, len(frames) - 1, count)
+    wanted = np.linspace(0, len(frames) - 1, count)
+    if times is not None:
+        wanted = np.interp(np.linspace(times[0], times[-1], count), times, np.arange(len(frames)))
     out: list[np.ndarray] = []
     pair, index = None, -1
-    for time in times:
+    for time in wanted:
         left = min(int(time + 1e-6), len(frames) - 1)
         share = time - left
         if abs(share) < 1e-6:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,18 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
-from ..wire.reading import UnfitFile, check_regular
-from . import ffmpeg
+from ..wire.reading import UnfitFile, open_regular
+from . import ffmpeg, video
 from .between import in_between
-from .pictures import SUFFIXES, over_grey, picture_files, read_picture
+from .color import standard
+from .pictures import over_grey
+from .sequences import FrameFiles, frame_files
+from .still import check_frame, is_single, read_frame
 
 LONGEST_SIDE = 2048  # larger frames are area-averaged down to it while reading; models work far below
 MOST_BYTES = 2 << 30  # of frames kept at once
+
+Reader = Callable[[Sequence[int], tuple[int, int]], Iterator[tuple[np.ndarray, bool]]]
 
 
 @dataclass(frozen=True)
@@ -31,88 +36,147 @@ class Clip:
     notes: tuple[str, ...] = ()
 
 
-def read_clip(path: str | Path, frames: int | None = None, each: Callable[[], None] = lambda: None) -> Clip:
-    """A video file or a folder of PNG or JPG frames, upright, over mid-grey where transparent.
+@dataclass(frozen=True)
+class Source:
+    """What a clip is, known before its frames are read.
 
-    frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
-    note says so. None: every frame as it is. each: called before each frame is read, and may raise. JobError names the
-    file, what is wrong with it and what to do.
+    times: of each picture, in seconds for a video, in frames for a folder; total: frames of the clip, those that a
+    folder lacks included; size: (H, W) upright with square pixels; fps: frames a second on average, and seconds: until
+    the end of the last frame, both None for a folder. notes: sentences for the user. read: gives the pictures of
+    rising indices at a size (H, W), uint8 RGB, and whether each was transparent somewhere.
     """
+
+    path: Path
+    times: tuple[float, ...]
+    total: int
+    size: tuple[int, int]
+    fps: float | None
+    seconds: float | None
+    notes: tuple[str, ...]
+    read: Reader
+
+
+def examine(path: str | Path) -> Source:
+    """Looks into a video file or a folder of frames. JobError names the file, what is wrong with it and what to do."""
     path = Path(path).expanduser()
     try:
         if path.is_dir():
-            return _read_folder(path, frames, each)
-        if not path.exists():
+            source = _folder(path)
+        elif not path.exists():
             raise JobError(f"There is no file or folder {path}.", "Check the path and its spelling.")
-        return _read_video(path, frames, each)
-    except UnfitFile as error:
-        raise JobError(f"{error}.", "Give a video file, or a folder of frames.") from None
+        else:
+            source = _video(path)
     except PermissionError:
-        raise JobError(
-            f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere."
-        ) from None
+        raise _not_allowed(path) from None
+    except UnfitFile as error:
+        raise JobError(f"{error}.", "Give a video file or a folder of frames.") from None
+    if len(source.times) < 2:
+        raise JobError(f"{path} has only one frame; motion needs at least two.", "Give a longer clip.")
+    return source
 
 
-def _read_video(path: Path, frames: int | None, each: Callable[[], None]) -> Clip:
-    if path.suffix.lower() in SUFFIXES:
+def read_clip(path: str | Path, frames: int | None = None) -> Clip:
+    """A video file or a folder of frames, upright, in sRGB, over mid-grey where transparent.
+
+    frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
+    note says so. None: every frame as it is. JobError names the file, what is wrong with it and what to do.
+    """
+    source = examine(path)
+    picked = _pick(source.times, frames)
+    size, notes = _reading_size(source)
+    wanted, places = np.unique(picked, return_inverse=True)
+    kept = _store(source.path, len(wanted), size)
+    transparent = False
+    try:
+        for k, (picture, through) in enumerate(source.read(wanted.tolist(), size)):
+            kept[k] = picture
+            transparent |= through
+    except PermissionError:
+        raise _not_allowed(source.path) from None
+    name = source.path.name
+    if transparent:
+        notes.append(f"{name} is transparent in places; mid-grey was laid behind it.")
+    if frames is not None and len(source.times) < frames:
+        count = len(source.times)
+        notes.append(f"{name} has {count} frames where {frames} are needed; the missing ones were in-betweened.")
+        return Clip(in_between(kept, frames, source.times), source.fps, source.total, tuple(notes))
+    kept = kept if len(places) == len(wanted) else kept[places]
+    return Clip(kept, source.fps, source.total, tuple(notes))
+
+
+def _video(path: Path) -> Source:
+    with open_regular(path) as file:
+        if not file.read(1):
+            raise JobError(f"{path} is an empty file.", "Copy or export the video again.")
+    if is_single(path):
         raise JobError(
             f"{path} is a single picture; motion needs at least two frames.", "Give its folder, or a video file."
         )
-    check_regular(path)
-    with path.open("rb") as file:
-        if not file.read(1):
-            raise JobError(f"{path} is an empty file.", "Copy or export the video again.")
-    facts = ffmpeg.examine(path)
-    total = len(facts.times)
-    picked = _pick(path, facts.times, frames)
-    size, notes = _reading_size(path, facts.size)
-    if facts.damaged:
-        notes.append(f"{path.name} is damaged in places; what could be decoded was used.")
-    wanted, places = np.unique(picked, return_inverse=True)
-    kept = _store(path, len(wanted), size)
-    transparent = False
-    for k, rgba in enumerate(ffmpeg.decode(path, facts, size, wanted)):
-        each()
-        kept[k], through = over_grey(rgba)
-        transparent |= through
-    if len(places) > len(wanted):
-        kept = kept[places]
+    facts = video.look_into(path)
     span = facts.times[-1] - facts.times[0]
-    return _finished(path, kept, (total - 1) / span if span > 0 else None, total, frames, notes, transparent)
+    return Source(
+        path=path,
+        times=facts.times,
+        total=len(facts.times),
+        size=facts.size,
+        fps=(len(facts.times) - 1) / span if span > 0 else None,
+        seconds=facts.seconds,
+        notes=facts.notes,
+        read=lambda wanted, size: _video_frames(path, facts, wanted, size),
+    )
 
 
-def _read_folder(folder: Path, frames: int | None, each: Callable[[], None]) -> Clip:
-    files = picture_files(folder)
-    if not files:
-        raise JobError(
-            f"The folder {folder} holds no PNG or JPG frames.",
-            "Render the frames as PNG into it, or give another folder.",
-        )
-    picked = _pick(folder, [float(k) for k in range(len(files))], frames)
-    first, _ = read_picture(files[picked[0]])
-    size, notes = _reading_size(folder, first.shape[:2])
-    kept = _store(folder, len(picked), size)
-    transparent = False
-    for k, index in enumerate(picked):
-        each()
-        picture, through = read_picture(files[index])
-        if picture.shape != first.shape:
+def _video_frames(
+    path: Path, facts: video.VideoFacts, wanted: Sequence[int], size: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, bool]]:
+    choice = "" if len(wanted) == len(facts.times) else "select='" + "+".join(f"eq(n,{k})" for k in wanted) + "',"
+    scale = f"scale={size[1]}:{size[0]}:flags=area+accurate_rnd+full_chroma_int{facts.scaling}"
+    deep = facts.wide or facts.transfer != "sdr"
+    decoded = ffmpeg.frames(path, facts.decoder, facts.stream, f"{facts.filters}{choice}{scale}", size, deep)
+    for _ in wanted:
+        rgba = next(decoded, None)
+        if rgba is None:
             raise JobError(
-                f"The frames in {folder} differ in size: {files[picked[0]].name} is {_dimensions(first)}, "
-                f"{files[index].name} is {_dimensions(picture)}.",
-                "Keep only one clip's frames in the folder.",
+                f"{path} is cut short or damaged: not all of its frames can be read.", "Copy or export the video again."
             )
-        kept[k] = (
-            picture if picture.shape[:2] == size else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
-        )
-        transparent |= through
-    return _finished(folder, kept, None, len(files), frames, notes, transparent)
+        yield over_grey(standard(rgba, facts.transfer, facts.wide) if deep else rgba)
+    decoded.close()
 
 
-def _pick(path: Path, times: tuple[float, ...] | list[float], frames: int | None) -> list[int]:
+def _folder(folder: Path) -> Source:
+    found = frame_files(folder)
+    sizes = {path: size for path in found.files if (size := check_frame(path))}
+    for path, size in sizes.items():
+        first = next(iter(sizes))
+        if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may lie on its side
+            raise _differ(folder, first, sizes[first], path, size)
+    picture, _ = read_frame(found.files[0])
+    return Source(
+        path=folder,
+        times=tuple(map(float, found.numbers)),
+        total=found.total,
+        size=picture.shape[:2],
+        fps=None,
+        seconds=None,
+        notes=found.notes,
+        read=lambda wanted, size: _folder_frames(folder, found, picture.shape[:2], wanted, size),
+    )
+
+
+def _folder_frames(
+    folder: Path, found: FrameFiles, own: tuple[int, int], wanted: Sequence[int], size: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, bool]]:
+    for k in wanted:
+        picture, through = read_frame(found.files[k])
+        if picture.shape[:2] != own:
+            raise _differ(folder, found.files[0], own, found.files[k], picture.shape[:2])
+        if own != size:
+            picture = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+        yield picture, through
+
+
+def _pick(times: Sequence[float], frames: int | None) -> list[int]:
     """Indices of the source frames nearest to `frames` even times; all of them when there are no more than that."""
-    if len(times) < 2:
-        raise JobError(f"{path} has only one frame; motion needs at least two.", "Give a longer clip.")
     if frames is None or frames >= len(times):
         return list(range(len(times)))
     even = np.linspace(times[0], times[-1], frames)
@@ -120,13 +184,14 @@ def _pick(path: Path, times: tuple[float, ...] | list[float], frames: int | None
     return [int(np.abs(np.asarray(times) - t).argmin()) for t in even]
 
 
-def _reading_size(path: Path, size: tuple[int, int]) -> tuple[tuple[int, int], list[str]]:
-    """The size (H, W) at which frames are kept, and the note that says so when it is not their own."""
-    scale = LONGEST_SIDE / max(size)
+def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
+    """The size (H, W) at which frames are kept, and the notes with the one that says so when it is not their own."""
+    (height, width), name = source.size, source.path.name
+    scale = LONGEST_SIDE / max(height, width)
     if scale >= 1:
-        return size, []
-    smaller = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    return smaller, [f"{path.name} is {size[1]} x {size[0]}; it was read at {smaller[1]} x {smaller[0]}."]
+        return source.size, [*source.notes]
+    smaller = max(1, round(height * scale)), max(1, round(width * scale))
+    return smaller, [f"{name} is {width} x {height}; it was read at {smaller[1]} x {smaller[0]}.", *source.notes]
 
 
 def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
@@ -138,16 +203,13 @@ def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
     return np.empty((count, *size, 3), np.uint8)
 
 
-def _finished(
-    path: Path, kept: np.ndarray, fps: float | None, total: int, frames: int | None, notes: list[str], transparent: bool
-) -> Clip:
-    if transparent:
-        notes.append(f"{path.name} is transparent in places; mid-grey was laid behind it.")
-    if frames is not None and len(kept) < frames:
-        notes.append(f"{path.name} has {total} frames where {frames} are needed; the missing ones were in-betweened.")
-        kept = in_between(kept, frames)
-    return Clip(kept, fps, total, tuple(notes))
+def _not_allowed(path: Path) -> JobError:
+    return JobError(f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere.")
 
 
-def _dimensions(picture: np.ndarray) -> str:
-    return f"{picture.shape[1]} x {picture.shape[0]}"
+def _differ(folder: Path, first: Path, one: tuple[int, int], second: Path, other: tuple[int, int]) -> JobError:
+    return JobError(
+        f"The frames in {folder} differ in size: {first.name} is {one[1]} x {one[0]}, "
+        f"{second.name} is {other[1]} x {other[0]}.",
+        "Keep only one clip's frames in the folder.",
+    )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import JobError
 from ..wire.writing import new_part, put_in_place
-from . import ffmpeg
+from . import ffmpeg, video
 from .pictures import not_writable
 
 CRF = 12  # visually lossless H.264
@@ -71,7 +71,7 @@ def _command(part: Path, size: tuple[int, int], fps: float) -> list[str]:
 
 
 def _check(path: Path, part: Path, count: int, fps: float) -> None:
-    times = ffmpeg.examine(part).times
+    times = video.look_into(part).times
     span = times[-1] - times[0]
     if len(times) != count or abs(span - (count - 1) / fps) > 0.5 / fps:
         raise JobError(

@@ -171,7 +171,7 @@ def test_a_file_that_may_not_be_read(video, monkeypatch):
 def test_an_empty_folder(tmp_path):
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames" / "notes.txt").write_text("none yet")
-    assert "holds no PNG or JPG frames" in problem(tmp_path / "frames")
+    assert "holds no pictures" in problem(tmp_path / "frames")
 
 
 def test_frames_of_different_sizes(tmp_path):

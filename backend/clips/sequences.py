@@ -1,0 +1,135 @@
+"""Which pictures of a folder are one clip, and which frame each of them is: as the numbers in their names say."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import JobError
+from .still import SUFFIXES
+
+MOST_FRAMES = 100_000  # a shot has no more; numbers that are further apart are no frame numbers
+MOST_NAMES = 3
+# A minus sign counts only where it cannot be a hyphen between words: Blender writes shot_-0001.png.
+_NUMBER = re.compile(r"(?:(?<![^_. ])-)?[0-9]+")
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """files: in order. numbers: the frame of each, from 0. total: frames from the first to the last, gaps included.
+    notes: sentences for the user."""
+
+    files: tuple[Path, ...]
+    numbers: tuple[int, ...]
+    total: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """pattern: as "shot_####.png"; files by frame number."""
+
+    pattern: str
+    files: dict[int, Path] = field(default_factory=dict)
+
+    @property
+    def span(self) -> str:
+        return f"{self.pattern} ({min(self.files)}-{max(self.files)})"
+
+
+def frame_files(folder: Path) -> FrameFiles:
+    """The one sequence of pictures in a folder. JobError when there is none, or more than one."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()]
+    if not files:
+        raise JobError(
+            f"The folder {folder} holds no pictures.", "Render the frames as PNG into it, or give another folder."
+        )
+    sequences = [found for found in _sequences(folder, files) if len(found.files) > 1]
+    if not sequences:
+        ordered = sorted(files, key=_natural)
+        return FrameFiles(tuple(ordered), tuple(range(len(ordered))), len(ordered))
+    if len(sequences) > 1:
+        first, second = sorted(sequences, key=lambda found: -len(found.files))[:2]
+        raise JobError(
+            f"The folder {folder} holds the frames of more than one clip: {first.span} and {second.span}.",
+            "Keep one clip's frames in the folder.",
+        )
+    (found,) = sequences
+    notes = _left_out(folder, found, files)
+    numbers = sorted(found.files)
+    ordered = tuple(found.files[number] for number in numbers)
+    total = numbers[-1] - numbers[0] + 1
+    if total > MOST_FRAMES:
+        notes.append(f"The numbers in {found.span} are too far apart for frames; the pictures were spread evenly.")
+        return FrameFiles(ordered, tuple(range(len(ordered))), len(ordered), tuple(notes))
+    if total > len(numbers):
+        notes.append(_gaps(folder, found, numbers))
+    return FrameFiles(ordered, tuple(number - numbers[0] for number in numbers), total, tuple(notes))
+
+
+def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
+    """The files by what their names have in common besides the frame number."""
+    alike: dict[tuple[str, str], list[tuple[Path, list[str]]]] = defaultdict(list)
+    for path in sorted(files, key=_natural):
+        alike[_NUMBER.sub("#", path.stem), path.suffix.lower()].append((path, _NUMBER.findall(path.stem)))
+    found: dict[str, _Numbered] = {}
+    for (_, suffix), group in alike.items():
+        place = _frame_place([numbers for _, numbers in group])
+        for path, numbers in group:
+            if place is None:
+                continue
+            pattern = _pattern(path.stem, place) + suffix
+            sequence = found.setdefault(pattern, _Numbered(pattern))
+            number = int(numbers[place])
+            if number in sequence.files:
+                raise JobError(
+                    f"Two pictures in {folder} have the frame number {number}: {sequence.files[number].name} and "
+                    f"{path.name}.",
+                    "Keep one of them.",
+                )
+            sequence.files[number] = path
+    return list(found.values())
+
+
+def _frame_place(rows: list[list[str]]) -> int | None:
+    """Which of a name's numbers is the frame: one that is different in all names, counting in the smallest steps; else
+    the last that is not the same in all. None where names have no numbers."""
+    columns = [[int(text) for text in column] for column in zip(*rows, strict=True)]
+    if not columns:
+        return None
+    unique = [k for k, column in enumerate(columns) if len(set(column)) == len(rows) > 1]
+    if unique:
+        return min(unique, key=lambda k: max(columns[k]) - min(columns[k]))
+    varying = [k for k, column in enumerate(columns) if len(set(column)) > 1]
+    return varying[-1] if varying else len(columns) - 1
+
+
+def _pattern(stem: str, place: int) -> str:
+    match = list(_NUMBER.finditer(stem))[place]
+    return f"{stem[: match.start()]}####{stem[match.end() :]}"
+
+
+def _left_out(folder: Path, found: _Numbered, files: Sequence[Path]) -> list[str]:
+    others = sorted(set(files) - set(found.files.values()), key=_natural)
+    if not others:
+        return []
+    names = ", ".join(path.name for path in others[:MOST_NAMES])
+    more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
+    return [f"{folder.name} holds pictures that are no frames of {found.pattern}; left out: {names}{more}."]
+
+
+def _gaps(folder: Path, found: _Numbered, numbers: list[int]) -> str:
+    gaps = [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:]) if b > a + 1]
+    named = ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in gaps[:MOST_NAMES])
+    more = f" and {len(gaps) - MOST_NAMES} more gaps" if len(gaps) > MOST_NAMES else ""
+    missing = sum(b - a + 1 for a, b in gaps)
+    total = numbers[-1] - numbers[0] + 1
+    return f"{folder.name} lacks {missing} of {total} frames of {found.pattern}: {named}{more}. They keep their time."
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """frame2 before frame10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", path.name)]

@@ -1,0 +1,79 @@
+"""Single frames of a clip, in all the formats that a folder of frames may have."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import JobError
+from . import ffmpeg
+from .pictures import read_picture, to_rgb
+
+_CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which knows whether they are whole
+_BY_OPENCV = (".tif", ".tiff", ".webp", ".bmp")
+_BY_FFMPEG = (".exr", ".tga", ".dpx", ".jp2")
+SUFFIXES = (*_CHECKED, *_BY_OPENCV, *_BY_FFMPEG)
+TAIL = 4096  # bytes at a file's end in which its end mark must lie
+HEAD = 1 << 20  # bytes in which a PNG says whether it is animated, and a JPG how large it is
+
+
+def read_frame(path: Path) -> tuple[np.ndarray, bool]:
+    """A picture as uint8 RGB [H, W, 3] in sRGB, and whether it was transparent somewhere. Linear light is encoded,
+    transparency laid over mid-grey. JobError when it cannot be read whole."""
+    suffix = path.suffix.lower()
+    if suffix in _CHECKED:
+        return read_picture(path)
+    if suffix in _BY_OPENCV:
+        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    else:
+        linear = suffix == ".exr"  # and its colors are multiplied by their alpha
+        options = ("-apply_trc", "iec61966_2_1") if linear else ()
+        png = ffmpeg.picture(path, options, "unpremultiply=inplace=1,format=rgba64" if linear else "format=rgba64")
+        image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise _not_whole(path)
+    return to_rgb(image)
+
+
+def check_frame(path: Path) -> tuple[int, int] | None:
+    """The size (H, W) as stored, where a file's first bytes tell it; JobError when its end is missing. Decodes nothing:
+    a folder may hold thousands."""
+    if path.suffix.lower() not in _CHECKED:
+        return None
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        file.seek(max(0, path.stat().st_size - TAIL))
+        tail = file.read()
+    png = head[:4] == b"\x89PNG"
+    if (b"IEND" if png else b"\xff\xd9") not in tail:
+        read_picture(path)  # there may be more behind the end mark
+    if png:
+        return struct.unpack(">II", head[16:24])[::-1] if len(head) >= 24 else None
+    return _jpeg_size(head)
+
+
+def is_single(path: Path) -> bool:
+    """Whether the file's name says that it is one picture; a WebP or PNG may be animated."""
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        return b"acTL" not in head.partition(b"IDAT")[0]
+    return suffix in SUFFIXES and suffix != ".webp"
+
+
+def _jpeg_size(head: bytes) -> tuple[int, int] | None:
+    at = 2
+    while at + 9 <= len(head) and head[at] == 0xFF:
+        kind, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            return struct.unpack(">HH", head[at + 5 : at + 9])
+        at += 2 + length
+    return None
+
+
+def _not_whole(path: Path) -> JobError:
+    return JobError(f"{path} is not a whole picture that can be read.", "Save or render this frame again as PNG.")

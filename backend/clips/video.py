@@ -1,0 +1,199 @@
+"""What a video file holds: which of its streams is the clip, when its frames are shown, and how to read its pixels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import JobError
+from . import ffmpeg
+from .color import HDR_NAMES
+
+HD_HEIGHT, HD_WIDTH = 720, 1280  # from here on, video without color tags is BT.709 by convention, not BT.601
+_CUT_SHORT = ("ended prematurely", "partial file", "moov atom not found", "truncat")
+_TEXT_AS_VIDEO = ("ansi", "bintext", "xbin", "idf")  # ffmpeg draws text files as terminals did
+_NO_CLIP = ("(attached pic)", "(timed thumbnails)", "(still image)")
+_STREAM = re.compile(r"^(?:\[info\] )?  Stream #0:(\d+)\S*: Video: (\w+).*?, (\d+)x(\d+)\b.*$", re.MULTILINE)
+_CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
+_FRAME = re.compile(r"\] n: *\d+ pts: *(\S+) .*?duration: *(\S+) .*?fmt:(\w+) .*?sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(.)")
+_COLOR = re.compile(r"color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What decoding a whole video found.
+
+    stream: its number in the file. times: seconds at which each frame is shown; seconds: from the first to the end of
+    the last. size (H, W) upright, pixels made square. decoder: input options that decode transparency too. filters:
+    what comes before scaling. scaling: options of the scale filter. transfer: "pq" or "hlg" for HDR, "sdr" otherwise;
+    wide: colors of BT.2020. damaged: some frames could not be decoded cleanly. notes: what the user should know.
+    """
+
+    stream: int
+    times: tuple[float, ...]
+    seconds: float
+    size: tuple[int, int]
+    decoder: tuple[str, ...] = ()
+    filters: str = ""
+    scaling: str = ""
+    transfer: str = "sdr"
+    wide: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def look_into(path: Path) -> VideoFacts:
+    """Decodes the video once without keeping it: only so are the number and times of its frames certain.
+
+    JobError when it holds no video, is cut short, or changes its size on the way.
+    """
+    stream, notes = _chosen_stream(path)
+    log = ffmpeg.ask(*ffmpeg.of_file(path), "-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-f", "null", "-")
+    frames = _frames(log)
+    errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
+    if not frames:
+        raise _cut_short(path) if _is_container(path) and _says_cut_short(errors) else _no_video(path)
+    end = frames[-1].time + frames[-1].seconds
+    if _says_cut_short(errors) or _misses_much(log, errors, end):
+        raise _cut_short(path)
+    _check_one_size(path, frames)
+    if errors:
+        notes.append(f"{path.name} is damaged in places; what could be decoded was used.")
+    return _facts(path, stream, frames, log, notes)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """time, seconds: when and how long it is shown; size (H, W) as stored, sar: width / height of a pixel."""
+
+    time: float
+    seconds: float
+    format: str
+    size: tuple[int, int]
+    sar: float
+    interlaced: bool
+
+
+def _chosen_stream(path: Path) -> tuple[int, list[str]]:
+    """The stream that is the clip: the largest that is neither a cover nor a thumbnail; and the note about others."""
+    log = ffmpeg.ask(*ffmpeg.of_file(path))
+    found = [match for match in _STREAM.finditer(log) if match[2] not in _TEXT_AS_VIDEO]
+    streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
+    if not streams:
+        if found:
+            raise JobError(f"{path} holds sound and a cover picture, but no video.", "Give a video file.")
+        errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
+        raise _cut_short(path) if _is_container(path) and _says_cut_short(errors) else _no_video(path)
+    best = max(streams, key=lambda m: (int(m[3]) * int(m[4]), "(default)" in m[0], -int(m[1])))
+    others = f"{path.name} holds {len(streams)} videos; the largest, {best[3]} x {best[4]}, was read."
+    return int(best[1]), [others] if len(streams) > 1 else []
+
+
+def _frames(log: str) -> list[_Frame]:
+    """All frames that the filter `showinfo` has told of, in order. Exact times: its own seconds are rounded."""
+    found: list[_Frame] = []
+    tick, rate = 0.0, 0.0
+    for line in log.splitlines():
+        if config := _CONFIG.search(line):
+            tick, rate = _ratio(config[1], config[2]), _ratio(config[3], config[4])
+        elif frame := _FRAME.search(line):
+            usual = 1 / rate if rate else 0.0
+            last = found[-1] if found else _Frame(0.0, 0.0, "", (0, 0), 1.0, False)
+            time = int(frame[1]) * tick if _is_whole(frame[1]) else last.time + last.seconds
+            found.append(
+                _Frame(
+                    time=max(time, last.time) if found else time,
+                    seconds=int(frame[2]) * tick if _is_whole(frame[2]) and frame[2] != "0" else usual,
+                    format=frame[3],
+                    size=(int(frame[7]), int(frame[6])),
+                    sar=_ratio(frame[4], frame[5]) or 1.0,
+                    interlaced=frame[8] in "TB",
+                )
+            )
+    return found
+
+
+def _facts(path: Path, stream: int, frames: list[_Frame], log: str, notes: list[str]) -> VideoFacts:
+    (height, width), sar = frames[0].size, frames[0].sar
+    color = _COLOR.search(log)
+    matrix, primaries, curve = color.groups() if color else ("unknown", "unknown", "unknown")
+    transfer = {"smpte2084": "pq", "arib-std-b67": "hlg"}.get(curve, "sdr")
+    interlaced = any(frame.interlaced for frame in frames)
+    if interlaced:
+        notes.append(f"{path.name} is interlaced; its frames were deinterlaced.")
+    if transfer in HDR_NAMES:
+        notes.append(f"{path.name} is HDR ({HDR_NAMES[transfer]}); it was converted to standard range.")
+    untagged_hd = matrix == "unknown" and "yuv" in frames[0].format and (height >= HD_HEIGHT or width >= HD_WIDTH)
+    return VideoFacts(
+        stream=stream,
+        times=tuple(frame.time for frame in frames),
+        seconds=frames[-1].time + frames[-1].seconds - frames[0].time,
+        size=(height, max(1, round(width * sar))),
+        decoder=_alpha_decoder(log),
+        filters="bwdif=mode=send_frame:deint=interlaced," if interlaced else "",
+        scaling=":in_color_matrix=bt709" if untagged_hd else "",
+        transfer=transfer,
+        wide=primaries == "bt2020",
+        notes=tuple(notes),
+    )
+
+
+def _check_one_size(path: Path, frames: list[_Frame]) -> None:
+    first = frames[0]
+    for k, frame in enumerate(frames):
+        if frame.size != first.size:
+            (h, w), (height, width) = first.size, frame.size
+            raise JobError(
+                f"{path} changes its size: frame 1 is {w} x {h}, frame {k + 1} is {width} x {height}.",
+                "Export the video again at one size.",
+            )
+
+
+def _misses_much(log: str, errors: list[str], end: float) -> bool:
+    """Whether far less was decoded than the file promises. Sound may outlast the picture: then errors must say so."""
+    promise = re.search(r"Duration: (\d+):(\d+):([\d.]+)", log)
+    if not promise or not (errors or "Audio:" not in log):
+        return False
+    hours, minutes, seconds = (float(part) for part in promise.groups())
+    return end < 0.9 * (3600 * hours + 60 * minutes + seconds)
+
+
+def _alpha_decoder(log: str) -> tuple[str, ...]:
+    """ffmpeg's own VP8 and VP9 decoders drop transparency; libvpx keeps it."""
+    if not re.search(r"alpha_mode\s*: 1", log):
+        return ()
+    return ("-c:v", "libvpx-vp9") if "Video: vp9" in log else ("-c:v", "libvpx")
+
+
+def _ratio(upper: str, lower: str) -> float:
+    return int(upper) / int(lower) if int(lower) else 0.0
+
+
+def _is_whole(text: str) -> bool:
+    """Not so for NOPTS, where a file does not say."""
+    return re.fullmatch(r"-?[0-9]+", text) is not None
+
+
+def _says_cut_short(errors: list[str]) -> bool:
+    return any(sign in line for line in errors for sign in _CUT_SHORT)
+
+
+def _is_container(path: Path) -> bool:
+    """Not so for a text named .mp4, in which ffmpeg misses the index as in a video that is cut short."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    by_index = path.suffix.lower() in (".mp4", ".m4v", ".mov")
+    return not by_index or start[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
+
+
+def _no_video(path: Path) -> JobError:
+    return JobError(
+        f"{path} is not a video.",
+        "Give a video file (MP4, MOV, MKV, WebM, AVI, GIF) or a folder of PNG or JPG frames.",
+    )
+
+
+def _cut_short(path: Path) -> JobError:
+    return JobError(
+        f"{path} is cut short or damaged: not all of its frames can be read.", "Copy or export the video again."
+    )
