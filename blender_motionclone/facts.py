@@ -12,7 +12,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..backend.wire.job_state import DONE
 from . import forecast, thumbnails
-from .capture import filmed
+from .capture import clip_file, filmed
 from .capture.plan import plans_of
 from .errors import UserError
 from .jobs import job_runner, take_states
@@ -39,13 +39,14 @@ AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
 @dataclass(frozen=True)
 class Facts:
     """backend: of backend_state.py, "" before the first look; button: what Generate does, as "Clone frames 1-48 of
-    Camera"; detail: what comes of it; filmed: whether the reference is there already; advice: what would make it
-    better, if anything; problem: why it cannot; words: of the prompt; steps: the way to the first clip, where it
-    shows."""
+    Camera"; detail: what comes of it; notes: what is worth knowing about it; filmed: whether the reference is there
+    already; advice: what would make it better, if anything; problem: why it cannot; words: of the prompt; steps: the
+    way to the first clip, where it shows."""
 
     backend: str = ""
     button: str = ""
     detail: str = ""
+    notes: tuple[str, ...] = ()
     filmed: bool = False
     advice: str = ""
     problem: UserError | None = None
@@ -159,6 +160,8 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
     found = replace(found, words=words_now(context.scene.motionclone))
     try:
         check_reach(context.scene.motionclone)
+        if clip_file.awaited(context):
+            return replace(found, problem=UserError("Looking at the clip."))
         plans = plans_of(context, models)
     except UserError as error:
         return replace(found, problem=error)
@@ -168,6 +171,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
         button=forecast.button(plans),
         detail=forecast.detail(plans, takes, _timings),
         advice=forecast.advice(plans),
+        notes=tuple(dict.fromkeys(note for plan in plans for note in plan.request.notes)),
         filmed=all(filmed.may_serve_again(plan, jobs_folder(context)) for plan in plans),
     )
 
@@ -238,6 +242,7 @@ def unregister() -> None:
     global _jobs_found_in, _plan_asked_for, _timings
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
+    clip_file.forget()
     _known.clear()
     _wanted.clear()
     _timings, _jobs_found_in, _plan_asked_for = Timings(), None, ()

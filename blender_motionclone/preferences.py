@@ -6,12 +6,15 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import bpy
 
 from ..backend.wire.folders import data_folder
 from .errors import UserError
+from .setup.backend_call import command_beside
 from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
@@ -95,6 +98,19 @@ def _program(name: str) -> str:
 def worker_is_remote(context: bpy.types.Context) -> bool:
     """Whether job folders must be sent to the worker."""
     return bool(_chosen(context, "worker_command").strip() and _chosen(context, "worker_is_remote"))
+
+
+def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[str]]:
+    """Gives what calls the backend on this machine, where the user's files are, with such arguments. UserError when
+    there is none."""
+    if not worker_is_remote(context):
+        return partial(command_beside, worker_command(context))
+    try:
+        python = str(backend_python(context))
+    except UserError as error:
+        said = "A clip from a file is read by the backend on this computer, which is not installed."
+        raise UserError(said, error.hint, "motionclone.install_backend") from None
+    return lambda arguments: [python, "-m", "backend", *arguments]
 
 
 def first_run_is_hidden(context: bpy.types.Context) -> bool:

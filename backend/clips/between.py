@@ -16,8 +16,9 @@ AGREEMENT = 1.5  # px of the flow's grid: how far two flows may differ and still
 def in_between(frames: np.ndarray, count: int, times: Sequence[float] | None = None) -> np.ndarray:
     """uint8 [n, H, W, 3] -> [count, H, W, 3], evenly in time: first on first, last on last (count 1: the first).
 
-    times: when each frame is shown, rising; None: evenly. Frames whose times coincide are the given ones, untouched. Others are moved along the flow between their two
-    neighbours, from both sides, each side counting only where its own flow agrees that the surface is there.
+    times: when each frame is shown, rising; None: evenly. Frames whose times coincide are the given ones, untouched.
+    Others are moved along the flow between their two neighbours, from both sides, each side counting only where its own
+    flow agrees that the surface is there.
     """
     wanted = np.linspace(0, len(frames) - 1, count)
     if times is not None:

@@ -14,8 +14,9 @@ from ...backend.wire.request import JobRequest, write_request
 from ...backend.wire.writing import is_link
 from ..errors import UserError
 from .camera_clip import capture_camera
+from .file_clip import WAITING, capture_file
 from .job_folder import PLACE, new_job_folder, write_place
-from .media_clip import capture_file, capture_strip
+from .media_clip import capture_strip
 from .pictures import write_pictures
 from .plan import CapturePlan
 from .viewport_clip import capture_viewport
@@ -27,19 +28,30 @@ SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", 
 
 
 def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
-    """Renders a picture with each `next`, which gives (done, of); returns the folder of the finished job.
+    """Renders a picture with each `next`, or waits a little for one, and gives (done, of); returns the finished job's
+    folder.
 
     Closed before its end, or failing, it leaves no folder behind. The user's scene is as it was between any two steps.
     """
     with new_job_folder(jobs) as folder:
         write_place(folder, plan.target.home, plan.shot.start, plan.target.camera)
         write_pictures(plan.pictures, folder)
-        with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
-            for done, _ in enumerate(pictures, 1):
-                yield done, plan.steps
-        notes = [*plan.request.notes, *_stillness(plan, folder / "reference")]
-        write_request(replace(plan.request, notes=notes), folder)
+        noted = yield from _pictures(plan, folder)
+        notes = dict.fromkeys([*plan.request.notes, *noted, *_stillness(plan, folder / "reference")])
+        write_request(replace(plan.request, notes=list(notes)), folder)
     return folder
+
+
+def _pictures(plan: CapturePlan, folder: Path) -> Generator[tuple[int, int], None, list[str]]:
+    """-> what the capture notes for the user."""
+    done = 0
+    with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
+        while True:
+            try:
+                done += next(pictures) != WAITING
+            except StopIteration as end:
+                return end.value or []
+            yield done, plan.steps
 
 
 def capture_job(plan: CapturePlan, jobs: Path, on_frame: Callable[[int, int], None] = lambda done, of: None) -> Path:

@@ -1,4 +1,4 @@
-"""A strip or a file as a reference clip, through Blender's own sequencer."""
+"""A strip as a reference clip, through Blender's own sequencer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import bpy
 import numpy as np
 
 from ..errors import UserError
-from .media import Media, picture_files
 from .pixels import scaled, to_bytes, write_png
 from .plan import CapturePlan
 from .rendering import prepare_pictures
-from .stage import AGAIN, Stage, blank_stage, named, staged
+from .stage import AGAIN, Stage, named, staged
 
 
 def capture_strip(plan: CapturePlan, folder: Path) -> Iterator[None]:
@@ -21,17 +20,6 @@ def capture_strip(plan: CapturePlan, folder: Path) -> Iterator[None]:
     with staged(named(bpy.data.scenes, plan.target.scene), plan.target.view_layer, animated=True) as stage:
         _leave_only(stage.scene.sequence_editor, plan.target.strip)
         yield from _pictures(stage, plan, [round(frame + part) for frame, part in plan.times], folder)
-
-
-def capture_file(plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """The video or the pictures, frame by frame, whatever their rate."""
-    clip = plan.target.clip
-    assert clip
-    with blank_stage() as stage:
-        _add_clip(stage.scene, clip)
-        last = clip.frames - 1
-        picked = [1 + round(k * last / (plan.count - 1)) for k in range(plan.count)]
-        yield from _pictures(stage, plan, picked, folder)
 
 
 def strips_of(editor) -> bpy.types.bpy_prop_collection:
@@ -54,20 +42,6 @@ def _holds(strip, wanted) -> bool:
     if strip == wanted:
         return True
     return strip.type == "META" and any(_holds(inner, wanted) for inner in strips_of(strip))
-
-
-def _add_clip(scene: bpy.types.Scene, clip: Media) -> None:
-    """One strip of the clip's own size whose first frame lies on frame 1."""
-    scene.render.resolution_y, scene.render.resolution_x = clip.size
-    strips = strips_of(scene.sequence_editor_create())
-    if clip.fps is None:
-        first, *others = picture_files(clip.path)
-        strip = strips.new_image(name="Clip", filepath=str(first), channel=1, frame_start=1)
-        for path in others:
-            strip.elements.append(path.name)
-    else:
-        strip = strips.new_movie(name="Clip", filepath=str(clip.path), channel=1, frame_start=1)
-    strip.blend_type = "REPLACE"
 
 
 def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) -> Iterator[None]:

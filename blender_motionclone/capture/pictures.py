@@ -8,13 +8,15 @@ from typing import Any
 
 import bpy
 
+from ...backend.wire.reading import UnfitFile, check_regular
 from .. import reach
 from ..errors import UserError
-from .media import check_picture
+from ..picture_size import picture_size
 
 # Folder in the job -> the control that a model entry must have, and what the panel calls the picture.
 KINDS = {"image": ("sparse_rgb", "First Picture"), "sketch": ("sparse_scribble", "First Sketch")}
 SUFFIXES = (".png", ".jpg", ".jpeg")  # what the backend reads
+MOST_PICTURE, MOST_SIDE = 500_000_000, 16384  # bytes and pixels
 
 
 def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Path]:
@@ -43,3 +45,19 @@ def write_pictures(pictures: dict[str, Path], folder: Path) -> None:
     for kind, path in pictures.items():
         (folder / kind).mkdir()
         shutil.copyfile(path, folder / kind / f"0000{path.suffix.lower()}")
+
+
+def check_picture(path: Path) -> None:
+    """UserError for one so large that reading it would stop Blender for a minute and fill the memory."""
+    try:
+        check_regular(path, MOST_PICTURE)
+        fits = max(picture_size(path) or (0,)) <= MOST_SIDE
+    except UnfitFile:
+        fits = False
+    except OSError:  # Blender says what is wrong with it
+        return
+    if not fits:
+        raise UserError(
+            f"{path} is too large a picture: {MOST_SIDE} pixels a side and {MOST_PICTURE // 10**6} MB are the limit.",
+            "Save it smaller.",
+        )

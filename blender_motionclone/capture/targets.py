@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import bpy
 
 from ..errors import UserError
-from .media import Media, frames_of_file
+from ..setup.clip_calls import ClipFacts
+from .clip_file import clip_facts
 from .shot import SceneShot, aspect_of, camera_shots, checked_camera, frame_rate, range_shot
 
 DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
+MOST_FRAMES = 100_000  # as job.json allows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +21,8 @@ class Target:
     """kind: of properties.SOURCES, or "CAMERA" for a scene strip that shows one. title: for a button.
 
     home: full name of the scene whose frames `shot` counts and which gets the take. scene, view_layer: what is
-    captured; its frame is home's plus `shift`. camera, strip: full name, and name. clip: a video or pictures. view: the
-    3D view's area, as a pointer. notes: sentences for the user.
+    captured; its frame is home's plus `shift`. camera, strip: full name, and name. clip: of a file.
+    view: the 3D view's area, as a pointer. notes: sentences for the user.
     """
 
     kind: str
@@ -32,7 +34,7 @@ class Target:
     shift: int = 0
     camera: str = ""
     strip: str = ""
-    clip: Media | None = None
+    clip: ClipFacts | None = None
     view: int = 0
     notes: tuple[str, ...] = ()
 
@@ -136,9 +138,13 @@ def _scene_of(strip, named: dict) -> Target:
 def _file(context: bpy.types.Context) -> list[Target]:
     """The file's real time on the scene's frames, from the scene's first frame on."""
     scene = context.scene
-    facts = frames_of_file(scene.motionclone.clip_file)
+    facts = clip_facts(context)
     fps = frame_rate(scene)
-    frames = facts.frames if facts.fps is None else max(2, round(facts.frames / facts.fps * fps))
+    frames = facts.frames if facts.seconds is None else max(2, round(facts.seconds * fps))
+    if frames > MOST_FRAMES:
+        raise UserError(
+            f"{facts.path.name} lasts {frames} frames; a shot has at most {MOST_FRAMES}.", "Cut the clip into shots."
+        )
     start = scene.frame_start
     shot = SceneShot(start=start, end=start + frames - 1, fps=fps, aspect=facts.size[1] / facts.size[0])
     return [
@@ -150,6 +156,7 @@ def _file(context: bpy.types.Context) -> list[Target]:
             view_layer=context.view_layer.name,
             shot=shot,
             clip=facts,
+            notes=facts.notes,
         )
     ]
 

@@ -15,7 +15,7 @@ import bpy
 
 from ...backend.wire.job_state import FAILED, JobState
 from ...backend.wire.request import read_request
-from ..capture import filmed, media
+from ..capture import clip_file, filmed
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..errors import UserError
@@ -73,7 +73,9 @@ def stop() -> None:
 def generation(context: bpy.types.Context, jobs: list[str], anew: bool) -> Steps:
     """Gives (done, of) pictures."""
     models = yield from _models()
-    media.forget()
+    clip_file.forget()
+    while clip_file.awaited(context):
+        yield 0, 1
     context.view_layer.update()  # what has changed since is told now
     if anew:
         filmed.forget()

@@ -11,6 +11,7 @@ from ..forecast import count_of
 from ..jobs import job_runner
 from ..prompt_words import PromptWords
 from ..properties import active_take
+from ..sentences import sentence
 from ..setup import install_runner
 from ..setup.backend_state import READY
 from .buttons import button, watch_button
@@ -120,6 +121,8 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
         draw_obstacle(column, context, known.problem)
     elif known.button:
         paragraph(column, context, known.detail if short else f"{known.button}: {known.detail}")
+        for note in known.notes:
+            paragraph(column, context, sentence(note), icon="INFO")
         if known.filmed:
             paragraph(column, context, iface_("The shot is as it was filmed last; its reference serves again."))
     if known.advice:

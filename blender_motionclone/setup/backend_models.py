@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ...backend.wire.plain_text import clean
-from ...backend.wire.processes import kill
 from ...backend.wire.reading import parse_json
 from ..errors import UserError
+from .backend_call import BackendCall, command_beside
 from .interpreter import HINT
-from .processes import start_beside
 
 SECONDS_TO_LIST = 60.0
-MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # of the answer, and of what is read for a last word
-MOST_SAID = 100_000_000  # bytes that it may write at all
 MOST_MODELS, MOST_COUNT = 1000, 2**31
 TEXTS, COUNTS = ("name", "title"), ("frames", "most_frames", "area", "multiple")
 LISTS = ("families", "controls", "missing")
@@ -55,7 +47,7 @@ def refresh(worker_command: Sequence[str], cwd: Path, remote: bool = False) -> N
         _list.drop()
     _list = _problem = None
     try:
-        _list = ModelList(models_command(worker_command), cwd, remote)
+        _list = ModelList(command_beside(worker_command, ("models", "--json")), cwd, remote)
     except UserError as error:
         _problem = error
 
@@ -99,68 +91,39 @@ def forget() -> None:
     _list = _models = _problem = None
 
 
-def models_command(worker_command: Sequence[str]) -> list[str]:
-    """What lists the models where `worker_command` starts the worker: `serve` and what follows it are replaced."""
-    for i in reversed(range(len(worker_command))):
-        if worker_command[i] == "serve":
-            return [*worker_command[:i], "models", "--json"]
-        if re.search(r"\bserve\b", worker_command[i]):  # a whole command line, for ssh
-            return [*worker_command[:i], re.sub(r"\bserve\b.*", "models --json", worker_command[i], flags=re.DOTALL)]
-    raise UserError(
-        "The preference Worker Command starts no worker: it does not end in `-m backend serve`.",
-        "Correct it in Preferences > Add-ons > MotionClone.",
-    )
-
-
 class ModelList:
     """One question to the backend."""
 
     def __init__(self, command: Sequence[str], cwd: Path, remote: bool):
         """UserError when the program cannot be started."""
         self._remote = remote
-        self._program, self._until = command[0], time.monotonic() + SECONDS_TO_LIST
-        # Files, not pipes: nobody has to read them while it writes.
-        self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
-        try:
-            self._process = start_beside(command, cwd, self._said, self._complained)
-        except OSError as error:
-            said = f"The backend's Python {self._program} cannot be started ({error.strerror})."
-            raise UserError(said, HINT, "motionclone.install_backend") from None
+        self._call = BackendCall(command, cwd, SECONDS_TO_LIST)
 
     def answer(self) -> list[dict[str, Any]] | None:
         """None until it has come. UserError when there is none to be had."""
-        code = self._process.poll()
+        code = self._call.code()
         if code is None:
-            if sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
-                self.drop()
-                raise UserError(f"{self._program} did not answer as MotionClone's backend does.", HINT)
-            if time.monotonic() > self._until:
+            if self._call.late:
                 self.drop()
                 said = f"The backend did not list its models within {SECONDS_TO_LIST:.0f} s."
                 raise UserError(said, "Try again, or look whether the machine is busy.")
             return None
         if code:
-            said = _last_line(self._complained) or f"exit code {code}"
-            raise UserError(f"The backend cannot list its models: {said}", HINT, "motionclone.install_backend")
-        return self._read()
+            said = f"The backend cannot list its models: {self._call.complaint()}"
+            raise UserError(said, HINT, "motionclone.install_backend")
+        try:
+            found = models_in(self._call.said())
+        except ValueError:
+            raise UserError(f"{self._call.program} did not answer as MotionClone's backend does.", HINT) from None
+        return [model | {"tokenizer": None} for model in found] if self._remote else found
 
     def drop(self) -> None:
-        kill(self._process)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-
-    def _read(self) -> list[dict[str, Any]]:
-        self._said.seek(0)
-        try:
-            found = models_in(self._said.read(MOST_BYTES + 1))
-        except ValueError:
-            raise UserError(f"{self._program} did not answer as MotionClone's backend does.", HINT) from None
-        return [model | {"tokenizer": None} for model in found] if self._remote else found
+        self._call.drop()
 
 
 def models_in(answer: bytes) -> list[dict[str, Any]]:
     """The models that a backend, perhaps a remote one, told of. ValueError unless each is what `models` says."""
-    found = parse_json(answer) if len(answer) <= MOST_BYTES else None
+    found = parse_json(answer)
     if not isinstance(found, list) or len(found) > MOST_MODELS or not all(map(_is_model, found)):
         raise ValueError("no list of models")
     return [model | {key: clean(model[key]).strip() for key in TEXTS} for model in found]
@@ -174,10 +137,3 @@ def _is_model(model: Any) -> bool:
     lists = all(isinstance(model.get(key), list) and len(model[key]) <= MOST_MODELS for key in LISTS)
     texts = texts and isinstance(model.get("tokenizer"), str | None)
     return texts and counts and lists and all(isinstance(text, str) for key in LISTS for text in model[key])
-
-
-def _last_line(file: Any) -> str:
-    size = file.seek(0, 2)
-    file.seek(max(0, size - MOST_LINE))
-    lines = file.read(MOST_LINE).decode("utf-8", "replace").split("\n")
-    return next((clean(line.strip(), 500) for line in reversed(lines) if line.strip()), "")

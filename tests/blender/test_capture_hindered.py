@@ -22,19 +22,15 @@ def test_a_path_too_long_for_blender(scene, part, tmp_path):
     assert list((deep / "jobs").iterdir()) == []
 
 
-@pytest.mark.parametrize("length", [700, 900, 1100])
+@pytest.mark.parametrize("length", [700, 1100])
 def test_a_clip_with_a_long_path(scene, part, tmp_path, charts, length):  # noqa: F811
-    """Blender cuts a strip's path off without a word, and shows nothing."""
+    """Blender would cut the path off without a word; it is the backend that reads clips."""
     deep = tmp_path
     while len(str(deep).encode()) < length:
         deep /= "猫" * 20
     shutil.copytree(charts, deep)
     scene.motionclone.source, scene.motionclone.clip_file = "FILE", str(deep)
-    if length == 700:
-        assert greys(captured(part, tmp_path)) == [0, 3, 6, 9]
-    else:
-        with pytest.raises(part("errors").UserError, match="too long for Blender"):
-            captured(part, tmp_path)
+    assert greys(captured(part, tmp_path)) == [0, 3, 6, 9]
 
 
 @pytest.mark.parametrize("everything", [False, True])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import bpy
 import pytest
 
@@ -48,26 +45,6 @@ def test_what_takes_have_to_show_comes_in_pieces(many, part, monkeypatch):
     assert {take.state for take in many} == {"done"} and told.busy and told.about(many[0].name)
     told.tell(until=float("inf"))
     assert {take.state for take in many} == {"failed"} and not told.busy
-
-
-def test_a_clip_is_opened_once_and_again_when_it_has_changed(scene, part, movie, tmp_path, monkeypatch):
-    media, opened = part("capture.media"), []
-    look = media._look_into
-    monkeypatch.setattr(media, "_look_into", lambda path: opened.append(path.name) or look(path))
-    clip = tmp_path / "clip.mp4"
-    shutil.copy(movie, clip)
-    found = [media.frames_of_file(str(clip)) for _ in range(3)]
-    assert opened == ["clip.mp4"] and found[0] == found[2] and found[0].frames == 48
-    os.utime(clip, (1, 1))
-    media.frames_of_file(str(clip))
-    clip.write_bytes(b"no clip")
-    for _ in range(2):
-        with pytest.raises(part("errors").UserError, match="clip.mp4"):
-            media.frames_of_file(str(clip))
-    media.forget()
-    with pytest.raises(part("errors").UserError, match="clip.mp4"):
-        media.frames_of_file(str(clip))
-    assert opened == 4 * ["clip.mp4"]
 
 
 def test_the_subject_is_what_is_selected_and_all_that_hangs_on_it(scene, part):

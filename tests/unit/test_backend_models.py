@@ -10,7 +10,7 @@ import pytest
 
 from tests.extension import ROOT, part
 
-models, UserError = part("setup.backend_models"), part("errors").UserError
+calls, models, UserError = part("setup.backend_call"), part("setup.backend_models"), part("errors").UserError
 MODEL = {"name": "demo", "title": "Demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}
 MODEL |= {"families": [], "controls": [], "missing": []}
 WRONG = (("title", 3), ("name", None), ("frames", "16"), ("frames", True), ("area", 0), ("area", 10**30))
@@ -44,7 +44,7 @@ def nothing_known():
     ],
 )
 def test_what_starts_a_worker_can_list_its_models(command, lists):
-    assert models.models_command(command) == lists
+    assert calls.command_beside(command, ("models", "--json")) == lists
 
 
 def test_a_command_that_starts_no_worker(tmp_path):
@@ -109,7 +109,7 @@ def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(p
 
 
 def test_who_writes_without_end_is_ended(monkeypatch):
-    monkeypatch.setattr(models, "MOST_SAID", 1000)
+    monkeypatch.setattr(calls, "MOST_SAID", 1000)
     with pytest.raises(UserError, match="did not answer"):
         models.fetch_blocking([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"], ROOT)
 
@@ -136,6 +136,6 @@ def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
 
 def test_a_new_question_ends_the_one_before():
     models.refresh([sys.executable, "-c", "import time; time.sleep(600)", "serve"], ROOT)
-    process = models._list._process
+    process = models._list._call._process
     models.refresh(SERVE, ROOT)
     assert process.poll() is not None and models.fetching()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.clips import ffmpeg, fit, in_between, read_clip, to_frames, to_pixels, write_frames, write_video
+from backend.clips import fit, in_between, read_clip, to_frames, to_pixels, video, write_frames, write_video
 from backend.demo_training.moves import random_look, random_motion
 from backend.demo_training.world import draw_clip
 from backend.errors import JobError
@@ -36,7 +36,7 @@ def test_odd_sizes_repeat_their_edge(tmp_path):
 
 def test_a_single_frame_can_be_written(tmp_path):
     path = write_video(tmp_path / "still.mp4", drawn(0)[:1], 24)
-    assert len(ffmpeg.examine(path).times) == 1
+    assert len(video.look_into(path).times) == 1
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

@@ -76,11 +76,23 @@ def sentences() -> set[str]:
 
 def workers_sentences() -> set[str]:
     """What the worker may say of a job. Not all of it is translated: most is for whoever sets up models."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "backend").rglob("*.py"))]
+    last_words = {_template(node) for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8")))}
+    return _job_errors(sorted((ROOT / "backend").rglob("*.py"))) | last_words | said_of_clips()
+
+
+def said_of_clips() -> set[str]:
+    """What the backend's reader refuses, and notes about what it changed: the panel shows both."""
+    paths = [ROOT / "backend" / "clips" / f"{name}.py" for name in ("reading", "video", "sequences", "still")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    texts = {_template(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
+    return {text for text in texts | _job_errors(paths) if re.search("[a-z]{3} .*[.]$", text)}
+
+
+def _job_errors(paths: list[Path]) -> set[str]:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     given = [node.args[:2] for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "JobError"]
-    last_words = [[node] for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8")))]
-    return {_template(value) for values in (*given, *last_words) for value in values}
+    return {_template(value) for values in given for value in values}
 
 
 def installers_sentences() -> set[str]:
@@ -231,6 +243,11 @@ def test_what_is_shown_is_found():
 def test_no_sentence_of_the_installer_s_is_missing(path):
     assert len(installers_sentences()) > 100
     assert not installers_sentences() - table(path)["*"].keys()
+
+
+@pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
+def test_no_sentence_about_clips_is_missing(path):
+    assert len(said_of_clips()) > 30 and not said_of_clips() - table(path)["*"].keys()
 
 
 @pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
