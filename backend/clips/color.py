@@ -20,7 +20,8 @@ _FROM_2020 = np.array(  # BT.2020 to BT.709, both linear (ITU-R BT.2087)
 
 
 def standard(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
-    """uint16 RGBA [H, W, 4] of the transfer "pq", "hlg" or "sdr" -> uint8 RGBA in sRGB. wide: primaries of BT.2020."""
+    """uint16 RGBA [H, W, 4] -> uint8 RGBA in sRGB. transfer: "pq", "hlg", "linear", or "sdr", which is taken for sRGB;
+    wide: primaries of BT.2020."""
     light = _table(transfer)[rgba[..., :3]]  # linear, 1 is white
     if transfer == "hlg":
         luma = np.maximum(light @ _LUMA_2020, 1e-6)[..., None]
@@ -38,7 +39,8 @@ def standard(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
 def _table(transfer: str) -> np.ndarray:
     """float32 [65536]: the light of each code."""
     code = np.linspace(0, 1, 65536)
-    return {"pq": _from_pq, "hlg": _from_hlg, "sdr": _from_srgb}[transfer](code).astype(np.float32)
+    light = {"pq": _from_pq, "hlg": _from_hlg, "sdr": _from_srgb, "linear": np.asarray}[transfer](code)
+    return light.astype(np.float32)
 
 
 def _from_pq(code: np.ndarray) -> np.ndarray:

@@ -24,10 +24,10 @@ def ask(*arguments: str) -> str:
     return done.stderr.decode("utf-8", "replace")
 
 
-def picture(path: Path, options: Sequence[str], filters: str) -> bytes:
-    """The first picture of a file as a PNG; empty when there is none. options: of the input."""
+def picture(path: Path, filters: str) -> bytes:
+    """The first picture of a file as a PNG; empty when there is none."""
     kept = ("-frames:v", "1", "-vf", filters, "-c:v", "png", "-f", "image2pipe", "-")
-    done = _run("-v", "error", *options, *of_file(path), *kept, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    done = _run("-v", "error", *of_file(path), *kept, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return done.stdout
 
 

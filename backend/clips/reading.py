@@ -176,8 +176,8 @@ def _folder_frames(
 
 
 def _pick(times: Sequence[float], frames: int | None) -> list[int]:
-    """Indices of the source frames nearest to `frames` even times; all of them when there are no more than that."""
-    if frames is None or frames >= len(times):
+    """Indices of the source frames nearest to `frames` even times; all of them when there are fewer."""
+    if frames is None or frames > len(times):
         return list(range(len(times)))
     even = np.linspace(times[0], times[-1], frames)
     # Where a variable frame rate leaves a gap, the frame before or after it stands for several times.

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import JobError
 from . import ffmpeg
-from .pictures import read_picture, to_rgb
+from .color import standard
+from .pictures import over_grey, read_picture, to_rgb
 
 _CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which knows whether they are whole
 _BY_OPENCV = (".tif", ".tiff", ".webp", ".bmp")
@@ -29,12 +30,13 @@ def read_frame(path: Path) -> tuple[np.ndarray, bool]:
     if suffix in _BY_OPENCV:
         image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     else:
-        linear = suffix == ".exr"  # and its colors are multiplied by their alpha
-        options = ("-apply_trc", "iec61966_2_1") if linear else ()
-        png = ffmpeg.picture(path, options, "unpremultiply=inplace=1,format=rgba64" if linear else "format=rgba64")
+        straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its colors are multiplied by their alpha
+        png = ffmpeg.picture(path, f"{straight}format=rgba64")
         image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise _not_whole(path)
+    if suffix == ".exr":
+        return over_grey(standard(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), "linear", wide=False))
     return to_rgb(image)
 
 
