@@ -155,9 +155,7 @@ def test_a_sound_file_with_a_cover_is_no_clip(part, clip, ffmpeg, tmp_path):
     assert "song.m4a holds sound and a cover picture, but no video" in error(part, plans, part)
 
 
-@pytest.mark.parametrize(
-    "name, codec", [("a.webp", ("libwebp_anim",)), ("a.png", ("apng", "-f", "apng")), ("a.gif", ("gif",))]
-)
+@pytest.mark.parametrize("name, codec", [("a.webp", "libwebp_anim"), ("a.png", "apng"), ("a.gif", "gif")])
 def test_animated_pictures_are_clips(part, clip, ffmpeg, tmp_path, name, codec):
     kind = ("-f", "apng") if codec == "apng" else ()
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=80x48:rate=10:duration=1", "-c:v", codec, *kind, clip(name))
