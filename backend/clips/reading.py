@@ -19,6 +19,7 @@ from .sequences import FrameFiles, frame_files
 from .still import check_frame, is_single, read_frame
 
 LONGEST_SIDE = 2048  # larger frames are area-averaged down to it while reading; models work far below
+MOST_SIDE = 16384  # pixels of a picture: unpacked, a larger one fills the memory
 MOST_BYTES = 2 << 30  # of frames kept at once
 
 Reader = Callable[[Sequence[int], tuple[int, int]], Iterator[tuple[np.ndarray, bool]]]
@@ -148,6 +149,11 @@ def _folder(folder: Path) -> Source:
     sizes = {path: size for path in found.files if (size := check_frame(path))}
     for path, size in sizes.items():
         first = next(iter(sizes))
+        if max(size) > MOST_SIDE:
+            raise JobError(
+                f"{path} is {size[1]} x {size[0]}; a frame has at most {MOST_SIDE} pixels a side.",
+                "Save the frames smaller.",
+            )
         if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may lie on its side
             raise _differ(folder, first, sizes[first], path, size)
     picture, _ = read_frame(found.files[0])

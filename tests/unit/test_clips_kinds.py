@@ -147,6 +147,16 @@ def test_a_cover_is_no_video(tmp_path):
     assert examine(tmp_path / "v.mp4").size == (64, 96) and not examine(tmp_path / "v.mp4").notes
 
 
+def test_a_huge_picture_is_refused_by_its_header(tmp_path):
+    """30000 x 30000 of nothing is a small file that would fill the memory."""
+    pictures(tmp_path, "f1.png", "f2.png")
+    data = bytearray((tmp_path / "f1.png").read_bytes())
+    data[16:24] = (30000).to_bytes(4, "big") * 2
+    (tmp_path / "f1.png").write_bytes(data)
+    with pytest.raises(JobError, match="f1.png is 30000 x 30000; a frame has at most 16384 pixels a side"):
+        read_clip(tmp_path)
+
+
 def test_a_text_is_no_video(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear all,\n" * 99)
     assert "is not a video" in problem(tmp_path / "letter.txt")
