@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from ..wire.picture_size import MOST_PIXELS
+
 _QUIET: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # on Windows: no console window when started from Blender
 
 
 def of_file(path: Path) -> tuple[str, ...]:
-    """`file:` keeps odd names from being read as options; the whitelist keeps playlists off the network."""
-    return "-protocol_whitelist", "file", "-i", f"file:{path}"
+    """`file:` keeps odd names from being read as options; the whitelist keeps playlists off the network; frames that
+    would fill the memory are not decoded."""
+    return "-protocol_whitelist", "file", "-max_pixels", str(MOST_PIXELS), "-i", f"file:{path}"
 
 
 def ask(*arguments: str) -> str:

@@ -33,7 +33,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
 
     Grey becomes RGB, 16 bits become 8, transparency is laid over mid-grey. JobError when it cannot be read whole.
     """
-    data = _content(path)
+    data = content(path)
     png = data.startswith(SIGNATURE)
     # cv2 fills what is missing with black and says nothing, so look for the end mark ourselves.
     end = data.rfind(b"IEND") if png else data.rfind(b"\xff\xd9")
@@ -48,7 +48,8 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     return to_rgb(image)
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """A picture's file. JobError when it is no file, too large, or may not be read."""
     try:
         return read_bytes(path, MOST_BYTES)
     except UnfitFile as error:

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
+from ..wire.picture_size import MOST_PIXELS
 from ..wire.reading import UnfitFile, open_regular
 from . import ffmpeg, video
 from .between import in_between
 from .color import standard
-from .pictures import over_grey
+from .pictures import over_grey, too_large
 from .sequences import FrameFiles, frame_files
 from .still import check_frame, is_single, read_frame
 
 LONGEST_SIDE = 2048  # larger frames are area-averaged down to it while reading; models work far below
-MOST_SIDE = 16384  # pixels of a picture: unpacked, a larger one fills the memory
 MOST_BYTES = 2 << 30  # of frames kept at once
 
 Reader = Callable[[Sequence[int], tuple[int, int]], Iterator[tuple[np.ndarray, bool]]]
@@ -70,17 +70,18 @@ def examine(path: str | Path) -> Source:
     except PermissionError:
         raise _not_allowed(path) from None
     except UnfitFile as error:
-        raise JobError(f"{error}.", "Give a video file or a folder of frames.") from None
+        raise JobError(f"{error}.", "Give a video file, or a folder of frames.") from None
     if len(source.times) < 2:
         raise JobError(f"{path} has only one frame; motion needs at least two.", "Give a longer clip.")
     return source
 
 
-def read_clip(path: str | Path, frames: int | None = None) -> Clip:
+def read_clip(path: str | Path, frames: int | None = None, each: Callable[[], None] = lambda: None) -> Clip:
     """A video file or a folder of frames, upright, in sRGB, over mid-grey where transparent.
 
     frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
-    note says so. None: every frame as it is. JobError names the file, what is wrong with it and what to do.
+    note says so. None: every frame as it is. each: called before each frame is read, and may raise. JobError names the
+    file, what is wrong with it and what to do.
     """
     source = examine(path)
     picked = _pick(source.times, frames)
@@ -90,6 +91,7 @@ def read_clip(path: str | Path, frames: int | None = None) -> Clip:
     transparent = False
     try:
         for k, (picture, through) in enumerate(source.read(wanted.tolist(), size)):
+            each()
             kept[k] = picture
             transparent |= through
     except PermissionError:
@@ -149,11 +151,8 @@ def _folder(folder: Path) -> Source:
     sizes = {path: size for path in found.files if (size := check_frame(path))}
     for path, size in sizes.items():
         first = next(iter(sizes))
-        if max(size) > MOST_SIDE:
-            raise JobError(
-                f"{path} is {size[1]} x {size[0]}; a frame has at most {MOST_SIDE} pixels a side.",
-                "Save the frames smaller.",
-            )
+        if size[0] * size[1] > MOST_PIXELS:
+            raise too_large(path, size[1], size[0])
         if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may lie on its side
             raise _differ(folder, first, sizes[first], path, size)
     picture, _ = read_frame(found.files[0])

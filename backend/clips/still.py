@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import JobError
+from ..wire.picture_size import SIGNATURE, picture_size
 from . import ffmpeg
 from .color import standard
-from .pictures import over_grey, read_picture, to_rgb
+from .pictures import content, over_grey, read_picture, to_rgb
 
 _CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which knows whether they are whole
 _BY_OPENCV = (".tif", ".tiff", ".webp", ".bmp")
@@ -28,7 +28,7 @@ def read_frame(path: Path) -> tuple[np.ndarray, bool]:
     if suffix in _CHECKED:
         return read_picture(path)
     if suffix in _BY_OPENCV:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(np.frombuffer(content(path), np.uint8), cv2.IMREAD_UNCHANGED)
     else:
         straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its colors are multiplied by their alpha
         png = ffmpeg.picture(path, f"{straight}format=rgba64")
@@ -49,12 +49,10 @@ def check_frame(path: Path) -> tuple[int, int] | None:
         head = file.read(HEAD)
         file.seek(max(0, path.stat().st_size - TAIL))
         tail = file.read()
-    png = head[:4] == b"\x89PNG"
-    if (b"IEND" if png else b"\xff\xd9") not in tail:
+    if (b"IEND" if head.startswith(SIGNATURE) else b"\xff\xd9") not in tail:
         read_picture(path)  # there may be more behind the end mark
-    if png:
-        return struct.unpack(">II", head[16:24])[::-1] if len(head) >= 24 else None
-    return _jpeg_size(head)
+    size = picture_size(head)
+    return size and size[::-1]
 
 
 def is_single(path: Path) -> bool:
@@ -65,16 +63,6 @@ def is_single(path: Path) -> bool:
             head = file.read(HEAD)
         return b"acTL" not in head.partition(b"IDAT")[0]
     return suffix in SUFFIXES and suffix != ".webp"
-
-
-def _jpeg_size(head: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
-        kind, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            return struct.unpack(">HH", head[at + 5 : at + 9])
-        at += 2 + length
-    return None
 
 
 def _not_whole(path: Path) -> JobError:

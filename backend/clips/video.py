@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import JobError
 from . import ffmpeg
 from .color import HDR_NAMES
+from .pictures import too_large
 
 HD_HEIGHT, HD_WIDTH = 720, 1280  # from here on, video without color tags is BT.709 by convention, not BT.601
 _CUT_SHORT = ("ended prematurely", "partial file", "moov atom not found", "truncat")
@@ -49,6 +50,8 @@ def look_into(path: Path) -> VideoFacts:
     """
     stream, notes = _chosen_stream(path)
     log = ffmpeg.ask(*ffmpeg.of_file(path), "-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-f", "null", "-")
+    if large := re.search(r"Picture size (\d+)x(\d+) exceeds", log):
+        raise too_large(path, int(large[1]), int(large[2]))
     frames = _frames(log)
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
     if not frames:
