@@ -28,16 +28,22 @@ def read_frame(path: Path) -> tuple[np.ndarray, bool]:
     if suffix in _CHECKED:
         return read_picture(path)
     if suffix in _BY_OPENCV:
-        image = cv2.imdecode(np.frombuffer(content(path), np.uint8), cv2.IMREAD_UNCHANGED)
+        image = _decoded(content(path))
     else:
         straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its colors are multiplied by their alpha
-        png = ffmpeg.picture(path, f"{straight}format=rgba64")
-        image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
+        image = _decoded(ffmpeg.picture(path, f"{straight}format=rgba64"))
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise _not_whole(path)
     if suffix == ".exr":
         return over_grey(standard(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), "linear", wide=False))
     return to_rgb(image)
+
+
+def _decoded(data: bytes) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:  # a header that cannot be
+        return None
 
 
 def check_frame(path: Path) -> tuple[int, int] | None:
