@@ -183,7 +183,7 @@ def test_a_clip_far_away_is_opened_on_a_click(quick, part, tmp_path, movie, anot
     quick.motionclone.source, quick.motionclone.clip_file = "FILE", str(clip)
     runner.refresh_models(bpy.context)
     tick_until(runner, lambda: part("setup.backend_models").models())
-    assert "clip.mp4" in facts.gather(bpy.context).button, "the user has just chosen it"
+    tick_until(runner, lambda: "clip.mp4" in facts.gather(bpy.context).button)  # the user has just chosen it
     saved(quick, tmp_path / "project" / "shot.blend")
     another_session._chosen.clear()
     opened(tmp_path / "project" / "shot.blend")
@@ -192,7 +192,7 @@ def test_a_clip_far_away_is_opened_on_a_click(quick, part, tmp_path, movie, anot
     said = drawn(part("panels.clone").MOTIONCLONE_PT_sidebar, bpy.context)
     assert "motionclone.use_named_files" in said
     assert bpy.ops.motionclone.use_named_files() == {"FINISHED"}
-    assert "clip.mp4" in facts.gather(bpy.context).button
+    tick_until(runner, lambda: "clip.mp4" in facts.gather(bpy.context).button)
 
 
 @pytest.mark.parametrize("name", ["backend_python", "backend_folder", "wheels_folder", "jobs_folder"])
