@@ -178,7 +178,10 @@ def find_entry(name: str) -> ModelEntry:
 
 def read_entry(path: Path) -> ModelEntry:
     """JobError names the file and the first key that is wrong."""
-    content = read_table(path)
+    try:
+        content = read_table(path)
+    except (OSError, ValueError) as error:
+        raise JobError(f"The model entry {path} cannot be read ({error}).", "Mend or remove the file.") from None
     try:
         values = _checked(content, ModelEntry)
         values["clip"] = ClipForm(**_checked(values.get("clip", {}), ClipForm))

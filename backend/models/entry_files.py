@@ -19,17 +19,16 @@ HINT = "Point {key} at the model's own files."
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """A TOML file's content. JobError says why it cannot be read."""
+    """A TOML file's content. OSError; ValueError says what is wrong with it."""
     try:
         text = read_text(path, MOST_BYTES)
         if any(line.count(".") > MOST_DOTS for line in text.splitlines()):  # of a.a.a..., which takes minutes to read
             raise ValueError(f"a line of more than {MOST_DOTS} dots")
         return tomllib.loads(text)
     except UnfitFile as error:
-        raise JobError(f"The model entry {error}.", "Mend or remove the file.") from None
-    except (OSError, ValueError, RecursionError) as error:  # also numbers of thousands of digits, and deep nesting
-        reason = "nested too deep" if isinstance(error, RecursionError) else error
-        raise JobError(f"The model entry {path} cannot be read ({reason}).", "Mend or remove the file.") from None
+        raise ValueError(error.strerror) from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def files_in(folder: Path, key: str) -> Iterator[Path]:

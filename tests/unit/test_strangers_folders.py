@@ -112,7 +112,7 @@ def test_the_list_of_models_does_not_wait_for_a_pipe(data_folder, capsys):
     with soon(10):
         assert main(["models"]) == 0
     said = capsys.readouterr()
-    assert "demo" in said.out and "strange.toml is a named pipe, not a file" in said.err
+    assert "demo" in said.out and "strange.toml cannot be read (a named pipe, not a file)" in said.err
 
 
 @pytest.mark.parametrize(
