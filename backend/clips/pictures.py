@@ -130,5 +130,5 @@ def not_writable(path: Path, error: OSError) -> JobError:
     """The sentence for a file or folder that cannot be written."""
     reason = error.strerror or str(error)
     return JobError(
-        f"{path} cannot be written ({reason}).", "Choose a folder on a disk with room that you may write to."
+        f"{path} cannot be written ({reason}).", "Make room on the disk, or choose a folder that you may write to."
     )
