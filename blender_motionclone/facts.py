@@ -25,6 +25,7 @@ from .preferences import (
     install_options,
     jobs_folder,
     path_problem,
+    usable_jobs_folder,
     worker_is_remote,
 )
 from .prompt_words import PromptWords, words_of
@@ -162,6 +163,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
         check_reach(context.scene.motionclone)
         if clip_file.awaited(context):
             return replace(found, problem=UserError("Looking at the clip."))
+        usable_jobs_folder(context)
         plans = plans_of(context, models)
     except UserError as error:
         return replace(found, problem=error)

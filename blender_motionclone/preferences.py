@@ -65,6 +65,19 @@ def path_problem(context: bpy.types.Context) -> UserError | None:
     return None
 
 
+def usable_jobs_folder(context: bpy.types.Context) -> Path:
+    """The folder for new jobs. UserError where they would go with the backend when that is removed or made anew."""
+    folder = jobs_folder(context)
+    for backend in backend_folders(context):
+        if folder.resolve().is_relative_to(backend.resolve()):
+            raise UserError(
+                f"The Jobs Folder {folder} lies within the backend's folder {backend}.",
+                "Removing the backend would remove the jobs. Choose another Jobs Folder in Preferences > Add-ons > "
+                "MotionClone.",
+            )
+    return folder
+
+
 def worker_command(context: bpy.types.Context) -> list[str]:
     """What starts the worker: the preference, else the backend on this machine. UserError when it cannot be that."""
     text = _chosen(context, "worker_command")
@@ -133,6 +146,12 @@ def install_options(context: bpy.types.Context, wheels: bool = True) -> list[str
     folder = _chosen_path(context, "backend_folder")
     where = ["--where", folder] if folder else []
     return [*where, *wheels_options(context)] if wheels else where
+
+
+def doctor_options(context: bpy.types.Context) -> list[str]:
+    """Which backend `python -m install doctor` is to look at: the chosen one, else what is installed."""
+    chosen = _chosen_path(context, "backend_python")
+    return [*install_options(context, wheels=False), *(["--python", chosen] if chosen else [])]
 
 
 def wheels_options(context: bpy.types.Context) -> list[str]:

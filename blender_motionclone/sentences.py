@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 
 from bpy.app.translations import pgettext_iface as iface_
@@ -14,18 +15,23 @@ BLANK = "{}"
 
 def sentence(text: str) -> str:
     """The text as its template is translated, filled in with the same words; of several sentences each by itself, where
-    all are known. As it is where there is no template, but for what cannot be shown."""
-    text = shown(text)
+    all are known. As it is where there is no template, but for what cannot be shown. Commands are as they are typed on
+    this system."""
+    said = _translated(shown(text))
+    return said.replace("python3 -m install", "py -m install") if sys.platform == "win32" else said
+
+
+def _translated(text: str) -> str:
     parts = sentences_of(text)
     if len(parts) > 1:
-        said = [sentence(part) for part in parts]
+        said = [_translated(part) for part in parts]
         if all(one != other for one, other in zip(said, parts, strict=True)):
             return " ".join(said)
     template, words = _recognised(text)
     translated = iface_(template)
     if translated == template:
         return text
-    return translated.format(*(sentence(word) if word.endswith(".") else word for word in words))
+    return translated.format(*(_translated(word) if word.endswith(".") else word for word in words))
 
 
 @lru_cache(maxsize=256)

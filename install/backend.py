@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from .children import run_module
+from .clearing import clear, clear_environment
+from .data import remove_data
 from .environments import Environment, Layer, first_match, shares
 from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
+from .files import is_link, is_there
 from .machine import this_machine
 from .pip import Pip, kept_mb
 from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from .pythons import Python, backend_base, probe
 from .reports import Report
-from .state import check_ours, clear, held, is_ours, read_state
+from .state import check_ours, is_ours, read_state
 from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
+from .work import LOG, at_work, clear_work, is_our_work
 
 TEST_REQUIREMENTS = ROOT / "install" / "requirements-test.txt"
 LOCK = "backend.txt"
 LOCK_DOWNLOAD_MB, LOCK_DISK_MB = 210, 750
-# What the backend writes beside jobs and models. Received are copies of other machines' jobs, which those have too.
-CACHES = ("motion", "inversion", "received", "hashes.json")
 
 
 @dataclass
@@ -49,12 +51,22 @@ class Backend:
                 f"There is no folder {self.wheels}.", f"Choose the one that holds the packages: {OFFLINE}."
             )
         check_ours(self.folder)
+        self._check_apart()
         build, layers = self.announce(for_tests)
         environment = Environment(self.folder, backend_base, layers, self.report, self.wheels, build.name)
         python = environment.make(repair)
         if check:
             self.check(python)
         return python
+
+    def _check_apart(self) -> None:
+        """Jobs and models must not go when the environment does."""
+        for folder in (data_folder(), data_folder() / "jobs", data_folder() / "models"):
+            if folder.resolve().is_relative_to(self.folder.resolve()):
+                raise InstallError(
+                    f"{folder} lies within {self.folder}, where the backend is to be installed.",
+                    f"Name with MOTIONCLONE_DATA another folder for jobs and models. {OTHER_FOLDER}",
+                )
 
     def fetch(self, folder: Path) -> None:
         """Fills a folder with the wheels for a Python and machine like these; made environments are not touched."""
@@ -67,8 +79,8 @@ class Backend:
             left,
             0,
         )
-        work = work_folder(folder)
-        with held(work, "Or choose another folder."), tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
+        elsewhere = "Or choose another folder."
+        with at_work(folder, elsewhere) as work, tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
             environment = Path(scratch) / "venv"
             python = Environment(environment, backend_base, (), self.report).make()
             pip = Pip(environment, python, work, self.report)
@@ -76,7 +88,7 @@ class Backend:
             for layer, share in zip(layers, shares(layers), strict=True):
                 self.report.stage("download", layer.says)
                 first_match(layer.attempts, partial(pip.fetch, folder=folder, share=share))
-        clear(work)  # after a failure its log stays
+        clear_work(folder)  # after a failure its log stays
         self.report.done(f"The wheels are in {folder}. Install from them: {OFFLINE}.", "")
 
     def check(self, python: Path) -> None:
@@ -86,7 +98,7 @@ class Backend:
         for left in work.glob("check-*"):  # by a run that was killed within
             clear(left)
         with tempfile.TemporaryDirectory(prefix="check-", dir=work, ignore_cleanup_errors=True) as data:
-            findings = ask_backend(python, ["--generate"], {"MOTIONCLONE_DATA": data}, work / "install.log")
+            findings = ask_backend(python, ["--generate"], {"MOTIONCLONE_DATA": data}, work / LOG)
         for finding in findings:
             if finding["level"] == "problem":
                 raise InstallError(finding["text"], finding["hint"])
@@ -99,25 +111,31 @@ class Backend:
         return python
 
     def remove(self, models: bool = False) -> None:
-        """Takes away all that this installer and the backend made, but the jobs; the models too if it is said."""
-        data = data_folder()
-        places = [data / name for name in (*CACHES, *(["models"] if models else []))]
-        for environment in self._environments():
+        """Takes away all that this installer and the backend made, but the jobs; the models too if it is said. Of what
+        was moved elsewhere and linked only the link is taken away."""
+        environments = self._environments()
+        for environment in environments:
             if not is_ours(environment):
                 hint = f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}"
                 raise InstallError(f"{environment} was not made by MotionClone and stays.", hint)
-            with held(work_folder(environment)):
-                if environment.exists():
-                    clear(environment)
-                    self.report.note(f"removed {environment}")
-            places.append(work_folder(environment))
-        for place in filter(Path.exists, places):
-            clear(place) if place.is_dir() else place.unlink()
-            self.report.note(f"removed {place}")
-        kept = [path for path in (data / "jobs", data / "models") if path.exists()]
-        if data.is_dir() and not any(data.iterdir()):
-            data.rmdir()
-        self.report.done("Removed. " + " ".join(f"Kept: {path}." for path in kept), "")
+        for environment in environments:
+            if is_there(environment):
+                self._remove(environment)
+            if clear_work(environment):
+                self.report.note(f"removed {work_folder(environment)}")
+        kept = remove_data(self.report, models)
+        self.report.done(" ".join(["Removed.", *(f"Kept: {path}." for path in kept)]), "")
+
+    def _remove(self, environment: Path) -> None:
+        # Beside somebody else's work folder no installation can be at work.
+        with at_work(environment) if is_our_work(environment) else nullcontext():
+            target = environment.resolve() if is_link(environment) else None
+            left = clear_environment(environment)
+        self.report.note(f"removed {environment}")
+        if target:
+            self.report.note(f"It was a link. What it led to is still there: {target}")
+        if left:
+            self.report.note(f"Not an environment's, and kept in {environment}: {', '.join(left)}")
 
     def _environments(self) -> list[Path]:
         """The backend's, and in a checkout those of the Blender modules that the tests and the demo made."""

@@ -110,14 +110,23 @@ def _usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
     if on_path:
         yield Path(on_path)
     if platform == "darwin":
-        yield Path("/Applications/Blender.app/Contents/MacOS/Blender")
+        for folder in (Path("/Applications"), Path.home() / "Applications"):
+            yield from sorted(folder.glob("Blender*.app/Contents/MacOS/Blender"), reverse=True)
     elif platform == "win32":
         folder = Path(environ.get("PROGRAMFILES", r"C:\Program Files")) / "Blender Foundation"
         yield from sorted(folder.glob("Blender */blender.exe"), key=_by_version, reverse=True)
+        for folder in (Path.home() / "Downloads", Path.home() / "Desktop", Path.home()):
+            yield from sorted(folder.glob("blender-*/blender.exe"), key=_by_version, reverse=True)
+            yield from sorted(folder.glob("blender-*/blender-*/blender.exe"), key=_by_version, reverse=True)
+        steam = Path(environ.get("PROGRAMFILES(X86)", r"C:\Program Files (x86)")) / "Steam"
+        yield from (steam / "steamapps" / "common" / "Blender").glob("blender.exe")
     else:
-        yield from (path for path in map(Path, ("/usr/bin/blender", "/snap/bin/blender")) if path.exists())
-        for folder in (Path("/opt"), Path.home()):
+        places = ("/usr/bin/blender", "/snap/bin/blender", "/var/lib/flatpak/exports/bin/org.blender.Blender")
+        yield from (path for path in map(Path, places) if path.exists())
+        home = Path.home()
+        for folder in (Path("/opt"), home, *(home / name for name in ("Downloads", "Applications", "blender", "bin"))):
             yield from sorted(folder.glob("blender-*/blender"), key=_by_version, reverse=True)
+        yield from (home / ".steam" / "steam" / "steamapps" / "common" / "Blender").glob("blender")
 
 
 def _by_version(program: Path) -> list[int]:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,13 +21,19 @@ from .models.managing import faults
 from .models.store import ELSEWHERE, Store
 from .packages import broken, installed
 from .places import data_folder, interpreter, work_folder
-from .pythons import backend_base, probe
+from .pythons import OTHER_THAN_STORE, STORE, SUPPORTED, backend_base, probe, running_from_store
 from .reports import Report
 from .state import is_held, is_ours, read_state
 from .torch_build import LOCKS, choose_build
+from .work import is_our_work
 
 LEAST_GB, COMFORTABLE_GB = 1.0, 5.0
-LONG_PATH = 120  # characters that leave room for what lies in an environment, within Windows' 260
+# Windows refuses paths of more than 259 characters where long ones are not allowed. The longest file in an environment
+# has 185 below the environment's folder: a licence that torch brings along.
+LONGEST_PATH, LONGEST_WITHIN = 259, 190
+
+
+OTHER_PYTHON = "Correct Backend Python in the preferences, or empty it to use the installed one."
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,32 @@ class Finding:
 
 def system(backend: Backend) -> Iterator[Finding]:
     yield Finding("system", "ok", f"System: {platform.platform()}, {os.cpu_count()} processors.")
-    if sys.platform == "win32" and len(str(backend.folder)) > LONG_PATH:
+    if sys.platform == "win32":
+        yield from long_path(backend.folder, long_paths_allowed())
+        if running_from_store():
+            yield Finding("store-python", "problem", STORE, OTHER_THAN_STORE)
+
+
+def long_path(folder: Path, allowed: bool) -> Iterator[Finding]:
+    if not allowed and len(str(folder)) + 1 + LONGEST_WITHIN > LONGEST_PATH:
         yield Finding(
             "long-path",
             "warning",
-            f"{backend.folder} is a long path, and Windows may refuse the files in it.",
+            f"{folder} is a long path, and Windows may refuse the files in it.",
             f"Allow long paths in Windows. {OTHER_FOLDER}",
         )
+
+
+def long_paths_allowed() -> bool:
+    """Whether this Windows was told to allow them."""
+    with suppress(ImportError, OSError):
+        import winreg
+
+        place = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:  # pyright: ignore[reportAttributeAccessIssue]
+            value = winreg.QueryValueEx(key, "LongPathsEnabled")[0]  # pyright: ignore[reportAttributeAccessIssue]
+            return bool(value)
+    return False
 
 
 def environment(backend: Backend) -> Iterator[Finding]:
@@ -171,7 +197,7 @@ def _nearest(folder: Path) -> Path:
 def leftovers(backend: Backend) -> Iterator[Finding]:
     """Downloads that a broken installation left."""
     work = work_folder(backend.folder)
-    if is_held(work):
+    if is_held(work) or not is_our_work(backend.folder):
         return
     parts = [path for path in (work / "downloads", work / "scratch") if path.exists()]
     size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file()) / 1e6
@@ -206,6 +232,21 @@ def _add(name: str, extras: Sequence[str]) -> tuple[str, ...]:
     return ("models", "add", name, *(word for extra in extras for word in ("--with", extra)))
 
 
+def chosen_python(python: Path) -> Iterator[Finding]:
+    """The Python that was named to run the backend, instead of the installed one."""
+    if not python.is_file():
+        yield Finding("chosen-python", "problem", f"The chosen Backend Python {python} is no file.", OTHER_PYTHON)
+        return
+    found = probe([str(python)])
+    if found is None:
+        yield Finding("chosen-python", "problem", f"The chosen Backend Python {python} does not start.", OTHER_PYTHON)
+    elif found.version not in SUPPORTED:
+        text = f"The chosen Backend Python {python} is Python {found.version}, which the backend does not run in."
+        yield Finding("chosen-python", "problem", text, OTHER_PYTHON)
+    else:
+        yield Finding("chosen-python", "ok", f"Backend Python, as chosen: {python}, Python {found.version}.")
+
+
 ALL: Sequence[Callable[[Backend], Iterator[Finding]]] = (
     system,
     environment,
@@ -215,3 +256,4 @@ ALL: Sequence[Callable[[Backend], Iterator[Finding]]] = (
     leftovers,
     models,
 )
+WITH_CHOSEN: Sequence[Callable[[Backend], Iterator[Finding]]] = (system, folders, models)

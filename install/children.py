@@ -9,18 +9,25 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .places import ROOT
+from .places import DATA, ROOT, data_folder
 
-# Reads a stdin that nobody writes to: it ends when the parent does, even by SIGKILL, and takes the child along, so that
-# no orphan changes an environment that the next run already works on. os.read, because a buffered read that another
-# thread is in makes Python abort at its end.
+# A stdin that nobody writes to is the tether: reading from it ends when the parent does, even by SIGKILL, and takes the
+# child along, so that no orphan changes an environment that the next run already works on. It is moved away from file
+# descriptor 0 first: what the child starts must not inherit it, and on Windows whoever touches a pipe that a thread
+# reads from waits for that thread, as loading NumPy does. os.read, because a buffered read that another thread is in
+# makes Python abort at its end. The tree's root takes the place of the working directory among the module folders.
 _TETHERED = """
 import os, runpy, sys, threading
+tether, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+os.set_inheritable(tether, False)
+os.dup2(nothing, 0)
+os.close(nothing)
 def watch():
-    os.read(0, 1)
+    os.read(tether, 1)
     os._exit(1)
 threading.Thread(target=watch, daemon=True).start()
 del sys.argv[0]
+sys.path.insert(0, sys.argv.pop(0))
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 _MISLEADING = ("__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
@@ -31,6 +38,8 @@ NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open a c
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Without the settings of the Python that runs us, which may be Blender's, and of a pip that is used otherwise."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in _MISLEADING}
+    if kept.get(DATA):
+        kept[DATA] = str(data_folder())  # absolute: children work elsewhere
     return kept | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "PIP_USER": "0", **(extra or {})}
 
 
@@ -43,13 +52,13 @@ def run_module(
 ) -> int:
     """The exit code of `python -m arguments...`. on_line gets each line it prints, on_tick is called twice a second."""
     process = subprocess.Popen(
-        [str(python), "-c", _TETHERED, *arguments],
+        [str(python), "-P", "-c", _TETHERED, str(ROOT), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        cwd=ROOT,
+        cwd=ROOT.anchor,  # Windows neither renames nor removes a folder that somebody works in
         env=clean_environment(extra),
         creationflags=NO_WINDOW,
     )

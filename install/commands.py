@@ -13,13 +13,15 @@ from .backend import Backend
 from .demo import make_demo
 from .doctor import run_doctor
 from .extension import DIST, build_extension, write_notes
-from .failures import InstallError, explained
+from .failures import InstallError, as_typed, explained
 from .models.commands import add_models
 from .places import ROOT
+from .pythons import check_running
 from .reports import Report
 from .repository import make_repository
 from .suites import run_all
 from .torch_build import NAMES
+from .wine_suites import run_windows
 
 ABOUT = """\
 Makes what MotionClone needs and shows that it works.
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     report = Report(getattr(chosen, "json", False) and chosen.command != "doctor")
     try:
+        if chosen.command not in ("doctor", "python"):
+            check_running()
         return chosen.run(chosen, report) or 0
     except InstallError as error:
         report.failed(error.message, error.hint)
@@ -62,12 +66,13 @@ def _demo(chosen: argparse.Namespace, report: Report) -> None:
 
 
 def _test(chosen: argparse.Namespace, report: Report) -> int:
-    return run_all()
+    return run_windows() if chosen.windows else run_all()
 
 
 def _backend(chosen: argparse.Namespace, report: Report) -> None:
     report.note("Backend environment")
-    backend = Backend(chosen.where, chosen.wheels, chosen.build, report)
+    wheels = chosen.wheels and chosen.wheels.expanduser().absolute()
+    backend = Backend(chosen.where, wheels, chosen.build, report)
     if chosen.plan:
         backend.announce()
         return
@@ -88,7 +93,8 @@ def _remove(chosen: argparse.Namespace, report: Report) -> None:
 
 
 def _doctor(chosen: argparse.Namespace, report: Report) -> int:
-    return run_doctor(Backend(chosen.where), chosen.json, chosen.report)
+    python = chosen.python and chosen.python.expanduser().absolute()
+    return run_doctor(Backend(chosen.where), chosen.json, chosen.report, python)
 
 
 def _extension(chosen: argparse.Namespace, report: Report) -> None:
@@ -102,7 +108,7 @@ def _repository(chosen: argparse.Namespace, report: Report) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python3 -m install",
+        prog=as_typed("python3 -m install"),
         description=f"{ABOUT}\nRun it in {ROOT}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -111,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_blender(demo)
     demo.set_defaults(run=_demo)
     test = commands.add_parser("test", description="Makes the test environments and runs every test.")
+    test.add_argument(
+        "--windows", action="store_true", help="instead, under Wine, what only Windows does (Debian, as root)"
+    )
     test.set_defaults(run=_test)
     _add_backend(
         commands.add_parser("backend", description="Makes the backend's environment, or brings it up to date.")
@@ -143,12 +152,13 @@ def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     wheels.set_defaults(run=_wheels)
     remove = commands.add_parser("remove", description="Takes away all that was installed, but not your jobs.")
     _add_where(remove)
-    remove.add_argument("--models", action="store_true", help="your models' folder too")
+    remove.add_argument("--models", action="store_true", help="the models that were got too")
     _add_json(remove)
     remove.set_defaults(run=_remove)
     doctor = commands.add_parser("doctor", description="Looks for what is wrong and says how to mend it.")
     _add_where(doctor)
     _add_json(doctor)
+    doctor.add_argument("--python", type=Path, metavar="PATH", help="runs the backend instead of the installed one")
     doctor.add_argument("--report", type=Path, metavar="FILE", help="write a report to paste, without names and paths")
     doctor.set_defaults(run=_doctor)
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from . import checks
 from .backend import Backend, ask_backend
 from .checks import Finding
-from .failures import InstallError
+from .failures import InstallError, as_typed
 from .models.store import Store
-from .places import ROOT, data_folder, interpreter, work_folder
+from .places import ROOT, data_folder, interpreter
 from .redact import redact
+from .work import log_file
 
 _FIXES: Mapping[str, tuple[str, ...]] = {  # of what the backend's own doctor finds
     "package-broken": ("backend", "--repair"),
@@ -39,10 +40,11 @@ class Examination:
         return all(finding.level != "problem" for finding in self.findings)
 
 
-def run_doctor(backend: Backend, as_json: bool, report: Path | None) -> int:
+def run_doctor(backend: Backend, as_json: bool, report: Path | None, python: Path | None = None) -> int:
     """Prints the findings; 1 when there is a problem. A finding's `fix`, where there is one, is what to give
-    `python3 -m install` to mend it. report: the file for what a bug report needs; as JSON it is told as well."""
-    found = examine(backend)
+    `python3 -m install` to mend it. report: the file for what a bug report needs; as JSON it is told as well. python:
+    runs the backend instead of the installed one."""
+    found = examine(backend, python)
     text = report_text(backend, found) if as_json or report else ""
     if as_json:
         findings = [asdict(finding) for finding in found.findings]
@@ -56,15 +58,32 @@ def run_doctor(backend: Backend, as_json: bool, report: Path | None) -> int:
     return 0 if found.healthy else 1
 
 
-def examine(backend: Backend) -> Examination:
-    """The standard library's part first, then, where the environment starts, the backend's own."""
+def examine(backend: Backend, python: Path | None = None) -> Examination:
+    """The standard library's part first, then, where the environment starts, the backend's own. python: was chosen to
+    run the backend, so that what is installed is of no account."""
+    if python:
+        return Examination(_examine_chosen(backend, python))
     findings = [finding for check in checks.ALL for finding in _guarded(check, backend)]
     if interpreter(backend.folder).exists():
-        findings += _asked(backend)
+        findings += _asked(backend, interpreter(backend.folder))
     where = ("--where", str(backend.folder)) if backend.where else ()
     return Examination(
         [replace(finding, fix=(*finding.fix, *where)) if finding.fix else finding for finding in findings]
     )
+
+
+def _examine_chosen(backend: Backend, python: Path) -> list[Finding]:
+    """What is wrong with it is not ours to mend."""
+    findings = [finding for check in checks.WITH_CHOSEN for finding in _guarded(check, backend)]
+    chosen = list(checks.chosen_python(python))
+    findings += chosen
+    if all(finding.level == "ok" for finding in chosen):
+        findings += [_not_ours(finding) for finding in _asked(backend, python)]
+    return findings
+
+
+def _not_ours(finding: Finding) -> Finding:
+    return replace(finding, hint=checks.OTHER_PYTHON, fix=()) if finding.fix else finding
 
 
 def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) -> list[Finding]:
@@ -76,10 +95,10 @@ def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) ->
         return [Finding(check.__name__, "warning", f"The check `{what}` could not be made: {error}")]
 
 
-def _asked(backend: Backend) -> list[Finding]:
-    log = work_folder(backend.folder) / "install.log"
+def _asked(backend: Backend, python: Path) -> list[Finding]:
+    log = log_file(backend.folder)
     try:
-        said = ask_backend(interpreter(backend.folder), [], {}, log)
+        said = ask_backend(python, [], {}, log)
     except InstallError as error:
         return [Finding("backend-start", "problem", error.message, error.hint, ("backend", "--repair"))]
     ours = tuple(f"The model {name} " for name in Store().record.models)
@@ -96,13 +115,13 @@ def _for_people(found: Examination) -> str:
             lines.append(" " * 11 + finding.hint)
         if finding.fix:
             lines.append(" " * 11 + "Mend it with: python3 -m install " + " ".join(finding.fix))
-    return "\n".join([*lines, "", "All is well." if found.healthy else "There are problems; see above."])
+    return as_typed("\n".join([*lines, "", "All is well." if found.healthy else "There are problems; see above."]))
 
 
 def report_text(backend: Backend, found: Examination) -> str:
     """What a bug report needs, redacted."""
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
-    log = work_folder(backend.folder) / "install.log"
+    log = log_file(backend.folder)
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
     proxies = [
         name for name in os.environ if name.upper().endswith("_PROXY") or name in ("HF_ENDPOINT", "PIP_INDEX_URL")
@@ -124,4 +143,4 @@ def report_text(backend: Backend, found: Examination) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit("Start it as: python3 -m install doctor")
+    sys.exit(as_typed("Start it as: python3 -m install doctor"))

@@ -12,14 +12,17 @@ from functools import partial
 from pathlib import Path
 
 from .children import NO_WINDOW, clean_environment, run_module
+from .clearing import empty_environment
 from .failures import OTHER_FOLDER, REPAIR, InstallError
+from .files import is_link
 from .packages import broken, discard, sweep
 from .pip import Pip, Share, downloads, kept_mb
 from .pip_failures import NoBuild
 from .places import interpreter, work_folder
 from .pythons import Python, uv
 from .reports import Report
-from .state import State, check_ours, clear, held, read_state, write_state
+from .state import State, check_ours, read_state, write_state
+from .work import at_work, clear_downloads
 
 EMPTY_MB = 60  # an environment with nothing but pip
 
@@ -68,8 +71,7 @@ class Environment:
         """Its interpreter, with all layers installed. Does nothing when they are; goes on where a run stopped or was
         killed. repair: looks at every file first."""
         check_ours(self.folder)
-        work = work_folder(self.folder)
-        with held(work):
+        with at_work(self.folder) as work:
             state = self._sound_state(repair)
             missing = [layer for layer in self.layers if state.layers.get(layer.name) != layer.fingerprint]
             if missing or not state.python:
@@ -78,8 +80,7 @@ class Environment:
                 for layer, share in zip(missing, shares(missing), strict=True):
                     self._install(layer, state, share)
                 self._check_whole()
-            for name in ("downloads", "scratch"):  # also when a run was killed just before this
-                clear(work / name)
+            clear_downloads(work)  # also when a run was killed just before this
         return interpreter(self.folder)
 
     def _sound_state(self, repair: bool) -> State:
@@ -89,7 +90,7 @@ class Environment:
         if state is None or reason:
             if self.folder.exists() and any(self.folder.iterdir()):
                 self.report.note(f"{self.folder.name} {reason}; it is made anew.")
-            clear(self.folder)
+            empty_environment(self.folder)
             return State()
         if state.installing or repair:
             sweep(self.folder)
@@ -134,12 +135,13 @@ class Environment:
             return
         base = self.find_base()
         self.report.stage("python", f"{self.folder.name}: an empty environment of Python {base.version}")
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_state(self.folder, state)
         talk: list[str] = []
         program = uv()
+        folder = self.folder.resolve() if is_link(self.folder) else self.folder  # venv makes none behind a link
         if base.makes_environments:
-            code = run_module(base.executable, ["venv", str(self.folder)], talk.append)
+            code = run_module(base.executable, ["venv", str(folder)], talk.append)
         elif program:
             command = [
                 program,
@@ -148,7 +150,7 @@ class Environment:
                 "--allow-existing",
                 "--python",
                 str(base.executable),
-                str(self.folder),
+                str(folder),
             ]
             code = _run_uv(command, self.wheels, talk.append)
         else:

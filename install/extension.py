@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .blender import find_host
 from .failures import InstallError
+from .files import replace
+from .packages import site_packages
 from .places import ROOT
+from .window import RELEASES, window_folder
 
 DIST = ROOT / "dist"
 MANIFEST = "blender_manifest.toml"
+SCRIPT = "scripts/addons_core/bl_pkg/cli/blender_ext.py"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip knows
 
 
@@ -40,18 +46,38 @@ def build_extension(folder: Path = DIST, blender: str | None = None, root: Path 
         run_tool([*tool, "build", "--source-dir", str(root), "--output-filepath", str(built)])
         make_reproducible(built, finished)
         run_tool([*tool, "validate", str(finished)])
-        finished.replace(folder / finished.name)
+        replace(finished, folder / finished.name)
     return folder / zip_name(root)
 
 
 def extension_tool(blender: str | None = None) -> list[str]:
-    """The command line that Blender's own extension commands are added to."""
-    modules = [] if blender else sorted(ROOT.glob(".venv-bpy-*"), reverse=True)
-    for environment in modules:
-        for script in environment.glob("**/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"):
+    """The command line that Blender's own extension commands are added to: a script, which needs no Blender to run, of
+    any Blender or module at hand; else a Blender of this machine; else its module, which is downloaded."""
+    if not blender:
+        for script in _scripts_at_hand():
             return [sys.executable, str(script)]
     host = find_host(blender)
     return [str(host.program), "--command", "extension"] if host.is_blender else extension_tool()
+
+
+def _scripts_at_hand() -> Iterator[Path]:
+    for folder in _blender_folders():
+        yield from sorted(folder.glob(SCRIPT), reverse=True)
+
+
+def _blender_folders() -> Iterator[Path]:
+    """Folders that hold Blender's `scripts`: of the modules in this checkout, of the Python that runs us (which may be
+    Blender's own or have the module), and of the Debian folders with a window."""
+    for environment in sorted(ROOT.glob(".venv-bpy-*"), reverse=True):
+        yield from site_packages(environment).glob("bpy/*")
+    yield Path(sys.base_prefix).parent
+    with suppress(ImportError, ValueError):
+        found = importlib.util.find_spec("bpy")
+        for place in found.submodule_search_locations or () if found else ():
+            yield from Path(place).glob("*")
+    for release in RELEASES:
+        yield window_folder(release) / "usr" / "share" / "blender"
+        yield from (window_folder(release) / "usr" / "share" / "blender").glob("*")
 
 
 def make_reproducible(built: Path, finished: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -14,6 +15,15 @@ OTHER_FOLDER = "Or choose another Backend Folder in the preferences (in a termin
 OFFLINE = "Offline Packages in the preferences (in a terminal: --wheels)"
 INSTALL = "Press Install Backend (in a terminal: python3 -m install backend)"
 REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)"
+
+
+COMMAND, ON_WINDOWS = "python3 -m install", "py -m install"
+
+
+def as_typed(text: str, windows: bool = os.name == "nt") -> str:
+    """The text with our commands as they are typed on this system. Programs get it unchanged: the add-on looks up its
+    translation first."""
+    return text.replace(COMMAND, ON_WINDOWS) if windows else text
 
 
 class InstallError(Exception):

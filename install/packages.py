@@ -9,10 +9,12 @@ import base64
 import csv
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from .clearing import clear
+from .files import is_link
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,22 @@ def discard(environment: Path, package: Package) -> None:
     inside = environment.resolve()
     for path, _, _ in _listed(package):
         if path.is_relative_to(inside) and not path.is_relative_to(package.folder.resolve()):
-            path.unlink(missing_ok=True)
-    shutil.rmtree(package.folder)
+            _unlink(path, inside)
+    clear(package.folder)
+
+
+def _unlink(path: Path, inside: Path) -> None:
+    """Takes the file away; a link on the way to it instead, where it leads out of the environment."""
+    if path.parent.resolve().is_relative_to(inside):
+        path.unlink(missing_ok=True)
+        return
+    clear(next(folder for folder in reversed(path.parents) if is_link(folder) and folder.is_relative_to(inside)))
 
 
 def sweep(environment: Path) -> None:
     """Removes what a killed pip put aside while it replaced a package; it names such things with a `~` in front."""
     for path in site_packages(environment).glob("~*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        clear(path)
 
 
 def _packages(environment: Path) -> Iterator[Package]:

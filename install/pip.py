@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from .children import run_module
+from .clearing import clear
 from .packages import site_packages
 from .pip_failures import is_wrong_bytes, pip_failure
 from .reports import MB, Report
-from .state import clear
+from .work import DOWNLOADS, LOG, SCRATCH
 
+_PART = re.compile(r"[\w.+!-]+\.whl\.(unmarked|[0-9a-f]{16})\.part")
 KEEPING_PIP = "install.in_backend.keeping_pip"
 _OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:")
 # With a folder of wheels nothing else is asked; pip passes over what is empty.
@@ -66,7 +68,7 @@ class Pip:
     def fetch(self, arguments: Sequence[str], folder: Path, share: Share = Share()) -> None:
         """`pip download arguments` into a folder to install from later; what an earlier run brought is used."""
         self._run(["download", *_OPTIONS, "--dest", str(folder), *arguments], folder, share)
-        for path in (*folder.glob("*.part"), folder / "lock"):
+        for path in _kept_parts(folder):
             path.unlink(missing_ok=True)
 
     def _run(self, command: list[str], keep: Path, share: Share) -> None:
@@ -81,19 +83,19 @@ class Pip:
             if wrong:
                 self._forget(keep)
             if not (wrong and again):
-                raise pip_failure(talk, self.work / "install.log", self.wheels)
+                raise pip_failure(talk, self.work / LOG, self.wheels)
             self.report.note("A download of an earlier run is damaged and is fetched anew.")
 
     def _try(self, command: list[str], keep: Path, share: Share) -> str:
         """What pip said when it failed; "" when it did not."""
-        scratch = self.work / "scratch"
+        scratch = self.work / SCRATCH
         clear(scratch)
         scratch.mkdir(parents=True)
         surroundings = {"PIP_NO_CACHE_DIR": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         if self.wheels:
             surroundings |= _ALONE
         watch = _Watch(scratch, site_packages(self.environment), share, self.report)
-        with (self.work / "install.log").open("a", encoding="utf-8") as log:
+        with (self.work / LOG).open("a", encoding="utf-8") as log:
             log.write("\n$ pip " + " ".join(command) + "\n")
 
             def on_line(line: str) -> None:
@@ -101,14 +103,14 @@ class Pip:
                 log.flush()  # the add-on shows it, and after a kill it is all there is
                 watch.hear(line)
 
-            module = [KEEPING_PIP, str(keep), *command]
+            module = [KEEPING_PIP, str(keep), str(self.work / DOWNLOADS), *command]
             code = run_module(self.python, module, on_line, watch.look, surroundings)
         return "".join(watch.talk) or f"exit code {code}" if code else ""
 
     def _forget(self, keep: Path) -> None:
         """Takes away what may be damaged: all downloads of ours, but in a folder to install from only what is begun:
         there pip itself looks at each file, and fetches a wrong one anew."""
-        for path in keep.glob("*.whl*" if keep == self.downloads else "*.part"):
+        for path in keep.glob("*.whl*") if keep == self.downloads else _kept_parts(keep):
             path.unlink()
 
 
@@ -146,7 +148,12 @@ class _Watch:
 
 
 def downloads(work: Path, layer: str) -> Path:
-    return work / "downloads" / layer
+    return work / DOWNLOADS / layer
+
+
+def _kept_parts(folder: Path) -> list[Path]:
+    """Beginnings of wheels as keeping_pip names them: a folder to install from may be one that others download to."""
+    return [path for path in folder.glob("*.part") if _PART.fullmatch(path.name)]
 
 
 def kept_mb(folder: Path) -> float:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = "MOTIONCLONE_DATA"
 
 
 def environment_folder(chosen: str | Path | None = None) -> Path:
@@ -31,9 +32,9 @@ def interpreter(environment: Path, windows: bool = os.name == "nt") -> Path:
 
 def data_folder() -> Path:
     """As backend/wire/folders.py has it, which cannot be imported here; a test holds the two together."""
-    chosen = os.environ.get("MOTIONCLONE_DATA")
+    chosen = os.environ.get(DATA)
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "MotionClone"
     if sys.platform == "darwin":

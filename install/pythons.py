@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from .children import NO_WINDOW, clean_environment
 from .failures import InstallError
@@ -19,6 +19,9 @@ from .machine import one_name
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = ("3.13", "3.12", "3.11", "3.14")  # that torch has builds for, best supported first
 OLDEST_GLIBC = (2, 28)  # of torch's and others' wheels
+
+STORE = "This is the Microsoft Store's Python: Windows hides what it writes from Blender and other programs."
+OTHER_THAN_STORE = "Install Python 3.13 from python.org and start this with that one."
 
 _ASK = """
 import importlib.util, json, os, platform, struct, sys, sysconfig
@@ -61,6 +64,7 @@ class Python:
     def unfit(self) -> str:
         """Why it cannot be the backend's, as the end of a sentence that begins with its path; "" when it can."""
         reasons = {
+            "is the Microsoft Store's: Windows hides what it writes from other programs": from_store(self.executable),
             "cannot make secure connections: its ssl module is missing": not self.ssl,
             "is a 32-bit Python": self.bits != 64,
             "is a free-threaded build, which the backend's packages are not made for": self.free_threaded,
@@ -75,6 +79,22 @@ class Python:
         name, version = self.libc
         numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
         return name == "glibc" and numbers >= OLDEST_GLIBC
+
+
+def from_store(program: Path) -> bool:
+    """Whether Windows keeps the program as a Store app: then what it writes to AppData lands in a folder of its own."""
+    return "windowsapps" in [part.lower() for part in PureWindowsPath(program).parts]
+
+
+def running_from_store() -> bool:
+    """Whether the Python that runs us is the Microsoft Store's: nobody else would find what we make."""
+    base = Path(sys.base_prefix)
+    return sys.platform == "win32" and from_store(base) and not _is_blenders(base)
+
+
+def check_running() -> None:
+    if running_from_store():
+        raise InstallError(STORE, OTHER_THAN_STORE)
 
 
 def backend_base() -> Python:
@@ -99,7 +119,7 @@ def find_python(version: str) -> Path | None:
     if version == RUNNING:
         return Path(sys.executable)
     found = _find(version)
-    return found.executable if found else None
+    return found.executable if found and not from_store(found.executable) else None
 
 
 def probe(command: list[str]) -> Python | None:

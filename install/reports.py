@@ -21,6 +21,8 @@ import sys
 import time
 from typing import Any
 
+from .failures import as_typed
+
 MB = 1_000_000
 SECONDS_BETWEEN_LINES = 15  # for a person; the add-on gets every message
 
@@ -70,7 +72,7 @@ class Report:
         if self._as_json:
             self._say("", message)
         else:
-            print(f"\n{message['message']}\n{message['hint']}".rstrip(), file=sys.stderr)
+            print(as_typed(f"\n{message['message']}\n{message['hint']}").rstrip(), file=sys.stderr)
 
     def _say(self, line: str, message: dict[str, Any]) -> None:
-        print(json.dumps(message) if self._as_json else line, flush=True)
+        print(json.dumps(message) if self._as_json else as_typed(line), flush=True)

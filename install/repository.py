@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
 from .extension import build_extension, extension_tool, manifest, release_notes, run_tool
+from .failures import InstallError
+from .files import is_link, is_there, replace
 from .places import ROOT
 
 INDEX, PAGE = "index.json", "index.html"
@@ -50,6 +51,7 @@ def make_repository(folder: Path, blender: str | None = None, root: Path = ROOT)
     """Writes the zip of the tree at `root`, the list of it and a page into `folder`; the page's path. Zips of earlier
     versions stay there, unlisted. Whoever reads the folder meanwhile finds nothing half written: the zip comes first,
     what names it last."""
+    _check_ours(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
         new = Path(scratch)
@@ -59,8 +61,18 @@ def make_repository(folder: Path, blender: str | None = None, root: Path = ROOT)
         changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
         (new / PAGE).write_text(_page(entry, release_notes(manifest(root)["version"], changelog)), encoding="utf-8")
         for name in (archive.name, INDEX, PAGE):
-            os.replace(new / name, folder / name)
+            replace(new / name, folder / name)
     return folder / PAGE
+
+
+def _check_ours(folder: Path) -> None:
+    """InstallError where somebody else's page would be replaced."""
+    for name, mark in ((PAGE, 'class="drag"'), (INDEX, '"archive_url"')):
+        path = folder / name
+        if is_there(path) and (is_link(path) or mark not in path.read_text(encoding="utf-8", errors="replace")):
+            raise InstallError(
+                f"{path} exists already and is no page of an extension repository.", "Name another folder."
+            )
 
 
 def _page(entry: dict, notes: str) -> str:

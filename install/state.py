@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .failures import FULL, OTHER_FOLDER, InstallError
+from .files import is_there, write_whole
 
 NAME = "motionclone.json"
-PART = f"{NAME}.part"
+LOCK_FILE = "lock"
 FORMAT = 1
 SECONDS_TO_NOTICE = 10  # that its parent was killed
 
@@ -44,23 +44,24 @@ def read_state(environment: Path) -> State | None:
 
 def write_state(environment: Path, state: State) -> None:
     """At once, or not at all."""
-    part = environment / PART
-    part.write_text(json.dumps({"format": FORMAT, **asdict(state)}, indent=1), encoding="utf-8")
-    os.replace(part, environment / NAME)
+    write_whole(environment / NAME, json.dumps({"format": FORMAT, **asdict(state)}, indent=1))
 
 
-def is_ours(environment: Path) -> bool:
-    """Whether we may write into the folder and remove it: it is not there, empty, or has our state file."""
-    if not environment.exists():
-        return True
+def names_state(name: str) -> bool:
+    """Whether a file of this name is our state file, or one that a killed run did not finish."""
+    return name == NAME or (name.startswith(f"{NAME}.") and name.endswith(".part"))
+
+
+def is_ours(environment: Path, marks: Collection[str] = (NAME,)) -> bool:
+    """Whether we may write into the folder and remove it: it is not there, empty, or has one of our marks in it."""
     if not environment.is_dir():
-        return False
+        return not is_there(environment)
     names = [path.name for path in environment.iterdir()]
-    return not names or NAME in names or PART in names
+    return not names or any(name in marks or names_state(name) for name in names)
 
 
-def check_ours(environment: Path) -> None:
-    if not is_ours(environment):
+def check_ours(environment: Path, marks: Collection[str] = (NAME,)) -> None:
+    if not is_ours(environment, marks):
         raise InstallError(
             f"{environment} exists already and was not made by MotionClone.",
             f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
@@ -73,7 +74,7 @@ def held(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
     elsewhere: what else to do when nothing can be written there, in a sentence."""
     try:
         work.mkdir(parents=True, exist_ok=True)
-        file = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        file = os.open(work / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InstallError(
             f"{work.parent} cannot be written to ({error.strerror}).",
@@ -109,7 +110,7 @@ def held_soon(work: Path) -> Iterator[None]:
 def is_held(work: Path) -> bool:
     """Whether an installation is at work there now."""
     try:
-        file = os.open(work / "lock", os.O_RDWR)
+        file = os.open(work / LOCK_FILE, os.O_RDWR)
     except OSError:
         return False
     try:
@@ -130,21 +131,3 @@ def _locked(file: int) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
-
-
-def clear(folder: Path) -> None:
-    """Removes a folder and all in it, its state file last, so that it stays known as ours until it is gone. What a
-    killed run had started may still be writing there for some seconds."""
-    deadline = time.monotonic() + 30
-    while folder.exists():
-        try:
-            for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith(NAME)):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            folder.rmdir()
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise InstallError(
-                    f"{folder} cannot be removed ({error.strerror}).",
-                    "Stop the worker in the preferences and close other programs that use it, then try again.",
-                ) from None
-            time.sleep(0.5)

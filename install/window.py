@@ -15,9 +15,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .clearing import clear
 from .failures import InstallError
-from .places import work_folder
-from .state import clear, held
+from .state import check_ours
+from .work import LOG, at_work
 
 RELEASES = {"sid": "5.2", "trixie": "4.3"}  # and the Blender each carries
 VARIABLE = "MOTIONCLONE_WINDOWS"  # the folder that they are kept in
@@ -27,6 +28,7 @@ PACKAGES = [
     *("xvfb", "xdotool", "imagemagick", "adwaita-icon-theme", "fonts-dejavu-core"),
     *("libgl1", "libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libglx-mesa0", "mesa-vulkan-drivers"),
 ]
+MAKING = "motionclone-making"  # marks the folder as ours from its beginning
 READY = "motionclone-ready"  # names the packages, and is written last
 NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
 APT_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
@@ -75,24 +77,33 @@ def window_folder(release: str) -> Path:
 
 
 def make_window(release: str) -> Path:
-    """The folder of this release, made where it is missing or was not finished; some minutes and 1.6 GB."""
+    """The folder of this release with Blender in it, made where it is missing or was not finished; some minutes and
+    1.6 GB."""
     root = window_folder(release)
-    if _is_ready(root):
+    what = f"Debian {release} with Blender {RELEASES[release]} into {root}, about 400 MB to download"
+    return make_debian(root, release, PACKAGES, what)
+
+
+def make_debian(root: Path, release: str, packages: Sequence[str], what: str) -> Path:
+    """The folder `root` with this release of Debian and these packages, made where it is missing or was not finished.
+    what: says what is made, in a sentence."""
+    if _is_ready(root, packages):
         return root
-    print(f"  Debian {release} with Blender {RELEASES[release]} into {root}, about 400 MB to download", flush=True)
-    work = work_folder(root)
-    with held(work):
+    print(f"  {what}", flush=True)
+    check_ours(root, (READY, MAKING))
+    with at_work(root) as work:
         clear(root)
         root.mkdir(parents=True)
-        log = work / "install.log"
+        (root / MAKING).touch()
+        log = work / LOG
         log.unlink(missing_ok=True)
         base = ["debootstrap", "--variant=minbase", release, str(root), debian_mirror(APT_SOURCES)]
-        _logged([*NAMESPACES, "--mount-proc", *base], log)
+        logged([*NAMESPACES, "--mount-proc", *base], log)
         _settle(root)
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES], ["clean"]):
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages], ["clean"]):
             apt = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", *command]
-            _logged(enter(root, [], apt), log)
-        (root / READY).write_text("\n".join(PACKAGES), encoding="utf-8")
+            logged(enter(root, [], apt), log)
+        (root / READY).write_text("\n".join(packages), encoding="utf-8")
     return root
 
 
@@ -118,9 +129,9 @@ def backend_places(python: Path) -> list[Path]:
     return list(dict.fromkeys([prefix, prefix.resolve(), base]))
 
 
-def _is_ready(root: Path) -> bool:
+def _is_ready(root: Path, packages: Sequence[str]) -> bool:
     try:
-        return (root / READY).read_text(encoding="utf-8").split() == PACKAGES
+        return (root / READY).read_text(encoding="utf-8").split() == list(packages)
     except OSError:
         return False
 
@@ -140,7 +151,8 @@ def _settle(root: Path) -> None:
     mounts.symlink_to("/proc/self/mounts")
 
 
-def _logged(command: Sequence[str], log: Path) -> None:
+def logged(command: Sequence[str], log: Path) -> None:
+    """Runs it with its output in the log; InstallError with its last words when it fails."""
     with log.open("a", encoding="utf-8") as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
     if code:

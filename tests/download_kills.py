@@ -96,7 +96,12 @@ def adding(catalogue: Path, *more: str, spare: int = 0) -> list[str]:
 def environ_of(data: Path, endpoint: str) -> dict[str, str]:
     """Nothing of this machine's is found or touched: home and data are the test's own."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(("HF_", "HTTP", "XDG_"))}
-    environ = kept | {"HOME": str(data.parent), "MOTIONCLONE_DATA": str(data), "HF_ENDPOINT": endpoint}
+    environ = kept | {
+        "HOME": str(data.parent),
+        "USERPROFILE": str(data.parent),
+        "MOTIONCLONE_DATA": str(data),
+        "HF_ENDPOINT": endpoint,
+    }
     return environ | {"NO_PROXY": "*", "HF_HUB_DOWNLOAD_TIMEOUT": "5"}
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from install.packages import broken, installed, site_packages
 from install.places import work_folder
 from install.state import read_state
+from install.work import MARK
 from tests.installer_runs import finish, kill, start
 from tests.package_index import Index, serving
 
@@ -103,7 +104,7 @@ def check_whole(where: Path) -> None:
     assert len(installed(where)) > 3 and not broken(where, deep=True)
     assert not list(site_packages(where).glob("~*"))
     work = work_folder(where)
-    assert sorted(path.name for path in work.iterdir()) == ["install.log", "lock"], list(work.iterdir())
+    assert sorted(path.name for path in work.iterdir()) == ["install.log", "lock", MARK], list(work.iterdir())
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+DATA = "MOTIONCLONE_DATA"
+
 
 def new_job_name() -> str:
     """A name for a job's folder, made from time and chance, never from the prompt; names sort by age."""
@@ -16,9 +18,9 @@ def new_job_name() -> str:
 
 def data_folder() -> Path:
     """MOTIONCLONE_DATA when set, else the platform's folder for a user's application data."""
-    chosen = os.environ.get("MOTIONCLONE_DATA")
+    chosen = os.environ.get(DATA)
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "MotionClone"
     if sys.platform == "darwin":

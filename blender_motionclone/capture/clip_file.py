@@ -9,7 +9,7 @@ import bpy
 
 from .. import reach
 from ..errors import UserError
-from ..preferences import EXTENSION_ROOT, clip_command
+from ..preferences import clip_command
 from ..setup.clip_calls import ClipCall, ClipFacts, examine
 
 SECONDS_BETWEEN_LOOKS = 0.01
@@ -28,7 +28,7 @@ def awaited(context: bpy.types.Context) -> bool:
     path = _chosen(context)
     if _key != (key := _key_of(path)):
         forget()
-        _call, _key = examine(clip_command(context), EXTENSION_ROOT, path), key
+        _call, _key = examine(clip_command(context), path), key
     if _call:
         try:
             _found = _call.answer()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ..preferences import EXTENSION_ROOT, clip_command
+from ..preferences import clip_command
 from ..setup.clip_calls import write_frames
 from .plan import CapturePlan
 
@@ -22,7 +22,7 @@ def capture_file(plan: CapturePlan, folder: Path) -> Generator[str | None, None,
     each picture that is there; returns the notes."""
     assert plan.target.clip
     to = folder / "reference"
-    call = write_frames(clip_command(bpy.context), EXTENSION_ROOT, plan.target.clip.path, plan.count, plan.size, to)
+    call = write_frames(clip_command(bpy.context), plan.target.clip.path, plan.count, plan.size, to)
     shown = 0
     try:
         while (notes := call.answer()) is None:

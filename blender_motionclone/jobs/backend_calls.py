@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..preferences import EXTENSION_ROOT, worker_command, worker_is_remote
+from ..preferences import worker_command, worker_is_remote
 from ..setup import backend_models
-from ..setup.interpreter import current_environment
+from ..setup.interpreter import WORKING, current_environment
 from .job_queue import Start
 
 
@@ -14,7 +14,7 @@ def start_of(context: bpy.types.Context) -> Start:
     """What starts the worker. UserError when there is no backend."""
     return Start(
         command=tuple(worker_command(context)),
-        cwd=EXTENSION_ROOT,
+        cwd=WORKING,
         environment=current_environment(),
         remote=worker_is_remote(context),
     )
@@ -22,4 +22,4 @@ def start_of(context: bpy.types.Context) -> Start:
 
 def ask_for_models(context: bpy.types.Context) -> None:
     """Anew; the answer comes to backend_models. UserError when there is no backend."""
-    backend_models.refresh(worker_command(context), EXTENSION_ROOT, worker_is_remote(context))
+    backend_models.refresh(worker_command(context), worker_is_remote(context))

@@ -19,7 +19,7 @@ from ..capture import clip_file, filmed
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..errors import UserError
-from ..preferences import jobs_folder
+from ..preferences import usable_jobs_folder
 from ..setup import backend_models
 from . import job_runner, take_states, takes
 from .backend_calls import ask_for_models
@@ -85,7 +85,7 @@ def generation(context: bpy.types.Context, jobs: list[str], anew: bool) -> Steps
     _check_room(len(plans) * len(wishes))
     done, of = 0, sum(plan.steps for plan in plans)
     for plan in plans:
-        jobs_in = jobs_folder(context)
+        jobs_in = usable_jobs_folder(context)
         key = filmed.look_at(plan)
         again = filmed.find(plan, key, jobs_in)
         folder = again or (yield from _captured(plan, jobs_in, done, of))

@@ -90,7 +90,9 @@ class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
     bl_idname = "motionclone.remove_backend"
     bl_label = "Remove Backend"
 
-    models: bpy.props.BoolProperty(name="Models Too", description="Take away the models' folder as well")
+    models: bpy.props.BoolProperty(
+        name="Models Too", description="Take away the models that were got as well; your own stay"
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -6,7 +6,7 @@ import bpy
 
 from .. import tick_times
 from ..errors import UserError
-from ..preferences import install_options, wheels_options
+from ..preferences import doctor_options, wheels_options
 from ..sentences import sentence
 from ..setup import install_runner
 from .backend import run_installer
@@ -39,7 +39,7 @@ class MOTIONCLONE_OT_doctor(bpy.types.Operator):
 
     def _run(self, context: bpy.types.Context, wait: bool) -> set[str]:
         with reporting_errors(self):
-            arguments = ["doctor", *install_options(context, wheels=False)]
+            arguments = ["doctor", *doctor_options(context)]
             return run_installer(self, arguments, online=False, wait=wait)
         return {"CANCELLED"}
 
@@ -76,7 +76,7 @@ class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            install_runner.start(["doctor", *install_options(context, wheels=False)], when_done=_copy)
+            install_runner.start(["doctor", *doctor_options(context)], when_done=_copy)
             if bpy.app.background:
                 install_runner.wait()
             return {"FINISHED"}

@@ -23,7 +23,7 @@ class MotionClonePreferences(bpy.types.AddonPreferences):
     )
     wheels_folder: bpy.props.StringProperty(
         name="Offline Packages",
-        description="A folder that `python3 -m install wheels` filled: installing then needs no internet",
+        description="A folder that the installer's command `wheels` filled: installing then needs no internet",
         subtype="DIR_PATH",
     )
     jobs_folder: bpy.props.StringProperty(

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from ...backend.wire.plain_text import clean
 from ...backend.wire.processes import kill
@@ -25,13 +24,13 @@ MOST_SAID = 100_000_000  # bytes that it may write at all
 class BackendCall:
     """One question. It has to be dropped, or to be asked for its end until that has come."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, seconds: float):
+    def __init__(self, command: Sequence[str], seconds: float):
         """seconds: after which it is `late`. UserError when the program cannot be started."""
         self.program, self._until = command[0], time.monotonic() + seconds
         # Files, not pipes: nobody has to read them while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = start_beside(command, cwd, self._said, self._complained)
+            self._process = start_beside(command, self._said, self._complained)
         except OSError as error:
             said = f"The backend's Python {self.program} cannot be started ({error.strerror})."
             raise UserError(said, HINT, "motionclone.install_backend") from None

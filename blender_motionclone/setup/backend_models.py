@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ...backend.wire.plain_text import clean
@@ -39,7 +38,7 @@ def fetching() -> bool:
     return _list is not None
 
 
-def refresh(worker_command: Sequence[str], cwd: Path, remote: bool = False) -> None:
+def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
     """Asks anew, beside Blender; `poll` notices the answer. worker_command: what starts the worker. remote: the paths
     that it tells of are another machine's."""
     global _list, _problem
@@ -47,7 +46,7 @@ def refresh(worker_command: Sequence[str], cwd: Path, remote: bool = False) -> N
         _list.drop()
     _list = _problem = None
     try:
-        _list = ModelList(command_beside(worker_command, ("models", "--json")), cwd, remote)
+        _list = ModelList(command_beside(worker_command, ("models", "--json")), remote)
     except UserError as error:
         _problem = error
 
@@ -68,9 +67,9 @@ def poll() -> bool:
     return True
 
 
-def fetch_blocking(worker_command: Sequence[str], cwd: Path) -> list[dict[str, Any]]:
+def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
     """For scripts. UserError when there are none."""
-    refresh(worker_command, cwd)
+    refresh(worker_command)
     while fetching() and not poll():
         time.sleep(0.02)
     return answered()
@@ -94,10 +93,10 @@ def forget() -> None:
 class ModelList:
     """One question to the backend."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, remote: bool):
+    def __init__(self, command: Sequence[str], remote: bool):
         """UserError when the program cannot be started."""
         self._remote = remote
-        self._call = BackendCall(command, cwd, SECONDS_TO_LIST)
+        self._call = BackendCall(command, SECONDS_TO_LIST)
 
     def answer(self) -> list[dict[str, Any]] | None:
         """None until it has come. UserError when there is none to be had."""

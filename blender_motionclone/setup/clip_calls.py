@@ -35,10 +35,10 @@ class ClipFacts:
 class ClipCall(Generic[Answer]):
     """One question about a clip."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, path: Path, read: Callable[[dict[str, Any]], Answer]):
+    def __init__(self, command: Sequence[str], path: Path, read: Callable[[dict[str, Any]], Answer]):
         """read: makes the answer of what the backend printed; KeyError, TypeError or ValueError where it cannot.
         UserError when the program cannot be started."""
-        self._call, self._path, self._read = BackendCall(command, cwd, SECONDS), path, read
+        self._call, self._path, self._read = BackendCall(command, SECONDS), path, read
 
     def answer(self) -> Answer | None:
         """None until it has come. UserError when the backend refuses the clip, or does not answer."""
@@ -73,7 +73,7 @@ class ClipCall(Generic[Answer]):
         self._call.drop()
 
 
-def examine(command: Callable[[Sequence[str]], list[str]], cwd: Path, path: Path) -> ClipCall[ClipFacts]:
+def examine(command: Callable[[Sequence[str]], list[str]], path: Path) -> ClipCall[ClipFacts]:
     """Asks what a clip is. command: gives what calls the backend with such arguments."""
 
     def read(found: dict[str, Any]) -> ClipFacts:
@@ -86,11 +86,11 @@ def examine(command: Callable[[Sequence[str]], list[str]], cwd: Path, path: Path
             notes=tuple(clean(str(note)) for note in found["notes"]),
         )
 
-    return ClipCall(command(("examine", str(path), "--json")), cwd, path, read)
+    return ClipCall(command(("examine", str(path), "--json")), path, read)
 
 
 def write_frames(
-    command: Callable[[Sequence[str]], list[str]], cwd: Path, path: Path, count: int, size: tuple[int, int], to: Path
+    command: Callable[[Sequence[str]], list[str]], path: Path, count: int, size: tuple[int, int], to: Path
 ) -> ClipCall[list[str]]:
     """Has `count` frames of a clip written as <to>/0000.png ... at size (H, W), as `clone` would. Its answer: notes."""
 
@@ -101,4 +101,4 @@ def write_frames(
 
     height, width = size
     how = ("--count", str(count), "--size", f"{width}x{height}", "--to", str(to), "--json")
-    return ClipCall(command(("frames", str(path), *how)), cwd, path, read)
+    return ClipCall(command(("frames", str(path), *how)), path, read)

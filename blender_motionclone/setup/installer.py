@@ -99,11 +99,12 @@ class Installer:
     def __init__(self, root: Path, arguments: Sequence[str]):
         """root: the extension's folder. UserError when it cannot be started."""
         self.arguments, self.heard = tuple(arguments), Heard()
+        self._cancelled = False
         self._lines, self._last_words = SimpleQueue[str](), deque[str](maxlen=20)
         command = [sys.executable, "-m", "install", *arguments, "--json"]
         try:
             self._process = start_beside(
-                command, root, subprocess.PIPE, subprocess.PIPE, encoding="utf-8", errors="replace"
+                command, subprocess.PIPE, subprocess.PIPE, root, encoding="utf-8", errors="replace"
             )
         except OSError as error:
             raise UserError(f"Blender's Python {sys.executable} cannot be started ({error.strerror}).") from None
@@ -127,6 +128,7 @@ class Installer:
     def cancel(self) -> None:
         """Asks it to stop: the same command goes on from there. What it started stops with it."""
         if self._process.poll() is None:
+            self._cancelled = True
             # Windows has no Ctrl-C for a process without a console; one that is ended there goes on from there too.
             self._process.terminate() if sys.platform == "win32" else self._process.send_signal(signal.SIGINT)
 
@@ -148,8 +150,10 @@ class Installer:
             reader.join()
 
     def _conclude(self, code: int) -> None:
-        """An end without a last word is a failure too."""
+        """An end without a last word is a failure too, unless it was asked for: Windows lets nobody say it."""
         heard = self.heard
+        if self._cancelled and not (heard.done or heard.problem):
+            heard.cancelled = True
         if code == 0 or heard.done or heard.problem or heard.cancelled:
             return
         said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")

@@ -7,8 +7,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ...backend.wire.folders import DATA, data_folder
 from ..errors import UserError
 
+ROOT = Path(__file__).resolve().parents[2]
+# Where what we start works: Windows neither renames nor removes a folder that somebody works in, such as the
+# extension's when it is updated while a job runs.
+WORKING = Path(ROOT.anchor)
 VARIABLE = "MOTIONCLONE_BACKEND_PYTHON"
 HINT = (
     "Install it with the button in MotionClone's tab or with `python3 -m install backend`, or name its Python in "
@@ -37,11 +42,15 @@ def python_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without Blender's own Python settings, which would lead the backend to Blender's modules; UTF-8 everywhere."""
+def child_environment(environment: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Without Blender's own Python settings, which would lead the backend to Blender's modules; UTF-8 everywhere. root:
+    the extension's folder, where our modules are; the working directory is none for modules."""
     kept = {k: v for k, v in environment.items() if not k.startswith("PYTHON") and k != "__PYVENV_LAUNCHER__"}
-    return kept | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    if kept.get(DATA):
+        kept[DATA] = str(data_folder())  # absolute: what we start works elsewhere
+    ours = {"PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
+    return kept | ours | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def current_environment() -> dict[str, str]:
-    return child_environment(os.environ)
+    return child_environment(os.environ, ROOT)

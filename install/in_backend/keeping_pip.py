@@ -1,11 +1,11 @@
 """pip that keeps wheels as they come, so that a run that was cut off or killed goes on with what is there.
 
-    python -m install.in_backend.keeping_pip FOLDER install ...      in the place of `python -m pip install ...`
+    python -m install.in_backend.keeping_pip FOLDER LOCKED install ...      in the place of `python -m pip install ...`
 
 pip alone keeps a download once it is whole, and torch with CUDA is gigabytes. In FOLDER, `NAME.whl.CHECK.part` is the
 beginning of a wheel (or all of it); CHECK stands for the server's own mark of the file's content. Not all servers have
 one; without, a part is kept only where hashes will tell. `NAME.whl` is a whole one with a hash of the requirements
-files. pip checks what it gets in either case.
+files. pip checks what it gets in either case. LOCKED is a folder of ours, where one run at a time holds the lock.
 
 pip has no door for this: what is replaced is the one method of its HTTP library, requests, that sends a request. So
 every setting of pip's holds, and a pip without that library installs as it always did.
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ..files import replace
 from ..reports import MB
 from ..state import held_soon
 
@@ -30,9 +31,10 @@ WHEEL = re.compile(r"[\w.+!-]+\.whl")
 
 
 def main(arguments: list[str]) -> None:
-    folder, *arguments = arguments
+    folder, locked, *arguments = arguments
     sys.argv = ["pip", *arguments]
-    with held_soon(Path(folder)):
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with held_soon(Path(locked)):
         keep(Path(folder), hashes_in(arguments))
         runpy.run_module("pip", run_name="__main__", alter_sys=True)
 
@@ -130,7 +132,7 @@ class Wheel:
     def settle(self, part: Path, digest: str) -> None:
         """The part is as long as the server said. Where hashes are known, it is the wheel or of no use."""
         if digest in self.hashes:
-            part.replace(self.folder / self.name)
+            replace(part, self.folder / self.name)
         elif self.hashes:
             part.unlink()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..failures import InstallError
+from ..files import replace
 from ..reports import MB, Report
 from ..state import held
 from . import hub
@@ -163,7 +164,7 @@ class Adding:
         sha256 = content.sha256 or sha256_of(part)
         place = self.store.place(offer.file)
         place.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(place)
+        replace(part, place)
         self.store.keep(offer.file, sha256, offer.commit)
         self._bytes.set(began + content.size)
 

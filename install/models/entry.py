@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from ..failures import InstallError
+from ..files import is_there, replace, write_whole
 from .catalogue import CatalogueModel, Component
 from .store import Store
 
@@ -28,16 +30,20 @@ def check_entry(store: Store, model: CatalogueModel) -> None:
 
 def write_entry(store: Store, model: CatalogueModel, components: Sequence[Component]) -> str | None:
     """The hash of what was written. None when the user has changed the entry, which is then left as it is."""
-    entry, text = store.entry(model.name), entry_text(store, model, components).encode()
+    entry, text = store.entry(model.name), entry_text(store, model, components)
     known = store.record.models.get(model.name, {}).get("entry")
     if entry.exists() and _hash(entry.read_bytes()) not in (known, _hash(text)):
         if known:
             return None
-        entry.replace(entry.with_suffix(".toml.old"))  # the record is lost, so nobody knows who wrote what
-    part = entry.with_suffix(".toml.part")
-    part.write_bytes(text)
-    part.replace(entry)
+        replace(entry, _free(entry))  # the record is lost, so nobody knows who wrote what
+    write_whole(entry, text)
     return _hash(text)
+
+
+def _free(entry: Path) -> Path:
+    """A name beside it that is not taken."""
+    names = (entry.with_suffix(f".toml.old{number or ''}") for number in count())
+    return next(path for path in names if not is_there(path))
 
 
 def is_changed(store: Store, model: str) -> bool:
@@ -84,5 +90,6 @@ def _untouched(entry: Path) -> bool:
     return entry.read_text(encoding="utf-8", errors="replace").startswith(HEAD)
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _hash(content: bytes | str) -> str:
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from ..environments import clear
+from ..clearing import clear
 from ..failures import InstallError
+from ..files import is_link, is_there
 from ..reports import Report
 from ..state import held
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
 from .content import Content, matches
 from .entry import is_changed
-from .store import ELSEWHERE, PARTS, Store
+from .store import ELSEWHERE, Store
 
 
 @dataclass(frozen=True)
@@ -148,14 +149,33 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
             for file in component.files:
                 if file.place not in needed:
                     store.forget(file)
-        clear(store.folder / PARTS)
+        store.drop_parts()
         store.write()
         store.tidy()
-    if not store.record.files and not store.record.models:
-        clear(store.folder)
-        with suppress(OSError):  # the user's own entries are in it
-            store.models.rmdir()
+    store.end()
     report.done(f"Removed {name}.", "")
+
+
+def remove_all(store: Store, report: Report) -> None:
+    """Takes away every model that was installed, and unfinished downloads. What else lies in the models' folder is the
+    user's and stays, as do entries that the user has changed. Of a folder that is linked there the link is removed."""
+    if is_link(store.models):
+        clear(store.models)
+        report.note(f"removed {store.models}; it was a link, and what it led to is still there")
+        return
+    if not is_there(store.folder):
+        store.end()
+        return
+    linked = is_link(store.folder)
+    with nullcontext() if linked else held(store.folder, ELSEWHERE):
+        for name in list(store.record.models):
+            if is_changed(store, name):
+                report.note(f"{store.entry(name)} was changed by you and stays.")
+            else:
+                store.entry(name).unlink(missing_ok=True)
+        clear(store.folder) if linked else store.drop_all()
+    store.end()
+    report.note(f"removed the models in {store.folder}")
 
 
 def _needed(catalogue: Catalogue, store: Store) -> Iterator[str]:

@@ -9,8 +9,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..environments import clear
+from ..clearing import clear
+from ..files import is_link, write_whole
 from ..places import data_folder
+from ..state import LOCK_FILE
 from .catalogue import Component, HubFile
 
 RECORD, PARTS = "files.json", "parts"
@@ -100,25 +102,47 @@ class Store:
     def write(self) -> None:
         """At once, or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{RECORD}.part"
-        with part.open("w", encoding="utf-8") as file:
-            json.dump({"format": FORMAT, **asdict(self.record)}, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self.folder / RECORD)
+        text = json.dumps({"format": FORMAT, **asdict(self.record)}, indent=1, ensure_ascii=False)
+        write_whole(self.folder / RECORD, text)
 
     def parts(self) -> list[Path]:
         """Unfinished downloads."""
         return sorted((self.folder / PARTS).glob("*.part"))
 
     def tidy(self) -> None:
-        """Removes folders that hold nothing; the folder itself when nothing is recorded any more."""
+        """Removes folders that hold nothing, links not followed; that of unfinished downloads has had a lock."""
         if not self.parts():
-            clear(self.folder / PARTS)
-        folders = [path for path in self.folder.rglob("*") if path.is_dir() and not path.is_symlink()]
-        for path in sorted(folders, reverse=True):
+            clear(self.folder / PARTS / LOCK_FILE)
+        below = [Path(root) for root, _, _ in os.walk(self.folder)][1:]
+        for path in sorted((path for path in below if not is_link(path)), reverse=True):
             with suppress(OSError):  # it is not empty
                 path.rmdir()
+
+    def drop_parts(self) -> None:
+        """Removes unfinished downloads."""
+        for part in self.parts():
+            clear(part)
+
+    def drop_all(self) -> None:
+        """Removes every recorded file, but none that lies behind a link to another folder; and unfinished downloads."""
+        inside = self.folder.resolve()
+        for path in (self.folder / place for place in self.record.files):
+            if path.parent.resolve().is_relative_to(inside):
+                path.unlink(missing_ok=True)
+        self.drop_parts()
+        self.record = Record()
+        self.write()
+
+    def end(self) -> None:
+        """Takes away what is left of the store when nothing is recorded any more; files that are not ours stay."""
+        if self.record.files or self.record.models:
+            return
+        for name in (RECORD, LOCK_FILE):
+            clear(self.folder / name)
+        self.tidy()
+        for folder in (self.folder, self.models):
+            with suppress(OSError):  # the user's own entries or files are in it, or it is a link
+                folder.rmdir()
 
     def _read(self) -> Record:
         """An empty one where there is none or it is damaged: then every file is looked at again."""

@@ -14,8 +14,9 @@ from tests.blender.conftest import PACKAGE
 
 PATIENCE = 60
 INSTALLER = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
+os.chdir(Path(__file__).parents[1])
 with open("asked", "a") as file:
     print(*sys.argv[1:], file=file)
 def say(**message): print(json.dumps(message), flush=True)
@@ -222,6 +223,16 @@ def test_a_fix_takes_the_chosen_packages_and_downloads_nothing_unasked(runner, t
     finally:
         preferences.wheels_folder = ""
     assert asked(runner) == ["doctor --json", f"backend --repair --wheels {tmp_path} --json"]
+
+
+def test_the_doctor_looks_at_the_chosen_python(runner, tmp_path):
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    preferences.backend_python = str(tmp_path / "a python")
+    try:
+        bpy.ops.motionclone.doctor()
+    finally:
+        preferences.backend_python = ""
+    assert asked(runner) == [f"doctor --python {tmp_path / 'a python'} --json"]
 
 
 def test_a_report_is_copied_unless_the_doctor_fails(runner, part, monkeypatch):

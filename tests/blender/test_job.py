@@ -143,6 +143,18 @@ def test_a_jobs_folder_that_cannot_be_written(scene, worker, tmp_path):
     assert "cannot be written to (Not a directory)" in said and "Choose another in Preferences" in said
 
 
+def test_a_jobs_folder_within_the_backend_s_folder_is_refused(scene, worker, tmp_path):
+    """Jobs would go when the backend is removed."""
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    preferences.backend_folder, preferences.jobs_folder = str(tmp_path / "venv"), str(tmp_path / "venv" / "my jobs")
+    try:
+        said = error_of(bpy.ops.motionclone.generate)
+    finally:
+        preferences.backend_folder = preferences.jobs_folder = ""
+    assert "lies within the backend's folder" in said and "Choose another Jobs Folder" in said
+    assert not (tmp_path / "venv").exists()
+
+
 @pytest.fixture
 def python(installed, tmp_path, part):
     """A program in the place of the backend's Python, to be written by the test."""

@@ -20,6 +20,7 @@ from install.models.catalogue import Catalogue, read_catalogue
 from tests import tiny_model, tiny_takes
 from tests.download_kills import made_up_hub, make_catalogue
 from tests.hub_server import Hub
+from tests.systems import set_home
 
 HUB_BYTES = 4_000_000  # of the largest file of the made-up hub
 
@@ -85,7 +86,7 @@ def home(tmp_path, data_folder, monkeypatch) -> Path:
     """An empty home, without this machine's settings of the hub's client."""
     for name in [name for name in os.environ if name.upper().startswith(("HF_", "HUGGINGFACE", "XDG_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    set_home(monkeypatch, tmp_path / "home")
     (tmp_path / "home").mkdir()
     return tmp_path / "home"
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.extension import ROOT, part
+from tests.extension import part
 
 calls, models, UserError = part("setup.backend_call"), part("setup.backend_models"), part("errors").UserError
 MODEL = {"name": "demo", "title": "Demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}
@@ -48,7 +48,7 @@ def test_what_starts_a_worker_can_list_its_models(command, lists):
 
 
 def test_a_command_that_starts_no_worker(tmp_path):
-    models.refresh(["ssh", "render"], tmp_path)
+    models.refresh(["ssh", "render"])
     assert not models.fetching() and "does not end in `-m backend serve`" in str(models.problem())
     with pytest.raises(UserError, match="Worker Command starts no worker"):
         models.answered()
@@ -56,7 +56,7 @@ def test_a_command_that_starts_no_worker(tmp_path):
 
 def test_the_true_backend_is_asked_beside_us_and_answers_what_a_capture_needs():
     assert models.models() is None
-    models.refresh(SERVE, ROOT)
+    models.refresh(SERVE)
     assert models.fetching() and models.models() is None
     deadline = time.monotonic() + 60
     while not models.poll():
@@ -68,7 +68,7 @@ def test_the_true_backend_is_asked_beside_us_and_answers_what_a_capture_needs():
 
 
 def test_scripts_wait_for_it():
-    assert "demo" in [model["name"] for model in models.fetch_blocking(SERVE, ROOT)]
+    assert "demo" in [model["name"] for model in models.fetch_blocking(SERVE)]
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_scripts_wait_for_it():
     ],
 )
 def test_what_is_no_backend_is_told_and_takes_no_earlier_answer_for_one(program, sentence):
-    models.fetch_blocking(SERVE, ROOT)
+    models.fetch_blocking(SERVE)
     with pytest.raises(UserError, match=sentence) as caught:
-        models.fetch_blocking([sys.executable, "-c", program, "serve"], ROOT)
+        models.fetch_blocking([sys.executable, "-c", program, "serve"])
     assert caught.value is models.problem() and models.models() is None
 
 
 def test_a_long_answer_does_not_block_who_gives_it():
     program = f"import json; print(json.dumps([{MODEL} | {{'title': 'm' * 1000}}] * 1000))"
-    assert len(models.fetch_blocking([sys.executable, "-c", program, "serve"], ROOT)) == 1000
+    assert len(models.fetch_blocking([sys.executable, "-c", program, "serve"])) == 1000
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_a_long_answer_does_not_block_who_gives_it():
 )
 def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(program):
     with pytest.raises(UserError, match="did not answer as MotionClone's backend does"):
-        models.fetch_blocking([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"], ROOT)
+        models.fetch_blocking([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"])
     assert not models.fetching() and not models.poll()
 
 
 def test_who_writes_without_end_is_ended(monkeypatch):
     monkeypatch.setattr(calls, "MOST_SAID", 1000)
     with pytest.raises(UserError, match="did not answer"):
-        models.fetch_blocking([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"], ROOT)
+        models.fetch_blocking([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"])
 
 
 def test_titles_are_shown_without_what_a_terminal_or_a_reader_obeys():
@@ -123,19 +123,19 @@ def test_titles_are_shown_without_what_a_terminal_or_a_reader_obeys():
 def test_a_program_that_cannot_be_started(tmp_path):
     (tmp_path / "python").write_text("")
     with pytest.raises(UserError, match="cannot be started") as caught:
-        models.fetch_blocking([str(tmp_path / "python"), "serve"], ROOT)
+        models.fetch_blocking([str(tmp_path / "python"), "serve"])
     assert caught.value.repair == "motionclone.install_backend"
 
 
 def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
     monkeypatch.setattr(models, "SECONDS_TO_LIST", 0.2)
     with pytest.raises(UserError, match="did not list its models"):
-        models.fetch_blocking([sys.executable, "-c", "import time; time.sleep(600)", "serve"], ROOT)
+        models.fetch_blocking([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
     assert not models.fetching()
 
 
 def test_a_new_question_ends_the_one_before():
-    models.refresh([sys.executable, "-c", "import time; time.sleep(600)", "serve"], ROOT)
+    models.refresh([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
     process = models._list._call._process
-    models.refresh(SERVE, ROOT)
+    models.refresh(SERVE)
     assert process.poll() is not None and models.fetching()

@@ -12,7 +12,7 @@ import pytest
 
 from backend.__main__ import main
 from backend.clips import read_picture, write_video
-from tests.extension import ROOT, part
+from tests.extension import part
 from tests.unit.test_clips_read import sweep
 
 calls, call, UserError = part("setup.clip_calls"), part("setup.backend_call"), part("errors").UserError
@@ -33,12 +33,12 @@ def answer(asked):
 
 
 def test_what_a_clip_is(video):
-    facts = answer(calls.examine(BACKEND, ROOT, video))
+    facts = answer(calls.examine(BACKEND, video))
     assert facts == calls.ClipFacts(path=video, size=(48, 64), frames=30, seconds=pytest.approx(1.25))
 
 
 def test_a_clip_s_frames_are_written_into_a_job(video, tmp_path):
-    assert answer(calls.write_frames(BACKEND, ROOT, video, 5, (32, 32), tmp_path / "reference")) == []
+    assert answer(calls.write_frames(BACKEND, video, 5, (32, 32), tmp_path / "reference")) == []
     files = sorted((tmp_path / "reference").iterdir())
     assert [path.name for path in files] == [f"{k:04d}.png" for k in range(5)]
     assert read_picture(files[0])[0].shape == (32, 32, 3)
@@ -46,7 +46,7 @@ def test_a_clip_s_frames_are_written_into_a_job(video, tmp_path):
 
 def test_a_refusal_comes_in_two_parts(tmp_path):
     with pytest.raises(UserError) as caught:
-        answer(calls.examine(BACKEND, ROOT, tmp_path / "nothing.mp4"))
+        answer(calls.examine(BACKEND, tmp_path / "nothing.mp4"))
     assert caught.value.message == f"There is no file or folder {tmp_path / 'nothing.mp4'}."
     assert caught.value.hint == "Check the path and its spelling."
 
@@ -62,12 +62,12 @@ def test_a_refusal_comes_in_two_parts(tmp_path):
 )
 def test_what_is_no_backend_is_told(program, sentence):
     with pytest.raises(UserError, match=sentence):
-        answer(calls.examine(lambda _: [sys.executable, "-c", program], ROOT, Path("clip.mp4")))
+        answer(calls.examine(lambda _: [sys.executable, "-c", program], Path("clip.mp4")))
 
 
 def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
     monkeypatch.setattr(calls, "SECONDS", 0.2)
-    asked = calls.examine(lambda _: [sys.executable, "-c", "import time; time.sleep(600)"], ROOT, Path("clip.mp4"))
+    asked = calls.examine(lambda _: [sys.executable, "-c", "import time; time.sleep(600)"], Path("clip.mp4"))
     with pytest.raises(UserError, match="did not read clip.mp4"):
         answer(asked)
     assert asked._call.code() is not None

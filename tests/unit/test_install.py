@@ -148,3 +148,28 @@ def test_usage_errors_exit_with_2_and_python_without_an_environment_with_1(tmp_p
 def test_the_command_starts_as_a_module_from_the_root():
     answer = subprocess.run([sys.executable, "-m", "install", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0 and "demo" in answer.stdout
+
+
+SCRIPT = "scripts/addons_core/bl_pkg/cli/blender_ext.py"
+
+
+@pytest.mark.parametrize("place", ["blender's own Python", "a module", "a Debian folder"])
+def test_the_zip_needs_no_download_where_any_blender_is_at_hand(place, tmp_path, monkeypatch):
+    from install import extension
+
+    monkeypatch.setattr(extension, "ROOT", tmp_path / "tree")
+    monkeypatch.setattr(extension, "find_host", lambda _: pytest.fail("no Blender is to be looked for"))
+    monkeypatch.setenv("MOTIONCLONE_WINDOWS", str(tmp_path / "windows"))
+    folder = tmp_path / "blender" / "5.2"
+    if place == "blender's own Python":
+        monkeypatch.setattr(extension.sys, "base_prefix", str(folder / "python"))
+    elif place == "a module":
+        (tmp_path / "bpy").mkdir()
+        (tmp_path / "bpy" / "__init__.py").touch()
+        folder = tmp_path / "bpy" / "5.2"
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        folder = tmp_path / "windows" / "sid" / "usr" / "share" / "blender"
+    (folder / SCRIPT).parent.mkdir(parents=True)
+    (folder / SCRIPT).touch()
+    assert extension.extension_tool() == [sys.executable, str(folder / SCRIPT)]

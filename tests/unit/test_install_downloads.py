@@ -46,7 +46,7 @@ def pip(index: Index, kept: Path, *more: str, lock: str = "torch.txt", to: str =
     options = ["install", "--no-deps", "--target", str(kept.with_name(to)), "-r", str(index.folder / "locks" / lock)]
     with_hashes = ["--require-hashes"] if lock != "names.txt" else []
     return subprocess.Popen(
-        [sys.executable, "-m", KEEPING_PIP, str(kept), *options, *with_hashes, *more],
+        [sys.executable, "-m", KEEPING_PIP, str(kept), str(kept.parent), *options, *with_hashes, *more],
         cwd=ROOT,
         env=alone({"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}),
         stdout=subprocess.PIPE,

@@ -19,13 +19,14 @@ from install.failures import InstallError
 from install.packages import broken, discard, installed, site_packages
 from install.pip import Share
 from install.places import interpreter, work_folder
-from install.state import NAME, PART, State, held, is_ours, read_state, write_state
+from install.state import NAME, State, held, is_ours, read_state, write_state
 from install.torch_build import CPU
 from tests.install_kills import alone, check_whole, command, make_wheels
 from tests.installer_runs import finish, kill, start
 from tests.package_index import BLOCK, Index, serving
 
 FILES = 3
+KEY = "0123456789abcdef" * 4  # as the backend names what it caches
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,7 @@ def test_a_folder_that_is_not_ours_is_neither_used_nor_removed(tmp_path, wheels)
             act()
     assert (where / "photos").is_dir()
     assert is_ours(tmp_path / "nothing")
-    for name in (NAME, PART):
+    for name in (NAME, f"{NAME}.0123456789abcdef.part"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
         assert is_ours(tmp_path / name)
@@ -254,7 +255,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path, wheels):
 def test_remove_takes_all_but_jobs_and_models(where, tmp_path, monkeypatch, capsys):
     data = tmp_path / "data"
     monkeypatch.setenv("MOTIONCLONE_DATA", str(data))
-    for name in ("jobs/1", "models", "motion", "inversion/x", "received/abc"):
+    for name in ("jobs/1", "models", "motion", f"inversion/{KEY}", f"received/{KEY}.12.job"):
         (data / name).mkdir(parents=True)
     (data / "hashes.json").touch()
     Backend(where).remove()

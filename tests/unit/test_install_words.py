@@ -14,7 +14,10 @@ from tests.documents import ROOT
 from tests.sentences import Source
 
 # What neither the panel nor the preferences start.
-OF_TERMINALS = ("__main__", "blender", "commands", "demo", "extension", "make_locks", "repository", "suites", "window")
+OF_TERMINALS = (
+    *("__main__", "blender", "commands", "demo", "extension", "make_locks", "repository", "suites"),
+    *("window", "wine", "wine_suites"),
+)
 MODULES = [path for path in sorted((ROOT / "install").rglob("*.py")) if path.stem not in OF_TERMINALS]
 ASKED_IN_TERMINALS = {  # the questions and options that no button has
     "The same command asks again; --yes downloads at once.",

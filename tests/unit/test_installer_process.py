@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.extension import ROOT, part
+from tests.systems import kill_now
 
 installer = part("setup.installer")
 PATIENCE = 60
@@ -114,6 +115,21 @@ def test_cancelled_it_says_so(fake):
         process.poll()
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    process.cancel()
+    until_ended(process)
+    assert process.heard.cancelled and process.heard.problem is None
+
+
+def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
+    """As on Windows, which ends programs without asking them."""
+    code = "print(json.dumps({'kind': 'note', 'text': 'begun'}), flush=True); time.sleep(600)"
+    process = installer.Installer(fake(code), ())
+    deadline = time.monotonic() + PATIENCE
+    while process.heard.note != "begun":
+        process.poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    monkeypatch.setattr(process._process, "send_signal", lambda _: kill_now(process._process.pid))
     process.cancel()
     until_ended(process)
     assert process.heard.cancelled and process.heard.problem is None

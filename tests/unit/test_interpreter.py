@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.extension import part
+from tests.extension import ROOT, part
 
-interpreter, UserError = part("setup.interpreter"), part("errors").UserError
+interpreter, processes, UserError = part("setup.interpreter"), part("setup.processes"), part("errors").UserError
 child_environment, find_interpreter, python_of = (
     interpreter.child_environment,
     interpreter.find_interpreter,
@@ -49,5 +52,22 @@ def test_no_interpreter_is_said_with_the_next_step(chosen, environment, sentence
 
 
 def test_blender_s_python_settings_do_not_reach_the_backend():
-    kept = child_environment({"PYTHONPATH": "a", "PYTHONHOME": "b", "PYTHONSAFEPATH": "1", "HOME": "/h", "PATH": "p"})
-    assert kept == {"HOME": "/h", "PATH": "p", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    kept = child_environment({"PYTHONPATH": "a", "PYTHONHOME": "b", "HOME": "/h", "PATH": "p"}, Path("/root of it"))
+    ours = {"PYTHONPATH": str(Path("/root of it")), "PYTHONSAFEPATH": "1"}
+    assert kept == {"HOME": "/h", "PATH": "p", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **ours}
+
+
+def test_a_relative_data_folder_is_the_same_wherever_a_child_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOTIONCLONE_DATA", "my data")
+    assert interpreter.current_environment()["MOTIONCLONE_DATA"] == str(tmp_path / "my data")
+
+
+def test_what_is_started_does_not_work_in_the_extension_s_folder(tmp_path, monkeypatch):
+    """Windows would not let Blender remove or update it. Modules are found all the same, and none of a stranger's."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger')")
+    code = "import json, os, backend; print(json.dumps([os.getcwd(), backend.__file__]))"
+    done = processes.start_beside([sys.executable, "-c", code], subprocess.PIPE, None, text=True)
+    folder, module = json.loads(done.communicate()[0])
+    assert Path(folder) == Path(ROOT.anchor) and Path(module).parent == ROOT / "backend"

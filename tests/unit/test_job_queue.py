@@ -13,11 +13,13 @@ import pytest
 
 from backend.wire.folder_lock import FolderLock
 from tests.extension import ROOT, part
+from tests.systems import WINDOWS, kill_now
 from tests.workers import COMMAND, PATIENCE, make_job
 
 queues = part("jobs.job_queue")
 UserError = part("errors").UserError
 say = sys.modules[queues.say.__name__]
+KILLED = "The worker ended" if WINDOWS else "killed the worker"  # Windows does not tell who ended it
 client = sys.modules[queues.Client.__module__]
 read_state = sys.modules[queues.JobState.__module__].read_state
 SLOW = {"steps": 1000, "seconds": 0.02}
@@ -97,11 +99,11 @@ def test_when_the_worker_is_killed_its_job_fails_and_the_others_go_on_in_a_new_o
     first, second, third = (submit(queue, tmp_path / f"job-{n}", seed=n, **SLOW) for n in range(3))
     until(queue, runs(queue, first))
     gone = pid(queue)
-    os.kill(gone, signal.SIGKILL)
+    kill_now(gone)
     until(queue, runs(queue, second))
     assert pid(queue) != gone and queue.board.order == [second, third]
     state = queue.board.states[first]
-    assert state.state == "failed" and "killed the worker" in state.message and state == read_state(tmp_path / first)
+    assert state.state == "failed" and KILLED in state.message and state == read_state(tmp_path / first)
     assert queue.lost == [first] and queue.problem is None, "the take tells it"
     queue.submit(start(), tmp_path / first)
     assert queue.lost == [] and queue.board.order == [second, third, first]
@@ -140,7 +142,7 @@ def test_a_program_that_cannot_be_started(queue, tmp_path):
 def test_a_worker_that_died_idle_is_started_anew(queue, tmp_path):
     job = submit(queue, tmp_path / "job-1")
     until(queue, ended(queue, job))
-    os.kill(pid(queue), signal.SIGKILL)
+    kill_now(pid(queue))
     queue._client._process.wait()
     job = submit(queue, tmp_path / "job-2")
     until(queue, ended(queue, job))
@@ -149,9 +151,9 @@ def test_a_worker_that_died_idle_is_started_anew(queue, tmp_path):
 
 def test_that_an_idle_worker_died_is_shown_and_no_problem(queue, tmp_path):
     until(queue, ended(queue, submit(queue, tmp_path / "job-1")))
-    os.kill(pid(queue), signal.SIGKILL)
+    kill_now(pid(queue))
     until(queue, lambda: queue.board.worker.state == "lost")
-    assert queue.problem is None and "killed the worker" in queue.board.worker.message
+    assert queue.problem is None and KILLED in queue.board.worker.message
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot halt a process")

@@ -20,6 +20,7 @@ from install.models.store import Store
 from install.reports import Report
 from tests import weight_formats as formats
 from tests.hub_server import COMMIT, Hub, git_name, serving
+from tests.systems import set_home
 
 SHIPPED = read_catalogue()
 
@@ -121,8 +122,9 @@ def test_a_downloaded_model_makes_a_clip(tmp_path, data_folder, moving_clip, mon
     catalogue = tmp_path / "catalogue.toml"
     catalogue.write_text(small_catalogue(files), encoding="utf-8")
     with serving(Hub({"own/all": files})) as endpoint:
-        for name, value in {"HF_ENDPOINT": endpoint, "HOME": str(tmp_path), "NO_PROXY": "*"}.items():
+        for name, value in {"HF_ENDPOINT": endpoint, "NO_PROXY": "*"}.items():
             monkeypatch.setenv(name, value)
+        set_home(monkeypatch, tmp_path)
         Adding(read_catalogue(catalogue), Store(), Report(), lambda: Path(sys.executable)).add("small", ["depth"])
     assert "small" in read_entries()[0] and read_entries()[1] == []
     job = tmp_path / "job"

@@ -33,6 +33,7 @@ from tests.download_kills import (
     start,
 )
 from tests.hub_server import COMMIT, Hub, serving
+from tests.systems import set_home
 
 SIZE = 1_500_000
 
@@ -47,7 +48,7 @@ def data(tmp_path, monkeypatch) -> Path:
     """The user's data folder; home is beside it, and nothing of this machine's settings counts."""
     for name in [name for name in os.environ if name.upper().startswith(("HF_", "HTTP", "XDG_", "ALL_PROXY"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    set_home(monkeypatch, tmp_path)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "5")
     monkeypatch.setenv("MOTIONCLONE_DATA", str(tmp_path / "Daten ü"))

@@ -15,6 +15,7 @@ from install.models.managing import listing, remove, verify
 from install.models.store import Store
 from install.reports import Report
 from tests.other_programs import no_download, put, theirs
+from tests.systems import set_home
 from tests.unit.conftest import HUB_BYTES as SIZE
 
 
@@ -78,7 +79,7 @@ def test_where_no_link_can_be_made_the_entry_names_the_file_itself(home, hub, ca
         verify(catalogue, Store(), Report(), "one")
     base.write_bytes(hub.files["own/base"]["base.safetensors"])
     monkeypatch.undo()
-    monkeypatch.setenv("HOME", str(home))
+    set_home(monkeypatch, home)
     monkeypatch.setenv("MOTIONCLONE_DATA", str(store.models.parent))
     assert 'base = "files/base/base.safetensors"' in add(catalogue).entry("one").read_text()
 

@@ -13,6 +13,7 @@ from backend.__main__ import main
 from backend.errors import JobError
 from backend.models.entry import AddOn, find_entry, read_entry
 from backend.wire.settings import SettingError
+from tests.systems import set_home
 from tests.weight_formats import write_entry
 
 PARTS = """
@@ -39,7 +40,7 @@ def own(data_folder, monkeypatch) -> Path:
         path = folder / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
-    monkeypatch.setenv("HOME", str(folder / "home"))
+    set_home(monkeypatch, folder / "home")
     monkeypatch.setenv("USERPROFILE", str(folder / "home"))
     (folder / "home").mkdir()
     for path in ("home/v3.ckpt", "adapter.ckpt", "pan.ckpt", "rgb.ckpt", "scribble.ckpt"):

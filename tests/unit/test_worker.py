@@ -23,6 +23,7 @@ from backend.wire.job_state import JobState, read_state
 from backend.wire.lines import Lines
 from backend.worker import Worker
 from backend.worker_streams import Outbox, Printed
+from tests.systems import WINDOWS
 from tests.workers import COMMAND, ROOT, Talk, make_job
 
 
@@ -50,7 +51,7 @@ def test_hello_comes_at_once_and_without_torch():
             [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, check=True, capture_output=True
         )
         best = min(best, time.monotonic() - began)
-    assert best < 1
+    assert best < (10 if WINDOWS else 1)  # Windows starts programs slowly, and Wine more so
 
 
 def test_jobs_run_in_order_and_one_that_fails_stops_nobody(talk, tmp_path):

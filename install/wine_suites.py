@@ -1,0 +1,80 @@
+"""`python3 -m install test --windows`: what can be tested under Wine of what only Windows does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .blender import BPY
+from .failures import InstallError
+from .suites import MINUTES, Count, read_report, run_limited
+from .window import why_not
+from .wine import TREE, in_wine, install_there, make_wine, windows_path
+
+LIMIT = 40 * MINUTES
+BLENDER = "5.2"  # whose module is of the same Python as ours there
+REPORT = "report.xml"
+# The wire and the worker, the installer and models, and jobs: one that is killed and goes on, and a cloned clip.
+UNIT = (
+    *("test_wire_messages", "test_wire_request", "test_wire_settings", "test_job_state", "test_client", "test_worker"),
+    *("test_worker_folders", "test_job_queue", "test_interpreter", "test_install", "test_install_windows"),
+    *("test_install_strangers", "test_installer_process", "test_models_manage", "test_models_found"),
+    *("test_checkpoint", "test_job_goes_on", "test_clips_write"),
+)
+CLONE = "tests/unit/test_command_line.py::test_the_motion_of_a_clip_is_read_once"
+# Blender's tests that draw no picture with OpenGL, which its module under Wine cannot.
+IN_BLENDER = (
+    "test_extension",
+    "test_registered",
+    "test_presets",
+    "test_panels",
+    "test_translations",
+    "test_backend_buttons",
+)
+
+_BACKEND = "from install.backend import Backend; Backend(build='cpu').make(for_tests=True, check=True)"
+_BLENDER = (
+    "from install.suites import _pytest_requirement; from install.blender import make_bpy; "
+    f"make_bpy({BLENDER!r}, extra=[_pytest_requirement()])"
+)
+
+
+def run_windows() -> int:
+    """0 when every test passed. The last line counts them, as without `--windows`."""
+    reason = why_not()
+    if reason:
+        raise InstallError(f"The tests under Wine could not run: {reason}.")
+    root = make_wine()
+    print("Backend environment, in Wine", flush=True)
+    install_there(root, _BACKEND, "The backend")
+    print(f"Blender {BPY[BLENDER][0]}, in Wine", flush=True)
+    install_there(root, _BLENDER, "Blender's module")
+    names = [f"tests/unit/{name}.py" for name in UNIT]
+    results = {
+        "Windows: wire, worker, installer, models and jobs": _run(root, ".venv", [*names, CLONE]),
+        f"Windows: Blender {BPY[BLENDER][0]}": _run(
+            root, f".venv-bpy-{BLENDER}", [f"tests/blender/{name}.py" for name in IN_BLENDER]
+        ),
+    }
+    print()
+    for title, count in results.items():
+        print(f"{title}: {count}.")
+    total = sum(results.values(), Count())
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+def _run(root: Path, environment: str, arguments: Sequence[str]) -> Count:
+    """One suite in this environment's Python. One that crashes or hangs leaves no report and counts as a failure."""
+    print(f"\n{environment}: {len(arguments)} files of tests", flush=True)
+    report = root / TREE[1:] / REPORT
+    report.unlink(missing_ok=True)
+    program = windows_path(f"{TREE}/{environment}/Scripts/python.exe")
+    extra = {"MOTIONCLONE_BACKEND_PYTHON": windows_path(f"{TREE}/.venv/Scripts/python.exe")}
+    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", f"--junitxml={REPORT}"]
+    code = run_limited(in_wine(root, program, [*options, *arguments], extra), LIMIT, {})
+    count = read_report(report)
+    if count is None or (code and not count.failed):
+        print(f"  The suite ended with exit code {code} instead of a full report.", flush=True)
+        return (count or Count()) + Count(failed=1)
+    return count

@@ -1,0 +1,167 @@
+"""What the installer does so that it works on Windows, tried on every system."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from install import checks, commands, pythons
+from install.backend import Backend
+from install.checks import LONGEST_PATH, LONGEST_WITHIN, chosen_python, long_path
+from install.children import run_module
+from install.doctor import examine
+from install.failures import InstallError, as_typed
+from install.packages import _listed, installed
+from install.places import ROOT, data_folder
+from install.reports import Report
+
+GRANDCHILD = "import sys; sys.exit(len(sys.stdin.buffer.read()))"
+
+
+def module(folder: Path, monkeypatch, code: str) -> list[str]:
+    """The arguments that run the code as a module of the tree's."""
+    (folder / "some_module.py").write_text(code)
+    monkeypatch.setattr("install.children.ROOT", folder)
+    return ["some_module"]
+
+
+def test_a_grandchild_s_stdin_is_not_the_tether(tmp_path, monkeypatch):
+    """On Windows whoever touches a pipe that a thread reads from waits: loading NumPy did, and any grandchild."""
+    run = f"subprocess.run([sys.executable, '-c', {GRANDCHILD!r}], timeout=60)"
+    code = f"import subprocess, sys\nsys.exit({run}.returncode)"
+    begin = time.monotonic()
+    assert run_module(Path(sys.executable), module(tmp_path, monkeypatch, code), print) == 0
+    assert time.monotonic() - begin < 50
+
+
+def test_a_child_s_own_stdin_is_at_its_end(tmp_path, monkeypatch):
+    code = "import os, sys\nsys.exit(len(sys.stdin.read()) + len(os.read(0, 1)))"
+    assert run_module(Path(sys.executable), module(tmp_path, monkeypatch, code), print) == 0
+
+
+def test_the_tether_still_ends_the_child_and_no_grandchild_keeps_it(tmp_path, monkeypatch):
+    """The grandchild lives on, as a program does that pip started; the child must end all the same."""
+    code = (
+        "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(8)'])\n"
+        "print('begun', flush=True)\ntime.sleep(600)"
+    )
+
+    def stop(line: str) -> None:
+        raise KeyboardInterrupt
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_module(Path(sys.executable), module(tmp_path, monkeypatch, code), stop)
+    assert time.monotonic() - begin < 60
+
+
+def test_children_work_outside_of_the_tree_and_take_no_stranger_s_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "json.py").write_text("raise SystemExit(3)")
+    talk: list[str] = []
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    arguments = module(folder, monkeypatch, "import json, os, sys\nprint(os.getcwd(), json.__name__, sys.argv[1:])")
+    assert run_module(Path(sys.executable), [*arguments, "a b", "é"], talk.append) == 0
+    assert talk[-1].strip() == f"{ROOT.anchor} json ['a b', 'é']"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        r"C:\Users\Jörg Müller\AppData\Local\Microsoft\WindowsApps\PythonSoftwareFoundation.Python.3.13_x\python.exe",
+        r"c:\program files\windowsapps\PythonSoftwareFoundation.Python.3.13_3.13.9_x64__q\python.exe",
+    ],
+)
+def test_the_store_s_python_is_told_by_where_it_lies(program):
+    assert pythons.from_store(Path(program))
+
+
+def test_other_pythons_are_not_the_store_s():
+    for program in (r"C:\Users\WindowsApps user\Python313\python.exe", "/usr/bin/python3", sys.executable):
+        assert not pythons.from_store(Path(program))
+
+
+def test_the_store_s_python_makes_no_environment_and_runs_no_installation(monkeypatch, capsys):
+    monkeypatch.setattr(pythons.sys, "platform", "win32")
+    monkeypatch.setattr(
+        pythons.sys, "base_prefix", r"C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.13"
+    )
+    with pytest.raises(InstallError, match="Microsoft Store"):
+        pythons.check_running()
+    assert commands.main(["backend", "--plan"]) == 1
+    assert "Microsoft Store" in capsys.readouterr().err
+    monkeypatch.setattr(checks, "long_paths_allowed", lambda: True)
+    assert "store-python" in [finding.id for finding in checks.system(Backend())]
+    monkeypatch.setattr(
+        pythons.sys, "base_prefix", r"C:\Program Files\WindowsApps\Blender\4.2\python".replace("\\", "/")
+    )
+    pythons.check_running()  # an installed Blender's own finds what it wrote
+
+
+def test_a_long_path_is_one_that_leaves_too_little_room():
+    room = LONGEST_PATH - LONGEST_WITHIN - 1
+    assert not list(long_path(Path("x" * room), allowed=False))
+    assert [finding.id for finding in long_path(Path("x" * (room + 1)), allowed=False)] == ["long-path"]
+    assert not list(long_path(Path("x" * 250), allowed=True))
+
+
+def test_the_longest_file_of_the_environment_is_as_long_as_the_doctor_thinks():
+    """Of the packages' own lists, as they lie on Windows: `Lib/site-packages` before each."""
+    prefix = Path(sys.prefix)
+    if not any(package.name == "torch" for package in installed(prefix)):
+        pytest.fail("the tests run in an environment with the backend's packages")
+    longest = max(
+        len("Lib/site-packages/") + len(path.relative_to(package.folder.resolve().parent).as_posix())
+        for package in installed(prefix)
+        for path, _, _ in _listed(package)
+        if path.is_relative_to(package.folder.resolve().parent)
+    )
+    assert LONGEST_WITHIN - 20 < longest <= LONGEST_WITHIN
+
+
+def test_commands_are_as_they_are_typed_on_this_system(capsys):
+    text = "Press Install Backend (in a terminal: python3 -m install backend)."
+    assert as_typed(text, windows=True) == "Press Install Backend (in a terminal: py -m install backend)."
+    assert as_typed(text, windows=False) == text
+    Report(as_json=True).failed(text, text)
+    assert "python3 -m install" in capsys.readouterr().out, "the add-on looks up its translation by it"
+
+
+def test_a_relative_folder_of_packages_is_meant_from_where_the_command_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "packs").mkdir()
+    made = []
+    monkeypatch.setattr(commands.Backend, "announce", lambda self: made.append(self.wheels))
+    options = argparse.Namespace(where=None, wheels=Path("packs"), build=None, plan=True)
+    commands._backend(options, Report())
+    assert made == [tmp_path / "packs"]
+    monkeypatch.setenv("MOTIONCLONE_DATA", "data")
+    assert data_folder() == tmp_path / "data"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_doctor_knows_a_python_that_does_not_run(tmp_path, there):
+    python = tmp_path / "python"
+    if there:
+        python.touch()
+    (found,) = chosen_python(python)
+    assert found.level == "problem" and str(python) in found.text and "Backend Python" in found.hint
+
+
+def test_the_doctor_asks_the_chosen_python_and_mends_nothing_of_it(tmp_path, monkeypatch):
+    asked = []
+
+    def ask(python, *_):
+        asked.append(python)
+        return [{"id": "package-broken", "level": "problem", "text": "Packages cannot be loaded: x.", "hint": ""}]
+
+    monkeypatch.setattr("install.doctor.ask_backend", ask)
+    found = examine(Backend(tmp_path / "no such"), Path(sys.executable))
+    assert asked == [Path(sys.executable)] and not found.healthy
+    assert not any(finding.fix for finding in found.findings)
+    assert "no-environment" not in [finding.id for finding in found.findings]
