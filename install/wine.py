@@ -36,7 +36,8 @@ HOME = f"{PREFIX}/drive_c/{USER}"
 TREE = f"{HOME}/Motion Clone"
 BASE_PYTHON = r"C:\users\Jörg Müller\Python 313\python.exe"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
-_NOT_COPIED = (".git", ".venv*", "demo", "dist", "__pycache__", "*.pyc", ".pytest_cache", ".ruff_cache", "test.log")
+_NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "*.pyc", ".*_cache", ".hypothesis")
+_MADE_HERE = {"demo", "dist", ".training", "test.log"}  # at the top of the tree
 
 _REGISTRY = r"""Windows Registry Editor Version 5.00
 
@@ -125,7 +126,11 @@ def copy_tree(source: Path, target: Path) -> None:
     for path in target.iterdir():
         if not path.name.startswith(".venv"):
             clear(path)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_NOT_COPIED), symlinks=True, dirs_exist_ok=True)
+
+    def passed_over(folder: str, names: list[str]) -> set[str]:
+        return _NOT_COPIED(folder, names) | (_MADE_HERE if Path(folder) == source else set())
+
+    shutil.copytree(source, target, ignore=passed_over, symlinks=True, dirs_exist_ok=True)
 
 
 def _make_user(root: Path, log: Path) -> None:
