@@ -86,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true")
 
+    storage = commands.add_parser("storage", help="show what takes up room on the disk, and make room")
+    storage.add_argument("--clean", action="store_true", help="remove caches, and what was left half written")
+    storage.add_argument("--jobs", type=Path, metavar="DIR", help="the folder of the jobs (default: among your data)")
+    storage.add_argument("--json", action="store_true")
+
     doctor = commands.add_parser("doctor", help="look for what is wrong with this environment")
     doctor.add_argument("--generate", action="store_true", help="try a short generation too")
     doctor.add_argument("--json", action="store_true")

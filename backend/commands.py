@@ -123,6 +123,28 @@ def _line(row: dict) -> str:
     return f"{row['name']:12} {row['title']}{missing}"
 
 
+def storage(options: Namespace) -> None:
+    """Lists what takes up room, after making some if that is wanted."""
+    from .storage import clean, stored
+    from .wire.folders import data_folder
+
+    jobs = options.jobs or data_folder() / "jobs"
+    freed = clean(jobs) if options.clean else 0
+    kinds = stored(jobs)
+    if options.json:
+        return print(json.dumps([asdict(kind) | {"freed": freed} for kind in kinds]))
+    for kind in kinds:
+        print(f"{kind.title:24} {_size(kind.bytes):>10}  {kind.path}")
+    if options.clean:
+        print(f"{_size(freed)} were freed.")
+    elif removable := sum(kind.removable for kind in kinds):
+        print(f"`storage --clean` frees {_size(removable)}.")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def doctor(options: Namespace) -> int:
     from .doctor import doctor as look
 

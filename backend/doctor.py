@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import JobError
+from .errors import REPAIR, JobError
 
 PACKAGES = (
     "torch",
@@ -94,12 +94,11 @@ def check_device() -> Iterator[Finding]:
 
 
 def check_ffmpeg() -> Iterator[Finding]:
-    import imageio_ffmpeg
+    from .clips.ffmpeg_process import program
 
     try:
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-        said = subprocess.run([program, "-version"], capture_output=True, text=True, check=True, timeout=60).stdout
-    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        said = subprocess.run([program(), "-version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    except (JobError, OSError, subprocess.SubprocessError) as error:
         yield Finding(
             "ffmpeg-broken", "problem", f"ffmpeg, which reads and writes clips, fails: {_line(error)}", REPAIR
         )
@@ -162,7 +161,3 @@ def _line(error: BaseException) -> str:
     """Its last line, with its kind where it says little."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__
-
-
-# As install/failures.py has it, which cannot be imported here; a test holds the two together.
-REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)."

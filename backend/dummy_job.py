@@ -105,13 +105,13 @@ def _reference_again(folder: Path, shot: Shot, progress: Progress) -> dict[str, 
     from .clips import read_clip, write_frames, write_video  # not before: numpy and ffmpeg take their time
 
     progress.stage("decoding")
-    frames = read_clip(folder / "reference").frames
+    frames = read_clip(folder / "reference", each=progress.check).frames
     progress.stage("in-betweening")
     spread = (len(frames) - 1) / max(1, shot.frames - 1)
     nearest = [int(i * spread + 0.5) for i in range(shot.frames)]
     progress.stage("writing")
     write_frames(folder / "result", frames)
-    movie = write_video(folder / MOVIE, frames[nearest], shot.fps, progress.note)
+    movie = write_video(folder / MOVIE, frames[nearest], shot.fps, progress.note, progress.check)
     return {"video": str(movie), "frames": str(folder / "result")}
 
 

@@ -7,7 +7,7 @@ from .pace import Ahead
 from .take import step_costs
 from .wire.settings import Settings
 
-DECODED = 2.3  # passes of one frame through the UNet that its decoding by the VAE takes as long as; counted for SD1.5
+DECODED = 3.6  # passes of one frame through the UNet that its decoding takes as long as: 2.3 are counted for SD1.5
 # Seconds for each pixel of a frame, measured on a common processor: these stages do not run on the device.
 IN_BETWEEN, WRITTEN = 3e-7, 1.2e-7
 ENCODER_STARTS = 0.3  # seconds that ffmpeg takes however short the clip

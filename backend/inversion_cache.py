@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from torch import Tensor
 from .checkpoint import Checkpoint
 from .errors import JobError
 from .sampling.memory import Memory
-from .wire.folder_lock import FolderLock, Occupied, is_locked
+from .storage import keep_newest
+from .wire.folder_lock import FolderLock, Occupied
 from .wire.folders import data_folder
 
-MOST_CLIPS = 12
+MOST_CLIPS, MOST_BYTES = 12, 4 * 10**9
 NAME = "latents"
 
 
@@ -32,6 +34,8 @@ class InvertedLatents:
 
     def __call__(self, timestep: int) -> Tensor:
         path = self.folder / f"{timestep}.safetensors"
+        with suppress(OSError):
+            os.utime(self.folder)  # used now: a job may take hours
         try:
             return load_file(path, device=str(self.device))[NAME]
         except (OSError, SafetensorError, KeyError) as error:
@@ -57,7 +61,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
     try:
         part, lock = _own(folder.with_name(f"{key}.part"))
         try:
-            _fill(part, f"{key} {device} {torch.__version__}", device, wanted, invert)
+            _fill(part, {"the clip": key, "the device": f"{device}, torch {torch.__version__}"}, device, wanted, invert)
         except OSError:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -72,10 +76,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
             f"The inverted latents cannot be written to {folder.parent} ({error.strerror}).",
             "Free space there, or let MOTIONCLONE_DATA name another folder.",
         ) from None
-    kept = sorted((p for p in folder.parent.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in kept[MOST_CLIPS:]:
-        if not is_locked(old):
-            shutil.rmtree(old, ignore_errors=True)
+    keep_newest((path for path in folder.parent.iterdir() if path.is_dir()), MOST_CLIPS, MOST_BYTES)
     return InvertedLatents(folder, device)
 
 
@@ -90,12 +91,12 @@ def _own(part: Path) -> tuple[Path, FolderLock]:
         return part, FolderLock(part)
 
 
-def _fill(part: Path, key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> None:
+def _fill(part: Path, parts: dict[str, str], device: torch.device, wanted: Collection[int], invert: Invert) -> None:
     def keep(timestep: int, latents: Tensor) -> None:
         if timestep in wanted:
             save_file({NAME: latents.contiguous().cpu()}, part / f"{timestep}.safetensors")
 
     record = Checkpoint(part, lambda note: None)  # where that cannot be written, the latents cannot be either
-    memory = record.memory(key, device)
+    memory = record.memory(parts, device)
     invert(keep, memory, lambda: record.keep(memory))
     record.remove()

@@ -18,6 +18,7 @@ from .models.words import token_places
 from .motion.inversion import check_timesteps, invert
 from .motion.terms import Terms, layer_weights
 from .progress import Progress
+from .reference_motion import check_finite
 from .sampling.memory import Memory
 from .sampling.schedule import even_timesteps
 from .wire.request import JobRequest
@@ -55,6 +56,7 @@ def inverted_reference(
 
     def run(keep: Keep, memory: Memory, record: Callable[[], None]) -> None:
         def after_step() -> None:
+            check_finite([memory["latents"]])
             record()
             progress.step()
 

@@ -12,10 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from .motion.representation import MotionRepresentation
+from .storage import keep_newest
 from .wire.folders import data_folder
 from .wire.writing import remove_parts, write_atomically
 
-MOST_FILES = 200
+MOST_FILES, MOST_BYTES = 200, 10**9
 SECONDS_OF_WRITING = 3600.0  # an older part is of a process that was killed
 
 
@@ -42,6 +43,4 @@ def _store(motion: MotionRepresentation, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(path.parent, seconds=SECONDS_OF_WRITING)
     write_atomically(path, save({name: tensor.contiguous().cpu() for name, tensor in motion.tensors().items()}))
-    kept = sorted(path.parent.glob("*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in kept[MOST_FILES:]:
-        old.unlink(missing_ok=True)
+    keep_newest(path.parent.glob("*.safetensors"), MOST_FILES, MOST_BYTES)

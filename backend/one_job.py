@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -10,20 +9,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import Cancelled, Interrupted, JobError
+from .errors import Cancelled, Interrupted, JobError, disk_full
 from .progress import PREVIEW, Progress
 from .wire.folder_lock import FolderLock, Occupied
 from .wire.job_state import CANCELLED, DONE, FAILED, QUEUED
 from .wire.parcel import remove
 from .wire.reading import UnfitFile, check_regular
 from .wire.results import MOVIE
-from .wire.writing import is_link, open_log, remove_parts
+from .wire.writing import FULL, is_link, open_log, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
 READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links
 WRITTEN_FOLDERS = ("result", Path(PREVIEW).parent.name)
 WRITTEN = ("state.json", "result.json", MOVIE, "checkpoint.safetensors")
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run_to_end(folder: Path, progress: Progress, function: JobFunction) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def in_words(error: BaseException, folder: Path) -> JobError:
     if isinstance(error, JobError):
         return error
     if isinstance(error, OSError) and error.errno in FULL:
-        return JobError(f"The disk is full ({error.filename or folder}).", "Free space and run the job again.")
+        return disk_full(error.filename or folder)
     if isinstance(error, OSError) and error.filename and Path(error.filename).is_relative_to(folder):
         return JobError(
             f"The job folder {folder} cannot be written ({error.strerror}).",

@@ -9,6 +9,7 @@ blockout is grey.
 from __future__ import annotations
 
 import time
+import traceback
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .clips import fit, to_frames
+from .errors import Cancelled
 from .models.codec import decode_latents
 from .models.components import Components
 from .models.device import ran_out
@@ -49,14 +51,21 @@ class Previews:
             return
         try:
             self._progress.preview(self._strip(memory["clean"]))
-        except RuntimeError as error:
-            if not ran_out(error):
-                raise
-            self._given_up = True  # the take itself may well fit
-            self._progress.note("There is no memory to spare for previews; this job shows no more of them.")
+        except Cancelled:
+            raise
+        except Exception as error:  # only a picture: whatever is wrong with it, the take may well be right
+            self._give_up(error)
         self._ended = time.monotonic()
         self._last_cost = self._ended - now
         self.seconds += self._last_cost
+
+    def _give_up(self, error: Exception) -> None:
+        self._given_up = True
+        if ran_out(error):
+            self._progress.note("There is no memory to spare for previews; this job shows no more of them.")
+        else:
+            traceback.print_exception(error)
+            self._progress.note(f"This job shows no more previews, because one failed: {error!r}.")
 
     def _strip(self, clean: Tensor) -> bytes:
         """clean [1, 4, F, h, w] -> PNG."""
@@ -77,11 +86,16 @@ class Previews:
         colours = functional.adaptive_avg_pool2d(decoded, latents.shape[-2:])
         cells = _cells(latents[0].transpose(0, 1))
         # In double precision on the CPU: there its solver also takes a picture of a single colour.
-        mapping = torch.linalg.lstsq(cells[middle], colours[0].flatten(1).T.double().cpu(), driver="gelsd").solution
+        mapping = torch.linalg.lstsq(cells[middle], _doubles(colours[0].flatten(1).T), driver="gelsd").solution
         return (cells @ mapping).transpose(1, 2).unflatten(2, latents.shape[-2:]).float()
 
 
 def _cells(latents: Tensor) -> Tensor:
     """[n, 4, h, w] -> [n, h * w, 5], the last of them 1, for a map's constant part."""
-    cells = latents.flatten(2).transpose(1, 2).double().cpu()
+    cells = _doubles(latents.flatten(2).transpose(1, 2))
     return torch.cat([cells, torch.ones_like(cells[..., :1])], -1)
+
+
+def _doubles(numbers: Tensor) -> Tensor:
+    """Moved first: Apple's devices have no double precision."""
+    return numbers.cpu().double()

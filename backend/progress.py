@@ -12,6 +12,7 @@ from pathlib import Path
 from .errors import Cancelled
 from .pace import Ahead, Pace
 from .wire.job_state import RUNNING, JobState, write_state
+from .wire.parcel import remove
 from .wire.plain_text import clean
 from .wire.writing import make_folder, write_atomically
 
@@ -53,7 +54,7 @@ class Progress:
             self._stop = how
 
     def check(self) -> None:
-        """Within a long step. Cancelled when the user has asked to stop."""
+        """Cancelled when the user has asked to stop; safe to call from other threads."""
         if self._stop:
             raise self._stop
 
@@ -90,7 +91,11 @@ class Progress:
         """The last word on the job."""
         self._close_stage()
         self._state = JobState(state=state, message=clean(message), hint=clean(hint))
-        self._write()
+        try:
+            self._write()
+        except OSError:  # on a full disk the previews' room may do
+            remove((self.folder / PREVIEW).parent)
+            self._write()
 
     def _close_stage(self) -> None:
         now = time.monotonic()

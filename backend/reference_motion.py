@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
 from . import fingerprint
 from .clips import to_pixels
+from .errors import NotFinite
 from .models.codec import embed_text, encode_pixels
 from .models.components import Components
 from .motion.representation import MotionRepresentation, extract_motion
@@ -25,7 +28,7 @@ def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> M
     def extract():
         latents = encode_pixels(model, to_pixels(reference))
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(MOTION_NOISE_SEED))
-        return extract_motion(
+        motion = extract_motion(
             model.unet,
             model.denoise,
             latents,
@@ -37,6 +40,16 @@ def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> M
             top_k=settings.top_k,
             diagonal=settings.diagonal,
         )
+        check_finite(motion.values.values())
+        return motion
 
     key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
     return cached_motion(key, model.unet.device, extract)
+
+
+def check_finite(numbers: Iterable[torch.Tensor]) -> None:
+    """NotFinite when reading the reference gave numbers that are none, which must not be kept for later takes."""
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in numbers):
+        raise NotFinite(
+            "Reading the motion of the reference clip produced invalid numbers (NaN).", "Set precision to float32."
+        )

@@ -24,7 +24,8 @@ from .sampling.solvers import ddim, make_solver
 from .wire.settings import Settings
 
 TRAIN_STEPS = 1000
-GRADIENT = 2.3  # passes through the UNet that one with the gradient of guidance takes as long as
+GRADIENT = 1.85  # passes through the UNet that one with the gradient of guidance takes as long as; 1.57 are counted
+READING = 0.75  # of reading the reference, which ends at the last layer that is guided
 AGAIN = 0.5  # and more when layers are computed again for it
 
 
@@ -127,7 +128,7 @@ def step_costs(s: Settings, again: bool = False) -> list[float]:
     pull = 1.0 if _strength(s).needs_negative else 0.0
     gradient = GRADIENT + (AGAIN if again else 0.0)
     if s.method == "inversion":  # reads the reference in each guided step and, for its looks, goes an unguided way too
-        gradient += 1 + (2 if any(s.semantic_weights) else 0)
+        gradient += READING + (2 if any(s.semantic_weights) else 0)
 
     def cost(step: Step) -> float:
         positive = gradient if s.is_guided and step.ramp > 0 and step.index % s.reuse_gradient == 0 else 1

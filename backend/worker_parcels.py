@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import JobError
 from .one_job import in_words
+from .storage import keep_newest
 from .wire import messages as say
 from .wire.encoding import PIECE_BYTES
 from .wire.folder_lock import is_locked
@@ -25,6 +26,7 @@ from .worker_tickets import Ticket
 
 DAYS_KEPT = 7  # for a host that does not come back
 MOST_ARRIVING, MOST_OFFERED = 8, 50  # at once: each has files open, and a host sends one after the other
+MOST_KEPT, MOST_BYTES = 200, 10 * 10**9  # of copies
 AGAIN = "Run the job again."
 
 
@@ -165,6 +167,7 @@ class Parcels:
             with suppress(OSError):
                 if time.time() - folder.stat().st_mtime > DAYS_KEPT * 86400 and not is_locked(folder):
                     remove(folder)
+        keep_newest(self._root.iterdir(), MOST_KEPT, MOST_BYTES)
 
 
 def _check_free(folder: Path) -> None:

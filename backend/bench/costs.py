@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -17,7 +18,9 @@ from ..models.denoise import Denoiser
 from ..models.frame_norm import normalise_each_frame
 from ..models.weights.sd15 import UNET, animatediff_alphas
 from ..motion.guidance import MotionGuidance
-from ..motion.representation import extract_motion
+from ..motion.inversion_guidance import InversionGuidance, Texts
+from ..motion.representation import MotionRepresentation, extract_motion
+from ..motion.terms import Terms, layer_weights
 from ..sampling.guided import Predictions, Strength, sample
 from ..sampling.schedule import Step
 from ..take import steps_of
@@ -29,7 +32,7 @@ TIMESTEP = 500
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one pass, of a pair of them in one batch, of a pass with the gradient of guidance, of reading a motion."""
+    """Of one pass, of a pair of them in one batch, of all that guidance computes in a step, of reading a motion."""
 
     single: float
     pair: float
@@ -115,16 +118,45 @@ def pass_costs(
             diagonal=settings.diagonal,
         )
 
-    # The counter cannot follow a gradient to a leaf that is itself a module's input; a copy costs nothing.
-    guide = MotionGuidance(unet, lambda z, t, text: denoise(z.clone(), t, text), words, read())
     step = Step(0, TIMESTEP, -1, 1.0)
     with torch.no_grad():
+        guide = _guidance(unet, denoise, z, words, settings, read)
         return Costs(
             single=meter(lambda: denoise(z, TIMESTEP, words)),
             pair=meter(lambda: denoise.pair(z, TIMESTEP, words, words)),
             guided=meter(lambda: guide(z, step)),
             reading=meter(read),
         )
+
+
+def _guidance(
+    unet: UNetMotionModel,
+    denoise: Denoiser,
+    z: Tensor,
+    words: Tensor,
+    settings: Settings,
+    read: Callable[[], MotionRepresentation],
+) -> Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]:
+    """Of the method that the settings name, which computes what it computes in a take."""
+
+    # The counter cannot follow a gradient to a leaf that is itself a module's input; a copy costs nothing.
+    def copied(z: Tensor, t: int, text: Tensor) -> Tensor:
+        return denoise(z.clone(), t, text)
+
+    s = settings
+    if s.method != "inversion":
+        return MotionGuidance(unet, copied, words, read())
+    terms = Terms(
+        motion=layer_weights(unet, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
+        semantic=layer_weights(unet, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
+        key_kind=s.semantic_keys,
+        objects=None,
+        thresholds=(0.3, 0.3),
+        motion_steps=s.steps,
+        subject=None,
+    )
+    texts = Texts(negative=words, positive=words, inversion=words)
+    return InversionGuidance(unet, copied, texts, terms, lambda t: z, denoise, lambda z, *_: z)
 
 
 def medians(rounds: list[Costs]) -> Costs:
@@ -141,10 +173,6 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     reuse = {"reuse_gradient": s.reuse_gradient, "reuse_negative": s.reuse_negative}
     strength = Strength(s.cfg_scale, s.cfg_form, s.guidance_weight, s.score_form, **reuse)
     z = torch.zeros(1, 1, 1, 1, 1)
-
-    guidance = costs.guided
-    if inverted:  # in every guided step the reference is read, and the unguided trajectory goes on beside the other
-        guidance += costs.reading + (2 * costs.single if any(s.semantic_weights) else 0.0)
 
     def spend(cost: float, *answer):
         spent[0] += cost
@@ -164,7 +192,7 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
             positive=lambda *_: spend(costs.single),
             pair=lambda *_: spend(costs.pair, z, z),
         ),
-        (lambda *_: spend(guidance, z, z, 0.0)) if guided else None,
+        (lambda *_: spend(costs.guided, z, z, 0.0)) if guided else None,
         after_step,
     )
     before = inversion_steps(s) * costs.single if inverted else costs.reading

@@ -85,13 +85,14 @@ def _costs(model: Components, settings: dict[str, Settings], rounds: int) -> dic
             ]  # one to warm up
         ),
     }
-    measured: dict[tuple, Costs] = {}  # passes are alike where the same blocks are read in clips of the same length
+    measured: dict[tuple, Costs] = {}  # passes are alike where the same layers are read in clips of the same length
     figures = {}
     for name, one in settings.items():
         print(f"{name}: {one.steps} steps", file=sys.stderr, flush=True)
         jobs = {}
         for meter, measure in meters.items():
-            key = (meter, one.guidance_blocks, one.frames)
+            looks = one.semantic_blocks if one.method == "inversion" and any(one.semantic_weights) else None
+            key = (meter, one.method, one.guidance_blocks, looks, one.frames)
             if key not in measured:
                 measured[key] = measure(one)
             jobs[meter] = job_costs(one, measured[key])

@@ -15,6 +15,7 @@ from ..wire.reading import UnfitFile, open_regular
 from . import ffmpeg, video
 from .between import in_between
 from .color import standard
+from .ffmpeg_process import Check, never_cancelled
 from .pictures import over_grey, too_large
 from .sequences import FrameFiles, frame_files
 from .still import check_frame, is_single, read_frame
@@ -57,8 +58,9 @@ class Source:
     read: Reader
 
 
-def examine(path: str | Path) -> Source:
-    """Looks into a video file or a folder of frames. JobError names the file, what is wrong with it and what to do."""
+def examine(path: str | Path, each: Check = never_cancelled) -> Source:
+    """Looks into a video file or a folder of frames. each: as in read_clip. JobError names the file, what is wrong with
+    it and what to do."""
     path = Path(path).expanduser()
     try:
         if path.is_dir():
@@ -66,7 +68,7 @@ def examine(path: str | Path) -> Source:
         elif not path.exists():
             raise JobError(f"There is no file or folder {path}.", "Check the path and its spelling.")
         else:
-            source = _video(path)
+            source = _video(path, each)
     except PermissionError:
         raise _not_allowed(path) from None
     except UnfitFile as error:
@@ -76,14 +78,14 @@ def examine(path: str | Path) -> Source:
     return source
 
 
-def read_clip(path: str | Path, frames: int | None = None, each: Callable[[], None] = lambda: None) -> Clip:
+def read_clip(path: str | Path, frames: int | None = None, each: Check = never_cancelled) -> Clip:
     """A video file or a folder of frames, upright, in sRGB, over mid-grey where transparent.
 
     frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
-    note says so. None: every frame as it is. each: called before each frame is read, and may raise. JobError names the
-    file, what is wrong with it and what to do.
+    note says so. None: every frame as it is. each: called before each frame is read, and from another thread while
+    ffmpeg works; may raise Cancelled. JobError names the file, what is wrong with it and what to do.
     """
-    source = examine(path)
+    source = examine(path, each)
     picked = _pick(source.times, frames)
     size, notes = _reading_size(source)
     wanted, places = np.unique(picked, return_inverse=True)
@@ -107,7 +109,7 @@ def read_clip(path: str | Path, frames: int | None = None, each: Callable[[], No
     return Clip(kept, source.fps, source.total, tuple(notes))
 
 
-def _video(path: Path) -> Source:
+def _video(path: Path, each: Check) -> Source:
     with open_regular(path) as file:
         if not file.read(1):
             raise JobError(f"{path} is an empty file.", "Copy or export the video again.")
@@ -115,7 +117,7 @@ def _video(path: Path) -> Source:
         raise JobError(
             f"{path} is a single picture; motion needs at least two frames.", "Give its folder, or a video file."
         )
-    facts = video.look_into(path)
+    facts = video.look_into(path, each)
     span = facts.times[-1] - facts.times[0]
     return Source(
         path=path,
@@ -125,17 +127,17 @@ def _video(path: Path) -> Source:
         fps=(len(facts.times) - 1) / span if span > 0 else None,
         seconds=facts.seconds,
         notes=facts.notes,
-        read=lambda wanted, size: _video_frames(path, facts, wanted, size),
+        read=lambda wanted, size: _video_frames(path, facts, wanted, size, each),
     )
 
 
 def _video_frames(
-    path: Path, facts: video.VideoFacts, wanted: Sequence[int], size: tuple[int, int]
+    path: Path, facts: video.VideoFacts, wanted: Sequence[int], size: tuple[int, int], each: Check
 ) -> Iterator[tuple[np.ndarray, bool]]:
     choice = "" if len(wanted) == len(facts.times) else "select='" + "+".join(f"eq(n,{k})" for k in wanted) + "',"
     scale = f"scale={size[1]}:{size[0]}:flags=area+accurate_rnd+full_chroma_int{facts.scaling}"
     deep = facts.wide or facts.transfer != "sdr"
-    decoded = ffmpeg.frames(path, facts.decoder, facts.stream, f"{facts.filters}{choice}{scale}", size, deep)
+    decoded = ffmpeg.frames(path, facts.decoder, facts.stream, f"{facts.filters}{choice}{scale}", size, deep, each)
     for _ in wanted:
         rgba = next(decoded, None)
         if rgba is None:

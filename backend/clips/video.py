@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import JobError
 from . import ffmpeg
 from .color import HDR_NAMES
+from .ffmpeg_process import Check, never_cancelled
 from .pictures import too_large
 
 HD_HEIGHT, HD_WIDTH = 720, 1280  # from here on, video without color tags is BT.709 by convention, not BT.601
@@ -43,13 +44,15 @@ class VideoFacts:
     notes: tuple[str, ...] = ()
 
 
-def look_into(path: Path) -> VideoFacts:
+def look_into(path: Path, check: Check = never_cancelled) -> VideoFacts:
     """Decodes the video once without keeping it: only so are the number and times of its frames certain.
 
     JobError when it holds no video, is cut short, or changes its size on the way.
     """
-    stream, notes = _chosen_stream(path)
-    log = ffmpeg.ask(*ffmpeg.of_file(path), "-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-f", "null", "-")
+    stream, notes = _chosen_stream(path, check)
+    log = ffmpeg.ask(
+        *ffmpeg.of_file(path), "-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-f", "null", "-", check=check
+    )
     if large := re.search(r"Picture size (\d+)x(\d+) exceeds", log):
         raise too_large(path, int(large[1]), int(large[2]))
     frames = _frames(log)
@@ -77,9 +80,9 @@ class _Frame:
     interlaced: bool
 
 
-def _chosen_stream(path: Path) -> tuple[int, list[str]]:
+def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
     """The stream that is the clip: the largest that is neither a cover nor a thumbnail; and the note about others."""
-    log = ffmpeg.ask(*ffmpeg.of_file(path))
+    log = ffmpeg.ask(*ffmpeg.of_file(path), check=check)
     found = [match for match in _STREAM.finditer(log) if match[2] not in _TEXT_AS_VIDEO]
     streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
     if not streams:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import diffusers
@@ -32,7 +32,7 @@ diffusers.utils.logging.disable_progress_bar()
 @dataclass(frozen=True)
 class Components:
     """A loaded model. alphas [1000]: cumulative alphas of its noise schedule; tiny_vae: for previews, None if the entry
-    names none; pair_apart: see models.memory."""
+    names none; pair_apart: see models.memory; loaded_controls: of models.controls, by kind, kept between takes."""
 
     entry: ModelEntry
     vae: AutoencoderKL
@@ -42,6 +42,7 @@ class Components:
     alphas: Tensor
     tiny_vae: AutoencoderTiny | None = None
     pair_apart: bool = False
+    loaded_controls: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def denoise(self) -> Denoiser:

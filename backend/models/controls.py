@@ -41,9 +41,10 @@ class SparseControl:
         self.condition[0, :, list(places)] = pictures.transpose(0, 1)
         self.mask[:, :, list(places)] = 1
         self.model, self.strength = model, strength
-        model.controlnet_cond_embedding = _Once(model.controlnet_cond_embedding, frames)
+        self.embedding = _once(model, frames)
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals:
+        self.model.controlnet_cond_embedding = self.embedding
         return self.model(
             latents,
             timestep,
@@ -62,13 +63,14 @@ class DepthControl:
         """pixels [F, 3, H, W] in 0..1; end: share of the noise schedule, from pure noise down, that depth holds."""
         self.model, self.pixels, self.strength = model, pixels, strength
         self.last_timestep = (1 - end) * TRAIN_STEPS
-        model.controlnet_cond_embedding = _Once(model.controlnet_cond_embedding, len(pixels))
+        self.embedding = _once(model, len(pixels))
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals | None:
         if timestep < self.last_timestep:
             return None
         frames = latents.transpose(1, 2).flatten(0, 1)
         pixels = self.pixels.repeat(len(latents), 1, 1, 1)
+        self.model.controlnet_cond_embedding = self.embedding
         return self.model(frames, timestep, text, pixels, conditioning_scale=self.strength, return_dict=False)
 
 
@@ -85,6 +87,12 @@ class _Once(nn.Module):
         return self.known.repeat(len(condition) // self.frames, 1, 1, 1)
 
 
+def _once(model: Any, frames: int) -> _Once:
+    """The embedding of a control model that may serve other takes too, for one of them."""
+    embedding = model.controlnet_cond_embedding
+    return _Once(embedding.embedding if isinstance(embedding, _Once) else embedding, frames)
+
+
 def used(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
     """The kinds that have a say: with strength, and not let go of before the first step."""
     kinds = [kind for kind in conditions if getattr(settings, f"{kind}_strength") > 0]
@@ -95,10 +103,15 @@ def used(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
 def load_controls(
     model: Components, conditions: Mapping[str, Condition], frames: int, settings: Settings
 ) -> tuple[Control, ...]:
-    """The controls for a clip of so many frames; only what is used is loaded. JobError names a folder that is wrong."""
+    """The controls for a clip of so many frames; only what is used is loaded. JobError names a folder that is wrong.
+
+    The model keeps the loaded ones for its next take, and no others."""
     controls: list[Control] = []
-    for kind in used(conditions, settings):
-        net, pixels = _load(model, kind, frames), to_pixels(conditions[kind].pictures)
+    kinds = used(conditions, settings)
+    for kind in set(model.loaded_controls) - set(kinds):
+        del model.loaded_controls[kind]
+    for kind in kinds:
+        net, pixels = _kept(model, kind, frames), to_pixels(conditions[kind].pictures)
         pictures = encode_pixels(model, pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
         pictures, strength = pictures.to(net.device, net.dtype), getattr(settings, f"{kind}_strength")
         if kind == "depth":
@@ -108,9 +121,28 @@ def load_controls(
     return tuple(controls)
 
 
-def _load(model: Components, kind: str, frames: int) -> Any:
+def _kept(model: Components, kind: str, frames: int) -> Any:
+    """The control model that an earlier take loaded, if its files are still the same; else it is loaded."""
+    folder: Path = getattr(model.entry, CONTROL_OF[kind])
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files_in(folder)]
+    if kind not in model.loaded_controls or model.loaded_controls[kind][0] != stamps:
+        model.loaded_controls.pop(kind, None)  # not two of them at once
+        model.loaded_controls[kind] = stamps, _load(model, kind, folder)
+    net = model.loaded_controls[kind][1]
+    if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
+        raise JobError(f"The control model {folder} knows {known} frames; the setting frames is {frames}.", "Lower it.")
+    return net
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError:  # loading names what is wrong
+        return []
+
+
+def _load(model: Components, kind: str, folder: Path) -> Any:
     key, wanted = CONTROL_OF[kind], CLASSES[kind]
-    folder: Path = getattr(model.entry, key)
     _check_class(folder, key, wanted.__name__)
     try:
         net, info = wanted.from_pretrained(
@@ -131,8 +163,6 @@ def _load(model: Components, kind: str, frames: int) -> Any:
             "Its files may be incomplete: fetch or copy the folder again.",
         ) from error
     _check_fit(model, net, kind, folder)
-    if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
-        raise JobError(f"The control model {folder} knows {known} frames; the setting frames is {frames}.", "Lower it.")
     normalise_each_frame(net)
     return net.to(model.unet.device).eval().requires_grad_(False)
 

@@ -14,10 +14,10 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
-from ..errors import OutOfMemory
+from ..errors import JobError, OutOfMemory
 from ..wire.settings import Settings
 from .components import Components
-from .device import ran_out, working_on
+from .device import attention_is_fused, described, ran_out, working_on
 from .main_memory import main_memory
 from .sparing import KINDS, sparing
 
@@ -52,12 +52,14 @@ POLICIES = {policy.name: policy for policy in (FAST, BALANCED, THRIFTY)}  # from
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """Of a model: channels of its first block, bytes of a number in the UNet, pixels to a latent cell along each side,
-    and bytes of text encoder and VAE."""
+    bytes of text encoder and VAE, heads of its first block's attention, and whether the device fuses that."""
 
     width: int
     number_bytes: int
     latent_scale: int
     movable_bytes: int
+    heads: int = 8
+    fused: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,9 @@ NEEDS = {
     "thrifty": Needs(guided=(37, 63, 98), plain=12, control=9),
 }
 DECODING = 770  # numbers, float32, that the VAE holds for each pixel of a picture
+# Where attention is not fused: matrices of all queries and keys that are held of each picture in the first block, in a
+# pass without and with a gradient, and with one when layers are computed again. Counted for SD1.5; tests count again.
+MATRICES = {"plain": 4.0, "kept": 9.5, "again": 5.7}
 MARGIN = 1.2  # for what cannot be counted: workspaces, rounding and gaps of the device's allocator
 
 
@@ -102,14 +107,31 @@ def _fitting(
 ) -> MemoryPolicy:
     if free is None:
         return BALANCED
-    unit = clip[0] * clip[1] * clip[2] * form.width * form.number_bytes
     for policy in (FAST, BALANCED):
-        needs = NEEDS[policy.name]
-        most = needs.plain if deepest is None else max(needs.plain, needs.guided[min(max(deepest, 1), 3) - 1])
         room = free + (form.movable_bytes if policy.offload else 0)
-        if (most + needs.control * controls) * unit * MARGIN <= room:
+        if needed(policy, form, clip, deepest, controls) * MARGIN <= room:
             return policy
     return THRIFTY
+
+
+def needed(policy: MemoryPolicy, form: Form, clip: tuple[int, int, int], deepest: int | None, controls: int = 0) -> int:
+    """Bytes that a take holds at once beside the model's weights, as counted; for the arguments see `choose`."""
+    needs = NEEDS[policy.name]
+    most = needs.plain if deepest is None else max(needs.plain, needs.guided[min(max(deepest, 1), 3) - 1])
+    unit = clip[0] * clip[1] * clip[2] * form.width * form.number_bytes
+    fused = (most + needs.control * controls) * unit
+    return fused if form.fused else fused + _matrices(policy, form, clip, deepest is not None)
+
+
+def _matrices(policy: MemoryPolicy, form: Form, clip: tuple[int, int, int], guided: bool) -> int:
+    """Bytes of attention's matrices, which layers that take their input in pieces make for one piece at a time."""
+    frames, cells = clip[0], clip[1] * clip[2]
+    piece = max(1, policy.piece_bytes // (cells * form.width * form.number_bytes)) if policy.piece_bytes else 2 * frames
+    most = MATRICES["plain"] * min(piece, frames if policy.pair_apart else 2 * frames)
+    if guided:
+        kind = "kept" if policy.recompute == "nothing" else "again"
+        most = max(most, MATRICES[kind] * min(piece, frames))
+    return round(most * form.heads * cells**2 * form.number_bytes)
 
 
 def thriftier(name: str) -> str | None:
@@ -122,17 +144,49 @@ def policy_for(
     model: Components, settings: Settings, frames: int, size: tuple[int, int], controls: int
 ) -> MemoryPolicy:
     """For a take of so many frames of (H, W) pixels by a model that is loaded already."""
+    free = free_bytes(model.unet.device)
+    return choose(settings.memory, free, *_demand(model, settings, frames, size, controls))
+
+
+def check_room(
+    policy: MemoryPolicy, model: Components, settings: Settings, frames: int, size: tuple[int, int], controls: int
+) -> str | None:
+    """A sentence for the user when the take may not fit with this policy; see `policy_for`.
+
+    JobError when it cannot fit even with the thriftiest and nothing else on the device, unless the setting `memory`
+    insists on it."""
+    device, demand = model.unet.device, _demand(model, settings, frames, size, controls)
+    most, free = needed(policy, *demand), free_bytes(device)
+    room = None if free is None else free + (demand[0].movable_bytes if policy.offload else 0)
+    if room is None or most <= room:
+        return None
+    said = f"This take needs about {most / 1e9:.1f} GB beside the model, even with the setting memory at {policy.name}"
+    whole = (described()[1] or most) - bytes_of(model.unet)
+    if settings.memory == "auto" and most > whole:
+        raise JobError(
+            f"{said}; the device has {max(0, whole) / 1e9:.1f} GB for it at most.",
+            "Lower the setting frames or the clip's size. To try it all the same, set memory to thrifty.",
+        )
+    return f"{said}, and {room / 1e9:.1f} GB are free: it may run out of memory or take very long."
+
+
+def _demand(
+    model: Components, settings: Settings, frames: int, size: tuple[int, int], controls: int
+) -> tuple[Form, tuple[int, int, int], int | None, int]:
+    """What `choose` and `needed` are asked of a take."""
+    unet, s = model.unet, settings
+    heads = unet.config.num_attention_heads
     form = Form(
-        width=model.unet.config.block_out_channels[0],
-        number_bytes=model.unet.dtype.itemsize,
+        width=unet.config.block_out_channels[0],
+        number_bytes=unet.dtype.itemsize,
         latent_scale=model.latent_scale,
-        movable_bytes=bytes_of(model.text_encoder) + bytes_of(model.vae) if model.unet.device.type != "cpu" else 0,
+        movable_bytes=bytes_of(model.text_encoder) + bytes_of(model.vae) if unet.device.type != "cpu" else 0,
+        heads=heads if isinstance(heads, int) else heads[0],
+        fused=attention_is_fused(unet.device, unet.dtype),
     )
-    s = settings
     blocks = [*s.guidance_blocks, *(s.semantic_blocks if s.method == "inversion" else ())]
     deepest = max(_up_block(block) for block in blocks) if s.is_guided else None
-    clip = (frames, *(side // model.latent_scale for side in size))
-    return choose(s.memory, free_bytes(model.unet.device), form, clip, deepest, controls)
+    return form, (frames, *(side // model.latent_scale for side in size)), deepest, controls
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import JobError
+from ..errors import NotFinite
 from .memory import Memory
 from .schedule import Step
 from .solvers import Solver, alpha_at, clean_estimate, ddim
@@ -133,7 +133,7 @@ def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: S
 
 def _check_finite(z: Tensor, step: Step) -> None:
     if not torch.isfinite(z).all():
-        raise JobError(
+        raise NotFinite(
             f"The picture fell apart in step {step.index + 1}: the numbers are no longer finite.",
             "Lower motion_weight or cfg_scale, or set precision to float32.",
         )

@@ -115,7 +115,7 @@ def _euler(scheduler: EulerDiscreteScheduler, alphas: Tensor) -> Solver:
 
 def _betas(alphas: Tensor) -> np.ndarray:
     """The noise schedule as diffusers' schedulers take it, from its cumulative alphas [1000]."""
-    cumulative = alphas.double().cpu().numpy()
+    cumulative = alphas.cpu().double().numpy()
     return 1 - cumulative / np.concatenate([[1.0], cumulative[:-1]])
 
 

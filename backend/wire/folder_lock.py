@@ -1,6 +1,8 @@
 """Whose a job folder is: one worker's at a time. Standard library only.
 
 The system's own file locks, which end with their process however it ends; nothing is left to clear up after SIGKILL.
+Locked are a file in the folder, which also holds across machines, and the folder itself: whoever deletes the file does
+not let a second worker in. Windows deletes no file that is open, so there the file is enough.
 """
 
 from __future__ import annotations
@@ -30,11 +32,27 @@ if sys.platform == "win32":
     def _lock(file: int) -> None:
         os.lseek(file, WINDOWS_BYTE, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
+    def _lock_folder(folder: Path) -> int | None:
+        return None
 else:
     import fcntl
 
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _lock_folder(folder: Path) -> int | None:
+        """The folder, open and locked; None where folders cannot be locked. BlockingIOError while another has it."""
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            _lock(file)
+            return file
+        except BlockingIOError:
+            os.close(file)
+            raise
+        except OSError:  # some network file systems lock only what is open for writing
+            os.close(file)
+            return None
 
 
 class Occupied(Exception):
@@ -48,45 +66,45 @@ class FolderLock:
         """Occupied when another holds it; OSError when the folder cannot be written."""
         self._path = folder / NAME
         deadline = time.monotonic() + SECONDS_TO_WAIT
-        while (file := _locked(self._path)) is None:
+        while (locked := _locked(self._path)) is None:
             if time.monotonic() > deadline:
                 raise Occupied(f"The job folder {folder} is in use by another worker{_owner(self._path)}.")
             time.sleep(0.02)
-        self._file = file
+        self._file, self._folder = locked
         content = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
         with suppress(OSError):  # on a full disk the lock holds, it only does not tell whose it is
-            if os.fstat(file).st_nlink <= 1:  # a hard link could make it another's file
-                os.ftruncate(file, 0)
-                os.lseek(file, 0, os.SEEK_SET)
-                os.write(file, content)
+            if os.fstat(self._file).st_nlink <= 1:  # a hard link could make it another's file
+                os.ftruncate(self._file, 0)
+                os.lseek(self._file, 0, os.SEEK_SET)
+                os.write(self._file, content)
 
     def release(self) -> None:
         if sys.platform == "win32":  # an open file cannot be removed there
             os.close(self._file)
             with suppress(OSError):
                 self._path.unlink()
-        else:
-            with suppress(OSError):
+            return
+        with suppress(OSError):  # the file may have been deleted, and be another's by now
+            if os.path.samestat(os.fstat(self._file), self._path.lstat()):
                 self._path.unlink()
-            os.close(self._file)
+        os.close(self._file)
+        if self._folder is not None:
+            os.close(self._folder)
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a living process holds the folder."""
-    path = folder / NAME
-    if not path.exists():
-        return False
     try:
-        file = _open(path)
-    except OSError:
-        return False
-    try:
-        _lock(file)
-    except OSError:
+        held = _lock_folder(folder)
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
+    try:
+        return _file_is_locked(folder / NAME)
     finally:
-        os.close(file)
-    return False
+        if held is not None:
+            os.close(held)
 
 
 def unfinished(root: Path) -> list[Path]:
@@ -107,8 +125,23 @@ def _open(path: Path, create: int = 0) -> int:
     raise UnfitFile(errno.EINVAL, "no regular file", str(path))
 
 
-def _locked(path: Path) -> int | None:
-    """The lock file, open and locked; None while another has it."""
+def _locked(path: Path) -> tuple[int, int | None] | None:
+    """The lock file and its folder, open and locked; None while another has them. OSError."""
+    try:
+        folder = _lock_folder(path.parent)
+    except BlockingIOError:
+        return None
+    file = None
+    try:
+        file = _locked_file(path)
+    finally:
+        if file is None and folder is not None:
+            os.close(folder)
+    return None if file is None else (file, folder)
+
+
+def _locked_file(path: Path) -> int | None:
+    """The lock file, open and locked; None while another has it. OSError."""
     file = _open(path, os.O_CREAT)
     try:
         _lock(file)
@@ -118,6 +151,20 @@ def _locked(path: Path) -> int | None:
         pass
     os.close(file)
     return None
+
+
+def _file_is_locked(path: Path) -> bool:
+    try:
+        file = _open(path)
+    except OSError:
+        return False
+    try:
+        _lock(file)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def _owner(path: Path) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .plain_text import clean
+from .plain_text import MOST_TEXT, clean
 from .reading import UnfitFile, UnfitJSON, read_json
-from .writing import write_json
+from .writing import FULL, write_json, write_over
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 MOST_BYTES = 1_000_000  # of state.json
@@ -46,7 +47,21 @@ class JobState:
 
 
 def write_state(state: JobState, folder: Path) -> None:
-    write_json(folder / "state.json", asdict(state))
+    """On a full disk the old file's own room takes the new content, long messages cut: no folder shall say "running" of
+    a job that has ended. OSError."""
+    path, state = folder / "state.json", replace(state, message=clean(state.message), hint=clean(state.hint))
+    try:
+        write_json(path, asdict(state))
+    except OSError as error:
+        if error.errno not in FULL or not any(write_over(path, content) for content in _ever_shorter(state)):
+            raise
+
+
+def _ever_shorter(state: JobState) -> Iterator[bytes]:
+    said = {key: value for key, value in asdict(state).items() if key not in ("message", "hint") and value}
+    for message, hint in ((MOST_TEXT, MOST_TEXT), (MOST_TEXT, 0), (600, 0), (200, 0), (80, 0), (30, 0), (0, 0)):
+        short = {"message": state.message[:message], "hint": state.hint[:hint]}
+        yield json.dumps(said | {key: text for key, text in short.items() if text}).encode()
 
 
 def read_state(folder: Path) -> JobState:

@@ -53,6 +53,7 @@ class Settings:
     depth_strength: float = 1.0  # of the depth clip
     depth_end: float = 1.0  # share of the noise schedule, from pure noise down, over which depth holds
     precision: str = "auto"  # of the UNet; 'auto': what the device works well in. Shapes speed more than the look
+    deterministic: bool = False  # whether the same job gives the same clip bit for bit; takes longer
     memory: str = "auto"  # 'fast' keeps most, 'thrifty' least and takes longer; 'auto': the fastest that fits
 
     @property
@@ -69,7 +70,7 @@ class Settings:
 _PAPER = {
     key: value
     for key, value in asdict(Settings()).items()
-    if key not in ("frames", "motion_strength", "precision", "memory")
+    if key not in ("frames", "motion_strength", "precision", "deterministic", "memory")
 }
 OWN_FAMILIES = ("draft", "quality")  # of which each model entry has its own, if any
 FAMILIES: dict[str, dict[str, Any]] = {

@@ -20,8 +20,10 @@ from typing import IO, Any
 
 PATIENCE = 4.0  # seconds: Windows replaces no file that another program has open
 MOST_NAMES = 100
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what a disk without room answers
 PART = re.compile(r"(.+)\.[0-9a-f]{12}\.part")
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_OVER = os.O_WRONLY | _SAFE
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _SAFE
 
@@ -53,6 +55,26 @@ def replaced(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
     except BaseException:
         _remove(part)
         raise
+
+
+def write_over(path: Path, content: bytes) -> bool:
+    """Writes into the room that the file has already, filled up with spaces: all that a full disk still takes.
+
+    -> whether that was possible. A reader may for a moment see neither the old nor the new content."""
+    try:
+        descriptor = os.open(path, _OVER)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(descriptor)
+        room = max(found.st_size, getattr(found, "st_blocks", 0) * 512)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or len(content) > room:
+            return False  # a second name may be of a file elsewhere
+        return os.write(descriptor, content.ljust(found.st_size)) >= len(content)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from . import (
     report_ticks,
     restore_view,
     resume,
+    storage,
     take_open_folder,
     take_remove,
     take_retry,
@@ -31,6 +32,6 @@ from . import (
 RUNNING = (generate, cancel, queue_move, resume, adopt, dismiss_offers)
 TAKES = (watch, place_take, restore_view, take_retry, take_remove, take_open_folder)
 FORM = (form, corrections, camera)
-MODULES = (*RUNNING, *TAKES, *FORM, windows, backend, doctor, models, worker, first_run, report_ticks)
+MODULES = (*RUNNING, *TAKES, *FORM, windows, backend, doctor, models, worker, storage, first_run, report_ticks)
 
 register, unregister = in_order(MODULES)

@@ -46,6 +46,8 @@ ICONS = {
     "start_worker": "PLAY",
     "stop_watching": "PAUSE",
     "stop_worker": "SNAP_FACE",
+    "storage_clean": "TRASH",
+    "storage_measure": "DISK_DRIVE",
     "take_open_folder": "FILE_FOLDER",
     "take_place": "IMPORT",
     "take_remove": "TRASH",

@@ -9,9 +9,10 @@ from .. import facts
 from ..jobs import job_runner
 from ..preferences import default_backend_folder, default_jobs_folder, path_problem
 from ..sentences import sentence
-from ..setup import install_runner
+from ..setup import install_runner, storage
 from ..setup.backend_state import MISSING, READY, UNFINISHED
 from ..setup.first_run import needs, size_and_time
+from ..setup.installer import MB
 from .buttons import button
 from .details import worker_text
 from .first_run import draw_installing
@@ -27,6 +28,7 @@ BACKEND_WORDS = {
 FINDING_ICONS = {"ok": "CHECKMARK", "warning": "INFO", "problem": "ERROR"}
 FIX = 0.2  # of the width, for the buttons beside findings
 OFFLINE = "INTERNET_OFFLINE"
+GB = 1000 * MB
 MODEL_BUTTONS = {"absent": "Get", "unfinished": "Go On", "damaged": "Mend"}
 
 
@@ -44,6 +46,7 @@ def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preference
         paragraph(box, context, iface_("Blender may not use the internet: nothing can be downloaded."), icon=OFFLINE)
         button(box, "allow_online")
     _draw_models(layout, context, known.backend, preferences)
+    _draw_storage(layout, known.backend)
     _draw_settings(layout, context, preferences)
 
 
@@ -121,6 +124,32 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
     paragraph(box, context, iface_(model["about"]), icon="BLANK1")
     paragraph(box, context, needs(model, iface_), icon="BLANK1")
     paragraph(box, context, iface_("License: {terms}").format(terms=sentence(model["terms"])), icon="BLANK1")
+
+
+def _draw_storage(layout: bpy.types.UILayout, state: str) -> None:
+    """What takes up room on the disk, once it was measured."""
+    column = layout.box().column(align=True)
+    row = column.row()
+    row.label(text="Storage", icon="DISK_DRIVE")
+    row.enabled = state == READY
+    if storage.asking():
+        row.label(text="Measuring...")
+    button(row, "storage_measure", icon="NONE")
+    rooms = storage.rooms()
+    if rooms is None:
+        return
+    for room in rooms:
+        line = column.split(factor=0.5)
+        line.label(text=storage.TITLES[room.name], icon="BLANK1")
+        line.label(text=_size(room.bytes), translate=False)
+    freed = sum(room.removable for room in rooms)
+    row = column.row()
+    row.enabled = state == READY and freed > 0
+    button(row, "storage_clean", text=iface_("Clean Up: {size}").format(size=_size(freed)), translate=False)
+
+
+def _size(count: int) -> str:
+    return f"{count / GB:,.2f} GB" if count >= GB else f"{count / MB:,.1f} MB"
 
 
 def _draw_settings(

@@ -20,8 +20,8 @@ SHORT = {"steps": 10, "guided_steps": 4}
         ({"reuse_negative": 2}, 2 * 2.57 + 2 * 1.57 + 3 * 2 + 3 * 1 + 0.5, 2.07),
         ({"cfg_form": "standard", "cfg_scale": 1}, 4 * 1.57 + 6 + 0.5, 1.57),
         ({"motion_weight": 0}, 20, 0),
-        ({"method": "inversion"}, 4 * 3.07 + 6 * 2 + 10, 3.07),
-        ({"method": "inversion", "semantic_weights": (9.0,), "inversion_steps": 100}, 4 * 5.07 + 12 + 100, 5.07),
+        ({"method": "inversion"}, 4 * 2.57 + 6 * 2 + 10, 2.57),
+        ({"method": "inversion", "inversion_steps": 100}, 4 * 2.57 + 12 + 100, 2.57),
         ({"sampler": "lcm", "steps": 5}, 4 * 2.57 + 2 + 0.5, 2.57),
     ],
 )

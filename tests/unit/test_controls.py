@@ -11,6 +11,7 @@ from diffusers import AnimateDiffControlNetPipeline, AnimateDiffSparseControlNet
 from PIL import Image
 
 from backend.conditions import CONTROL_OF, Condition
+from backend.models import controls
 from backend.models.codec import embed_text
 from backend.models.components import load_components
 from backend.models.controls import load_controls
@@ -212,3 +213,25 @@ def test_controls_work_in_the_unet_s_precision(tiny, take, kind):
     assert controlled.controls[0].model.dtype == torch.bfloat16
     result = sampled(half, controlled)
     assert result.isfinite().all() and not torch.allclose(result, sampled(half, take), atol=0.01)
+
+
+def test_takes_share_a_control_model_and_each_keeps_its_own_pictures(model, take, monkeypatch):
+    loaded, true = [], controls._load
+
+    def load(model, kind, folder):
+        loaded.append(kind)
+        return true(model, kind, folder)
+
+    monkeypatch.setattr(controls, "_load", load)
+    first, second = told(model, take, condition("image", 2)), told(model, take, condition("image", 5))
+    assert loaded == ["image"] and first.controls[0].model is second.controls[0].model
+    alone = sampled(model, first)
+    assert not torch.equal(sampled(model, second), alone) and torch.equal(sampled(model, first), alone)
+    told(model, take, condition("depth"))
+    assert loaded == ["image", "depth"] and list(model.loaded_controls) == ["depth"], "one that is not used goes"
+    config = model.entry.depth_control / "config.json"
+    config.write_text(config.read_text() + "\n")
+    told(model, take, condition("depth"))
+    assert loaded == ["image", "depth", "depth"], "other files are read anew"
+    told(model, take, {})
+    assert model.loaded_controls == {}

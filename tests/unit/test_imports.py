@@ -15,7 +15,7 @@ TENSORS = {"torch", "diffusers", "transformers", "safetensors"}
 PICTURES = {"numpy", "cv2", "PIL", "imageio_ffmpeg"}
 OURS = {"backend", "blender_motionclone", "install", "tests"}
 WORKER = ("worker", "worker_process", "worker_streams", "worker_tickets", "worker_parcels")
-TORCHLESS = ("errors", "pace", "progress", "small_png", "one_job", *WORKER, "dummy_job", "engine")
+TORCHLESS = ("errors", "pace", "progress", "small_png", "one_job", "storage", *WORKER, "dummy_job", "engine")
 LATE_TENSORS = ("backend/__main__.py", *(f"backend/{name}.py" for name in TORCHLESS))
 
 

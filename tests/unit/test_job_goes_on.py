@@ -13,17 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from backend import checkpoint, job
+from backend import attempts, checkpoint
 from backend.checkpoint import NAME
-from backend.clips import read_clip
 from backend.engine import Engine
 from backend.errors import Interrupted, OutOfMemory
 from backend.job import run_job
-from backend.new_job import make_job
-from backend.progress import Progress
 from backend.wire.folder_lock import is_locked
 from backend.wire.job_state import JobState
 from backend.wire.request import read_request, write_request
+from tests.tiny_jobs import Told, failing_in, frames, job_of
 
 ROOT = Path(__file__).parents[2]
 INVERSION = ("--method", "inversion", "--inversion-prompt", "a grey ball", "--set", "semantic_weights=300")
@@ -38,34 +36,7 @@ def at_every_step(monkeypatch):
 @pytest.fixture
 def jobs(tiny, moving_clip, tmp_path):
     """Makes a job of the moving clip: -> its folder."""
-    from backend.__main__ import _parser
-
-    def make(name: str, *arguments: str) -> Path:
-        line = ["clone", str(moving_clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=6"]
-        line += ["--set", "guided_steps=4", "--job", str(tmp_path / name)]
-        return make_job(_parser().parse_args([*line, *arguments]))
-
-    return make
-
-
-def frames(folder: Path) -> np.ndarray:
-    return read_clip(folder / "result").frames
-
-
-class Told(list):
-    """The states that a run told of."""
-
-    def progress(self, folder: Path, stop_after: int | None = None, stage: str = "sampling") -> Progress:
-        def tell(state: JobState) -> None:
-            self.append(state)
-            if state.stage == stage and state.step == stop_after:
-                progress.cancel(Interrupted)
-
-        progress = Progress(folder, tell)
-        return progress
-
-    def steps(self, stage: str = "sampling") -> list[int]:
-        return [state.step for state in self if state.stage == stage]
+    return lambda name, *arguments: job_of(moving_clip, tmp_path / name, *arguments)
 
 
 @pytest.fixture(autouse=True)
@@ -172,31 +143,6 @@ def test_so_does_a_changed_reference(jobs):
     assert told.steps()[0] == 0
 
 
-def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
-    """Memory runs out in that step under these policies; -> the policies that were tried."""
-    tried, true = [], job.generate
-
-    def generate(model, take, motion, after_step, memory):
-        count = [memory.done]
-
-        def step():
-            count[0] += 1
-            if tried[-1] in policies and count[0] > at:
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-            after_step()
-
-        return true(model, take, motion, step, memory)
-
-    def applied(policy, *rest):
-        tried.append(policy.name)
-        return true_applied(policy, *rest)
-
-    true_applied = job.applied
-    monkeypatch.setattr(job, "generate", generate)
-    monkeypatch.setattr(job, "applied", applied)
-    return tried
-
-
 @pytest.mark.parametrize("first, then", [("fast", "balanced"), ("balanced", "thrifty")])
 def test_out_of_memory_is_tried_once_more_with_less_from_the_step_it_had_reached(jobs, monkeypatch, first, then, capfd):
     whole, folder = jobs("whole", "--set", f"memory={then}"), jobs("a", "--set", f"memory={first}")
@@ -235,7 +181,7 @@ def test_what_the_failed_attempt_held_is_let_go_before_the_next(jobs, monkeypatc
     import weakref
 
     folder, held = jobs("a", "--set", "memory=fast"), []
-    true, tried = job.generate, []
+    true, tried = attempts.generate, []
 
     def generate(model, take, motion, after_step, memory):
         tried.append(1)
@@ -246,7 +192,7 @@ def test_what_the_failed_attempt_held_is_let_go_before_the_next(jobs, monkeypatc
         assert held[0]() is None
         return true(model, take, motion, after_step, memory)
 
-    monkeypatch.setattr(job, "generate", generate)
+    monkeypatch.setattr(attempts, "generate", generate)
     gc.disable()
     try:
         run_job(folder, Told().progress(folder))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 
 import pytest
 
-from backend.wire.job_state import JobState, read_state
+from backend.wire import job_state, writing
+from backend.wire.job_state import JobState, read_state, write_state
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "null"])
@@ -63,3 +65,71 @@ def test_words_of_a_state_cannot_steer_a_terminal_or_turn_the_line(tmp_path):
 
 def test_progress_never_exceeds_its_bar():
     assert JobState(step=5, steps=4).progress == 1.0 and JobState(step=5).progress == 0.0
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Makes the disk full: no new file can be written."""
+
+    def fill() -> None:
+        def refuse(path, *_):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+        monkeypatch.setattr(job_state, "write_json", refuse)
+
+    return fill
+
+
+FAILED = JobState(state="failed", message="The disk is full.", hint="Free space ü.")
+
+
+def test_on_a_full_disk_the_last_word_takes_the_room_of_the_one_before(tmp_path, full_disk):
+    write_state(JobState(state="running", stage="sampling", step=3, steps=100, eta=123.4), tmp_path)
+    full_disk()
+    write_state(FAILED, tmp_path)
+    assert read_state(tmp_path) == FAILED
+    write_state(JobState(state="cancelled"), tmp_path)  # shorter than what was there
+    assert read_state(tmp_path) == JobState(state="cancelled")
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_long_message_is_cut_rather_than_lost(tmp_path, full_disk, monkeypatch):
+    monkeypatch.setattr(writing.os, "fstat", without_blocks(writing.os.fstat))  # as on Windows: only the size is known
+    write_state(JobState(state="running", stage="sampling", step=3, steps=100), tmp_path)
+    full_disk()
+    write_state(JobState(state="failed", message="The disk is full " + "x" * 5000, hint="y" * 5000), tmp_path)
+    state = read_state(tmp_path)
+    assert state.state == "failed" and state.message.startswith("The disk is full")
+
+
+def without_blocks(fstat):
+    class Stat:
+        def __init__(self, descriptor):
+            found = fstat(descriptor)
+            self.st_size, self.st_mode, self.st_nlink = found.st_size, found.st_mode, found.st_nlink
+
+    return Stat
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("kind", ["link", "second name", "pipe", "nothing"])
+def test_nothing_but_the_job_s_own_file_is_written_over(tmp_path, full_disk, kind):
+    job, own = tmp_path / "job", tmp_path / "a file of the user's"
+    job.mkdir()
+    own.write_text("precious" * 100)
+    make = {
+        "link": lambda: (job / "state.json").symlink_to(own),
+        "second name": lambda: os.link(own, job / "state.json"),
+        "pipe": lambda: os.mkfifo(job / "state.json"),
+        "nothing": lambda: None,
+    }
+    make[kind]()
+    full_disk()
+    with pytest.raises(OSError, match="No space left"):
+        write_state(FAILED, job)
+    assert own.read_text() == "precious" * 100
+
+
+def test_what_is_no_text_in_a_message_does_not_keep_it_from_being_written(tmp_path):
+    write_state(JobState(state="failed", message="a\udcff\x00b"), tmp_path)
+    assert read_state(tmp_path) == JobState(state="failed", message="a?b")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend import job
+from backend import attempts
 from backend.clips import read_clip
 from backend.engine import Engine
 from backend.errors import Cancelled, Interrupted, JobError, OutOfMemory
@@ -108,7 +108,7 @@ def test_what_a_stopped_job_held_is_free_when_the_worker_has_told(jobs, monkeypa
     """As the worker runs it: nothing of the take outlives `run_to_end` and `tidy`, and the model stays."""
     engine, folder, held = Engine(), jobs("a"), []
     run(engine, folder)
-    true = job.generate
+    true = attempts.generate
 
     def generate(model, take, motion, after_step, memory):
         def step():
@@ -118,7 +118,7 @@ def test_what_a_stopped_job_held_is_free_when_the_worker_has_told(jobs, monkeypa
 
         return true(model, take, motion, step, memory)
 
-    monkeypatch.setattr(job, "generate", generate)
+    monkeypatch.setattr(attempts, "generate", generate)
     progress = quiet(folder)
     with suppress(how):
         run_to_end(folder, progress, engine.run)
@@ -137,7 +137,7 @@ def test_a_model_that_may_be_in_disorder_is_let_go(jobs, monkeypatch, error, sta
     def raising(*_):
         raise error
 
-    monkeypatch.setattr("backend.job.generate", raising)
+    monkeypatch.setattr("backend.attempts.generate", raising)
     with pytest.raises(type(error)):
         engine.run(folder, quiet(folder))
     assert (engine.loaded == "tiny") == stays

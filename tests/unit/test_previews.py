@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny
 from backend import previews
 from backend.__main__ import main
 from backend.clips import fit, read_clip, to_frames
-from backend.errors import JobError
+from backend.errors import Cancelled, JobError
 from backend.models.codec import decode_latents, encode_pixels
 from backend.models.components import load_components
 from backend.models.entry import find_entry
@@ -118,10 +118,44 @@ def test_want_of_memory_ends_the_previews_and_not_the_job(demo, tmp_path, clock,
         clock(1000.0)
         show(Memory(clean=torch.zeros(1, 4, 8, 16, 16)))
     assert len(tries) == 1 and "no memory to spare for previews" in capsys.readouterr().err
-    monkeypatch.setattr(previews, "decode_latents", lambda *_: [][0])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."),
+        NotImplementedError("The operator 'aten::linalg_lstsq' is not implemented for the MPS device."),
+        RuntimeError("CUDNN_STATUS_NOT_SUPPORTED"),
+        JobError("The model gave values that are not numbers."),
+        IndexError("nobody foresaw this"),
+        cv2.error("no picture"),
+    ],
+)
+def test_no_error_of_a_preview_ends_the_job_and_it_is_said_once(demo, tmp_path, clock, monkeypatch, capsys, error):
+    tries = []
+
+    def failing(*_):
+        tries.append(1)
+        raise error
+
+    monkeypatch.setattr(previews, "decode_latents", failing)
+    show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
+    for _ in range(3):
+        clock(1000.0)
+        show(Memory(clean=torch.zeros(1, 4, 8, 16, 16)))
+    said = capsys.readouterr().err
+    assert len(tries) == 1 and said.count("shows no more previews") == 1
+    assert type(error).__name__ in said and "in failing" in said  # the log has where it was
+
+
+def test_cancelling_within_a_preview_still_cancels(demo, tmp_path, clock, monkeypatch):
+    def cancelled(*_):
+        raise Cancelled
+
+    monkeypatch.setattr(previews, "decode_latents", cancelled)
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     clock(1000.0)
-    with pytest.raises(IndexError):  # what nobody foresaw is not hidden
+    with pytest.raises(Cancelled):
         show(Memory(clean=torch.zeros(1, 4, 8, 16, 16)))
 
 

@@ -10,7 +10,7 @@ from backend.inverted_reference import inversion_steps
 from backend.models.codec import decode_latents, embed_text, encode_pixels
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import Strength, _score
-from backend.take import GRADIENT, generate, initial_noise, step_costs
+from backend.take import GRADIENT, READING, generate, initial_noise, step_costs
 from backend.wire.settings import resolve
 from tests.tiny_takes import motion_of, nothing, step_at, with_settings
 
@@ -109,7 +109,8 @@ def test_what_steps_are_said_to_cost_is_what_the_sampler_spends(changes):
     from backend.bench.costs import Costs, job_costs
 
     s = replace(resolve({}, {"steps": 20, "guided_steps": 10, "warm_up_steps": 0, "cool_down_steps": 0}), **changes)
-    spent = job_costs(s, Costs(single=1.0, pair=2.0, guided=GRADIENT, reading=1.0))
+    besides = READING + (2 if any(s.semantic_weights) else 0) if s.method == "inversion" else 0.0
+    spent = job_costs(s, Costs(single=1.0, pair=2.0, guided=GRADIENT + besides, reading=1.0))
     read_before = 0.0
     if s.guidance_weight > 0 and s.guided_steps > 0:
         read_before = float(inversion_steps(s)) if s.method == "inversion" else 1.0

@@ -91,7 +91,8 @@ def said_of_clips() -> set[str]:
 def _job_errors(paths: list[Path]) -> set[str]:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    given = [node.args[:2] for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "JobError"]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    given = [node.args[:2] for node in calls if ast.unparse(node.func) in ("JobError", "NotFinite")]
     return {_template(value) for values in given for value in values}
 
 

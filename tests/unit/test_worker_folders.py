@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 
 import pytest
 
+from backend.wire import folder_lock
 from backend.wire import messages as say
 from backend.wire.folder_lock import NAME as LOCK
 from backend.wire.folder_lock import FolderLock, Occupied, is_locked, unfinished
@@ -116,6 +118,75 @@ def test_a_full_disk(tmp_path, room):
         refused = talk.until((say.Refused, say.Failed), job="a")
         assert "The disk is full" in refused.message and isinstance(refused, say.Failed) == bool(room)
         talk.until(say.Done, job="b")
+
+
+@MOUNTS
+@pytest.mark.parametrize("prompt, state", [("full", "failed"), ("cancel", "cancelled"), ("done", "done")])
+def test_a_disk_that_fills_up_while_a_job_runs_never_leaves_it_running(tmp_path, prompt, state):
+    """Not one byte is left when it ends, however it ends; its folder says how and why."""
+    disk, job = tmp_path / "disk", make_job(tmp_path / "a", steps=3)
+    disk.mkdir()
+    code = (
+        "import sys, os, traceback; from pathlib import Path\n"
+        "from backend.one_job import run_to_end; from backend.progress import Progress\n"
+        f"folder, prompt = Path({str(disk)!r}), {prompt!r}\n"
+        "def function(folder, progress):\n"
+        "    progress.stage('sampling', 3)\n"
+        "    with open(folder / 'filler', 'wb', 0) as file:\n"
+        "        try:\n"
+        "            while True: file.write(bytes(512))\n"
+        "        except OSError: pass\n"
+        "    if prompt == 'full': (folder / 'result.json').write_text('x' * 9000)\n"
+        "    if prompt == 'cancel': progress.cancel(); progress.check()\n"
+        "    return {}\n"
+        "try: run_to_end(folder, Progress(folder), function)\n"
+        "except Exception: pass\n"
+        "print((folder / 'state.json').read_text())"
+    )
+    shell = f'mount -t tmpfs -o size=200k none {disk} && cp {job}/job.json {disk} && exec {sys.executable} -c "$CODE"'
+    env = os.environ | {"CODE": code}
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", shell], cwd=ROOT, env=env, capture_output=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["state"] == state
+    assert ("The disk is full" in told.get("message", "")) == (state == "failed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
+def test_whoever_deletes_the_lock_file_lets_no_second_worker_in(tmp_path):
+    lock = FolderLock(tmp_path)
+    (tmp_path / LOCK).unlink()
+    assert is_locked(tmp_path)
+    with pytest.raises(Occupied):
+        FolderLock(tmp_path)
+    (tmp_path / LOCK).write_text("planted")
+    assert is_locked(tmp_path)
+    with pytest.raises(Occupied):
+        FolderLock(tmp_path)
+    lock.release()
+    assert not is_locked(tmp_path) and (tmp_path / LOCK).read_text() == "planted"  # another's is left alone
+    FolderLock(tmp_path).release()
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_where_folders_cannot_be_locked_the_file_is_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_lock, "_lock_folder", lambda folder: None)
+    lock = FolderLock(tmp_path)
+    assert is_locked(tmp_path)
+    with pytest.raises(Occupied):
+        FolderLock(tmp_path)
+    lock.release()
+    assert not is_locked(tmp_path) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
+def test_two_workers_with_the_lock_file_deleted(talk, tmp_path):
+    folder = make_job(tmp_path / "a", steps=1000)
+    talk.client.submit("a", folder)
+    talk.until(say.Progress)
+    (folder / LOCK).unlink()
+    with Talk() as second:
+        second.client.submit("mine", folder)
+        assert "in use by another worker" in second.until(say.Refused, job="mine").message
 
 
 def test_unfinished_jobs_are_those_that_nobody_holds(tmp_path):

@@ -72,7 +72,7 @@ def _cut_and_continued(model: Components, motion: MotionRepresentation, take: Ta
     seconds, checkpoint.SECONDS = checkpoint.SECONDS, 0.0
     try:
         first = Checkpoint(folder, print)
-        memory, made = first.memory("the same take", DEVICE), []
+        memory, made = first.memory({"the take": "the same"}, DEVICE), []
 
         def after_step() -> None:
             first.keep(memory)
@@ -84,7 +84,7 @@ def _cut_and_continued(model: Components, motion: MotionRepresentation, take: Ta
             generate(model, take, motion, after_step, memory)
     finally:
         checkpoint.SECONDS = seconds
-    kept = Checkpoint(folder, print).memory("the same take", DEVICE)
+    kept = Checkpoint(folder, print).memory({"the take": "the same"}, DEVICE)
     return kept.done, generate(model, take, motion, lambda: None, kept)
 
 

@@ -1,0 +1,89 @@
+"""See what takes up room on the disk, and make room; the backend does it, beside Blender."""
+
+from __future__ import annotations
+
+import time
+
+import bpy
+
+from ..errors import UserError
+from ..preferences import backend_python, jobs_folder
+from ..setup import install_runner, storage
+from ..setup.interpreter import ROOT
+from ..showing import redraw
+from ..tick_times import timed
+from .reporting import reporting_errors
+
+SECONDS_BETWEEN_LOOKS = 0.25
+
+
+class MOTIONCLONE_OT_storage_measure(bpy.types.Operator):
+    """Measure how much room jobs, models and caches take up on the disk"""
+
+    bl_idname = "motionclone.storage_measure"
+    bl_label = "Measure"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return not storage.asking()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return _ask(self, context, clean=False)
+
+
+class MOTIONCLONE_OT_storage_clean(bpy.types.Operator):
+    bl_idname = "motionclone.storage_clean"
+    bl_label = "Clean Up"
+    bl_description = (
+        "Remove the caches, which are made again when they are needed, copies of other machines' jobs, and files that "
+        "were left half written. Jobs, clips and models stay, and so does what was used within the last hour"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return not storage.asking()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return _ask(self, context, clean=True)
+
+
+def _ask(operator: bpy.types.Operator, context: bpy.types.Context, clean: bool) -> set[str]:
+    with reporting_errors(operator):
+        install_runner.forget_problem()
+        storage.ask(backend_python(context), ROOT, jobs_folder(context), clean)
+        if bpy.app.background:  # a script goes on when it is done
+            while not storage.poll():
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        elif not bpy.app.timers.is_registered(_tick):
+            bpy.app.timers.register(_tick, first_interval=SECONDS_BETWEEN_LOOKS, persistent=True)
+        return {"FINISHED"}
+    return {"CANCELLED"}
+
+
+def _tick() -> float | None:
+    """Looks once for the answer; -> seconds until the next look, None when there is nothing left to look for."""
+    with timed("storage"):
+        try:
+            answered = storage.poll()
+        except UserError as error:
+            install_runner.show(error)
+            return None
+        if answered:
+            redraw()
+        return SECONDS_BETWEEN_LOOKS if storage.asking() else None
+
+
+_register, _unregister = bpy.utils.register_classes_factory(
+    (MOTIONCLONE_OT_storage_measure, MOTIONCLONE_OT_storage_clean)
+)
+
+
+def register() -> None:
+    _register()
+
+
+def unregister() -> None:
+    storage.forget()
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    _unregister()

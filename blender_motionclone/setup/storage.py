@@ -1,0 +1,136 @@
+"""What takes up room on the disk: the backend measures it in a process that is looked at now and then. Without bpy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...backend.wire.processes import kill
+from ..errors import UserError
+from .interpreter import HINT
+from .processes import start_beside
+
+SECONDS_TO_ANSWER = 600.0  # a folder on a network takes its time
+TITLES = {
+    "jobs": "Jobs and their clips",
+    "models": "Models",
+    "inversion": "Cache of inverted clips",
+    "motion": "Cache of read motions",
+    "received": "Jobs of other machines",
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """Of one kind of things, a key of TITLES: the bytes that it takes up, and those that cleaning up frees."""
+
+    name: str
+    bytes: int
+    removable: int
+
+
+_question: Question | None = None
+_rooms: list[Room] | None = None
+
+
+def rooms() -> list[Room] | None:
+    """None before the first answer."""
+    return _rooms
+
+
+def asking() -> bool:
+    return _question is not None
+
+
+def ask(python: Path, root: Path, jobs: Path, clean: bool) -> None:
+    """Has everything measured, after cleaning up if that is wanted; `poll` takes the answer. root: the folder with the
+    backend's modules. UserError when the backend cannot be started."""
+    global _question
+    forget_question()
+    command = [str(python), "-m", "backend", "storage", "--json", "--jobs", str(jobs)]
+    _question = Question([*command, *(["--clean"] if clean else [])], root)
+
+
+def poll() -> bool:
+    """Whether the answer has come. UserError when there is none to be had."""
+    global _question, _rooms
+    if _question is None:
+        return False
+    try:
+        found = _question.answer()
+    except UserError:
+        forget_question()
+        raise
+    if found is None:
+        return False
+    _question, _rooms = None, found
+    return True
+
+
+def forget_question() -> None:
+    """Leaves no process behind."""
+    global _question
+    if _question:
+        _question.drop()
+    _question = None
+
+
+def forget() -> None:
+    global _rooms
+    forget_question()
+    _rooms = None
+
+
+class Question:
+    """A running process and what it says, in files, so that nobody has to read while it writes."""
+
+    def __init__(self, command: Sequence[str], root: Path):
+        """UserError when the program cannot be started."""
+        self._until = time.monotonic() + SECONDS_TO_ANSWER
+        self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._process = start_beside(command, self._said, self._complained, root)
+        except OSError as error:
+            said = f"The backend's Python {command[0]} cannot be started ({error.strerror})."
+            raise UserError(said, HINT, "motionclone.install_backend") from None
+
+    def answer(self) -> list[Room] | None:
+        """None until it has come. UserError when there is none to be had."""
+        code = self._process.poll()
+        if code is None and time.monotonic() < self._until:
+            return None
+        if code is None:
+            self.drop()
+            said = f"The storage was not measured within {SECONDS_TO_ANSWER:.0f} s."
+            raise UserError(said, "Try again, or look whether the disk answers.")
+        found = _rooms_in(_text(self._said))
+        if code or found is None:
+            lines = [line.strip() for line in _text(self._complained).splitlines() if line.strip()]
+            reason = lines[-1] if lines else f"exit code {code}"
+            raise UserError(f"The storage cannot be measured: {reason}", HINT, "motionclone.install_backend")
+        return found
+
+    def drop(self) -> None:
+        kill(self._process)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+
+
+def _text(file) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def _rooms_in(said: str) -> list[Room] | None:
+    """None when it is no answer."""
+    try:
+        rows = json.loads(said)
+        return [Room(row["name"], int(row["bytes"]), int(row["removable"])) for row in rows if row["name"] in TITLES]
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,67 @@
+"""Whole jobs of the tiny model: how they are made, stopped, and starved of memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from backend import attempts
+from backend.__main__ import _parser
+from backend.clips import read_clip
+from backend.errors import Interrupted
+from backend.new_job import make_job
+from backend.progress import Progress
+from backend.wire.job_state import JobState
+
+
+def job_of(clip: Path, folder: Path, *arguments: str) -> Path:
+    """Makes a job of six steps, four of them guided; -> its folder."""
+    line = ["clone", str(clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=6"]
+    return make_job(_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder), *arguments]))
+
+
+def frames(folder: Path) -> np.ndarray:
+    return read_clip(folder / "result").frames
+
+
+class Told(list):
+    """The states that a run told of."""
+
+    def progress(self, folder: Path, stop_after: int | None = None, stage: str = "sampling") -> Progress:
+        def tell(state: JobState) -> None:
+            self.append(state)
+            if state.stage == stage and state.step == stop_after:
+                progress.cancel(Interrupted)
+
+        progress = Progress(folder, tell)
+        return progress
+
+    def steps(self, stage: str = "sampling") -> list[int]:
+        return [state.step for state in self if state.stage == stage]
+
+
+def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
+    """Memory runs out in that step under these policies; -> the policies that were tried."""
+    tried, true = [], attempts.generate
+
+    def generate(model, take, motion, after_step, memory):
+        count = [memory.done]
+
+        def step():
+            count[0] += 1
+            if tried[-1] in policies and count[0] > at:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            after_step()
+
+        return true(model, take, motion, step, memory)
+
+    def applied(policy, *rest):
+        tried.append(policy.name)
+        return true_applied(policy, *rest)
+
+    true_applied = attempts.applied
+    monkeypatch.setattr(attempts, "generate", generate)
+    monkeypatch.setattr(attempts, "applied", applied)
+    return tried
