@@ -190,11 +190,18 @@ def test_headers_that_cannot_be_are_told_as_a_broken_picture(tmp_path, data):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_that_are_no_files(tmp_path, kind):
+    """Missing, as if nothing were there, where they can be told from a file at once."""
     write_frames(tmp_path, np.zeros((3, 8, 8, 3), np.uint8))
     (tmp_path / "0001.png").unlink()
     strange(tmp_path / "0001.png", kind)
     with soon(), pytest.raises(JobError, match="0001.png is "):
-        read_clip(tmp_path)
+        read_picture(tmp_path / "0001.png")
+    with soon():
+        if kind == "sparse":
+            with pytest.raises(JobError, match="0001.png is larger"):
+                read_clip(tmp_path)
+        else:
+            assert "lacks 1 of 3 frames" in read_clip(tmp_path).notes[0]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
