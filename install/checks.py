@@ -197,7 +197,7 @@ def _nearest(folder: Path) -> Path:
 def leftovers(backend: Backend) -> Iterator[Finding]:
     """Downloads that a broken installation left."""
     work = work_folder(backend.folder)
-    if is_held(work) or not is_our_work(backend.folder):
+    if is_held(work) or not (is_our_work(backend.folder) or read_state(backend.folder)):
         return
     parts = [path for path in (work / "downloads", work / "scratch") if path.exists()]
     size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file()) / 1e6
