@@ -13,8 +13,9 @@ from bpy.app.translations import pgettext_iface as iface_
 from ..backend.wire.job_state import DONE
 from . import forecast, thumbnails
 from .capture import clip_file, filmed
-from .capture.plan import plans_of
+from .capture.plan import CapturePlan, plans_of
 from .errors import UserError
+from .form_scene import form_scene, in_scene
 from .jobs import job_runner, take_states
 from .jobs.timings import Timings
 from .named_files import check_reach
@@ -50,6 +51,7 @@ class Facts:
     notes: tuple[str, ...] = ()
     filmed: bool = False
     advice: str = ""
+    remark: UserError | None = None
     problem: UserError | None = None
     words: PromptWords | None = None
     steps: tuple[first_run.Step, ...] = ()
@@ -70,7 +72,7 @@ def of(scene: bpy.types.Scene) -> Facts:
 
 
 def gather(context: bpy.types.Context) -> Facts:
-    """Looks at the context's scene, and keeps what it finds for `of`."""
+    """Looks at the context's scene, and keeps what it finds for `of`. The context is of the scene: form_scene.py."""
     if problem := path_problem(context):
         _known[context.scene.name_full] = found = Facts(problem=problem)
         return found
@@ -102,28 +104,32 @@ def _look() -> None:
     wanted = set(_wanted)
     _wanted.clear()
     changed = False
-    for name, context in _contexts():
-        if name in wanted:
-            wanted.discard(name)
-            with bpy.context.temp_override(**context):
-                before = _known.get(name)
-                changed |= _key(gather(bpy.context)) != _key(before)
-                changed |= _take_up(bpy.context)
+    for scene, context in _contexts():
+        if scene.name_full in wanted:
+            wanted.discard(scene.name_full)
+            with bpy.context.temp_override(**context), in_scene(scene) as here:
+                before = _known.get(scene.name_full)
+                changed |= _key(gather(here)) != _key(before)
+                changed |= _take_up(here)
     if changed:
         redraw()
 
 
-def _contexts() -> Iterator[tuple[str, dict]]:
-    """Each window's scene by name, with what `temp_override` needs for it."""
+def _contexts() -> Iterator[tuple[bpy.types.Scene, dict]]:
+    """The scene that each area's panels are about, with what `temp_override` needs for it."""
     for window in bpy.context.window_manager.windows:
-        area = next((area for area in window.screen.areas if area.type in AREAS), None)
-        if area:
-            yield window.scene.name_full, {"window": window, "area": area}
+        for area in sorted(window.screen.areas, key=lambda area: area.type != AREAS[0]):
+            if area.type in AREAS:
+                context = {"window": window, "area": area}
+                with bpy.context.temp_override(**context):
+                    scene = form_scene(bpy.context)
+                yield scene, context
 
 
 def _key(found: Facts | None):
     """Two errors that say the same are the same."""
-    return found and (replace(found, problem=None), found.problem and (str(found.problem), found.problem.repair))
+    said = (found.problem, found.remark) if found else ()
+    return found and (replace(found, problem=None, remark=None), [e and (str(e), e.repair) for e in said])
 
 
 def _backend(context: bpy.types.Context) -> str:
@@ -168,14 +174,20 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
     except UserError as error:
         return replace(found, problem=error)
     takes = len(plans) * forecast.takes_of_a_shot(context.scene.motionclone)
+    remark = next((plan.target.cuts for plan in plans if plan.target.cuts), None)
     return replace(
         found,
         button=forecast.button(plans),
         detail=forecast.detail(plans, takes, _timings),
         advice=forecast.advice(plans),
-        notes=tuple(dict.fromkeys(note for plan in plans for note in plan.request.notes)),
+        notes=tuple(note for note in _notes_of(plans) if not remark or note != remark.message),
+        remark=remark,
         filmed=all(filmed.may_serve_again(plan, jobs_folder(context)) for plan in plans),
     )
+
+
+def _notes_of(plans: list[CapturePlan]) -> list[str]:
+    return list(dict.fromkeys(note for plan in plans for note in plan.request.notes))
 
 
 def words_now(settings: bpy.types.PropertyGroup) -> PromptWords | None:

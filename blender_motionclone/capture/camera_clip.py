@@ -11,15 +11,17 @@ from .looks import dressed
 from .passes import capture_passes
 from .plan import CapturePlan
 from .rendering import prepare_pictures, render_frames
+from .shot import aspect_of
 from .stage import named, staged
 
 
 def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
     """Writes folder/reference/0000.png ..., then the passes beside it, a rendered picture a step."""
     scene = named(bpy.data.scenes, plan.target.scene)
-    with staged(scene, plan.target.view_layer, until=plan.times[-1][0]) as stage:
+    with staged(scene, plan.target.view_layer, until=max(plan.times)[0]) as stage:
         stage.scene.camera = named(bpy.data.objects, plan.target.camera)
-        prepare_pictures(stage.scene, plan.size, plan.shot.aspect)
+        # A scene strip stretches its scene's frame over that of the edit.
+        prepare_pictures(stage.scene, plan.size, aspect_of(stage.scene))
         with dressed(stage, plan.look, plan.shading):
             for _ in render_frames(stage, plan.times, folder / "reference"):
                 yield

@@ -19,7 +19,7 @@ from .stage import MARK, named
 
 SOURCES = ("CAMERA", "FILE")
 KEPT = 20  # shots that are remembered
-RENDER = "simplify|hair|filter_size"  # of a scene's render settings; a capture sets all others
+RENDER = "simplify|hair|filter_size|frame_map"  # of a scene's render settings; a capture sets all others
 PLAIN = {"BOOLEAN", "INT", "FLOAT", "ENUM", "STRING"}
 
 _changes = 0  # since Blender was started, of what a shot may show
@@ -70,9 +70,9 @@ def _is_whole(folder: Path, plan: CapturePlan, jobs: Path) -> bool:
 def _key(plan: CapturePlan) -> tuple | None:
     target, shot = plan.target, plan.shot
     shading = plan.shading.get("color_type") or _scene(plan).display.shading.color_type
-    if target.kind not in SOURCES or (plan.look == "AS_SEEN" and shading == "TEXTURE"):
+    if target.kind not in SOURCES or target.strip or (plan.look == "AS_SEEN" and shading == "TEXTURE"):
         return None
-    what = repr(replace(target, title="", notes=()))
+    what = repr(replace(target, title="", notes=(), cuts=None))
     frames = (shot.start, shot.end, shot.fps, shot.aspect, plan.count, plan.size)
     how = (plan.look, _frozen(plan.shading), plan.subject, plan.depth_folder, plan.vectors)
     pictures = tuple((kind, _state_of(path)) for kind, path in sorted(plan.pictures.items()))

@@ -15,10 +15,13 @@ from ...backend.wire.writing import is_link
 from ..errors import UserError
 from .camera_clip import capture_camera
 from .file_clip import WAITING, capture_file
+from .flatness import check_pictures
 from .job_folder import PLACE, new_job_folder, write_place
-from .media_clip import capture_strip
 from .pictures import write_pictures
+from .plain_colors import color_notes
 from .plan import CapturePlan
+from .scene_strip import settled
+from .strip_clip import capture_strip
 from .viewport_clip import capture_viewport
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
@@ -33,10 +36,13 @@ def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], N
 
     Closed before its end, or failing, it leaves no folder behind. The user's scene is as it was between any two steps.
     """
+    plan = settled(plan)
     with new_job_folder(jobs) as folder:
         write_place(folder, plan.target.home, plan.shot.start, plan.target.camera)
         write_pictures(plan.pictures, folder)
         noted = yield from _pictures(plan, folder)
+        check_pictures(folder / "reference", plan.title)
+        noted += [] if plan.target.kind == "FILE" else color_notes()
         notes = dict.fromkeys([*plan.request.notes, *noted, *_stillness(plan, folder / "reference")])
         write_request(replace(plan.request, notes=list(notes)), folder)
     return folder

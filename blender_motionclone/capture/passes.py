@@ -60,7 +60,7 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
     (folder / "mask").mkdir()
     brightest = 0.0
     with passing(bpy.data.collections, hold_out_others(stage, plan.subject or ())):
-        for k, layers in enumerate(_layers(stage, plan.times, folder)):
+        for k, layers in _layers(stage, plan.times, folder):
             brightest = max(brightest, float(layers["Combined.A"].max()))
             write_png(folder / f"mask/{k:04d}.png", to_bytes(layers["Combined.A"]))
             yield
@@ -75,14 +75,14 @@ def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
     """Depth and vectors of one sample in each pixel's middle: the mean of two surfaces' distances is neither's."""
     use_cycles(stage.scene, samples=1, pixel_filter_type="BOX", filter_width=0.01)
     stage.view_layer.use_pass_z, stage.view_layer.use_pass_vector = True, plan.vectors
-    times, distances = plan.times, []
+    times, distances = plan.times, {}
     if plan.vectors:
         (folder / "vectors").mkdir()
         stretched = plan.stretched
         render = stage.scene.render
         render.frame_map_old, render.frame_map_new, times = stretched.old, stretched.new, stretched.times
-    for k, layers in enumerate(_layers(stage, times, folder)):
-        distances.append(layers["Depth.Z"])
+    for k, layers in _layers(stage, times, folder):
+        distances[k] = layers["Depth.Z"]
         if plan.vectors and k < plan.count - 1:
             moved = np.stack([-layers["Vector.Z"], layers["Vector.W"]], -1)
             moved[layers["Depth.Z"] >= SKY] = np.nan
@@ -90,14 +90,16 @@ def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
         yield
     if plan.depth_folder:
         (folder / plan.depth_folder).mkdir(parents=True)
-        for k, shades in enumerate(depth_shades(np.stack(distances))):
+        for k, shades in enumerate(depth_shades(np.stack([distances[k] for k in range(plan.count)]))):
             write_png(folder / plan.depth_folder / f"{k:04d}.png", shades)
 
 
-def _layers(stage: Stage, times: Sequence[tuple[int, float]], folder: Path) -> Iterator[dict[str, np.ndarray]]:
-    """The render layers of each time, float32 [H, W] by name without the view layer's."""
-    for path in render_frames(stage, times, folder / "layers", ".exr"):
+def _layers(
+    stage: Stage, times: Sequence[tuple[int, float]], folder: Path
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """The k-th time's k and render layers, float32 [H, W] by name without the view layer's."""
+    for k, path in render_frames(stage, times, folder / "layers", ".exr"):
         prefix = f"{stage.view_layer.name}."
-        yield {name.removeprefix(prefix): plane for name, plane in read_exr(path).items()}
+        yield k, {name.removeprefix(prefix): plane for name, plane in read_exr(path).items()}
         path.unlink()
     (folder / "layers").rmdir()

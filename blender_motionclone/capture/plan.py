@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from .stretched_time import StretchedTime, stretched_time
 from .subject import chosen_subject
 from .targets import Target, targets_of
 
+FLAT = ("PERSP", "ORTHO")  # kinds of lenses that every engine has
+STILL_EVEN = 1e-4  # of a frame
+
 
 @dataclass(frozen=True, kw_only=True)
 class CapturePlan:
@@ -46,6 +50,7 @@ class CapturePlan:
     depth_folder: str = ""
     vectors: bool = False
     pictures: dict[str, Path]
+    moments: tuple[tuple[int, float], ...] = ()
 
     @property
     def shot(self) -> SceneShot:
@@ -58,15 +63,20 @@ class CapturePlan:
 
     @property
     def times(self) -> list[tuple[int, float]]:
-        """(frame, subframe) of each of the model's frames in the captured scene, evenly over the shot."""
-        shift = self.target.shift
-        return frame_times(self.shot.start + shift, self.shot.end + shift, self.count)
+        """(frame, subframe) of each of the model's frames in the captured scene."""
+        return list(self.moments) or frame_times(self.shot.start, self.shot.end, self.count)
 
     @property
     def stretched(self) -> StretchedTime | None:
-        """The same times where a render frame is a step of the clip."""
-        shift = self.target.shift
-        return stretched_time(self.shot.start + shift, self.shot.end + shift, self.count)
+        """The same times where a render frame is a step of the clip; None where Blender cannot express them."""
+        first, last = (frame + part for frame, part in (self.times[0], self.times[-1]))
+        if not (first.is_integer() and last.is_integer() and first < last):
+            return None
+        even = frame_times(int(first), int(last), self.count)
+        if any(abs(a + b - c - d) > STILL_EVEN for (a, b), (c, d) in zip(even, self.times)):
+            return None
+        render = named(bpy.data.scenes, self.target.scene).render
+        return stretched_time(int(first), int(last), self.count, Fraction(render.frame_map_old, render.frame_map_new))
 
     @property
     def frames_each(self) -> float:
@@ -113,6 +123,7 @@ def _plan_of(
         vectors=wanted.use_vectors,
         **same,
     )
+    check_camera(plan)
     _check_passes(plan)
     return plan
 
@@ -169,6 +180,18 @@ def _depth_folder(model: dict[str, Any]) -> str:
     return "depth" if "depth_control" in model.get("controls", ()) else "passes/depth"
 
 
+def check_camera(plan: CapturePlan) -> None:
+    """Workbench films each lens as if it were a flat one; Cycles, which films the look Motion, as it is."""
+    if plan.target.kind != "CAMERA" or plan.look == "MOTION":
+        return
+    lens = named(bpy.data.objects, plan.target.camera).data
+    if lens.type not in FLAT:
+        raise UserError(
+            f"The camera {plan.target.camera!r} is panoramic, and this look would show it as a flat lens.",
+            "Choose the look Motion, or set the camera's Lens to Perspective or Orthographic.",
+        )
+
+
 def _check_passes(plan: CapturePlan) -> None:
     names = {"the subject mask": plan.subject, "depth": plan.depth_folder, "motion vectors": plan.vectors}
     asked = [name for name, wanted in names.items() if wanted]
@@ -178,8 +201,14 @@ def _check_passes(plan: CapturePlan) -> None:
             "Choose Reference > Camera, or turn off what is rendered beside the clip.",
             "motionclone.no_passes",
         )
+    if not plan.target.strip:  # which frames those show is not known yet
+        check_vectors(plan)
+
+
+def check_vectors(plan: CapturePlan) -> None:
     if plan.vectors and plan.stretched is None:
         raise UserError(
-            f"Blender cannot render motion vectors of {plan.title}: the shot is too long.",
-            "Shorten it below 900 frames, or turn off Motion Vectors.",
+            f"Blender cannot render motion vectors of {plan.title}: the shot is too long, or its time is not even.",
+            "Shorten it below 900 frames, reset the strip's retiming and the scene's time stretching, or turn off "
+            "Motion Vectors.",
         )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ..errors import UserError
-from ..neutral_view import make_neutral
 from .pixel_aspect import pixel_aspect
+from .plain_colors import make_plain
 from .simulations import first_frame
 from .stage import Stage, put
 
@@ -50,9 +49,7 @@ def prepare_pictures(scene: bpy.types.Scene, size: tuple[int, int], aspect: floa
     put(scene.render.image_settings, _PNG)
     stamps = [p.identifier for p in scene.render.bl_rna.properties if p.identifier.startswith("use_stamp")]
     put(scene.render, dict.fromkeys(stamps, False))  # a file that tells when it was made never equals another
-    with suppress(TypeError):  # a studio's own colour configuration may know no such device: its own stays
-        scene.display_settings.display_device = "sRGB"
-    make_neutral(scene.view_settings)
+    make_plain(scene)
 
 
 def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
@@ -65,21 +62,23 @@ def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
 
 def render_frames(
     stage: Stage, times: Sequence[tuple[int, float]], folder: Path, suffix: str = ".png"
-) -> Iterator[Path]:
-    """Renders each of the times into folder/0000.png ...; gives each file when it is there."""
+) -> Iterator[tuple[int, Path]]:
+    """Renders the k-th of the times into folder/0000.png ...; gives k and each file when it is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for k, _ in enumerate(visited(stage, times)):
+    for k in visited(stage, times):
         path = folder / f"{k:04d}{suffix}"
         stage.render(path)
-        yield path
+        yield k, path
 
 
-def visited(stage: Stage, times: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
-    """Moves the stage to each time. Walks through the whole frames between, which uncached simulations need."""
-    last = first_frame(stage.scene, times[0][0]) - 1
-    for frame, subframe in times:
+def visited(stage: Stage, times: Sequence[tuple[int, float]]) -> Iterator[int]:
+    """Moves the stage to each of the times and gives its number, the earliest first: they may be reversed. Walks
+    through the whole frames between, which uncached simulations need."""
+    last = first_frame(stage.scene, min(times)[0]) - 1
+    for k in sorted(range(len(times)), key=times.__getitem__):
+        frame, subframe = times[k]
         for between in range(last + 1, frame):
             stage.scene.frame_set(between)
         stage.scene.frame_set(frame, subframe=subframe)
         last = frame
-        yield frame, subframe
+        yield k

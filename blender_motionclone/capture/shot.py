@@ -8,6 +8,7 @@ import bpy
 
 from ...backend.wire.request import Shot
 from ..errors import UserError
+from .marker_cameras import Span, spans_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +64,20 @@ def aspect_of(scene: bpy.types.Scene) -> float:
     return render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
 
 
-def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bpy.types.Object, list[str]]]:
-    """(shot, camera, notes for the user) for `which` of "RANGE", "MARKER" and "ALL", as properties.SHOTS explains."""
+def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bpy.types.Object]]:
+    """(shot, camera) for `which` of "RANGE", "MARKER" and "ALL", as properties.SHOTS explains."""
     if which == "RANGE":
-        camera = checked_camera(scene)
-        return [(range_shot(scene), camera, _cuts_within(scene, camera))]
+        return [(range_shot(scene), checked_camera(scene))]
     shots = _marker_shots(scene)
     if which == "MARKER":
         shots = [s for s in shots if s[1] <= scene.frame_current <= s[2]]
         if not shots:
             raise UserError(
                 f"No camera marker's shot holds frame {scene.frame_current}.",
-                "Go to a frame after a marker and inside of the frame range, or choose Shots > Frame Range.",
+                "Go to a frame inside of the frame range, or choose Shots > Frame Range.",
                 "motionclone.use_range",
             )
-    return [(shot_between(scene, start, end), marker.camera, []) for marker, start, end in shots]
+    return [(shot_between(scene, start, end), marker.camera) for marker, start, end in shots]
 
 
 def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
@@ -97,17 +97,20 @@ def cameras_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker, int, int]]:
     """(marker, first frame, last frame) of every shot that camera markers cut out of the frame range."""
-    whole = range_shot(scene)
-    markers = sorted((m for m in scene.timeline_markers if m.camera), key=lambda m: m.frame)
-    if not markers:
+    whole, spans = range_shot(scene), spans_of(scene)
+    if not spans and any(marker.camera for marker in scene.timeline_markers):
+        raise UserError(
+            "The cameras of all markers are hidden in renders, so Blender cuts to none of them.",
+            "Show one in renders (Object > Visibility > Renders), or choose Shots > Frame Range.",
+            "motionclone.use_range",
+        )
+    if not spans:
         raise UserError(
             "The timeline has no markers with a camera.",
             "Select a camera and use Marker > Bind Camera to Markers in the timeline, or choose Shots > Frame Range.",
             "motionclone.use_range",
         )
-    ends = [m.frame - 1 for m in markers[1:]] + [whole.end]
-    spans = [(m, max(m.frame, whole.start), min(end, whole.end)) for m, end in zip(markers, ends)]
-    shots = [span for span in spans if span[1] <= span[2]]
+    shots = [(span.marker, start, end) for span, start, end in _within(spans, whole)]
     for marker, start, end in shots:
         if marker.camera.type != "CAMERA":
             raise UserError(
@@ -119,20 +122,26 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
                 f"The shot of the marker {marker.name!r} is one frame long (frame {start}); nothing can move.",
                 "Move or remove the marker.",
             )
-    if not shots:
-        raise UserError(
-            "No camera marker's shot lies in the frame range.",
-            "Move the markers or the frame range.",
-            "motionclone.use_range",
-        )
     return shots
 
 
-def _cuts_within(scene: bpy.types.Scene, camera: bpy.types.Object) -> list[str]:
-    """A reference with a cut would have two motions, so one camera shows the whole range: worth a word."""
-    inside = [m for m in scene.timeline_markers if m.camera and m.camera != camera]
-    cuts = sum(scene.frame_start < m.frame <= scene.frame_end for m in inside)
+def _within(spans: list[Span], whole: SceneShot) -> list[tuple[Span, int, int]]:
+    """(span, first frame, last frame) of those that have frames of the shot."""
+    starts = [whole.start, *(max(span.first, whole.start) for span in spans[1:])]
+    ends = [*(span.first - 1 for span in spans[1:]), whole.end]
+    cut = [(span, start, min(end, whole.end)) for span, start, end in zip(spans, starts, ends)]
+    return [(span, start, end) for span, start, end in cut if start <= end]
+
+
+def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Object) -> UserError | None:
+    """What the user must know of a shot that the markers would cut: a reference with a cut would have two motions, so
+    one camera shows all of it."""
+    cuts = sum(span.camera != camera for span, _, _ in _within(spans_of(scene), shot))
     if not cuts:
-        return []
+        return None
     many = "a cut" if cuts == 1 else f"{cuts} cuts"
-    return [f"The frame range has {many} to another camera; the reference shows {camera.name} throughout."]
+    return UserError(
+        f"The frame range has {many} to another camera; the reference shows {camera.name} throughout.",
+        "Choose Shots > All Shots to have a take of each camera.",
+        "motionclone.all_shots",
+    )

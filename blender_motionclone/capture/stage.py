@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import bpy
 
 from ..errors import UserError
 from ..results.plane_collection import leave_planes_out
+from .scene_animation import SceneValues, own_animation, read_by_others
 from .simulations import check_simulations, keep_bodies
 
 NAME = "MotionClone capture"
@@ -24,6 +25,7 @@ class Stage:
 
     def __init__(self, copy: str, empty: str):
         self._copy, self._empty = copy, empty
+        self.values: SceneValues | None = None  # what drivers read from the user's own scene
 
     @property
     def scene(self) -> bpy.types.Scene:
@@ -40,42 +42,51 @@ class Stage:
                 f"The path of the jobs folder {path.parents[1]} is too long for Blender.",
                 "Choose a shorter one in Preferences > Add-ons > MotionClone.",
             )
+        self.scene.render.filepath = _literal(path)
+        self.look(write=True)
+        if not path.is_file() or not path.stat().st_size:
+            raise UserError(
+                f"The render of frame {self.scene.frame_current} was not written to {path}.",
+                "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+            )
+
+    def look(self, write: bool = False) -> None:
+        """Renders the copy at its present frame; write: into its file."""
         scene, empty = self.scene, _living(self._empty)
-        scene.render.filepath = str(path)
         frame = scene.frame_current
         try:
             # Blender renders at the frame of the context's scene, and ends with evaluating that one, which would undo
             # what the user moved and has not keyed yet; the empty scene has nothing to lose.
             empty.frame_current, empty.frame_subframe = frame, scene.frame_subframe
-            with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
-                bpy.ops.render.render(write_still=True, scene=scene.name)
+            with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]), self.read_by_drivers():
+                bpy.ops.render.render(write_still=write, scene=scene.name)
         except RuntimeError as error:
             raise UserError(
                 f"Frame {frame} could not be rendered: {str(error).removeprefix('Error: ').strip()}",
                 "Mend it and try again.",
             ) from None
-        if not path.is_file() or not path.stat().st_size:
-            raise UserError(
-                f"The render of frame {frame} was not written to {path}.",
-                "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
-            )
+
+    def read_by_drivers(self) -> AbstractContextManager[None]:
+        """Inside the block drivers that name the user's scene read its values at the stage's frame."""
+        seen = self.scene.evaluated_get(self.view_layer.depsgraph)
+        return self.values.of(seen) if self.values else nullcontext()
 
 
 @contextmanager
-def staged(
-    scene: bpy.types.Scene, view_layer: str, until: int | None = None, animated: bool = False
-) -> Iterator[Stage]:
+def staged(scene: bpy.types.Scene, view_layer: str, until: int | None = None) -> Iterator[Stage]:
     """A stage with only that view layer, which is gone after the block whatever happens.
 
     Settings, frame, camera, selection, and values that were moved but not keyed stay as they are in `scene`.
     until: the last frame at which its objects are looked at, to which its simulations must be known; None when they
-    are not. animated: whether the scene's own properties stay animated; the objects' always do. Blender 4.2 counts one
-    user too many for what lies directly in a scene that was copied, until the file is opened again.
+    are not. Blender 4.2 counts one user too many for what lies directly in a scene that was copied, until the file is
+    opened again.
     """
     _check_idle()
     if until is not None:
         check_simulations(scene, view_layer, until)
-    with _set_up(scene.copy()) as stage:
+    read = read_by_others(scene) and scene.is_editable
+    with _set_up(scene.copy()) as stage, own_animation(stage.scene) as paths:
+        stage.values = SceneValues(scene.name_full, tuple(paths)) if paths and read else None
         keep_bodies(stage.scene)
         for layer in list(stage.scene.view_layers):
             if layer.name != view_layer:
@@ -83,8 +94,6 @@ def staged(
                 stage.scene.view_layers.remove(layer)
         leave_planes_out(stage.view_layer)
         stage.scene.timeline_markers.clear()  # they would switch cameras while frames pass
-        if not animated:
-            stage.scene.animation_data_clear()
         yield stage
 
 
@@ -122,6 +131,12 @@ def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
             setattr(owner, name, value)
 
 
+def _literal(path: Path) -> str:
+    """As a render's path that is taken word for word: Blender 5 fills in what stands in braces."""
+    text = str(path)
+    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (5, 0) else text
+
+
 def _check_idle() -> None:
     if bpy.app.is_job_running("RENDER"):
         raise UserError("Blender is rendering; a capture has to wait for it.", "Try again when the render is done.")
@@ -140,6 +155,8 @@ def passing(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Itera
 
 def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID:
     """The data-block of that full name, which tells a linked one from a local one; UserError when it is gone."""
+    if (block := blocks.get(full_name)) and block.name_full == full_name:
+        return block
     for block in blocks:
         if block.name_full == full_name:
             return block

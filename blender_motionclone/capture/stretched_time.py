@@ -19,14 +19,16 @@ class StretchedTime:
     times: list[tuple[int, float]]
 
 
-def stretched_time(start: int, end: int, count: int) -> StretchedTime | None:
-    """For `count` frames evenly from scene frame `start` to `end`; None where Blender's numbers cannot express it.
+def stretched_time(start: int, end: int, count: int, scene: Fraction = Fraction(1)) -> StretchedTime | None:
+    """For `count` frames evenly from frame `start` to `end` of a scene that is stretched itself: its frame x shows time
+    x * scene. None where Blender's numbers cannot express it.
 
     Renderers give motion vectors from one render frame to the next, which is then exactly a step of the clip.
     """
     step = Fraction(end - start, count - 1)
-    if step.numerator > MOST:
+    whole = step * scene
+    if max(whole.numerator, whole.denominator) > MOST:
         return None
     first = start / step
     times = [first + k for k in range(count)]
-    return StretchedTime(step.numerator, step.denominator, [(floor(t), float(t - floor(t))) for t in times])
+    return StretchedTime(whole.numerator, whole.denominator, [(floor(t), float(t - floor(t))) for t in times])

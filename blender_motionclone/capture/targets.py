@@ -8,9 +8,14 @@ from dataclasses import dataclass
 import bpy
 
 from ..errors import UserError
+from ..form_scene import sequence_scene
 from ..setup.clip_calls import ClipFacts
 from .clip_file import clip_facts
-from .shot import SceneShot, aspect_of, camera_shots, checked_camera, frame_rate, range_shot
+from .marker_cameras import camera_at
+from .plain_strip import check_plain
+from .shot import SceneShot, camera_shots, checked_camera, cuts_within, frame_rate, range_shot, shot_between
+from .strip_tree import frames_seen, left_out
+from .view_layers import rendered_layer
 
 DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 MOST_FRAMES = 100_000  # as job.json allows
@@ -21,8 +26,9 @@ class Target:
     """kind: of properties.SOURCES, or "CAMERA" for a scene strip that shows one. title: for a button.
 
     home: full name of the scene whose frames `shot` counts and which gets the take. scene, view_layer: what is
-    captured; its frame is home's plus `shift`. camera, strip: full name, and name. clip: of a file.
-    view: the 3D view's area, as a pointer. notes: sentences for the user.
+    captured. camera: full name. strip: the name of home's, whose content it is; scene_strip.settled says which frames
+    of the scene it shows. clip: of a file. view: the 3D view's area, as a pointer. notes: sentences for the
+    user. cuts: what the markers would do to the shot.
     """
 
     kind: str
@@ -31,12 +37,12 @@ class Target:
     scene: str
     view_layer: str
     shot: SceneShot
-    shift: int = 0
     camera: str = ""
     strip: str = ""
     clip: ClipFacts | None = None
     view: int = 0
     notes: tuple[str, ...] = ()
+    cuts: UserError | None = None
 
 
 def targets_of(context: bpy.types.Context) -> list[Target]:
@@ -46,19 +52,23 @@ def targets_of(context: bpy.types.Context) -> list[Target]:
 
 def _cameras(context: bpy.types.Context) -> list[Target]:
     scene = context.scene
-    return [
-        Target(
-            kind="CAMERA",
-            title=f"frames {shot.start}-{shot.end} of {camera.name}",
-            home=scene.name_full,
-            scene=scene.name_full,
-            view_layer=context.view_layer.name,
-            shot=shot,
-            camera=camera.name_full,
-            notes=tuple(notes),
-        )
-        for shot, camera, notes in camera_shots(scene, scene.motionclone.shots)
-    ]
+    layer = rendered_layer(scene, context.view_layer).name
+    return [_camera(scene, layer, shot, camera) for shot, camera in camera_shots(scene, scene.motionclone.shots)]
+
+
+def _camera(scene: bpy.types.Scene, layer: str, shot: SceneShot, camera: bpy.types.Object) -> Target:
+    cuts = cuts_within(scene, shot, camera)
+    return Target(
+        kind="CAMERA",
+        title=f"frames {shot.start}-{shot.end} of {camera.name}",
+        home=scene.name_full,
+        scene=scene.name_full,
+        view_layer=layer,
+        shot=shot,
+        camera=camera.name_full,
+        notes=(cuts.message,) if cuts else (),
+        cuts=cuts,
+    )
 
 
 def open_view(context: bpy.types.Context) -> bpy.types.Area | None:
@@ -83,6 +93,7 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
             "Set its shading to Solid or Material Preview, or choose Reference > Camera.",
             "motionclone.show_solid",
         )
+    cuts = _cuts_in_view(area.spaces.active, scene, shot)
     return [
         Target(
             kind="VIEWPORT",
@@ -92,47 +103,55 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
             view_layer=context.view_layer.name,
             shot=shot,
             view=area.as_pointer(),
+            notes=(cuts.message,) if cuts else (),
+            cuts=cuts,
         )
     ]
 
 
+def _cuts_in_view(space: bpy.types.SpaceView3D, scene: bpy.types.Scene, shot: SceneShot) -> UserError | None:
+    """Markers switch only a view through the scene's camera."""
+    through = space.region_3d.view_perspective == "CAMERA" and not space.use_local_camera and scene.camera
+    return cuts_within(scene, shot, scene.camera) if through else None
+
+
 def _strip(context: bpy.types.Context) -> list[Target]:
-    scene = getattr(context, "sequencer_scene", None) or context.scene  # Blender 5 edits another scene than it shows
-    strip = scene.sequence_editor and scene.sequence_editor.active_strip
+    scene = sequence_scene(context)
+    editor = scene.sequence_editor
+    strip = editor and editor.active_strip
     if not strip:
         raise UserError("No strip is active.", "Select a movie, image or scene strip in the sequencer.")
     if strip.type not in ("MOVIE", "IMAGE", "SCENE"):
         raise UserError(
             f"The active strip {strip.name!r} shows no pictures of its own.", "Select a movie, image or scene strip."
         )
-    start, end = int(strip.frame_final_start), int(strip.frame_final_end) - 1
+    start, end = frames_seen(editor, strip)
     if end <= start:
         raise UserError(f"The strip {strip.name!r} is one frame long; nothing can move.", "Select a longer one.")
-    shot = SceneShot(start=start, end=end, fps=frame_rate(scene), aspect=aspect_of(scene))
     title = f"frames {start}-{end} of strip {strip.name}"
-    named = {"title": title, "home": scene.name_full, "shot": shot}
+    named = {
+        "title": title,
+        "home": scene.name_full,
+        "shot": shot_between(scene, start, end),
+        "strip": strip.name,
+        "notes": tuple(left_out(editor, strip)),
+    }
     if strip.type == "SCENE" and strip.scene_input == "CAMERA":
-        return [_scene_of(strip, named)]
-    return [
-        Target(kind="STRIP", scene=scene.name_full, view_layer=scene.view_layers[0].name, strip=strip.name, **named)
-    ]
+        return [_scene_of(scene, strip, named)]
+    return [Target(kind="STRIP", scene=scene.name_full, view_layer=scene.view_layers[0].name, **named)]
 
 
-def _scene_of(strip, named: dict) -> Target:
+def _scene_of(scene: bpy.types.Scene, strip: bpy.types.Strip, named: dict) -> Target:
     """A scene strip shows a camera: its scene is captured as any other, so looks and passes are to be had."""
     shown = strip.scene
     if shown is None:
         raise UserError(f"The strip {strip.name!r} shows no scene.", "Choose its scene in the strip's settings.")
-    camera = strip.scene_camera or checked_camera(shown)
-    return Target(
-        kind="CAMERA",
-        scene=shown.name_full,
-        view_layer=shown.view_layers[0].name,
-        camera=camera.name_full,
-        # A strip's content starts at its scene's own first frame.
-        shift=shown.frame_start - int(strip.frame_start),
-        **named,
-    )
+    check_plain(scene, strip)
+    camera = strip.scene_camera or camera_at(shown, shown.frame_start)
+    if camera is None or camera.type != "CAMERA":
+        camera = checked_camera(shown)
+    layer = getattr(strip, "view_layer", None) or rendered_layer(shown, None)  # strips have one since 5.2
+    return Target(kind="CAMERA", scene=shown.name_full, view_layer=layer.name, camera=camera.name_full, **named)
 
 
 def _file(context: bpy.types.Context) -> list[Target]:

@@ -33,8 +33,9 @@ def capture_viewport(plan: CapturePlan, folder: Path) -> Iterator[None]:
     with _view(target.view) as (space, region):
         eye = eye_of(space, region.data, scene, plan.shot.aspect, plan.size)
     with staged(scene, target.view_layer, until=plan.times[-1][0]) as stage:
-        for k, _ in enumerate(visited(stage, plan.times)):
-            with _view(target.view) as (space, region):
+        for k in visited(stage, plan.times):
+            with _view(target.view) as (space, region), stage.read_by_drivers():
+                stage.view_layer.update()
                 picture = _drawn(stage, space, region, eye(stage), plan.size)
             write_png(folder / f"reference/{k:04d}.png", picture)
             yield

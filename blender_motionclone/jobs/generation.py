@@ -18,7 +18,9 @@ from ...backend.wire.request import read_request
 from ..capture import clip_file, filmed
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
+from ..capture.stage import named
 from ..errors import UserError
+from ..form_scene import form_scene, in_scene
 from ..preferences import usable_jobs_folder
 from ..setup import backend_models
 from . import job_runner, take_states, takes
@@ -43,7 +45,7 @@ def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
         raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     ask_for_models(context)
     jobs: list[str] = []
-    _steps = generation(context, jobs, anew)
+    _steps = generation(context, form_scene(context).name_full, jobs, anew)
     return jobs
 
 
@@ -70,17 +72,18 @@ def stop() -> None:
         job_runner.show_capture(None)
 
 
-def generation(context: bpy.types.Context, jobs: list[str], anew: bool) -> Steps:
-    """Gives (done, of) pictures."""
+def generation(context: bpy.types.Context, form: str, jobs: list[str], anew: bool) -> Steps:
+    """Gives (done, of) pictures. form: full name of the scene whose settings say what is generated."""
     models = yield from _models()
     clip_file.forget()
-    while clip_file.awaited(context):
+    scene = named(bpy.data.scenes, form)
+    while _awaits_its_clip(scene):
         yield 0, 1
-    context.view_layer.update()  # what has changed since is told now
-    if anew:
-        filmed.forget()
-    plans = plans_of(context, models, wait=True)
-    scene, wishes = context.scene, wishes_of(context.scene.motionclone)
+    with in_scene(scene) as here:
+        here.view_layer.update()  # what has changed since is told now
+        if anew:
+            filmed.forget()
+        plans, wishes = plans_of(here, models, wait=True), wishes_of(scene.motionclone)
     check_complete(model_named(plans[0].request.model, models))
     _check_room(len(plans) * len(wishes))
     done, of = 0, sum(plan.steps for plan in plans)
@@ -91,11 +94,16 @@ def generation(context: bpy.types.Context, jobs: list[str], anew: bool) -> Steps
         folder = again or (yield from _captured(plan, jobs_in, done, of))
         filmed.remember(key, folder)
         done += plan.steps
-        batch = ""
+        batch, home = "", named(bpy.data.scenes, plan.target.home)
         for take in _folders_of(folder, plan, wishes, bool(again)):
             batch = batch or take.name
-            jobs.append(hand_over(context, scene, take, batch))
+            jobs.append(hand_over(context, home, take, batch))
             yield done, of
+
+
+def _awaits_its_clip(scene: bpy.types.Scene) -> bool:
+    with in_scene(scene) as here:
+        return clip_file.awaited(here)
 
 
 def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int]], again: bool) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
+from ..form_scene import form_scene
 from ..jobs import takes
 from ..jobs.job_files import check_job
 from ..sentences import sentence
@@ -27,12 +28,12 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            folders = self._folders(context.scene)
+            folders = self._folders(form_scene(context))
             with each_by_itself() as alone:
                 for folder in folders:
                     with alone():
                         check_job(folder)
-                        takes.add_take(context.scene, folder)
+                        takes.add_take(form_scene(context), folder)
                         takes.withdraw_offer(folder)
             self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
             return {"FINISHED"}

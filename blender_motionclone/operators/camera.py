@@ -10,6 +10,7 @@ from mathutils import Matrix
 from ..capture.shot import cameras_of
 from ..capture.targets import open_view
 from ..capture.view_eye import longer_side
+from ..form_scene import form_scene
 from ..sentences import sentence
 from .corrections import Correction
 
@@ -21,7 +22,7 @@ class MOTIONCLONE_OT_add_camera(Correction, bpy.types.Operator):
     bl_label = "Add Camera Here"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
+        scene = form_scene(context)
         camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
         scene.collection.objects.link(camera)
         scene.camera = camera
@@ -37,11 +38,11 @@ class MOTIONCLONE_OT_use_camera(Correction, bpy.types.Operator):
     bl_label = "Use Existing Camera"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        found = cameras_of(context.scene)
+        found = cameras_of(form_scene(context))
         if not found:
             self.report({"ERROR"}, sentence("There is no camera."))
             return {"CANCELLED"}
-        context.scene.camera = context.object if context.object in found else found[0]
+        form_scene(context).camera = context.object if context.object in found else found[0]
         return {"FINISHED"}
 
 

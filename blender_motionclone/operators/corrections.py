@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import bpy
 
 from ..capture.targets import open_view
+from ..form_scene import form_scene
 from ..named_files import choose_all
 
 SECONDS = 2.0  # of a shot in which nothing is keyed
@@ -20,7 +21,7 @@ class Correction:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.is_editable:
+        if not form_scene(context).is_editable:
             cls.poll_message_set("This scene is linked and cannot be changed")
             return False
         return True
@@ -33,7 +34,7 @@ class FormCorrection(Correction):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         for name, value in self.values.items():
-            setattr(context.scene.motionclone, name, value)
+            setattr(form_scene(context).motionclone, name, value)
         return {"FINISHED"}
 
 
@@ -44,7 +45,7 @@ class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
     bl_label = "Set the End Frame"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
+        scene = form_scene(context)
         last, render = _last_key(scene), scene.render
         two_seconds = scene.frame_start - 1 + round(SECONDS * render.fps / render.fps_base)
         scene.frame_end = last if last > scene.frame_start else two_seconds
@@ -58,7 +59,7 @@ class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
     bl_label = "Set Step to 1"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.frame_step = 1
+        form_scene(context).frame_step = 1
         return {"FINISHED"}
 
 
@@ -68,6 +69,14 @@ class MOTIONCLONE_OT_use_range(FormCorrection, bpy.types.Operator):
     bl_idname = "motionclone.use_range"
     bl_label = "Use Frame Range"
     values = {"shots": "RANGE"}
+
+
+class MOTIONCLONE_OT_all_shots(FormCorrection, bpy.types.Operator):
+    """Clone each camera marker's shot, a take for each"""
+
+    bl_idname = "motionclone.all_shots"
+    bl_label = "All Shots"
+    values = {"source": "CAMERA", "shots": "ALL"}
 
 
 class MOTIONCLONE_OT_clone_camera(FormCorrection, bpy.types.Operator):
@@ -113,7 +122,7 @@ class MOTIONCLONE_OT_use_named_files(Correction, bpy.types.Operator):
     bl_label = "Use These Files"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        choose_all(context.scene.motionclone)
+        choose_all(form_scene(context).motionclone)
         return {"FINISHED"}
 
 
@@ -136,6 +145,7 @@ CLASSES = (
     MOTIONCLONE_OT_set_end,
     MOTIONCLONE_OT_every_frame,
     MOTIONCLONE_OT_use_range,
+    MOTIONCLONE_OT_all_shots,
     MOTIONCLONE_OT_clone_camera,
     MOTIONCLONE_OT_show_solid,
     MOTIONCLONE_OT_no_passes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..form_scene import form_scene
 from ..jobs import job_runner, takes
 from ..jobs.job_home import dismiss
 from .reporting import reporting_errors
@@ -22,7 +23,7 @@ class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
         with reporting_errors(self):
             if not self.done:
                 job_runner.give_up_lost()
-            for folder in (takes.finished_elsewhere if self.done else takes.unfinished)(context.scene):
+            for folder in (takes.finished_elsewhere if self.done else takes.unfinished)(form_scene(context)):
                 dismiss(folder)
                 takes.withdraw_offer(folder)
             return {"FINISHED"}

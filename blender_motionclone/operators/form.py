@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_tip as tip_
 
 from .. import facts
 from ..forecast import count_of
+from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..sentences import sentence
 from ..setup import install_runner
@@ -31,7 +32,7 @@ class MOTIONCLONE_OT_choose_model(bpy.types.Operator):
     model: bpy.props.StringProperty(name="Model", description="The entry's name")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.motionclone.model = self.model
+        form_scene(context).motionclone.model = self.model
         return {"FINISHED"}
 
 
@@ -55,7 +56,7 @@ class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         chosen = next(preset for preset in SHIPPED if preset.name == self.preset)
         for name, value in chosen.values.items():
-            setattr(context.scene.motionclone, name, value)
+            setattr(form_scene(context).motionclone, name, value)
         return {"FINISHED"}
 
 
@@ -81,7 +82,7 @@ class MOTIONCLONE_OT_edit_prompt(InWindow, bpy.types.Operator):
         return context.window_manager.invoke_popup(self, width=WIDTH)
 
     def draw(self, context: bpy.types.Context) -> None:
-        settings, column = context.scene.motionclone, self.layout.column()
+        settings, column = form_scene(context).motionclone, self.layout.column()
         column.label(text="Prompt")
         column.activate_init = True
         column.prop(settings, "prompt", text="", placeholder="What the clip shows")
@@ -103,7 +104,7 @@ class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.motionclone.more_prompts.add()
+        form_scene(context).motionclone.more_prompts.add()
         return {"FINISHED"}
 
 
@@ -117,7 +118,7 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
     number: bpy.props.IntProperty(name="Number", description="Which of the further prompts, from 0", min=0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        prompts = context.scene.motionclone.more_prompts
+        prompts = form_scene(context).motionclone.more_prompts
         if self.number >= len(prompts):
             self.report({"ERROR"}, sentence(f"There is no further prompt {self.number}."))
             return {"CANCELLED"}

@@ -8,6 +8,7 @@ import bpy
 
 from .. import reach
 from ..errors import UserError
+from ..form_scene import form_scene, in_scene
 from ..jobs import take_states
 from ..properties import PLACES
 from ..results.finished_job import read_finished_job
@@ -47,10 +48,11 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            scene = context.scene
+            scene = form_scene(context)
             job = read_finished_job(folder_of(scene, self.job), scene.frame_start)
             wish = Wish(replace=self.replace, keep_view=self.keep_view)
-            placement = place_job(context, scene, job, self._how(scene), wish)
+            with in_scene(scene) as here:
+                placement = place_job(here, scene, job, self._how(scene), wish)
             self.report({"INFO"}, sentence(placement.text))
             if placement.note:
                 self.report({"WARNING"}, sentence(placement.note))

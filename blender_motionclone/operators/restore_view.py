@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..form_scene import form_scene
 from ..results.colours import restore_view
 
 
@@ -16,13 +17,13 @@ class MOTIONCLONE_OT_restore_view(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.motionclone.view_before:
+        if not form_scene(context).motionclone.view_before:
             cls.poll_message_set("The scene's view is its own")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        restore_view(context.scene)
+        restore_view(form_scene(context))
         return {"FINISHED"}
 
 

@@ -8,6 +8,7 @@ import bpy
 
 from ...backend.wire.job_state import DONE
 from ..errors import UserError
+from ..form_scene import form_scene
 from ..jobs import generation, job_runner, take_states, takes
 from ..jobs.job_files import check_job
 from .reporting import each_by_itself, reporting_errors
@@ -39,7 +40,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
         return {"CANCELLED"}
 
     def _hand_over(self, context: bpy.types.Context) -> list[str]:
-        folders = [self._chosen(context.scene)] if self.job else self._left(context.scene)
+        folders = [self._chosen(form_scene(context))] if self.job else self._left(form_scene(context))
         if not folders:
             raise UserError("No take was left undone.", "Choose one to run again.")
         job_runner.clear_problem()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
+from ..form_scene import form_scene
 from ..jobs import job_runner, take_states, takes
 from ..jobs.job_files import is_job
 from .reporting import reporting_errors
@@ -20,7 +21,7 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            take = takes.take_of(context.scene, self.job)
+            take = takes.take_of(form_scene(context), self.job)
             folder = take_states.existing_folder(take)
             job_runner.sync_takes()  # one that was out of reach is looked at from now on
             if "." in folder.name or not is_job(folder):  # a system may run what is named like a program

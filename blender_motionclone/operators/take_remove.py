@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import reach
 from ..errors import UserError
+from ..form_scene import form_scene
 from ..jobs import job_runner, take_states, takes
 from ..jobs.job_files import delete_job, is_job
 from ..jobs.job_home import dismiss
@@ -33,20 +34,20 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.prop(self, "delete_files")
-        take = context.scene.motionclone.takes.get(self.job) or takes.take_of(context.scene, "")
+        take = form_scene(context).motionclone.takes.get(self.job) or takes.take_of(form_scene(context), "")
         if self.delete_files and take.placed_in:
             self.layout.label(text=sentence(f"{take.placed_in!r} will lose its clip."), icon="ERROR", translate=False)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            take = takes.take_of(context.scene, self.job)
+            take = takes.take_of(form_scene(context), self.job)
             if take.name in job_runner.mine():
                 raise UserError("This take is being made or waits for it.", "Cancel it first.")
             if self.delete_files:
                 _delete_files(take)
             elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
                 dismiss(folder)  # offers are looked for there alone
-            takes.remove_take(context.scene, take.name)
+            takes.remove_take(form_scene(context), take.name)
             return {"FINISHED"}
         return {"CANCELLED"}
 

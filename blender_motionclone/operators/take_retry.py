@@ -9,6 +9,7 @@ import bpy
 from ...backend.wire.request import RequestError, read_request
 from ..capture.job import variant
 from ..errors import UserError
+from ..form_scene import form_scene
 from ..jobs import generation, take_states, takes
 from ..jobs.job_files import check_job
 from ..preferences import jobs_folder
@@ -41,16 +42,16 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
         return {"CANCELLED"}
 
     def _hand_over(self, context: bpy.types.Context) -> str:
-        take = takes.take_of(context.scene, self.job)
+        take = takes.take_of(form_scene(context), self.job)
         folder = take_states.existing_folder(take)
         try:
             request = read_request(folder)
         except RequestError as error:
             raise UserError(str(error), "Generate the clip anew.") from None
         check_job(folder)
-        seed = next_seed(context.scene, take) if self.seed < 0 else self.seed
+        seed = next_seed(form_scene(context), take) if self.seed < 0 else self.seed
         other = variant(folder, replace(request, seed=seed), jobs_folder(context))
-        return generation.hand_over(context, context.scene, other)
+        return generation.hand_over(context, form_scene(context), other)
 
 
 def next_seed(scene: bpy.types.Scene, take: MotionCloneTake) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..form_scene import form_scene
 from ..jobs import take_states, takes
 from ..results import watching
 from ..results.finished_job import read_finished_job
@@ -22,10 +23,10 @@ class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
-            take = takes.take_of(context.scene, self.job)
+            take = takes.take_of(form_scene(context), self.job)
             folder = take_states.existing_folder(take)
             job = read_finished_job(folder, take.frame_start)
-            watching.watch(context, context.scene, job, folder / "reference")
+            watching.watch(context, form_scene(context), job, folder / "reference")
             return {"FINISHED"}
         return {"CANCELLED"}
 

@@ -16,6 +16,7 @@ ICONS = {
     "cancel": "CANCEL",
     "cancel_install": "CANCEL",
     "choose_model": "OUTLINER_OB_GROUP_INSTANCE",
+    "all_shots": "MARKER",
     "clone_camera": "CAMERA_DATA",
     "copy_report": "COPYDOWN",
     "dismiss_offers": "X",

@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import facts
 from ..facts import Facts
 from ..forecast import count_of
+from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..prompt_words import PromptWords
 from ..properties import active_take
@@ -38,7 +39,7 @@ class MOTIONCLONE_PT_sidebar:
         MOTIONCLONE_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
-        known = facts.of(context.scene)
+        known = facts.of(form_scene(context))
         if install_runner.running():
             draw_installing(self.layout, context)
         elif known.steps:
@@ -55,7 +56,7 @@ class MOTIONCLONE_PT_sidebar:
 
 
 def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:
-    settings = context.scene.motionclone
+    settings = form_scene(context).motionclone
     _draw_reference(_section(layout, "Reference"), settings)
     column = _section(layout, "Prompt")
     row = column.row(align=True)
@@ -125,13 +126,15 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
             paragraph(column, context, sentence(note), icon="INFO")
         if known.filmed:
             paragraph(column, context, iface_("The shot is as it was filmed last; its reference serves again."))
+        if known.remark:
+            draw_obstacle(column, context, known.remark)
     if known.advice:
         paragraph(column, context, known.advice, icon="INFO")
 
 
 def _draw_watch(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """In sight without scrolling: a clip that was made is to be seen."""
-    if not job_runner.running() and (take := active_take(context.scene.motionclone)):
+    if not job_runner.running() and (take := active_take(form_scene(context).motionclone)):
         row = layout.row()
         row.scale_y = WATCH
         watch_button(row, take)

@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
+from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..setup.backend_state import READY
 from ..wrapping import shown_line
@@ -28,11 +29,11 @@ class Detail:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return facts.of(context.scene).backend == READY
+        return facts.of(form_scene(context)).backend == READY
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         """What is active shows when the panel is folded too."""
-        if shown := self.active(context.scene.motionclone):
+        if shown := self.active(form_scene(context).motionclone):
             self.layout.label(text=fitting(context, shown, HEADER), icon="CHECKMARK", translate=False)
 
     @staticmethod
@@ -52,7 +53,7 @@ class MOTIONCLONE_PT_passes(Detail):
         return ", ".join(iface_(settings.bl_rna.properties[name].name) for name in chosen)
 
     def draw(self, context: bpy.types.Context) -> None:
-        settings, column = context.scene.motionclone, self.layout.column()
+        settings, column = form_scene(context).motionclone, self.layout.column()
         column.prop(settings, "use_mask")
         if settings.use_mask:
             column.prop(settings, "mask_collection", text="", placeholder="The selected objects")
@@ -71,7 +72,7 @@ class MOTIONCLONE_PT_pictures(Detail):
         return ", ".join(bpy.path.basename(text) for text in files)
 
     def draw(self, context: bpy.types.Context) -> None:
-        settings, column = context.scene.motionclone, self.layout.column()
+        settings, column = form_scene(context).motionclone, self.layout.column()
         column.prop(settings, "image_file", text="", placeholder="A picture")
         column.prop(settings, "sketch_file", text="", placeholder="A line drawing")
 
@@ -88,7 +89,7 @@ class MOTIONCLONE_PT_batch(Detail):
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
-        for number, more in enumerate(context.scene.motionclone.more_prompts):
+        for number, more in enumerate(form_scene(context).motionclone.more_prompts):
             row = column.row(align=True)
             row.prop(more, "text", text="", placeholder="What the clip shows")
             button(row, "prompt_remove", text="").number = number
@@ -105,7 +106,7 @@ class MOTIONCLONE_PT_advanced(Detail):
         return settings.settings.strip()
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = self.layout, context.scene.motionclone
+        layout, settings = self.layout, form_scene(context).motionclone
         column = layout.column(align=True)
         labelled(column, "Settings").prop(settings, "settings", text="", placeholder="steps=30 cfg_scale=5")
         labelled(column, "Place In").prop(settings, "place", text="")

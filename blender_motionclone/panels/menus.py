@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..form_scene import form_scene
 from ..properties import PLACES
 from ..setup import backend_models
 from .buttons import ICONS, button
@@ -20,7 +21,7 @@ class MOTIONCLONE_MT_models(bpy.types.Menu):
     bl_label = "Model"
 
     def draw(self, context: bpy.types.Context) -> None:
-        chosen = context.scene.motionclone.model
+        chosen = form_scene(context).motionclone.model
         for model in backend_models.models() or ():
             icon = "ERROR" if model["missing"] else "CHECKMARK" if model["name"] == chosen else "BLANK1"
             choose = button(self.layout, "choose_model", text=model["title"], translate=False, icon=icon)
@@ -43,7 +44,7 @@ class MOTIONCLONE_MT_place(bpy.types.Menu):
 
 def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, less: int) -> None:
     """The menu's button: the chosen model's title if it fits, else its name. less: pixels that stand beside it."""
-    name = context.scene.motionclone.model
+    name = form_scene(context).motionclone.model
     titles = {model["name"]: model["title"] for model in backend_models.models() or ()}
     title = titles.get(name, name)
     text = title if fits(context, title, less + ARROW) else name

@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
+from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..preferences import default_backend_folder, default_jobs_folder, path_problem
 from ..sentences import sentence
@@ -37,7 +38,7 @@ def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preference
         draw_obstacle(layout, context, problem)
         _draw_settings(layout, context, preferences)
         return
-    known = facts.of(context.scene)
+    known = facts.of(form_scene(context))
     _draw_backend(layout.box(), context, known.backend)
     if problem := install_runner.problem() or job_runner.problem():
         draw_problem(layout, context, problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..form_scene import form_scene
 from ..jobs import job_runner, takes
 from ..wrapping import shown_line
 from .buttons import button
@@ -27,11 +28,11 @@ class MOTIONCLONE_PT_queue:
 
     def draw(self, context: bpy.types.Context) -> None:
         waiting = job_runner.waiting()
-        listed = context.scene.motionclone.takes
+        listed = form_scene(context).motionclone.takes
         column = self.layout.column(align=True)
         for place, job in enumerate(waiting):
             row = column.row(align=True)
-            title = take_title(context.scene, take) if (take := listed.get(job)) else job
+            title = take_title(form_scene(context), take) if (take := listed.get(job)) else job
             row.label(text=fitting(context, title, BUTTONS), translate=False)
             _move(row, job, place - 1, "TRIA_UP", place > 0)
             _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
@@ -58,7 +59,7 @@ def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bo
 
 def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Takes of this file that it does not list yet, and those that never came to their end."""
-    finished, unfinished = takes.finished_elsewhere(context.scene), takes.unfinished(context.scene)
+    finished, unfinished = takes.finished_elsewhere(form_scene(context)), takes.unfinished(form_scene(context))
     if finished:
         box = layout.box()
         text = iface_("Takes finished meanwhile: {count}").format(count=len(finished))

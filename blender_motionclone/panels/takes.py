@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
+from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACES, active_take
 from ..sentences import sentence
@@ -35,7 +36,7 @@ class MOTIONCLONE_UL_takes(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, take, _icon, _active_data, _active_property, *_rest) -> None:
         row = layout.row(align=True)
-        row.label(text=take_title(context.scene, take), translate=False, icon=take_icon(take))
+        row.label(text=take_title(form_scene(context), take), translate=False, icon=take_icon(take))
         if take.score != NO_SCORE:
             part = row.row()
             part.alignment = "RIGHT"
@@ -49,7 +50,7 @@ class MOTIONCLONE_PT_takes:
     bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = self.layout, context.scene.motionclone
+        layout, settings = self.layout, form_scene(context).motionclone
         draw_left_over(layout, context)
         if not settings.takes:
             paragraph(layout, context, iface_("The clips that you generate are listed here."))
@@ -78,9 +79,9 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
         where = fitting(context, f"{iface_(place[1])}: {take.placed_in}", ICON)
         column.label(text=where, icon=place[3], translate=False)
-        if take.place == "STRIP" and context.scene.camera:
-            column.prop(context.scene.render, "use_sequencer", text="Render the Strips")
-    elif take.state == DONE and context.scene.motionclone.place != "NONE":
+        if take.place == "STRIP" and form_scene(context).camera:
+            column.prop(form_scene(context).render, "use_sequencer", text="Render the Strips")
+    elif take.state == DONE and form_scene(context).motionclone.place != "NONE":
         paragraph(column, context, iface_("Not in the scene; Use places it."), icon="BLANK1")
     row = column.row(align=True)
     if take.state == DONE:

@@ -24,7 +24,7 @@ def place_background(_context: bpy.types.Context, scene: bpy.types.Scene, job: F
     image = movie_image(job)
     for background in ours or [_add(backgrounds)]:
         background.image = image
-        follow_shot(background.image_user, job)
+        follow_shot(background.image_user, job, scene)
     camera.data.show_background_images = True
     text = f"The clip lies behind the scene in camera {camera.name!r}"
     return Placement(name=camera.name, replaced=replaced, text=text)

@@ -23,7 +23,7 @@ def place_in_compositor(_context: bpy.types.Context, scene: bpy.types.Scene, job
     for node in nodes or [_add(tree)]:
         node.image = image
         node.label = job.name
-        follow_shot(node, job)
+        follow_shot(node, job, scene)
         name = node.name
     text = f"The compositor has the clip in node {name!r}"
     if hasattr(scene, "node_tree") and not scene.use_nodes:

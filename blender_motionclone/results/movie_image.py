@@ -12,6 +12,7 @@ from .colours import set_space
 from .finished_job import FinishedJob
 from .marks import job_shown, mark, same_take, shows_shot
 from .movie_path import stored_path
+from .stretching import follow_stretched_time
 
 
 def movie_image(job: FinishedJob, space: str = "sRGB") -> bpy.types.Image:
@@ -49,13 +50,15 @@ def _load(job: FinishedJob, path: str) -> bpy.types.Image:
         raise UserError(f"{job.movie} cannot be opened: {error}", "Generate the clip again.") from None
 
 
-def follow_shot(user: Any, job: FinishedJob) -> None:
+def follow_shot(user: Any, job: FinishedJob, scene: bpy.types.Scene) -> None:
     """Shows the clip's k-th frame at the shot's k-th, whatever the rates; its first before it and its last after it.
 
     user: an image user, or a compositor's image node.
     """
     user.frame_duration, user.frame_start, user.frame_offset = job.frames, job.frame_start, 0
     user.use_cyclic, user.use_auto_refresh = False, True
+    if not isinstance(user, bpy.types.Node):  # the compositor counts rendered frames
+        follow_stretched_time(user, job, scene)
 
 
 def earlier_takes(showers: list[Any], job: FinishedJob) -> tuple[list[Any], str]:

@@ -12,6 +12,7 @@ from .movie_image import follow_shot, movie_image
 from .placement import Placement, Wish
 from .plane_collection import plane_collection
 from .shot_camera import shot_camera
+from .stretching import time_of
 from .texture import add_image_node, image_nodes
 
 # A picture, no lamp: it must neither light the scene, nor throw a shadow, nor be seen in mirrors.
@@ -27,7 +28,7 @@ def place_plane(_context: bpy.types.Context, scene: bpy.types.Scene, job: Finish
     before = job_shown(planes[-1]) if planes else ""
     image = movie_image(job, clip_space(scene, wish.keep_view))
     for plane in planes or [_new_plane(scene, camera, job, image)]:
-        _show(plane, job, image)
+        _show(plane, job, image, scene)
     text = (
         f"Plane {plane.name!r} fills the view of camera {camera.name!r}, behind all else; its Distance brings it nearer"
     )
@@ -51,10 +52,10 @@ def _nodes(thing: bpy.types.Object, job: FinishedJob) -> list[bpy.types.Node]:
     return [node for node in nodes if node.image and shows_shot(node.image, job)]
 
 
-def _show(plane: bpy.types.Object, job: FinishedJob, image: bpy.types.Image) -> None:
+def _show(plane: bpy.types.Object, job: FinishedJob, image: bpy.types.Image, scene: bpy.types.Scene) -> None:
     for node in _nodes(plane, job):
         node.image = image
-        follow_shot(node.image_user, job)
+        follow_shot(node.image_user, job, scene)
     if has_given_name(plane):
         give_name(plane, job.name)
     mark(plane, job)
@@ -82,8 +83,8 @@ def _show_during_shot(plane: bpy.types.Object, scene: bpy.types.Scene, job: Fini
     end = job.frame_start + job.frames
     for frame in (job.frame_start - 1, job.frame_start, end):
         _hide(plane, not job.frame_start <= frame < end)
-        plane.keyframe_insert("hide_viewport", frame=frame)
-        plane.keyframe_insert("hide_render", frame=frame)
+        plane.keyframe_insert("hide_viewport", frame=time_of(scene, frame))
+        plane.keyframe_insert("hide_render", frame=time_of(scene, frame))
     _hide(plane, not job.frame_start <= scene.frame_current < end)  # keys are looked at when the frame changes
 
 

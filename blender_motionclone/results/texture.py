@@ -10,7 +10,7 @@ from .movie_image import earlier_takes, follow_shot, movie_image
 from .placement import Placement, Wish
 
 
-def place_texture(context: bpy.types.Context, _scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+def place_texture(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
     """Colours the surface with the clip. Light and the scene's view act on it as on any other texture."""
     thing = _textured_object(context)
     image = movie_image(job)
@@ -21,7 +21,7 @@ def place_texture(context: bpy.types.Context, _scene: bpy.types.Scene, job: Fini
         nodes = [add_image_node(tree, _colour_socket(material))]
     for node in nodes:
         node.image = image
-        follow_shot(node.image_user, job)
+        follow_shot(node.image_user, job, scene)
     text = f"The clip colours material {material.name!r} of {thing.name!r}"
     return Placement(name=material.name, replaced=replaced, text=text)
 

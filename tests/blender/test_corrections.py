@@ -52,11 +52,12 @@ def shots_without_markers(scene):
 def shot_here_but_there_is_none(scene):
     scene.timeline_markers.new("F", frame=30).camera = scene.camera
     scene.motionclone.shots = "MARKER"
-    scene.frame_set(12)
+    scene.frame_set(90)
 
 
-def markers_out_of_range(scene):
-    scene.timeline_markers.new("F", frame=300).camera = scene.camera
+def markers_of_hidden_cameras(scene):
+    scene.timeline_markers.new("F", frame=30).camera = add_camera("Aside", (0, 0, 5), 0)
+    scene.objects["Aside"].hide_render = True
     scene.motionclone.shots = "ALL"
 
 
@@ -79,7 +80,7 @@ CASES = [
     (every_second_frame, "every_frame"),
     (shots_without_markers, "use_range"),
     (shot_here_but_there_is_none, "use_range"),
-    (markers_out_of_range, "use_range"),
+    (markers_of_hidden_cameras, "use_range"),
     (mask_of_nothing, "no_mask"),
     (preset_that_is_none, "balanced"),
 ]

@@ -7,6 +7,8 @@ from pathlib import Path
 import bpy
 import pytest
 
+from tests.blender.numbered import run_dummy, write_job
+from tests.blender.test_frame_truth import number_at, show_the_clip_only, square_before_the_camera
 from tests.blender.test_job import error_of
 
 
@@ -137,3 +139,37 @@ def test_linked_nodes_are_not_written_to(scene, compositing, job, tmp_path):
     text = error_of(bpy.ops.motionclone.take_place, job=str(job), how="COMPOSITOR")
     assert "The compositor's nodes 'Mine' are linked and cannot be changed. Make them local." in text
     assert not images_in(scene)
+
+
+@pytest.mark.parametrize("how", ["PLANE", "TEXTURE", "COMPOSITOR"])
+def test_a_take_in_stretched_time_shows_its_frames(small, tmp_path, how):
+    """Where two rendered frames lie in one of stretched time, and where the stretching is changed after placing."""
+    job = write_job(tmp_path / "n", list(range(24)), 101, 24, 24.0, "Camera")
+    run_dummy([job])
+    small.render.fps, small.render.engine = 24, "BLENDER_WORKBENCH"
+    small.display.shading.light, small.display.shading.color_type = "FLAT", "TEXTURE"
+    if how == "TEXTURE":
+        square_before_the_camera(small)
+    elif how == "PLANE":
+        for thing in [thing for thing in small.objects if thing.type == "MESH"]:
+            bpy.data.objects.remove(thing)
+        small.render.engine, small.cycles.samples, small.cycles.use_denoising = "CYCLES", 4, False
+    small.render.frame_map_old, small.render.frame_map_new = 100, 200
+    place(job, how)
+    if how == "COMPOSITOR":
+        show_the_clip_only(small)
+    assert [number_at(small, 101 + k, tmp_path / "f.png") for k in (0, 7, 6, 23)] == [0, 7, 6, 23]
+    if how == "TEXTURE":
+        small.render.frame_map_old, small.render.frame_map_new = 100, 50
+        assert [number_at(small, 101 + k, tmp_path / "f.png") for k in (0, 7, 23)] == [0, 7, 23]
+
+
+def test_a_background_in_stretched_time(scene, job):
+    scene.render.frame_map_old, scene.render.frame_map_new = 100, 200
+    place(job, "BACKGROUND")
+    user, shown = scene.camera.data.background_images[0].image_user, []
+    for frame in (2, 11, 12, 40, 58, 90):
+        scene.frame_set(frame)
+        graph = bpy.context.evaluated_depsgraph_get()
+        shown.append(scene.camera.data.evaluated_get(graph).background_images[0].image_user.frame_offset)
+    assert shown == [1, 1, 2, 30, 48, 48] and user.frame_duration == 48

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import pytest
 
+from tests.blender.pictures import chart, write_png
 from tests.blender.test_job import press_generate, tick_until
 
 SHOTS = {"Scene": (11, 58, 24), "Zweite ü": (101, 124, 30)}  # first frame, last frame, frames a second
@@ -15,6 +18,7 @@ def scenes(scene, jobs, worker) -> list[bpy.types.Scene]:
     """The scene, and another with a camera, a plane and a frame rate of its own, which no window shows."""
     other = bpy.data.scenes.new("Zweite ü")
     camera = bpy.data.objects.new("Other Camera", bpy.data.cameras.new("Other Camera"))
+    camera.location.z = 40  # sees all of the plane
     plane = bpy.data.objects.new("Other Plane", scene.objects["Plane"].data.copy())
     for item in (camera, plane):
         other.collection.objects.link(item)
@@ -80,3 +84,26 @@ def test_a_take_that_is_done_while_another_scene_is_shown(scenes, worker, part):
     tick_until(worker, lambda: not worker.running() and not worker._news.busy)
     assert other.motionclone.takes[job].state == "done" and len(strips_of(other)) == 1
     assert not strips_of(scene) and not len(scene.motionclone.takes)
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 0), reason="before Blender 5 the sequencer shows the window's scene")
+def test_a_strip_of_the_scene_that_the_sequencer_shows_has_its_take_there(scenes, jobs, tmp_path):
+    """The window shows one scene, the sequencer another: source, list, placement and blender.json are of the latter."""
+    scene, edit = scenes
+    for k in range(8):
+        write_png(tmp_path / f"{k}.png", chart(k))
+    strips = edit.sequence_editor_create().strips
+    strip = strips.new_image(name="Film", filepath=str(tmp_path / "0.png"), channel=1, frame_start=110)
+    for k in range(1, 8):
+        strip.elements.append(f"{k}.png")
+    edit.sequence_editor.active_strip = strip
+    scene.motionclone.source = "STRIP"
+    bpy.context.workspace.sequencer_scene = edit
+    assert bpy.context.scene == scene and bpy.ops.motionclone.generate() == {"FINISHED"}
+    (take,) = edit.motionclone.takes
+    assert (take.prompt, take.frame_start, take.frames) == (scene.motionclone.prompt, 110, 8)
+    assert not scene.motionclone.takes and not strips_of(scene)
+    (placed,) = [each for each in strips_of(edit) if each != strip]
+    assert (placed.frame_final_start, placed.frame_final_end, placed.name) == (110, 118, take.placed_in)
+    (folder,) = jobs.iterdir()
+    assert json.loads((folder / "blender.json").read_text(encoding="utf-8"))["scene"] == edit.name

@@ -1,0 +1,94 @@
+"""The display and view at which pictures come out as they went in, whatever color configuration (OCIO) Blender has."""
+
+from __future__ import annotations
+
+import tempfile
+from ast import literal_eval
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..neutral_view import NEUTRAL, make_neutral
+from .read_back import read_picture
+from .stage import NAME, passing, put
+
+USUAL = ("sRGB", "Standard")
+LEVELS, CLOSE = 16, 2 / 255
+PNG = {"media_type": "IMAGE", "file_format": "PNG", "color_mode": "RGB", "color_depth": "8"}
+
+
+def make_plain(scene: bpy.types.Scene) -> None:
+    """Lets the scene's pictures be sRGB as they are; in a configuration that cannot, they have the scene's own look."""
+    display, view = plain_display() or ("", "")
+    with suppress(TypeError):
+        scene.display_settings.display_device = display or USUAL[0]
+    make_neutral(scene.view_settings)
+    with suppress(TypeError):
+        scene.view_settings.view_transform = view or USUAL[1]
+
+
+def color_notes() -> list[str]:
+    if plain_display():
+        return []
+    return [
+        "This Blender's color configuration (OCIO) has no view that leaves colors as they are, so the reference has "
+        "the look of another."
+    ]
+
+
+@cache  # a Blender has one configuration
+def plain_display() -> tuple[str, str] | None:
+    """(display, view), by trying: names say little in a studio's own configuration."""
+    with (
+        passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as scene,
+        passing(bpy.data.images, bpy.data.images.new(NAME, LEVELS, 1)) as image,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        put(scene.render.image_settings, PNG)
+        put(scene.render, {"dither_intensity": 0.0})
+        ramp = np.linspace(0, 1, LEVELS, dtype=np.float32)
+        pixels = np.stack([ramp, ramp[::-1], ramp * 0.5, np.ones_like(ramp)], -1)
+        image.pixels.foreach_set(pixels.ravel())
+        for both in [USUAL, *_choices(scene)]:
+            if _set(scene, *both) and _is_kept(scene, image, pixels[None, :, :3], Path(folder) / "ramp.png"):
+                return both
+    return None
+
+
+def _is_kept(scene: bpy.types.Scene, image: bpy.types.Image, wanted: np.ndarray, path: Path) -> bool:
+    image.save_render(str(path), scene=scene)
+    return bool(np.abs(read_picture(path) - wanted).max() <= CLOSE)
+
+
+def _set(scene: bpy.types.Scene, display: str, view: str) -> bool:
+    try:
+        scene.display_settings.display_device = display
+        scene.view_settings.view_transform = view
+    except TypeError:
+        return False
+    put(scene.view_settings, {name: value for name, value in NEUTRAL.items() if name not in ("view_transform", "look")})
+    with suppress(TypeError):
+        scene.view_settings.look = NEUTRAL["look"]
+    return True
+
+
+def _choices(scene: bpy.types.Scene) -> Iterator[tuple[str, str]]:
+    for display in _names(scene.display_settings, "display_device"):
+        scene.display_settings.display_device = display
+        for view in _names(scene.view_settings, "view_transform"):
+            yield display, view
+
+
+def _names(owner: bpy.types.bpy_struct, name: str) -> list[str]:
+    """What the property may be set to. Only Blender's refusal of what it may not be tells."""
+    try:
+        setattr(owner, name, "\0")
+    except TypeError as refused:
+        _, _, names = str(refused).partition(" not found in ")
+        with suppress(ValueError, SyntaxError):
+            return list(literal_eval(f"({names.strip()[1:-1]},)"))
+    return []

@@ -1,0 +1,117 @@
+"""Which frames of its scene a scene strip shows, and through which camera.
+
+Offsets, reversal, retiming, held ends and metas all play a part: Blender's own sequencer is asked. In a copy of the
+edit an empty scene stands in for the strip's, and an engine that draws nothing notes which of its frames are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import ceil, floor
+from typing import ClassVar
+
+import bpy
+
+from ..errors import UserError
+from .marker_cameras import camera_at
+from .plan import CapturePlan, check_camera, check_vectors
+from .shot import checked_camera
+from .stage import NAME, named, passing, put, staged
+from .strip_tree import leave_only, metas_around, strip_named
+
+EXACT = 6  # decimals of a frame's number: what more there is comes from adding
+
+
+class MOTIONCLONE_frames(bpy.types.RenderEngine):
+    """Notes which frames are rendered, and draws nothing. It is known to Blender only while it is asked."""
+
+    bl_idname = "MOTIONCLONE_frames"
+    bl_label = "MotionClone"
+    asked: ClassVar[list[float]] = []
+
+    def render(self, depsgraph: bpy.types.Depsgraph) -> None:
+        self.asked.append(depsgraph.scene.frame_current + depsgraph.scene.frame_subframe)
+
+
+def settled(plan: CapturePlan) -> CapturePlan:
+    """The plan with the moments and the camera that its scene strip shows; others as they are. UserError when the
+    strip shows a cut."""
+    target = plan.target
+    if target.kind != "CAMERA" or not target.strip:
+        return plan
+    home, shown = named(bpy.data.scenes, target.home), named(bpy.data.scenes, target.scene)
+    moments = _moments(home, target.strip, plan.times)
+    plan = replace(plan, moments=moments)
+    strip = strip_named(home.sequence_editor, target.strip)
+    if strip.scene_camera is None:
+        plan = replace(plan, target=replace(target, camera=_camera(shown, strip, plan).name_full))
+    check_camera(plan)
+    check_vectors(plan)
+    return plan
+
+
+def _camera(shown: bpy.types.Scene, strip: bpy.types.Strip, plan: CapturePlan) -> bpy.types.Object:
+    cameras = [camera_at(shown, frame + part) for frame, part in plan.times]
+    first = cameras[0]
+    cut = next((k for k, camera in enumerate(cameras) if camera != first), None)
+    if cut is not None:
+        raise UserError(
+            f"The strip {strip.name!r} shows a cut to another camera at frame {plan.times[cut][0]} of "
+            f"{shown.name!r}; a reference is one shot.",
+            "Split the strip there (Strip > Split), or choose a Camera in the strip's settings.",
+        )
+    return first if first and first.type == "CAMERA" else checked_camera(shown)
+
+
+def _moments(home: bpy.types.Scene, name: str, times: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """(frame, subframe) of the strip's scene at each of the timeline's times. Between two frames of the timeline lies
+    what is between their contents, but not where the strip shows each several times (Strobe)."""
+    strip = strip_named(home.sequence_editor, name)
+    if any(each.strobe > 1 for each in (strip, *metas_around(home.sequence_editor, strip))):
+        times = [(round(frame + part), 0.0) for frame, part in times]
+    at = [(floor(frame + part), ceil(frame + part)) for frame, part in times]
+    content = _content(home, name, sorted({frame for both in at for frame in both}))
+    shown = (content[low] + (content[high] - content[low]) * part for (low, high), (_, part) in zip(at, times))
+    exact = [round(moment, EXACT) for moment in shown]
+    return tuple((floor(moment), moment - floor(moment)) for moment in exact)
+
+
+def _content(home: bpy.types.Scene, name: str, frames: list[int]) -> dict[int, float]:
+    """frame of the timeline -> that of the strip's scene which Blender shows there."""
+    with staged(home, home.view_layers[0].name) as stage, _noting(stage.scene, name) as asked:
+        content = {}
+        for frame in frames:
+            asked.clear()
+            stage.scene.frame_set(frame)
+            stage.look()
+            if not asked:
+                raise UserError(
+                    f"The strip {name!r} shows nothing at frame {frame}.",
+                    "Trim it, and the meta strips around it, to where it shows something.",
+                )
+            content[frame] = asked[-1]
+    return content
+
+
+@contextmanager
+def _noting(edit: bpy.types.Scene, name: str) -> Iterator[list[float]]:
+    """Inside the block the strip alone is rendered, and notes its frames."""
+    strip = leave_only(edit.sequence_editor, name)
+    bpy.utils.register_class(MOTIONCLONE_frames)
+    try:
+        with (
+            passing(bpy.data.cameras, bpy.data.cameras.new(NAME)) as lens,
+            passing(bpy.data.objects, bpy.data.objects.new(NAME, lens)) as camera,
+            passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as other,
+        ):
+            other.frame_start, other.frame_end = strip.scene.frame_start, strip.scene.frame_end
+            other.camera, other.render.resolution_x, other.render.resolution_y = camera, 8, 8
+            put(edit.render, {"use_sequencer": True, "use_compositing": False, "resolution_percentage": 100})
+            edit.render.resolution_x = edit.render.resolution_y = 8
+            other.render.engine = edit.render.engine = MOTIONCLONE_frames.bl_idname
+            strip.scene, strip.scene_camera = other, None
+            yield MOTIONCLONE_frames.asked
+    finally:
+        bpy.utils.unregister_class(MOTIONCLONE_frames)
