@@ -26,7 +26,7 @@ class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
             take = takes.take_of(form_scene(context), self.job)
             folder = take_states.existing_folder(take)
             job = read_finished_job(folder, take.frame_start)
-            watching.watch(context, form_scene(context), job, folder / "reference")
+            watching.watch(context, context.scene, job, folder / "reference")
             return {"FINISHED"}
         return {"CANCELLED"}
 

@@ -57,7 +57,8 @@ def follow_shot(user: Any, job: FinishedJob, scene: bpy.types.Scene) -> None:
     """
     user.frame_duration, user.frame_start, user.frame_offset = job.frames, job.frame_start, 0
     user.use_cyclic, user.use_auto_refresh = False, True
-    if not isinstance(user, bpy.types.Node):  # the compositor counts rendered frames
+    shaded = isinstance(user.id_data, bpy.types.NodeTree | bpy.types.Camera)
+    if shaded and not isinstance(user, bpy.types.Node):  # the compositor and editors count rendered frames
         follow_stretched_time(user, job, scene)
 
 

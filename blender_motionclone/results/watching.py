@@ -56,7 +56,7 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
     _watched = _Watched(area.as_pointer(), job.id, scene.name, before, beside)
     space = area.spaces.active
     space.image = image
-    follow_shot(space.image_user, job)
+    follow_shot(space.image_user, job, scene)
     for name in HIDDEN:
         setattr(space, name, False)
     _play(window, area, scene, job)
