@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -67,7 +68,16 @@ def test_a_render_frame_is_a_step_of_the_clip(start, end, count):
     assert all(0 <= part_ < 1 for _, part_ in found.times)
 
 
+@pytest.mark.parametrize("scene", [Fraction(4, 3), Fraction(1, 2), Fraction(300, 7)])
+def test_a_scene_that_is_stretched_itself_shows_the_same_moments(scene):
+    """Its frame x shows time x * scene, which the render frames show too."""
+    found = stretched.stretched_time(11, 58, 16, scene)
+    shown = [(frame + part_) * found.old / found.new for frame, part_ in found.times]
+    assert shown == pytest.approx([(11 + k * 47 / 15) * float(scene) for k in range(16)])
+
+
 def test_a_shot_that_blender_cannot_stretch():
+    assert stretched.stretched_time(11, 58, 128, Fraction(1, 900)) is None
     assert stretched.stretched_time(1, 1000, 2) is None
 
 
