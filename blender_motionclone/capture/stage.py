@@ -98,14 +98,6 @@ def staged(scene: bpy.types.Scene, view_layer: str, until: int | None = None) ->
 
 
 @contextmanager
-def blank_stage() -> Iterator[Stage]:
-    """A stage with nothing on it."""
-    _check_idle()
-    with _set_up(bpy.data.scenes.new(NAME)) as stage:
-        yield stage
-
-
-@contextmanager
 def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
     scene.name = NAME
     had_result = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
