@@ -124,9 +124,9 @@ def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
 
 
 def _literal(path: Path) -> str:
-    """As a render's path that is taken word for word: Blender 5 fills in what stands in braces."""
+    """As a render's path that is taken word for word: Blender 4.5 fills in what stands in braces."""
     text = str(path)
-    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (5, 0) else text
+    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5) else text
 
 
 def _check_idle() -> None:

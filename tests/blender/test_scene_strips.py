@@ -51,7 +51,8 @@ def captured(edit, part, folder):
 def place(picture) -> float:
     """Where the cube is, across: it slides at even speed, so its place tells the frame."""
     grey = picture.astype(float).mean(2)
-    grey -= grey.min()
+    grey = np.abs(grey - np.median(grey))  # Blender's own background is of another grey
+    grey[grey < 0.3 * grey.max()] = 0
     return float((grey.sum(0) * np.arange(grey.shape[1])).sum() / grey.sum())
 
 
@@ -105,8 +106,6 @@ CHANGES = {
 def test_the_reference_shows_what_the_sequencer_shows(edit, part, tmp_path, change):
     if change == "retimed" and bpy.app.version < (5, 0):
         pytest.skip("before Blender 5, retiming a strip from Python crashes without a window")
-    if change == "in a trimmed meta" and bpy.app.version < (5, 0):
-        pytest.skip("before Blender 5, a meta made from Python without a window stands still")
     CHANGES[change](strip_of(edit))
     plan, folder = captured(edit, part, tmp_path)
     assert ours(folder) == pytest.approx(blenders(edit, plan, part, tmp_path), abs=0.9)  # a frame is 1.2 pixels
@@ -168,16 +167,17 @@ def test_a_strip_whose_scale_fits_the_edit_is_taken(edit, part, tmp_path):
 
 def test_the_markers_of_the_strip_s_scene_choose_its_camera(edit, scene, part, tmp_path):
     """Not the camera that the scene's playhead has chosen last."""
+    own = scene.camera
     scene.timeline_markers.new("A", frame=11).camera = add_camera("Left", (-4, -12, 4), 1.3)
-    scene.timeline_markers.new("B", frame=100).camera = scene.camera
+    scene.timeline_markers.new("B", frame=100).camera = own
     scene.frame_set(100)
     plan, folder = captured(edit, part, tmp_path)
     assert scene.camera.name == "Camera"
     assert ours(folder) == pytest.approx(blenders(edit, plan, part, tmp_path), abs=0.9)
-    scene.timeline_markers.new("Cut", frame=30).camera = scene.camera
+    scene.timeline_markers.new("Cut", frame=30).camera = own
     with pytest.raises(part("errors").UserError, match="'Shot' shows a cut to another camera at frame 42"):
         captured(edit, part, tmp_path)
-    strip_of(edit).scene_camera = scene.camera
+    strip_of(edit).scene_camera = own
     captured(edit, part, tmp_path)
 
 
