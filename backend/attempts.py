@@ -17,11 +17,12 @@ from .conditions import Condition
 from .errors import NotFinite, OutOfMemory
 from .expected import stages_ahead
 from .inverted_reference import inverted_reference
-from .models.codec import decode_latents, embed_text
+from .models.codec import decode_latents
 from .models.components import Components
 from .models.denoise import Control
 from .models.device import choose_device, give_back_memory, wider
 from .models.memory import POLICIES, MemoryPolicy, applied, check_room, policy_for
+from .models.text import embed_texts
 from .previews import Previews
 from .progress import Progress
 from .reference_motion import motion_of
@@ -121,7 +122,7 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
     progress.plan(stages_ahead(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
     with applied(policy, work.model, work.controls) as model:
         progress.stage("encoding")
-        texts = {"negative": embed_text(model, request.negative_prompt), "positive": embed_text(model, request.prompt)}
+        texts = embed_texts(model, [request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
         memory = checkpoint.memory(_parts(work), model.unet.device, _used(work, policy))
         progress.stage("sampling", settings.steps, memory.done)
@@ -133,7 +134,7 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
             progress.step()
             previews(memory)
 
-        take = Take(seed=request.seed, settings=settings, **form, **texts)
+        take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **form)
         latents = generate(model, take, motion, after_step, memory)
         progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
         progress.stage("decoding", len(work.reference))

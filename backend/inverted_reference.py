@@ -12,8 +12,9 @@ from . import fingerprint
 from .clips import to_pixels
 from .errors import JobError
 from .inversion_cache import InvertedLatents, Keep, cached_inversion
-from .models.codec import embed_text, encode_pixels
+from .models.codec import encode_pixels
 from .models.components import Components
+from .models.text import embed_text
 from .models.words import token_places
 from .motion.inversion import check_timesteps, invert
 from .motion.terms import Terms, layer_weights
@@ -52,7 +53,7 @@ def inverted_reference(
     wanted = even_timesteps(settings.steps)[: settings.guided_steps]
     check_timesteps(wanted, steps)
     terms = _terms(model, subject, request, settings)
-    text = embed_text(model, request.inversion_prompt)
+    text = embed_text(model, request.inversion_prompt, settings.clip_skip)
 
     def run(keep: Keep, memory: Memory, record: Callable[[], None]) -> None:
         def after_step() -> None:
@@ -65,7 +66,7 @@ def inverted_reference(
         invert(model.denoise, latents, text, model.alphas, steps, keep, after_step, memory)
 
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
-    reading = (steps, wanted, request.inversion_prompt, str(model.unet.dtype))
+    reading = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.unet.dtype))
     key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
     return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.unet.device, wanted, run))
 
@@ -92,6 +93,6 @@ def _object_places(model: Components, request: JobRequest) -> tuple[list[int], l
             "Write for example astronaut:hunter, first what the reference shows.",
         )
     return (
-        token_places(model.tokenizer, request.inversion_prompt, old, "inversion prompt"),
-        token_places(model.tokenizer, request.prompt, new, "prompt"),
+        token_places(model.tokenizer, request.inversion_prompt, old, "inversion prompt", model.embeddings),
+        token_places(model.tokenizer, request.prompt, new, "prompt", model.embeddings),
     )

@@ -25,6 +25,7 @@ from .models.controls import load_controls
 from .models.device import choose_device, keep_to_device_memory, most_memory_held, repeatable
 from .models.entry import ModelEntry, find_entry
 from .models.kept import KeptModel
+from .models.prompt_files import notes_on, with_files_of
 from .motion_score import motion_score
 from .progress import Progress
 from .wire.request import JobRequest, RequestError, read_request
@@ -44,20 +45,23 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings, progress.check)
     conditions, said = read_conditions(folder, entry, len(reference), reference.shape[1:3], progress.check)
-    for note in said:
+    for note in (*said, *notes_on((request.prompt, request.negative_prompt))):
         notes(note)
     load, checkpoint = load or KeptModel().load, Checkpoint(folder, notes)
 
     def work_in(precision: str) -> Work:
         progress.stage("loading")
         model = load(entry, *choose_device(precision))
+        controls = load_controls(model, conditions, len(reference), settings, notes)
+        for note in model.notes:
+            notes(note)
         return Work(
             model=model,
             request=request,
             settings=settings,
             reference=reference,
             conditions=conditions,
-            controls=load_controls(model, conditions, len(reference), settings),
+            controls=controls,
             subject=_subject(folder, reference, model, notes, progress.check),
         )
 
@@ -69,12 +73,13 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     progress.stage("writing")
     write_frames(folder / "result", made.frames)
     movie = write_video(folder / MOVIE, shot_frames, request.shot.fps, notes, progress.check)
+    request = replace(request, notes=[*request.notes, *notes.said])
     found = {
+        "notes": request.notes,
         "motion_score": score_or_none(made.frames, reference),
         "memory_policy": made.policy.name,
         "video": str(movie),
     }
-    request = replace(request, notes=[*request.notes, *notes.said])
     result = _write_result(folder, request, settings, made.model, found, progress)
     checkpoint.remove()
     return result
@@ -107,6 +112,7 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
     try:
         request = read_request(folder)
         entry = find_entry(request.model)
+        entry = with_files_of(entry, request.prompt, (request.negative_prompt, request.inversion_prompt))
         return request, entry, entry.settings_for(request.settings)
     except (RequestError, SettingError) as error:
         raise JobError(str(error), "Mend it and run the job again.") from None

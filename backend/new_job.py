@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from .clips import Clip, fit, read_clip, read_picture, write_frames, write_pictu
 from .conditions import check_model, picture_at
 from .errors import JobError
 from .models.entry import ModelEntry, find_entry
+from .models.prompt_files import with_files_of
 from .wire.clip_size import clip_size
 from .wire.folders import data_folder, new_job_name
 from .wire.request import JobRequest, Shot, write_request
@@ -38,7 +39,7 @@ def make_job(options: Namespace) -> Path:
     size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
     mask = _read_mask(options.mask, clip, settings.frames) if options.mask else None
     notes = [*clip.notes, *notes, *(mask.notes if mask else ())]
-    _check_texts(entry, (options.prompt, options.negative, options.inversion_prompt))
+    _check_texts(entry, options.prompt, (options.negative, options.inversion_prompt))
     folder = _new_folder(options.job)
     write_frames(folder / "reference", fit(clip.frames, size))
     for kind, pictures in conditions.items():
@@ -62,13 +63,15 @@ def make_job(options: Namespace) -> Path:
     return folder
 
 
-def _check_texts(entry: ModelEntry, texts: Iterable[str]) -> None:
-    """JobError when one is too long for the model."""
-    from .models.words import check_length, load_tokenizer  # slow to import: mistakes above are told at once
+def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
+    """JobError when one cannot be followed or is too long for the model, or names a file that is not there."""
+    entry = with_files_of(entry, prompt, others)
+    from .models.weights.embeddings import load_embeddings  # slow to import: mistakes above are told at once
+    from .models.words import load_tokenizer, token_parts
 
-    tokenizer = load_tokenizer(entry)
-    for text in texts:
-        check_length(tokenizer, text)
+    tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
+    for text in (prompt, *others):
+        token_parts(tokenizer, text, embeddings)
 
 
 def _read_conditions(

@@ -10,8 +10,9 @@ import torch
 from . import fingerprint
 from .clips import to_pixels
 from .errors import NotFinite
-from .models.codec import embed_text, encode_pixels
+from .models.codec import encode_pixels
 from .models.components import Components
+from .models.text import embed_text
 from .motion.representation import MotionRepresentation, extract_motion
 from .motion_cache import cached_motion
 from .wire.settings import Settings
@@ -22,7 +23,8 @@ MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cach
 def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
     """The reference's motion representation, from the cache when it was read before."""
     t = settings.representation_timestep
-    reading = (t, settings.guidance_blocks, settings.top_k, settings.diagonal, MOTION_NOISE_SEED, str(model.unet.dtype))
+    s = settings
+    reading = (t, s.guidance_blocks, s.top_k, s.diagonal, s.clip_skip, MOTION_NOISE_SEED, str(model.unet.dtype))
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
 
     def extract():
@@ -35,7 +37,7 @@ def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> M
             noise.to(latents),
             timestep=t,
             alpha=float(model.alphas[t]),
-            empty_text=embed_text(model, ""),
+            empty_text=embed_text(model, "", settings.clip_skip),
             blocks=settings.guidance_blocks,
             top_k=settings.top_k,
             diagonal=settings.diagonal,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..backend.wire.prompt import PromptError, parse_prompt
 from ..backend.wire.tokens import Tokenizer, TokenizerError, read_tokenizer
 from .errors import UserError
 
@@ -41,14 +42,20 @@ def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWo
     return PromptWords(tokenizer.count(prompt), tokenizer.longest, tuple(tokenizer.unknown_words(prompt)))
 
 
-def check_lengths(prompts: Iterable[str], model: dict[str, Any], wait: bool = False) -> None:
-    """UserError for the first that is longer than the model reads. Until its tokenizer is read, none is."""
+def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = False) -> None:
+    """UserError for the first with a sign that cannot be followed, or that is longer than the model reads. Until its
+    tokenizer is read, none is."""
     for prompt in prompts:
+        try:
+            parse_prompt(prompt)
+        except PromptError as error:
+            raise UserError(error.message, error.hint) from None
         words = words_of(prompt, model, wait)
         if words and words.tokens > words.longest:
             raise UserError(
                 f"The prompt has {words.tokens} tokens; this model reads at most {words.longest}.",
-                f"Shorten it by about {words.tokens - words.longest} words. It begins: {prompt[:60]!r}.",
+                f"Shorten it by about {words.tokens - words.longest} words, or divide it with BREAK. "
+                f"It begins: {prompt[:60]!r}.",
             )
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from backend.models.codec import embed_text
 from backend.models.components import Components
+from backend.models.text import embed_text
 from backend.motion.representation import MotionRepresentation, extract_motion
 from backend.sampling.schedule import Step
 from backend.take import Take

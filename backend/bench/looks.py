@@ -21,9 +21,10 @@ import torch
 
 from ..clips import read_clip, to_frames, write_frames
 from ..errors import JobError
-from ..models.codec import decode_latents, embed_text
+from ..models.codec import decode_latents
 from ..models.components import Components, load_components
 from ..models.entry import find_entry
+from ..models.text import embed_text
 from ..motion_score import field_score, motion_field, smoothed_field
 from ..reference_motion import motion_of
 from ..take import Take, generate

@@ -17,11 +17,12 @@ from dataclasses import asdict, replace
 from diffusers import AnimateDiffPipeline, DDIMScheduler
 
 from ..errors import JobError
-from ..models.codec import decode_latents, embed_text
+from ..models.codec import decode_latents
 from ..models.components import Components, load_components
 from ..models.device import choose_device
 from ..models.entry import find_entry
 from ..models.frame_norm import normalise_all_frames, normalise_each_frame
+from ..models.text import embed_text
 from ..motion.recorder import temporal_attention_layers
 from ..take import Take, generate
 from ..wire.clip_size import clip_size

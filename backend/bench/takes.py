@@ -16,10 +16,11 @@ import torch.nn.functional as functional
 from ..clips import to_frames
 from ..conditions import Condition
 from ..demo_training.passes import draw_depth, draw_mask
-from ..models.codec import decode_latents, embed_text
+from ..models.codec import decode_latents
 from ..models.components import Components, load_components
 from ..models.controls import load_controls
 from ..models.entry import find_entry
+from ..models.text import embed_text
 from ..reference_motion import motion_of
 from ..take import Take, generate
 from .cases import Case, cases_for

@@ -1,4 +1,4 @@
-"""Words and pictures to what the UNet reads, and back."""
+"""Pictures to what the UNet reads, and back."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ from torch import Tensor
 
 from .components import Components
 from .device import working_on
-from .words import check_length
-
-
-@torch.no_grad()
-def embed_text(model: Components, text: str) -> Tensor:
-    """-> [1, L, C]. JobError when the text has more tokens than the encoder reads: nothing is cut silently."""
-    check_length(model.tokenizer, text)
-    longest = model.tokenizer.model_max_length
-    tokens = model.tokenizer(text, padding="max_length", max_length=longest, return_tensors="pt")
-    with working_on(model.unet.device, model.text_encoder):
-        return model.text_encoder(tokens.input_ids.to(model.text_encoder.device))[0]
 
 
 @torch.no_grad()

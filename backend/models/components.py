@@ -18,11 +18,13 @@ from .denoise import Control, Denoiser
 from .device import ran_out
 from .entry import ModelEntry
 from .frame_norm import normalise_each_frame
+from .vocabulary import tokenizer_folder
+from .weights.embeddings import check_width, load_embeddings
 from .weights.lora import add, changes_of
 from .weights.modules import empty_unet, fill, load_text_encoder, load_tiny_vae, load_vae
 from .weights.motion_module import unet_sources
 from .weights.sd15 import animatediff_alphas
-from .weights.sources import LOCAL
+from .weights.sources import LOCAL, check_scheduler, notes_on_base
 from .words import load_tokenizer
 
 # Loading takes a moment here; the library's own bars would only disturb the job's progress lines.
@@ -32,7 +34,8 @@ diffusers.utils.logging.disable_progress_bar()
 @dataclass(frozen=True)
 class Components:
     """A loaded model. alphas [1000]: cumulative alphas of its noise schedule; tiny_vae: for previews, None if the entry
-    names none; pair_apart: see models.memory; loaded_controls: of models.controls, by kind, kept between takes."""
+    names none; embeddings: vectors [n, C] of textual inversions by name; notes: on what was left out, for the user;
+    pair_apart: see models.memory; loaded_controls: of models.controls, by kind, kept between takes."""
 
     entry: ModelEntry
     vae: AutoencoderKL
@@ -41,6 +44,8 @@ class Components:
     unet: UNetMotionModel
     alphas: Tensor
     tiny_vae: AutoencoderTiny | None = None
+    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     pair_apart: bool = False
     loaded_controls: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
@@ -84,22 +89,43 @@ def load_components(entry: ModelEntry, device: torch.device, dtype: torch.dtype)
 
 def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Components:
     """Everything that can be refused is looked at before the large weights are read."""
-    alphas = _alphas(entry)
+    check_scheduler(entry)
+    alphas, notes = _alphas(entry), notes_on_base(entry)
     sources = unet_sources(entry)
-    tokenizer = load_tokenizer(entry)
+    tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
     modules: dict[str, Any] = {
         "unet": empty_unet(sources, entry.clip.most_frames),
-        "text_encoder": load_text_encoder(entry, device, torch.float32),
+        "text_encoder": load_text_encoder(entry, device, torch.float32, notes),
     }
-    changes = changes_of(entry, modules)
-    modules["vae"] = load_vae(entry, device, torch.float32)
-    fill(modules["unet"], sources, device, dtype)
+    check_width(embeddings, entry.embeddings, modules["text_encoder"].config.hidden_size)
+    _check_vocabulary(entry, tokenizer, modules["text_encoder"])
+    changes = changes_of(entry, modules, notes)
+    modules["vae"] = load_vae(entry, device, torch.float32, notes)
+    notes += fill(modules["unet"], sources, device, dtype)
     for name, module in modules.items():
         module.to(device=device).eval().requires_grad_(False)
         add(changes.get(name, {}), module)
     normalise_each_frame(modules["unet"])
     tiny_vae = load_tiny_vae(entry, device)
-    return Components(entry=entry, tokenizer=tokenizer, alphas=alphas, tiny_vae=tiny_vae, **modules)
+    parts = {"tokenizer": tokenizer, "alphas": alphas, "tiny_vae": tiny_vae, "embeddings": embeddings}
+    return Components(entry=entry, notes=tuple(notes), **parts, **modules)
+
+
+def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> None:
+    """JobError when the tokenizer numbers other tokens than the encoder was trained with: it would read other words."""
+    folder, rows = tokenizer_folder(entry), encoder.config.vocab_size
+    if len(tokenizer) != rows:
+        raise JobError(
+            f"The tokenizer in {folder} has {len(tokenizer)} tokens; the text encoder of {entry.base or entry.folder} "
+            f"has {rows}.",
+            "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+        )
+    if tokenizer.model_max_length > (positions := encoder.config.max_position_embeddings):
+        raise JobError(
+            f"The tokenizer in {folder} gives up to {tokenizer.model_max_length} tokens; the text encoder of "
+            f"{entry.base or entry.folder} reads {positions}.",
+            "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+        )
 
 
 def _alphas(entry: ModelEntry) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from .codec import encode_pixels
 from .components import Components
 from .denoise import Control, Residuals
 from .frame_norm import normalise_each_frame
+from .weights.control_files import control_from_file
 from .weights.modules import SAFE, variant_of
 from .weights.sources import MOST_CONFIG
+from .weights.surplus import notes_on_loading
 
 CLASSES = {"image": SparseControlNetModel, "sketch": SparseControlNetModel, "depth": ControlNetModel}
 TRAIN_STEPS = 1000
@@ -101,9 +103,14 @@ def used(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
 
 @torch.no_grad()
 def load_controls(
-    model: Components, conditions: Mapping[str, Condition], frames: int, settings: Settings
+    model: Components,
+    conditions: Mapping[str, Condition],
+    frames: int,
+    settings: Settings,
+    note: Callable[[str], None] = lambda _: None,
 ) -> tuple[Control, ...]:
-    """The controls for a clip of so many frames; only what is used is loaded. JobError names a folder that is wrong.
+    """The controls for a clip of so many frames; only what is used is loaded; note: is given sentences for the user.
+    JobError names a file or folder that is wrong.
 
     The model keeps the loaded ones for its next take, and no others."""
     controls: list[Control] = []
@@ -111,7 +118,9 @@ def load_controls(
     for kind in set(model.loaded_controls) - set(kinds):
         del model.loaded_controls[kind]
     for kind in kinds:
-        net, pixels = _kept(model, kind, frames), to_pixels(conditions[kind].pictures)
+        (net, said), pixels = _kept(model, kind, frames), to_pixels(conditions[kind].pictures)
+        for sentence in said:
+            note(sentence)
         pictures = encode_pixels(model, pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
         pictures, strength = pictures.to(net.device, net.dtype), getattr(settings, f"{kind}_strength")
         if kind == "depth":
@@ -121,28 +130,42 @@ def load_controls(
     return tuple(controls)
 
 
-def _kept(model: Components, kind: str, frames: int) -> Any:
-    """The control model that an earlier take loaded, if its files are still the same; else it is loaded."""
+def _kept(model: Components, kind: str, frames: int) -> tuple[Any, list[str]]:
+    """The control model that an earlier take loaded, if its files are still the same, else it is loaded; and notes."""
     folder: Path = getattr(model.entry, CONTROL_OF[kind])
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files_in(folder)]
     if kind not in model.loaded_controls or model.loaded_controls[kind][0] != stamps:
         model.loaded_controls.pop(kind, None)  # not two of them at once
         model.loaded_controls[kind] = stamps, _load(model, kind, folder)
-    net = model.loaded_controls[kind][1]
+    net, said = model.loaded_controls[kind][1]
     if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
         raise JobError(f"The control model {folder} knows {known} frames; the setting frames is {frames}.", "Lower it.")
-    return net
+    return net, said
 
 
 def _files_in(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
     try:
         return sorted(path for path in folder.iterdir() if path.is_file())
     except OSError:  # loading names what is wrong
         return []
 
 
-def _load(model: Components, kind: str, folder: Path) -> Any:
+def _load(model: Components, kind: str, path: Path) -> tuple[Any, list[str]]:
+    """A control model, and notes for the user."""
     key, wanted = CONTROL_OF[kind], CLASSES[kind]
+    notes: list[str] = []
+    if path.is_file():
+        net = control_from_file(path, key, wanted, model.unet, notes)
+    else:
+        net = _from_folder(model, path, key, wanted, notes)
+    _check_fit(model, net, kind, path)
+    normalise_each_frame(net)
+    return net.to(model.unet.device).eval().requires_grad_(False), notes
+
+
+def _from_folder(model: Components, folder: Path, key: str, wanted: type, notes: list[str]) -> Any:
     _check_class(folder, key, wanted.__name__)
     try:
         net, info = wanted.from_pretrained(
@@ -153,18 +176,14 @@ def _load(model: Components, kind: str, folder: Path) -> Any:
             output_loading_info=True,
             **SAFE,
         )
-        # Positional encodings are computed; anything else that is missing would quietly stay random.
-        if missing := [name for name in info["missing_keys"] if not name.endswith(".pe")]:
-            raise ValueError(f"{len(missing)} tensors are missing, among them {missing[0]}")
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise JobError(
             f"The control model {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: fetch or copy the folder again.",
         ) from error
-    _check_fit(model, net, kind, folder)
-    normalise_each_frame(net)
-    return net.to(model.unet.device).eval().requires_grad_(False)
+    notes += notes_on_loading(info, key, folder)
+    return net
 
 
 def _check_class(folder: Path, key: str, wanted: str) -> None:
@@ -176,7 +195,7 @@ def _check_class(folder: Path, key: str, wanted: str) -> None:
     if found != wanted:
         raise JobError(
             f"The entry's {key}, {folder}, should be a diffusers folder with a {wanted}; it holds {found}.",
-            f"Point {key} at the right folder, or remove it from the entry.",
+            f"Point {key} at the right folder or single file, or remove it from the entry.",
         )
 
 

@@ -51,7 +51,8 @@ class ModelEntry:
 
     Either `folder`: a complete diffusers folder; or `base`: SD1.5 as a diffusers folder or a single file, and
     `motion_module`: a diffusers folder or an AnimateDiff file. `config`: a diffusers folder of which only the tokenizer
-    and the configs are read, because a single file holds neither. `vae` takes the place of the base's own.
+    and the configs are read, in place of CLIP's and SD1.5's. `vae` takes the place of the base's own. `embeddings`: the
+    textual inversions that a job's prompts name, by name; never in the entry's file.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ModelEntry:
     sparse_scribble: Path | None = None
     depth_control: Path | None = None
     tiny_vae: Path | None = None
+    embeddings: dict[str, Path] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     source: Path = Path()
@@ -106,7 +108,8 @@ class ModelEntry:
     def paths(self) -> dict[str, Path]:
         """Every path the entry names, by its key."""
         single = {key: path for key in PATHS if (path := getattr(self, key)) is not None}
-        return single | {key: add_on.file for key, add_on in self.add_ons().items()}
+        named = {f"embedding:{name}": path for name, path in self.embeddings.items()}
+        return single | {key: add_on.file for key, add_on in self.add_ons().items()} | named
 
     def missing(self) -> dict[str, Path]:
         return {key: path for key, path in self.paths().items() if not path.exists()}
@@ -223,7 +226,7 @@ def _check_settings(entry: ModelEntry) -> None:
 def _checked(content: Any, kind: type) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TypeError(f"{content!r} must be a table")
-    known = [f.name for f in fields(kind) if f.name != "source"]
+    known = [f.name for f in fields(kind) if f.name not in ("source", "embeddings")]
     for key in content:
         if key not in known:
             raise ValueError(f"unknown key {key!r}{nearest(key, known)}")

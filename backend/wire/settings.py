@@ -34,6 +34,7 @@ class Settings:
     )
     mean_shift: bool = True  # whether the score may shift a frame's mean, as published; off, colours drift less
     cfg_scale: float = 7.5  # classifier-free guidance
+    clip_skip: int = 1  # which layer of the text encoder is read: 1 the last, 2 the one before, as many models want
     cfg_form: str = "paper"  # 'paper': c + s (c - u), an effective scale of s + 1; 'standard': u + s (c - u)
     representation_timestep: int = 400  # noise level t at which the reference's motion is read
     guidance_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose temporal attention carries the motion
@@ -70,7 +71,7 @@ class Settings:
 _PAPER = {
     key: value
     for key, value in asdict(Settings()).items()
-    if key not in ("frames", "motion_strength", "precision", "deterministic", "memory")
+    if key not in ("frames", "motion_strength", "clip_skip", "precision", "deterministic", "memory")
 }
 OWN_FAMILIES = ("draft", "quality")  # of which each model entry has its own, if any
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -115,6 +116,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "reuse_gradient": (1, 1000),
     "reuse_negative": (1, 1000),
     "cfg_scale": (0, 100),
+    "clip_skip": (1, 12),
     "representation_timestep": (0, 999),
     "top_k": (1, 128),
     "block_weights": (0, 1e7),

@@ -5,14 +5,16 @@ It gives the very tokens that the text encoder reads (a test compares them), wit
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from .prompt import PromptError, parse_prompt
+from .reading import read_json, read_text
+
+MOST_BYTES = 20_000_000  # of a file; CLIP's vocabulary has under a million
 CLIP_LENGTH = 77  # tokens that CLIP reads at once, with the beginning's and the end's
 CLOSED = 5000  # a vocabulary with fewer tokens knows whole words only: it spells all others by letter
 SPECIAL = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d")
@@ -38,16 +40,18 @@ class Tokenizer:
         """The text's tokens, without the beginning's and the end's."""
         return [token for word in words(text) for token in self._of_word(word)]
 
-    def count(self, text: str) -> int:
-        """How many tokens the text has; more than `longest` cannot be read."""
-        return len(self.tokens(text))
+    def count(self, prompt: str) -> int:
+        """How many tokens the longest part of a prompt has; more than `longest` cannot be read. Signs such as
+        (word:1.3) are none; of a textual inversion one is counted. A prompt with a wrong sign is counted as text."""
+        return max(sum(map(len, map(self.tokens, texts))) for texts in _texts(prompt, "x"))
 
-    def unknown_words(self, text: str) -> list[str]:
-        """The text's words that a small model was never shown, in order, each once. A full vocabulary such as CLIP's
+    def unknown_words(self, prompt: str) -> list[str]:
+        """The prompt's words that a small model was never shown, in order, each once. A full vocabulary such as CLIP's
         has none: it puts rare words together from parts."""
         if len(self.vocabulary) >= CLOSED:
             return []
-        found = [word for word in words(text) if word[0].isalnum() and len(self._of_word(word)) > 1]
+        said = [word for texts in _texts(prompt, "") for text in texts for word in words(text)]
+        found = [word for word in said if word[0].isalnum() and len(self._of_word(word)) > 1]
         return list(dict.fromkeys(found))
 
     def _of_word(self, word: str) -> list[str]:
@@ -69,6 +73,15 @@ class Tokenizer:
         return parts
 
 
+def _texts(prompt: str, embedding: str) -> list[list[str]]:
+    """The texts of a prompt's parts; embedding: what stands for a textual inversion."""
+    try:
+        parts = parse_prompt(prompt).parts
+    except PromptError:
+        return [[prompt]]
+    return [[embedding if piece.embedding else piece.text for piece in part] for part in parts]
+
+
 def words(text: str) -> Iterator[str]:
     """What is encoded on its own: runs of letters, single digits, runs of other signs, and endings such as 's."""
     text = unicodedata.normalize("NFC", text).lower()
@@ -84,11 +97,11 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     """From tokenizer.json, or vocab.json with merges.txt. TokenizerError names what is wrong."""
     try:
         if (folder / "tokenizer.json").is_file():
-            model = _json(folder / "tokenizer.json")["model"]
+            model = read_json(folder / "tokenizer.json", MOST_BYTES)["model"]
             vocabulary, merges = model["vocab"], model["merges"]
         else:
-            vocabulary = _json(folder / "vocab.json")
-            merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
+            vocabulary = read_json(folder / "vocab.json", MOST_BYTES)
+            merges = read_text(folder / "merges.txt", MOST_BYTES).splitlines()[1:]
         pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in merges if pair)
         ranks = {(first, second): rank for rank, (first, second) in enumerate(pairs)}
         return Tokenizer(dict(vocabulary), ranks, _length(folder) - 2)
@@ -98,12 +111,8 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 def _length(folder: Path) -> int:
     path = folder / "tokenizer_config.json"
-    length = _json(path).get("model_max_length", CLIP_LENGTH) if path.is_file() else CLIP_LENGTH
+    length = read_json(path, MOST_BYTES).get("model_max_length", CLIP_LENGTH) if path.is_file() else CLIP_LENGTH
     return length if isinstance(length, int) and 2 < length <= 10_000 else CLIP_LENGTH  # 1e30 stands for "not said"
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _kind(character: str) -> str:

@@ -14,7 +14,7 @@ from ...backend.wire.names import nearest
 from ...backend.wire.request import JobRequest
 from ..demo_scene import PROMPT as EXAMPLE  # which every model knows, the demo's too
 from ..errors import UserError
-from ..prompt_words import check_lengths
+from ..prompt_words import check_prompts
 from ..settings_text import frame_count, parse_settings
 from .frame_times import frame_times
 from .looks import solid_shading
@@ -100,7 +100,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
     settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
     if not wanted.prompt.strip():
         raise UserError("There is no prompt.", f"Write what the new clip shows, for example: {EXAMPLE}")
-    check_lengths(prompts_of(wanted), model, wait)
+    check_prompts(prompts_of(wanted), model, wait)
     same = {
         "pictures": pictures,
         "shading": solid_shading(context),

@@ -41,11 +41,20 @@ def test_a_prompt_s_tokens_are_counted_while_it_is_typed(known, demo, scene):  #
 def test_a_prompt_that_is_too_long_is_refused_before_anything_is_filmed(scene, jobs, worker):
     scene.motionclone.prompt = "a red ball " * 11
     said = error_of(bpy.ops.motionclone.generate)
-    assert "The prompt has 33 tokens; this model reads at most 30. Shorten it by about 3 words." in said
+    assert "The prompt has 33 tokens; this model reads at most 30. Shorten it by about 3 words, or divide" in said
     assert not jobs.exists()
     scene.motionclone.prompt = "a red ball"
     scene.motionclone.more_prompts.add().text = "a blue cone " * 11
     assert "It begins: 'a blue cone" in error_of(bpy.ops.motionclone.generate)
+    assert not jobs.exists()
+
+
+def test_a_sign_that_cannot_be_followed_is_refused_before_anything_is_filmed(scene, jobs, worker):
+    scene.motionclone.prompt = "24: night falls"
+    assert "a prompt for a frame, '24:', which is not supported" in error_of(bpy.ops.motionclone.generate)
+    scene.motionclone.prompt = "a red ball"
+    scene.motionclone.negative_prompt = "(grey"
+    assert "a ( without its counterpart" in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()
 
 

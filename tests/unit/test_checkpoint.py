@@ -11,7 +11,7 @@ from backend import checkpoint
 from backend.checkpoint import NAME, Checkpoint
 from backend.errors import Cancelled
 from backend.inverted_reference import InvertedReference
-from backend.models.codec import embed_text
+from backend.models.text import embed_text
 from backend.motion.terms import Terms, layer_weights
 from backend.sampling.memory import Memory
 from backend.take import generate

@@ -12,12 +12,12 @@ from PIL import Image
 
 from backend.conditions import CONTROL_OF, Condition
 from backend.models import controls
-from backend.models.codec import embed_text
 from backend.models.components import load_components
 from backend.models.controls import load_controls
 from backend.models.denoise import Denoiser
 from backend.models.entry import find_entry
 from backend.models.frame_norm import PerFrameGroupNorm, normalise_all_frames
+from backend.models.text import embed_text
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
 from backend.sampling.schedule import Step

@@ -19,6 +19,7 @@ DOCTOR, *OTHERS = [
     "Getting a model",
     "Before a clip is made",
     "While a clip is made",
+    "Models of your own",
     "Placing a take",
 ]
 CHECKS = [Source(ROOT / name) for name in ("install/checks.py", "install/doctor.py", "backend/doctor.py")]

@@ -7,7 +7,8 @@ import torch
 
 from backend.errors import JobError
 from backend.inverted_reference import inversion_steps
-from backend.models.codec import decode_latents, embed_text, encode_pixels
+from backend.models.codec import decode_latents, encode_pixels
+from backend.models.text import embed_text
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import Strength, _score
 from backend.take import GRADIENT, READING, generate, initial_noise, step_costs

@@ -32,7 +32,6 @@ def test_the_tokens_are_those_that_the_encoder_gets(folder, text):
     ours, theirs = read_tokenizer(folder), CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     wanted = theirs(text, add_special_tokens=False).input_ids
     assert [ours.vocabulary[token] for token in ours.tokens(text)] == wanted
-    assert ours.count(text) == len(wanted)
     assert ours.longest == theirs.model_max_length - 2 and len(ours.vocabulary) == len(theirs)
 
 

@@ -21,6 +21,7 @@ LOCALES = sorted(path for path in (ADD_ON / "locale").iterdir() if path.is_dir()
 FILES = sorted(ADD_ON.rglob("*.py"))
 LAST_WORDS = ROOT / "backend" / "wire" / "last_words.py"
 sentences_of = part("wrapping").sentences_of
+WORKERS_ERRORS = ("JobError", "NotFinite", "PromptError")
 SHOWN = ("text", "placeholder")  # arguments of Blender's layouts that are translated
 
 
@@ -92,7 +93,7 @@ def _job_errors(paths: list[Path]) -> set[str]:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     calls = [node for node in nodes if isinstance(node, ast.Call)]
-    given = [node.args[:2] for node in calls if ast.unparse(node.func) in ("JobError", "NotFinite")]
+    given = [node.args[:2] for node in calls if ast.unparse(node.func) in WORKERS_ERRORS]
     return {_template(value) for values in given for value in values}
 
 

@@ -11,9 +11,11 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from backend.errors import JobError
 from backend.models.components import Components, load_components
 from backend.models.entry import read_entry
 from backend.models.frame_norm import PerFrameGroupNorm, normalise_each_frame
+from backend.models.text import embed_text
 from backend.models.weights import sd15
 from backend.models.weights.recognise import recognise
 from tests import weight_formats as formats
@@ -151,6 +153,28 @@ def test_the_file_may_go_once_the_model_is_loaded(models, tmp_path):
     model = load(tmp_path, lines + f'motion_module = "{(folder / "v3.ckpt").as_posix()}"')
     (tmp_path / "sd.safetensors").write_bytes(b"")
     assert_same(model.unet, parts.motion_unet("v3"))
+
+
+def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
+    """Of SD1.5's sizes, here small ones, with CLIP's vocabulary, which is then read with the tokenizer that ships."""
+    parts = formats.build(tmp_path, blocks=2)
+    config = parts.text_encoder.config
+    config.vocab_size, config.max_position_embeddings = 49408, 77
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = 49406, 49407, 49407
+    parts.text_encoder = CLIPTextModel(config).eval()
+    sizes = {"unet": dict(parts.unet.config), "vae": dict(parts.vae.config), "text_encoder": config.to_dict()}
+    monkeypatch.setattr(sd15, "CONFIGS", sizes)
+    formats.save(formats.checkpoint(parts), tmp_path / "sd.safetensors")
+    formats.save(formats.original_motion(parts.adapters["v3"]), tmp_path / "v3.ckpt")
+    model = load(tmp_path, 'base = "sd.safetensors"\nmotion_module = "v3.ckpt"')
+    assert_same(model.text_encoder, parts.text_encoder)
+    ids = model.tokenizer("a photo of a cat").input_ids
+    assert ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+    tokens = torch.tensor([ids + [49407] * (77 - len(ids))])
+    with torch.no_grad():
+        assert torch.equal(embed_text(model, "a photo of a cat"), parts.text_encoder(tokens)[0])
+    with pytest.raises(JobError, match="has 607 tokens; the text encoder of .* has 49408. Name as config"):
+        load(tmp_path, 'base = "sd.safetensors"\nconfig = "base/tokenizer"\nmotion_module = "v3.ckpt"')
 
 
 def test_the_built_in_sizes_are_sd15_s():

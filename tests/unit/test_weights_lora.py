@@ -205,11 +205,110 @@ def test_a_lora_with_half_a_layer_or_an_unknown_one_is_refused(models):
     assert "changes lora_unet_something_else.lora_down.weight" in refusal(models, tensors, 'loras = ["X"]')
 
 
-@pytest.mark.parametrize("part", ["hada_w1_a", "lokr_w1", "dora_scale"])
-def test_relatives_of_loras_are_refused(models, part):
+RELATIVES = {
+    "hada_w1_a": "is a LoHa.",
+    "lokr_w1": "is a LoKr.",
+    "dora_scale": "is a DoRA.",
+    "lora_magnitude_vector.weight": "is a DoRA.",
+    "oft_blocks": "is an OFT.",
+    "lora_mid.weight": "is a LoCon with a Tucker core.",
+    "diff": "is a LyCORIS file of whole differences.",
+    "a1.weight": "is a GLoRA.",
+    "on_input": "is an IA3.",
+}
+
+
+@pytest.mark.parametrize("part", RELATIVES)
+def test_relatives_of_loras_are_refused_by_name(models, part):
     name = "lora_unet_" + CROSS.replace(".", "_") + "_to_q"
-    text = refusal(models, {f"{name}.{part}": torch.ones(4, 16)}, 'loras = ["X"]')
-    assert "is a LoHa, LoKr, DoRA" in text
+    halves = lora_formats.kohya("lora_unet_", lora_formats.random_lora(models[1].unet, LAYERS[:1]))
+    assert RELATIVES[part] in refusal(models, halves | {f"{name}.{part}": torch.ones(4, 16)}, 'loras = ["X"]')
+
+
+STABLE = {"unet.lora_alpha": 6, "unet.r": RANK, "unet.use_rslora": True}
+
+
+def test_a_rank_stabilized_lora_counts_by_the_root_of_its_rank(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = lora_formats.random_lora(source, LAYERS)
+    notes = {"lora_adapter_metadata": json.dumps(STABLE)}
+    formats.save(lora_formats.peft("unet.", halves), folder / "stable.safetensors", notes)
+    assert_changed(load(folder, 'loras = ["stable.safetensors"]').unet, source, halves, 6 / RANK**0.5)
+
+
+def test_alphas_by_pattern_are_found_by_the_end_of_a_layer_s_name(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = lora_formats.random_lora(source, LAYERS[:1])
+    facts = {"unet.lora_alpha": 6, "unet.alpha_pattern": {"attn1.to_q": 1, "attn2.to_q": 12}}
+    notes = {"lora_adapter_metadata": json.dumps(facts)}
+    formats.save(lora_formats.peft("unet.", halves), folder / "pattern.safetensors", notes)
+    assert_changed(load(folder, 'loras = ["pattern.safetensors"]').unet, source, halves, 12 / RANK)
+
+
+def test_alpha_from_the_config_beside_a_peft_adapter(models, tmp_path):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = lora_formats.random_lora(source, LAYERS)
+    path = tmp_path / "adapter_model.safetensors"
+    formats.save(lora_formats.peft("base_model.model.", halves), path)
+    lines = f'loras = ["{path.as_posix()}"]'
+    model = load(folder, lines)
+    assert "does not say its alpha" in model.notes[0]
+    assert_changed(model.unet, source, halves, 1)
+    config = {"peft_type": "LORA", "lora_alpha": 6, "r": RANK, "use_rslora": True, "bias": "none"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"init_lora_weights": True}))
+    model = load(folder, lines)
+    assert_changed(model.unet, source, halves, 6 / RANK**0.5)
+    assert model.notes == ()
+
+
+@pytest.mark.parametrize(
+    "facts, words",
+    [
+        ({"unet.use_dora": True}, "is a DoRA by its metadata"),
+        ({"unet.init_lora_weights": "pissa_niter_4"}, "began as pissa_niter_4, which changes the base model too"),
+        ({"peft_type": "LOHA"}, "is a LOHA by its metadata"),
+        ({"unet.lora_bias": True}, "trains biases too"),
+        ([], "in words that cannot be read"),
+    ],
+)
+def test_metadata_that_cannot_be_followed_is_refused(models, facts, words):
+    folder, parts = models
+    halves = lora_formats.peft("unet.", lora_formats.random_lora(parts.motion_unet("v2"), LAYERS))
+    formats.save(halves, folder / "facts.safetensors", {"lora_adapter_metadata": json.dumps(facts)})
+    with pytest.raises(JobError, match=words):
+        load(folder, 'loras = ["facts.safetensors"]')
+
+
+def test_a_kohya_lora_that_says_rank_stabilized_is_noted(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = lora_formats.random_lora(source, LAYERS)
+    tensors = lora_formats.kohya("lora_unet_", halves, alpha=1.5)
+    formats.save(tensors, folder / "kohya.safetensors", {"ss_network_args": '{"rs_lora": "True"}'})
+    model = load(folder, 'loras = ["kohya.safetensors"]')
+    assert_changed(model.unet, source, halves, 1.5 / RANK)
+    assert "kohya.safetensors was trained rank-stabilized" in model.notes[0]
+
+
+def test_a_bundled_embedding_is_noted_and_the_lora_loads(models):
+    folder, parts = models
+    source = parts.motion_unet("v2")
+    halves = lora_formats.random_lora(source, LAYERS)
+    bundle = {"bundle_emb.mystyle.string_to_param.*": torch.zeros(2, 768)}
+    formats.save(lora_formats.kohya("lora_unet_", halves) | bundle, folder / "bundle.safetensors")
+    model = load(folder, 'loras = ["bundle.safetensors"]')
+    assert_changed(model.unet, source, halves, 1)
+    assert model.notes == ("bundle.safetensors carries the textual inversion mystyle along, which is not used.",)
+
+
+def test_an_unknown_tensor_of_a_known_layer_is_named(models):
+    name = "lora_unet_" + CROSS.replace(".", "_") + "_to_q"
+    halves = lora_formats.kohya("lora_unet_", lora_formats.random_lora(models[1].unet, LAYERS[:1]))
+    text = refusal(models, halves | {f"{name}.scalar": torch.ones(1)}, 'loras = ["X"]')
+    assert "scalar, which is no part of a plain LoRA" in text and "architecture" not in text
 
 
 def test_loras_in_each_other_s_place_are_refused(models):

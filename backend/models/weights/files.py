@@ -16,9 +16,15 @@ from ...errors import JobError
 from ...wire.reading import UnfitFile, check_regular, open_regular, parse_json
 
 PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
-WRAPPERS = ("state_dict", "controlnet")  # where training scripts put the weights beside their own notes
+WRAPPERS = ("state_dict", "controlnet", "string_to_param")  # where scripts put the weights beside their own notes
 LONGEST_HEADER = 16_000_000  # bytes; that of a whole SD1.5 has less than a million
 AGAIN = "It may be an incomplete download: fetch or copy it again."
+SCALES = re.compile(
+    r"(^|\.)(scale_weight|scale_input|weight_scale(_inv)?|input_scale|scaled_fp8|comfy_quant)$"
+    r"|\.(nested_)?(absmax|quant_map)$|\.quant_state\."
+)
+PREDICTION = ("v_pred", "ztsnr")  # marks that tools leave in checkpoints of another kind of prediction
+WANT_NOISE = "Choose a model that predicts noise (epsilon), as AnimateDiff's motion modules were trained with."
 FOREIGN = {
     b"PK\x03\x04": "a PyTorch file with another name",
     b"\x80": "a pickled PyTorch file with another name",
@@ -30,13 +36,15 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class WeightFile:
-    """setting: the entry's key that names it; shapes: of all tensors, by name; tensors: reads them, late and mapped."""
+    """setting: the entry's key that names it; shapes: of all tensors, by name; tensors: reads them, late and mapped;
+    whole: the names of tensors of whole numbers."""
 
     setting: str
     path: Path
     shapes: dict[str, tuple[int, ...]]
     tensors: Callable[[], dict[str, Tensor]]
     metadata: dict[str, str] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
 
     def refuse(self, found: str, hint: str) -> JobError:
         return refusal(self.setting, self.path, found, hint)
@@ -48,7 +56,28 @@ def refusal(setting: str, path: Path, found: str, hint: str) -> JobError:
 
 
 def open_weights(path: Path, setting: str) -> WeightFile:
-    """Reads the header only (of a PyTorch file, its index). JobError when the file is damaged, foreign or unsafe."""
+    """Reads the header only (of a PyTorch file, its index). JobError when the file is damaged, foreign or unsafe, or
+    says that its numbers mean something else than what is computed with them here."""
+    file = _opened(path, setting)
+    _check_meaning(file)
+    return file
+
+
+def _check_meaning(file: WeightFile) -> None:
+    marks = [mark for mark in PREDICTION if mark in file.shapes]
+    said = file.metadata.get("modelspec.prediction_type", "epsilon").lower()
+    if marks or said not in ("", "eps", "epsilon"):
+        found = f"is for {said}-prediction" if said[:1] == "v" or not marks else "is for v-prediction"
+        zero = " with zero terminal SNR" if "ztsnr" in marks else ""
+        raise file.refuse(f"{found}{zero} (it says {', '.join(marks) or 'prediction_type ' + said})", WANT_NOISE)
+    scales = [name for name in file.shapes if SCALES.search(name)]
+    whole = [name for name in file.whole if name.endswith((".weight", ".bias"))]
+    if found := scales or whole:
+        kind = "8-bit weights with scales of their own" if scales else "quantized weights in whole numbers"
+        raise file.refuse(f"holds {kind}, such as {found[0]}", "Choose the file's fp16, bf16 or fp32 version.")
+
+
+def _opened(path: Path, setting: str) -> WeightFile:
     try:
         size = check_regular(path).st_size
         with open_regular(path) as file:
@@ -77,6 +106,7 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
             header: dict[str, Any] = parse_json(file.read(length).rstrip(b" "))
         metadata = _words(header.pop("__metadata__", {}))
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        whole = [name for name, entry in header.items() if entry["dtype"][0] not in "FB" or entry["dtype"] == "BOOL"]
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise refusal(setting, path, "has a damaged safetensors header", AGAIN) from None
@@ -91,6 +121,7 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
         {names[name]: shape for name, shape in shapes.items()},
         lambda: {names[name]: tensor for name, tensor in load_file(path).items()},
         metadata,
+        tuple(names[name] for name in whole),
     )
 
 
@@ -119,7 +150,9 @@ def _open_pytorch(path: Path, setting: str) -> WeightFile:
         raise refusal(setting, path, "holds no tensors", "Name a file of weights.")
     names = _without_wrapping(list(tensors))
     tensors = {names[name]: tensor for name, tensor in tensors.items()}
-    return WeightFile(setting, path, {name: tuple(t.shape) for name, t in tensors.items()}, lambda: dict(tensors))
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    whole = tuple(name for name, tensor in tensors.items() if not tensor.is_floating_point())
+    return WeightFile(setting, path, shapes, lambda: dict(tensors), whole=whole)
 
 
 def _load_pytorch(path: Path) -> Any:

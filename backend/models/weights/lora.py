@@ -16,9 +16,10 @@ import torch
 from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
 from torch import Tensor, nn
 
-from ...wire.reading import parse_json
+from ...errors import JobError
 from ..entry import ModelEntry
 from .files import AGAIN, WeightFile, open_weights
+from .lora_scale import scales_of
 from .recognise import Found, recognise
 
 ROLE = re.compile(
@@ -38,6 +39,7 @@ UNFIT = {
     "loras": "It is for another architecture than SD1.5.",
     "motion_loras": "The published motion LoRAs are for AnimateDiff's v2 motion module.",
 }
+BUNDLED = "bundle_emb."
 KINDS = {"motion_loras": "motion LoRA", "loras": "LoRA", "domain_adapter": "LoRA"}
 
 
@@ -58,8 +60,9 @@ class Change:
 Changes = dict[str, dict[str, list[Change]]]  # by component, then by the layer's name
 
 
-def changes_of(entry: ModelEntry, components: Mapping[str, nn.Module]) -> Changes:
-    """What all of the entry's LoRAs change in these components. JobError when one is not for this model."""
+def changes_of(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> Changes:
+    """What all of the entry's LoRAs change in these components; notes: what the user should know is added to them.
+    JobError when one is not for this model."""
     changes: Changes = {name: defaultdict(list) for name in components}
     for setting, add_on in entry.add_ons().items():
         if add_on.strength == 0:  # as if it were not there
@@ -69,7 +72,7 @@ def changes_of(entry: ModelEntry, components: Mapping[str, nn.Module]) -> Change
         found = recognise(file.shapes)
         if found.kind != KINDS[key] or found.family not in ("", "SD1.5"):
             raise file.refuse(f"is {found}", EXPECTED[key])
-        for component, layer, change in _read(file, components, add_on.strength):
+        for component, layer, change in _read(file, components, add_on.strength, notes):
             changes[component][layer].append(change)
     return changes
 
@@ -83,27 +86,44 @@ def add(changes: Mapping[str, list[Change]], module: nn.Module) -> None:
         weight.copy_(weight.float() + total.reshape(weight.shape))
 
 
-def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float):
+def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float, notes: list[str]):
     """Yields (component, layer, Change). JobError when a layer is unknown, misfits or lacks its other half."""
     grouped: dict[tuple[str, str], dict[str, Tensor]] = defaultdict(dict)
     known = _names(components)
-    for key, tensor in file.tensors().items():
+    for key, tensor in _own_tensors(file, notes).items():
         match = ROLE.search(key)
         place = known.get(_plain(key[: match.start()])) if match else None
         if place is None:
-            raise file.refuse(
-                f"changes {key}, which this model has not", UNFIT.get(file.setting.partition("[")[0], UNFIT["loras"])
-            )
+            raise _unknown(file, key, known)
         role = match["a"] or match["b"] or match["c"] or match["d"]
         grouped[place][ROLES.get(role, role)] = tensor
-    notes = _notes(file)
+    scales = scales_of(file, notes)
     for (component, layer), parts in grouped.items():
         if not {"up", "down"} <= parts.keys():
             raise file.refuse(f"is incomplete: {layer} has only its {' and '.join(parts)}", AGAIN)
         _check_sizes(file, layer, parts, components[component].get_submodule(layer).weight)
-        rank = parts["down"].shape[0]
-        alpha = float(parts["alpha"]) if "alpha" in parts else _noted_alpha(notes, component, layer, rank)
-        yield component, layer, Change(parts["up"], parts["down"], strength * alpha / rank)
+        alpha = float(parts["alpha"]) if "alpha" in parts else None
+        factor = scales.factor(component, layer, parts["down"].shape[0], alpha)
+        yield component, layer, Change(parts["up"], parts["down"], strength * factor)
+
+
+def _own_tensors(file: WeightFile, notes: list[str]) -> dict[str, Tensor]:
+    """Without textual inversions that some files carry along, which a note names."""
+    tensors = file.tensors()
+    bundled = {name.split(".")[1] for name in tensors if name.startswith(BUNDLED)}
+    if bundled:
+        named = ", ".join(sorted(bundled))
+        notes.append(f"{file.path.name} carries the textual inversion {named} along, which is not used.")
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(BUNDLED)}
+
+
+def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -> JobError:
+    """A layer that the model has not, or a kind of tensor that is not known."""
+    parts = key.split(".")
+    if any(_plain(".".join(parts[:i])) in known for i in range(1, len(parts))):
+        return file.refuse(f"holds {key}, which is no part of a plain LoRA", "Choose a plain LoRA.")
+    hint = UNFIT.get(file.setting.partition("[")[0], UNFIT["loras"])
+    return file.refuse(f"changes {key}, which this model has not", hint)
 
 
 def _names(components: Mapping[str, nn.Module]) -> dict[str, tuple[str, str]]:
@@ -143,18 +163,3 @@ def _check_sizes(file: WeightFile, layer: str, parts: Mapping[str, Tensor], weig
     if made != wanted or math.prod(up[1:]) != down[0]:
         sizes = f"its {layer} is {made[0]} x {made[1]}, this model's is {wanted[0]} x {wanted[1]}"
         raise file.refuse(f"is {Found('LoRA')} for another architecture: {sizes}", "Choose one made for SD1.5.")
-
-
-def _notes(file: WeightFile) -> dict:
-    """diffusers keeps alpha in the file's metadata."""
-    try:
-        notes = parse_json(file.metadata.get("lora_adapter_metadata", "{}").encode())
-    except (ValueError, AttributeError):
-        return {}
-    return notes if isinstance(notes, dict) else {}
-
-
-def _noted_alpha(notes: Mapping, component: str, layer: str, rank: int) -> float:
-    """The layer's alpha by the metadata; without any, the rank: a factor of 1."""
-    pattern = notes.get(f"{component}.alpha_pattern") or {}
-    return float(pattern.get(layer, notes.get(f"{component}.lora_alpha", rank)))

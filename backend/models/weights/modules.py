@@ -16,6 +16,7 @@ from ...wire.reading import read_json
 from ..entry import ModelEntry
 from .files import refusal
 from .sources import LOCAL, MOST_CONFIG, Source, text_source, vae_source
+from .surplus import notes_on, notes_on_loading
 
 SAFE = LOCAL | {"use_safetensors": True}
 
@@ -47,29 +48,35 @@ def _check_blocks(plain: UNet2DConditionModel, adapter: MotionAdapter, motion: S
         raise refusal(motion.setting, motion.path, found, f"The base has {here} blocks; SD1.5 has 4.")
 
 
-def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> CLIPTextModel:
+def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes: list[str]) -> CLIPTextModel:
+    """notes: what the user should know of it is added to them."""
     root = entry.folder or entry.base
     if root.is_dir():
         folder = root / "text_encoder"
-        how = SAFE | {"dtype": dtype, "variant": variant_of(folder, "model")}
-        return CLIPTextModel.from_pretrained(folder, **how).to(device)
+        how = SAFE | {"dtype": dtype, "variant": variant_of(folder, "model"), "output_loading_info": True}
+        encoder, info = CLIPTextModel.from_pretrained(folder, **how)
+        notes += notes_on_loading(info, "folder" if entry.folder else "base", folder)
+        return encoder.to(device)
     source = text_source(entry)
     encoder = CLIPTextModel(CLIPTextConfig(**source.config))
-    fill(encoder, [source], device, dtype)
+    notes += fill(encoder, [source], device, dtype)
     return encoder
 
 
-def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> AutoencoderKL:
+def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes: list[str]) -> AutoencoderKL:
+    """notes: what the user should know of it is added to them."""
     folder = _vae_folder(entry)
     if folder is None:
         source = vae_source(entry)
         with torch.device("meta"):
             vae = AutoencoderKL.from_config(source.config)
-        fill(vae, [source], device, dtype)
+        notes += fill(vae, [source], device, dtype)
         return vae
     variant = variant_of(folder, "diffusion_pytorch_model")
     how = SAFE | {"torch_dtype": dtype, "low_cpu_mem_usage": False}  # True would ask for accelerate
-    return AutoencoderKL.from_pretrained(folder, variant=variant, **how).to(device)
+    vae, info = AutoencoderKL.from_pretrained(folder, variant=variant, output_loading_info=True, **how)
+    notes += notes_on_loading(info, "vae" if entry.vae else "folder" if entry.folder else "base", folder)
+    return vae.to(device)
 
 
 def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | None:
@@ -87,7 +94,9 @@ def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | 
     if (channels := config.get("latent_channels", 4)) != 4:
         raise refusal("tiny_vae", folder, f"is for latents of {channels} channels; SD1.5 has 4", advice)
     how = SAFE | {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
-    tiny = AutoencoderTiny.from_pretrained(folder, variant=variant_of(folder, "diffusion_pytorch_model"), **how)
+    variant = variant_of(folder, "diffusion_pytorch_model")
+    tiny, info = AutoencoderTiny.from_pretrained(folder, variant=variant, output_loading_info=True, **how)
+    notes_on_loading(info, "tiny_vae", folder)
     return tiny.to(device).eval().requires_grad_(False)
 
 
@@ -108,8 +117,9 @@ def variant_of(folder: Path, stem: str) -> str | None:
     return "fp16" if not plain and (folder / f"{stem}.fp16.safetensors").is_file() else None
 
 
-def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dtype: torch.dtype) -> None:
-    """Gives `module`, which may be on the meta device, the sources' tensors. JobError when one lacks or misfits."""
+def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dtype: torch.dtype) -> list[str]:
+    """Gives `module`, which may be on the meta device, the sources' tensors. JobError when one lacks, misfits or is not
+    known; returns notes on those that are left over."""
     wanted = module.state_dict()
     encodings = _positions(module)
     found = {}
@@ -126,9 +136,11 @@ def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dty
                 "Check that base, motion_module, vae and config belong to SD1.5.",
             )
         found[name] = given
+    notes = [note for one in sources for note in notes_on(one.surplus(found), one.setting, one.path)]
     for name, given in found.items():
         found[name] = given.to(device=device, dtype=dtype, copy=True)  # a copy: the file may then change or go
     module.load_state_dict(found, assign=True)
+    return notes
 
 
 def _incomplete(wanted: Collection[str], sources: Sequence[Source], encodings: Collection[str]) -> JobError:

@@ -13,7 +13,7 @@ from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_t
 
 from ..entry import ModelEntry
 from .files import WeightFile, open_weights, refusal
-from .recognise import Shapes, recognise
+from .recognise import Found, Shapes, recognise
 from .sources import Source, folder_source, unet_source
 
 HEADS = 8  # of every published motion module
@@ -40,11 +40,12 @@ def motion_source(entry: ModelEntry) -> Source:
         return source
     file = open_weights(entry.motion_module, "motion_module")
     found = recognise(file.shapes)
-    if found.kind != "motion module":
+    if found != Found("motion module"):
         raise file.refuse(f"is {found}", EXPECTED)
-    tensors = {name: tensor for name, tensor in file.tensors().items() if "motion_modules." in name}
+    given = file.tensors()
+    tensors = {name: tensor for name, tensor in given.items() if "motion_modules." in name}
     converted = convert_animatediff_checkpoint_to_diffusers(tensors)
-    return Source("motion_module", file.path, adapter_config(file), converted)
+    return Source("motion_module", file.path, adapter_config(file), converted, given)
 
 
 def adapter_config(file: WeightFile) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def adapter_config(file: WeightFile) -> dict[str, Any]:
         "motion_layers_per_block": [layers[i] for i in range(len(channels))],
         "motion_transformer_layers_per_block": _depth(file.shapes),
         "motion_num_attention_heads": HEADS,
-        "motion_max_seq_length": _positions(file.shapes),
+        "motion_max_seq_length": positions(file.shapes),
         "use_motion_mid_block": any(name.startswith("mid_block.motion_modules.") for name in file.shapes),
     }
 
@@ -75,7 +76,7 @@ def _depth(shapes: Shapes) -> int:
     return 1 + max(int(number) for name in shapes for number in re.findall(r"transformer_blocks\.(\d+)\.", name))
 
 
-def _positions(shapes: Shapes) -> int:
+def positions(shapes: Shapes) -> int:
     """Frames for which the file has a positional encoding."""
     encodings = (shape for name, shape in shapes.items() if name.endswith(("pos_encoder.pe", "pos_embed.pe")))
     return next((shape[1] for shape in encodings), POSITIONS)

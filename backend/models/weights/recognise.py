@@ -8,10 +8,24 @@ from dataclasses import dataclass
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-LORA = re.compile(r"lora_(down|up|A|B)\b|[._]lora\.(down|up)\.|lora_linear_layer\.|\.lora_magnitude_vector")
-OTHER_ADAPTERS = re.compile(r"\.(hada_|lokr_|oft_|dora_scale|lora_mid|diff\b|diff_b\b)|\.lora_magnitude_vector")
+LORA = re.compile(r"lora_(down|up|A|B)\b|[._]lora\.(down|up)\.|lora_linear_layer\.")
+# What has names of its own: mostly adapters whose change is computed in another way than a LoRA's.
+RELATIVES = {
+    r"\.hada_": "LoHa",
+    r"\.lokr_": "LoKr",
+    r"\.(oft_|boft_)": "OFT",
+    r"\.dora_scale|\.lora_magnitude_vector": "DoRA",
+    r"\.lora_mid": "LoCon with a Tucker core",
+    r"\.(diff|diff_b|w_norm|b_norm)$": "LyCORIS file of whole differences",
+    r"\.(a1|a2|b1|b2)\.weight$": "GLoRA",
+    r"\.on_input$": "IA3",
+    r"(^|\.)lora_controlnet$": "Control-LoRA",
+    r"^(adapter\.)?body\.": "T2I-Adapter",
+    r"^image_proj\.": "IP-Adapter",
+}
 WIDTHS = {768: "SD1.5", 1024: "SD2.x", 1280: "SDXL refiner", 2048: "SDXL"}  # of the text that cross-attention reads
 INPUTS = {4: "", 5: "depth-to-image ", 8: "InstructPix2Pix ", 9: "inpainting "}
+EMA_ONLY = "checkpoint of averaged (EMA) weights only"
 TRANSFORMERS = {
     "joint_blocks.": "SD3",
     "joint_transformer_blocks": "SD3",
@@ -31,18 +45,20 @@ class Found:
 
     def __str__(self) -> str:
         words = f"{self.family} {self.kind}".strip()
-        return f"{'an' if words.startswith(('SD', 'i', 'I')) else 'a'} {words}"
+        return f"{'an' if words.startswith(('SD', 'i', 'I', 'OFT')) else 'a'} {words}"
 
 
 def recognise(shapes: Shapes) -> Found:
     """What a file with these tensors is. kind "file of unknown kind" when nothing fits."""
     names = list(shapes)
-    if any(LORA.search(name) or OTHER_ADAPTERS.search(name) for name in names):
+    if kind := next((kind for part, kind in RELATIVES.items() if any(re.search(part, n) for n in names)), ""):
+        return Found(kind)
+    if any(LORA.search(name) for name in names):
         return _adapter(shapes)
-    if any(".motion_modules." in name or name.startswith("motion_modules.") for name in names):
+    if any("motion_modules." in name or ".temporal_attentions." in name for name in names):
         return _with_motion(shapes)
     if any(name.startswith(("control_model.", "controlnet_", "input_hint_block", "zero_convs")) for name in names):
-        return Found("ControlNet", _family(shapes))
+        return Found("ControlNet of differences" if "difference" in shapes else "ControlNet", _family(shapes))
     if family := next((family for part, family in TRANSFORMERS.items() for name in names if part in name), ""):
         return Found("checkpoint", family)
     if any(name.startswith(("model.diffusion_model.", "conditioner.")) for name in names):
@@ -55,22 +71,30 @@ def recognise(shapes: Shapes) -> Found:
 
 def _smaller(shapes: Shapes) -> Found:
     """What a file without a UNet is."""
+    if any(name.startswith("model_ema.") for name in shapes):
+        return Found(EMA_ONLY)
     if decoder := next((n for n in shapes if n.endswith("decoder.conv_in.weight") and len(shapes[n]) == 4), None):
         channels = shapes[decoder][1]
         return Found("VAE", "" if channels == 4 else f"{channels}-channel")
     if any("embeddings.token_embedding.weight" in name for name in shapes):
         return Found("text encoder")
-    if any(name in ("emb_params", "string_to_param") for name in shapes):
-        return Found("textual inversion")
+    if "clip_g" in shapes:
+        return Found("textual inversion", "SDXL")
+    if len(shapes) == 1 and _is_inversion(*shapes.items()):
+        family = WIDTHS.get(next(iter(shapes.values()))[-1], "")
+        return Found("textual inversion", family if family != "SD1.5" else "")
     if "input_blocks.0.0.weight" in shapes:
         family = _inputs(shapes, "input_blocks.0.0.weight") + _family(shapes)
         return Found("UNet without text encoder and VAE", family.strip())
     return Found("file of unknown kind")
 
 
+def _is_inversion(named: tuple[str, tuple[int, ...]]) -> bool:
+    name, shape = named
+    return len(shape) in (1, 2) and (name in ("emb_params", "*", "clip_l") or name[0] == "<" or shape[-1] in WIDTHS)
+
+
 def _adapter(shapes: Shapes) -> Found:
-    if any(OTHER_ADAPTERS.search(name) for name in shapes):
-        return Found("LoHa, LoKr, DoRA or another relative of a LoRA")
     if all("motion_modules" in name for name in shapes if LORA.search(name)):
         return Found("motion LoRA")
     return Found("LoRA", _lora_family(shapes))
@@ -85,6 +109,8 @@ def _lora_family(shapes: Shapes) -> str:
 
 
 def _with_motion(shapes: Shapes) -> Found:
+    if any(".temporal_attentions." in name for name in shapes):
+        return Found("motion module", "Hotshot-XL")
     if any(name.startswith(("controlnet_", "input_hint_block")) for name in shapes):
         return Found("SparseCtrl model")
     if shapes.get("conv_in.weight", (0, 0))[1] == 9:

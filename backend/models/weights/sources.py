@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,34 @@ from ...errors import JobError
 from ...wire.reading import read_json
 from ..entry import ModelEntry
 from . import sd15
-from .files import WeightFile, open_weights, refusal
-from .recognise import INPUTS, WIDTHS, Found, recognise
+from .files import WANT_NOISE, WeightFile, open_weights, refusal
+from .recognise import EMA_ONLY, INPUTS, WIDTHS, Found, recognise
+from .surplus import notes_on
 
 MOST_CONFIG = 20_000_000  # bytes; the index of a sharded model has some hundred thousand
 LOCAL = {"local_files_only": True}
-TEXT_PREFIX = "cond_stage_model.transformer."
+UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
+PREFIXES = (UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX)
+NO_EMA = "Choose the version without EMA, which is often called pruned."
 EXPECTED = "Expected is SD1.5: a diffusers folder, or a single file in the original layout."
 
 
 @dataclass(frozen=True)
 class Source:
-    """tensors: by diffusers' names, mapped from the file until used; setting and path: for what is said about them."""
+    """tensors: by diffusers' names, mapped from the file until used; setting and path: for what is said about them;
+    given: the same and all others of this part, by the file's own names."""
 
     setting: str
     path: Path
     config: dict[str, Any]
     tensors: dict[str, Tensor]
+    given: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def surplus(self, used: Mapping[str, Tensor]) -> list[str]:
+        """The file's tensors that are not among the `used` ones, by the file's names."""
+        places = {tensor.data_ptr() for tensor in used.values()}
+        given = self.given or self.tensors
+        return [name for name, tensor in given.items() if not tensor.numel() or tensor.data_ptr() not in places]
 
 
 def config_of(entry: ModelEntry, part: str) -> dict[str, Any]:
@@ -48,8 +60,20 @@ def unet_source(entry: ModelEntry) -> Source:
         return source
     file = base_file(entry)
     config = config_of(entry, "unet")
-    tensors = convert_ldm_unet_checkpoint(file.tensors(), config)
-    return Source("base", file.path, config, tensors)
+    given = _part(file, UNET_PREFIX)
+    return Source("base", file.path, config, convert_ldm_unet_checkpoint(dict(given), config), given)
+
+
+def notes_on_base(entry: ModelEntry) -> list[str]:
+    """On what a single file holds beside its UNet, text encoder and VAE. JobError when it is not known."""
+    if (entry.folder or entry.base).is_dir():
+        return []
+    file = base_file(entry)
+    return notes_on([name for name in file.shapes if not name.startswith(PREFIXES)], "base", file.path)
+
+
+def _part(file: WeightFile, prefix: str) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in file.tensors().items() if name.startswith(prefix)}
 
 
 def base_file(entry: ModelEntry) -> WeightFile:
@@ -58,7 +82,7 @@ def base_file(entry: ModelEntry) -> WeightFile:
     found = recognise(file.shapes)
     expected = config_of(entry, "unet").get("cross_attention_dim")
     if found.kind != "checkpoint" or found.family not in ("", "SD1.5"):
-        raise file.refuse(f"is {found}", EXPECTED)
+        raise file.refuse(f"is {found}", NO_EMA if found.kind == EMA_ONLY else EXPECTED)
     if found.width != expected:
         words = f"reads text of width {found.width}; the configs expect {expected}"
         raise file.refuse(f"is a checkpoint that {words}", EXPECTED)
@@ -67,14 +91,15 @@ def base_file(entry: ModelEntry) -> WeightFile:
 
 def text_source(entry: ModelEntry) -> Source:
     file = base_file(entry)
-    tensors = {k.removeprefix(TEXT_PREFIX): v for k, v in file.tensors().items() if k.startswith(TEXT_PREFIX)}
-    if not tensors:
+    given = _part(file, TEXT_PREFIX)
+    if not given:
         raise file.refuse("has no text encoder in it", "Name a complete checkpoint, or a diffusers folder, as base.")
     return Source(
         "base",
         file.path,
         config_of(entry, "text_encoder"),
-        {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()},
+        {name.removeprefix(TEXT_PREFIX).removeprefix("text_model."): tensor for name, tensor in given.items()},
+        given,
     )
 
 
@@ -85,14 +110,13 @@ def vae_source(entry: ModelEntry) -> Source:
     found = recognise(file.shapes)
     if entry.vae and found != Found("VAE"):
         raise file.refuse(f"is {found}", "Expected is a VAE of SD1.5, with 4 channels.")
-    tensors = file.tensors()
-    if any("encoder.down_blocks." in name for name in tensors):
-        return Source("vae", file.path, config, tensors)
-    if not entry.vae:
-        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("first_stage_model.")}
-    if not tensors:
+    given = file.tensors() if entry.vae else _part(file, VAE_PREFIX)
+    if any("encoder.down_blocks." in name for name in given):
+        return Source("vae", file.path, config, given)
+    if not given:
         raise file.refuse("has no VAE in it", "Name one as vae, or a complete checkpoint as base.")
-    return Source("vae" if entry.vae else "base", file.path, config, convert_ldm_vae_checkpoint(tensors, config))
+    tensors = convert_ldm_vae_checkpoint(dict(given), config)
+    return Source("vae" if entry.vae else "base", file.path, config, tensors, given)
 
 
 def folder_source(folder: Path, setting: str) -> Source:
@@ -137,6 +161,25 @@ def _check_unet_config(source: Source, key: str) -> None:
         raise refusal(key, source.path, f"is {Found('UNet', found.strip())}", EXPECTED)
     if width in WIDTHS and WIDTHS[width] != "SD1.5" or config.get("addition_embed_type") == "text_time":
         raise refusal(key, source.path, f"is {Found('UNet', WIDTHS.get(width, 'SDXL'))}", EXPECTED)
+
+
+def check_scheduler(entry: ModelEntry) -> None:
+    """JobError when a scheduler beside the weights says that they predict something else than noise."""
+    for key in ("folder", "base", "config"):
+        root = getattr(entry, key)
+        path = root / "scheduler" / "scheduler_config.json" if root else None
+        if path is None or not path.is_file():
+            continue
+        config = _read_json(path, key)
+        kind, steps = config.get("prediction_type", "epsilon"), config.get("num_train_timesteps", 1000)
+        if "FlowMatch" in str(config.get("_class_name")):
+            raise refusal(key, path, "is for flow matching", WANT_NOISE)
+        if kind != "epsilon":
+            raise refusal(key, path, f"says prediction_type {kind}", WANT_NOISE)
+        if config.get("rescale_betas_zero_snr"):
+            raise refusal(key, path, "says rescale_betas_zero_snr, a schedule of zero terminal SNR", WANT_NOISE)
+        if steps != 1000:
+            raise refusal(key, path, f"says num_train_timesteps {steps}; known are 1000", WANT_NOISE)
 
 
 def _read_json(path: Path, setting: str) -> dict[str, Any]:

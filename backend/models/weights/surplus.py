@@ -1,0 +1,55 @@
+"""Tensors that a file holds and a model has no place for: known to be harmless, worth a note, or a reason to refuse.
+
+A key that nobody reads may be the one that changes what all others mean, so that none is ignored unless it is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .files import refusal
+
+HARMLESS = re.compile(
+    r"(^|\.)(position_ids|text_projection(\.weight)?|logit_scale)$"  # of the text encoder: computed, or never used
+    r"|pos_(encoder|embed)\.pe$"  # positional encodings: computed
+    r"|^(alphas_cumprod(_prev)?|betas|sqrt_\w+|log_one_minus_\w+|posterior_\w+|lvlb_weights|logvar|scale_factor)$"
+    r"|^(denoiser\.(sigmas|log_sigmas)|global_step|epoch|iteration)$"  # the schedule and the training's counters
+    r"|(^|\.)model_ema\.|^(first_stage_model\.)?loss\."  # averages beside the weights; a VAE's judge in training
+    r"|^cond_stage_model\.transformer\.(vision_model|visual_projection)\."  # the other half of CLIP
+)
+NOTED = (
+    (r"(^|\.)(conv_in|conv_out|conv_norm_out|time_embedding|down_blocks|mid_block|up_blocks)\.", "of a UNet"),
+    (r"^embedding_manager\.", "of a textual inversion"),
+)
+HINT = "It may be for another model, or need a reader that MotionClone has not; choose another file."
+
+
+def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
+    """The notes on surplus tensors of these names, for the user. JobError when one is not known to be harmless."""
+    unknown = [name for name in names if not HARMLESS.search(name)]
+    notes = []
+    for pattern, what in NOTED:
+        known = [name for name in unknown if re.search(pattern, name) and "motion_modules." not in name]
+        unknown = [name for name in unknown if name not in known]
+        if known:
+            notes.append(f"{path.name} holds {len(known)} tensors {what} too, which {setting} does not use.")
+    if unknown:
+        count = f"{len(unknown)} tensors" if len(unknown) > 1 else "a tensor"
+        found = f"holds {count} that the model has no place for, such as {sorted(unknown)[0]}"
+        raise refusal(setting, path, found, HINT)
+    return notes
+
+
+def notes_on_loading(info: Mapping[str, Any], setting: str, folder: Path) -> list[str]:
+    """As notes_on, of what diffusers or transformers say of a folder that they have loaded. JobError when a tensor is
+    missing or of another size too: it would be random."""
+    missing = [name for name in info["missing_keys"] if not HARMLESS.search(name)]
+    if missing:
+        found = f"lacks {len(missing)} tensors, among them {sorted(missing)[0]}"
+        raise refusal(setting, folder, found, "It is incomplete or its tensors are renamed: fetch it again.")
+    if wrong := info.get("mismatched_keys"):
+        raise refusal(setting, folder, f"is for another model: {sorted(map(str, wrong))[0]} misfits", HINT)
+    return notes_on(info["unexpected_keys"], setting, folder)

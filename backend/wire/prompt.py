@@ -1,0 +1,207 @@
+"""Prompts as artists paste them: what the signs in them mean. Standard library only.
+
+`(word)` counts 1.1 times, `((word))` 1.21, `[word]` 1 / 1.1, `(word:1.3)` as much as it says. `BREAK` begins a part
+that is read on its own. `embedding:name` stands for a textual inversion, `<lora:name:0.8>` for a LoRA. A backslash
+makes a sign text. What other tools know and this one does not is an error that names it: nothing is taken for text
+silently.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+EMPHASIS = 1.1
+MOST_WEIGHT = 5
+MOST_STRENGTH = 10
+MOST_QUOTED, MOST_NOTED = 30, 3
+
+
+class PromptError(ValueError):
+    """A sign in a prompt that cannot be followed; message and hint are for the user."""
+
+    def __init__(self, message: str, hint: str):
+        super().__init__(f"{message} {hint}")
+        self.message, self.hint = message, hint
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text with one weight; or, if `embedding` is its name, a textual inversion."""
+
+    text: str
+    weight: float = 1.0
+    embedding: str = ""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """parts: divided by BREAK, each read on its own; loras: name to strength."""
+
+    parts: tuple[tuple[Piece, ...], ...]
+    loras: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        """How the signs in it are followed, for the user; "" when there are none."""
+        pieces = [(p.embedding or p.text.strip(), p.weight) for part in self.parts for p in part if p.weight != 1]
+        said = [f"{text[:MOST_QUOTED]!r} counts {weight:.3g} times" for text, weight in pieces if text]
+        if len(said) > MOST_NOTED:
+            said = [*said[:MOST_NOTED], f"so do {len(said) - MOST_NOTED} more by their own numbers"]
+        if len(self.parts) > 1:
+            said.append(f"BREAK divides it into {len(self.parts)} parts")
+        return f"The signs in the prompt are followed: {', '.join(said)}." if said else ""
+
+    @property
+    def embeddings(self) -> list[str]:
+        """The names of the textual inversions, each once."""
+        return list(dict.fromkeys(piece.embedding for part in self.parts for piece in part if piece.embedding))
+
+
+SIGN = re.compile(
+    r"\\(?P<escaped>[()\[\]{}<>:|\\])"
+    r"|<(?P<kind>[A-Za-z]\w*):(?P<arguments>[^<>]*)>"
+    r"|\b(?i:embedding):(?P<embedding>[^\s,;!?()\[\]<>:|]*[^\s,;!?()\[\]<>:|.])"
+    r"|\b(?P<break>BREAK)\b"
+    r"|(?P<bracket>[()\[\]])"
+    r"|(?P<colon>:)"
+    r"|(?P<bar>\|)"
+    r"|(?P<text>[^\\<()\[\]:|BEe]+|.)",
+    re.DOTALL,
+)
+OURS = re.compile(r"\\[()\[\]{}<>:|\\]|<[A-Za-z]\w*:[^<>]*>|\b(?i:embedding):[^\s,]+")
+CLOSING = re.compile(r":([^()\[\]]*)\)")
+PAIRS = {")": "(", "]": "["}
+TEXT = "A backslash before a sign makes it text."
+# What other tools do not read as text: a pattern, what it is, and what to write instead.
+FOREIGN = (
+    (
+        r"(?:^|[\n,;|])\s*[\"']?\d+(?:\s*-\s*\d+)?[\"']?\s*:(?!\d)",
+        "a prompt for a frame",
+        f"Describe the whole shot. {TEXT}",
+    ),
+    (r"\bAND\b", "several prompts joined by AND", "Write and, in small letters, or a comma."),
+    (r"\bADD(?:COL|ROW|COMM|BASE)\b", "a prompt for regions", "Describe the whole picture in one prompt."),
+    (r"[{}]", "braces", f"Choose one of the words in them, and emphasize as in (word:1.1). {TEXT}"),
+    (r"__[\w/-]+__", "a wildcard", "Write a word in its place."),
+    (r"::", "a weight with two colons", f"Write (word:1.3). {TEXT}"),
+    (r"(?:^|\s)--[A-Za-z]\w*", "an option", "Leave it out; what to avoid belongs in the negative prompt."),
+    (r"\)(?:\d|[+-]+(?=[\s,.)]|$))", "a weight behind a parenthesis", "Write (word:1.3)."),
+    (r"\w\+\+", "a weight of plus signs", "Write (word:1.2)."),
+    (r"<[A-Za-z][\w.-]*>", "a name in angle brackets", f"Write embedding:name for a textual inversion. {TEXT}"),
+)
+
+
+def parse_prompt(text: str) -> Prompt:
+    """PromptError says which sign cannot be followed and what to write instead."""
+    _check_foreign(text)
+    reading = _Reading(text)
+    for match in SIGN.finditer(text):
+        if match.start() >= reading.skip_to:
+            reading.take(match)
+    return reading.prompt()
+
+
+def _check_foreign(text: str) -> None:
+    hidden = OURS.sub(lambda match: "x" * len(match[0]), text)
+    for pattern, what, instead in FOREIGN:
+        if match := re.search(pattern, hidden):
+            found = text[match.start() : match.end()].strip(" \n,;|")
+            raise PromptError(f"The prompt holds {what}, {found!r}, which is not supported.", instead)
+
+
+class _Reading:
+    """The state of one pass over a prompt."""
+
+    def __init__(self, text: str):
+        self.text, self.skip_to = text, 0
+        self.parts: list[list[Piece]] = [[]]
+        self.apart = True  # whether the next text begins a piece of its own
+        self.open: list[tuple[str, int, int, int]] = []  # bracket, its place, the part and the piece it begins with
+        self.loras: dict[str, float] = {}
+
+    def take(self, match: re.Match[str]) -> None:
+        kind = match.lastgroup or "text"
+        if kind in ("colon", "bar") and self.open and not (kind == "bar" and self.open[-1][0] == "("):
+            return self._in_bracket(kind, match.start())
+        if kind in ("text", "escaped", "colon", "bar"):
+            return self._text(match["escaped"] or match[0])
+        self.apart = True
+        if kind == "arguments":
+            self._tag(match["kind"].lower(), match["arguments"], match[0])
+        elif kind == "embedding":
+            self.parts[-1].append(Piece("", embedding=match["embedding"]))
+        elif kind == "break":
+            self.parts.append([])
+        else:
+            self._bracket(match[0], match.start())
+
+    def prompt(self) -> Prompt:
+        if self.open:
+            bracket, place, *_ = self.open[-1]
+            raise _unpaired(bracket, self.text[place:])
+        parts = tuple(tuple(part) for part in self.parts if any(p.embedding or p.text.strip() for p in part))
+        return Prompt(parts or ((Piece(""),),), self.loras)
+
+    def _text(self, text: str) -> None:
+        part = self.parts[-1]
+        if self.apart:
+            part.append(Piece(text))
+        else:
+            part[-1] = replace(part[-1], text=part[-1].text + text)
+        self.apart = False
+
+    def _bracket(self, bracket: str, place: int) -> None:
+        if bracket in "([":
+            self.open.append((bracket, place, len(self.parts) - 1, len(self.parts[-1])))
+        else:
+            self._close(bracket, place, EMPHASIS if bracket == ")" else 1 / EMPHASIS)
+
+    def _close(self, bracket: str, place: int, weight: float) -> None:
+        if not self.open or self.open[-1][0] != PAIRS[bracket]:
+            raise _unpaired(bracket, self.text[max(0, place - 20) : place + 1])
+        _, _, part, piece = self.open.pop()
+        for i in range(part, len(self.parts)):
+            for j in range(piece if i == part else 0, len(self.parts[i])):
+                one = self.parts[i][j]
+                self.parts[i][j] = replace(one, weight=one.weight * weight)
+
+    def _in_bracket(self, kind: str, place: int) -> None:
+        """A colon that ends in a weight; in square brackets, what changes in the course of sampling."""
+        if self.open[-1][0] == "[":
+            what = "words that change while sampling" if kind == "colon" else "words that take turns"
+            found = self.text[self.open[-1][1] :].partition("]")[0] + "]"
+            raise PromptError(f"The prompt holds {what}, {found!r}, which is not supported.", f"Choose one. {TEXT}")
+        match = CLOSING.match(self.text, place)
+        said = match[1].strip() if match else self.text[place + 1 : place + 20].strip()
+        if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", said) or (weight := float(said)) > MOST_WEIGHT:
+            raise PromptError(
+                f"The prompt holds {said!r} as a weight; it must be a number from 0 to {MOST_WEIGHT}.",
+                f"Write a number with a point and a closing parenthesis, as in (word:1.3). {TEXT}",
+            )
+        self.skip_to, self.apart = match.end(), True
+        self._close(")", place, weight)
+
+    def _tag(self, kind: str, arguments: str, tag: str) -> None:
+        if kind not in ("lora", "lyco"):
+            raise PromptError(f"The prompt holds {tag}, which is not supported.", f"Remove it. {TEXT}")
+        name, *strengths = (part.strip() for part in arguments.split(":"))
+        if not name or len(strengths) > 1 or not re.fullmatch(r"-?(\d+(\.\d*)?|\.\d+)", (strengths or ["1"])[0]):
+            raise PromptError(
+                f"The prompt holds {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>."
+            )
+        if name in self.loras:
+            raise PromptError(f"The prompt names the LoRA {name!r} twice.", "Remove one of them.")
+        self.loras[name] = float((strengths or ["1"])[0])
+        if abs(self.loras[name]) > MOST_STRENGTH:
+            raise PromptError(
+                f"The prompt gives the LoRA {name!r} the strength {self.loras[name]:g}; at most {MOST_STRENGTH} is.",
+                "Most are made for a strength up to 1.",
+            )
+
+
+def _unpaired(bracket: str, near: str) -> PromptError:
+    return PromptError(
+        f"The prompt has a {bracket} without its counterpart, at {near[:30]!r}.",
+        f"Remove it, or write \\{bracket} where it is text.",
+    )
