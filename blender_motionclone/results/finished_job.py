@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...backend.wire.request import JobRequest, RequestError, read_request
+from ...backend.wire.results import movie_of
 from ..capture.job_folder import read_place
 from ..errors import UserError
 from ..wrapping import shown
@@ -52,7 +53,7 @@ def read_finished_job(folder: Path, frame_start: int) -> FinishedJob:
 
 
 def _movie(folder: Path) -> Path:
-    movie = folder / "result.mp4"
+    movie = movie_of(folder)
     try:
         whole = is_whole_mp4(movie)
     except FileNotFoundError:

@@ -13,6 +13,7 @@ from tests.extension import part
 
 files, homes, offers = part("jobs.job_files"), part("jobs.job_home"), part("jobs.job_offers")
 folders, png, sizes = part("capture.job_folder"), part("png"), part("picture_size")
+finished = part("results.finished_job")
 movies, timings, wrapping = part("results.movie_file"), part("jobs.timings"), part("wrapping")
 UserError = part("errors").UserError
 NAME = "20261125-101500-abc123"
@@ -167,6 +168,14 @@ def test_a_movie_of_millions_of_boxes_is_none(tmp_path):
     assert not movies.is_whole_mp4(path)
     path.write_bytes(b"\0\0\0\x08moov\0\0\0\x08mdat" + b"\0\0\0\x08free" * 20)
     assert movies.is_whole_mp4(path)
+
+
+def test_a_clip_that_had_to_take_another_name_is_found(tmp_path):
+    """While another program keeps result.mp4 open, Windows lets nobody replace it, and the clip gets another name."""
+    for number, name in enumerate(("result.mp4", "result-2.mp4")):
+        (tmp_path / name).write_bytes(b"\0\0\0\x08moov\0\0\0\x08mdat")
+        os.utime(tmp_path / name, (number, number))
+    assert finished._movie(tmp_path).name == "result-2.mp4"
 
 
 @pytest.mark.parametrize("seconds", ['{"a": 1e300}', f'{{"a": {BIG[:90]}}}', '{"a": -5}', "[]", '{"a": []}'])
