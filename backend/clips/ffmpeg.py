@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ def frames(
     size: tuple[int, int],
     deep: bool,
     check: Check = never_cancelled,
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Yields a video's frames after the filters, which give size (H, W), as RGBA [H, W, 4]: uint16 if deep, or uint8.
 
     options: of the input. Ends early when no more can be decoded.

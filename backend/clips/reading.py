@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,15 +138,16 @@ def _video_frames(
     choice = "" if len(wanted) == len(facts.times) else "select='" + "+".join(f"eq(n,{k})" for k in wanted) + "',"
     scale = f"scale={size[1]}:{size[0]}:flags=area+accurate_rnd+full_chroma_int{facts.scaling}"
     deep = facts.wide or facts.transfer != "sdr"
-    decoded = ffmpeg.frames(path, facts.decoder, facts.stream, f"{facts.filters}{choice}{scale}", size, deep, each)
-    for _ in wanted:
-        rgba = next(decoded, None)
-        if rgba is None:
-            raise JobError(
-                f"{path} is cut short or damaged: not all of its frames can be read.", "Copy or export the video again."
-            )
-        yield over_grey(standard(rgba, facts.transfer, facts.wide) if deep else rgba)
-    decoded.close()
+    filters = f"{facts.filters}{choice}{scale}"
+    with closing(ffmpeg.frames(path, facts.decoder, facts.stream, filters, size, deep, each)) as decoded:
+        for _ in wanted:
+            rgba = next(decoded, None)
+            if rgba is None:
+                raise JobError(
+                    f"{path} is cut short or damaged: not all of its frames can be read.",
+                    "Copy or export the video again.",
+                )
+            yield over_grey(standard(rgba, facts.transfer, facts.wide) if deep else rgba)
 
 
 def _folder(folder: Path) -> Source:

@@ -58,7 +58,7 @@ def check_frame(path: Path) -> tuple[int, int] | None:
     if (b"IEND" if head.startswith(SIGNATURE) else b"\xff\xd9") not in tail:
         read_picture(path)  # there may be more behind the end mark
     size = picture_size(head)
-    return size and size[::-1]
+    return (size[1], size[0]) if size else None
 
 
 def is_single(path: Path) -> bool:
