@@ -116,7 +116,7 @@ def test_several_conditions_add_up(model, take):
 def test_a_pair_equals_its_two_halves_and_the_condition_is_embedded_once(model, take, kind):
     controls = told(model, take, condition(kind)).controls
     calls = []
-    controls[0].model.controlnet_cond_embedding.embedding.register_forward_hook(lambda *_: calls.append(1))
+    controls[0].embedding.embedding.register_forward_hook(lambda *_: calls.append(1))
     denoise = Denoiser(model.unet, controls)
     latents, timestep, positive = inputs(take, 500)
     with torch.no_grad():

@@ -173,7 +173,7 @@ def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
     tokens = torch.tensor([ids + [49407] * (77 - len(ids))])
     with torch.no_grad():
         assert torch.equal(embed_text(model, "a photo of a cat"), parts.text_encoder(tokens)[0])
-    with pytest.raises(JobError, match="has 607 tokens; the text encoder of .* has 49408. Name as config"):
+    with pytest.raises(JobError, match=r"has \d+ tokens; the text encoder of .* has 49408. Name as config"):
         load(tmp_path, 'base = "sd.safetensors"\nconfig = "base/tokenizer"\nmotion_module = "v3.ckpt"')
 
 
