@@ -39,28 +39,32 @@ class Worker:
         self._waiting, self._parcels = Waiting(), Parcels(send)
         self._running: Ticket | None = None
         self._leaving = self._unload_asked = False
+        self._to_finish: frozenset[str] = frozenset()  # of those that wait, what is done before leaving all the same
         self._wake = SimpleQueue[None]()  # of all queues, only this one may be filled by a signal handler
         self._said_hello: say.Hello | None = None
 
     # The main thread.
 
     def work(self) -> None:
-        while not self._leaving:
+        while True:
             if self._unload_asked:
                 self._unload_asked = False
                 self._engine.unload()
             elif ticket := self._next():
                 self._run(ticket)
+            elif self._leaving:
+                return
             else:
                 self._wait()
 
     def leave(self) -> None:
-        """After the running job. Those that wait stay queued in their folders."""
+        """After the running job and those that are to be finished. Others that wait stay queued in their folders."""
         self._leaving = True
         self._wake.put(None)
 
     def stop(self, *_: Any) -> None:
         """At the running job's next step; also a signal handler, so no lock is taken."""
+        self._to_finish = frozenset()
         if running := self._running:
             running.progress.cancel(Interrupted)
         self.leave()
@@ -75,11 +79,11 @@ class Worker:
 
     def _next(self) -> Ticket | None:
         with self._guard:
-            self._running = self._waiting.next()
+            self._running = self._waiting.next(self._to_finish if self._leaving else None)
             return self._running
 
     def _run(self, ticket: Ticket) -> None:
-        if self._leaving:  # asked while this job was being fetched
+        if self._leaving and ticket.job not in self._to_finish:  # asked while this job was being fetched
             ticket.progress.cancel(Interrupted)
         with self._printed.to_log_of(ticket.folder):
             end = self._end_of(ticket)
@@ -204,6 +208,10 @@ class Worker:
 
     def _shutdown(self, _: say.Shutdown) -> None:
         self.stop()
+
+    def _finish(self, message: say.Finish) -> None:
+        self._to_finish = frozenset(message.jobs)
+        self.leave()
 
     def _ping(self, _: say.Ping) -> None:
         running = self._running.job if self._running else None

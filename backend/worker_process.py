@@ -13,7 +13,7 @@ from .worker_streams import Outbox, Printed, take_pipes
 
 
 def serve(engine: JobEngine, idle_seconds: float) -> None:
-    """Until stdin is closed, or SIGTERM or a Shutdown message comes."""
+    """Until stdin is closed, or SIGTERM or a message to leave comes."""
     protocol_in, protocol_out = take_pipes()
     outbox = Outbox(protocol_out)
     worker = Worker(engine, outbox.send, Printed.installed(), idle_seconds)

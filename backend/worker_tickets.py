@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,12 @@ class Waiting:
         """place: how many wait before it; all by default."""
         self._tickets.insert(len(self._tickets) if place is None else place, ticket)
 
-    def next(self) -> Ticket | None:
-        return self._tickets.pop(0) if self._tickets else None
+    def next(self, among: Container[str] | None = None) -> Ticket | None:
+        """Takes the first one out. among: the jobs that may be; all by default."""
+        for i, ticket in enumerate(self._tickets):
+            if among is None or ticket.job in among:
+                return self._tickets.pop(i)
+        return None
 
     def take_out(self, job: str) -> Ticket:
         """JobError when it does not wait here."""

@@ -19,6 +19,12 @@ from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
 EXTENSION_ROOT = Path(__file__).parents[1]
+FINISH_ALL, FINISH_RUNNING, STOP = "ALL", "RUNNING", "STOP"
+WHEN_CLOSING = (
+    (FINISH_ALL, "Finish All Takes", "The worker finishes the running take and all that wait, then ends"),
+    (FINISH_RUNNING, "Finish the Running Take", "The worker finishes the running take. Those that wait are kept"),
+    (STOP, "Stop", "The worker stops at its next step. All takes are kept, and the running one continues from there"),
+)
 PATHS = {
     "backend_folder": "Backend Folder",
     "backend_python": "Backend Python",
@@ -124,6 +130,11 @@ def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[s
         said = "A clip from a file is read by the backend on this computer, which is not installed."
         raise UserError(said, error.hint, "motionclone.install_backend") from None
     return lambda arguments: [python, "-m", "backend", *arguments]
+
+
+def when_closing(context: bpy.types.Context) -> str:
+    """What becomes of takes that run or wait when Blender closes: an identifier of WHEN_CLOSING."""
+    return _chosen(context, "when_closing") or FINISH_RUNNING
 
 
 def first_run_is_hidden(context: bpy.types.Context) -> bool:

@@ -26,6 +26,7 @@ from .processes import DETACHED, kill
 
 SECONDS_TO_ANSWER = 10.0  # for a worker that was told to cancel: it answers at once, even within a long step
 SECONDS_TO_LEAVE = 5.0
+SECONDS_TO_TELL = 1.0  # for the last words to a worker, which are lost if the host's process ends before them
 SAME_VERSION = "Install the backend and the add-on of the same version."
 TRUSTED = "Use only machines that you trust as workers; if it is yours, report this with the job's log."
 
@@ -126,10 +127,16 @@ class Client:
             self._insist(time.monotonic() - self._doubted_at)
         return heard
 
+    def finish(self, jobs: Sequence[str]) -> None:
+        """The worker takes no more jobs, does these and ends; none: it stops at the running job's next step. Jobs that
+        are not done stay queued in their folders. `leave` may follow at once."""
+        self._say(say.Finish(tuple(jobs)) if jobs else say.Shutdown())
+
     def leave(self) -> None:
-        """Lets go of the worker without waiting: it finishes the running job and ends; the others stay queued."""
+        """Lets go of the worker, without waiting for it: unless it was told what to `finish`, it finishes the running
+        job and ends; the others stay queued."""
         self._closed = True
-        self._to_say.end()
+        self._to_say.end(SECONDS_TO_TELL)
         if self._carrier:
             self._carrier.let_go()
 
@@ -139,7 +146,7 @@ class Client:
         Waits for at most twice `seconds`.
         """
         with suppress(ClientError):
-            self._say(say.Shutdown())
+            self.finish(())
         self.leave()
         for insist in (self._process.terminate, lambda: kill(self._process)):
             try:

@@ -66,6 +66,17 @@ class Shutdown:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """Take no more jobs: do these, running or waiting, then leave. All others stay queued in their folders.
+
+    The host may close the worker's stdin right after it. A worker that does not know the message refuses it and does
+    what it does when stdin is closed: it finishes the running job.
+    """
+
+    jobs: tuple[JobId, ...]
+
+
+@dataclass(frozen=True)
 class Ping:
     """Answered by Pong, also while a job runs."""
 
@@ -210,6 +221,6 @@ class Refused:
 
 
 _BOTH_WAYS = (Offer, Want, Piece)
-TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Ping, Taken, *_BOTH_WAYS)
+TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Finish, Ping, Taken, *_BOTH_WAYS)
 _ENDS = (Done, Failed, Cancelled, Removed)
 FROM_WORKER = (Hello, Queued, Progress, Preview, *_ENDS, Pong, Refused, *_BOTH_WAYS)

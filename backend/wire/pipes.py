@@ -42,7 +42,8 @@ class Outgoing:
         self._pipe, self._lines = pipe, SimpleQueue[bytes | None]()
         self._guard, self._unsent = threading.Lock(), 0
         self.overflowed = False
-        threading.Thread(target=self._write, name="worker's stdin", daemon=True).start()
+        self._thread = threading.Thread(target=self._write, name="worker's stdin", daemon=True)
+        self._thread.start()
 
     def put(self, line: bytes) -> None:
         """overflowed is set, and the line is lost, when too many wait already."""
@@ -53,9 +54,10 @@ class Outgoing:
             self._unsent += len(line)
         self._lines.put(line)
 
-    def end(self) -> None:
-        """Closes the pipe once all is written."""
+    def end(self, seconds: float) -> None:
+        """Closes the pipe once all is written, and waits for that, but at most so long."""
         self._lines.put(None)
+        self._thread.join(seconds)
 
     def _write(self) -> None:
         with suppress(OSError):  # a broken pipe: the worker's end is noticed by the reader

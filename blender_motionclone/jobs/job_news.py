@@ -30,6 +30,11 @@ class JobNews:
         """Plays the take when it is done."""
         self._to_watch.add(job)
 
+    def place(self, job: str) -> None:
+        """Its take is done and goes to its place."""
+        if job not in self._done:
+            self._done.append(job)
+
     def note(self, states: Mapping[str, JobState]) -> None:
         self._untold.update(states)
 

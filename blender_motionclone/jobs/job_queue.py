@@ -107,10 +107,13 @@ class JobQueue:
             self._closing.start()
         return undone
 
-    def let_go(self) -> None:
-        """For the end of Blender: a running job is left to finish in its folder, an idle worker ends now."""
+    def let_go(self, finish: int = 1) -> None:
+        """For the end of Blender, which waits for no job: an idle worker ends now. finish: how many jobs, from the head
+        of the queue, the worker still does in their folders; 0: it stops at the running job's next step."""
         client, self._client = self._client, None
         if client and self.board.order:
+            with suppress(ClientError):  # it has just died
+                client.finish(self.board.order[:finish])
             client.leave()
         elif client:
             client.close(SECONDS_TO_LEAVE)

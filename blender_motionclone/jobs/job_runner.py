@@ -11,6 +11,7 @@ import bpy
 
 from ...backend.wire.job_state import JobState
 from ..errors import UserError
+from ..preferences import FINISH_ALL, FINISH_RUNNING, STOP, when_closing
 from ..setup import backend_models
 from ..showing import redraw
 from ..tick_times import BUDGET, Tick, surviving, timed
@@ -19,9 +20,10 @@ from .backend_calls import ask_for_models, start_of
 from .job_board import WorkerStatus
 from .job_home import note_handing_over
 from .job_news import JobNews
-from .job_queue import JobQueue
+from .job_queue import MOST_JOBS, JobQueue
 
 SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is asked for, and while a worker is there
+JOBS_TO_FINISH = {FINISH_ALL: MOST_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes
 SECONDS_BETWEEN_LOOKS = 2.0  # at folders in which a worker of another Blender works
 
 _queue = JobQueue()
@@ -117,6 +119,15 @@ def move(job: str, place: int) -> None:
 def watch(job: str) -> None:
     """Plays the take when it is done."""
     _news.watch(job)
+
+
+def place(jobs: Sequence[str]) -> None:
+    """Puts finished takes where their scenes want them, as if they had ended just now. From a script: at once."""
+    for job in jobs:
+        _news.place(job)
+    wake()
+    if bpy.app.background:  # no timer runs
+        wait(jobs)
 
 
 def lost() -> tuple[str, ...]:
@@ -262,9 +273,9 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """A running job is left to finish in its folder: Blender's end must not wait for it."""
+    """Blender's end must not wait for jobs: the worker is left to finish those that the user wants finished."""
     global _queue, _news, _capture
-    _queue.let_go()
+    _queue.let_go(JOBS_TO_FINISH[when_closing(bpy.context)])
     backend_models.forget()
     for timer in filter(bpy.app.timers.is_registered, (tick, look_at_takes)):
         bpy.app.timers.unregister(timer)

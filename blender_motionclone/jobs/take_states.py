@@ -40,6 +40,8 @@ MOST_RESULT = 1_000_000  # bytes of result.json
 
 _to_look_at: deque[tuple[str, str]] = deque()  # scenes' names and jobs of takes whose folders are to be looked at
 _followed = False
+_told = set[str]()  # jobs that this Blender saw end, or whose end it offered
+_unseen: dict[str, Path] = {}  # job -> folder, of listed takes that were done while nobody here looked
 
 
 def named(job: str) -> Iterator[tuple[bpy.types.Scene, MotionCloneTake]]:
@@ -56,7 +58,9 @@ def make_active(job: str) -> None:
 
 
 def update(job: str, state: JobState) -> None:
-    """Lets its takes show how a job stands."""
+    """Lets its takes show how a job of this Blender's own worker stands."""
+    if state.state == DONE:
+        withdraw(job)
     for _, take in named(job):
         show(take, state)
 
@@ -85,6 +89,20 @@ def state_of(take: MotionCloneTake) -> JobState:
         _followed = True
         return AWAITED if awaited else JobState(state=state.state, message=ELSEWHERE)
     return state if state.finished else UNDONE
+
+
+def finished_unseen(scene: bpy.types.Scene) -> list[Path]:
+    """Of takes that the scene lists and that it would have placed, had it seen them end."""
+    if scene.motionclone.place == "NONE":
+        return []
+    listed = scene.motionclone.takes
+    return [folder for job, folder in _unseen.items() if (take := listed.get(job)) and not take.place]
+
+
+def withdraw(job: str) -> None:
+    """Its end is known now."""
+    _told.add(job)
+    _unseen.pop(job, None)
 
 
 def with_a_worker(take: MotionCloneTake) -> bool:
@@ -166,8 +184,12 @@ def sync_on(mine: Collection[str], until: float) -> bool:
 
 def look_at(take: MotionCloneTake) -> bool:
     """Whether it changed. Whatever its folder holds, the takes after it are looked at too."""
+    before = take.state
     try:
-        return show(take, state_of(take))
+        changed = show(take, state_of(take))
+        if before != DONE == take.state and take.name not in _told and (folder := folder_of(take)):
+            _unseen[take.name] = folder
+        return changed
     except Exception as error:
         traceback.print_exc()
         message = f"The job's folder cannot be understood: {type(error).__name__}."
@@ -193,7 +215,8 @@ def forget() -> None:
     """Another file is being opened."""
     global _followed
     _followed = False
-    _to_look_at.clear()
+    for known in (_to_look_at, _told, _unseen):
+        known.clear()
 
 
 def _scenes() -> Iterator[bpy.types.Scene]:

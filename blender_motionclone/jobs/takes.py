@@ -153,18 +153,21 @@ def watching() -> bool:
 
 
 def finished_elsewhere(scene: bpy.types.Scene) -> list[Path]:
-    """Jobs of this scene that were done while nobody looked, and that no take names."""
-    found = _offers_to(scene)
-    return [offer.folder for offer in found if offer.done and offer.job not in scene.motionclone.takes]
+    """Jobs of this scene that were done while nobody looked: no take names them, or it waits for its place."""
+    listed = scene.motionclone.takes
+    unlisted = [offer.folder for offer in _offers_to(scene) if offer.done and offer.job not in listed]
+    return unlisted + take_states.finished_unseen(scene)
 
 
 def unfinished(scene: bpy.types.Scene) -> list[Path]:
-    """Jobs of this scene that were left queued or running."""
-    return [offer.folder for offer in _offers_to(scene) if offer.undone]
+    """Jobs of this scene that were left queued or running, in the order in which they were handed over."""
+    left = [offer for offer in _offers_to(scene) if offer.undone]
+    return [offer.folder for offer in sorted(left, key=lambda offer: offer.note.get("handed_over", 0.0))]
 
 
 def withdraw_offer(folder: Path) -> None:
     _offers[:] = [offer for offer in _offers if offer.folder != folder]
+    take_states.withdraw(folder.name)
 
 
 def _offers_to(scene: bpy.types.Scene) -> list[Offer]:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.wire.job_state import DONE
 from ..errors import UserError
 from ..form_scene import form_scene
-from ..jobs import takes
+from ..jobs import job_runner, takes
 from ..jobs.job_files import check_job
 from ..sentences import sentence
 from .reporting import each_by_itself, reporting_errors
 
 
 class MOTIONCLONE_OT_adopt(bpy.types.Operator):
-    """Add the takes that were finished while this file was closed, or a job from its folder"""
+    """Add the takes that were finished while this file was closed and use them as Place In says, or a job's folder"""
 
     bl_idname = "motionclone.adopt"
     bl_label = "Add Takes"
@@ -33,8 +34,10 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
                 for folder in folders:
                     with alone():
                         check_job(folder)
-                        takes.add_take(form_scene(context), folder)
+                        take = takes.add_take(form_scene(context), folder)
                         takes.withdraw_offer(folder)
+                        if not self.folder and take.state == DONE:  # a named one may have been used elsewhere
+                            job_runner.place([take.name])
             self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
             return {"FINISHED"}
         return {"CANCELLED"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..preferences import ROOT_PACKAGE
+from ..preferences import FINISH_RUNNING, ROOT_PACKAGE, WHEN_CLOSING
 from .preferences_page import draw_page
 
 
@@ -40,6 +40,12 @@ class MotionClonePreferences(bpy.types.AddonPreferences):
         name="Send Files",
         description="The worker does not see this machine's folders: jobs are sent to it and results fetched",
         default=True,
+    )
+    when_closing: bpy.props.EnumProperty(
+        name="When Blender Closes",
+        description="What becomes of takes that run or wait. Open the file again to add them or to run the rest",
+        items=WHEN_CLOSING,
+        default=FINISH_RUNNING,
     )
 
     first_run_hidden: bpy.props.BoolProperty(

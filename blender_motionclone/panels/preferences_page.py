@@ -167,4 +167,5 @@ def _draw_settings(
     row = column.row()
     row.enabled = bool(preferences.worker_command.strip())
     row.prop(preferences, "worker_is_remote")
+    column.prop(preferences, "when_closing")
     column.prop(preferences, "first_run_hidden")

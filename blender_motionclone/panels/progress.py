@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from ...backend.wire.job_state import JobState
 from .. import thumbnails
 from ..jobs import job_runner
+from ..preferences import FINISH_ALL, ROOT_PACKAGE, STOP, when_closing
 from .buttons import button
 from .text import BOX, paragraph, width
 
@@ -50,6 +51,27 @@ def _draw_job(box: bpy.types.UILayout, context: bpy.types.Context, job: str) -> 
     button(box, "cancel").job = job  # above the picture: in sight without scrolling
     if picture := thumbnails.icon(thumbnails.PREVIEW):
         box.template_icon(icon_value=picture, scale=picture_scale(context))
+    _draw_closing(box, context)
+
+
+def _draw_closing(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What becomes of the takes when Blender closes, said in time: Blender lets no add-on ask while it quits."""
+    paragraph(box, context, closing_text(when_closing(context), len(job_runner.waiting())), less=BOX)
+    if addon := context.preferences.addons.get(ROOT_PACKAGE):
+        box.prop(addon.preferences, "when_closing", text="")
+
+
+def closing_text(choice: str, waiting: int) -> str:
+    """choice: an identifier of WHEN_CLOSING; waiting: how many takes wait behind the running one."""
+    if choice == STOP:
+        return iface_("If you close Blender, the work stops. Reopen the file to continue.")
+    if not waiting:
+        return iface_("If you close Blender, this take is still finished.")
+    if choice == FINISH_ALL:
+        return iface_("If you close Blender, all {count} takes are still finished.").format(count=waiting + 1)
+    return iface_(
+        "If you close Blender, this take is still finished. Takes kept until you reopen the file: {count}"
+    ).format(count=waiting)
 
 
 def stage_text(state: JobState) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.wire.folder_lock import FolderLock
+from backend.wire.folder_lock import FolderLock, is_locked
 from tests.extension import ROOT, part
 from tests.systems import WINDOWS, kill_now
 from tests.workers import COMMAND, PATIENCE, make_job
@@ -187,6 +187,34 @@ def test_blender_s_end_lets_a_running_job_finish_in_its_folder(queue, tmp_path):
     queue.let_go()
     assert process.wait(PATIENCE) == 0
     assert (read_state(tmp_path / job).state, read_state(tmp_path / other).state) == ("done", "queued")
+
+
+@pytest.mark.parametrize(
+    "finish, states", [(200, ["done"] * 3), (1, ["done", "queued", "queued"]), (0, ["queued"] * 3)]
+)
+def test_blender_s_end_with_jobs_that_wait(queue, tmp_path, finish, states):
+    jobs = [submit(queue, tmp_path / f"job-{n}", seed=n, steps=50) for n in range(3)]
+    until(queue, runs(queue, jobs[0]))
+    process, began = queue._client._process, time.monotonic()
+    queue.let_go(finish)
+    assert time.monotonic() - began < 1.5, "Blender waits for no job"
+    assert process.wait(PATIENCE) == 0
+    assert [read_state(tmp_path / job).state for job in jobs] == states
+    assert not any(is_locked(tmp_path / job) for job in jobs)
+    queue.board.order.clear()  # a Blender of its own
+    left = [job for job, state in zip(jobs, states, strict=True) if state == "queued"]
+    for job in left:
+        queue.submit(start(), tmp_path / job)
+    until(queue, ended(queue, *left))
+    assert [read_state(tmp_path / job).state for job in jobs] == ["done"] * 3
+
+
+def test_blender_s_end_while_the_worker_is_still_starting(queue, tmp_path):
+    jobs = [submit(queue, tmp_path / f"job-{n}", seed=n) for n in range(3)]
+    process = queue._client._process
+    queue.let_go(2)
+    assert process.wait(PATIENCE) == 0
+    assert [read_state(tmp_path / job).state for job in jobs] == ["done", "done", "queued"]
 
 
 def test_blender_s_end_ends_an_idle_worker(queue, tmp_path):

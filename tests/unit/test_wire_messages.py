@@ -18,6 +18,7 @@ from backend.wire.messages import (
     Cancelled,
     Done,
     Failed,
+    Finish,
     Hello,
     Move,
     Offer,
@@ -50,6 +51,7 @@ EVERY = [
         Refused("n", "x"),
     ),
     *(Offer("x", "0a" * 32, 3), Want("x", 2), Piece("x", 0, "result/0000.png", "AAEC"), Taken("x")),
+    *(Finish(("take-1", "x")), Finish(())),
 ]
 
 
@@ -91,6 +93,11 @@ def test_every_kind_is_tried_above():
         (b'{"kind": "move", "job": "a", "place": NaN}', "NaN, which is not a number"),
         (b'{"kind": "move", "job": "a", "place": 1e999}', "place cannot be inf"),
         (b'{"kind": "move", "job": "a", "place": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b'{"kind": "finish"}', "lacks 'jobs'"),
+        (b'{"kind": "finish", "jobs": "a"}', "jobs cannot be 'a'"),
+        (b'{"kind": "finish", "jobs": null}', "jobs cannot be None"),
+        (b'{"kind": "finish", "jobs": ["a", 1]}', "1 cannot name a job"),
+        (b'{"kind": "finish", "jobs": ["../a"]}', "cannot name a job"),
         (b'{"kind": "submit", "job": "a", "folder": "a\\u0000"}', "folder cannot be"),
         (b'{"kind": "submit", "job": "a", "folder": "\\ud800"}', "folder cannot be"),
         (b'{"kind": "submit", "job": "a", "folder": null}', "folder cannot be None"),

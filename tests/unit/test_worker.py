@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.bench.kills import alive
 from backend.dummy_job import DummyEngine
 from backend.progress import Progress
 from backend.wire import messages as say
@@ -209,6 +210,65 @@ def test_a_host_that_goes_gets_its_running_job_done_and_the_others_offered(talk,
     talk.until(say.Done, job="a")
     wait_for(lambda: not talk.client.alive)
     assert read_state(tmp_path / "a").state == "done"
+    assert unfinished(tmp_path) == [tmp_path / "b"]
+
+
+HOST = """
+import sys
+from pathlib import Path
+from backend.wire.client import Client
+from tests.workers import COMMAND, ROOT
+client, folders = Client(COMMAND, ROOT), [Path(name) for name in sys.argv[2:]]
+for folder in folders:
+    client.submit(folder.name, folder)
+client.finish([folder.name for folder in folders][: int(sys.argv[1])])
+client.leave()
+print(client.pid)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="what a process was cannot be asked so simply there")
+@pytest.mark.parametrize("finish", [3, 1, 0])
+def test_a_host_s_last_words_reach_the_worker(tmp_path, finish):
+    """The host's process ends right after them, before its worker has come to read anything."""
+    folders = [make_job(tmp_path / name) for name in "abc"]
+    said = subprocess.run([sys.executable, "-c", HOST, str(finish), *map(str, folders)], cwd=ROOT, capture_output=True)
+    pid = int(said.stdout)
+    wait_for(lambda: not alive(pid))
+    assert [read_state(folder).state for folder in folders] == ["done"] * finish + ["queued"] * (3 - finish)
+
+
+def test_what_is_to_be_finished_is_stopped_all_the_same(talk, tmp_path):
+    for name in "ab":
+        talk.client.submit(name, make_job(tmp_path / name, steps=1000))
+    talk.until(say.Progress, lambda m: m.step > 0)
+    talk.client.finish(["a", "b", "unknown"])
+    talk.client.submit("c", make_job(tmp_path / "c"))
+    assert "about to leave" in talk.until(say.Refused).message
+    talk.client.close()
+    assert not talk.client.alive
+    assert unfinished(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+
+
+NO_FINISH = """
+import runpy, sys
+from backend.wire import messages
+messages.TO_WORKER = tuple(kind for kind in messages.TO_WORKER if kind is not messages.Finish)
+sys.argv = ["backend", "serve", "--dummy"]
+runpy.run_module("backend", run_name="__main__")
+"""
+
+
+def test_an_older_worker_finishes_its_running_job(tmp_path):
+    with Talk([sys.executable, "-c", NO_FINISH]) as talk:
+        for name in "ab":
+            talk.client.submit(name, make_job(tmp_path / name, steps=20, seconds=0.02))
+        talk.until(say.Progress, lambda m: m.step > 0)
+        talk.client.finish(["a", "b"])
+        talk.client.leave()
+        assert "'finish'" in talk.until(say.Refused).message
+        talk.until(say.Done, job="a")
+        wait_for(lambda: not talk.client.alive)
     assert unfinished(tmp_path) == [tmp_path / "b"]
 
 
