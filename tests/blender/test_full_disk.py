@@ -44,6 +44,7 @@ def by_motion_look(scene, charts) -> None:  # noqa: F811
 
 def by_strip(scene, charts) -> None:  # noqa: F811
     add_strip(scene, charts, 21)
+    scene.sequence_editor.active_strip.strobe = 1  # as Blender has it once it was asked for a picture of the strip
     scene.motionclone.source = "STRIP"
 
 

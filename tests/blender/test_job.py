@@ -13,6 +13,8 @@ import pytest
 from tests.blender.conftest import PACKAGE
 from tests.blender.pictures import read_png
 
+REST = {"title": "Demo", "families": [], "controls": []}  # of a model as the backend lists it
+
 
 def generate() -> None:
     assert bpy.ops.motionclone.generate() == {"FINISHED"}
@@ -186,14 +188,21 @@ def test_a_python_that_is_no_backend(scene, jobs, python):
 
 
 def test_a_model_whose_files_are_missing(scene, jobs, python):
-    entry = {"name": "demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16, "missing": ["/m/unet"]}
+    entry = {
+        "name": "demo",
+        "frames": 16,
+        "most_frames": 32,
+        "area": 4096,
+        "multiple": 16,
+        "missing": ["/m/unet"],
+    } | REST
     write_program(python, f"echo '{json.dumps([entry])}'")
     assert "Files of the model 'demo' are missing: /m/unet. Download" in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()
 
 
 def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, python, part):
-    entry = {"name": "demo", "frames": 4, "most_frames": 32, "area": 4096, "multiple": 16, "missing": []}
+    entry = {"name": "demo", "frames": 4, "most_frames": 32, "area": 4096, "multiple": 16, "missing": []} | REST
     answer = f"test $3 = models && echo '{json.dumps([entry])}' && exit 0"
     write_program(python, f"{answer}\necho 'No module named torch' >&2; exit 4")
     said = error_of(bpy.ops.motionclone.generate)

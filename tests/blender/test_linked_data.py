@@ -58,6 +58,7 @@ def test_linked_objects_are_captured_and_left_alone(local, part, tmp_path, look)
 
 def test_a_linked_scene_is_captured_by_its_strip(linked, part, tmp_path):
     here = bpy.context.scene
+    here.render.resolution_x, here.render.resolution_y = linked.render.resolution_x, linked.render.resolution_y
     editor = here.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     editor.active_strip = strips.new_scene(name="Shot", scene=linked, channel=1, frame_start=1)

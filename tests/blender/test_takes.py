@@ -76,6 +76,7 @@ def test_a_batch_captures_once_and_makes_a_take_of_each_prompt_and_seed(quick, p
 
 def test_all_shots_become_takes(quick):
     other = bpy.data.objects.new("Close", bpy.data.cameras.new("Close"))
+    other.location, other.rotation_euler = quick.camera.location, quick.camera.rotation_euler  # it must show something
     quick.collection.objects.link(other)
     for frame, camera in ((11, quick.camera), (31, other)):
         quick.timeline_markers.new(f"F{frame}", frame=frame).camera = camera
