@@ -41,7 +41,7 @@ def version() -> str:
 
 
 main(*sys.argv[1:])
-# Blender 4.2 as a Python module takes panels away only after Python's end when an add-on was installed anew, and crashes;
-# the program Blender, which ends itself, does not.
+# After an add-on was installed anew, Blender 4.2 as a Python module takes panels away only when Python has ended, and
+# crashes; the program Blender, which ends itself, does not.
 sys.stdout.flush()
 os._exit(0)

@@ -68,7 +68,7 @@ def test_a_render_frame_is_a_step_of_the_clip(start, end, count):
     assert all(0 <= part_ < 1 for _, part_ in found.times)
 
 
-@pytest.mark.parametrize("scene", [Fraction(4, 3), Fraction(1, 2), Fraction(300, 7)])
+@pytest.mark.parametrize("scene", [Fraction(4, 3), Fraction(1, 2), Fraction(90, 7)])
 def test_a_scene_that_is_stretched_itself_shows_the_same_moments(scene):
     """Its frame x shows time x * scene, which the render frames show too."""
     found = stretched.stretched_time(11, 58, 16, scene)

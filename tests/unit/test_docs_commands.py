@@ -42,6 +42,7 @@ RUN = {  # in this order, one after the other; with words of what they print
 PARSED = {  # heavy, or changing what is installed; other tests run most of them
     "python3 -m install demo",
     "python3 -m install test",
+    "python3 -m install test --windows",
     "python3 -m install backend",
     "python3 -m install backend --build cpu",
     "python3 -m install backend --repair",

@@ -221,6 +221,6 @@ def test_a_preview_is_small(tmp_path):
 
 def test_what_is_drawn_turns_no_letters_around_and_has_an_end():
     text = "\x1b[31mred\x1b]0;title\x07 \u202egpj.exe\u202c\0\u200b\ud800\tdone\n"
-    assert wrapping.shown(text) == "red gpj.exe done\n" and wrapping.shown_line(text) == "red gpj.exe done "
+    assert wrapping.shown(text) == "red gpj.exe? done\n" and wrapping.shown_line(text) == "red gpj.exe? done "
     assert wrapping.shown("עברית, عربي, 猫 und ü") == "עברית, عربي, 猫 und ü"
     assert len(wrapping.shown("x" * 10**6)) == wrapping.MOST_SHOWN
