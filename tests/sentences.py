@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ def without_end(text: str) -> str:
     return re.sub(rf"\s*{VARIES}+$", "", text)
 
 
+@functools.cache  # modules are imported by many others, each of which is read
+def _constants_of(path: Path) -> dict[str, ast.expr]:
+    return Source(path)._constants
+
+
 class Source:
     """A module's syntax tree and its constants."""
 
@@ -45,7 +51,7 @@ class Source:
                 folder = path.parents[node.level - 1]
                 module = folder.joinpath(*node.module.split(".")).with_suffix(".py")
                 if module.is_file():
-                    theirs = Source(module)._constants
+                    theirs = _constants_of(module)
                     found |= {name.name: theirs[name.name] for name in node.names if name.name in theirs}
         return found
 

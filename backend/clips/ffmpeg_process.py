@@ -20,7 +20,7 @@ from ..errors import REPAIR, Cancelled, JobError
 from ..wire.processes import DETACHED, kill
 
 CHOSEN = "IMAGEIO_FFMPEG_EXE"  # imageio-ffmpeg's own variable
-SECONDS_SILENT = 120.0  # after which ffmpeg is taken to hang: it reports twice a second
+SECONDS_SILENT = 120  # after which ffmpeg is taken to hang: it reports twice a second
 SECONDS_BETWEEN_LOOKS = 0.1
 MOST_LINES = 1_000_000  # kept of its log, from the beginning and from the end
 REPORT = re.compile(r"\w+=\s*\S*")  # a line of its progress, which is a sign of life and nothing else
@@ -129,7 +129,7 @@ class Ffmpeg:
                 self._wish = wish
             if time.monotonic() - self._life > SECONDS_SILENT:
                 self._wish = JobError(
-                    f"ffmpeg ({self._path}) has not answered for {SECONDS_SILENT:.0f} seconds and was stopped.",
+                    f"ffmpeg ({self._path}) has not answered for {SECONDS_SILENT} seconds and was stopped.",
                     "Run the job again. If that happens again, look whether the disk or a virus scanner blocks it.",
                 )
             if self._wish:
