@@ -17,7 +17,8 @@ from tests.window.conftest import FOLDER, surroundings
 FAILED = 7  # the exit code that is asked for
 OTHER = """
 other = bpy.data.scenes.new("Other")
-other.collection.objects.link(scene.camera)
+for item in (scene.camera, cube):
+    other.collection.objects.link(item)
 other.camera, other.motionclone.prompt, other.motionclone.look = scene.camera, "two", "PLAIN"
 """
 GENERATE = "bpy.ops.motionclone.generate()\n"
@@ -93,7 +94,7 @@ def test_scene_and_frames_of_the_command_line_are_heeded(blender):
 @pytest.mark.parametrize(
     "change, surroundings, says",
     [
-        ("prompt = ''", {}, "There is no prompt. Write what the new clip shall show"),
+        ("prompt = ''", {}, "There is no prompt. Write what the new clip shows"),
         ("look = 'PLAIN'", {"MOTIONCLONE_BACKEND_PYTHON": ""}, "MotionClone's backend is not installed"),
         ("prompt = 'fail'", {}, "The dummy job failed, as its prompt asked. Ask for something else."),
     ],
