@@ -35,7 +35,7 @@ def capture_viewport(plan: CapturePlan, folder: Path) -> Iterator[None]:
     with staged(scene, target.view_layer, until=plan.times[-1][0]) as stage:
         for k in visited(stage, plan.times):
             with _view(target.view) as (space, region), stage.read_by_drivers():
-                if stage.values:  # drivers are asked again; only then, since it writes what moves into the user's objects
+                if stage.values:  # asks drivers again; only then, since it writes what moves into the user's objects
                     stage.view_layer.update()
                 picture = _drawn(stage, space, region, eye(stage), plan.size)
             write_png(folder / f"reference/{k:04d}.png", picture)
