@@ -18,8 +18,10 @@ def export(state: Path, folder: Path) -> None:
     unet, text_encoder = architecture.unet(), architecture.text_encoder(words)
     load_average(state, "clips" if has_state(state, "clips") else "frames", [unet, text_encoder])
     normalise_all_frames(unet)
+    vae = AutoencoderKL.from_pretrained(state / "vae")
+    vae.register_to_config(_name_or_path="")  # else the model would tell where it was trained
     pipeline = AnimateDiffPipeline(
-        vae=AutoencoderKL.from_pretrained(state / "vae"),
+        vae=vae,
         text_encoder=text_encoder,
         tokenizer=words,
         unet=unet,
