@@ -156,7 +156,7 @@ def test_what_waits_for_a_worker_that_does_not_read_is_bounded(monkeypatch):
             outgoing.put(b"x" * 2**20)
         assert outgoing.overflowed
         os.close(read)
-        outgoing.end()
+        outgoing.end(1.0)
         time.sleep(0.2)
 
 
