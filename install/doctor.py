@@ -41,8 +41,8 @@ class Examination:
 
 
 def run_doctor(backend: Backend, as_json: bool, report: Path | None, python: Path | None = None) -> int:
-    """Prints the findings; 1 when there is a problem. A finding's `fix`, where there is one, is what to give
-    `python3 -m install` to mend it. report: the file for what a bug report needs; as JSON it is told as well. python:
+    """Prints the findings; 1 when there is a problem. A finding's `fix`, where there is one, are the arguments of
+    `python3 -m install` that fix it. report: the file for what a bug report needs, which the JSON holds too. python:
     runs the backend instead of the installed one."""
     found = examine(backend, python)
     text = report_text(backend, found) if as_json or report else ""

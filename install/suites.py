@@ -52,6 +52,11 @@ def run_all() -> int:
     }
     results |= _run_blender_suites(hosts, python)
     results |= _run_window_suites(python)
+    return told(results)
+
+
+def told(results: Mapping[str, Count]) -> int:
+    """Prints each suite's count and, in the last line, that of all; 0 when every test passed."""
     print()
     for title, count in results.items():
         print(f"{title}: {count}.")

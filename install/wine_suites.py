@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .blender import BPY
 from .failures import InstallError
-from .suites import MINUTES, Count, read_report, run_limited
+from .suites import MINUTES, Count, read_report, run_limited, told
 from .window import why_not
 from .wine import TREE, in_wine, install_there, make_wine, windows_path
 
@@ -56,12 +56,7 @@ def run_windows() -> int:
             root, f".venv-bpy-{BLENDER}", [f"tests/blender/{name}.py" for name in IN_BLENDER]
         ),
     }
-    print()
-    for title, count in results.items():
-        print(f"{title}: {count}.")
-    total = sum(results.values(), Count())
-    print(total, flush=True)
-    return 1 if total.failed else 0
+    return told(results)
 
 
 def _run(root: Path, environment: str, arguments: Sequence[str]) -> Count:

@@ -47,8 +47,8 @@ class JobState:
 
 
 def write_state(state: JobState, folder: Path) -> None:
-    """On a full disk the old file's own room takes the new content, long messages cut: no folder shall say "running" of
-    a job that has ended. OSError."""
+    """On a full disk the new content is written over the old file's own blocks, with long messages cut, so that no
+    folder says "running" of a job that has ended. OSError."""
     path, state = folder / "state.json", replace(state, message=clean(state.message), hint=clean(state.hint))
     try:
         write_json(path, asdict(state))
