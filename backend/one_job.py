@@ -13,10 +13,9 @@ from .errors import Cancelled, Interrupted, JobError, disk_full
 from .progress import PREVIEW, Progress
 from .wire.folder_lock import FolderLock, Occupied
 from .wire.job_state import CANCELLED, DONE, FAILED, QUEUED
-from .wire.parcel import remove
 from .wire.reading import UnfitFile, check_regular
 from .wire.results import MOVIE
-from .wire.writing import FULL, is_link, open_log, remove_parts
+from .wire.writing import FULL, is_link, open_log, remove, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
 READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links

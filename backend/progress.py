@@ -12,9 +12,8 @@ from pathlib import Path
 from .errors import Cancelled
 from .pace import Ahead, Pace
 from .wire.job_state import RUNNING, JobState, write_state
-from .wire.parcel import remove
 from .wire.plain_text import clean
-from .wire.writing import make_folder, write_atomically
+from .wire.writing import make_folder, remove, write_atomically
 
 WRITE_SECONDS = 0.2
 PREVIEW = "preview/strip.png"

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from .wire.folder_lock import is_locked
 from .wire.folders import data_folder
-from .wire.parcel import remove
-from .wire.writing import PART, is_link
+from .wire.writing import PART, is_link, remove
 
 SECONDS_IN_USE = 3600.0
 HASHED = re.compile(r"[0-9a-f]{64}")  # caches name their files by what they were made of; nothing else there is ours

@@ -21,7 +21,8 @@ from .wire.encoding import PIECE_BYTES
 from .wire.folder_lock import is_locked
 from .wire.folders import data_folder
 from .wire.job_state import DONE, read_state
-from .wire.parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, pack, remove
+from .wire.parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, pack
+from .wire.writing import remove
 from .worker_tickets import Ticket
 
 DAYS_KEPT = 7  # for a host that does not come back

@@ -18,10 +18,10 @@ from typing import Any
 from . import messages as say
 from .folder_lock import FolderLock, Occupied
 from .job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
-from .parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, check_pictures, pack, remove
+from .parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, check_pictures, pack
 from .picture_size import SIGNATURE, picture_size
 from .pipes import Budget
-from .writing import make_folder, write_atomically
+from .writing import make_folder, remove, write_atomically
 
 STAGE_OUT, STAGE_BACK = "sending", "fetching"
 ARRIVING, PREVIEW = ".arriving", "preview/strip.png"

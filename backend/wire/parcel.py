@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import IO
 from .encoding import PIECE_BYTES, is_place
 from .picture_size import MOST_PIXELS, picture_size
 from .reading import open_regular
-from .writing import is_link, put_in_place
+from .writing import is_link, put_in_place, remove
 
 INPUTS = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # all that a job reads
 RESULTS = ("result", "result.mp4", "log.txt", "result.json")  # in the order in which they are put into place
@@ -156,14 +155,6 @@ def check_pictures(folder: Path) -> None:
             size = picture_size(file.read(24))
         if size and size[0] * size[1] > MOST_PIXELS:
             raise ParcelError(f"The picture {path.name} is {size[0]} x {size[1]}, too large to be shown.")
-
-
-def remove(path: Path) -> None:
-    """A file, a link or a folder with all that is in it, if it is there. What cannot be removed stays."""
-    if path.is_dir() and not is_link(path):
-        shutil.rmtree(path, ignore_errors=True)
-    elif is_link(path) or path.exists():
-        path.unlink()
 
 
 def _places(folder: Path, name: str) -> Iterator[str]:

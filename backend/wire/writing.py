@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -146,6 +147,14 @@ def is_link(path: Path) -> bool:
         return False
     junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
     return stat.S_ISLNK(found.st_mode) or (bool(junction) and getattr(found, "st_reparse_tag", 0) == junction)
+
+
+def remove(path: Path) -> None:
+    """A file, a link or a folder with all that is in it, if it is there. What cannot be removed stays."""
+    if path.is_dir() and not is_link(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif is_link(path) or path.exists():
+        path.unlink()
 
 
 def remove_parts(folder: Path, names: Collection[str] | None = None, seconds: float = 0.0) -> None:
