@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     from . import commands
     from .errors import Cancelled, JobError
-    from .wire.plain_text import clean
+    from .job_folder.plain_text import clean
 
     try:
         return getattr(commands, options.command)(options) or 0
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seed(text: str) -> int:
-    from .wire.request import HIGHEST_SEED, RequestError, check_seed
+    from .job_folder.request import HIGHEST_SEED, RequestError, check_seed
 
     try:
         return check_seed(int(text))

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from .errors import JobError
 
 if TYPE_CHECKING:
+    from .job.progress import Progress
     from .models.entry import ModelEntry
-    from .progress import Progress
 
 
 def clone(options: Namespace) -> None:
     """Makes a job folder of a clip and a prompt, and runs it."""
-    from .new_job import make_job
+    from .job.new_job import make_job
 
     folder = make_job(options)
     print(f"Job folder: {folder}", file=sys.stderr)
@@ -37,16 +37,16 @@ def run(options: Namespace) -> None:
 
 def serve(options: Namespace) -> None:
     """The worker; see backend/wire/messages.py for what it can be told."""
-    from .dummy_job import DummyEngine
-    from .engine import Engine
-    from .worker_process import serve as work
+    from .worker.dummy_job import DummyEngine
+    from .worker.engine import Engine
+    from .worker.process import serve as work
 
     work(DummyEngine() if options.dummy else Engine(), options.idle)
 
 
 def score(options: Namespace) -> None:
     from .clips import read_clip
-    from .motion_score import motion_score
+    from .clips.motion_score import motion_score
 
     value = motion_score(read_clip(options.clip).frames, read_clip(options.reference).frames)
     print(json.dumps({"motion_score": value}) if options.json else f"{value:.3f}")
@@ -125,8 +125,8 @@ def _line(row: dict) -> str:
 
 def storage(options: Namespace) -> None:
     """Lists what takes up room, after making some if that is wanted."""
-    from .storage import clean, stored
-    from .wire.folders import data_folder
+    from .job_folder.folders import data_folder
+    from .job_folder.storage import clean, stored
 
     jobs = options.jobs or data_folder() / "jobs"
     freed = clean(jobs) if options.clean else 0
@@ -156,8 +156,8 @@ def bench(options: Namespace) -> int:
 
 
 def _run(folder: Path, print_result: bool) -> None:
-    from .one_job import claimed, run_to_end
-    from .progress import Progress
+    from .job.progress import Progress
+    from .worker.one_job import claimed, run_to_end
 
     progress = Progress(folder)
     with claimed(folder), _cancelled_by_signals(progress):
@@ -169,7 +169,7 @@ def _run(folder: Path, print_result: bool) -> None:
 
 
 def _real_job(folder: Path, progress: Progress) -> dict[str, Any]:
-    from .job import run_job  # takes seconds: only once the folder says that the job is starting
+    from .job.job import run_job  # takes seconds: only once the folder says that the job is starting
 
     return run_job(folder, progress)
 

@@ -73,7 +73,7 @@ def check_device() -> Iterator[Finding]:
     """Computes something on the device that jobs would use."""
     import torch
 
-    from .models.device import choose_device, described
+    from .memory.device import choose_device, described
 
     device, dtype = choose_device()
     name, memory = described()
@@ -124,9 +124,9 @@ def check_generation() -> Iterator[Finding]:
     import numpy as np
 
     from .clips import write_frames
-    from .job import run_job
-    from .progress import Progress
-    from .wire.request import JobRequest, Shot, write_request
+    from .job.job import run_job
+    from .job.progress import Progress
+    from .job_folder.request import JobRequest, Shot, write_request
 
     frames = np.full((16, 64, 64, 3), 60, dtype=np.uint8)
     for number, frame in enumerate(frames):

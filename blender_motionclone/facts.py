@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ..backend.wire.job_state import DONE
+from ..backend.job_folder.state import DONE
 from . import forecast, thumbnails
 from .capture import clip_file, filmed
 from .capture.plan import CapturePlan, plans_of

@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 from typing import IO
 
-from ..backend.wire.reading import check_regular, open_regular
-from ..backend.wire.writing import is_link
+from ..backend.job_folder.reading import check_regular, open_regular
+from ..backend.job_folder.writing import is_link
 from .png import SIGNATURE
 
 FRAME_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backend.wire.reading import open_regular, read_bytes
+from ..backend.job_folder.reading import open_regular, read_bytes
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the colour type; palettes are not written by either

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.wire.folders import data_folder
+from ..backend.job_folder.folders import data_folder
 from .errors import UserError
 from .setup.backend_call import command_beside
 from .setup.interpreter import find_interpreter

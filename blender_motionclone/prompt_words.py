@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backend.wire.prompt import PromptError, parse_prompt
-from ..backend.wire.tokens import Tokenizer, TokenizerError, read_tokenizer
+from ..backend.job_folder.prompt import PromptError, parse_prompt
+from ..backend.job_folder.tokens import Tokenizer, TokenizerError, read_tokenizer
 from .errors import UserError
 
 MOST = 5000  # letters that are looked at; panels do it again and again, and a .blend may hold any number

@@ -9,8 +9,8 @@ import re
 
 import bpy
 
-from ..backend.wire.job_state import QUEUED
-from ..backend.wire.request import JobRequest
+from ..backend.job_folder.request import JobRequest
+from ..backend.job_folder.state import QUEUED
 from . import reach
 
 NO_SCORE = -2.0  # a motion score lies in [-1, 1]
@@ -63,7 +63,7 @@ def _chosen(name: str):
 class MotionCloneTake(bpy.types.PropertyGroup):
     """A clip that was asked for; `name` is its job's id. Its folder holds everything: these are what the panel shows.
 
-    seed, long_seed: see whole_seed. state: as backend/wire/job_state.py has it; score: the motion score, NO_SCORE
+    seed, long_seed: see whole_seed. state: as backend/job_folder/state.py has it; score: the motion score, NO_SCORE
     while there is none.
     place, placed_in: how it was placed last, and the name of the strip, material, object, camera or node that shows it.
     """

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.wire.folders import data_folder
-from ..backend.wire.writing import is_link
+from ..backend.job_folder.folders import data_folder
+from ..backend.job_folder.writing import is_link
 from .errors import UserError
 from .preferences import jobs_folder
 

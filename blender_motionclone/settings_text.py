@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ..backend.wire.settings import SettingError, parse_assignment, typed_values
+from ..backend.job_folder.settings import SettingError, parse_assignment, typed_values
 from .errors import UserError
 
 MOST = 5000  # letters; panels read them again and again, and a .blend may hold any number

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import bpy
 
-from ..backend.wire.job_state import JobState
+from ..backend.job_folder.state import JobState
 from .sentences import sentence
 
 SIDEBARS = {"VIEW_3D", "SEQUENCE_EDITOR"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..backend.wire.plain_text import clean
+from ..backend.job_folder.plain_text import clean
 
 Measure = Callable[[str], float]  # a text's width in pixels
 MOST_SHOWN = 2000  # characters: to measure and draw a longer text at each redraw would hold Blender up

@@ -38,7 +38,7 @@ def make_demo(blender: str | None) -> None:
     print("3 of 4: cloning the motion of a small scene, six clips", flush=True)
     clone_in_blender(host, backend)
     print("4 of 4: pictures", flush=True)
-    command = [str(backend), "-m", "backend.contact_sheet", str(FOLDER / "takes.json")]
+    command = [str(backend), "-m", "backend.clips.contact_sheet", str(FOLDER / "takes.json")]
     run_logged(command, FOLDER / "pictures.log", {}, "The contact sheet could not be made.")
     print(f"\nDone in {_clock(time.monotonic() - begin)}. In {FOLDER}:", flush=True)
     for name, meaning in RESULTS.items():

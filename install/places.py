@@ -31,7 +31,7 @@ def interpreter(environment: Path, windows: bool = os.name == "nt") -> Path:
 
 
 def data_folder() -> Path:
-    """As backend/wire/folders.py has it, which cannot be imported here; a test holds the two together."""
+    """As backend/job_folder/folders.py has it, which cannot be imported here; a test holds the two together."""
     chosen = os.environ.get(DATA)
     if chosen:
         return Path(chosen).expanduser().absolute()

@@ -15,10 +15,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from backend.job_folder.version import version
 from backend.wire import messages as say
 from backend.wire.encoding import PIECE_BYTES, encode, parse
 from backend.wire.lines import Lines
-from backend.wire.version import version
 
 FLOOD = int(os.environ.get("FLOOD", "300000"))  # messages
 ANSI = "\x1b]0;owned\x07\x1b[2J\u202e\u2066fdp.exe\u200f"

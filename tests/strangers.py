@@ -20,13 +20,13 @@ from pathlib import Path
 
 from backend.clips import read_clip, read_picture
 from backend.errors import JobError
+from backend.job_folder.reading import UnfitFile, check_regular
+from backend.job_folder.request import JobRequest, RequestError, Shot, read_request, write_request
+from backend.job_folder.state import JobState, read_state, write_state
 from backend.models.entry import read_entries
-from backend.one_job import claim
 from backend.wire import messages as say
 from backend.wire.client import Client, Lost
-from backend.wire.job_state import JobState, read_state, write_state
-from backend.wire.reading import UnfitFile, check_regular
-from backend.wire.request import JobRequest, RequestError, Shot, read_request, write_request
+from backend.worker.one_job import claim
 from tests.hostile_remote import TRICKS, png
 
 ROOT = Path(__file__).parents[1]

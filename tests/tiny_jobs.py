@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backend import attempts
 from backend.__main__ import _parser
 from backend.clips import read_clip
 from backend.errors import Interrupted
-from backend.new_job import make_job
-from backend.progress import Progress
-from backend.wire.job_state import JobState
+from backend.job import attempts
+from backend.job.new_job import make_job
+from backend.job.progress import Progress
+from backend.job_folder.state import JobState
 
 
 def job_of(clip: Path, folder: Path, *arguments: str) -> Path:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import torch
 
-from backend.models.components import Components
-from backend.models.text import embed_text
+from backend.backbones.animatediff.components import Components
+from backend.backbones.animatediff.text import embed_text
+from backend.job.take import Take
+from backend.job_folder.settings import resolve
 from backend.motion.representation import MotionRepresentation, extract_motion
 from backend.sampling.schedule import Step
-from backend.take import Take
-from backend.wire.settings import resolve
 
 LATENTS = (1, 4, 8, 6, 10)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..demo_training.moves import random_look, random_motion, recoloured
 from ..demo_training.world import SIZE, Look, Motion, draw_clip, project
+from ..job_folder.clip_size import clip_size
 from ..models.entry import ModelEntry
-from ..wire.clip_size import clip_size
 
 FIRST_SEED = 90_000_000  # far from every seed that training draws with
 FIRST_TUNING_SEED = 80_000_000  # of the cases on which settings are chosen, so that the others stay unseen

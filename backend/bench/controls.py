@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..conditions import CONTROL_OF
+from ..controls.conditions import CONTROL_OF
 from ..errors import JobError
 from ..models.entry import find_entry
 from .cases import Case, cases_for

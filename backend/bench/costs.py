@@ -13,18 +13,18 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..inverted_reference import inversion_steps
-from ..models.denoise import Denoiser
-from ..models.frame_norm import normalise_each_frame
-from ..models.weights.sd15 import UNET, animatediff_alphas
+from ..backbones.animatediff.denoise import Denoiser
+from ..backbones.animatediff.frame_norm import normalise_each_frame
+from ..backbones.animatediff.weights.sd15 import UNET, animatediff_alphas
+from ..job.inverted_reference import inversion_steps
+from ..job.take import steps_of
+from ..job_folder.settings import Settings
 from ..motion.guidance import MotionGuidance
 from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.representation import MotionRepresentation, extract_motion
 from ..motion.terms import Terms, layer_weights
 from ..sampling.guided import Predictions, Strength, sample
 from ..sampling.schedule import Step
-from ..take import steps_of
-from ..wire.settings import Settings
 
 SD15_LATENTS, SD15_TEXT = (1, 4, 16, 64, 64), (1, 77, 768)  # 16 frames of 512 x 512
 TIMESTEP = 500

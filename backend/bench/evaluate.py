@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..motion_score import motion_score
+from ..clips.motion_score import motion_score
 from .cases import Case
 from .judges import camera_cosine, colour_drift, control_matrix, own_ranks, path_cosine
 from .look_classifier import CLEAN, look_seen

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..clips.motion_score import field_score, motion_field
+from ..clips.optical_flow import optical_flow
 from ..demo_training.world import COLOURS, Look
-from ..motion_score import field_score, motion_field
-from ..optical_flow import optical_flow
 
 SUBJECT, GROUND, SKY = 0, 1, 2
 LIGHT = {SUBJECT: (0.35, 1.15), GROUND: (0.3, 1.2), SKY: (0.65, 1.15)}  # brightness that drawing gives each part

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..job_folder.lock import is_locked, unfinished
+from ..job_folder.state import DONE, read_state
 from ..wire import messages as say
 from ..wire.client import Lost
-from ..wire.folder_lock import is_locked, unfinished
-from ..wire.job_state import DONE, read_state
 from .talk import DUMMY, ROOT, Talk, make_job
 
 JobMaker = Callable[[Path, int], Path]

@@ -19,15 +19,15 @@ import cv2
 import numpy as np
 import torch
 
+from ..backbones.animatediff.codec import decode_latents
+from ..backbones.animatediff.components import Components, load_components
+from ..backbones.animatediff.text import embed_text
 from ..clips import read_clip, to_frames, write_frames
+from ..clips.motion_score import field_score, motion_field, smoothed_field
 from ..errors import JobError
-from ..models.codec import decode_latents
-from ..models.components import Components, load_components
+from ..job.reference_motion import motion_of
+from ..job.take import Take, generate
 from ..models.entry import find_entry
-from ..models.text import embed_text
-from ..motion_score import field_score, motion_field, smoothed_field
-from ..reference_motion import motion_of
-from ..take import Take, generate
 
 UNGUIDED = "unguided"
 PROMPTS = (

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ..clips.motion_score import SPREAD, field_score, motion_field
 from ..demo_training.passes import draw_mask
 from ..models.entry import find_entry
-from ..motion_score import SPREAD, field_score, motion_field
 from .cases import Case, cases_for
 from .runs import Run
 from .takes import add_options, print_judged

@@ -19,12 +19,12 @@ import torch
 from diffusers import AutoencoderKL, SparseControlNetModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ..models.components import Components
-from ..models.controls import SparseControl
-from ..models.frame_norm import normalise_each_frame
-from ..models.memory import FAST, MEGABYTE, POLICIES, MemoryPolicy, applied, bytes_of
-from ..models.sparing import KINDS
-from ..models.weights.sd15 import TEXT_ENCODER, VAE, animatediff_alphas
+from ..backbones.animatediff.components import Components
+from ..backbones.animatediff.frame_norm import normalise_each_frame
+from ..backbones.animatediff.weights.sd15 import TEXT_ENCODER, VAE, animatediff_alphas
+from ..controls.controls import SparseControl
+from ..memory.policy import FAST, MEGABYTE, POLICIES, MemoryPolicy, applied, bytes_of
+from ..memory.sparing import KINDS
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
 from ..sampling.schedule import Step

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import JobError
+from ..job_folder.settings import SettingError, parse_assignment
 from ..models.entry import ModelEntry
-from ..wire.settings import SettingError, parse_assignment
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,17 @@ from dataclasses import asdict, replace
 
 from diffusers import AnimateDiffPipeline, DDIMScheduler
 
+from ..backbones.animatediff.codec import decode_latents
+from ..backbones.animatediff.components import Components, load_components
+from ..backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
+from ..backbones.animatediff.text import embed_text
 from ..errors import JobError
-from ..models.codec import decode_latents
-from ..models.components import Components, load_components
-from ..models.device import choose_device
+from ..job.take import Take, generate
+from ..job_folder.clip_size import clip_size
+from ..job_folder.settings import Settings
+from ..memory.device import choose_device
 from ..models.entry import find_entry
-from ..models.frame_norm import normalise_all_frames, normalise_each_frame
-from ..models.text import embed_text
 from ..motion.recorder import temporal_attention_layers
-from ..take import Take, generate
-from ..wire.clip_size import clip_size
-from ..wire.settings import Settings
 from .costs import (
     SD15_LATENTS,
     SD15_TEXT,

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from ..backbones.animatediff.codec import decode_latents
+from ..backbones.animatediff.components import Components, load_components
+from ..backbones.animatediff.text import embed_text
 from ..clips import to_frames
-from ..conditions import Condition
+from ..controls.conditions import Condition
+from ..controls.controls import load_controls
 from ..demo_training.passes import draw_depth, draw_mask
-from ..models.codec import decode_latents
-from ..models.components import Components, load_components
-from ..models.controls import load_controls
+from ..job.reference_motion import motion_of
+from ..job.take import Take, generate
 from ..models.entry import find_entry
-from ..models.text import embed_text
-from ..reference_motion import motion_of
-from ..take import Take, generate
 from .cases import Case, cases_for
 from .evaluate import summary, table
 from .runs import Run

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..job_folder.request import JobRequest, Shot, write_request
 from ..wire.client import Client
-from ..wire.request import JobRequest, Shot, write_request
 
 ROOT = Path(__file__).parents[2]
 SERVE = [sys.executable, "-m", "backend", "serve"]

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import JobError
+from ..job_folder.settings import SettingError, parse_assignment
 from ..wire import messages as say
-from ..wire.settings import SettingError, parse_assignment
 from .kills import SLOW, UNDISTURBED, Kills, dummy_job, kill_hosts, kill_workers
 from .talk import DUMMY, SERVE, Talk, make_demo_job, make_job
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..optical_flow import dense_flow, grey, working_size
+from .optical_flow import dense_flow, grey, working_size
 
 SMALLEST_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at least this
 AGREEMENT = 1.5  # px of the flow's grid: how far two flows may differ and still mean the same surface

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
-from ..wire.picture_size import MOST_PIXELS, SIGNATURE, picture_size
-from ..wire.reading import UnfitFile, read_bytes
-from ..wire.writing import write_atomically
+from ..job_folder.picture_size import MOST_PIXELS, SIGNATURE, picture_size
+from ..job_folder.reading import UnfitFile, read_bytes
+from ..job_folder.writing import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST_BYTES = 8 * MOST_PIXELS + 2**20  # of a picture's file

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
-from ..wire.picture_size import MOST_PIXELS
-from ..wire.reading import UnfitFile, open_regular
+from ..job_folder.picture_size import MOST_PIXELS
+from ..job_folder.reading import UnfitFile, open_regular
 from . import ffmpeg, video
 from .between import in_between
 from .color import standard

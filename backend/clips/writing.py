@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import JobError, disk_full
-from ..wire.writing import new_part, put_in_place
+from ..job_folder.writing import new_part, put_in_place
 from . import ffmpeg, video
 from .ffmpeg_process import Check, never_cancelled
 from .pictures import not_writable

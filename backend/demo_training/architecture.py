@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNetMotionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..models.frame_norm import normalise_each_frame
+from ..backbones.animatediff.frame_norm import normalise_each_frame
 
 TEXT_WIDTH = 64
 TEXT_LENGTH = 32

@@ -9,7 +9,7 @@ import torch
 from diffusers import ControlNetModel, SparseControlNetModel, UNetMotionModel
 from torch import Tensor, nn
 
-from ..models.frame_norm import normalise_all_frames, normalise_each_frame
+from ..backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
 from . import architecture
 from .denoiser import Denoiser, fastest_processors
 from .feeding import Batches, feed

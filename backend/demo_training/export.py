@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AnimateDiffPipeline, AutoencoderKL
 
-from ..models.frame_norm import normalise_all_frames
+from ..backbones.animatediff.frame_norm import normalise_all_frames
 from . import architecture, tokenizer
 from .trainer import has_state, load_average
 

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..wire.writing import replaced
+from ..job_folder.writing import replaced
 
 SAVE_SECONDS = 150.0
 LOG_SECONDS = 15.0

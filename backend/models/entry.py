@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import JobError
-from ..wire.folders import data_folder
-from ..wire.names import nearest
-from ..wire.settings import FAMILIES, OWN_FAMILIES, SettingError, Settings, resolve
+from ..job_folder.folders import data_folder
+from ..job_folder.names import nearest
+from ..job_folder.settings import FAMILIES, OWN_FAMILIES, SettingError, Settings, resolve
 from .entry_files import check_files, files_in, read_table
 
 SHIPPED = Path(__file__).parent / "entries"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import JobError
-from ..wire.reading import UnfitFile, check_regular, read_text
+from ..job_folder.reading import UnfitFile, check_regular, read_text
 
 MOST_BYTES, MOST_DOTS = 100_000, 200  # of an entry, and of one of its lines
 MOST_FILES = 10_000  # of a model's folder; a large one has some hundred

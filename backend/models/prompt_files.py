@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import JobError
-from ..wire.names import nearest
-from ..wire.prompt import Prompt, PromptError, parse_prompt
+from ..job_folder.names import nearest
+from ..job_folder.prompt import Prompt, PromptError, parse_prompt
 from .entry import AddOn, ModelEntry, user_entries_folder
 from .entry_files import files_in
 

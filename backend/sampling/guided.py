@@ -21,7 +21,7 @@ Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
 @dataclass(frozen=True)
 class Strength:
-    """How the prompt and the motion pull: see wire.settings for the meaning of each."""
+    """How the prompt and the motion pull: see job_folder.settings for the meaning of each."""
 
     cfg_scale: float
     cfg_form: str

@@ -41,7 +41,7 @@ def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_s
 
 
 def timesteps_of(sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[int]:
-    """Descending timesteps for the sampler of this name in wire.settings. JobError when it knows too few."""
+    """Descending timesteps for the sampler of this name in job_folder.settings. JobError when it knows too few."""
     if sampler == "lcm":
         return lcm_timesteps(steps, guided_steps, guided_range)
     if sampler == "ddim":

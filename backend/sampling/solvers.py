@@ -43,7 +43,7 @@ def ddim(alphas: Tensor) -> Solver:
 def make_solver(
     name: str, steps: Sequence[Step], alphas: Tensor, generator: torch.Generator, memory: Memory | None = None
 ) -> Solver:
-    """The solver called `name` in wire.settings for these very steps; generator (CPU): what LCM draws noise from.
+    """The solver called `name` in job_folder.settings for these very steps; generator (CPU): what LCM draws noise from.
 
     memory: of the steps that are done already; the solver goes on from there and keeps it up to date. JobError when the
     solver cannot take these steps.

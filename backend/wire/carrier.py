@@ -15,13 +15,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from ..job_folder.lock import FolderLock, Occupied
+from ..job_folder.picture_size import SIGNATURE, picture_size
+from ..job_folder.state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
+from ..job_folder.writing import make_folder, remove, write_atomically
 from . import messages as say
-from .folder_lock import FolderLock, Occupied
-from .job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
 from .parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, check_pictures, pack
-from .picture_size import SIGNATURE, picture_size
 from .pipes import Budget
-from .writing import make_folder, remove, write_atomically
 
 STAGE_OUT, STAGE_BACK = "sending", "fetching"
 ARRIVING, PREVIEW = ".arriving", "preview/strip.png"

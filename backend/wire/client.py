@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..job_folder.plain_text import plain
 from . import messages as say
 from .carrier import ENDS, Carrier
 from .encoding import MessageError, check_id, encode, parse
@@ -21,7 +22,6 @@ from .last_words import LogTail, Lost, Tail, reason
 from .lines import Lines
 from .parcel import ParcelError
 from .pipes import Heard, Outgoing
-from .plain_text import plain
 from .processes import DETACHED, kill
 
 SECONDS_TO_ANSWER = 10.0  # for a worker that was told to cancel: it answers at once, even within a long step

@@ -12,9 +12,9 @@ import re
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from ..job_folder.names import nearest
 from .lines import MOST_BYTES
 from .messages import PROTOCOL
-from .names import nearest
 
 MOST_BRACKETS = 500  # messages are flat; nesting deep enough to exhaust a thread's stack is never parsed
 MOST_NUMBER = 2**53

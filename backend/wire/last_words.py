@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .plain_text import clean
-from .reading import open_regular
+from ..job_folder.plain_text import clean
+from ..job_folder.reading import open_regular
 
 MOST_LINES, MOST_BYTES, LAST = 200, 4_000, 20
 OUT_OF_MEMORY = (

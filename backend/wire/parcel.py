@@ -15,10 +15,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
+from ..job_folder.picture_size import MOST_PIXELS, picture_size
+from ..job_folder.reading import open_regular
+from ..job_folder.writing import is_link, put_in_place, remove
 from .encoding import PIECE_BYTES, is_place
-from .picture_size import MOST_PIXELS, picture_size
-from .reading import open_regular
-from .writing import is_link, put_in_place, remove
 
 INPUTS = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # all that a job reads
 RESULTS = ("result", "result.mp4", "log.txt", "result.json")  # in the order in which they are put into place

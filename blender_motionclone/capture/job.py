@@ -9,9 +9,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from ...backend.wire.reading import UnfitFile, check_regular
-from ...backend.wire.request import JobRequest, write_request
-from ...backend.wire.writing import is_link
+from ...backend.job_folder.reading import UnfitFile, check_regular
+from ...backend.job_folder.request import JobRequest, write_request
+from ...backend.job_folder.writing import is_link
 from ..errors import UserError
 from .camera_clip import capture_camera
 from .file_clip import WAITING, capture_file

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...backend.wire.folders import new_job_name
-from ...backend.wire.reading import read_json
-from ...backend.wire.writing import is_link, write_atomically
+from ...backend.job_folder.folders import new_job_name
+from ...backend.job_folder.reading import read_json
+from ...backend.job_folder.writing import is_link, write_atomically
 from ..errors import UserError
 
 PLACE = "blender.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ...backend.wire.reading import UnfitFile, check_regular
+from ...backend.job_folder.reading import UnfitFile, check_regular
 from .. import reach
 from ..errors import UserError
 from ..picture_size import picture_size

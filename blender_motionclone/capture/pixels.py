@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...backend.wire.writing import write_atomically
+from ...backend.job_folder.writing import write_atomically
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:

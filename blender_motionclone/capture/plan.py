@@ -9,9 +9,9 @@ from typing import Any
 
 import bpy
 
-from ...backend.wire.clip_size import clip_size
-from ...backend.wire.names import nearest
-from ...backend.wire.request import JobRequest
+from ...backend.job_folder.clip_size import clip_size
+from ...backend.job_folder.names import nearest
+from ...backend.job_folder.request import JobRequest
 from ..demo_scene import PROMPT as EXAMPLE  # which every model knows, the demo's too
 from ..errors import UserError
 from ..prompt_words import check_prompts

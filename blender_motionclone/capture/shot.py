@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from ...backend.wire.request import Shot
+from ...backend.job_folder.request import Shot
 from ..errors import UserError
 from .marker_cameras import Span, spans_of
 

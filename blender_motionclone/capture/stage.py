@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..errors import UserError
-from ..results.plane_collection import leave_planes_out
+from .plane_collection import leave_planes_out
 from .scene_animation import SceneValues, own_animation, read_by_others
 from .simulations import check_simulations, keep_bodies
 

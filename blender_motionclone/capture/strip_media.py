@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
-from ..results.strip_names import all_strips_of
+from .strip_names import all_strips_of
 
 
 def check_media(strip: bpy.types.Strip, first: int, last: int) -> None:

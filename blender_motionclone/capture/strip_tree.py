@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..results.strip_names import all_strips_of, shown_range, strips_of
 from .stage import AGAIN
+from .strip_names import all_strips_of, shown_range, strips_of
 
 
 def strip_named(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:

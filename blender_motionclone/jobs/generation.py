@@ -13,8 +13,8 @@ from typing import Any
 
 import bpy
 
-from ...backend.wire.job_state import FAILED, JobState
-from ...backend.wire.request import read_request
+from ...backend.job_folder.request import read_request
+from ...backend.job_folder.state import FAILED, JobState
 from ..capture import clip_file, filmed
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of

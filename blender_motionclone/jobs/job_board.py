@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...backend.job_folder.state import CANCELLED, DONE, FAILED, RUNNING, JobState
 from ...backend.wire import messages as say
-from ...backend.wire.job_state import CANCELLED, DONE, FAILED, RUNNING, JobState
 
 OUT = JobState(state=CANCELLED, message="The job was taken out of the queue.", hint="Run it again, or remove the take.")
 

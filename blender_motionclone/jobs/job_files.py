@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ...backend.wire.folder_lock import is_locked
-from ...backend.wire.reading import check_regular
-from ...backend.wire.writing import is_link
+from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.reading import check_regular
+from ...backend.job_folder.writing import is_link
 from ..errors import UserError
 
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")

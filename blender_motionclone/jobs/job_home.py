@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...backend.wire.reading import read_json
-from ...backend.wire.writing import is_link, write_atomically
+from ...backend.job_folder.reading import read_json
+from ...backend.job_folder.writing import is_link, write_atomically
 from ..capture.job_folder import MOST_BYTES, PLACE
 from ..errors import UserError
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-from ...backend.wire.job_state import DONE, FAILED, JobState
+from ...backend.job_folder.state import DONE, FAILED, JobState
 from ..errors import UserError
 from ..showing import redraw, show_failures
 from . import take_states

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...backend.wire.folder_lock import is_locked
-from ...backend.wire.job_state import DONE, JobState, read_state
+from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.state import DONE, JobState, read_state
 from .job_files import is_job, is_job_name
 from .job_home import Home, is_awaited, read_note
 

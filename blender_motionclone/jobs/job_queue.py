@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
 from ...backend.wire import messages as say
 from ...backend.wire.client import Client, ClientError
-from ...backend.wire.folder_lock import is_locked
-from ...backend.wire.job_state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
 from ...backend.wire.last_words import Lost
 from ..errors import UserError
 from .job_board import JobBoard, WorkerStatus

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.wire.job_state import JobState
+from ...backend.job_folder.state import JobState
 from ..errors import UserError
 from ..preferences import FINISH_ALL, FINISH_RUNNING, STOP, when_closing
 from ..setup import backend_models

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.wire.folder_lock import is_locked
-from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
-from ...backend.wire.reading import read_json
+from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.reading import read_json
+from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
 from .. import reach
 from ..errors import UserError
 from ..preferences import jobs_folder

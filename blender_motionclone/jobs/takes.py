@@ -10,8 +10,8 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.wire.job_state import JobState
-from ...backend.wire.request import RequestError, read_request
+from ...backend.job_folder.request import RequestError, read_request
+from ...backend.job_folder.state import JobState
 from .. import reach
 from ..capture.job_folder import read_place
 from ..errors import UserError

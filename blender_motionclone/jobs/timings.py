@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ...backend.wire.reading import read_json
-from ...backend.wire.writing import is_link
+from ...backend.job_folder.reading import read_json
+from ...backend.job_folder.writing import is_link
 from ..png import PngError, png_size
 
 NEWEST = 60  # job folders that are looked at

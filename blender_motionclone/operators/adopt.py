@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.wire.job_state import DONE
+from ...backend.job_folder.state import DONE
 from ..errors import UserError
 from ..form_scene import form_scene
 from ..jobs import job_runner, takes

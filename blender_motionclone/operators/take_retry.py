@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import bpy
 
-from ...backend.wire.request import RequestError, read_request
+from ...backend.job_folder.request import RequestError, read_request
 from ..capture.job import variant
 from ..errors import UserError
 from ..form_scene import form_scene

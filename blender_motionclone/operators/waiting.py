@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...backend.wire.job_state import DONE
+from ...backend.job_folder.state import DONE
 from ..errors import UserError
 from ..jobs import job_runner
 from ..sentences import sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...backend.wire.job_state import DONE
+from ...backend.job_folder.state import DONE
 from ..results import watching
 
 ICONS = {

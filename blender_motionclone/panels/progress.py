@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...backend.wire.job_state import JobState
+from ...backend.job_folder.state import JobState
 from .. import thumbnails
 from ..jobs import job_runner
 from ..preferences import FINISH_ALL, ROOT_PACKAGE, STOP, when_closing

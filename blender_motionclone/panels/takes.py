@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...backend.wire.job_state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
+from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states

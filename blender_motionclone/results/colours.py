@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import bpy
 
-from ...backend.wire.reading import parse_json
+from ...backend.job_folder.reading import parse_json
 from ..neutral_view import in_words, make_neutral, set_view, what_regrades
 
 # Colour spaces that these views undo. Exact for greys; AgX and Filmic cannot show the strongest colours of sRGB at all.

@@ -6,8 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...backend.wire.request import JobRequest, RequestError, read_request
-from ...backend.wire.results import movie_of
+from ...backend.job_folder.request import JobRequest, RequestError, read_request
+from ...backend.job_folder.results import movie_of
 from ..capture.job_folder import read_place
 from ..errors import UserError
 from ..wrapping import shown

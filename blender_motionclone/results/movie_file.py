@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from ...backend.wire.reading import open_regular
+from ...backend.job_folder.reading import open_regular
 
 MOST_BOXES = 10_000  # a movie has a handful
 

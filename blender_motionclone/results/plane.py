@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bpy
 
+from ..capture.plane_collection import plane_collection
 from .camera_fit import fit_to_camera
 from .colours import clip_space, tend_view
 from .finished_job import FinishedJob
 from .marks import give_name, has_given_name, job_shown, mark, same_take, shows_shot
 from .movie_image import follow_shot, movie_image
 from .placement import Placement, Wish
-from .plane_collection import plane_collection
 from .shot_camera import shot_camera
 from .stretching import time_of
 from .texture import add_image_node, image_nodes

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ...backend.wire.plain_text import clean
+from ...backend.job_folder.plain_text import clean
 from ...backend.wire.processes import kill
 from ..errors import UserError
 from .interpreter import HINT

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ...backend.wire.plain_text import clean
-from ...backend.wire.reading import parse_json
+from ...backend.job_folder.plain_text import clean
+from ...backend.job_folder.reading import parse_json
 from ..errors import UserError
 from .backend_call import BackendCall, command_beside
 from .interpreter import HINT
@@ -25,7 +25,7 @@ _problem: UserError | None = None
 def models() -> list[dict[str, Any]] | None:
     """Entries as `python -m backend models --json` gives them: "name", "title", "frames", "most_frames", "area",
     "multiple", "families", "controls", "missing", "tokenizer" (a folder on the worker's machine, for
-    wire.tokens.read_tokenizer; None without one). None while they were not asked for, or could not be had."""
+    job_folder.tokens.read_tokenizer; None without one). None while they were not asked for, or could not be had."""
     return _models
 
 

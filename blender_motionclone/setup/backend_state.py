@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...backend.wire.reading import read_json
+from ...backend.job_folder.reading import read_json
 from .interpreter import python_of
 
 MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"

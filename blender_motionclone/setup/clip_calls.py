@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...backend.wire.plain_text import clean
-from ...backend.wire.reading import parse_json
+from ...backend.job_folder.plain_text import clean
+from ...backend.job_folder.reading import parse_json
 from ..errors import UserError
 from .backend_call import BackendCall
 from .interpreter import HINT

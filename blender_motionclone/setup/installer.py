@@ -17,8 +17,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import kill
-from ...backend.wire.reading import parse_json
 from ..errors import UserError
 from .processes import start_beside
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...backend.wire.folders import DATA, data_folder
+from ...backend.job_folder.folders import DATA, data_folder
 from ..errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,8 +3,8 @@
 import pytest
 from diffusers import DDIMScheduler, UNetMotionModel
 
-from backend.models.denoise import Denoiser
-from backend.models.frame_norm import normalise_each_frame
+from backend.backbones.animatediff.denoise import Denoiser
+from backend.backbones.animatediff.frame_norm import normalise_each_frame
 
 from .vectors import FOLDER
 

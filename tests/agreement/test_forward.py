@@ -2,7 +2,7 @@
 
 import torch
 
-from backend.models.frame_norm import normalise_all_frames, normalise_each_frame
+from backend.backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
 
 from .vectors import FOLDER, read
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from backend.job.take import predictions
 from backend.motion.inversion import inversion_timesteps, invert
 from backend.motion.inversion_guidance import InversionGuidance, Terms, Texts
 from backend.motion.terms import layer_weights
 from backend.sampling.guided import Strength, combine, sample
 from backend.sampling.schedule import even_timesteps, plan
 from backend.sampling.solvers import ddim
-from backend.take import predictions
 
 from .vectors import files, read, settings
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from backend.job.take import predictions
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
 from backend.sampling.guided import Strength, sample
 from backend.sampling.schedule import plan, uneven_timesteps
-from backend.take import predictions
 
 from .vectors import files, read, settings
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.job_folder.state import DONE, read_state
 from backend.wire.client import Client
-from backend.wire.job_state import DONE, read_state
 from tests.blender.pictures import write_png
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ def test_blender_accepts_the_zip(extension_zip):
 
 def test_the_zip_holds_what_users_need_and_nothing_else(extension_zip):
     names = zipfile.ZipFile(extension_zip).namelist()
-    for needed in ("blender_manifest.toml", "__init__.py", "backend/wire/request.py", "install/__main__.py"):
+    for needed in ("blender_manifest.toml", "__init__.py", "backend/job_folder/request.py", "install/__main__.py"):
         assert needed in names
     tops = {name.partition("/")[0] for name in names}
     assert not tops & {"tests", "demo", ".git", ".ci", ".training", ".venv"}

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from backend.backbones.animatediff.components import Components, load_components
 from backend.clips import write_frames
-from backend.models.components import Components, load_components
+from backend.job.take import Take
 from backend.models.entry import find_entry
 from backend.motion.representation import MotionRepresentation
-from backend.take import Take
 from install.models.catalogue import Catalogue, read_catalogue
 from tests import tiny_model, tiny_takes
 from tests.download_kills import made_up_hub, make_catalogue

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from backend import attempts, checkpoint, job
-from backend.checkpoint import NAME
 from backend.errors import Interrupted, JobError, NotFinite, OutOfMemory
-from backend.job import run_job
-from backend.models import memory
-from backend.models.device import wider
-from backend.wire.request import read_request, write_request
+from backend.job import attempts, checkpoint, job
+from backend.job.checkpoint import NAME
+from backend.job.job import run_job
+from backend.job_folder.request import read_request, write_request
+from backend.memory import policy as memory
+from backend.memory.device import wider
 from tests.tiny_jobs import Told, failing_in, frames, job_of
 
 
 @pytest.fixture(autouse=True)
 def at_every_step(monkeypatch):
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
-    monkeypatch.setattr("backend.progress.WRITE_SECONDS", 0.0)
+    monkeypatch.setattr("backend.job.progress.WRITE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_a_motion_that_was_read_as_invalid_numbers_is_not_kept(jobs, data_folder
         motion = true(*arguments, **named)
         return replace(motion, values={name: v * float("nan") for name, v in motion.values.items()})
 
-    monkeypatch.setattr("backend.reference_motion.extract_motion", broken)
+    monkeypatch.setattr("backend.job.reference_motion.extract_motion", broken)
     with pytest.raises(NotFinite, match="Reading the motion"):
         run_job(folder, Told().progress(folder))
     assert not list((data_folder / "motion").glob("*"))

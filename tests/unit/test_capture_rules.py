@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.wire.clip_size import clip_size
+from backend.job_folder.clip_size import clip_size
 from blender_motionclone.capture.frame_times import frame_times
 from blender_motionclone.capture.pixel_aspect import pixel_aspect
 

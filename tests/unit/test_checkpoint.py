@@ -7,14 +7,14 @@ import os
 import pytest
 import torch
 
-from backend import checkpoint
-from backend.checkpoint import NAME, Checkpoint
+from backend.backbones.animatediff.text import embed_text
 from backend.errors import Cancelled
-from backend.inverted_reference import InvertedReference
-from backend.models.text import embed_text
+from backend.job import checkpoint
+from backend.job.checkpoint import NAME, Checkpoint
+from backend.job.inverted_reference import InvertedReference
+from backend.job.take import generate
 from backend.motion.terms import Terms, layer_weights
 from backend.sampling.memory import Memory
-from backend.take import generate
 from tests.tiny_takes import LATENTS, nothing, with_settings
 
 CPU = torch.device("cpu")

@@ -10,8 +10,8 @@ from backend.clips import fit, in_between, read_clip, to_frames, to_pixels, vide
 from backend.demo_training.moves import random_look, random_motion
 from backend.demo_training.world import draw_clip
 from backend.errors import JobError
-from backend.wire import writing
-from backend.wire.clip_size import clip_size
+from backend.job_folder import writing
+from backend.job_folder.clip_size import clip_size
 
 
 def drawn(seed: int, kind: str = "subject") -> np.ndarray:

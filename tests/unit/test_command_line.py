@@ -14,7 +14,7 @@ import pytest
 
 from backend.__main__ import main
 from backend.clips import read_clip, write_frames
-from backend.wire.request import read_request
+from backend.job_folder.request import read_request
 
 ROOT = Path(__file__).parents[2]
 

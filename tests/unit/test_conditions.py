@@ -8,7 +8,7 @@ import pytest
 
 from backend.__main__ import main
 from backend.clips import read_clip, write_frames, write_pictures
-from backend.conditions import read_conditions
+from backend.controls.conditions import read_conditions
 from backend.errors import JobError
 from backend.models.entry import find_entry
 

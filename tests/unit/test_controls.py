@@ -10,19 +10,19 @@ import torch
 from diffusers import AnimateDiffControlNetPipeline, AnimateDiffSparseControlNetPipeline, DDIMScheduler
 from PIL import Image
 
-from backend.conditions import CONTROL_OF, Condition
-from backend.models import controls
-from backend.models.components import load_components
-from backend.models.controls import load_controls
-from backend.models.denoise import Denoiser
+from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.denoise import Denoiser
+from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalise_all_frames
+from backend.backbones.animatediff.text import embed_text
+from backend.controls import controls
+from backend.controls.conditions import CONTROL_OF, Condition
+from backend.controls.controls import load_controls
+from backend.job.take import Take, generate, initial_noise
+from backend.job_folder.settings import resolve
 from backend.models.entry import find_entry
-from backend.models.frame_norm import PerFrameGroupNorm, normalise_all_frames
-from backend.models.text import embed_text
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
 from backend.sampling.schedule import Step
-from backend.take import Take, generate, initial_noise
-from backend.wire.settings import resolve
 
 FRAMES, SIZE = 8, (24, 40)
 KINDS = list(CONTROL_OF)

@@ -12,12 +12,12 @@ import torch
 from diffusers import ControlNetModel, SparseControlNetModel
 from safetensors.torch import load_file, save_file
 
-from backend.conditions import CONTROL_OF, Condition
+from backend.backbones.animatediff.components import load_components
+from backend.controls.conditions import CONTROL_OF, Condition
+from backend.controls.controls import load_controls
 from backend.errors import JobError
-from backend.models.components import load_components
-from backend.models.controls import load_controls
+from backend.job_folder.settings import Settings
 from backend.models.entry import find_entry
-from backend.wire.settings import Settings
 from tests import weight_formats as formats
 
 FRAMES = 8

@@ -9,16 +9,16 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from backend import previews
-from backend.inverted_reference import InvertedReference
-from backend.models.codec import decode_latents, encode_pixels
-from backend.models.components import Components
+from backend.backbones.animatediff.codec import decode_latents, encode_pixels
+from backend.backbones.animatediff.components import Components
+from backend.job import previews
+from backend.job.inverted_reference import InvertedReference
+from backend.job.previews import Previews
+from backend.job.progress import PREVIEW, Progress
+from backend.job.take import generate
 from backend.motion.representation import MotionRepresentation
 from backend.motion.terms import Terms, layer_weights
-from backend.previews import Previews
-from backend.progress import PREVIEW, Progress
 from backend.sampling.memory import Memory
-from backend.take import generate
 from tests.tiny_takes import LATENTS, nothing, with_settings
 
 META, ATEN = torch.device("meta"), torch.ops.aten

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from backend.errors import JobError
-from backend.models import device, memory
-from backend.models.device import attention_is_fused, keep_to_device_memory, repeatable
-from backend.models.memory import BALANCED, FAST, MATRICES, THRIFTY, Form, choose, needed
+from backend.memory import device
+from backend.memory import policy as memory
+from backend.memory.device import attention_is_fused, keep_to_device_memory, repeatable
+from backend.memory.policy import BALANCED, FAST, MATRICES, THRIFTY, Form, choose, needed
 
 GB = 10**9
 CLIP = (16, 64, 64)

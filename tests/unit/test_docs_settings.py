@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from backend.bench.costs import SD15_LATENTS, SD15_TEXT, Costs, job_costs, operations, pass_costs, sd15_unet
-from backend.wire.settings import BOUNDS, CHOICES, FAMILIES, Settings, parse_assignment, resolve, typed_values
+from backend.job_folder.settings import BOUNDS, CHOICES, FAMILIES, Settings, parse_assignment, resolve, typed_values
 from install.models.catalogue import read_catalogue
 from tests.documents import ROOT, code_spans, rows
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from backend.clips import read_clip, write_frames
-from backend.dummy_job import DummyEngine
-from backend.progress import PREVIEW, Progress
-from backend.small_png import png
+from backend.job.progress import PREVIEW, Progress
+from backend.job.small_png import png
+from backend.job_folder.request import JobRequest, Shot, write_request
 from backend.wire import messages as say
-from backend.wire.request import JobRequest, Shot, write_request
+from backend.worker.dummy_job import DummyEngine
 from tests.workers import ROOT, Talk, make_job
 
 STAGES = ["starting", "loading", "encoding", "motion", "sampling", "decoding", "in-betweening", "writing"]
@@ -70,8 +70,8 @@ def test_it_goes_through_the_stages_of_a_true_job_and_shows_previews(tmp_path):
 def test_the_engine_itself_needs_neither_torch_nor_numpy(tmp_path):
     folder = make_job(tmp_path / "a")
     code = (
-        "import sys; from pathlib import Path; from backend.dummy_job import DummyEngine\n"
-        "from backend.progress import Progress\n"
+        "import sys; from pathlib import Path; from backend.worker.dummy_job import DummyEngine\n"
+        "from backend.job.progress import Progress\n"
         f"folder = Path({str(folder)!r}); DummyEngine().run(folder, Progress(folder))\n"
         "assert not {'torch', 'numpy', 'cv2'} & set(sys.modules)"
     )

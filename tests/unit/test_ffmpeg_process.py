@@ -13,11 +13,11 @@ import pytest
 
 from backend.clips import ffmpeg_process, read_clip, write_frames, write_video
 from backend.clips.ffmpeg_process import CHOSEN, program
-from backend.dummy_job import DummyEngine
 from backend.errors import REPAIR, Cancelled, Interrupted, JobError
-from backend.one_job import run_to_end
-from backend.progress import Progress
-from backend.wire.job_state import read_state
+from backend.job.progress import Progress
+from backend.job_folder.state import read_state
+from backend.worker.dummy_job import DummyEngine
+from backend.worker.one_job import run_to_end
 from tests.workers import make_job
 
 FRAMES = np.full((3, 64, 64, 3), 90, np.uint8)

@@ -14,9 +14,48 @@ BLENDER = {"bpy", "bmesh", "gpu", "mathutils", "blf", "bl_ext", "addon_utils"}
 TENSORS = {"torch", "diffusers", "transformers", "safetensors"}
 PICTURES = {"numpy", "cv2", "PIL", "imageio_ffmpeg"}
 OURS = {"backend", "blender_motionclone", "install", "tests"}
-WORKER = ("worker", "worker_process", "worker_streams", "worker_tickets", "worker_parcels")
-TORCHLESS = ("errors", "pace", "progress", "small_png", "one_job", "storage", *WORKER, "dummy_job", "engine")
-LATE_TENSORS = ("backend/__main__.py", *(f"backend/{name}.py" for name in TORCHLESS))
+SHARED = ("job_folder", "wire")  # the rooms of the backend that the add-on has too
+TORCHLESS = (*SHARED, "worker", "errors", "job.pace", "job.progress", "job.small_png")
+
+
+def _starts_without_torch(path: Path) -> bool:
+    return _module(path).startswith(TORCHLESS) or path == ROOT / "backend" / "__main__.py"
+
+
+def _module(path: Path) -> str:
+    """Its name within its program."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts[1:])
+
+
+def _of_other_rooms(path: Path) -> set[str]:
+    """What is imported of the backend beside the shared rooms."""
+    ours = {name for name in imported(path) if name.startswith("backend")}
+    return {name for name in ours if not name.removeprefix("backend.").startswith(SHARED)}
+
+
+def _arrows(program: str) -> dict[str, set[str]]:
+    """Each room of a program and the rooms that it imports."""
+    rooms = {path.name for path in (ROOT / program).iterdir() if path.is_dir()}
+    arrows: dict[str, set[str]] = {}
+    for path in files(program):
+        room, *inside = path.relative_to(ROOT / program).parts
+        needed = {name.split(".")[1] for name in imported(path) if name.startswith(f"{program}.")}
+        if inside:
+            arrows.setdefault(room, set()).update((needed & rooms) - {room})
+    return arrows
+
+
+def _way(arrows: dict[str, set[str]], start: str, end: str) -> list[str]:
+    """The shortest way of arrows, without `start`; [] when there is none."""
+    ways, seen = [[room] for room in sorted(arrows.get(start, ()))], set()
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == end:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways += [[*way, room] for room in sorted(arrows.get(way[-1], ()))]
+    return []
 
 
 def files(*folders: str) -> list[Path]:
@@ -63,28 +102,35 @@ def test_the_backend_never_imports_blender(path):
     assert not roots(path) & (BLENDER | {"blender_motionclone", "install", "tests"})
 
 
-@pytest.mark.parametrize("path", **named(files("backend/wire")))
-def test_the_wire_is_standard_library_only(path):
+@pytest.mark.parametrize("path", **named(files(*(f"backend/{room}" for room in SHARED))))
+def test_what_the_add_on_shares_is_standard_library_only(path):
     outside = {name for name in roots(path) if not _standard(name) and name != "backend"}
-    others = {name for name in imported(path) if name.startswith("backend") and not name.startswith("backend.wire")}
-    assert not outside and not others
+    assert not outside and not _of_other_rooms(path)
 
 
 @pytest.mark.parametrize("path", **named(files("blender_motionclone")))
-def test_the_add_on_imports_of_the_backend_only_the_wire(path):
+def test_the_add_on_imports_of_the_backend_only_job_folders_and_the_wire(path):
     assert not roots(path) & (TENSORS | {"cv2", "PIL", "imageio_ffmpeg", "install", "tests"})
-    others = {name for name in imported(path) if name.startswith("backend") and not name.startswith("backend.wire")}
-    assert not others
+    assert not _of_other_rooms(path)
     absolute = {name for name in _absolute(path) if name.partition(".")[0] in OURS}
     assert not absolute, "inside an installed extension our packages have another name: import relatively"
 
 
-@pytest.mark.parametrize("name", LATE_TENSORS)
-def test_the_command_line_starts_without_torch(name):
-    assert not roots(ROOT / name, module_level=True) & (TENSORS | PICTURES)
-    ours = {name for name in imported(ROOT / name, module_level=True) if name.startswith("backend")}
-    heavy = {name for name in ours if name.split(".")[1] not in ("wire", *TORCHLESS)}
-    assert not heavy, "these rooms import torch; import them inside the command"
+@pytest.mark.parametrize("path", **named([path for path in files("backend") if _starts_without_torch(path)]))
+def test_the_command_line_and_the_worker_start_without_torch(path):
+    assert not roots(path, module_level=True) & (TENSORS | PICTURES)
+    ours = {name for name in imported(path, module_level=True) if name.startswith("backend.")}
+    heavy = {name for name in ours if not name.removeprefix("backend.").startswith(TORCHLESS)}
+    assert not heavy, "these modules import torch; import them inside the function"
+
+
+@pytest.mark.parametrize("program", ["backend", "blender_motionclone"])
+def test_no_room_leads_back_to_itself(program):
+    """A room is a folder; what it needs, and what that needs, never needs it."""
+    arrows = _arrows(program)
+    for room in arrows:
+        way = _way(arrows, room, room)
+        assert not way, " -> ".join([room, *way])
 
 
 @pytest.mark.parametrize("path", **named(files("backend/sampling")))

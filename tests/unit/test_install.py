@@ -29,7 +29,7 @@ def test_a_virtual_environment_s_python_on_windows_and_elsewhere():
     "chosen", [{}, {"MOTIONCLONE_DATA": "~/x"}, {"XDG_DATA_HOME": "/xdg", "LOCALAPPDATA": "/local"}]
 )
 def test_the_data_folder_is_the_backend_s(monkeypatch, platform, chosen):
-    from backend.wire import folders
+    from backend.job_folder import folders
 
     for name in ("MOTIONCLONE_DATA", "XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from backend import attempts, checkpoint
-from backend.checkpoint import NAME
-from backend.engine import Engine
 from backend.errors import Interrupted, OutOfMemory
-from backend.job import run_job
-from backend.wire.folder_lock import is_locked
-from backend.wire.job_state import JobState
-from backend.wire.request import read_request, write_request
+from backend.job import attempts, checkpoint
+from backend.job.checkpoint import NAME
+from backend.job.job import run_job
+from backend.job_folder.lock import is_locked
+from backend.job_folder.request import read_request, write_request
+from backend.job_folder.state import JobState
+from backend.worker.engine import Engine
 from tests.tiny_jobs import Told, failing_in, frames, job_of
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def jobs(tiny, moving_clip, tmp_path):
 
 @pytest.fixture(autouse=True)
 def every_state(monkeypatch):
-    monkeypatch.setattr("backend.progress.WRITE_SECONDS", 0.0)
+    monkeypatch.setattr("backend.job.progress.WRITE_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("how", VARIANTS)
@@ -66,8 +66,8 @@ def test_the_same_with_sigkill(jobs, tmp_path, how):
     run_job(whole, Told().progress(whole))
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from backend import checkpoint, progress; from backend.job import run_job\n"
-        "from backend.progress import Progress\n"
+        "from backend.job import checkpoint, progress; from backend.job.job import run_job\n"
+        "from backend.job.progress import Progress\n"
         "checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0\n"
         "def tell(state):\n"
         "    print(state.text, file=sys.stderr)\n"
@@ -214,7 +214,7 @@ def test_stages_come_in_order_and_the_time_that_is_left_is_the_whole_job_s(jobs,
 
 
 def test_the_memory_of_one_job_is_not_that_of_the_worker_s_whole_life():
-    from backend.models.device import begin_counting, most_memory_held
+    from backend.memory.device import begin_counting, most_memory_held
 
     large = bytearray(300 * 2**20)
     high = most_memory_held()

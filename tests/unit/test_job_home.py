@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.wire.folder_lock import FolderLock
+from backend.job_folder.lock import FolderLock
 from tests.extension import part
 
 homes, offers, files = part("jobs.job_home"), part("jobs.job_offers"), part("jobs.job_files")

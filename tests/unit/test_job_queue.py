@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.wire.folder_lock import FolderLock, is_locked
+from backend.job_folder.lock import FolderLock, is_locked
 from tests.extension import ROOT, part
 from tests.systems import WINDOWS, kill_now
 from tests.workers import COMMAND, PATIENCE, make_job

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from backend.wire import job_state, writing
-from backend.wire.job_state import JobState, read_state, write_state
+from backend.job_folder import state as job_state
+from backend.job_folder import writing
+from backend.job_folder.state import JobState, read_state, write_state
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "null"])

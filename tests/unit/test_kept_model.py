@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend import attempts
 from backend.clips import read_clip
-from backend.engine import Engine
 from backend.errors import Cancelled, Interrupted, JobError, OutOfMemory
-from backend.models import kept
-from backend.new_job import make_job
-from backend.one_job import run_to_end
-from backend.progress import Progress
+from backend.job import attempts
+from backend.job import kept_model as kept
+from backend.job.new_job import make_job
+from backend.job.progress import Progress
+from backend.worker.engine import Engine
+from backend.worker.one_job import run_to_end
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_model_that_may_be_in_disorder_is_let_go(jobs, monkeypatch, error, sta
     def raising(*_):
         raise error
 
-    monkeypatch.setattr("backend.attempts.generate", raising)
+    monkeypatch.setattr("backend.job.attempts.generate", raising)
     with pytest.raises(type(error)):
         engine.run(folder, quiet(folder))
     assert (engine.loaded == "tiny") == stays

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from backend.__main__ import main
 from backend.bench import memory as bench
 from backend.bench.live_bytes import held
-from backend.models.memory import BALANCED, NEEDS, POLICIES
+from backend.memory.policy import BALANCED, NEEDS, POLICIES
 
 CLIP = (16, 64, 64)
 UNIT = 16 * 64 * 64 * 320 * 2  # see Needs

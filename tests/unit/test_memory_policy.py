@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from backend.__main__ import main
+from backend.backbones.animatediff.components import load_components
 from backend.clips import read_clip
 from backend.errors import JobError, OutOfMemory
-from backend.models import main_memory, memory
-from backend.models.components import load_components
-from backend.models.device import working_on
+from backend.memory import main_memory
+from backend.memory import policy as memory
+from backend.memory.device import working_on
+from backend.memory.policy import BALANCED, FAST, POLICIES, THRIFTY, Form, applied, choose, free_bytes, thriftier
 from backend.models.entry import find_entry
-from backend.models.memory import BALANCED, FAST, POLICIES, THRIFTY, Form, applied, choose, free_bytes, thriftier
 
 GB = 10**9
 SD15 = Form(width=320, number_bytes=2, latent_scale=8, movable_bytes=827_000_000)
@@ -140,7 +141,7 @@ def test_a_model_that_does_not_fit_is_said(tiny, monkeypatch):
     def empty(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("backend.models.components.fill", empty)
+    monkeypatch.setattr("backend.backbones.animatediff.components.fill", empty)
     with pytest.raises(JobError, match="'tiny' does not fit into the memory"):
         load_components(find_entry("tiny"), torch.device("cpu"), torch.float32)
 

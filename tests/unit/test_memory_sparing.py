@@ -9,14 +9,14 @@ import pytest
 import torch
 from diffusers.models.resnet import ResnetBlock2D
 
-from backend.models.codec import decode_latents
-from backend.models.components import load_components
+from backend.backbones.animatediff.codec import decode_latents
+from backend.backbones.animatediff.components import load_components
+from backend.job.take import generate
+from backend.memory.policy import FAST, POLICIES, THRIFTY, MemoryPolicy, applied
+from backend.memory.sparing import KINDS, LAYERS, sparing
 from backend.models.entry import find_entry
-from backend.models.memory import FAST, POLICIES, THRIFTY, MemoryPolicy, applied
-from backend.models.sparing import KINDS, LAYERS, sparing
 from backend.motion.guidance import MotionGuidance, guided_pass
 from backend.motion.recorder import recording, spatial_attention_layers, temporal_attention_layers
-from backend.take import generate
 from tests import tiny_takes
 from tests.tiny_takes import nothing, step_at
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backend.__main__ import main as backend
+from backend.job_folder.settings import FAMILIES
 from backend.models.entry import PATHS, read_entries, read_entry
-from backend.wire.settings import FAMILIES
 from install.models.adding import Adding
 from install.models.catalogue import read_catalogue
 from install.models.content import matches, named_by, sha256_of

@@ -4,9 +4,9 @@ import pytest
 import torch
 from diffusers import UNetMotionModel
 
+from backend.backbones.animatediff.denoise import Denoiser
+from backend.backbones.animatediff.frame_norm import normalise_each_frame
 from backend.errors import JobError
-from backend.models.denoise import Denoiser
-from backend.models.frame_norm import normalise_each_frame
 from backend.motion.recorder import recording, temporal_attention_layers
 
 

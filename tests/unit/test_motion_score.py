@@ -7,11 +7,11 @@ import pytest
 
 from backend.bench.judges import control_matrix, own_ranks, subject_track
 from backend.clips import fit, in_between
+from backend.clips.motion_score import motion_score
+from backend.clips.optical_flow import optical_flow
 from backend.demo_training.moves import random_look, random_motion, recoloured
 from backend.demo_training.world import draw_clip, project
 from backend.errors import JobError
-from backend.motion_score import motion_score
-from backend.optical_flow import optical_flow
 
 PAIRS = 8
 

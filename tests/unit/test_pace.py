@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backend import pace as module
-from backend.pace import Ahead, Pace
+from backend.job import pace as module
+from backend.job.pace import Ahead, Pace
 
 
 @pytest.fixture

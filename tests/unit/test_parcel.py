@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from backend.dummy_job import DummyEngine
 from backend.wire import messages as say
 from backend.wire import parcel as module
 from backend.wire.encoding import PIECE_BYTES, encode
 from backend.wire.parcel import INPUTS, Arrival, ParcelError, pack
-from backend.worker import Worker
-from backend.worker_streams import Printed
+from backend.worker.dummy_job import DummyEngine
+from backend.worker.streams import Printed
+from backend.worker.worker import Worker
 
 SIZES = (0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES)
 

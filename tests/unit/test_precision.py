@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from backend.__main__ import main
+from backend.backbones.animatediff.components import load_components
 from backend.errors import JobError
-from backend.models.components import load_components
-from backend.models.device import choose_device
+from backend.job.take import generate
+from backend.memory.device import choose_device
 from backend.models.entry import find_entry
 from backend.motion.gradient import gradient_at
 from backend.motion.guidance import MotionGuidance
-from backend.take import generate
 from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, take_of, with_settings
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; there is none here")

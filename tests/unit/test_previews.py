@@ -11,15 +11,15 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
-from backend import previews
 from backend.__main__ import main
+from backend.backbones.animatediff.codec import decode_latents, encode_pixels
+from backend.backbones.animatediff.components import load_components
 from backend.clips import fit, read_clip, to_frames
 from backend.errors import Cancelled, JobError
-from backend.models.codec import decode_latents, encode_pixels
-from backend.models.components import load_components
+from backend.job import previews
+from backend.job.previews import AREA, FRAMES, Previews
+from backend.job.progress import PREVIEW, Progress
 from backend.models.entry import find_entry
-from backend.previews import AREA, FRAMES, Previews
-from backend.progress import PREVIEW, Progress
 from backend.sampling.memory import Memory
 from backend.wire.encoding import PIECE_BYTES
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.job_folder.prompt import PromptError, parse_prompt
+from backend.job_folder.tokens import read_tokenizer
 from backend.models.vocabulary import CLIP
-from backend.wire.prompt import PromptError, parse_prompt
-from backend.wire.tokens import read_tokenizer
 
 DEMO = Path(__file__).parents[2] / "backend" / "models" / "demo" / "tokenizer"
 

@@ -11,12 +11,12 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from backend.__main__ import main
+from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.text import NO_MEAN, embed_text, embed_texts, weighted
+from backend.backbones.animatediff.words import token_places
 from backend.errors import JobError
-from backend.models.components import load_components
 from backend.models.entry import find_entry, read_entry
 from backend.models.prompt_files import with_files_of
-from backend.models.text import NO_MEAN, embed_text, embed_texts, weighted
-from backend.models.words import token_places
 from tests import lora_formats
 from tests import weight_formats as formats
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from backend.job_folder.lock import is_locked, unfinished
+from backend.job_folder.state import read_state
 from backend.wire import messages as say
 from backend.wire.client import ClientError, Lost
-from backend.wire.folder_lock import is_locked, unfinished
-from backend.wire.job_state import read_state
 from backend.wire.parcel import RESULTS
 from tests.workers import COMMAND, PATIENCE, Talk, make_job
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from backend.bench.talk import SERVE
-from backend.checkpoint import NAME
 from backend.clips import read_clip
-from backend.job import run_job
-from backend.new_job import make_job as make_clone
-from backend.progress import Progress
+from backend.job.checkpoint import NAME
+from backend.job.job import run_job
+from backend.job.new_job import make_job as make_clone
+from backend.job.progress import Progress
+from backend.job_folder.lock import FolderLock, is_locked, unfinished
+from backend.job_folder.state import read_state
 from backend.wire import messages as say
 from backend.wire.client import Lost
-from backend.wire.folder_lock import FolderLock, is_locked, unfinished
-from backend.wire.job_state import read_state
 from tests.workers import COMMAND, Talk, make_job
 
 STEPS = 6
@@ -30,7 +30,7 @@ SECONDS = 600  # to load torch on a busy machine, which may take minutes
 STANDS_STILL = """
 import sys, time
 from pathlib import Path
-from backend import checkpoint
+from backend.job import checkpoint
 from backend.__main__ import main
 
 keep, kept = checkpoint.Checkpoint.keep, []

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from backend.job_folder.state import read_state
 from backend.wire import messages as say
 from backend.wire import pipes
 from backend.wire.client import Client, Lost
-from backend.wire.job_state import read_state
 from backend.wire.parcel import Arrival, ParcelError
 from backend.wire.pipes import MOST_AT_ONCE, MOST_UNHEARD, Heard, Outgoing
 from tests.hostile_remote import TRICKS

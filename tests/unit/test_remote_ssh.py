@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from backend.job_folder.lock import is_locked, unfinished
+from backend.job_folder.state import read_state
 from backend.wire import messages as say
 from backend.wire.client import Lost
-from backend.wire.folder_lock import is_locked, unfinished
-from backend.wire.job_state import read_state
 from tests.workers import COMMAND, PATIENCE, ROOT, Talk, make_job
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")

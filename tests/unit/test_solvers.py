@@ -12,13 +12,13 @@ from diffusers import (
     LCMScheduler,
 )
 
+from backend.backbones.animatediff.denoise import Denoiser
+from backend.backbones.animatediff.frame_norm import normalise_all_frames
 from backend.errors import JobError
-from backend.models.denoise import Denoiser
-from backend.models.frame_norm import normalise_all_frames
+from backend.job.take import generate
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.schedule import lcm_timesteps, plan, timesteps_of
 from backend.sampling.solvers import ddim, make_solver
-from backend.take import generate
 from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, with_settings
 
 LINEAR = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear"}

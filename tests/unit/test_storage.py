@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from backend import inversion_cache, motion_cache
 from backend.__main__ import main
-from backend.inversion_cache import cached_inversion
+from backend.job import inversion_cache, motion_cache
+from backend.job.inversion_cache import cached_inversion
+from backend.job.motion_cache import cached_motion
+from backend.job_folder.lock import FolderLock
+from backend.job_folder.state import JobState, write_state
+from backend.job_folder.storage import SECONDS_IN_USE, keep_newest, size_of
 from backend.motion.representation import MotionRepresentation
-from backend.motion_cache import cached_motion
-from backend.storage import SECONDS_IN_USE, keep_newest, size_of
-from backend.wire.folder_lock import FolderLock
-from backend.wire.job_state import JobState, write_state
-from backend.worker_parcels import Parcels
+from backend.worker.parcels import Parcels
 from tests.workers import make_job
 
 KEYS = [f"{number:064x}" for number in range(20)]
@@ -166,7 +166,7 @@ def test_so_is_the_motion_cache_whose_half_written_files_go(data_folder, monkeyp
 
 
 def test_copies_of_other_machines_jobs_are_bounded_too(data_folder, monkeypatch):
-    monkeypatch.setattr("backend.worker_parcels.MOST_BYTES", 2500)
+    monkeypatch.setattr("backend.worker.parcels.MOST_BYTES", 2500)
     for age, key in enumerate(KEYS[:4]):
         put(data_folder / "received" / key / "job.json", 1000, hours=2 + age)
     Parcels(lambda message: None)._sweep()

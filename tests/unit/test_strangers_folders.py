@@ -17,20 +17,20 @@ import pytest
 import torch
 
 from backend.__main__ import main
+from backend.backbones.animatediff.weights.files import open_weights
 from backend.clips import ffmpeg, fit, read_clip, read_picture, write_frames, write_video
 from backend.clips.pictures import to_rgb
-from backend.conditions import read_conditions, read_mask
+from backend.controls.conditions import read_conditions, read_mask
 from backend.errors import Cancelled, JobError
-from backend.job import read_reference
+from backend.job.job import read_reference
+from backend.job.progress import Progress
+from backend.job.take import generator_of
+from backend.job_folder.lock import FolderLock
+from backend.job_folder.picture_size import picture_size
+from backend.job_folder.request import RequestError, read_request
+from backend.job_folder.state import read_state
 from backend.models.entry import find_entry, read_entries
-from backend.models.weights.files import open_weights
-from backend.one_job import claim, in_words
-from backend.progress import Progress
-from backend.take import generator_of
-from backend.wire.folder_lock import FolderLock
-from backend.wire.job_state import read_state
-from backend.wire.picture_size import picture_size
-from backend.wire.request import RequestError, read_request
+from backend.worker.one_job import claim, in_words
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 HUGE = 30_000

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from backend.backbones.animatediff.codec import decode_latents, encode_pixels
+from backend.backbones.animatediff.text import embed_text
 from backend.errors import JobError
-from backend.inverted_reference import inversion_steps
-from backend.models.codec import decode_latents, encode_pixels
-from backend.models.text import embed_text
+from backend.job.inverted_reference import inversion_steps
+from backend.job.take import GRADIENT, READING, generate, initial_noise, step_costs
+from backend.job_folder.settings import resolve
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import Strength, _score
-from backend.take import GRADIENT, READING, generate, initial_noise, step_costs
-from backend.wire.settings import resolve
 from tests.tiny_takes import motion_of, nothing, step_at, with_settings
 
 

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from backend.small_png import png
+from backend.job.small_png import png
 from tests.extension import part
 
 timings = part("jobs.timings")
 
 
 def job(folder, name: str, seconds: dict[str, float], size=(32, 64), frames=16, model="demo", **settings):
-    """A job folder with a result, as backend/job.py leaves it."""
+    """A job folder with a result, as backend/job/job.py leaves it."""
     path = folder / name
     (path / "reference").mkdir(parents=True)
     height, width = size

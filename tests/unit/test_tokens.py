@@ -10,8 +10,8 @@ import pytest
 from transformers import CLIPTokenizer
 
 from backend.__main__ import main
+from backend.job_folder.tokens import TokenizerError, read_tokenizer
 from backend.models.vocabulary import CLIP
-from backend.wire.tokens import TokenizerError, read_tokenizer
 from tests import weight_formats
 
 DEMO = Path(__file__).parents[2] / "backend" / "models" / "demo" / "tokenizer"

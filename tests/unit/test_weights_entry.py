@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend import fingerprint
 from backend.__main__ import main
 from backend.errors import JobError
+from backend.job import fingerprint
+from backend.job_folder.settings import SettingError
 from backend.models.entry import AddOn, find_entry, read_entry
-from backend.wire.settings import SettingError
 from tests.systems import set_home
 from tests.weight_formats import write_entry
 

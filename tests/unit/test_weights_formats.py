@@ -11,13 +11,13 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from backend.backbones.animatediff.components import Components, load_components
+from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalise_each_frame
+from backend.backbones.animatediff.text import embed_text
+from backend.backbones.animatediff.weights import sd15
+from backend.backbones.animatediff.weights.recognise import recognise
 from backend.errors import JobError
-from backend.models.components import Components, load_components
 from backend.models.entry import read_entry
-from backend.models.frame_norm import PerFrameGroupNorm, normalise_each_frame
-from backend.models.text import embed_text
-from backend.models.weights import sd15
-from backend.models.weights.recognise import recognise
 from tests import weight_formats as formats
 
 CPU = torch.device("cpu")

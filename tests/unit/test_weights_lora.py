@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
+from backend.backbones.animatediff.components import Components, load_components
 from backend.errors import JobError
-from backend.models.components import Components, load_components
 from backend.models.entry import read_entry
 from tests import lora_formats
 from tests import weight_formats as formats

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from backend.backbones.animatediff.components import load_components
 from backend.errors import JobError
-from backend.models.components import load_components
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
 

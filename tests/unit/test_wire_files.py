@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from backend.wire import writing
-from backend.wire.folder_lock import FolderLock, is_locked
-from backend.wire.plain_text import clean
-from backend.wire.reading import UnfitFile, UnfitJSON, open_regular, parse_json, read_bytes, read_json
-from backend.wire.results import movie_of
-from backend.wire.writing import (
+from backend.job_folder import writing
+from backend.job_folder.lock import FolderLock, is_locked
+from backend.job_folder.plain_text import clean
+from backend.job_folder.reading import UnfitFile, UnfitJSON, open_regular, parse_json, read_bytes, read_json
+from backend.job_folder.results import movie_of
+from backend.job_folder.writing import (
     PART,
     make_folder,
     new_part,

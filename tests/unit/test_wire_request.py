@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from backend.wire.request import JobRequest, RequestError, Shot, read_request, write_request
+from backend.job_folder.request import JobRequest, RequestError, Shot, read_request, write_request
 
 REQUEST = JobRequest(prompt="ein roter Ball ü", shot=Shot(frames=48, fps=23.976), seed=-3, settings={"steps": 4})
 

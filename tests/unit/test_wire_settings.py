@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.wire.settings import SettingError, Settings, parse_assignment, resolve
+from backend.job_folder.settings import SettingError, Settings, parse_assignment, resolve
 
 
 def test_the_authors_settings_are_the_paper_family():

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from backend.bench.kills import alive
-from backend.dummy_job import DummyEngine
-from backend.progress import Progress
+from backend.job.progress import Progress
+from backend.job_folder.lock import NAME as LOCK
+from backend.job_folder.lock import unfinished
+from backend.job_folder.state import JobState, read_state
 from backend.wire import messages as say
 from backend.wire.encoding import PIECE_BYTES, parse
-from backend.wire.folder_lock import NAME as LOCK
-from backend.wire.folder_lock import unfinished
-from backend.wire.job_state import JobState, read_state
 from backend.wire.lines import Lines
-from backend.worker import Worker
-from backend.worker_streams import Outbox, Printed
+from backend.worker.dummy_job import DummyEngine
+from backend.worker.streams import Outbox, Printed
+from backend.worker.worker import Worker
 from tests.systems import WINDOWS
 from tests.workers import COMMAND, ROOT, Talk, make_job
 
@@ -41,8 +41,8 @@ def result(folder: Path) -> dict:
 
 def test_hello_comes_at_once_and_without_torch():
     code = (
-        "import sys; from backend.dummy_job import DummyEngine; from backend.engine import Engine\n"
-        "from backend.worker_process import serve; serve(Engine(), 600)\n"
+        "import sys; from backend.worker.dummy_job import DummyEngine; from backend.worker.engine import Engine\n"
+        "from backend.worker.process import serve; serve(Engine(), 600)\n"
         "assert not {'torch', 'numpy', 'diffusers'} & set(sys.modules)"
     )
     best = 60.0

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from backend.dummy_job import DummyEngine
 from backend.wire import messages as say
 from backend.wire.encoding import encode
 from backend.wire.lines import MOST_BYTES, Lines
-from backend.worker import Worker
-from backend.worker_streams import Printed
+from backend.worker.dummy_job import DummyEngine
+from backend.worker.streams import Printed
+from backend.worker.worker import Worker
 from tests.workers import Talk, make_job
 
 IDS = ["a", "b", "CON", "com1", "../a", "/etc", "", "x" * 65, "ü", "a.b", None, 7, [], "a\0"]

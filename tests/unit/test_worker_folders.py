@@ -11,11 +11,11 @@ import sys
 
 import pytest
 
-from backend.wire import folder_lock
+from backend.job_folder import lock as folder_lock
+from backend.job_folder.lock import NAME as LOCK
+from backend.job_folder.lock import FolderLock, Occupied, is_locked, unfinished
+from backend.job_folder.state import JobState, read_state, write_state
 from backend.wire import messages as say
-from backend.wire.folder_lock import NAME as LOCK
-from backend.wire.folder_lock import FolderLock, Occupied, is_locked, unfinished
-from backend.wire.job_state import JobState, read_state, write_state
 from tests.systems import WINDOWS
 from tests.workers import COMMAND, ROOT, Talk, make_job
 
@@ -128,7 +128,7 @@ def test_a_disk_that_fills_up_while_a_job_runs_never_leaves_it_running(tmp_path,
     disk.mkdir()
     code = (
         "import sys, os, traceback; from pathlib import Path\n"
-        "from backend.one_job import run_to_end; from backend.progress import Progress\n"
+        "from backend.worker.one_job import run_to_end; from backend.job.progress import Progress\n"
         f"folder, prompt = Path({str(disk)!r}), {prompt!r}\n"
         "def function(folder, progress):\n"
         "    progress.stage('sampling', 3)\n"

@@ -10,7 +10,7 @@ import pytest
 
 from backend.bench import kills, worker
 from backend.bench.kills import dummy_job, kill_hosts, kill_workers
-from backend.wire.job_state import DONE, JobState, write_state
+from backend.job_folder.state import DONE, JobState, write_state
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ... import checkpoint
-from ...checkpoint import Checkpoint
-from ...models.components import Components
+from ...backbones.animatediff.components import Components
+from ...job import checkpoint
+from ...job.checkpoint import Checkpoint
+from ...job.take import Take, generate
 from ...motion.representation import MotionRepresentation
 from ...sampling.memory import Memory
-from ...take import Take, generate
 from .measuring import DEVICE, timed
 from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
 from .policies import STEP, WORKING

@@ -8,8 +8,8 @@ import diffusers
 import torch
 import transformers
 
-from ...models.device import choose_device, described
-from ...models.memory import free_bytes
+from ...memory.device import choose_device, described
+from ...memory.policy import free_bytes
 from .measuring import DEVICE, IS_CARD, gigabytes, timed
 from .report import Report
 

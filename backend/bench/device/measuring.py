@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from ...models.device import choose_device, give_back_memory
+from ...memory.device import choose_device, give_back_memory
 
 DEVICE = choose_device()[0]
 IS_CARD = DEVICE.type == "cuda"

@@ -11,13 +11,13 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMo
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ...models.components import Components
-from ...models.frame_norm import normalise_each_frame
-from ...models.weights.sd15 import TEXT_ENCODER, UNET, VAE, animatediff_alphas
+from ...backbones.animatediff.components import Components
+from ...backbones.animatediff.frame_norm import normalise_each_frame
+from ...backbones.animatediff.weights.sd15 import TEXT_ENCODER, UNET, VAE, animatediff_alphas
+from ...job.take import Take
+from ...job_folder.settings import resolve
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation, extract_motion
-from ...take import Take
-from ...wire.settings import resolve
 from .measuring import DEVICE
 
 TIMESTEP, READING = 900, 400  # of the pass that is measured; of the one that reads the motion

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ...models.codec import decode_latents, encode_pixels
-from ...models.components import Components
+from ...backbones.animatediff.codec import decode_latents, encode_pixels
+from ...backbones.animatediff.components import Components
 from .measuring import IS_CARD, gigabytes, peak, timed
 from .model import Inputs, Shape, build
 from .policies import WORKING

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...models.components import Components
-from ...models.device import give_back_memory
-from ...models.frame_norm import normalise_all_frames, normalise_each_frame
-from ...models.memory import MARGIN, NEEDS, POLICIES, applied
+from ...backbones.animatediff.components import Components
+from ...backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
+from ...memory.device import give_back_memory
+from ...memory.policy import MARGIN, NEEDS, POLICIES, applied
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation
 from ...sampling.schedule import Step

@@ -16,14 +16,14 @@ from diffusers import UNetMotionModel
 from safetensors import safe_open
 from torch import Tensor
 
-from ...models.denoise import Denoiser
-from ...models.frame_norm import normalise_each_frame
-from ...models.weights.sd15 import animatediff_alphas
+from ...backbones.animatediff.denoise import Denoiser
+from ...backbones.animatediff.frame_norm import normalise_each_frame
+from ...backbones.animatediff.weights.sd15 import animatediff_alphas
+from ...job.take import predictions
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import extract_motion
 from ...sampling.guided import Strength, sample
 from ...sampling.schedule import plan, uneven_timesteps
-from ...take import predictions
 from .measuring import DEVICE, IS_CARD
 from .report import Report
 

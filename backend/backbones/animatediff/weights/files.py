@@ -1,0 +1,170 @@
+"""Weight files, opened by what they contain: safetensors, or PyTorch's format without anything that could run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ....errors import JobError
+from ....job_folder.reading import UnfitFile, check_regular, open_regular, parse_json
+
+PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
+WRAPPERS = ("state_dict", "controlnet", "string_to_param")  # where scripts put the weights beside their own notes
+LONGEST_HEADER = 16_000_000  # bytes; that of a whole SD1.5 has less than a million
+AGAIN = "It may be an incomplete download: fetch or copy it again."
+SCALES = re.compile(
+    r"(^|\.)(scale_weight|scale_input|weight_scale(_inv)?|input_scale|scaled_fp8|comfy_quant)$"
+    r"|\.(nested_)?(absmax|quant_map)$|\.quant_state\."
+)
+PREDICTION = ("v_pred", "ztsnr")  # marks that tools leave in checkpoints of another kind of prediction
+WANT_NOISE = "Choose a model that predicts noise (epsilon), as AnimateDiff's motion modules were trained with."
+FOREIGN = {
+    b"PK\x03\x04": "a PyTorch file with another name",
+    b"\x80": "a pickled PyTorch file with another name",
+    b"<": "a web page, not weights",
+    b"version https://git-lfs": "only a Git LFS pointer, not the weights",
+    b"GGUF": "a GGUF file",
+}
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """setting: the entry's key that names it; shapes: of all tensors, by name; tensors: reads them, late and mapped;
+    whole: the names of tensors of whole numbers."""
+
+    setting: str
+    path: Path
+    shapes: dict[str, tuple[int, ...]]
+    tensors: Callable[[], dict[str, Tensor]]
+    metadata: dict[str, str] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+
+    def refuse(self, found: str, hint: str) -> JobError:
+        return refusal(self.setting, self.path, found, hint)
+
+
+def refusal(setting: str, path: Path, found: str, hint: str) -> JobError:
+    """The one form of every sentence about a file: which setting, which file, what it is, what to do."""
+    return JobError(f"{setting}: {path} {found}.", hint)
+
+
+def open_weights(path: Path, setting: str) -> WeightFile:
+    """Reads the header only (of a PyTorch file, its index). JobError when the file is damaged, foreign or unsafe, or
+    says that its numbers mean something else than what is computed with them here."""
+    file = _opened(path, setting)
+    _check_meaning(file)
+    return file
+
+
+def _check_meaning(file: WeightFile) -> None:
+    marks = [mark for mark in PREDICTION if mark in file.shapes]
+    said = file.metadata.get("modelspec.prediction_type", "epsilon").lower()
+    if marks or said not in ("", "eps", "epsilon"):
+        found = f"is for {said}-prediction" if said[:1] == "v" or not marks else "is for v-prediction"
+        zero = " with zero terminal SNR" if "ztsnr" in marks else ""
+        raise file.refuse(f"{found}{zero} (it says {', '.join(marks) or 'prediction_type ' + said})", WANT_NOISE)
+    scales = [name for name in file.shapes if SCALES.search(name)]
+    whole = [name for name in file.whole if name.endswith((".weight", ".bias"))]
+    if found := scales or whole:
+        kind = "8-bit weights with scales of their own" if scales else "quantized weights in whole numbers"
+        raise file.refuse(f"holds {kind}, such as {found[0]}", "Choose the file's fp16, bf16 or fp32 version.")
+
+
+def _opened(path: Path, setting: str) -> WeightFile:
+    try:
+        size = check_regular(path).st_size
+        with open_regular(path) as file:
+            start = file.read(32)
+    except UnfitFile as error:
+        raise refusal(setting, path, f"is {error.strerror}", "Name a .safetensors file.") from None
+    except OSError as error:
+        raise refusal(setting, path, f"cannot be read ({error.strerror})", "Check the path.") from None
+    if start[8:9] == b"{":
+        return _open_safetensors(path, setting, size)
+    if path.suffix.lower() in PYTORCH and not start.startswith((b"<", b"version ", b"GGUF")):
+        return _open_pytorch(path, setting)
+    kind = next((kind for magic, kind in FOREIGN.items() if start.startswith(magic)), "not a safetensors file")
+    raise refusal(setting, path, f"is {kind}", "Name a .safetensors file, or fetch it again.")
+
+
+def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
+    try:
+        with open_regular(path) as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > size - 8:
+                raise refusal(setting, path, "is cut off inside its header", AGAIN)
+            if length > LONGEST_HEADER:
+                found = f"has a header of {length:,} bytes, more than the {LONGEST_HEADER:,} that are read"
+                raise refusal(setting, path, found, "Convert it again, with fewer notes in it.")
+            header: dict[str, Any] = parse_json(file.read(length).rstrip(b" "))
+        metadata = _words(header.pop("__metadata__", {}))
+        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        whole = [name for name, entry in header.items() if entry["dtype"][0] not in "FB" or entry["dtype"] == "BOOL"]
+        end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise refusal(setting, path, "has a damaged safetensors header", AGAIN) from None
+    if size != end:
+        raise refusal(setting, path, f"is {'cut off' if size < end else 'too long'}: {size} bytes of {end}", AGAIN)
+    if not shapes:
+        raise refusal(setting, path, "holds no tensors", AGAIN)
+    names = _without_wrapping(list(shapes))
+    return WeightFile(
+        setting,
+        path,
+        {names[name]: shape for name, shape in shapes.items()},
+        lambda: {names[name]: tensor for name, tensor in load_file(path).items()},
+        metadata,
+        tuple(names[name] for name in whole),
+    )
+
+
+def _words(metadata: Any) -> dict[str, str]:
+    """What stands in a header beside its tensors. TypeError when that is no text."""
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise TypeError
+    return metadata
+
+
+def _open_pytorch(path: Path, setting: str) -> WeightFile:
+    """Only tensors and plain containers are ever unpickled; anything else in the file is refused unread."""
+    try:
+        content = _load_pytorch(path)
+    except Exception as error:  # of many kinds; none of them may hide that the file was not read
+        if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error):
+            sure = re.search(r"unsupported (global|class)|trying to", str(error), re.IGNORECASE)
+            found = "holds pickled code besides its weights" if sure else "is damaged or holds more than weights"
+            hint = "Convert it to .safetensors with a tool you trust, or get the .safetensors version of it."
+            raise refusal(setting, path, f"{found}, and was not opened", hint) from None
+        raise refusal(setting, path, "is a damaged PyTorch file", AGAIN) from None
+    while isinstance(content, dict) and (inner := next((key for key in WRAPPERS if key in content), None)):
+        content = content[inner]
+    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
+    if not tensors:
+        raise refusal(setting, path, "holds no tensors", "Name a file of weights.")
+    names = _without_wrapping(list(tensors))
+    tensors = {names[name]: tensor for name, tensor in tensors.items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    whole = tuple(name for name, tensor in tensors.items() if not tensor.is_floating_point())
+    return WeightFile(setting, path, shapes, lambda: dict(tensors), whole=whole)
+
+
+def _load_pytorch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError as error:
+        if "mmap" not in str(error):
+            raise
+        return torch.load(path, map_location="cpu", weights_only=True)  # PyTorch's old format cannot be mapped
+
+
+def _without_wrapping(names: list[str]) -> dict[str, str]:
+    """Each name to the name without "module.", which parallel training puts before all of them."""
+    wrapped = all(name.startswith("module.") for name in names)
+    return {name: name.removeprefix("module.") if wrapped else name for name in names}

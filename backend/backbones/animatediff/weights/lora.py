@@ -1,0 +1,165 @@
+"""LoRAs of every layout that is common, added to the weights: W += strength * alpha / rank * up @ down.
+
+Layouts: kohya's (`lora_unet_...`, `lora_te_...`), diffusers' old and new ones, PEFT's, and AnimateDiff's own for domain
+adapters and motion LoRAs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
+from torch import Tensor, nn
+
+from ....errors import JobError
+from ....models.entry import ModelEntry
+from .files import AGAIN, WeightFile, open_weights
+from .lora_scale import scales_of
+from .recognise import Found, recognise
+
+ROLE = re.compile(
+    r"(?:[._]lora|\.lora_linear_layer)\.(?P<a>down|up)\.weight$"  # diffusers, AnimateDiff
+    r"|\.lora_(?P<b>down|up)\.weight$"  # kohya
+    r"|\.lora_(?P<c>A|B)(?:\.\w+)?\.weight$"  # PEFT
+    r"|\.(?:lora_)?(?P<d>alpha)$"
+)
+ROLES = {"A": "down", "B": "up"}
+TEXT_NAMES = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+EXPECTED = {
+    "motion_loras": "Expected is a motion LoRA of AnimateDiff; a LoRA of looks belongs under loras.",
+    "loras": "Expected is a LoRA for SD1.5; a motion LoRA belongs under motion_loras.",
+    "domain_adapter": "Expected is AnimateDiff v3's domain adapter.",
+}
+UNFIT = {
+    "loras": "It is for another architecture than SD1.5.",
+    "motion_loras": "The published motion LoRAs are for AnimateDiff's v2 motion module.",
+}
+BUNDLED = "bundle_emb."
+KINDS = {"motion_loras": "motion LoRA", "loras": "LoRA", "domain_adapter": "LoRA"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one LoRA adds to one weight: factor * up @ down. up: [out, rank, ...], down: [rank, in, ...]."""
+
+    up: Tensor
+    down: Tensor
+    factor: float
+
+    def matrix(self, device: torch.device) -> Tensor:
+        """float32 [out, in * kernel]."""
+        up, down = (tensor.to(device, torch.float32).flatten(1) for tensor in (self.up, self.down))
+        return self.factor * (up @ down)
+
+
+Changes = dict[str, dict[str, list[Change]]]  # by component, then by the layer's name
+
+
+def changes_of(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> Changes:
+    """What all of the entry's LoRAs change in these components; notes: what the user should know is added to them.
+    JobError when one is not for this model."""
+    changes: Changes = {name: defaultdict(list) for name in components}
+    for setting, add_on in entry.add_ons().items():
+        if add_on.strength == 0:  # as if it were not there
+            continue
+        file = open_weights(add_on.file, setting)
+        key = setting.partition("[")[0]
+        found = recognise(file.shapes)
+        if found.kind != KINDS[key] or found.family not in ("", "SD1.5"):
+            raise file.refuse(f"is {found}", EXPECTED[key])
+        for component, layer, change in _read(file, components, add_on.strength, notes):
+            changes[component][layer].append(change)
+    return changes
+
+
+@torch.no_grad()
+def add(changes: Mapping[str, list[Change]], module: nn.Module) -> None:
+    """Adds all changes of a layer at once, in float32, so that half precision rounds only once."""
+    for layer, several in changes.items():
+        weight = module.get_submodule(layer).weight
+        total = sum(change.matrix(weight.device) for change in several)
+        weight.copy_(weight.float() + total.reshape(weight.shape))
+
+
+def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float, notes: list[str]):
+    """Yields (component, layer, Change). JobError when a layer is unknown, misfits or lacks its other half."""
+    grouped: dict[tuple[str, str], dict[str, Tensor]] = defaultdict(dict)
+    known = _names(components)
+    for key, tensor in _own_tensors(file, notes).items():
+        match = ROLE.search(key)
+        place = known.get(_plain(key[: match.start()])) if match else None
+        if place is None:
+            raise _unknown(file, key, known)
+        role = match["a"] or match["b"] or match["c"] or match["d"]
+        grouped[place][ROLES.get(role, role)] = tensor
+    scales = scales_of(file, notes)
+    for (component, layer), parts in grouped.items():
+        if not {"up", "down"} <= parts.keys():
+            raise file.refuse(f"is incomplete: {layer} has only its {' and '.join(parts)}", AGAIN)
+        _check_sizes(file, layer, parts, components[component].get_submodule(layer).weight)
+        alpha = float(parts["alpha"]) if "alpha" in parts else None
+        factor = scales.factor(component, layer, parts["down"].shape[0], alpha)
+        yield component, layer, Change(parts["up"], parts["down"], strength * factor)
+
+
+def _own_tensors(file: WeightFile, notes: list[str]) -> dict[str, Tensor]:
+    """Without textual inversions that some files carry along, which a note names."""
+    tensors = file.tensors()
+    bundled = {name.split(".")[1] for name in tensors if name.startswith(BUNDLED)}
+    if bundled:
+        named = ", ".join(sorted(bundled))
+        notes.append(f"{file.path.name} carries the textual inversion {named} along, which is not used.")
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(BUNDLED)}
+
+
+def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -> JobError:
+    """A layer that the model has not, or a kind of tensor that is not known."""
+    parts = key.split(".")
+    if any(_plain(".".join(parts[:i])) in known for i in range(1, len(parts))):
+        return file.refuse(f"holds {key}, which is no part of a plain LoRA", "Choose a plain LoRA.")
+    hint = UNFIT.get(file.setting.partition("[")[0], UNFIT["loras"])
+    return file.refuse(f"changes {key}, which this model has not", hint)
+
+
+def _names(components: Mapping[str, nn.Module]) -> dict[str, tuple[str, str]]:
+    """Every spelling of a layer's name, with dots as underscores, to (component, layer)."""
+    known: dict[str, tuple[str, str]] = {}
+    for component, module in components.items():
+        for layer, part in module.named_modules():
+            if isinstance(part, nn.Linear | nn.Conv2d):
+                for start in _prefixes(component):
+                    known[(start + layer).replace(".", "_")] = component, layer
+    return known
+
+
+def _prefixes(component: str) -> list[str]:
+    if component == "unet":
+        return ["", "unet.", "lora_unet."]
+    named = [f"{start}text_model." for start in ("text_encoder.", "lora_te.", "lora_te1.")]
+    return [*named, *(start.removesuffix("text_model.") for start in named)]
+
+
+def _plain(name: str) -> str:
+    """A layer's name as `_names` spells it, whichever layout it comes from."""
+    name = name.removeprefix("base_model.model.").replace(".processor", "")
+    (name,) = convert_animatediff_checkpoint_to_diffusers({name: None})
+    start, dot, last = name.rpartition(".")
+    if name.startswith("text_encoder."):
+        last = TEXT_NAMES.get(last, last)
+    elif last == "to_out":
+        last = "to_out.0"
+    return (start + dot + last).replace(".", "_")
+
+
+def _check_sizes(file: WeightFile, layer: str, parts: Mapping[str, Tensor], weight: Tensor) -> None:
+    up, down = parts["up"].shape, parts["down"].shape
+    made = (up[0], math.prod(down[1:]))
+    wanted = (weight.shape[0], math.prod(weight.shape[1:]))
+    if made != wanted or math.prod(up[1:]) != down[0]:
+        sizes = f"its {layer} is {made[0]} x {made[1]}, this model's is {wanted[0]} x {wanted[1]}"
+        raise file.refuse(f"is {Found('LoRA')} for another architecture: {sizes}", "Choose one made for SD1.5.")

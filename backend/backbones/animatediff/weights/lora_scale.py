@@ -1,0 +1,77 @@
+"""How strongly a LoRA was trained to count: alpha / rank, or alpha / sqrt(rank) where it is rank-stabilized.
+
+alpha stands in the file beside each layer (kohya), in its metadata (diffusers), or in adapter_config.json beside it
+(PEFT).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ....job_folder.reading import parse_json, read_json
+from .files import AGAIN, WeightFile
+
+PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")  # init_lora_weights that leave the base as it is
+MOST_CONFIG = 1_000_000  # bytes
+STABILIZED = re.compile(r'"(rs_lora|rank_stabilized|use_rslora)": *"?true', re.IGNORECASE)
+PLAIN = "Choose a plain LoRA, or have it converted to one."
+
+
+@dataclass(frozen=True)
+class Scales:
+    """facts: of the adapter's config, by "unet.lora_alpha" and so on, or by "lora_alpha" for all components."""
+
+    facts: Mapping[str, Any]
+
+    def of(self, component: str, key: str) -> Any:
+        return self.facts.get(f"{component}.{key}", self.facts.get(key))
+
+    def factor(self, component: str, layer: str, rank: int, alpha: float | None) -> float:
+        """What up @ down is multiplied by. alpha: as it stands beside the layer, which counts before all others and
+        already for the plain rank."""
+        if alpha is not None:
+            return alpha / rank
+        pattern = self.of(component, "alpha_pattern") or {}
+        named = (value for key, value in pattern.items() if re.match(rf"(.*\.)?({key})$", layer))
+        given = next(named, self.of(component, "lora_alpha"))
+        alpha = float(rank if given is None else given)
+        return alpha / (math.sqrt(rank) if self.of(component, "use_rslora") else rank)
+
+
+def scales_of(file: WeightFile, notes: list[str]) -> Scales:
+    """What the file or its neighbour says. JobError when that is not to be followed; notes: see lora.changes_of."""
+    beside = file.path.with_name("adapter_config.json")
+    try:
+        if said := file.metadata.get("lora_adapter_metadata"):
+            facts = parse_json(said.encode())
+        elif beside.is_file() and file.path.name == "adapter_model.safetensors":
+            facts = read_json(beside, MOST_CONFIG)
+        else:
+            facts = {}
+        facts.items()
+    except (OSError, ValueError, AttributeError):
+        raise file.refuse("says how strongly it counts in words that cannot be read", AGAIN) from None
+    _check(file, facts)
+    is_peft = any(name.startswith("base_model.model.") for name in file.shapes)
+    if is_peft and not facts and not any(name.endswith("alpha") for name in file.shapes):
+        notes.append(f"{file.path.name} does not say its alpha; it was taken to be the rank.")
+    if STABILIZED.search(file.metadata.get("ss_network_args", "")):
+        notes.append(f"{file.path.name} was trained rank-stabilized; the alpha in it was taken as it is.")
+    return Scales(facts)
+
+
+def _check(file: WeightFile, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        name = key.rpartition(".")[2]
+        if name == "use_dora" and value:
+            raise file.refuse("is a DoRA by its metadata", PLAIN)
+        if name == "init_lora_weights" and value not in PLAIN_STARTS:
+            raise file.refuse(f"began as {value}, which changes the base model too", PLAIN)
+        if name == "peft_type" and value not in (None, "LORA"):
+            raise file.refuse(f"is a {value} by its metadata", PLAIN)
+        if name == "lora_bias" and value or name == "bias" and value not in (None, "none"):
+            raise file.refuse("trains biases too", PLAIN)

@@ -1,0 +1,167 @@
+"""What a take is told beside its text and its motion: pictures and sketches at chosen frames, depth, a mask.
+
+In a job folder `image/0003.png` and `sketch/0003.png` are for the model's frame 3, counted from 0; `depth/` holds one
+picture for each frame: inverse distance, near things light, far ones dark, the same scale in all frames. `mask/` holds
+one for each frame too: the reference's subject white, the rest black.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..clips import fit, read_picture
+from ..clips.pictures import picture_files
+from ..errors import JobError
+from ..models.entry import ModelEntry
+
+# Folder in the job -> the key of a model entry that names the control model for it.
+CONTROL_OF = {"image": "sparse_rgb", "sketch": "sparse_scribble", "depth": "depth_control"}
+EMPTY_MASK = 0.02  # brightest pixel of a mask that shows nothing
+WORTH_SAYING = 0.02  # share of a picture that is cropped away
+
+
+@dataclass(frozen=True)
+class Condition:
+    """pictures: uint8 RGB [n, H, W, 3] of the clip's size; places: the model's frame of each, from 0."""
+
+    pictures: np.ndarray
+    places: tuple[int, ...]
+
+
+def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
+    """JobError when the model has no control model for one of the kinds ("image", "sketch", "depth")."""
+    for kind in kinds:
+        key = CONTROL_OF[kind]
+        if getattr(entry, key) is None:
+            raise JobError(
+                f"The model {entry.name!r} takes no {kind}: its entry names no {key}.",
+                f"Leave the {kind} out, choose another model, or name a control model as {key} in {entry.source}.",
+            )
+
+
+def picture_at(text: str, frames: int) -> tuple[Path, int]:
+    """FILE or FILE@FRAME -> the file and the frame, 0 by default; negative frames count from the end."""
+    named = re.fullmatch(r"(.+)@(-?\d+)", text)
+    path, number = (Path(named[1]), int(named[2])) if named else (Path(text), 0)
+    path = path.expanduser()
+    if not path.is_file():
+        raise JobError(f"There is no picture {path}.", "Check the path and its spelling.")
+    place = number + frames if number < 0 else number
+    _check_place(f"{path} is for frame {number}", place, frames)
+    return path, place
+
+
+def read_conditions(
+    folder: Path, entry: ModelEntry, frames: int, size: tuple[int, int], each: Callable[[], None] = lambda: None
+) -> tuple[dict[str, Condition], list[str]]:
+    """The conditions in a job's folder for a clip of so many frames of size (H, W), by kind; and notes for the user.
+
+    each: called before each picture is read, and may raise.
+    JobError when the model cannot take one, a picture cannot be read, or a frame is not the clip's.
+    """
+    given = [kind for kind in CONTROL_OF if (folder / kind).is_dir()]
+    check_model(entry, given)
+    conditions, notes = {}, []
+    for kind in given:
+        files = _files_by_place(folder / kind, frames)
+        if kind == "depth" and len(files) != frames:
+            raise JobError(
+                f"{folder / kind} holds {len(files)} pictures; the clip has {frames} frames, and each needs its depth.",
+                "Make the job again, or remove the folder.",
+            )
+        pictures = []
+        for path in files.values():
+            each()
+            picture, said = _fitted(path, f"{kind}/{path.name}", size)
+            if kind == "sketch":
+                picture, more = _white_on_black(picture, path)
+                said += more
+            pictures.append(picture)
+            notes += said
+        conditions[kind] = Condition(np.stack(pictures), tuple(files))
+    # A whole clip of another shape need not be told frame by frame.
+    return conditions, notes if len(notes) <= 3 else [*notes[:2], f"So it is with {len(notes) - 2} pictures more."]
+
+
+def read_mask(
+    folder: Path, frames: int, size: tuple[int, int], cell: int, each: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray | None, list[str]]:
+    """The subject's share 0..1 of each latent cell [F, h, w], of `cell` pixels a side, from a job's mask/; and notes.
+
+    None when there is no such folder. JobError when a frame lacks its mask or all are black.
+    """
+    if not (folder / "mask").is_dir():
+        return None, []
+    files = _files_by_place(folder / "mask", frames)
+    if len(files) != frames:
+        raise JobError(
+            f"{folder / 'mask'} holds {len(files)} pictures; the clip has {frames} frames, and each needs its mask.",
+            "Make the job again, or remove the folder.",
+        )
+    pictures, (h, w), (height, width) = [], size, size
+    for path in files.values():
+        each()
+        picture = read_picture(path)[0]
+        h, w = (h, w) if pictures else picture.shape[:2]
+        pictures.append(fit(picture[None], size)[0])
+    notes = [] if (h, w) == size else [f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}."]
+    white = np.stack(pictures).mean(-1) / 255
+    if white.max() < EMPTY_MASK:
+        raise JobError(f"The mask in {folder / 'mask'} is black in every frame.", "Paint the subject white.")
+    cells = white.reshape(frames, height // cell, cell, width // cell, cell)
+    return cells.mean((2, 4)), notes
+
+
+def _files_by_place(folder: Path, frames: int) -> dict[int, Path]:
+    """The folder's pictures by the frame that their names tell, in order."""
+    files: dict[int, Path] = {}
+    for path in picture_files(folder):
+        if not re.fullmatch(r"[0-9]+", path.stem):
+            raise JobError(f"{path} is not named after a frame.", "Name it for example 0000.png, for the first frame.")
+        place = int(path.stem)
+        _check_place(f"{path} is for frame {place}", place, frames)
+        if place in files:
+            raise JobError(f"{files[place]} and {path} are for the same frame.", "Keep one of them.")
+        files[place] = path
+    if not files:
+        raise JobError(f"The folder {folder} holds no PNG or JPG pictures.", "Put them there, or remove the folder.")
+    return dict(sorted(files.items()))
+
+
+def _check_place(what: str, place: int, frames: int) -> None:
+    if not 0 <= place < frames:
+        raise JobError(
+            f"{what}; the model's clip has {frames} frames, 0 to {frames - 1}.",
+            "These are the frames of the model's own clip, whatever the length of the shot; -1 is the last.",
+        )
+
+
+def _fitted(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
+    """The picture filling size (H, W), centre-cropped; and the note when more than a rim was lost."""
+    picture, transparent = read_picture(path)
+    notes = [f"{name} is transparent in places; mid-grey was laid behind it."] if transparent else []
+    (h, w), (height, width) = picture.shape[:2], size
+    seen = min(h * width, w * height) / max(h * width, w * height)
+    if 1 - seen > WORTH_SAYING:
+        notes.append(f"{name} is {w} x {h}; it was cropped to the shape of the clip, {width} x {height}.")
+    return fit(picture[None], size)[0], notes
+
+
+def _white_on_black(sketch: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
+    """Lines as scribble models were trained on: grey, of full contrast, light on dark, whatever they were drawn on."""
+    grey = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    low, high = grey.min(), grey.max()
+    if high - low < 8:
+        raise JobError(f"The sketch {path} is blank.", "Draw light lines on dark or dark ones on light.")
+    grey = (grey - low) * (255 / (high - low))
+    notes = []
+    if grey.mean() > 127.5:
+        grey = 255 - grey
+        notes.append(f"sketch/{path.name} has dark lines on light; it was inverted, as the control model reads it.")
+    return np.repeat(np.round(grey).astype(np.uint8)[..., None], 3, 2), notes

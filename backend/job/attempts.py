@@ -1,0 +1,179 @@
+"""A take's frames, also where the device lacks something: what is tried next when memory runs out, or float16 breaks.
+
+Another attempt goes on after the last step that was whole, and the user hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+
+from ..backbones.animatediff.codec import decode_latents
+from ..backbones.animatediff.components import Components
+from ..backbones.animatediff.denoise import Control
+from ..backbones.animatediff.text import embed_texts
+from ..clips import to_frames
+from ..controls.conditions import Condition
+from ..errors import NotFinite, OutOfMemory
+from ..job_folder.request import JobRequest
+from ..job_folder.settings import Settings
+from ..job_folder.version import version
+from ..memory.device import choose_device, give_back_memory, wider
+from ..memory.policy import POLICIES, MemoryPolicy, applied, check_room, policy_for
+from . import fingerprint
+from .checkpoint import Checkpoint
+from .expected import stages_ahead
+from .inverted_reference import inverted_reference
+from .previews import Previews
+from .progress import Progress
+from .reference_motion import motion_of
+from .take import Motion, Take, generate
+
+Note = Callable[[str], None]  # is given sentences for the user
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a take is made of. reference: uint8 [F, H, W, 3]; subject: its mask [F, h, w], if any."""
+
+    model: Components
+    request: JobRequest
+    settings: Settings
+    reference: np.ndarray
+    conditions: dict[str, Condition]
+    controls: tuple[Control, ...]
+    subject: torch.Tensor | None
+
+    @property
+    def clip(self) -> tuple[int, tuple[int, int]]:
+        """Frames, and their size (H, W)."""
+        return len(self.reference), self.reference.shape[1:3]
+
+
+@dataclass(frozen=True)
+class Made:
+    """frames: the take, uint8 [F, H, W, 3]; policy and model: what it was made with in the end."""
+
+    frames: np.ndarray
+    policy: MemoryPolicy
+    model: Components
+
+
+def make_frames(
+    work_in: Callable[[str], Work], settings: Settings, checkpoint: Checkpoint, progress: Progress, note: Note
+) -> Made:
+    """work_in: loads what the take is made of, for a value of the setting `precision`.
+
+    When memory runs out, the next thriftier policy is tried; when float16 gives numbers that are none, a wider
+    precision: each once. OutOfMemory or NotFinite when that does not help."""
+    memory, precision = settings.memory, checkpoint.used("precision", settings.precision) or settings.precision
+    tried = set[type]()
+    while True:
+        try:
+            return _made(work_in(precision), memory, checkpoint, progress, note)
+        except OutOfMemory as error:
+            if error.thriftier is None or OutOfMemory in tried:
+                raise
+            tried.add(OutOfMemory)
+            memory = error.thriftier
+            said = f"The device ran out of memory with the setting memory at {error.policy}; "
+            said += f"the job went on with {memory}."
+        except NotFinite:
+            held = choose_device(precision)
+            if (next_one := wider(*held)) is None or NotFinite in tried:
+                raise
+            tried.add(NotFinite)
+            precision, before = next_one, str(held[1]).removeprefix("torch.")
+            said = f"Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}."
+        give_back_memory()  # not before the error is forgotten, which holds all that the attempt held
+        note(said)
+
+
+def _made(work: Work, memory: str, checkpoint: Checkpoint, progress: Progress, note: Note) -> Made:
+    policy = _policy(work, memory, checkpoint, note)
+    if warning := check_room(policy, work.model, work.settings, *work.clip, len(work.controls)):
+        note(warning)
+    return Made(_frames(work, policy, checkpoint, progress), policy, work.model)
+
+
+def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> MemoryPolicy:
+    """The one that the setting wants, or the one that the steps so far were made with: a take goes on as it began
+    unless there is less memory now. memory: the setting, or what an earlier attempt left of it."""
+
+    def chosen(wish: str) -> MemoryPolicy:
+        return policy_for(work.model, replace(work.settings, memory=wish), *work.clip, len(work.controls))
+
+    policy, names = chosen(memory), list(POLICIES)
+    begun = checkpoint.used("memory", work.settings.memory)
+    if begun not in names or begun == policy.name:
+        return policy
+    if names.index(begun) > names.index(policy.name):
+        return chosen(begun)
+    if memory == work.settings.memory:
+        note(f"Less memory is free than before: the job went on with the setting memory at {policy.name} now.")
+    return policy
+
+
+def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress) -> np.ndarray:
+    """The take, uint8 [F, H, W, 3]. OutOfMemory, NotFinite."""
+    request, settings = work.request, work.settings
+    progress.plan(stages_ahead(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
+    with applied(policy, work.model, work.controls) as model:
+        progress.stage("encoding")
+        texts = embed_texts(model, [request.negative_prompt, request.prompt], settings.clip_skip)
+        motion = _motion(replace(work, model=model), progress)
+        memory = checkpoint.memory(_parts(work), model.unet.device, _used(work, policy))
+        progress.stage("sampling", settings.steps, memory.done)
+        form = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
+        previews = Previews(model, work.clip[1], progress)
+
+        def after_step() -> None:
+            checkpoint.keep(memory)
+            progress.step()
+            previews(memory)
+
+        take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **form)
+        latents = generate(model, take, motion, after_step, memory)
+        progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
+        progress.stage("decoding", len(work.reference))
+        return to_frames(decode_latents(model, latents, progress.step))
+
+
+def _motion(work: Work, progress: Progress) -> Motion | None:
+    """What the take is to follow; None in plain generation."""
+    s = work.settings
+    if not s.is_guided:
+        return None
+    progress.stage("motion")
+    if s.method == "inversion":
+        return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress)
+    return motion_of(work.model, work.reference, s)
+
+
+def _used(work: Work, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:
+    """What the steps are made with, and the setting that led to it: both may change in the middle of a take."""
+    precision = str(work.model.unet.dtype).removeprefix("torch.")
+    return {"memory": (policy.name, work.settings.memory), "precision": (precision, work.settings.precision)}
+
+
+def _parts(work: Work) -> dict[str, str]:
+    """Everything that the take depends on: a checkpoint of other parts is another take's. The memory policy is none of
+    them, with which a take is the same within rounding."""
+    unet = work.model.unet
+    pictures = [(kind, c.places, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())]
+    return {
+        "the reference clip": fingerprint.of_frames(work.reference),
+        "the pictures or depth": fingerprint.of_text(pictures),
+        "the mask": "" if work.subject is None else fingerprint.of_frames(work.subject.cpu().numpy()),
+        "the prompt, the seed or another part of the request": fingerprint.of_text(
+            asdict(replace(work.request, notes=[], settings={}))
+        ),
+        "a setting": fingerprint.of_text(replace(work.settings, memory="auto", precision="auto")),
+        "the model's files": fingerprint.of_text(sorted(fingerprint.of_files(work.model.entry.weight_files()).items())),
+        "the device": str(unet.device),
+        "the precision": str(unet.dtype),
+        "the version of torch": torch.__version__,
+        "the version of MotionClone": version(),
+    }

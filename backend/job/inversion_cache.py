@@ -1,0 +1,102 @@
+"""Inverted latents kept on disk, a file for each noise level, and read one at a time: a clip's are up to a gigabyte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..errors import JobError
+from ..job_folder.folders import data_folder
+from ..job_folder.lock import FolderLock, Occupied
+from ..job_folder.storage import keep_newest
+from ..sampling.memory import Memory
+from .checkpoint import Checkpoint
+
+MOST_CLIPS, MOST_BYTES = 12, 4 * 10**9
+NAME = "latents"
+
+
+@dataclass(frozen=True)
+class InvertedLatents:
+    """Latents [1, 4, F, h, w] by timestep, in <folder>/<timestep>.safetensors."""
+
+    folder: Path
+    device: torch.device
+
+    def __call__(self, timestep: int) -> Tensor:
+        path = self.folder / f"{timestep}.safetensors"
+        with suppress(OSError):
+            os.utime(self.folder)  # used now: a job may take hours
+        try:
+            return load_file(path, device=str(self.device))[NAME]
+        except (OSError, SafetensorError, KeyError) as error:
+            raise JobError(
+                f"The inverted latents in {path} cannot be read ({error}).",
+                f"Remove the folder {self.folder} and run the job again.",
+            ) from None
+
+
+Keep = Callable[[int, Tensor], None]
+# Inverts: hands latents to the first by timestep, and goes on from the memory, calling the last after each step.
+Invert = Callable[[Keep, Memory, Callable[[], None]], None]
+
+
+def cached_inversion(key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> InvertedLatents:
+    """The latents stored under `key`, or those that `invert` hands over, of which the `wanted` timesteps are stored.
+
+    An inversion that was cut off goes on after its last saved step."""
+    folder = data_folder() / "inversion" / key
+    if folder.is_dir():
+        os.utime(folder)  # used now: the oldest go first
+        return InvertedLatents(folder, device)
+    try:
+        part, lock = _own(folder.with_name(f"{key}.part"))
+        try:
+            _fill(part, {"the clip": key, "the device": f"{device}, torch {torch.__version__}"}, device, wanted, invert)
+        except OSError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        finally:
+            lock.release()
+        if folder.is_dir():  # another process was faster
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            os.replace(part, folder)
+    except OSError as error:
+        raise JobError(
+            f"The inverted latents cannot be written to {folder.parent} ({error.strerror}).",
+            "Free space there, or let MOTIONCLONE_DATA name another folder.",
+        ) from None
+    keep_newest((path for path in folder.parent.iterdir() if path.is_dir()), MOST_CLIPS, MOST_BYTES)
+    return InvertedLatents(folder, device)
+
+
+def _own(part: Path) -> tuple[Path, FolderLock]:
+    """The folder to work in: that of an inversion that was cut off, if nobody works in it just now."""
+    part.mkdir(parents=True, exist_ok=True)
+    try:
+        return part, FolderLock(part)
+    except Occupied:
+        part = part.with_name(f"{part.stem}.{os.getpid()}.part")
+        part.mkdir(exist_ok=True)
+        return part, FolderLock(part)
+
+
+def _fill(part: Path, parts: dict[str, str], device: torch.device, wanted: Collection[int], invert: Invert) -> None:
+    def keep(timestep: int, latents: Tensor) -> None:
+        if timestep in wanted:
+            save_file({NAME: latents.contiguous().cpu()}, part / f"{timestep}.safetensors")
+
+    record = Checkpoint(part, lambda note: None)  # where that cannot be written, the latents cannot be either
+    memory = record.memory(parts, device)
+    invert(keep, memory, lambda: record.keep(memory))
+    record.remove()

@@ -1,0 +1,98 @@
+"""The reference clip as the inversion method needs it: inverted latents, its prompt, and what is pulled at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ..backbones.animatediff.codec import encode_pixels
+from ..backbones.animatediff.components import Components
+from ..backbones.animatediff.text import embed_text
+from ..backbones.animatediff.words import token_places
+from ..clips import to_pixels
+from ..errors import JobError
+from ..job_folder.request import JobRequest
+from ..job_folder.settings import Settings
+from ..motion.inversion import check_timesteps, invert
+from ..motion.terms import Terms, layer_weights
+from ..sampling.memory import Memory
+from ..sampling.schedule import even_timesteps
+from . import fingerprint
+from .inversion_cache import InvertedLatents, Keep, cached_inversion
+from .progress import Progress
+from .reference_motion import check_finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertedReference:
+    """text [1, L, C]: of the inversion prompt; latents_at(timestep): inverted latents [1, 4, F, h, w]."""
+
+    text: Tensor
+    terms: Terms
+    latents_at: InvertedLatents
+
+
+def inversion_steps(settings: Settings) -> int:
+    return settings.inversion_steps or settings.steps
+
+
+def inverted_reference(
+    model: Components,
+    reference: np.ndarray,
+    subject: Tensor | None,
+    request: JobRequest,
+    settings: Settings,
+    progress: Progress,
+) -> InvertedReference:
+    """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; progress: is in the stage "motion", and hears of
+    each inversion step if any must be made."""
+    steps = inversion_steps(settings)
+    wanted = even_timesteps(settings.steps)[: settings.guided_steps]
+    check_timesteps(wanted, steps)
+    terms = _terms(model, subject, request, settings)
+    text = embed_text(model, request.inversion_prompt, settings.clip_skip)
+
+    def run(keep: Keep, memory: Memory, record: Callable[[], None]) -> None:
+        def after_step() -> None:
+            check_finite([memory["latents"]])
+            record()
+            progress.step()
+
+        latents = encode_pixels(model, to_pixels(reference))
+        progress.stage("motion", steps, memory.done)
+        invert(model.denoise, latents, text, model.alphas, steps, keep, after_step, memory)
+
+    weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
+    reading = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.unet.dtype))
+    key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
+    return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.unet.device, wanted, run))
+
+
+def _terms(model: Components, subject: Tensor | None, request: JobRequest, settings: Settings) -> Terms:
+    s, unet = settings, model.unet
+    return Terms(
+        motion=layer_weights(unet, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
+        semantic=layer_weights(unet, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
+        key_kind=s.semantic_keys,
+        objects=_object_places(model, request) if request.object else None,
+        thresholds=(s.mask_thresholds[0], s.mask_thresholds[1]),
+        motion_steps=s.guided_steps - s.cool_down_steps + 1,
+        subject=None if subject is None or bool((subject == 1).all()) else subject,  # all white locates nothing
+    )
+
+
+def _object_places(model: Components, request: JobRequest) -> tuple[list[int], list[int]]:
+    """Token places of 'old:new': of the old word in the inversion prompt, of the new one in the prompt."""
+    old, colon, new = (part.strip() for part in request.object.partition(":"))
+    if not (colon and old and new):
+        raise JobError(
+            f"The object is {request.object!r}; it must be two words with a colon between them.",
+            "Write for example astronaut:hunter, first what the reference shows.",
+        )
+    return (
+        token_places(model.tokenizer, request.inversion_prompt, old, "inversion prompt", model.embeddings),
+        token_places(model.tokenizer, request.prompt, new, "prompt", model.embeddings),
+    )

@@ -1,0 +1,171 @@
+"""One job, from its folder to its result: read clip, motion, guided sampling, decode, write."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..backbones.animatediff.components import Components
+from ..clips import in_between, read_clip, write_frames, write_video
+from ..clips.motion_score import motion_score
+from ..clips.pictures import picture_files
+from ..controls.conditions import read_conditions, read_mask
+from ..controls.controls import load_controls
+from ..errors import JobError
+from ..job_folder.request import JobRequest, RequestError, read_request
+from ..job_folder.results import MOVIE
+from ..job_folder.settings import SettingError, Settings
+from ..job_folder.writing import write_json
+from ..memory.device import choose_device, keep_to_device_memory, most_memory_held, repeatable
+from ..models.entry import ModelEntry, find_entry
+from ..models.prompt_files import notes_on, with_files_of
+from . import fingerprint
+from .attempts import Work, make_frames
+from .checkpoint import Checkpoint
+from .kept_model import KeptModel
+from .progress import Progress
+
+Loader = Callable[[ModelEntry, torch.device, torch.dtype], Components]
+
+
+def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dict[str, Any]:
+    """Runs the job in `folder`; returns what result.json holds. JobError and Cancelled leave earlier results whole.
+
+    load: gives the model, which the job leaves as it was. A job that was cut off goes on after its last saved step."""
+    request, entry, settings = read_job(folder)
+    notes = Notes(progress)
+    progress.stage("reading")
+    reference = read_reference(folder / "reference", entry, settings, progress.check)
+    conditions, said = read_conditions(folder, entry, len(reference), reference.shape[1:3], progress.check)
+    for note in (*said, *notes_on((request.prompt, request.negative_prompt))):
+        notes(note)
+    load, checkpoint = load or KeptModel().load, Checkpoint(folder, notes)
+
+    def work_in(precision: str) -> Work:
+        progress.stage("loading")
+        model = load(entry, *choose_device(precision))
+        controls = load_controls(model, conditions, len(reference), settings, notes)
+        for note in model.notes:
+            notes(note)
+        return Work(
+            model=model,
+            request=request,
+            settings=settings,
+            reference=reference,
+            conditions=conditions,
+            controls=controls,
+            subject=_subject(folder, reference, model, notes, progress.check),
+        )
+
+    keep_to_device_memory()
+    with repeatable(settings.deterministic):
+        made = make_frames(work_in, settings, checkpoint, progress, notes)
+    progress.stage("in-betweening")
+    shot_frames = in_between(made.frames, request.shot.frames)
+    progress.stage("writing")
+    write_frames(folder / "result", made.frames)
+    movie = write_video(folder / MOVIE, shot_frames, request.shot.fps, notes, progress.check)
+    request = replace(request, notes=[*request.notes, *notes.said])
+    found = {
+        "notes": request.notes,
+        "motion_score": score_or_none(made.frames, reference),
+        "memory_policy": made.policy.name,
+        "video": str(movie),
+    }
+    result = _write_result(folder, request, settings, made.model, found, progress)
+    checkpoint.remove()
+    return result
+
+
+class Notes:
+    """Sentences for the user: told at once, each once, and kept for result.json."""
+
+    def __init__(self, progress: Progress):
+        self._progress, self.said = progress, list[str]()
+
+    def __call__(self, note: str) -> None:
+        if note not in self.said:
+            self.said.append(note)
+            self._progress.note(note)
+
+
+def _subject(
+    folder: Path, reference: np.ndarray, model: Components, note: Callable[[str], None], each: Callable[[], None]
+) -> Tensor | None:
+    """The mask of the reference's subject on the model's device, if there is one. each: as in read_mask."""
+    mask, said = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale, each)
+    for sentence in said:
+        note(sentence)
+    return None if mask is None else torch.from_numpy(mask).float().to(model.unet.device)
+
+
+def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
+    """The checked request with its model entry and full settings."""
+    try:
+        request = read_request(folder)
+        entry = find_entry(request.model)
+        entry = with_files_of(entry, request.prompt, (request.negative_prompt, request.inversion_prompt))
+        return request, entry, entry.settings_for(request.settings)
+    except (RequestError, SettingError) as error:
+        raise JobError(str(error), "Mend it and run the job again.") from None
+
+
+def read_reference(
+    folder: Path, entry: ModelEntry, settings: Settings, each: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """The reference clip uint8 [F, H, W, 3], which must already have the form the model takes. each: called before each
+    frame is read."""
+    count = len(picture_files(folder)) if folder.is_dir() else 0
+    if count > 1 and count != settings.frames:
+        raise JobError(
+            f"{folder} holds {count} frames; the setting frames is {settings.frames}.",
+            "Make the job again with `clone` or the panel, or set frames to that number.",
+        )
+    frames = read_clip(folder, each=each).frames
+    multiple = entry.clip.multiple
+    if any(side % multiple for side in frames.shape[1:3]):
+        raise JobError(
+            f"The frames in {folder} are {frames.shape[2]} x {frames.shape[1]}; sides must be multiples of {multiple}.",
+            "Make the job again with `clone` or the panel, which fit the clip to the model.",
+        )
+    return frames
+
+
+def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
+    """How well the take follows the reference's motion; None when the reference does not move."""
+    try:
+        return round(motion_score(frames, reference), 4)
+    except JobError:
+        return None
+
+
+def _write_result(
+    folder: Path, request: JobRequest, settings: Settings, model: Components, found: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    progress.stage("finishing")  # closes the stage before, so that its seconds count
+    result = {
+        "request": asdict(request),
+        "settings": asdict(settings),
+        **found,
+        "seconds": dict(progress.seconds),
+        "device": str(model.unet.device),
+        "precision": str(model.unet.dtype).removeprefix("torch."),
+        "memory_bytes": most_memory_held(),
+        "model_hashes": fingerprint.of_files(model.entry.weight_files()),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+        },
+        "frames": str(folder / "result"),
+    }
+    write_json(folder / "result.json", result)
+    return result

@@ -1,0 +1,40 @@
+"""The model that stays loaded between jobs: at most one, because memory is what there is least of."""
+
+from __future__ import annotations
+
+import torch
+
+from ..backbones.animatediff.components import Components, load_components
+from ..memory.device import give_back_memory
+from ..models.entry import ModelEntry
+
+
+class KeptModel:
+    """In the place of `load_components`: what was loaded last is handed out again if it is what is asked for."""
+
+    def __init__(self) -> None:
+        self._model: Components | None = None
+        self._key: tuple | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Of the model that is loaded; None when there is none."""
+        return self._model.entry.name if self._model else None
+
+    def load(self, entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Components:
+        """As load_components. Files that were replaced meanwhile are read again; another model goes first."""
+        key = (entry, device, dtype, _stamps(entry))
+        if self._model is None or key != self._key:
+            self.unload()
+            self._model, self._key = load_components(entry, device, dtype), key
+        return self._model
+
+    def unload(self) -> None:
+        self._model = self._key = None
+        give_back_memory()
+
+
+def _stamps(entry: ModelEntry) -> list[tuple[str, int, int]]:
+    """Size and time of change of each file; missing ones are for load_components to name."""
+    states = {name: path.stat() for name, path in entry.weight_files().items() if path.exists()}
+    return sorted((name, state.st_size, state.st_mtime_ns) for name, state in states.items())

@@ -1,0 +1,46 @@
+"""Motion representations kept on disk under a key of what they were made from, never under a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from ..job_folder.folders import data_folder
+from ..job_folder.storage import keep_newest
+from ..job_folder.writing import remove_parts, write_atomically
+from ..motion.representation import MotionRepresentation
+
+MOST_FILES, MOST_BYTES = 200, 10**9
+SECONDS_OF_WRITING = 3600.0  # an older part is of a process that was killed
+
+
+def cached_motion(key: str, device: torch.device, extract: Callable[[], MotionRepresentation]) -> MotionRepresentation:
+    """The representation stored under `key`, or `extract`'s, which is then stored; on `device`, like the latter.
+
+    A damaged file is made anew.
+    """
+    path = data_folder() / "motion" / f"{key}.safetensors"
+    if path.is_file():
+        try:
+            stored = MotionRepresentation.from_tensors(load_file(path, device=str(device)))
+            os.utime(path)  # used now: the oldest go first
+            return stored
+        except (OSError, SafetensorError):
+            pass
+    motion = extract()
+    with suppress(OSError):  # a cache that cannot be written costs time, not the take
+        _store(motion, path)
+    return motion
+
+
+def _store(motion: MotionRepresentation, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_parts(path.parent, seconds=SECONDS_OF_WRITING)
+    write_atomically(path, save({name: tensor.contiguous().cpu() for name, tensor in motion.tensors().items()}))
+    keep_newest(path.parent.glob("*.safetensors"), MOST_FILES, MOST_BYTES)

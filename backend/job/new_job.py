@@ -1,0 +1,128 @@
+"""Makes a job folder of a clip and a prompt."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..clips import Clip, fit, read_clip, read_picture, write_frames, write_pictures
+from ..controls.conditions import check_model, picture_at
+from ..errors import JobError
+from ..job_folder.clip_size import clip_size
+from ..job_folder.folders import data_folder, new_job_name
+from ..job_folder.request import JobRequest, Shot, write_request
+from ..job_folder.settings import SettingError, parse_assignment
+from ..models.entry import ModelEntry, find_entry
+from ..models.prompt_files import with_files_of
+
+FOLDER_FPS = 24.0  # frames from a folder carry no rate
+
+
+def make_job(options: Namespace) -> Path:
+    """Checks everything that is cheap to check, then fits the clip to the model and writes <job>/ for it."""
+    entry = find_entry(options.model)
+    try:
+        chosen = dict(parse_assignment(text) for text in options.set)
+        if options.method:
+            chosen["method"] = options.method
+        settings = entry.settings_for(chosen)
+    except SettingError as error:
+        raise JobError(str(error), "`--set` takes key=value; docs/method.md lists the settings.") from None
+    conditions, notes = _read_conditions(options, entry, settings.frames)
+    clip = read_clip(options.clip, frames=settings.frames)
+    height, width = clip.frames.shape[1:3]
+    size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
+    mask = _read_mask(options.mask, clip, settings.frames) if options.mask else None
+    notes = [*clip.notes, *notes, *(mask.notes if mask else ())]
+    _check_texts(entry, options.prompt, (options.negative, options.inversion_prompt))
+    folder = _new_folder(options.job)
+    write_frames(folder / "reference", fit(clip.frames, size))
+    for kind, pictures in conditions.items():
+        write_pictures(folder / kind, pictures)
+    if mask:
+        write_frames(folder / "mask", fit(mask.frames, size))
+    request = JobRequest(
+        prompt=options.prompt,
+        negative_prompt=options.negative,
+        inversion_prompt=options.inversion_prompt,
+        object=options.object,
+        model=options.model,
+        seed=options.seed,
+        settings=chosen,
+        shot=Shot(frames=clip.total, fps=clip.fps or FOLDER_FPS),
+        notes=notes,
+    )
+    write_request(request, folder)
+    for note in notes:
+        print(note, file=sys.stderr)
+    return folder
+
+
+def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
+    """JobError when one cannot be followed or is too long for the model, or names a file that is not there."""
+    entry = with_files_of(entry, prompt, others)
+    from ..backbones.animatediff.weights.embeddings import (
+        load_embeddings,  # slow to import: mistakes above are told at once
+    )
+    from ..backbones.animatediff.words import load_tokenizer, token_parts
+
+    tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
+    for text in (prompt, *others):
+        token_parts(tokenizer, text, embeddings)
+
+
+def _read_conditions(
+    options: Namespace, entry: ModelEntry, frames: int
+) -> tuple[dict[str, dict[int, np.ndarray]], list[str]]:
+    """What --image, --sketch and --depth name, as they are: kind -> frame -> uint8 RGB [H, W, 3]; and notes."""
+    given = {kind: getattr(options, kind) for kind in ("image", "sketch", "depth") if getattr(options, kind)}
+    check_model(entry, given)
+    conditions: dict[str, dict[int, np.ndarray]] = {}
+    notes: list[str] = []
+    if "depth" in given:
+        depth = read_clip(given.pop("depth"), frames=frames)
+        conditions["depth"] = dict(enumerate(depth.frames))
+        notes += depth.notes
+    for kind, texts in given.items():
+        pictures = conditions[kind] = {}
+        for path, place in (picture_at(text, frames) for text in texts):
+            if place in pictures:
+                raise JobError(f"Two pictures of --{kind} are for frame {place}.", "Give each its own: FILE@FRAME.")
+            pictures[place], transparent = read_picture(path)
+            if transparent:
+                notes.append(f"{path.name} is transparent in places; mid-grey was laid behind it.")
+    return conditions, notes
+
+
+def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
+    """The mask clip at the model's frames; JobError when it is not as long as the reference clip."""
+    mask = read_clip(path, frames=frames)
+    if mask.total != clip.total:
+        raise JobError(
+            f"The mask {path} has {mask.total} frames; the reference clip has {clip.total}.",
+            "Give a mask for every frame of the clip.",
+        )
+    (h, w), (height, width) = mask.frames.shape[1:3], clip.frames.shape[1:3]
+    if (h, w) == (height, width):
+        return mask
+    return replace(
+        mask, notes=(*mask.notes, f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}.")
+    )
+
+
+def _new_folder(chosen: Path | None) -> Path:
+    folder = chosen or data_folder() / "jobs" / new_job_name()
+    if (folder / "job.json").exists():
+        raise JobError(f"{folder} holds a job already.", "Choose another folder, or run that job with `run`.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobError(
+            f"The job folder {folder} cannot be made ({error.strerror}).", "Choose another with --job."
+        ) from None
+    return folder

@@ -1,0 +1,57 @@
+"""The reference clip's motion as the one-step method needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from ..backbones.animatediff.codec import encode_pixels
+from ..backbones.animatediff.components import Components
+from ..backbones.animatediff.text import embed_text
+from ..clips import to_pixels
+from ..errors import NotFinite
+from ..job_folder.settings import Settings
+from ..motion.representation import MotionRepresentation, extract_motion
+from . import fingerprint
+from .motion_cache import cached_motion
+
+MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
+
+
+def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
+    """The reference's motion representation, from the cache when it was read before."""
+    t = settings.representation_timestep
+    s = settings
+    reading = (t, s.guidance_blocks, s.top_k, s.diagonal, s.clip_skip, MOTION_NOISE_SEED, str(model.unet.dtype))
+    weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
+
+    def extract():
+        latents = encode_pixels(model, to_pixels(reference))
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(MOTION_NOISE_SEED))
+        motion = extract_motion(
+            model.unet,
+            model.denoise,
+            latents,
+            noise.to(latents),
+            timestep=t,
+            alpha=float(model.alphas[t]),
+            empty_text=embed_text(model, "", settings.clip_skip),
+            blocks=settings.guidance_blocks,
+            top_k=settings.top_k,
+            diagonal=settings.diagonal,
+        )
+        check_finite(motion.values.values())
+        return motion
+
+    key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
+    return cached_motion(key, model.unet.device, extract)
+
+
+def check_finite(numbers: Iterable[torch.Tensor]) -> None:
+    """NotFinite when reading the reference gave numbers that are none, which must not be kept for later takes."""
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in numbers):
+        raise NotFinite(
+            "Reading the motion of the reference clip produced invalid numbers (NaN).", "Set precision to float32."
+        )
