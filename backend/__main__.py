@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--generate", action="store_true", help="try a short generation too")
     doctor.add_argument("--json", action="store_true")
 
-    bench = commands.add_parser("bench", help="measure: takes minutes to hours")
+    bench = commands.add_parser("bench", help="measure, in a clone of the repository: takes minutes to hours")
     bench.add_argument("what", choices=["controls", "device", "looks", "masks", "memory", "motion", "speed", "worker"])
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="see `bench motion --help` and so on")
     return parser

@@ -152,6 +152,10 @@ def doctor(options: Namespace) -> int:
 
 
 def bench(options: Namespace) -> int:
+    if not Path(__file__).with_name("bench").is_dir():
+        raise JobError(
+            "The benchmarks are not part of the extension.", "Run this command in a clone of the repository."
+        )
     return import_module(f".bench.{options.what}", __package__).main(options.rest)
 
 

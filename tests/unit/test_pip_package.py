@@ -66,6 +66,11 @@ def test_the_command_lists_the_models_of_its_own_version(farm, tmp_path):
     )
 
 
+def test_the_benchmarks_stay_in_the_repository(farm, tmp_path):
+    done = subprocess.run([str(farm), "bench", "motion"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "Run this command in a clone of the repository." in done.stderr
+
+
 @pytest.mark.slow
 def test_the_command_clones_a_clip(farm, moving_clip, tmp_path):
     quick = ("--set", "steps=4", "--set", "guided_steps=2", "--set", "warm_up_steps=1", "--set", "cool_down_steps=1")
