@@ -1,10 +1,8 @@
-"""Makes what the tests need and runs them all, one suite after the other."""
+"""Makes what the tests need and runs them all: the suites side by side where there are processors for it."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
@@ -14,12 +12,13 @@ from pathlib import Path
 from .backend import TEST_REQUIREMENTS, Backend
 from .blender import BPY, Host, make_bpy
 from .failures import InstallError
+from .lanes import MINUTES, Program, run_side_by_side, usable_processors
 from .places import ROOT
 from .pythons import find_python
 from .window import RELEASES, make_window, why_not
 
-MINUTES = 60
-UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT = 35 * MINUTES, 12 * MINUTES, 20 * MINUTES
+UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT, CHECK_LIMIT = 30 * MINUTES, 20 * MINUTES, 30 * MINUTES, 10 * MINUTES
+MOST_PROCESSES = 8  # each holds torch in memory
 BLENDER_TESTS, WINDOW_TESTS = ROOT / "tests" / "blender", ROOT / "tests" / "window"
 
 
@@ -39,20 +38,87 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
+@dataclass(frozen=True)
+class Suite:
+    """Tests or a check, run by a program of its own. report: the JUnit file it leaves; without one the whole program
+    counts as one test."""
+
+    program: Program
+    report: Path | None = None
+
+
 def run_all() -> int:
     """0 when every test of every suite passed. The last line counts them: 'N passed, N failed'."""
     print("Backend environment", flush=True)
     python = Backend().make(for_tests=True)
     hosts = _make_hosts()  # first: the unit tests build the zip with one of them
-    others = [f"--ignore={folder}" for folder in (BLENDER_TESTS, WINDOW_TESTS)]
-    results = {
-        "style (ruff)": _run_checker(python, "Style", ["ruff", "check", "."]),
-        "types (pyright)": _run_checker(python, "Types", ["pyright"]),
-        "unit and agreement": _run_pytest(python, ["tests", *others], UNIT_LIMIT, {}),
-    }
-    results |= _run_blender_suites(hosts, python)
-    results |= _run_window_suites(python)
+    windows = _make_windows()
+    lanes = usable_processors()
+    with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as folder:
+        results = _run([_unit_suite(python, Path(folder), lanes)], lanes)
+        results |= _run(_other_suites(python, hosts, windows, Path(folder)), lanes)
     return told(results)
+
+
+def _run(suites: Sequence[Suite], lanes: int) -> dict[str, Count]:
+    counts = {}
+
+    def ended(program: Program, code: int | None) -> None:
+        (suite,) = (suite for suite in suites if suite.program is program)
+        counts[program.title] = _count(suite, code)
+
+    run_side_by_side([suite.program for suite in suites], lanes, ended)
+    return {suite.program.title: counts[suite.program.title] for suite in suites}
+
+
+def _count(suite: Suite, code: int | None) -> Count:
+    """A suite that crashes or hangs leaves no full report and counts as one failure."""
+    if suite.report is None:
+        return Count(failed=1) if code != 0 else Count(passed=1)
+    count = read_report(suite.report)
+    if count is None or (code != 0 and not count.failed):
+        print(f"  The suite ended with exit code {code} instead of a full report.", flush=True)
+        return (count or Count()) + Count(failed=1)
+    return count
+
+
+def _unit_suite(python: Path, folder: Path, lanes: int) -> Suite:
+    """Shared among so many processes; each takes over tests of another when it has no more of its own."""
+    others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
+    processes = ["-n", str(min(lanes, MOST_PROCESSES)), "--dist", "worksteal"]
+    return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
+
+
+def _other_suites(python: Path, hosts: Sequence[Host], windows: Mapping[str, Path], folder: Path) -> list[Suite]:
+    """The longest come first, so that the lanes end together."""
+    suites = []
+    for title, window in windows.items():
+        surroundings = {"MOTIONCLONE_WINDOW": str(window)}
+        suites.append(_pytest(title, python, [str(WINDOW_TESTS)], WINDOW_LIMIT, folder, surroundings))
+    for host in hosts:
+        user = folder / f"user of {host.title}"
+        user.mkdir()
+        surroundings = {"MOTIONCLONE_BACKEND_PYTHON": str(python), "BLENDER_USER_RESOURCES": str(user)}
+        suites.append(_pytest(host.title, host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, folder, surroundings))
+    checks = {"types (pyright)": ["pyright"], "style (ruff)": ["ruff", "check", "."]}
+    for title, command in checks.items():
+        suites.append(Suite(Program(title, [str(python), "-m", *command], CHECK_LIMIT)))
+    return suites
+
+
+def _pytest(
+    title: str,
+    python: Path,
+    arguments: Sequence[str],
+    limit: int,
+    folder: Path,
+    surroundings: Mapping[str, str] | None = None,
+) -> Suite:
+    report = folder / f"{title}.xml"
+    command = [str(python), "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
+    # The tests' models are tiny, and on a busy machine two threads mostly wait for each other.
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    return Suite(Program(title, command, limit, {"OMP_NUM_THREADS": threads, **(surroundings or {})}), report)
 
 
 def told(results: Mapping[str, Count]) -> int:
@@ -63,13 +129,6 @@ def told(results: Mapping[str, Count]) -> int:
     total = sum(results.values(), Count())
     print(total, flush=True)
     return 1 if total.failed else 0
-
-
-def _run_checker(python: Path, title: str, command: Sequence[str]) -> Count:
-    """The whole check counts as one test."""
-    print(f"\n{title}", flush=True)
-    answer = subprocess.run([str(python), "-m", *command], cwd=ROOT)
-    return Count(failed=1) if answer.returncode else Count(passed=1)
 
 
 def _make_hosts() -> list[Host]:
@@ -89,31 +148,15 @@ def _make_hosts() -> list[Host]:
     return hosts
 
 
-def _run_blender_suites(hosts: Sequence[Host], backend: Path) -> dict[str, Count]:
-    results = {}
-    for host in hosts:
-        print(f"\n{host.title}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as user:
-            surroundings = {"MOTIONCLONE_BACKEND_PYTHON": str(backend), "BLENDER_USER_RESOURCES": user}
-            results[host.title] = _run_pytest(host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, surroundings)
-    return results
-
-
-def _run_window_suites(backend: Path) -> dict[str, Count]:
-    """One suite a Blender with a window. Where there can be none, this is said, and CI does not accept it."""
+def _make_windows() -> dict[str, Path]:
+    """The Debian folder of each Blender with a window. Where there can be none, this is said; CI does not accept it."""
     reason = why_not()
     if reason and _in_ci():
         raise InstallError(f"The tests in Blender's window could not run, which CI does not accept: {reason}.")
     if reason:
-        print(f"\nNot tested in Blender's window: {reason}.", flush=True)
+        print(f"Not tested in Blender's window: {reason}.", flush=True)
         return {}
-    results = {}
-    for release, series in RELEASES.items():
-        title = f"Blender {series} in its window"
-        print(f"\n{title}", flush=True)
-        surroundings = {"MOTIONCLONE_WINDOW": str(make_window(release))}
-        results[title] = _run_pytest(backend, [str(WINDOW_TESTS)], WINDOW_LIMIT, surroundings)
-    return results
+    return {f"Blender {series} in its window": make_window(release) for release, series in RELEASES.items()}
 
 
 def _in_ci() -> bool:
@@ -123,22 +166,7 @@ def _in_ci() -> bool:
 def _pytest_requirement() -> str:
     """The one test need that bpy's environments share with the backend's."""
     lines = TEST_REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    return next(line for line in lines if line.startswith("pytest"))
-
-
-def _run_pytest(python: Path, arguments: Sequence[str], limit: int, surroundings: Mapping[str, str]) -> Count:
-    """Runs one suite with its own report file: a suite that crashes or hangs leaves none and counts as one failure."""
-    with tempfile.TemporaryDirectory(prefix="motionclone-") as folder:
-        report = Path(folder) / "report.xml"
-        command = [str(python), "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
-        # The tests' models are tiny, and on a busy machine two threads mostly wait for each other.
-        threads = os.environ.get("OMP_NUM_THREADS", "1")
-        code = run_limited(command, limit, {"OMP_NUM_THREADS": threads, **surroundings})
-        count = read_report(report)
-    if count is None or (code and not count.failed):
-        print(f"  The suite ended with exit code {code} instead of a full report.", flush=True)
-        return (count or Count()) + Count(failed=1)
-    return count
+    return next(line for line in lines if line.startswith("pytest>"))
 
 
 def read_report(report: Path) -> Count | None:
@@ -155,19 +183,6 @@ def read_report(report: Path) -> Count | None:
 
 def run_limited(command: Sequence[str], limit: int, surroundings: Mapping[str, str]) -> int | None:
     """The exit code, or None when the program and all that it started had to be stopped after `limit` seconds."""
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **surroundings}, start_new_session=True) as process:
-        try:
-            return process.wait(limit)
-        except BaseException as error:
-            _stop_all(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                print(f"  Stopped after {limit // MINUTES} minutes.", flush=True)
-                return None
-            raise
-
-
-def _stop_all(process: subprocess.Popen[bytes]) -> None:
-    if os.name == "posix":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
+    codes = []
+    run_side_by_side([Program("", command, limit, surroundings)], 1, lambda _, code: codes.append(code))
+    return codes[0]

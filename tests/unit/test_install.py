@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from install import blender, suites
+from install import blender
 from install.backend import Backend
 from install.commands import main
 from install.demo import _reason
@@ -112,23 +112,6 @@ def test_windows_keeps_blenders_by_version_newest_first(tmp_path, monkeypatch):
         (tmp_path / "Blender Foundation" / f"Blender {version}" / "blender.exe").touch()
     found = list(blender._usual_places("win32", {"PROGRAMFILES": str(tmp_path)}))
     assert [path.parent.name for path in found] == ["Blender 5.2", "Blender 4.10", "Blender 4.2"]
-
-
-def test_reports_are_counted_and_a_missing_one_is_no_count(tmp_path):
-    report = tmp_path / "report.xml"
-    assert suites.read_report(report) is None
-    report.write_text('<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>')
-    assert suites.read_report(report) == suites.Count(5, 2, 2)
-    assert str(suites.Count(5, 2, 2)) == "5 passed, 2 failed, 2 skipped"
-    assert str(suites.Count(5)) == "5 passed, 0 failed"
-
-
-def test_a_suite_that_crashes_or_hangs_is_a_failure(monkeypatch):
-    monkeypatch.setattr(suites, "run_limited", lambda *_: 139)
-    assert suites._run_pytest(Path("python"), [], 1, {}) == suites.Count(failed=1)
-    monkeypatch.undo()
-    assert suites.run_limited([sys.executable, "-c", "import time; time.sleep(60)"], 1, {}) is None
-    assert suites.run_limited([sys.executable, "-c", "raise SystemExit(3)"], 30, {}) == 3
 
 
 def test_an_operator_s_sentence_is_what_the_user_reads():

@@ -1,0 +1,100 @@
+"""Runs programs side by side, so many at a time. Each has its limit, and none outlives the one that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from .places import ROOT
+
+MINUTES = 60
+LOOK = 0.2  # seconds between two looks whether one has ended
+
+
+@dataclass(frozen=True)
+class Program:
+    """limit: in seconds, after which it and all that it started are stopped; surroundings: variables on top of ours."""
+
+    title: str
+    command: Sequence[str]
+    limit: int
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+
+
+def usable_processors() -> int:
+    """How many this process may use, which a container or a farm may have bounded."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_side_by_side(programs: Sequence[Program], lanes: int, ended: Callable[[Program, int | None], None]) -> None:
+    """Starts them in their order, the next as soon as a lane is free. Calls `ended` with each one's exit code, None
+    when it had to be stopped at its limit. What several say is told one after the other, each when it has ended; one
+    alone is heard at once. Whatever stops us stops all of them."""
+    waiting, running = list(programs), []
+    live = min(lanes, len(programs)) == 1
+    try:
+        while waiting or running:
+            while waiting and len(running) < lanes:
+                running.append(_Running(waiting.pop(0), live))
+            time.sleep(LOOK)
+            for one in [one for one in running if one.is_over()]:
+                running.remove(one)
+                code = one.finish()
+                ended(one.program, code)
+    finally:
+        for one in running:
+            one.stop()
+
+
+class _Running:
+    def __init__(self, program: Program, live: bool):
+        self.program = program
+        self._began = time.monotonic()
+        self._said: IO[bytes] | None = None if live else tempfile.TemporaryFile()  # noqa: SIM115 (until it ends)
+        if program.title:
+            print(f"\n{program.title}" if live else f"{program.title} begins", flush=True)
+        self._process = subprocess.Popen(
+            program.command,
+            cwd=ROOT,
+            env={**os.environ, **program.surroundings},
+            stdout=self._said,
+            stderr=self._said and subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def is_over(self) -> bool:
+        return self._process.poll() is not None or self._seconds() > self.program.limit
+
+    def finish(self) -> int | None:
+        """Tells what it said. -> its exit code, None when it was still running."""
+        code = self._process.poll()
+        if code is None:
+            self.stop()
+        if self._said:
+            self._said.seek(0)
+            minutes, seconds = divmod(round(self._seconds()), MINUTES)
+            print(f"\n{self.program.title}, {minutes} min {seconds} s", flush=True)
+            print(self._said.read().decode("utf-8", "replace"), end="", flush=True)
+            self._said.close()
+        if code is None:
+            print(f"  Stopped after {self.program.limit // MINUTES} minutes.", flush=True)
+        return code
+
+    def stop(self) -> None:
+        """Ends it and all that it started."""
+        if os.name == "posix":
+            os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(self._process.pid)], capture_output=True)
+        self._process.wait()
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
