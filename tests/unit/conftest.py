@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -38,6 +39,13 @@ def ctrl_c_counts():
     """Shells let what they start in the background ignore Ctrl-C, and children that tests interrupt inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_new_objects_are_searched():
+    """Every job that ends collects garbage, which then need not go through all the objects of torch and its like."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,20 @@ class Shape:
             8,
             8,
             64,
-            {"block_out_channels": widths, "norm_num_groups": 8, "cross_attention_dim": 64, "attention_head_dim": 4},
-            {"block_out_channels": widths, "motion_norm_num_groups": 8, "motion_num_attention_heads": 4},
-            {"block_out_channels": (16,) * 4, "norm_num_groups": 8},
+            {
+                "block_out_channels": widths,
+                "layers_per_block": 1,
+                "norm_num_groups": 8,
+                "cross_attention_dim": 64,
+                "attention_head_dim": 4,
+            },
+            {
+                "block_out_channels": widths,
+                "motion_layers_per_block": 1,
+                "motion_norm_num_groups": 8,
+                "motion_num_attention_heads": 4,
+            },
+            {"block_out_channels": (16,) * 4, "layers_per_block": 1, "norm_num_groups": 8},
             {
                 "hidden_size": 64,
                 "intermediate_size": 64,
