@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,11 +92,27 @@ def test_a_symbolic_link_where_a_hard_one_cannot_be(home, hub, catalogue, monkey
     assert store.place(catalogue.components["base"].files[0]).readlink() == base
 
 
-def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue):
+def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue, monkeypatch):
+    """Each folder is looked into once, and once by each link to it: two circles would otherwise be gone round and round
+    in every order."""
     base, _ = theirs(home, hub)
-    (base.parent / "round").symlink_to(home / "ComfyUI")
+    for name in ("round", "and round"):
+        (base.parent / name).symlink_to(home / "ComfyUI")
     (base.parent / "nothing.safetensors").symlink_to(home / "gone")
-    add(catalogue)
+    scandir, entered = os.scandir, []
+
+    def counted(path):
+        entered.append(os.fspath(path))
+        assert len(entered) < 100, entered[-3:]
+        return scandir(path)
+
+    wanted = replace(catalogue.components["base"].files[0], sha256="0" * 64)  # nobody has it, so that all is searched
+    folders, models = model_folders(), Store().models
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", counted)
+        assert find([wanted], folders, models, lambda count: None) == {}
+    assert sum(path.endswith("round") for path in entered) == 2
+    assert os.path.samefile(add(catalogue).place(catalogue.components["base"].files[0]), base)
 
 
 def test_comfyui_s_other_folders_and_a1111_s_are_looked_at(home, monkeypatch):

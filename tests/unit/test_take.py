@@ -12,7 +12,8 @@ from backend.job.inverted_reference import inversion_steps
 from backend.job.take import GRADIENT, READING, generate, initial_noise, step_costs
 from backend.job_folder.settings import resolve
 from backend.motion.guidance import MotionGuidance
-from backend.sampling.guided import Strength, _score
+from backend.sampling.guided import Predictions, Strength, _score, sample
+from backend.sampling.schedule import even_timesteps, plan
 from tests.tiny_takes import motion_of, nothing, step_at, with_settings
 
 
@@ -118,3 +119,30 @@ def test_what_steps_are_said_to_cost_is_what_the_sampler_spends(changes):
     assert sum(step_costs(s)) == pytest.approx(spent.whole - read_before)
     more = sum(step_costs(s, again=True)) - sum(step_costs(s))
     assert (more > 0) == (s.guidance_weight > 0 and s.guided_steps > 0)
+
+
+@pytest.mark.parametrize("reuse", [2, 3])
+def test_a_negative_pull_that_is_used_again_pulls_the_same_way(reuse):
+    """Where the two predictions are apart by the same all along, asking seldom changes nothing but the cost."""
+    alphas, asked = torch.linspace(0.999, 0.01, 1000), []
+
+    def negative(z, t):
+        asked.append(t)
+        return 0.1 * z + 0.5
+
+    def positive(z, t):
+        return 0.1 * z
+
+    predict = Predictions(negative, positive, lambda z, t: (negative(z, t), positive(z, t)))
+    guidance = lambda z, step: (positive(z, step.timestep), torch.zeros_like(z), 0.0)  # noqa: E731
+
+    def sampled(times: int) -> torch.Tensor:
+        asked.clear()
+        strength = Strength(3.0, "standard", 0.0, "raw", reuse_negative=times)
+        steps = plan(even_timesteps(6), 3, 0, 0)
+        return sample(torch.ones(1, 4, 2, 3, 3), steps, alphas, strength, predict, guidance, lambda *_: None)
+
+    each_time = sampled(1)
+    assert len(asked) == 6
+    torch.testing.assert_close(sampled(reuse), each_time)
+    assert len(asked) == 6 / reuse
