@@ -22,6 +22,7 @@ from tests.blender.hostile_cases import BAD, GOOD, KEY, SECRET, Case, World
 
 PACKAGE = "bl_ext.user_default.motionclone"
 SECONDS_TO_OPEN, SECONDS_A_CLICK = 5.0, 5.0
+TICKS = 13  # of the timers at least
 MODEL = {"name": "demo", "title": "Demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}
 MODEL |= {"families": [], "controls": ["sparse_rgb", "sparse_scribble"], "missing": []}
 WORKER = f"import json,sys,time; print(json.dumps([{MODEL}])) if 'models' in sys.argv else time.sleep(600)"
@@ -91,14 +92,16 @@ class Trial:
             self.part("jobs.take_states"),
             self.part("setup.backend_models"),
         )
-        for number in range(500):
+        deadline, number = time.monotonic() + SECONDS_TO_OPEN, 0
+        while number <= TICKS or takes.searching() or states.syncing() or models.fetching():
             runner.tick()
             if number % 3 == 0:
                 facts.gather(context)
                 facts._take_up(context)
-            if not (takes.searching() or states.syncing() or models.fetching()) and number > 12:
+            if time.monotonic() > deadline:
                 break
-            time.sleep(0.01)
+            number += 1
+            time.sleep(0.002)
         with self._drawing():
             for name, panel in PANELS.items():
                 _draw(getattr(self.part(f"panels.{name}"), panel), context)

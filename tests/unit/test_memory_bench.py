@@ -1,13 +1,15 @@
 """Bytes are counted right: on computations of known size, the same on the meta device, and as the policies say."""
 
 import json
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from backend.__main__ import main
+from backend.backbones.animatediff.weights.sd15 import UNET
+from backend.bench import costs
 from backend.bench import memory as bench
 from backend.bench.live_bytes import held
 from backend.memory.policy import BALANCED, NEEDS, POLICIES
@@ -100,8 +102,16 @@ def test_balanced_keeps_what_was_promised(sd15, peaks):
         assert counted.most <= 1.5 * bench.plain_peak(sd15, controls, CLIP)
 
 
+@pytest.fixture
+def shallow(monkeypatch):
+    """Stable Diffusion 1.5 and SparseCtrl with one layer a block, where the figures themselves do not matter."""
+    monkeypatch.setitem(UNET, "layers_per_block", 1)
+    monkeypatch.setattr(costs, "MotionAdapter", partial(costs.MotionAdapter, motion_layers_per_block=1))
+    monkeypatch.setattr(bench, "SparseControlNetModel", partial(bench.SparseControlNetModel, layers_per_block=1))
+
+
 @pytest.mark.slow
-def test_bench_memory_prints_every_policy(monkeypatch, capsys):
+def test_bench_memory_prints_every_policy(shallow, monkeypatch, capsys):
     monkeypatch.setattr(bench, "SWITCHES", ())
     monkeypatch.setattr(bench, "POLICIES", {name: POLICIES[name] for name in ("fast", "balanced")})
     monkeypatch.setattr(bench, "KINDS", ("nothing", "transformers"))
