@@ -83,9 +83,10 @@ def _count(suite: Suite, code: int | None) -> Count:
 
 
 def _unit_suite(python: Path, folder: Path, lanes: int) -> Suite:
-    """Shared among so many processes; each takes over tests of another when it has no more of its own."""
+    """Shared among processes, one more than there are lanes: for a third of its time a test waits for another program.
+    Each takes over tests of another when it has no more of its own."""
     others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
-    processes = ["-n", str(min(lanes, MOST_PROCESSES)), "--dist", "worksteal"]
+    processes = ["-n", str(min(lanes + 1, MOST_PROCESSES)), "--dist", "worksteal"]
     return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
 
 
