@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from backend.__main__ import _parser
+from backend.backbones.animatediff.backbone import AnimateDiff
 from backend.clips import read_clip
 from backend.errors import Interrupted
 from backend.job import attempts
@@ -57,11 +58,11 @@ def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
 
         return true(model, take, motion, step, memory)
 
-    def applied(policy, *rest):
+    def within(model, policy, *rest):
         tried.append(policy.name)
-        return true_applied(policy, *rest)
+        return true_within(model, policy, *rest)
 
-    true_applied = attempts.applied
+    true_within = AnimateDiff.within
     monkeypatch.setattr(attempts, "generate", generate)
-    monkeypatch.setattr(attempts, "applied", applied)
+    monkeypatch.setattr(AnimateDiff, "within", within)
     return tried

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from backend.backbones.animatediff.components import Components
-from backend.backbones.animatediff.text import embed_text
+from backend.backbones.animatediff.backbone import AnimateDiff
 from backend.job.take import Take
 from backend.job_folder.settings import resolve
 from backend.motion.representation import MotionRepresentation, extract_motion
@@ -16,28 +15,27 @@ from backend.sampling.schedule import Step
 LATENTS = (1, 4, 8, 6, 10)
 
 
-def take_of(model: Components) -> Take:
+def take_of(model: AnimateDiff) -> Take:
     settings = resolve(model.entry.settings, {"frames": 8, "motion_weight": 200})
     return Take(
         frames=8,
         size=(24, 40),
         seed=5,
         settings=settings,
-        negative=embed_text(model, ""),
-        positive=embed_text(model, "a red ball"),
+        negative=model.embed([""])[0],
+        positive=model.embed(["a red ball"])[0],
     )
 
 
-def motion_of(model: Components, **reading) -> MotionRepresentation:
+def motion_of(model: AnimateDiff, **reading) -> MotionRepresentation:
     reference, noise = (torch.randn(LATENTS, generator=torch.Generator().manual_seed(s)) for s in (2, 3))
     return extract_motion(
-        model.unet,
-        model.denoise,
+        model,
+        model.denoiser(),
         reference.to(model.unet.device),
         noise.to(model.unet.device),
         timestep=400,
-        alpha=float(model.alphas[400]),
-        empty_text=embed_text(model, ""),
+        empty_text=model.embed([""])[0],
         blocks=["up_blocks.1"],
         **reading,
     )

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..backbones.animatediff.denoise import Denoiser
+from ..backbones.animatediff.backbone import AnimateDiff, of_unet
 from ..backbones.animatediff.frame_norm import normalise_each_frame
 from ..backbones.animatediff.weights.sd15 import UNET, animatediff_alphas
+from ..backbones.base import Denoiser
 from ..job.inverted_reference import inversion_steps
 from ..job.take import steps_of
 from ..job_folder.settings import Settings
@@ -24,6 +25,7 @@ from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.representation import MotionRepresentation, extract_motion
 from ..motion.terms import Terms, layer_weights
 from ..sampling.guided import Predictions, Strength, sample
+from ..sampling.noise_schedule import VariancePreserving
 from ..sampling.schedule import Step
 
 SD15_LATENTS, SD15_TEXT = (1, 4, 16, 64, 64), (1, 77, 768)  # 16 frames of 512 x 512
@@ -102,16 +104,16 @@ def pass_costs(
 ) -> Costs:
     """What each kind of pass costs by `meter`, on latents and text of these shapes; runs what a take runs."""
     z, words = (torch.randn(shape).to(unet.device) for shape in (latents, text))
-    denoise = Denoiser(unet)
+    model = of_unet(unet)
+    denoise = model.denoiser()
 
     def read():
         return extract_motion(
-            unet,
+            model,
             denoise,
             z,
             z,
             timestep=settings.representation_timestep,
-            alpha=0.5,
             empty_text=words,
             blocks=settings.guidance_blocks,
             top_k=settings.top_k,
@@ -120,7 +122,7 @@ def pass_costs(
 
     step = Step(0, TIMESTEP, -1, 1.0)
     with torch.no_grad():
-        guide = _guidance(unet, denoise, z, words, settings, read)
+        guide = _guidance(model, denoise, z, words, settings, read)
         return Costs(
             single=meter(lambda: denoise(z, TIMESTEP, words)),
             pair=meter(lambda: denoise.pair(z, TIMESTEP, words, words)),
@@ -130,7 +132,7 @@ def pass_costs(
 
 
 def _guidance(
-    unet: UNetMotionModel,
+    model: AnimateDiff,
     denoise: Denoiser,
     z: Tensor,
     words: Tensor,
@@ -145,10 +147,10 @@ def _guidance(
 
     s = settings
     if s.method != "inversion":
-        return MotionGuidance(unet, copied, words, read())
+        return MotionGuidance(model, copied, words, read())
     terms = Terms(
-        motion=layer_weights(unet, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
-        semantic=layer_weights(unet, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
+        motion=layer_weights(model, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
+        semantic=layer_weights(model, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
         key_kind=s.semantic_keys,
         objects=None,
         thresholds=(0.3, 0.3),
@@ -156,7 +158,7 @@ def _guidance(
         subject=None,
     )
     texts = Texts(negative=words, positive=words, inversion=words)
-    return InversionGuidance(unet, copied, texts, terms, lambda t: z, denoise, lambda z, *_: z)
+    return InversionGuidance(model, copied, texts, terms, lambda t: z, denoise, lambda z, *_: z)
 
 
 def medians(rounds: list[Costs]) -> Costs:
@@ -169,7 +171,8 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     s, spent, by_step = settings, [0.0], []
     guided = s.is_guided
     inverted = guided and s.method == "inversion"
-    steps = steps_of(replace(s, warm_up_steps=0, cool_down_steps=0))
+    schedule = VariancePreserving(animatediff_alphas())
+    steps = steps_of(replace(s, warm_up_steps=0, cool_down_steps=0), schedule)
     reuse = {"reuse_gradient": s.reuse_gradient, "reuse_negative": s.reuse_negative}
     strength = Strength(s.cfg_scale, s.cfg_form, s.guidance_weight, s.score_form, **reuse)
     z = torch.zeros(1, 1, 1, 1, 1)
@@ -185,7 +188,7 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     sample(
         z,
         steps,
-        animatediff_alphas(),
+        schedule,
         strength,
         Predictions(
             negative=lambda *_: spend(costs.single),

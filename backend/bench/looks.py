@@ -19,9 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..backbones.animatediff.codec import decode_latents
-from ..backbones.animatediff.components import Components, load_components
-from ..backbones.animatediff.text import embed_text
+from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import read_clip, to_frames, write_frames
 from ..clips.motion_score import field_score, motion_field, smoothed_field
 from ..errors import JobError
@@ -104,13 +102,13 @@ def _looks(scene: Path) -> list[str]:
     return sorted(path.name for path in scene.iterdir() if path.is_dir() and path.name != "vectors")
 
 
-_model: Components
+_model: AnimateDiff
 
 
 def _start_process(model: str) -> None:
     global _model
     torch.set_num_threads(1)
-    _model = load_components(find_entry(model), torch.device("cpu"), torch.float32)
+    _model = load_animatediff(find_entry(model), torch.device("cpu"), torch.float32)
 
 
 def _clip_of(asked: Asked) -> np.ndarray:
@@ -122,11 +120,11 @@ def _clip_of(asked: Asked) -> np.ndarray:
         size=reference.shape[1:3],
         seed=asked.seed,
         settings=settings,
-        negative=embed_text(_model, ""),
-        positive=embed_text(_model, PROMPTS[asked.prompt]),
+        negative=_model.embed([""])[0],
+        positive=_model.embed([PROMPTS[asked.prompt]])[0],
     )
     motion = motion_of(_model, reference, settings) if guided else None
-    return to_frames(decode_latents(_model, generate(_model, take, motion, lambda: None), lambda: None))
+    return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,12 +19,12 @@ import torch
 from diffusers import AutoencoderKL, SparseControlNetModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ..backbones.animatediff.components import Components
+from ..backbones.animatediff.backbone import AnimateDiff
+from ..backbones.animatediff.controls import SparseControl
 from ..backbones.animatediff.frame_norm import normalise_each_frame
+from ..backbones.animatediff.memory_needs import KINDS
 from ..backbones.animatediff.weights.sd15 import TEXT_ENCODER, VAE, animatediff_alphas
-from ..controls.controls import SparseControl
-from ..memory.policy import FAST, MEGABYTE, POLICIES, MemoryPolicy, applied, bytes_of
-from ..memory.sparing import KINDS
+from ..memory.policy import FAST, MEGABYTE, POLICIES, MemoryPolicy, bytes_of
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
 from ..sampling.schedule import Step
@@ -76,13 +76,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def sd15() -> Components:
+def sd15() -> AnimateDiff:
     """Stable Diffusion 1.5 with AnimateDiff's motion modules, on the meta device, in the precisions of a GPU."""
     with torch.device("meta"):
         vae = AutoencoderKL.from_config(VAE).eval().requires_grad_(False)
         text_encoder = CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER))
     unet = sd15_unet().half()
-    return Components(None, vae, None, text_encoder, unet, animatediff_alphas())
+    return AnimateDiff(None, vae, None, text_encoder, unet, animatediff_alphas())
 
 
 def sparse_control(clip: tuple[int, int, int]) -> SparseControl:
@@ -95,14 +95,14 @@ def sparse_control(clip: tuple[int, int, int]) -> SparseControl:
 
 @torch.no_grad()
 def peaks(
-    model: Components, controls: Sequence[SparseControl], policy: MemoryPolicy, clip: tuple[int, int, int]
+    model: AnimateDiff, controls: Sequence[SparseControl], policy: MemoryPolicy, clip: tuple[int, int, int]
 ) -> Peaks:
     """Of a job with this policy; clip: frames and latent cells (F, h, w)."""
     coders = bytes_of(model.vae) + bytes_of(model.text_encoder)
     fixed = bytes_of(model.unet) + sum(bytes_of(control.model) for control in controls)
     weights = fixed + (0 if policy.offload else coders)
     guided = guided_held(model, controls, policy, clip)
-    with applied(replace(policy, offload=False), model, controls) as spared:
+    with model.within(replace(policy, offload=False), controls) as spared:
         plain = _pair_held(spared, controls, clip)
         pictures = held(lambda: spared.vae.decode(_meta(1, 4, *clip[1:])))
     decoding = fixed + (bytes_of(model.vae) if policy.offload else coders)
@@ -111,7 +111,7 @@ def peaks(
 
 @torch.no_grad()
 def guided_held(
-    model: Components,
+    model: AnimateDiff,
     controls: Sequence[SparseControl],
     policy: MemoryPolicy,
     clip: tuple[int, int, int],
@@ -119,41 +119,41 @@ def guided_held(
 ) -> Held:
     """In a pass with the gradient of guidance, the weights left out."""
     guide, z = _guide(model, controls, clip, blocks)
-    with applied(replace(policy, offload=False), model, controls):
+    with model.within(replace(policy, offload=False), controls):
         return held(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0)), model.unet.parameters())
 
 
 @torch.no_grad()
-def guided_cost(model: Components, kind: str, clip: tuple[int, int, int]) -> float:
+def guided_cost(model: AnimateDiff, kind: str, clip: tuple[int, int, int]) -> float:
     """Operations of a step with guidance, the negative prompt's pass with it, in forward passes."""
     z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
-    forward = operations(lambda: model.denoise(z, TIMESTEP, text))
+    forward = operations(lambda: model.denoiser()(z, TIMESTEP, text))
     guide, z = _guide(model, (), clip, ("up_blocks.1",))
-    with applied(replace(FAST, recompute=kind), model):
+    with model.within(replace(FAST, recompute=kind)):
         return 1 + operations(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0))) / forward
 
 
 @torch.no_grad()
-def plain_peak(model: Components, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> int:
+def plain_peak(model: AnimateDiff, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> int:
     """Of a step without guidance as diffusers' pipelines make it: both prompts in a batch, all weights in float16."""
     halves = (bytes_of(model.vae) + bytes_of(model.text_encoder)) // 2
     fixed = bytes_of(model.unet) + sum(bytes_of(control.model) for control in controls)
     return halves + fixed + _pair_held(model, controls, clip).peak
 
 
-def _pair_held(model: Components, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> Held:
+def _pair_held(model: AnimateDiff, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> Held:
     z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
     return held(lambda: model.denoiser(controls).pair(z, TIMESTEP, text, text))
 
 
 def _guide(
-    model: Components, controls: Sequence[SparseControl], clip: tuple[int, int, int], blocks: Sequence[str]
+    model: AnimateDiff, controls: Sequence[SparseControl], clip: tuple[int, int, int], blocks: Sequence[str]
 ) -> tuple[MotionGuidance, torch.Tensor]:
     z, text, denoise = _meta(1, 4, *clip), _meta(*SD15_TEXT), model.denoiser(controls)
-    how = {"timestep": TIMESTEP, "alpha": 0.5, "empty_text": text, "blocks": blocks}
-    motion = extract_motion(model.unet, model.denoise, z, z, **how)
+    how = {"timestep": TIMESTEP, "empty_text": text, "blocks": blocks}
+    motion = extract_motion(model, model.denoiser(), z, z, **how)
     # The counter of operations cannot follow a gradient to a leaf that is itself a module's input.
-    return MotionGuidance(model.unet, lambda z, t, text: denoise(z.clone(), t, text), text, motion), z
+    return MotionGuidance(model, lambda z, t, text: denoise(z.clone(), t, text), text, motion), z
 
 
 def _meta(*shape: int) -> torch.Tensor:

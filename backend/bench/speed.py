@@ -16,17 +16,15 @@ from dataclasses import asdict, replace
 
 from diffusers import AnimateDiffPipeline, DDIMScheduler
 
-from ..backbones.animatediff.codec import decode_latents
-from ..backbones.animatediff.components import Components, load_components
+from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
-from ..backbones.animatediff.text import embed_text
+from ..backbones.base import TEMPORAL
 from ..errors import JobError
 from ..job.take import Take, generate
 from ..job_folder.clip_size import clip_size
 from ..job_folder.settings import Settings
 from ..memory.device import choose_device
 from ..models.entry import find_entry
-from ..motion.recorder import temporal_attention_layers
 from .costs import (
     SD15_LATENTS,
     SD15_TEXT,
@@ -50,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     families = [Run(name, {"family": name}) for name in sorted(entry.families, key=lambda name: name != "paper")]
     runs = [*families, *[named_run(text, entry) for text in options.compare]]
     every = {run.name: entry.settings_for(run.settings) for run in runs}
-    model = load_components(entry, *choose_device(every["default"].precision))
+    model = load_animatediff(entry, *choose_device(every["default"].precision))
     settings = {name: one for name, one in every.items() if _has_blocks(model, name, one)}
     figures = _costs(model, settings, options.rounds)
     plain = _against_diffusers(model, settings["default"], options.rounds)
@@ -75,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _costs(model: Components, settings: dict[str, Settings], rounds: int) -> dict[str, dict[str, float]]:
+def _costs(model: AnimateDiff, settings: dict[str, Settings], rounds: int) -> dict[str, dict[str, float]]:
     """Of each run: a job in passes, a guided step in passes, and the job's share of the paper's, by three measures."""
     meters = {
         "sd15": lambda one: pass_costs(sd15_unet(), SD15_LATENTS, SD15_TEXT, one, operations),
@@ -105,24 +103,24 @@ def _costs(model: Components, settings: dict[str, Settings], rounds: int) -> dic
     return figures
 
 
-def _has_blocks(model: Components, name: str, settings: Settings) -> bool:
+def _has_blocks(model: AnimateDiff, name: str, settings: Settings) -> bool:
     """Whether the model is deep enough for these settings; if not, it is said."""
     try:
-        temporal_attention_layers(model.unet, settings.guidance_blocks)
+        model.layers(TEMPORAL, settings.guidance_blocks)
     except JobError as error:
         print(f"{name} is left out: {error.message}", file=sys.stderr, flush=True)
         return False
     return True
 
 
-def _shapes(model: Components, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _shapes(model: AnimateDiff, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Of the latents of a square clip, and of a text's embedding."""
     h, w = (side // model.latent_scale for side in clip_size(1.0, model.entry.clip.area, model.entry.clip.multiple))
     text = (1, model.tokenizer.model_max_length, model.unet.config.cross_attention_dim)
     return (1, model.unet.config.in_channels, settings.frames, h, w), text
 
 
-def _against_diffusers(model: Components, settings: Settings, rounds: int) -> float:
+def _against_diffusers(model: AnimateDiff, settings: Settings, rounds: int) -> float:
     """Seconds of our plain takes over the pipeline's, from the prompt to pictures: the median over turns."""
     plain = replace(settings, sampler="ddim", guided_steps=0, motion_weight=0.0, cfg_form="standard")
     height, width = clip_size(1.0, model.entry.clip.area, model.entry.clip.multiple)
@@ -137,9 +135,9 @@ def _against_diffusers(model: Components, settings: Settings, rounds: int) -> fl
     pipeline.set_progress_bar_config(disable=True)
 
     def ours() -> None:
-        texts = {"negative": embed_text(model, ""), "positive": embed_text(model, PROMPT)}
+        texts = {"negative": model.embed([""])[0], "positive": model.embed([PROMPT])[0]}
         take = Take(frames=plain.frames, size=(height, width), seed=0, settings=plain, **texts)
-        decode_latents(model, generate(model, take, None, lambda: None), lambda: None)
+        model.decode(generate(model, take, None, lambda: None), lambda: None)
 
     def theirs() -> None:
         how = {"num_frames": plain.frames, "height": height, "width": width, "output_type": "pt"}

@@ -13,12 +13,9 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
-from ..backbones.animatediff.codec import decode_latents
-from ..backbones.animatediff.components import Components, load_components
-from ..backbones.animatediff.text import embed_text
+from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import to_frames
 from ..controls.conditions import Condition
-from ..controls.controls import load_controls
 from ..demo_training.passes import draw_depth, draw_mask
 from ..job.reference_motion import motion_of
 from ..job.take import Take, generate
@@ -80,7 +77,7 @@ def print_judged(
     )
 
 
-_model: Components
+_model: AnimateDiff
 _cases: dict[int, Case]
 
 
@@ -89,7 +86,7 @@ def _start_process(model: str, tuning: bool) -> None:
     global _model, _cases
     torch.set_num_threads(1)
     entry = find_entry(model)
-    _model = load_components(entry, torch.device("cpu"), torch.float32)
+    _model = load_animatediff(entry, torch.device("cpu"), torch.float32)
     _cases = {case.number: case for case in cases_for(entry, tuning)}
 
 
@@ -100,19 +97,19 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
     if run.masked:
         mask = torch.from_numpy(draw_mask(case.reference_look.shape, case.motion, case.size))
         subject = functional.avg_pool2d(mask, _model.latent_scale)
-    controls = load_controls(_model, _conditions(case, run.given), len(case.reference), settings)
+    controls = _model.load_controls(_conditions(case, run.given), len(case.reference), settings)
     take = Take(
         frames=len(case.reference),
         size=case.reference.shape[1:3],
         seed=1000 * seed + number,
         settings=settings,
-        negative=embed_text(_model, ""),
-        positive=embed_text(_model, case.prompt if run.prompted else ""),
+        negative=_model.embed([""])[0],
+        positive=_model.embed([case.prompt if run.prompted else ""])[0],
         subject=subject,
         controls=controls,
     )
     motion = motion_of(_model, case.reference, settings) if settings.is_guided else None
-    return to_frames(decode_latents(_model, generate(_model, take, motion, lambda: None), lambda: None))
+    return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 
 def _conditions(case: Case, kinds: Sequence[str]) -> dict[str, Condition]:

@@ -16,7 +16,7 @@ from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from ..motion.attention import ExplicitAttention
+from ..backbones.animatediff.attention import ExplicitAttention
 from . import architecture, tokenizer
 from .autoencoder import to_pixels
 from .feeding import Batch, Batches, feed

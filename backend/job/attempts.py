@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..backbones.animatediff.codec import decode_latents
-from ..backbones.animatediff.components import Components
-from ..backbones.animatediff.denoise import Control
-from ..backbones.animatediff.text import embed_texts
+from ..backbones.base import Backbone
 from ..clips import to_frames
 from ..controls.conditions import Condition
 from ..errors import NotFinite, OutOfMemory
@@ -21,7 +19,7 @@ from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..job_folder.version import version
 from ..memory.device import choose_device, give_back_memory, wider
-from ..memory.policy import POLICIES, MemoryPolicy, applied, check_room, policy_for
+from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_room, choose, free_bytes
 from . import fingerprint
 from .checkpoint import Checkpoint
 from .expected import stages_ahead
@@ -38,18 +36,22 @@ Note = Callable[[str], None]  # is given sentences for the user
 class Work:
     """What a take is made of. reference: uint8 [F, H, W, 3]; subject: its mask [F, h, w], if any."""
 
-    model: Components
+    model: Backbone
     request: JobRequest
     settings: Settings
     reference: np.ndarray
     conditions: dict[str, Condition]
-    controls: tuple[Control, ...]
+    controls: tuple[Any, ...]
     subject: torch.Tensor | None
 
     @property
     def clip(self) -> tuple[int, tuple[int, int]]:
         """Frames, and their size (H, W)."""
         return len(self.reference), self.reference.shape[1:3]
+
+    @property
+    def needs(self) -> MemoryNeeds:
+        return self.model.memory_needs(self.settings, *self.clip, len(self.controls))
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Made:
 
     frames: np.ndarray
     policy: MemoryPolicy
-    model: Components
+    model: Backbone
 
 
 def make_frames(
@@ -93,9 +95,10 @@ def make_frames(
 
 def _made(work: Work, memory: str, checkpoint: Checkpoint, progress: Progress, note: Note) -> Made:
     policy = _policy(work, memory, checkpoint, note)
-    if warning := check_room(policy, work.model, work.settings, *work.clip, len(work.controls)):
+    model = work.model
+    if warning := check_room(policy, work.settings.memory, model.device, model.weight_bytes, work.needs):
         note(warning)
-    return Made(_frames(work, policy, checkpoint, progress), policy, work.model)
+    return Made(_frames(work, policy, checkpoint, progress), policy, model)
 
 
 def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> MemoryPolicy:
@@ -103,7 +106,7 @@ def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> Memo
     unless there is less memory now. memory: the setting, or what an earlier attempt left of it."""
 
     def chosen(wish: str) -> MemoryPolicy:
-        return policy_for(work.model, replace(work.settings, memory=wish), *work.clip, len(work.controls))
+        return choose(wish, free_bytes(work.model.device), work.needs)
 
     policy, names = chosen(memory), list(POLICIES)
     begun = checkpoint.used("memory", work.settings.memory)
@@ -120,11 +123,11 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
     """The take, uint8 [F, H, W, 3]. OutOfMemory, NotFinite."""
     request, settings = work.request, work.settings
     progress.plan(stages_ahead(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
-    with applied(policy, work.model, work.controls) as model:
+    with work.model.within(policy, work.controls) as model:
         progress.stage("encoding")
-        texts = embed_texts(model, [request.negative_prompt, request.prompt], settings.clip_skip)
+        texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
-        memory = checkpoint.memory(_parts(work), model.unet.device, _used(work, policy))
+        memory = checkpoint.memory(_parts(work), model.device, _used(work, policy))
         progress.stage("sampling", settings.steps, memory.done)
         form = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
         previews = Previews(model, work.clip[1], progress)
@@ -138,7 +141,7 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
         latents = generate(model, take, motion, after_step, memory)
         progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
         progress.stage("decoding", len(work.reference))
-        return to_frames(decode_latents(model, latents, progress.step))
+        return to_frames(model.decode(latents, progress.step))
 
 
 def _motion(work: Work, progress: Progress) -> Motion | None:
@@ -154,14 +157,13 @@ def _motion(work: Work, progress: Progress) -> Motion | None:
 
 def _used(work: Work, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:
     """What the steps are made with, and the setting that led to it: both may change in the middle of a take."""
-    precision = str(work.model.unet.dtype).removeprefix("torch.")
+    precision = str(work.model.dtype).removeprefix("torch.")
     return {"memory": (policy.name, work.settings.memory), "precision": (precision, work.settings.precision)}
 
 
 def _parts(work: Work) -> dict[str, str]:
     """Everything that the take depends on: a checkpoint of other parts is another take's. The memory policy is none of
     them, with which a take is the same within rounding."""
-    unet = work.model.unet
     pictures = [(kind, c.places, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())]
     return {
         "the reference clip": fingerprint.of_frames(work.reference),
@@ -172,8 +174,8 @@ def _parts(work: Work) -> dict[str, str]:
         ),
         "a setting": fingerprint.of_text(replace(work.settings, memory="auto", precision="auto")),
         "the model's files": fingerprint.of_text(sorted(fingerprint.of_files(work.model.entry.weight_files()).items())),
-        "the device": str(unet.device),
-        "the precision": str(unet.dtype),
+        "the device": str(work.model.device),
+        "the precision": str(work.model.dtype),
         "the version of torch": torch.__version__,
         "the version of MotionClone": version(),
     }

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ..backbones.animatediff.codec import encode_pixels
-from ..backbones.animatediff.components import Components
-from ..backbones.animatediff.text import embed_text
-from ..backbones.animatediff.words import token_places
+from ..backbones.base import TEMPORAL, Backbone
 from ..clips import to_pixels
 from ..errors import JobError
 from ..job_folder.request import JobRequest
@@ -28,7 +25,7 @@ from .reference_motion import check_finite
 
 @dataclass(frozen=True, kw_only=True)
 class InvertedReference:
-    """text [1, L, C]: of the inversion prompt; latents_at(timestep): inverted latents [1, 4, F, h, w]."""
+    """text [1, L, C]: of the inversion prompt; latents_at(timestep): inverted latents [1, C, F, h, w]."""
 
     text: Tensor
     terms: Terms
@@ -40,7 +37,7 @@ def inversion_steps(settings: Settings) -> int:
 
 
 def inverted_reference(
-    model: Components,
+    model: Backbone,
     reference: np.ndarray,
     subject: Tensor | None,
     request: JobRequest,
@@ -50,10 +47,10 @@ def inverted_reference(
     """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; progress: is in the stage "motion", and hears of
     each inversion step if any must be made."""
     steps = inversion_steps(settings)
-    wanted = even_timesteps(settings.steps)[: settings.guided_steps]
+    wanted = even_timesteps(settings.steps, model.schedule.levels)[: settings.guided_steps]
     check_timesteps(wanted, steps)
     terms = _terms(model, subject, request, settings)
-    text = embed_text(model, request.inversion_prompt, settings.clip_skip)
+    (text,) = model.embed([request.inversion_prompt], settings.clip_skip)
 
     def run(keep: Keep, memory: Memory, record: Callable[[], None]) -> None:
         def after_step() -> None:
@@ -61,21 +58,21 @@ def inverted_reference(
             record()
             progress.step()
 
-        latents = encode_pixels(model, to_pixels(reference))
+        latents = model.encode(to_pixels(reference))
         progress.stage("motion", steps, memory.done)
-        invert(model.denoise, latents, text, model.alphas, steps, keep, after_step, memory)
+        invert(model.denoiser(), latents, text, model.schedule, steps, keep, after_step, memory)
 
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
-    reading = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.unet.dtype))
+    reading = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.dtype))
     key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
-    return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.unet.device, wanted, run))
+    return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.device, wanted, run))
 
 
-def _terms(model: Components, subject: Tensor | None, request: JobRequest, settings: Settings) -> Terms:
-    s, unet = settings, model.unet
+def _terms(model: Backbone, subject: Tensor | None, request: JobRequest, settings: Settings) -> Terms:
+    s = settings
     return Terms(
-        motion=layer_weights(unet, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
-        semantic=layer_weights(unet, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
+        motion=layer_weights(model, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), TEMPORAL),
+        semantic=layer_weights(model, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
         key_kind=s.semantic_keys,
         objects=_object_places(model, request) if request.object else None,
         thresholds=(s.mask_thresholds[0], s.mask_thresholds[1]),
@@ -84,7 +81,7 @@ def _terms(model: Components, subject: Tensor | None, request: JobRequest, setti
     )
 
 
-def _object_places(model: Components, request: JobRequest) -> tuple[list[int], list[int]]:
+def _object_places(model: Backbone, request: JobRequest) -> tuple[list[int], list[int]]:
     """Token places of 'old:new': of the old word in the inversion prompt, of the new one in the prompt."""
     old, colon, new = (part.strip() for part in request.object.partition(":"))
     if not (colon and old and new):
@@ -93,6 +90,6 @@ def _object_places(model: Components, request: JobRequest) -> tuple[list[int], l
             "Write for example astronaut:hunter, first what the reference shows.",
         )
     return (
-        token_places(model.tokenizer, request.inversion_prompt, old, "inversion prompt", model.embeddings),
-        token_places(model.tokenizer, request.prompt, new, "prompt", model.embeddings),
+        model.word_places(request.inversion_prompt, old, "inversion prompt"),
+        model.word_places(request.prompt, new, "prompt"),
     )

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..backbones.animatediff.components import Components
+from ..backbones.base import Backbone
 from ..clips import in_between, read_clip, write_frames, write_video
 from ..clips.motion_score import motion_score
 from ..clips.pictures import picture_files
 from ..controls.conditions import read_conditions, read_mask
-from ..controls.controls import load_controls
 from ..errors import JobError
 from ..job_folder.request import JobRequest, RequestError, read_request
 from ..job_folder.results import MOVIE
@@ -33,7 +32,7 @@ from .checkpoint import Checkpoint
 from .kept_model import KeptModel
 from .progress import Progress
 
-Loader = Callable[[ModelEntry, torch.device, torch.dtype], Components]
+Loader = Callable[[ModelEntry, torch.device, torch.dtype], Backbone]
 
 
 def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     def work_in(precision: str) -> Work:
         progress.stage("loading")
         model = load(entry, *choose_device(precision))
-        controls = load_controls(model, conditions, len(reference), settings, notes)
+        controls = model.load_controls(conditions, len(reference), settings, notes)
         for note in model.notes:
             notes(note)
         return Work(
@@ -98,13 +97,13 @@ class Notes:
 
 
 def _subject(
-    folder: Path, reference: np.ndarray, model: Components, note: Callable[[str], None], each: Callable[[], None]
+    folder: Path, reference: np.ndarray, model: Backbone, note: Callable[[str], None], each: Callable[[], None]
 ) -> Tensor | None:
     """The mask of the reference's subject on the model's device, if there is one. each: as in read_mask."""
     mask, said = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale, each)
     for sentence in said:
         note(sentence)
-    return None if mask is None else torch.from_numpy(mask).float().to(model.unet.device)
+    return None if mask is None else torch.from_numpy(mask).float().to(model.device)
 
 
 def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
@@ -148,7 +147,7 @@ def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
 
 
 def _write_result(
-    folder: Path, request: JobRequest, settings: Settings, model: Components, found: dict[str, Any], progress: Progress
+    folder: Path, request: JobRequest, settings: Settings, model: Backbone, found: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
     progress.stage("finishing")  # closes the stage before, so that its seconds count
     result = {
@@ -156,8 +155,8 @@ def _write_result(
         "settings": asdict(settings),
         **found,
         "seconds": dict(progress.seconds),
-        "device": str(model.unet.device),
-        "precision": str(model.unet.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "precision": str(model.dtype).removeprefix("torch."),
         "memory_bytes": most_memory_held(),
         "model_hashes": fingerprint.of_files(model.entry.weight_files()),
         "versions": {

@@ -66,14 +66,9 @@ def make_job(options: Namespace) -> Path:
 def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
     """JobError when one cannot be followed or is too long for the model, or names a file that is not there."""
     entry = with_files_of(entry, prompt, others)
-    from ..backbones.animatediff.weights.embeddings import (
-        load_embeddings,  # slow to import: mistakes above are told at once
-    )
-    from ..backbones.animatediff.words import load_tokenizer, token_parts
+    from ..backbones.loading import check_prompts  # slow to import: mistakes above are told at once
 
-    tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
-    for text in (prompt, *others):
-        token_parts(tokenizer, text, embeddings)
+    check_prompts(entry, (prompt, *others))
 
 
 def _read_conditions(

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..backbones.animatediff.codec import decode_latents
-from ..backbones.animatediff.components import Components
+from ..backbones.base import Backbone
 from ..clips import fit, to_frames
 from ..errors import Cancelled
 from ..memory.device import ran_out
@@ -34,7 +33,7 @@ SECONDS = 1.0  # at least, from one to the next
 class Previews:
     """Of one take; call it after each step."""
 
-    def __init__(self, model: Components, size: tuple[int, int], progress: Progress):
+    def __init__(self, model: Backbone, size: tuple[int, int], progress: Progress):
         """size (H, W): of the clip's frames in pixels."""
         scale = (AREA / (size[0] * size[1])) ** 0.5
         self._size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
@@ -68,21 +67,20 @@ class Previews:
             self._progress.note(f"This job shows no more previews, because one failed: {error!r}.")
 
     def _strip(self, clean: Tensor) -> bytes:
-        """clean [1, 4, F, h, w] -> PNG."""
+        """clean [1, C, F, h, w] -> PNG."""
         places = torch.linspace(0, clean.shape[2] - 1, min(FRAMES, clean.shape[2])).round().long()
         chosen = clean[:, :, places.to(clean.device)]
-        if self._model.tiny_vae:
-            pixels = decode_latents(self._model, chosen, vae=self._model.tiny_vae)
-        else:
+        pixels = self._model.decode_quickly(chosen)
+        if pixels is None:
             pixels = self._by_linear_map(chosen)
         frames = fit(to_frames(pixels), self._size)
         strip = np.ascontiguousarray(np.concatenate(list(frames), 1))
         return png(strip.tobytes(), strip.shape[1], strip.shape[0])
 
     def _by_linear_map(self, latents: Tensor) -> Tensor:
-        """Latents [1, 4, n, h, w] -> pixels [n, 3, h, w] in -1..1 and a little beyond."""
+        """Latents [1, C, n, h, w] -> pixels [n, 3, h, w] in -1..1 and a little beyond."""
         middle = latents.shape[2] // 2
-        decoded = decode_latents(self._model, latents[:, :, middle : middle + 1])
+        decoded = self._model.decode(latents[:, :, middle : middle + 1])
         colours = functional.adaptive_avg_pool2d(decoded, latents.shape[-2:])
         cells = _cells(latents[0].transpose(0, 1))
         # In double precision on the CPU: there its solver also takes a picture of a single colour.
@@ -91,7 +89,7 @@ class Previews:
 
 
 def _cells(latents: Tensor) -> Tensor:
-    """[n, 4, h, w] -> [n, h * w, 5], the last of them 1, for a map's constant part."""
+    """[n, C, h, w] -> [n, h * w, C + 1], the last of them 1, for a map's constant part."""
     cells = _doubles(latents.flatten(2).transpose(1, 2))
     return torch.cat([cells, torch.ones_like(cells[..., :1])], -1)
 

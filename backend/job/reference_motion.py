@@ -7,9 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from ..backbones.animatediff.codec import encode_pixels
-from ..backbones.animatediff.components import Components
-from ..backbones.animatediff.text import embed_text
+from ..backbones.base import Backbone
 from ..clips import to_pixels
 from ..errors import NotFinite
 from ..job_folder.settings import Settings
@@ -20,24 +18,23 @@ from .motion_cache import cached_motion
 MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
 
 
-def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
+def motion_of(model: Backbone, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
     """The reference's motion representation, from the cache when it was read before."""
     t = settings.representation_timestep
     s = settings
-    reading = (t, s.guidance_blocks, s.top_k, s.diagonal, s.clip_skip, MOTION_NOISE_SEED, str(model.unet.dtype))
+    reading = (t, s.guidance_blocks, s.top_k, s.diagonal, s.clip_skip, MOTION_NOISE_SEED, str(model.dtype))
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
 
     def extract():
-        latents = encode_pixels(model, to_pixels(reference))
+        latents = model.encode(to_pixels(reference))
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(MOTION_NOISE_SEED))
         motion = extract_motion(
-            model.unet,
-            model.denoise,
+            model,
+            model.denoiser(),
             latents,
             noise.to(latents),
             timestep=t,
-            alpha=float(model.alphas[t]),
-            empty_text=embed_text(model, "", settings.clip_skip),
+            empty_text=model.embed([""], settings.clip_skip)[0],
             blocks=settings.guidance_blocks,
             top_k=settings.top_k,
             diagonal=settings.diagonal,
@@ -46,7 +43,7 @@ def motion_of(model: Components, reference: np.ndarray, settings: Settings) -> M
         return motion
 
     key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
-    return cached_motion(key, model.unet.device, extract)
+    return cached_motion(key, model.device, extract)
 
 
 def check_finite(numbers: Iterable[torch.Tensor]) -> None:

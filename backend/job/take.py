@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..backbones.animatediff.components import Components
-from ..backbones.animatediff.denoise import Control, Denoiser
+from ..backbones.base import TEMPORAL, Backbone, Denoiser
 from ..job_folder.settings import Settings
 from ..motion.guidance import MotionGuidance
 from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.location_masks import RegionWeights
-from ..motion.recorder import temporal_attention_layers
 from ..motion.representation import MotionRepresentation
 from ..sampling.guided import Guidance, Predictions, Strength, combine, sample
 from ..sampling.memory import Memory
-from ..sampling.schedule import Step, even_timesteps, plan, timesteps_of
+from ..sampling.noise_schedule import NoiseSchedule
+from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan
 from ..sampling.solvers import ddim, make_solver
 from .inverted_reference import InvertedReference
 
-TRAIN_STEPS = 1000
-GRADIENT = 1.85  # passes through the UNet that one with the gradient of guidance takes as long as; 1.57 are counted
+GRADIENT = 1.85  # passes through the network that one with the gradient of guidance takes as long as; 1.57 are counted
 READING = 0.75  # of reading the reference, which ends at the last layer that is guided
 AGAIN = 0.5  # and more when layers are computed again for it
 
@@ -40,7 +39,7 @@ class Take:
     settings: Settings
     negative: Tensor
     positive: Tensor
-    controls: tuple[Control, ...] = ()
+    controls: tuple[Any, ...] = ()
     subject: Tensor | None = None
 
     @property
@@ -54,18 +53,18 @@ Motion = MotionRepresentation | InvertedReference
 
 
 def generate(
-    model: Components,
+    model: Backbone,
     take: Take,
     motion: Motion | None,
     after_step: Callable[[], None],
     memory: Memory | None = None,
 ) -> Tensor:
-    """-> clean latents [1, 4, F, h, w]. after_step is called after each denoising step and may raise Cancelled.
+    """-> clean latents [1, C, F, h, w]. after_step is called after each denoising step and may raise Cancelled.
 
     memory: of the steps of this very take that were made before; kept up to date.
     """
     s, regions, memory = take.settings, take.regions, Memory() if memory is None else memory
-    steps, strength = steps_of(s), _strength(s, regions)
+    steps, strength = steps_of(s, model.schedule), _strength(s, regions)
     draws = generator_of(take.seed)
     noise = initial_noise(model, take, draws)
     denoise = model.denoiser(take.controls)
@@ -73,12 +72,12 @@ def generate(
     return sample(
         noise,
         steps,
-        model.alphas,
+        model.schedule,
         strength,
         predictions(denoise, take.negative, take.positive),
         _guidance(model, take, motion, denoise, strength, memory) if guided else None,
         lambda *_: after_step(),
-        make_solver(s.sampler, steps, model.alphas, draws, memory),
+        make_solver(s.sampler, steps, model.schedule, draws, memory),
         memory,
     )
 
@@ -91,7 +90,7 @@ def generator_of(seed: int) -> torch.Generator:
 
 
 def predictions(denoise: Denoiser, negative: Tensor, positive: Tensor) -> Predictions:
-    """What the sampler asks of the UNet, with these prompts' embeddings [1, L, C]."""
+    """What the sampler asks of the model, with these prompts' embeddings [1, L, C]."""
     return Predictions(
         negative=lambda z, t: denoise(z, t, negative),
         positive=lambda z, t: denoise(z, t, positive),
@@ -113,16 +112,17 @@ def _strength(s: Settings, regions: RegionWeights | None = None) -> Strength:
     )
 
 
-def steps_of(s: Settings) -> list[Step]:
+def steps_of(s: Settings, schedule: NoiseSchedule) -> list[Step]:
     """The denoising steps. In the inversion method they are even, and its motion term falls instead of the ramp."""
     if s.method == "inversion":
-        return plan(even_timesteps(s.steps), s.guided_steps, s.warm_up_steps, 0, TRAIN_STEPS // s.steps)
-    timesteps = timesteps_of(s.sampler, s.steps, s.guided_steps, s.guided_range)
+        timesteps = even_timesteps(s.steps, schedule.levels)
+        return plan(timesteps, s.guided_steps, s.warm_up_steps, 0, schedule.levels // s.steps)
+    timesteps = schedule.timesteps(s.sampler, s.steps, s.guided_steps, s.guided_range)
     return plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
 
 
 def step_costs(s: Settings, again: bool = False) -> list[float]:
-    """Of each denoising step, in passes through the UNet, roughly: from the seconds of one kind those of another.
+    """Of each denoising step, in passes through the network, roughly: from the seconds of one kind those of another.
 
     again: whether layers are computed again for the gradient."""
     pull = 1.0 if _strength(s).needs_negative else 0.0
@@ -130,41 +130,47 @@ def step_costs(s: Settings, again: bool = False) -> list[float]:
     if s.method == "inversion":  # reads the reference in each guided step and, for its looks, goes an unguided way too
         gradient += READING + (2 if any(s.semantic_weights) else 0)
 
-    def cost(step: Step) -> float:
-        positive = gradient if s.is_guided and step.ramp > 0 and step.index % s.reuse_gradient == 0 else 1
-        return positive + (0 if s.is_guided and step.index % s.reuse_negative else pull)
+    cool_down = 0 if s.method == "inversion" else s.cool_down_steps
 
-    return [cost(step) for step in steps_of(s)]
+    def cost(step: int) -> float:
+        follows = s.is_guided and guidance_ramp(step, s.guided_steps, s.warm_up_steps, cool_down) > 0
+        positive = gradient if follows and step % s.reuse_gradient == 0 else 1
+        return positive + (0 if s.is_guided and step % s.reuse_negative else pull)
+
+    return [cost(step) for step in range(s.steps)]
 
 
 def _guidance(
-    model: Components, take: Take, motion: Motion, denoise: Denoiser, strength: Strength, memory: Memory
+    model: Backbone, take: Take, motion: Motion, denoise: Denoiser, strength: Strength, memory: Memory
 ) -> Guidance:
     s = take.settings
     if isinstance(motion, MotionRepresentation):
         weights = {
             layer: weight
             for block, weight in zip(s.guidance_blocks, s.block_weights)
-            for layer in temporal_attention_layers(model.unet, [block])
+            for layer in model.layers(TEMPORAL, [block])
         }
-        return MotionGuidance(model.unet, denoise, take.positive, motion, weights, take.regions)
-    plain = ddim(model.alphas)
+        return MotionGuidance(model, denoise, take.positive, motion, weights, take.regions)
+    schedule, solve = model.schedule, ddim(model.schedule)
+
+    def advance(z: Tensor, negative: Tensor, positive: Tensor, step: Step) -> Tensor:
+        return solve(z, schedule.estimate(z, combine(negative, positive, strength), step.timestep), step)
+
     return InversionGuidance(
-        model.unet,
+        model,
         denoise,
         Texts(negative=take.negative, positive=take.positive, inversion=motion.text),
         motion.terms,
         motion.latents_at,
-        model.denoise,
-        lambda z, eps_u, eps_c, step: plain(z, combine(eps_u, eps_c, strength), step),
+        model.denoiser(),
+        advance,
         take.regions,
         memory,
     )
 
 
-def initial_noise(model: Components, take: Take, draws: torch.Generator | None = None) -> Tensor:
+def initial_noise(model: Backbone, take: Take, draws: torch.Generator | None = None) -> Tensor:
     """Drawn on the CPU, so that a seed means the same on every device; float32. draws: a generator of the take's seed
     that goes on to give a solver its noise."""
-    h, w = (side // model.latent_scale for side in take.size)
-    shape = (1, model.unet.config.in_channels, take.frames, h, w)
-    return torch.randn(shape, generator=draws or generator_of(take.seed)).to(model.unet.device)
+    shape = model.latent_shape(take.frames, take.size)
+    return torch.randn(shape, generator=draws or generator_of(take.seed)).to(model.device)

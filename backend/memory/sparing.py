@@ -12,26 +12,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from diffusers.models.attention import BasicTransformerBlock, FeedForward
-from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-# From the outside in: within one that is spared as a whole, nothing more is to be done.
-LAYERS = (ResnetBlock2D, Transformer2DModel, BasicTransformerBlock, FeedForward)
-# What can be computed again: transformers keep the most for what computing them costs.
-KINDS: dict[str, tuple[type, ...]] = {
-    "nothing": (),
-    "transformers": (BasicTransformerBlock, FeedForward),
-    "layers": LAYERS,
-}
-
 
 @contextmanager
-def sparing(model: nn.Module, piece_bytes: int, again: tuple[type, ...] = ()) -> Iterator[None]:
-    """Within the block, layers whose input has more than `piece_bytes` (0: no limit) take it piece by piece, and those
-    of the kinds `again` keep only that input for the gradient. Afterwards the model is as it was.
+def sparing(
+    model: nn.Module, kinds: tuple[type, ...], piece_bytes: int, again: tuple[type, ...] = ()
+) -> Iterator[None]:
+    """Within the block, layers of these kinds whose input has more than `piece_bytes` (0: no limit) take it piece by
+    piece, and those of the kinds `again` among them keep only that input for the gradient. Afterwards the model is as
+    it was.
 
     A layer in which someone listens to attention or keys runs whole and once, so that they come whole and once; the
     layers inside it that nobody listens to are spared all the same.
@@ -40,7 +31,7 @@ def sparing(model: nn.Module, piece_bytes: int, again: tuple[type, ...] = ()) ->
         yield
         return
     state = _State()
-    layers = [layer for layer in model.modules() if isinstance(layer, LAYERS)]
+    layers = [layer for layer in model.modules() if isinstance(layer, kinds)]
     for layer in layers:
         layer.forward = _Sparing(layer, piece_bytes, isinstance(layer, again), state)
     try:
@@ -97,7 +88,7 @@ class _Sparing:
 
 
 def _listened_to(layer: nn.Module) -> bool:
-    """Whether motion.recorder, or anyone else, wants to know what is computed inside."""
+    """Whether a recorder, or anyone else, wants to know what is computed inside."""
     return any(
         module._forward_hooks or getattr(getattr(module, "processor", None), "keep", None) for module in layer.modules()
     )

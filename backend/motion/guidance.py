@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..backbones.base import AttentionMaps, Backbone, Denoise, Recorded
 from ..sampling.schedule import Step
 from .gradient import gradient_at
 from .location_masks import RegionWeights
-from .recorder import AttentionMaps, Recorded, recording
-from .representation import Denoise, MotionRepresentation
+from .representation import MotionRepresentation
 
 
 def motion_loss(
@@ -40,7 +40,7 @@ class MotionGuidance:
 
     def __init__(
         self,
-        unet: nn.Module,
+        model: Backbone,
         denoise: Denoise,
         text: Tensor,
         reference: MotionRepresentation,
@@ -48,13 +48,13 @@ class MotionGuidance:
         regions: RegionWeights | None = None,
     ):
         """text [1, L, C]: the positive prompt's embedding, with which the current motion is read."""
-        self._unet, self._denoise, self._text = unet, denoise, text
+        self._model, self._denoise, self._text = model, denoise, text
         self._reference, self._layer_weights, self._regions = reference, layer_weights, regions
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
-        """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss."""
+        """-> the prediction with the prompt, d loss / d latents, both [1, C, F, h, w], and the loss."""
         return guided_pass(
-            self._unet,
+            self._model,
             lambda z: self._denoise(z, step.timestep, self._text),
             latents,
             lambda recorded: motion_loss(recorded.maps, self._reference, self._layer_weights, self._regions),
@@ -63,25 +63,25 @@ class MotionGuidance:
 
 
 def guided_pass(
-    unet: nn.Module,
+    model: Backbone,
     predict: Callable[[Tensor], Tensor],
     latents: Tensor,
     loss_of: Callable[[Recorded], Tensor],
     layers: Sequence[str],
     keys: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor, float]:
-    """-> `predict`'s noise, d loss / d latents, both [1, 4, F, h, w], and the loss of what the layers compute in it.
+    """-> what `predict` gives, d loss / d latents, both [1, C, F, h, w], and the loss of what the layers compute in it.
 
     One pass serves both: it records gradients up to the last recorded layer and goes on without.
     """
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()
         freed = torch.no_grad()
-        with recording(unet, layers, keys, when_complete=freed.__enter__) as recorded:
+        with model.recording(layers, keys, when_complete=freed.__enter__) as recorded:
             try:
                 predicted = predict(latents)
             finally:
                 freed.__exit__(None, None, None)
         loss = loss_of(recorded)
-        gradient = gradient_at(latents, loss, unet.dtype)
+        gradient = gradient_at(latents, loss, model.dtype)
     return predicted.detach(), gradient, float(loss.detach())

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..backbones.base import Denoise
 from ..errors import JobError
 from ..sampling.memory import Memory
-from .representation import Denoise
+from ..sampling.noise_schedule import NoiseSchedule
 
 
 def inversion_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
@@ -33,27 +34,25 @@ def invert(
     denoise: Denoise,
     reference: Tensor,
     text: Tensor,
-    alphas: Tensor,
+    schedule: NoiseSchedule,
     steps: int,
     keep: Callable[[int, Tensor], None],
     after_step: Callable[[], None],
     memory: Memory | None = None,
 ) -> None:
-    """Hands the latents [1, 4, F, h, w] that belong to each timestep to keep(timestep, latents), noise rising.
+    """Hands the latents [1, C, F, h, w] that belong to each timestep to keep(timestep, latents), noise rising.
 
     reference: clean latents; text [1, L, C]: the inversion prompt alone, without classifier-free guidance;
-    alphas [1000]: cumulative; memory: of the steps that are done already, which are not made again; it is kept up to
+    memory: of the steps that are done already, which are not made again; it is kept up to
     date. arXiv:2406.05338 v1 to v3; `inversion_latents.T` in v1_*.safetensors.
     """
     memory = Memory() if memory is None else memory
-    timesteps, stride = inversion_timesteps(steps, len(alphas)), len(alphas) // steps
+    timesteps, stride = inversion_timesteps(steps, schedule.levels), schedule.levels // steps
     z = memory.get("latents", reference)
     for t in timesteps[memory.done :]:
-        before = min(t - stride, len(alphas) - 1)
-        alpha, alpha_before = float(alphas[t]), float(alphas[before]) if before >= 0 else 1.0
-        eps = denoise(z, t, text)
-        clean = (z - (1 - alpha_before) ** 0.5 * eps) / alpha_before**0.5
-        z = alpha**0.5 * clean + (1 - alpha) ** 0.5 * eps
+        before = min(t - stride, schedule.levels - 1)
+        estimate = schedule.estimate(z, denoise(z, t, text), before)
+        z = schedule.signal(t) * estimate.clean + schedule.noise(t) * estimate.noise
         keep(t, z)
         memory["latents"], memory["steps"] = z, torch.tensor(memory.done + 1)
         z = memory["latents"]

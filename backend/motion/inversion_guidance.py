@@ -6,18 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..backbones.base import TEXT, Backbone, Denoise, Recorded
 from ..sampling.memory import Memory
 from ..sampling.schedule import Step
 from .guidance import guided_pass, motion_loss
 from .location_masks import Regions, RegionWeights, attended, centred_regions, layer_grid, plain_regions
-from .recorder import Recorded, cross_attention_layers, recording
-from .representation import Denoise, largest_entries, record_pass
+from .representation import largest_entries, record_pass
 from .semantic import by_frame, semantic_loss
 from .terms import Terms
-
-MASK_BLOCK = "up_blocks.1"  # whose attention to the prompt tells where an object is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +35,7 @@ class InversionGuidance:
 
     def __init__(
         self,
-        unet: nn.Module,
+        model: Backbone,
         denoise: Denoise,
         texts: Texts,
         terms: Terms,
@@ -47,17 +45,17 @@ class InversionGuidance:
         regions: RegionWeights | None = None,
         memory: Memory | None = None,
     ):
-        """inverted(timestep): the reference's inverted latents; read: the noise prediction without any controls, with
+        """inverted(timestep): the reference's inverted latents; read: the prediction without any controls, with
         which they are read; advance(z, eps_negative, eps_positive, step): the latents after a plain step; memory: of
         the steps that are done already, kept up to date."""
-        self._unet, self._denoise, self._texts, self._terms = unet, denoise, texts, terms
+        self._model, self._denoise, self._texts, self._terms = model, denoise, texts, terms
         self._inverted, self._read, self._advance, self._regions = inverted, read, advance, regions
         guesses = terms.located and terms.objects is not None
-        self._cross = cross_attention_layers(unet, [MASK_BLOCK]) if guesses else []
+        self._cross = model.layers(TEXT, ()) if guesses else []
         self._memory = Memory() if memory is None else memory
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
-        """-> the conditional noise prediction, d loss / d latents, both [1, 4, F, h, w], and the loss."""
+        """-> the prediction with the prompt, d loss / d latents, both [1, C, F, h, w], and the loss."""
         terms, t = self._terms, step.timestep
         reference = self._read_reference(t)
         unguided = self._follow_unguided(latents, step) if terms.semantic else Recorded()
@@ -71,7 +69,7 @@ class InversionGuidance:
             return loss + semantic_loss(unguided.keys, controlled.keys, terms.semantic, terms.key_kind, areas)
 
         return guided_pass(
-            self._unet,
+            self._model,
             lambda z: self._denoise(z, t, self._texts.positive),
             latents,
             loss_of,
@@ -83,7 +81,7 @@ class InversionGuidance:
     def _read_reference(self, timestep: int) -> Recorded:
         """The reference's attention at this noise level."""
         return record_pass(
-            self._unet,
+            self._model,
             lambda: self._read(self._inverted(timestep), timestep, self._texts.inversion),
             [*self._terms.motion, *self._cross],
         )
@@ -93,7 +91,7 @@ class InversionGuidance:
         """Keys of the unguided trajectory at this step, which then goes on."""
         z = self._memory.get("unguided", latents)
         negative = self._denoise(z, step.timestep, self._texts.negative)
-        with recording(self._unet, self._cross, list(self._terms.semantic)) as recorded:
+        with self._model.recording(self._cross, list(self._terms.semantic)) as recorded:
             positive = self._denoise(z, step.timestep, self._texts.positive)
         self._memory["unguided"] = self._advance(z, negative, positive, step)
         return recorded

@@ -10,12 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .recorder import AttentionMaps, Recorded, recording, temporal_attention_layers
-
-# Latents [1, 4, F, h, w], timestep, text [1, L, C] -> noise prediction.
-Denoise = Callable[[Tensor, int, Tensor], Tensor]
+from ..backbones.base import TEMPORAL, AttentionMaps, Backbone, Denoise, Recorded
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,14 @@ class _Stop(Exception):
 
 
 def record_pass(
-    unet: nn.Module, run: Callable[[], object], layers: Sequence[str], keys: Sequence[str] = ()
+    model: Backbone, run: Callable[[], object], layers: Sequence[str], keys: Sequence[str] = ()
 ) -> Recorded:
     """What `layers` and `keys` compute in the pass that `run` makes, which is stopped right after the last of them."""
 
     def stop() -> None:
         raise _Stop
 
-    with recording(unet, layers, keys, when_complete=stop) as recorded, suppress(_Stop):
+    with model.recording(layers, keys, when_complete=stop) as recorded, suppress(_Stop):
         run()
     return recorded
 
@@ -73,24 +70,23 @@ def largest_entries(maps: AttentionMaps, top_k: int = 1, diagonal: bool = True) 
 
 @torch.no_grad()
 def extract_motion(
-    unet: nn.Module,
+    model: Backbone,
     denoise: Denoise,
     reference: Tensor,
     noise: Tensor,
     *,
     timestep: int,
-    alpha: float,
     empty_text: Tensor,
     blocks: Sequence[str],
     top_k: int = 1,
     diagonal: bool = True,
 ) -> MotionRepresentation:
-    """Reads the motion of `reference` latents [1, 4, F, h, w] at `timestep`, whose cumulative alpha is `alpha`.
+    """Reads the motion of `reference` latents [1, C, F, h, w] at `timestep`.
 
     The pass uses the empty prompt's embedding and stops right after the last recorded attention. With `diagonal` off,
     a frame's attention to itself, which says nothing of motion, is never kept.
     """
-    noisy = alpha**0.5 * reference + (1 - alpha) ** 0.5 * noise
-    layers = temporal_attention_layers(unet, blocks)
-    recorded = record_pass(unet, lambda: denoise(noisy, timestep, empty_text), layers)
+    noisy = model.schedule.signal(timestep) * reference + model.schedule.noise(timestep) * noise
+    layers = model.layers(TEMPORAL, blocks)
+    recorded = record_pass(model, lambda: denoise(noisy, timestep, empty_text), layers)
     return largest_entries(recorded.maps, top_k, diagonal)

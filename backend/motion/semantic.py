@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import torch.nn.functional as functional
 from torch import Tensor
 
+from ..backbones.base import TEMPORAL
 from .location_masks import EPSILON, Regions
-
-TEMPORAL, SPATIAL = "temp", "spatial"
 
 
 def by_frame(keys: Tensor, kind: str) -> Tensor:

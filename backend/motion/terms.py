@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from .recorder import spatial_attention_layers, temporal_attention_layers
-from .semantic import TEMPORAL
+from ..backbones.base import Backbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +33,10 @@ class Terms:
         return bool(self.semantic) and (self.objects is not None or self.subject is not None)
 
 
-def layer_weights(unet: nn.Module, blocks: Sequence[str], weights: Sequence[float], kind: str) -> dict[str, float]:
+def layer_weights(model: Backbone, blocks: Sequence[str], weights: Sequence[float], kind: str) -> dict[str, float]:
     """Each layer's share in a mean over the layers of `blocks`, times its block's weight; none for a weight of 0.
 
     kind: 'temp' for temporal, 'spatial' for spatial self-attention. method.md's factors 100 and 1/100 cancel.
     """
-    find = temporal_attention_layers if kind == TEMPORAL else spatial_attention_layers
-    layers = {layer: weight for block, weight in zip(blocks, weights) for layer in find(unet, [block])}
+    layers = {layer: weight for block, weight in zip(blocks, weights) for layer in model.layers(kind, [block])}
     return {layer: weight / len(layers) for layer, weight in layers.items() if weight}

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ..errors import NotFinite
 from .memory import Memory
+from .noise_schedule import NoiseSchedule
 from .schedule import Step
-from .solvers import Solver, alpha_at, clean_estimate, ddim
+from .solvers import Solver, ddim
 
-# Latents [1, 4, F, h, w], timestep -> the noise predicted.
-Predict = Callable[[Tensor, int], Tensor]
-# Latents, step -> the noise predicted with the positive prompt, d loss / d latents, the loss.
+# Latents [1, C, F, h, w], timestep -> what the model predicts (see noise_schedule).
+Predict = Callable[[Tensor, float], Tensor]
+# Latents, step -> the prediction with the positive prompt, d loss / d latents, the loss.
 Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
 
@@ -35,7 +36,7 @@ class Strength:
 
     @property
     def needs_negative(self) -> bool:
-        """Whether the noise predicted with the negative prompt changes anything."""
+        """Whether the prediction with the negative prompt changes anything."""
         return self.cfg_scale != (0.0 if self.cfg_form == "paper" else 1.0)
 
 
@@ -45,14 +46,14 @@ class Predictions:
 
     negative: Predict
     positive: Predict
-    pair: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+    pair: Callable[[Tensor, float], tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
 def sample(
     latents: Tensor,
     steps: Sequence[Step],
-    alphas: Tensor,
+    schedule: NoiseSchedule,
     strength: Strength,
     predict: Predictions,
     guidance: Guidance | None,
@@ -62,23 +63,24 @@ def sample(
 ) -> Tensor:
     """Denoises `latents` [1, 4, F, h, w], float32, over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
 
-    alphas [1000]: cumulative alphas of the noise schedule. after_step(step, latents, score, loss) hears of each step,
+    after_step(step, latents, score, loss) hears of each step,
     with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps, the
     loss also where a gradient is used again. solver: the paper's DDIM unless given. memory: of the steps that are done
     already, which are not made again; it is kept up to date, with `latents` and, for those who look on, the `clean`
     latents as the step estimates them. JobError when the numbers are no longer finite.
     """
     memory = Memory() if memory is None else memory
-    z, solve = memory.get("latents", latents), solver or ddim(alphas)
+    z, solve = memory.get("latents", latents), solver or ddim(schedule)
     for step in steps[memory.done :]:
         t, guided = step.timestep, guidance is not None and step.ramp > 0
-        eps_u, eps_c, loss = _predicted(z, step, strength, predict, guidance, memory)
-        eps = combine(eps_u, eps_c, strength)
-        score = _score(memory["gradient"], eps, alpha_at(alphas, t), step.ramp, strength) if guided else None
-        memory["clean"] = clean_estimate(z, eps, alpha_at(alphas, t))
-        z = solve(z, eps, step)
+        negative, positive, loss = _predicted(z, step, strength, predict, guidance, memory)
+        estimate = schedule.estimate(z, combine(negative, positive, strength), t)
+        noise = schedule.noise(t)
+        score = _score(memory["gradient"], estimate.noise, noise, step.ramp, strength) if guided else None
+        memory["clean"] = estimate.clean
+        z = solve(z, estimate, step)
         if score is not None:  # the solver's clean estimate is the unguided one; the score only turns its direction
-            z = z - (1 - alpha_at(alphas, step.next_timestep)) ** 0.5 * score
+            z = z - schedule.noise(step.next_timestep) * score
         _check_finite(z, step)
         memory["latents"], memory["steps"] = z, torch.tensor(step.index + 1)
         z = memory["latents"]
@@ -89,7 +91,7 @@ def sample(
 def _predicted(
     z: Tensor, step: Step, strength: Strength, predict: Predictions, guidance: Guidance | None, memory: Memory
 ) -> tuple[Tensor, Tensor, float | None]:
-    """The noise predicted with the negative and with the positive prompt, and the loss where its gradient was made.
+    """The predictions with the negative and with the positive prompt, and the loss where its gradient was made.
 
     What steps may use again, the gradient and the `pull` of the negative prompt, is left in `memory`.
     """
@@ -111,13 +113,14 @@ def _predicted(
 
 
 def combine(eps_u: Tensor, eps_c: Tensor, strength: Strength) -> Tensor:
-    """Classifier-free guidance: one noise prediction of those with the negative and with the positive prompt."""
+    """Classifier-free guidance (Ho & Salimans, arXiv:2207.12598, eq. 6): one prediction of those with the negative and
+    with the positive prompt. Both forms of prediction are linear in it."""
     base = eps_c if strength.cfg_form == "paper" else eps_u
     return base + strength.cfg_scale * (eps_c - eps_u)
 
 
-def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: Strength) -> Tensor:
-    """What guidance adds to the noise prediction `eps`, in one of its forms; all of shape [1, 4, F, h, w]."""
+def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, strength: Strength) -> Tensor:
+    """What guidance adds to the noise `eps`, in one of its forms; all of shape [1, C, F, h, w]; noise: its share."""
     weight = strength.motion_weight * ramp
     if not strength.mean_shift:
         # The loss also falls when frames are tinted apart instead of moving things; that way is closed here.
@@ -128,7 +131,7 @@ def _score(gradient: Tensor, eps: Tensor, alpha: float, ramp: float, strength: S
         gradient, eps = gradient * strength.region, eps * strength.region
     if strength.score_form == "relative":
         return gradient * (weight * eps.norm() / gradient.norm().clamp(min=1e-20))
-    return (1 - alpha) ** 0.5 * weight * gradient
+    return noise * weight * gradient
 
 
 def _check_finite(z: Tensor, step: Step) -> None:

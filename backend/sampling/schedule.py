@@ -17,8 +17,8 @@ class Step:
     """One denoising step: its timestep, the next one (-1 after the last), and the weight of guidance in it."""
 
     index: int
-    timestep: int
-    next_timestep: int
+    timestep: float  # a whole number but in flow matching
+    next_timestep: float
     ramp: float
 
 
@@ -38,16 +38,6 @@ def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_s
     guided = np.linspace(border, train_steps - 1, guided_steps).round().astype(int)[::-1]
     plain = np.linspace(0, border - 1, steps - guided_steps).round().astype(int)[::-1]
     return [*guided.tolist(), *plain.tolist()]
-
-
-def timesteps_of(sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[int]:
-    """Descending timesteps for the sampler of this name in job_folder.settings. JobError when it knows too few."""
-    if sampler == "lcm":
-        return lcm_timesteps(steps, guided_steps, guided_range)
-    if sampler == "ddim":
-        return uneven_timesteps(steps, guided_steps, guided_range)
-    # From timestep 0 a step changes next to nothing; only the published sampler makes it.
-    return uneven_timesteps(steps + 1, guided_steps, guided_range)[:-1]
 
 
 def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_steps: int = 1000) -> list[int]:
@@ -78,7 +68,7 @@ def guidance_ramp(step: int, guided_steps: int, warm_up: int, cool_down: int) ->
 
 
 def plan(
-    timesteps: Sequence[int], guided_steps: int, warm_up: int, cool_down: int, stride: int | None = None
+    timesteps: Sequence[float], guided_steps: int, warm_up: int, cool_down: int, stride: int | None = None
 ) -> list[Step]:
     """Each step leads to the next timestep of the list or, in the inversion method, `stride` below its own."""
     following = [*timesteps[1:], -1] if stride is None else [t - stride for t in timesteps]

@@ -1,63 +1,57 @@
-"""Solvers: how a step leads from one noise level to the next, given the noise prediction."""
+"""Solvers: how a step leads from one noise level to the next, given what is clean and what is noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
 from torch import Tensor
 
 from ..errors import JobError
 from .memory import Memory
+from .noise_schedule import Estimate, NoiseSchedule, VariancePreserving
 from .schedule import LCM_LEVELS, Step
 
-# Latents [1, 4, F, h, w] at step.timestep, the noise prediction, the step -> latents at step.next_timestep.
-# Latents are in the variance-preserving form sqrt(alpha) clean + sqrt(1 - alpha) noise on both sides, whatever a solver
-# uses inside. A solver may remember: it is made for one take and called once for each step, in order; what the next
-# call needs of this one is in the take's memory.
-Solver = Callable[[Tensor, Tensor, Step], Tensor]
+# Latents [1, C, F, h, w] at step.timestep, what they are taken for, the step -> latents at step.next_timestep. Latents
+# are as the noise schedule mixes them on both sides, whatever a solver uses inside. A solver may remember: it is made
+# for one take and called once for each step, in order; what the next call needs of this one is in the take's memory.
+Solver = Callable[[Tensor, Estimate, Step], Tensor]
 
 
-def alpha_at(alphas: Tensor, timestep: int) -> float:
-    """Cumulative alpha of `timestep`; beyond the last timestep, below 0, the picture is clean."""
-    return float(alphas[timestep]) if timestep >= 0 else 1.0
+def ddim(schedule: NoiseSchedule) -> Solver:
+    """The published sampler (Song et al., arXiv:2010.02502, eq. 12 with sigma 0), in flow matching Euler's method. The
+    next timestep may be any."""
 
-
-def clean_estimate(z: Tensor, eps: Tensor, alpha: float) -> Tensor:
-    """The clean latents if `eps` is the noise in `z`; alpha: the cumulative one of its timestep."""
-    return (z - (1 - alpha) ** 0.5 * eps) / alpha**0.5
-
-
-def ddim(alphas: Tensor) -> Solver:
-    """The published sampler; alphas [1000]: cumulative. The next timestep may be any."""
-
-    def solve(z: Tensor, eps: Tensor, step: Step) -> Tensor:
-        alpha, alpha_next = alpha_at(alphas, step.timestep), alpha_at(alphas, step.next_timestep)
-        return alpha_next**0.5 * clean_estimate(z, eps, alpha) + (1 - alpha_next) ** 0.5 * eps
+    def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
+        t = step.next_timestep
+        return schedule.signal(t) * estimate.clean + schedule.noise(t) * estimate.noise
 
     return solve
 
 
 def make_solver(
-    name: str, steps: Sequence[Step], alphas: Tensor, generator: torch.Generator, memory: Memory | None = None
+    name: str, steps: Sequence[Step], schedule: NoiseSchedule, generator: torch.Generator, memory: Memory | None = None
 ) -> Solver:
     """The solver called `name` in job_folder.settings for these very steps; generator (CPU): what LCM draws noise from.
 
     memory: of the steps that are done already; the solver goes on from there and keeps it up to date. JobError when the
-    solver cannot take these steps.
+    solver cannot take these steps, or the schedule not this solver.
     """
     memory = Memory() if memory is None else memory
-    if name == "ddim":
-        return ddim(alphas)
+    if name not in schedule.samplers:
+        raise JobError(
+            f"This model cannot use the sampler {name}.", f"Set sampler to {' or '.join(schedule.samplers)}."
+        )
+    if name == "ddim" or not isinstance(schedule, VariancePreserving):
+        return ddim(schedule)
     timesteps = [step.timestep for step in steps]
     _check(name, steps)
-    scheduler = _SCHEDULERS[name](_betas(alphas))
+    scheduler = _SCHEDULERS[name](schedule.betas())
     scheduler.set_timesteps(timesteps=timesteps)
     scheduler.set_begin_index(memory.done)
     if name == "euler":
-        return _euler(scheduler, alphas)
+        return _euler(scheduler, schedule)
     if name == "dpm++2m":
         return _multistep(scheduler, memory)
     return _consistency(scheduler, generator, memory)
@@ -77,11 +71,11 @@ def _multistep(scheduler: DPMSolverMultistepScheduler, memory: Memory) -> Solver
     if "solver.clean" in memory:
         scheduler.model_outputs[-1], scheduler.lower_order_nums = memory["solver.clean"], 1
 
-    def solve(z: Tensor, eps: Tensor, step: Step) -> Tensor:
+    def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
         if "solver.latents" not in memory or not torch.equal(z, memory["solver.latents"]):
             # The score has moved the latents: the line would carry its push on, and tear the picture.
             scheduler.lower_order_nums = 0
-        memory["solver.latents"] = scheduler.step(eps, step.timestep, z, return_dict=False)[0]
+        memory["solver.latents"] = scheduler.step(estimate.noise, step.timestep, z, return_dict=False)[0]
         memory["solver.clean"] = scheduler.model_outputs[-1]
         return memory["solver.latents"]
 
@@ -93,30 +87,24 @@ def _consistency(scheduler: LCMScheduler, generator: torch.Generator, memory: Me
     if "solver.draws" in memory:
         generator.set_state(memory["solver.draws"])
 
-    def solve(z: Tensor, eps: Tensor, step: Step) -> Tensor:
-        z = scheduler.step(eps, step.timestep, z, generator=generator, return_dict=False)[0]
+    def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
+        z = scheduler.step(estimate.noise, step.timestep, z, generator=generator, return_dict=False)[0]
         memory["solver.draws"] = generator.get_state()
         return z
 
     return solve
 
 
-def _euler(scheduler: EulerDiscreteScheduler, alphas: Tensor) -> Solver:
-    """Euler's method works on clean + sigma noise, which is the variance-preserving form over sqrt(alpha)."""
+def _euler(scheduler: EulerDiscreteScheduler, schedule: NoiseSchedule) -> Solver:
+    """Euler's method works on clean + sigma noise, which is the variance-preserving form over its signal."""
     scheduler.is_scale_input_called = True  # our latents are scaled already; diffusers would warn
 
-    def solve(z: Tensor, eps: Tensor, step: Step) -> Tensor:
-        alpha, alpha_next = alpha_at(alphas, step.timestep), alpha_at(alphas, step.next_timestep)
-        moved = scheduler.step(eps, scheduler.timesteps[step.index], z / alpha**0.5, return_dict=False)[0]
-        return moved * alpha_next**0.5
+    def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
+        scaled = z / schedule.signal(step.timestep)
+        moved = scheduler.step(estimate.noise, scheduler.timesteps[step.index], scaled, return_dict=False)[0]
+        return moved * schedule.signal(step.next_timestep)
 
     return solve
-
-
-def _betas(alphas: Tensor) -> np.ndarray:
-    """The noise schedule as diffusers' schedulers take it, from its cumulative alphas [1000]."""
-    cumulative = alphas.cpu().double().numpy()
-    return 1 - cumulative / np.concatenate([[1.0], cumulative[:-1]])
 
 
 def _check(name: str, steps: Sequence[Step]) -> None:

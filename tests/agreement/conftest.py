@@ -1,8 +1,11 @@
 """The tiny random UNet with which the numbers were recorded."""
 
+from dataclasses import replace
+
 import pytest
 from diffusers import DDIMScheduler, UNetMotionModel
 
+from backend.backbones.animatediff.backbone import AnimateDiff, of_unet
 from backend.backbones.animatediff.denoise import Denoiser
 from backend.backbones.animatediff.frame_norm import normalise_each_frame
 
@@ -22,5 +25,6 @@ def denoiser(unet) -> Denoiser:
 
 
 @pytest.fixture(scope="session")
-def alphas():
-    return DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear").alphas_cumprod
+def model(unet) -> AnimateDiff:
+    alphas = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear").alphas_cumprod
+    return replace(of_unet(unet), alphas=alphas)

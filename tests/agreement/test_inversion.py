@@ -21,14 +21,14 @@ def recorded(request):
 
 
 @pytest.fixture(scope="module")
-def inverted(recorded, denoiser, alphas):
+def inverted(recorded, denoiser, model):
     tensors, chosen = recorded
     kept = {}
     invert(
         denoiser,
         tensors["reference_latents"],
         tensors["inversion_embeds"],
-        alphas,
+        model.schedule,
         chosen["inversion_steps"],
         kept.__setitem__,
         lambda: None,
@@ -36,11 +36,11 @@ def inverted(recorded, denoiser, alphas):
     return kept
 
 
-def terms_of(unet, chosen):
+def terms_of(model, chosen):
     tokens = chosen["object_tokens"]
     return Terms(
-        motion=layer_weights(unet, chosen["motion_blocks"], chosen["motion_weights"], "temp"),
-        semantic=layer_weights(unet, chosen["semantic_blocks"], chosen["semantic_weights"], chosen["semantic_keys"]),
+        motion=layer_weights(model, chosen["motion_blocks"], chosen["motion_weights"], "temp"),
+        semantic=layer_weights(model, chosen["semantic_blocks"], chosen["semantic_weights"], chosen["semantic_keys"]),
         key_kind=chosen["semantic_keys"],
         objects=tuple([place] for place in tokens) if tokens else None,
         thresholds=tuple(chosen["mask_thresholds"]),
@@ -49,7 +49,7 @@ def terms_of(unet, chosen):
 
 
 @pytest.fixture(scope="module")
-def run(recorded, inverted, unet, denoiser, alphas):
+def run(recorded, inverted, model, denoiser):
     """What happens in each step: latents of both trajectories, regions, losses, gradients before clamp and scale."""
     tensors, chosen = recorded
     steps = plan(
@@ -62,11 +62,12 @@ def run(recorded, inverted, unet, denoiser, alphas):
     heard = {"latents": [], "unguided": [], "gradients": [], "losses": [], "regions": []}
 
     def advance(z, eps_u, eps_c, step):
-        after = ddim(alphas)(z, combine(eps_u, eps_c, strength), step)
+        estimate = model.schedule.estimate(z, combine(eps_u, eps_c, strength), step.timestep)
+        after = ddim(model.schedule)(z, estimate, step)
         heard["unguided"].append(after)
         return after
 
-    guide = InversionGuidance(unet, denoiser, texts, terms_of(unet, chosen), inverted.__getitem__, denoiser, advance)
+    guide = InversionGuidance(model, denoiser, texts, terms_of(model, chosen), inverted.__getitem__, denoiser, advance)
 
     def guidance(z, step):
         eps, gradient, loss = guide(z, step)
@@ -78,7 +79,7 @@ def run(recorded, inverted, unet, denoiser, alphas):
     sample(
         tensors["initial_latents"],
         steps,
-        alphas,
+        model.schedule,
         strength,
         predictions(denoiser, texts.negative, texts.positive),
         guidance,

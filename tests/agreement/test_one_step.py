@@ -18,16 +18,15 @@ def recorded(request):
     return tensors, settings(metadata)
 
 
-def extracted(recorded, unet, denoiser, alphas, top_k=1):
+def extracted(recorded, model, denoiser, top_k=1):
     tensors, chosen = recorded
     t = chosen["representation_timestep"]
     return extract_motion(
-        unet,
+        model,
         denoiser,
         tensors["reference_latents"],
         tensors["representation_noise"],
         timestep=t,
-        alpha=float(alphas[t]),
         empty_text=tensors["empty_embeds"],
         blocks=chosen["guidance_blocks"],
         top_k=top_k,
@@ -35,30 +34,30 @@ def extracted(recorded, unet, denoiser, alphas, top_k=1):
 
 
 @pytest.fixture(scope="module")
-def representation(recorded, unet, denoiser, alphas):
-    return extracted(recorded, unet, denoiser, alphas)
+def representation(recorded, model, denoiser):
+    return extracted(recorded, model, denoiser)
 
 
 @pytest.fixture(scope="module")
-def run(recorded, representation, unet, denoiser, alphas):
+def run(recorded, representation, model, denoiser):
     """Latents after each step, and raw gradient scores and losses of guided steps."""
     tensors, chosen = recorded
     timesteps = uneven_timesteps(chosen["steps"], chosen["guided_steps"], chosen["guided_range"])
     steps = plan(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"])
     negative, positive = tensors["negative_embeds"], tensors["prompt_embeds"]
-    guide = MotionGuidance(unet, denoiser, positive, representation)
+    guide = MotionGuidance(model, denoiser, positive, representation)
     heard = {"latents": {}, "gradients": [], "losses": []}
 
     def listen(step, z, score, loss):
         heard["latents"][step.index] = z
         if score is not None:
-            heard["gradients"].append(score / float(1 - alphas[step.timestep]) ** 0.5)
+            heard["gradients"].append(score / model.schedule.noise(step.timestep))
             heard["losses"].append(chosen["motion_weight"] * step.ramp * loss)
 
     sample(
         tensors["initial_latents"],
         steps,
-        alphas,
+        model.schedule,
         Strength(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
         predictions(denoiser, negative, positive),
         guide,
@@ -73,9 +72,9 @@ def test_timesteps(recorded):
     assert ours == tensors["timesteps"].tolist()
 
 
-def test_representation(recorded, representation, unet, denoiser, alphas):
+def test_representation(recorded, representation, model, denoiser):
     tensors, _ = recorded
-    two_largest = extracted(recorded, unet, denoiser, alphas, top_k=2).values
+    two_largest = extracted(recorded, model, denoiser, top_k=2).values
     prefix = "representation."
     stored = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     ours = representation.tensors()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.backbones.animatediff.components import Components, load_components
+from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.clips import write_frames
 from backend.job.take import Take
 from backend.models.entry import find_entry
@@ -63,8 +63,8 @@ def tiny(built_tiny_model, data_folder) -> Path:
 
 
 @pytest.fixture
-def model(tiny) -> Components:
-    return load_components(find_entry("tiny"), torch.device("cpu"), torch.float32)
+def model(tiny) -> AnimateDiff:
+    return load_animatediff(find_entry("tiny"), torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import pytest
 import torch
 
-from backend.backbones.animatediff.text import embed_text
 from backend.errors import Cancelled
 from backend.job import checkpoint
 from backend.job.checkpoint import NAME, Checkpoint
@@ -73,8 +72,8 @@ def test_a_take_cut_off_after_any_step_goes_on_to_the_same_result(model, take, m
 
 def test_so_does_the_inversion_method_with_its_second_trajectory(model, take, folder):
     terms = Terms(
-        motion=layer_weights(model.unet, ["up_blocks.1"], [2000.0], "temp"),
-        semantic=layer_weights(model.unet, ["up_blocks.1"], [500.0], "temp"),
+        motion=layer_weights(model, ["up_blocks.1"], [2000.0], "temp"),
+        semantic=layer_weights(model, ["up_blocks.1"], [500.0], "temp"),
         key_kind="temp",
         objects=None,
         thresholds=(0.3, 0.3),
@@ -83,7 +82,7 @@ def test_so_does_the_inversion_method_with_its_second_trajectory(model, take, fo
     )
     draws = torch.Generator().manual_seed(4)
     inverted = {t: torch.randn(LATENTS, generator=draws) for t in range(1000)[::-1]}
-    motion = InvertedReference(text=embed_text(model, "a grey ball"), terms=terms, latents_at=inverted.__getitem__)
+    motion = InvertedReference(text=model.embed(["a grey ball"])[0], terms=terms, latents_at=inverted.__getitem__)
     chosen = with_settings(take, method="inversion", steps=6, guided_steps=4, motion_weight=1.0)
     assert not torch.equal(generate(model, chosen, motion, nothing), generate(model, chosen, None, nothing))
     check_every_cut(model, chosen, motion, folder)

@@ -10,13 +10,11 @@ import torch
 from diffusers import AnimateDiffControlNetPipeline, AnimateDiffSparseControlNetPipeline, DDIMScheduler
 from PIL import Image
 
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff import controls
+from backend.backbones.animatediff.backbone import load_animatediff
 from backend.backbones.animatediff.denoise import Denoiser
 from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalise_all_frames
-from backend.backbones.animatediff.text import embed_text
-from backend.controls import controls
 from backend.controls.conditions import CONTROL_OF, Condition
-from backend.controls.controls import load_controls
 from backend.job.take import Take, generate, initial_noise
 from backend.job_folder.settings import resolve
 from backend.models.entry import find_entry
@@ -30,7 +28,7 @@ KINDS = list(CONTROL_OF)
 
 @pytest.fixture
 def model(tiny):
-    return load_components(find_entry("tiny-controls"), torch.device("cpu"), torch.float32)
+    return load_animatediff(find_entry("tiny-controls"), torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture
@@ -41,8 +39,8 @@ def take(model):
         size=SIZE,
         seed=5,
         settings=resolve(model.entry.settings, chosen),
-        negative=embed_text(model, ""),
-        positive=embed_text(model, "a red ball"),
+        negative=model.embed([""])[0],
+        positive=model.embed(["a red ball"])[0],
     )
 
 
@@ -55,7 +53,7 @@ def condition(kind: str, *places: int) -> dict[str, Condition]:
 def told(model, take: Take, conditions: dict[str, Condition], **changes) -> Take:
     """The take with these conditions and settings."""
     settings = replace(take.settings, **changes)
-    return replace(take, settings=settings, controls=load_controls(model, conditions, FRAMES, settings))
+    return replace(take, settings=settings, controls=model.load_controls(conditions, FRAMES, settings))
 
 
 def sampled(model, take: Take) -> torch.Tensor:
@@ -129,13 +127,12 @@ def test_a_pair_equals_its_two_halves_and_the_condition_is_embedded_once(model, 
 def test_guidance_works_beside_controls_and_motion_is_read_without(model, take):
     reference = torch.randn(1, 4, FRAMES, 6, 10, generator=torch.Generator().manual_seed(2))
     settings = replace(take.settings, guided_steps=2, motion_weight=200.0)
-    alpha, blocks = float(model.alphas[400]), ["up_blocks.1"]
-    reading = {"timestep": 400, "alpha": alpha, "empty_text": take.negative, "blocks": blocks}
-    motion = extract_motion(model.unet, model.denoise, reference, torch.zeros_like(reference), **reading)
+    reading = {"timestep": 400, "empty_text": take.negative, "blocks": ["up_blocks.1"]}
+    motion = extract_motion(model, model.denoiser(), reference, torch.zeros_like(reference), **reading)
     controlled = told(model, replace(take, settings=settings), condition("image") | condition("depth"))
     guided = generate(model, controlled, motion, lambda: None)
     assert not torch.allclose(guided, generate(model, controlled, None, lambda: None))
-    guide = MotionGuidance(model.unet, Denoiser(model.unet, controlled.controls), take.positive, motion)
+    guide = MotionGuidance(model, Denoiser(model.unet, controlled.controls), take.positive, motion)
     latents, timestep, text = inputs(take, 700)
     predicted = guide(latents, Step(index=0, timestep=timestep, next_timestep=-1, ramp=1.0))[0]
     torch.testing.assert_close(predicted, Denoiser(model.unet, controlled.controls)(latents, timestep, text))
@@ -208,7 +205,7 @@ def test_sparse_control_normalises_each_frame_alone(model, take, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_controls_work_in_the_unet_s_precision(tiny, take, kind):
-    half = load_components(find_entry("tiny-controls"), torch.device("cpu"), torch.bfloat16)
+    half = load_animatediff(find_entry("tiny-controls"), torch.device("cpu"), torch.bfloat16)
     controlled = told(half, take, condition(kind))
     assert controlled.controls[0].model.dtype == torch.bfloat16
     result = sampled(half, controlled)

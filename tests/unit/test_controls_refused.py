@@ -12,9 +12,8 @@ import torch
 from diffusers import ControlNetModel, SparseControlNetModel
 from safetensors.torch import load_file, save_file
 
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.backbone import load_animatediff
 from backend.controls.conditions import CONTROL_OF, Condition
-from backend.controls.controls import load_controls
 from backend.errors import JobError
 from backend.job_folder.settings import Settings
 from backend.models.entry import find_entry
@@ -27,13 +26,13 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 @pytest.fixture
 def model(tiny):
-    return load_components(find_entry("tiny-controls"), torch.device("cpu"), torch.float32)
+    return load_animatediff(find_entry("tiny-controls"), torch.device("cpu"), torch.float32)
 
 
 def load(model, kind: str):
     places = tuple(range(FRAMES)) if kind == "depth" else (0,)
     given = {kind: Condition(np.zeros((len(places), 24, 40, 3), np.uint8), places)}
-    return load_controls(model, given, FRAMES, Settings())
+    return model.load_controls(given, FRAMES, Settings())
 
 
 def change_config(folder, **changes):

@@ -9,8 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from backend.backbones.animatediff.codec import decode_latents, encode_pixels
-from backend.backbones.animatediff.components import Components
+from backend.backbones.animatediff.backbone import AnimateDiff
 from backend.job import previews
 from backend.job.inverted_reference import InvertedReference
 from backend.job.previews import Previews
@@ -43,7 +42,7 @@ class Refusing(TorchDispatchMode):
 
 
 @pytest.fixture
-def away(model) -> Components:
+def away(model) -> AnimateDiff:
     """The tiny model on that device."""
     parts = {name: getattr(model, name).to(META) for name in ("unet", "vae", "text_encoder")}
     return replace(model, **parts)
@@ -71,8 +70,8 @@ def test_one_step_takes_with_every_sampler(take, motion, away, sampler):
 
 def test_the_inversion_method(take, away):
     terms = Terms(
-        motion=layer_weights(away.unet, ["up_blocks.1"], [2000.0], "temp"),
-        semantic=layer_weights(away.unet, ["up_blocks.1"], [500.0], "temp"),
+        motion=layer_weights(away, ["up_blocks.1"], [2000.0], "temp"),
+        semantic=layer_weights(away, ["up_blocks.1"], [500.0], "temp"),
         key_kind="temp",
         objects=([1], [2]),
         thresholds=(0.3, 0.3),
@@ -91,6 +90,6 @@ def test_pictures_and_previews(away, tmp_path, monkeypatch):
     progress = Progress(tmp_path, lambda state: None)
     show = Previews(away, (24, 40), progress)
     with Refusing():
-        decode_latents(away, encode_pixels(away, torch.zeros(8, 3, 24, 40)))
+        away.decode(away.encode(torch.zeros(8, 3, 24, 40)))
         show(Memory(clean=torch.zeros(LATENTS, device=META)))
     assert not show._given_up and (tmp_path / PREVIEW).is_file()

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from backend.backbones.animatediff.memory_needs import MATRICES, NEEDS, Form, TakeNeeds
 from backend.errors import JobError
 from backend.memory import device
-from backend.memory import policy as memory
 from backend.memory.device import attention_is_fused, keep_to_device_memory, repeatable
-from backend.memory.policy import BALANCED, FAST, MATRICES, THRIFTY, Form, choose, needed
+from backend.memory.policy import BALANCED, FAST, THRIFTY, choose
 
 GB = 10**9
 CLIP = (16, 64, 64)
@@ -94,11 +94,11 @@ def test_attention_is_asked_of_the_device_itself(monkeypatch):
 )
 def test_where_attention_is_not_fused_its_matrices_count(policy, clip, counted):
     unit = UNIT * clip[1] * clip[2] // 4096
-    assert needed(policy, UNFUSED, clip, 1) / unit == pytest.approx(counted, rel=0.15)
-    assert needed(policy, UNFUSED, clip, 1) > needed(policy, SD15, clip, 1) * 1.5
-    assert set(MATRICES) == {"plain", "kept", "again"} and memory.NEEDS[policy.name].guided[0] < counted
+    assert TakeNeeds(UNFUSED, clip, 1).sampling(policy) / unit == pytest.approx(counted, rel=0.15)
+    assert TakeNeeds(UNFUSED, clip, 1).sampling(policy) > TakeNeeds(SD15, clip, 1).sampling(policy) * 1.5
+    assert set(MATRICES) == {"plain", "kept", "again"} and NEEDS[policy.name].guided[0] < counted
 
 
 @pytest.mark.parametrize("free, expected", [(20.4, "balanced"), (12.4, "thrifty"), (150.0, "fast")])
 def test_so_a_thriftier_policy_is_chosen_there(free, expected):
-    assert choose("auto", int(free * GB), UNFUSED, CLIP, 1).name == expected
+    assert choose("auto", int(free * GB), TakeNeeds(UNFUSED, CLIP, 1)).name == expected

@@ -8,11 +8,12 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from backend.__main__ import main
+from backend.backbones.animatediff.memory_needs import NEEDS
 from backend.backbones.animatediff.weights.sd15 import UNET
 from backend.bench import costs
 from backend.bench import memory as bench
 from backend.bench.live_bytes import held
-from backend.memory.policy import BALANCED, NEEDS, POLICIES
+from backend.memory.policy import BALANCED, POLICIES
 
 CLIP = (16, 64, 64)
 UNIT = 16 * 64 * 64 * 320 * 2  # see Needs

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from backend.__main__ import main
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.backbone import load_animatediff
+from backend.backbones.animatediff.memory_needs import NEEDS, Form, TakeNeeds
 from backend.clips import read_clip
 from backend.errors import JobError, OutOfMemory
 from backend.memory import main_memory
 from backend.memory import policy as memory
 from backend.memory.device import working_on
-from backend.memory.policy import BALANCED, FAST, POLICIES, THRIFTY, Form, applied, choose, free_bytes, thriftier
+from backend.memory.policy import BALANCED, FAST, POLICIES, THRIFTY, choose, free_bytes, thriftier
 from backend.models.entry import find_entry
 
 GB = 10**9
@@ -41,39 +42,48 @@ CLIP = (16, 64, 64)
     ],
 )
 def test_the_fastest_that_fits_is_chosen(free, clip, deepest, controls, expected):
-    assert choose("auto", free, SD15, clip, deepest, controls).name == expected
+    assert choose("auto", free, TakeNeeds(SD15, clip, deepest, controls)).name == expected
 
 
 @pytest.mark.parametrize("wish", POLICIES)
 def test_a_wish_is_granted_whatever_is_free(wish):
-    assert choose(wish, 100 * GB, SD15, CLIP, 1) == choose(wish, None, SD15, CLIP, 1) == POLICIES[wish]
+    assert (
+        choose(wish, 100 * GB, TakeNeeds(SD15, CLIP, 1))
+        == choose(wish, None, TakeNeeds(SD15, CLIP, 1))
+        == POLICIES[wish]
+    )
 
 
 def test_wider_numbers_need_more():
-    assert choose("auto", 20 * GB, replace(SD15, number_bytes=4), CLIP, 1).name == "balanced"
+    assert choose("auto", 20 * GB, TakeNeeds(replace(SD15, number_bytes=4), CLIP, 1)).name == "balanced"
 
 
 def test_pictures_pass_the_vae_in_tiles_only_when_they_must():
     large = (16, 128, 128)
-    assert choose("thrifty", 2 * GB, SD15, large, 1).tile_vae
-    assert not choose("thrifty", 2 * GB, SD15, CLIP, 1).tile_vae
-    assert not choose("fast", 2 * GB, SD15, large, 1).tile_vae
+    assert choose("thrifty", 2 * GB, TakeNeeds(SD15, large, 1)).tile_vae
+    assert not choose("thrifty", 2 * GB, TakeNeeds(SD15, CLIP, 1)).tile_vae
+    assert not choose("fast", 2 * GB, TakeNeeds(SD15, large, 1)).tile_vae
 
 
 def test_policies_go_from_the_fastest_to_the_smallest():
     assert [thriftier(name) for name in POLICIES] == ["balanced", "thrifty", None]
     for one, next_one in ((FAST, BALANCED), (BALANCED, THRIFTY)):
-        more, less = memory.NEEDS[one.name], memory.NEEDS[next_one.name]
+        more, less = NEEDS[one.name], NEEDS[next_one.name]
         assert less.plain < more.plain and all(b < a for a, b in zip(more.guided, less.guided))
 
 
+def chosen_for(model, take):
+    needs = model.memory_needs(take.settings, take.frames, take.size, 0)
+    return choose("auto", memory.free_bytes(model.device), needs)
+
+
 def test_auto_is_fast_for_a_small_model_on_a_cpu(model, take):
-    assert memory.policy_for(model, take.settings, take.frames, take.size, 0) == FAST
+    assert chosen_for(model, take) == FAST
 
 
 def test_auto_saves_when_the_computer_has_little_left(model, take, monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda device: 100_000)
-    assert memory.policy_for(model, take.settings, take.frames, take.size, 0).name == "thrifty"
+    assert chosen_for(model, take).name == "thrifty"
 
 
 def test_what_is_free_is_told_in_bytes():
@@ -91,8 +101,8 @@ def test_a_system_that_tells_the_whole_memory_only_is_taken_to_have_half_of_it_f
 
 def test_switches_are_taken_back_also_after_an_error(model):
     policy = replace(THRIFTY, tile_vae=True)
-    with pytest.raises(ValueError), applied(policy, model) as spared:
-        assert spared.pair_apart and spared.denoise.pair_apart and model.vae.use_tiling
+    with pytest.raises(ValueError), model.within(policy) as spared:
+        assert spared.pair_apart and spared.denoiser().pair_apart and model.vae.use_tiling
         raise ValueError
     assert not model.pair_apart and not model.vae.use_tiling
     assert not any("forward" in vars(layer) for layer in model.unet.modules())
@@ -111,7 +121,7 @@ class Lent:
 
 def test_what_is_offloaded_is_fetched_for_its_work_and_brought_back(model):
     lent = Lent("cuda")
-    with applied(BALANCED, replace(model, text_encoder=lent, vae=Lent("cuda"))):
+    with replace(model, text_encoder=lent, vae=Lent("cuda")).within(BALANCED):
         with working_on(torch.device("cuda"), lent) as there:
             assert there.device.type == "cuda"
         assert lent.device.type == "cpu"
@@ -130,7 +140,7 @@ def test_what_is_offloaded_is_fetched_for_its_work_and_brought_back(model):
 )
 @pytest.mark.parametrize("name, advice", [("fast", "balanced"), ("balanced", "thrifty"), ("thrifty", None)])
 def test_an_empty_memory_names_the_setting_and_the_next_policy(model, error, name, advice):
-    with pytest.raises(OutOfMemory) as told, applied(POLICIES[name], model):
+    with pytest.raises(OutOfMemory) as told, model.within(POLICIES[name]):
         raise error
     assert told.value.thriftier == advice
     assert f"memory at {name}" in told.value.message
@@ -141,9 +151,9 @@ def test_a_model_that_does_not_fit_is_said(tiny, monkeypatch):
     def empty(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("backend.backbones.animatediff.components.fill", empty)
+    monkeypatch.setattr("backend.backbones.animatediff.backbone.fill", empty)
     with pytest.raises(JobError, match="'tiny' does not fit into the memory"):
-        load_components(find_entry("tiny"), torch.device("cpu"), torch.float32)
+        load_animatediff(find_entry("tiny"), torch.device("cpu"), torch.float32)
 
 
 def test_a_job_tells_its_policy_and_gives_the_same_frames(tiny, moving_clip, tmp_path):
@@ -158,7 +168,7 @@ def test_a_job_tells_its_policy_and_gives_the_same_frames(tiny, moving_clip, tmp
 
 
 def test_other_errors_stay_what_they_are(model):
-    with pytest.raises(RuntimeError, match="shape"), applied(FAST, model):
+    with pytest.raises(RuntimeError, match="shape"), model.within(FAST):
         raise RuntimeError("shape mismatch")
-    with pytest.raises(JobError, match="apart"), applied(FAST, model):
+    with pytest.raises(JobError, match="apart"), model.within(FAST):
         raise JobError("The picture fell apart.")

@@ -6,8 +6,9 @@ from diffusers import UNetMotionModel
 
 from backend.backbones.animatediff.denoise import Denoiser
 from backend.backbones.animatediff.frame_norm import normalise_each_frame
+from backend.backbones.animatediff.recorder import attention_layers, recording
+from backend.backbones.base import TEMPORAL
 from backend.errors import JobError
-from backend.motion.recorder import recording, temporal_attention_layers
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def inputs():
 
 
 def test_probabilities_of_every_layer_are_kept(unet, inputs):
-    layers = temporal_attention_layers(unet, ["up_blocks.1"])
+    layers = attention_layers(unet, TEMPORAL, ["up_blocks.1"])
     assert len(layers) == 4  # two motion modules of two attentions
     with recording(unet, layers) as recorded:
         Denoiser(unet)(*inputs)
@@ -36,7 +37,7 @@ def test_probabilities_of_every_layer_are_kept(unet, inputs):
 
 def test_recording_does_not_change_the_prediction(unet, inputs):
     plain = Denoiser(unet)(*inputs)
-    with recording(unet, temporal_attention_layers(unet, ["up_blocks.1"])):
+    with recording(unet, attention_layers(unet, TEMPORAL, ["up_blocks.1"])):
         recorded = Denoiser(unet)(*inputs)
     torch.testing.assert_close(recorded, plain, rtol=1e-5, atol=1e-6)
 
@@ -46,7 +47,7 @@ def test_the_unet_is_left_as_it_was(unet, inputs, fails):
     before = dict(unet.attn_processors)
     plain = Denoiser(unet)(*inputs)
     try:
-        with recording(unet, temporal_attention_layers(unet, ["up_blocks.1"])):
+        with recording(unet, attention_layers(unet, TEMPORAL, ["up_blocks.1"])):
             assert unet.attn_processors != before
             assert not fails, "an error half-way"
     except AssertionError:
@@ -57,4 +58,4 @@ def test_the_unet_is_left_as_it_was(unet, inputs, fails):
 
 def test_a_block_without_motion_modules_is_an_error(unet):
     with pytest.raises(JobError, match="'up_blocks.9'"):
-        temporal_attention_layers(unet, ["up_blocks.1", "up_blocks.9"])
+        attention_layers(unet, TEMPORAL, ["up_blocks.1", "up_blocks.9"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backend.__main__ import main
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.backbone import load_animatediff
 from backend.errors import JobError
 from backend.job.take import generate
 from backend.memory.device import choose_device
@@ -26,11 +26,11 @@ HALVES = {
 @pytest.fixture(params=["bfloat16", "float16", pytest.param("float16-gpu", marks=NEEDS_GPU)])
 def half(tiny, request):
     device, precision = HALVES[request.param]
-    return load_components(find_entry("tiny"), torch.device(device), precision)
+    return load_animatediff(find_entry("tiny"), torch.device(device), precision)
 
 
 def gradient_of(model, latents, timestep):
-    guide = MotionGuidance(model.unet, model.denoise, take_of(model).positive, motion_of(model))
+    guide = MotionGuidance(model, model.denoiser(), take_of(model).positive, motion_of(model))
     return guide(latents.to(model.unet.device), step_at(timestep))
 
 
@@ -63,7 +63,7 @@ def test_guidance_lowers_the_distance_to_the_reference(half):
     take, motion = take_of(half), motion_of(half)
     guided = generate(half, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(half, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
-    measure = MotionGuidance(half.unet, half.denoise, take.positive, motion)
+    measure = MotionGuidance(half, half.denoiser(), take.positive, motion)
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 

@@ -12,8 +12,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from backend.__main__ import main
-from backend.backbones.animatediff.codec import decode_latents, encode_pixels
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.clips import fit, read_clip, to_frames
 from backend.errors import Cancelled, JobError
 from backend.job import previews
@@ -40,7 +39,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def demo():
-    return load_components(find_entry("demo"), CPU, torch.float32)
+    return load_animatediff(find_entry("demo"), CPU, torch.float32)
 
 
 def shown(model, latents: torch.Tensor, folder, clock, size=(64, 64)) -> np.ndarray:
@@ -62,9 +61,9 @@ def coloured_clip() -> torch.Tensor:
 
 
 def test_the_linear_map_shows_the_colours_and_places_of_this_take(demo, tmp_path, clock):
-    latents = encode_pixels(demo, coloured_clip())
+    latents = demo.encode(coloured_clip())
     strip = shown(demo, latents, tmp_path, clock)
-    truth = fit(to_frames(decode_latents(demo, latents))[[0, 2, 5, 7]], strip.shape[1:3])
+    truth = fit(to_frames(demo.decode(latents))[[0, 2, 5, 7]], strip.shape[1:3])
     assert strip.shape[0] == 4 and abs(strip.shape[1] * strip.shape[2] - AREA) < 300
     assert np.abs(strip.astype(int) - truth).mean() < np.abs(truth.mean((0, 1, 2)) - truth).mean() / 2
     for i, frame in enumerate(strip):  # red where the square is in this very frame
@@ -74,10 +73,10 @@ def test_the_linear_map_shows_the_colours_and_places_of_this_take(demo, tmp_path
 
 
 def test_a_picture_of_a_single_colour_and_a_clip_of_two_wide_frames(demo, tmp_path, clock):
-    plain = encode_pixels(demo, torch.zeros(2, 3, 16, 96))
+    plain = demo.encode(torch.zeros(2, 3, 16, 96))
     flat = plain.mean((-2, -1), keepdim=True).expand_as(plain)
     strip = shown(demo, flat, tmp_path, clock, size=(16, 96))
-    truth = to_frames(decode_latents(demo, flat)).mean()
+    truth = to_frames(demo.decode(flat)).mean()
     assert strip.shape[0] == 2 and abs(float(strip.mean()) - truth) < 3 and strip.std((1, 2)).max() < 3
 
 
@@ -112,7 +111,7 @@ def test_want_of_memory_ends_the_previews_and_not_the_job(demo, tmp_path, clock,
         tries.append(1)
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(previews, "decode_latents", failing)
+    monkeypatch.setattr(AnimateDiff, "decode", failing)
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     for _ in range(3):
         clock(1000.0)
@@ -138,7 +137,7 @@ def test_no_error_of_a_preview_ends_the_job_and_it_is_said_once(demo, tmp_path, 
         tries.append(1)
         raise error
 
-    monkeypatch.setattr(previews, "decode_latents", failing)
+    monkeypatch.setattr(AnimateDiff, "decode", failing)
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     for _ in range(3):
         clock(1000.0)
@@ -152,7 +151,7 @@ def test_cancelling_within_a_preview_still_cancels(demo, tmp_path, clock, monkey
     def cancelled(*_):
         raise Cancelled
 
-    monkeypatch.setattr(previews, "decode_latents", cancelled)
+    monkeypatch.setattr(AnimateDiff, "decode", cancelled)
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     clock(1000.0)
     with pytest.raises(Cancelled):
@@ -178,7 +177,7 @@ def with_tiny_vae(tiny):
 
 
 def test_a_tiny_vae_makes_them_where_the_entry_names_one(with_tiny_vae, tmp_path, clock):
-    model = load_components(find_entry("tiny"), CPU, torch.float32)
+    model = load_animatediff(find_entry("tiny"), CPU, torch.float32)
     latents = torch.randn(1, 4, 8, 8, 8, generator=torch.Generator().manual_seed(0))
     strip = shown(model, latents, tmp_path, clock, size=(32, 32))
     tiny_vae = AutoencoderTiny.from_pretrained(with_tiny_vae, low_cpu_mem_usage=False)
@@ -203,7 +202,7 @@ def test_what_is_no_tiny_vae_is_refused_by_name(with_tiny_vae, change, words):
     else:
         path.unlink()
     with pytest.raises(JobError, match=words) as told:
-        load_components(find_entry("tiny"), CPU, torch.float32)
+        load_animatediff(find_entry("tiny"), CPU, torch.float32)
     assert str(with_tiny_vae) in told.value.message and "leave tiny_vae out" in told.value.hint
 
 

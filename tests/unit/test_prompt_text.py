@@ -11,9 +11,8 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from backend.__main__ import main
-from backend.backbones.animatediff.components import load_components
-from backend.backbones.animatediff.text import NO_MEAN, embed_text, embed_texts, weighted
-from backend.backbones.animatediff.words import token_places
+from backend.backbones.animatediff.backbone import load_animatediff
+from backend.backbones.animatediff.text import NO_MEAN, weighted
 from backend.errors import JobError
 from backend.models.entry import find_entry, read_entry
 from backend.models.prompt_files import with_files_of
@@ -40,7 +39,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(built):
-    return load_components(
+    return load_animatediff(
         read_entry(formats.write_entry(built, 'base = "base"\nmotion_module = "v3"')), CPU, torch.float32
     )
 
@@ -58,30 +57,30 @@ def diffusers_text(pipeline, text: str, clip_skip: int | None = None) -> torch.T
 
 
 def test_a_plain_prompt_is_bit_for_bit_what_diffusers_reads(model, pipeline):
-    assert torch.equal(embed_text(model, PLAIN), diffusers_text(pipeline, PLAIN))
-    assert torch.equal(embed_text(model, ""), diffusers_text(pipeline, ""))
-    assert torch.equal(embed_text(model, f"({PLAIN}:1)"), diffusers_text(pipeline, PLAIN))
+    assert torch.equal(model.embed([PLAIN])[0], diffusers_text(pipeline, PLAIN))
+    assert torch.equal(model.embed([""])[0], diffusers_text(pipeline, ""))
+    assert torch.equal(model.embed([f"({PLAIN}:1)"])[0], diffusers_text(pipeline, PLAIN))
 
 
 @pytest.mark.parametrize("skip", [2, 3, 4])
 def test_clip_skip_is_diffusers_own_counted_from_one(model, pipeline, skip):
-    torch.testing.assert_close(embed_text(model, PLAIN, skip), diffusers_text(pipeline, PLAIN, skip - 1))
-    assert not torch.allclose(embed_text(model, PLAIN, skip), embed_text(model, PLAIN))
+    torch.testing.assert_close(model.embed([PLAIN], skip)[0], diffusers_text(pipeline, PLAIN, skip - 1))
+    assert not torch.allclose(model.embed([PLAIN], skip)[0], model.embed([PLAIN])[0])
 
 
 def test_more_layers_than_there_are_cannot_be_skipped(model):
     with pytest.raises(JobError, match="clip_skip is 5; the model's text encoder has 4 layers"):
-        embed_text(model, PLAIN, 5)
+        model.embed([PLAIN], 5)[0]
 
 
 def test_weights_scale_the_words_and_the_mean_stays(model):
     """The formula of the common tools in plain numbers."""
-    plain = embed_text(model, PLAIN).numpy()
+    plain = model.embed([PLAIN])[0].numpy()
     factors = np.ones(plain.shape[1])
     factors[2], factors[3] = 1.4, 1 / 1.1  # after the beginning: a red ball
     scaled = plain * factors[None, :, None]
     wanted = scaled * (plain.mean() / scaled.mean())
-    given = embed_text(model, "a (red:1.4) [ball] on green ground").numpy()
+    given = model.embed(["a (red:1.4) [ball] on green ground"])[0].numpy()
     np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(given.mean(), plain.mean(), rtol=1e-4)
 
@@ -93,17 +92,17 @@ def test_without_a_mean_there_is_nothing_to_normalize_by(model):
 
 
 def test_parts_are_read_apart_and_texts_have_one_length(model):
-    both = embed_text(model, "a red ball BREAK on green ground")
-    assert torch.equal(both, torch.cat([embed_text(model, "a red ball"), embed_text(model, "on green ground")], 1))
-    negative, positive = embed_texts(model, ["grey", "a BREAK b BREAK c"])
+    both = model.embed(["a red ball BREAK on green ground"])[0]
+    assert torch.equal(both, torch.cat([model.embed(["a red ball"])[0], model.embed(["on green ground"])[0]], 1))
+    negative, positive = model.embed(["grey", "a BREAK b BREAK c"])
     assert negative.shape == positive.shape
-    assert torch.equal(negative, torch.cat([embed_text(model, text) for text in ("grey", "", "")], 1))
+    assert torch.equal(negative, torch.cat([model.embed([text])[0] for text in ("grey", "", "")], 1))
 
 
 def test_a_part_that_is_too_long_says_what_to_do(model):
     with pytest.raises(JobError, match="divide it with BREAK"):
-        embed_text(model, "red " * 40)
-    assert embed_text(model, "red " * 20 + "BREAK" + " blue" * 20).shape[1] == 2 * model.tokenizer.model_max_length
+        model.embed(["red " * 40])[0]
+    assert model.embed(["red " * 20 + "BREAK" + " blue" * 20])[0].shape[1] == 2 * model.tokenizer.model_max_length
 
 
 def inversion(path, width: int = formats.TEXT_WIDTH, count: int = 3, name: str = "emb_params"):
@@ -118,7 +117,7 @@ def inversion(path, width: int = formats.TEXT_WIDTH, count: int = 3, name: str =
 
 def load_with(built, prompt: str, *others: str):
     entry = read_entry(formats.write_entry(built, 'base = "base"\nmotion_module = "v3"'))
-    return load_components(with_files_of(entry, prompt, others), CPU, torch.float32)
+    return load_animatediff(with_files_of(entry, prompt, others), CPU, torch.float32)
 
 
 @pytest.mark.parametrize("file", ["easy.pt", "sub folder/Easy.safetensors"])
@@ -128,16 +127,16 @@ def test_a_textual_inversion_stands_where_the_prompt_names_it(built, pipeline, d
     text = "a red ball, embedding:easy, on green ground"
     model = load_with(built, text)
     wanted = diffusers_text(pipeline, text.replace("embedding:", ""))
-    torch.testing.assert_close(embed_text(model, text), wanted)
-    assert not torch.allclose(embed_text(model, "a red ball, on green ground"), wanted)
+    torch.testing.assert_close(model.embed([text])[0], wanted)
+    assert not torch.allclose(model.embed(["a red ball, on green ground"])[0], wanted)
     assert any(name.startswith("embedding:easy/") for name in model.entry.weight_files())
-    assert token_places(model.tokenizer, text, "green ground", "prompt", model.embeddings) == [10, 11]
+    assert model.word_places(text, "green ground", "prompt") == [10, 11]
 
 
 def test_textual_inversions_count_as_many_tokens_as_they_have(built, data_folder):
     inversion(data_folder / "models" / "embeddings" / "long.pt", count=31)
     with pytest.raises(JobError, match="has 31 tokens; this model reads at most 30"):
-        embed_text(load_with(built, "embedding:long"), "embedding:long")
+        load_with(built, "embedding:long").embed(["embedding:long"])
 
 
 def test_textual_inversions_that_cannot_be_used(built, data_folder):

@@ -17,7 +17,8 @@ from backend.backbones.animatediff.frame_norm import normalise_all_frames
 from backend.errors import JobError
 from backend.job.take import generate
 from backend.motion.guidance import MotionGuidance
-from backend.sampling.schedule import lcm_timesteps, plan, timesteps_of
+from backend.sampling.noise_schedule import VariancePreserving
+from backend.sampling.schedule import lcm_timesteps, plan
 from backend.sampling.solvers import ddim, make_solver
 from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, with_settings
 
@@ -46,7 +47,7 @@ def by_diffusers(model, take):
     """AnimateDiffPipeline's latents, on the timesteps of ours and from the same draws."""
     s = take.settings
     scheduler, draws = theirs(s.sampler), torch.Generator().manual_seed(take.seed)
-    timesteps, of_list = timesteps_of(s.sampler, s.steps, 0, s.guided_range), scheduler.set_timesteps
+    timesteps, of_list = model.schedule.timesteps(s.sampler, s.steps, 0, s.guided_range), scheduler.set_timesteps
     scheduler.set_timesteps = lambda steps, device=None: of_list(timesteps=timesteps)
     pipeline = AnimateDiffPipeline(
         vae=model.vae,
@@ -87,7 +88,7 @@ def test_guidance_lowers_the_distance_to_the_reference(model, take, motion, samp
     changed = {"sampler": sampler, "steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative"}
     guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
-    measure = MotionGuidance(model.unet, model.denoise, take.positive, motion)
+    measure = MotionGuidance(model, model.denoiser(), take.positive, motion)
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 
@@ -101,9 +102,10 @@ def test_weight_zero_is_plain_sampling_and_a_seed_decides_all(model, take, motio
 
 def test_lcm_draws_other_noise_than_the_first():
     steps = plan(lcm_timesteps(4, 0, 0.3), 0, 0, 0)
-    draws, alphas = torch.Generator().manual_seed(5), theirs("lcm").alphas_cumprod
+    draws, schedule = torch.Generator().manual_seed(5), VariancePreserving(theirs("lcm").alphas_cumprod)
     first = torch.randn(LATENTS, generator=draws)
-    z = make_solver("lcm", steps, alphas, draws)(first, first, steps[0])
+    estimate = schedule.estimate(first, first, steps[0].timestep)
+    z = make_solver("lcm", steps, schedule, draws)(first, estimate, steps[0])
     noise = (z - z.mean()) / z.std()
     assert abs((noise * first).mean()) < 0.1
 
@@ -123,12 +125,12 @@ def test_lcm_with_more_steps_than_levels_is_said(steps, guided, share):
 
 
 def test_what_only_ddim_can_do_is_said():
-    alphas, draws = theirs("ddim").alphas_cumprod, torch.Generator()
+    schedule, draws = VariancePreserving(theirs("ddim").alphas_cumprod), torch.Generator()
     for sampler in SAMPLERS[1:]:
         with pytest.raises(JobError, match="cannot run the inversion method.*ddim"):
-            make_solver(sampler, plan([999, 500, 0], 0, 0, 0, stride=333), alphas, draws)
+            make_solver(sampler, plan([999, 500, 0], 0, 0, 0, stride=333), schedule, draws)
         with pytest.raises(JobError, match="same timestep twice.*ddim"):
-            make_solver(sampler, plan([999, 500, 500, 0], 0, 0, 0), alphas, draws)
+            make_solver(sampler, plan([999, 500, 500, 0], 0, 0, 0), schedule, draws)
 
 
 def forwards(monkeypatch):
@@ -168,19 +170,22 @@ def test_a_gradient_used_again_still_guides(model, take, motion):
     changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative", "reuse_gradient": 3}
     guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
-    measure = MotionGuidance(model.unet, model.denoise, take.positive, motion_of(model))
+    measure = MotionGuidance(model, model.denoiser(), take.positive, motion_of(model))
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 
 def test_a_multistep_solver_forgets_what_guidance_has_bent():
     """Drawn through estimates of two paths, the next step would carry the push on and tear the picture."""
     steps = plan([900, 700, 500], 1, 0, 0)
-    alphas = theirs("ddim").alphas_cumprod
+    schedule = VariancePreserving(theirs("ddim").alphas_cumprod)
     z, eps = torch.randn(2, *LATENTS, generator=torch.Generator().manual_seed(0))
-    kept = make_solver("dpm++2m", steps, alphas, torch.Generator())
-    bent = make_solver("dpm++2m", steps, alphas, torch.Generator())
-    straight, half = kept(z, eps, steps[0]), 0.5 * eps
-    moved = bent(z, eps, steps[0]) + 0.1
-    first_order = ddim(alphas)
-    assert torch.allclose(bent(moved, half, steps[1]), first_order(moved, half, steps[1]), atol=1e-5)
-    assert not torch.allclose(kept(straight, half, steps[1]), first_order(straight, half, steps[1]), atol=1e-3)
+    kept = make_solver("dpm++2m", steps, schedule, torch.Generator())
+    bent = make_solver("dpm++2m", steps, schedule, torch.Generator())
+    first, half = schedule.estimate(z, eps, 900), 0.5 * eps
+    straight, moved = kept(z, first, steps[0]), bent(z, first, steps[0]) + 0.1
+    first_order = ddim(schedule)
+    of_moved, of_straight = schedule.estimate(moved, half, 700), schedule.estimate(straight, half, 700)
+    assert torch.allclose(bent(moved, of_moved, steps[1]), first_order(moved, of_moved, steps[1]), atol=1e-5)
+    assert not torch.allclose(
+        kept(straight, of_straight, steps[1]), first_order(straight, of_straight, steps[1]), atol=1e-3
+    )

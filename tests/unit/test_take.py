@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backend.backbones.animatediff.codec import decode_latents, encode_pixels
-from backend.backbones.animatediff.text import embed_text
 from backend.errors import JobError
 from backend.job.inverted_reference import inversion_steps
 from backend.job.take import GRADIENT, READING, generate, initial_noise, step_costs
@@ -33,7 +31,7 @@ def test_guidance_lowers_the_distance_to_the_reference(model, take, motion, form
     changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "warm_up_steps": 0, "score_form": form}
     guided = generate(model, with_settings(take, motion_weight=weight, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
-    measure = MotionGuidance(model.unet, model.denoise, take.positive, motion)
+    measure = MotionGuidance(model, model.denoiser(), take.positive, motion)
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 
@@ -47,7 +45,7 @@ def test_the_strength_multiplies_the_weight_and_none_is_plain_generation(model, 
 
 def test_the_gradient_is_the_true_one(model, take, motion):
     """Against a finite difference along the gradient: stopping after the last recorded attention loses nothing."""
-    guide = MotionGuidance(model.unet, model.denoise, take.positive, motion)
+    guide = MotionGuidance(model, model.denoiser(), take.positive, motion)
     z = initial_noise(model, take)
     _, gradient, _ = guide(z, step_at(700))
     direction = gradient / gradient.norm()
@@ -68,14 +66,14 @@ def test_numbers_that_are_not_finite_stop_the_take_with_advice(model, take, moti
 
 def test_a_prompt_too_long_is_said(model):
     with pytest.raises(JobError, match="has 40 tokens; this model reads at most 30.*about 10 words"):
-        embed_text(model, "red " * 40)
+        model.embed(["red " * 40])[0]
 
 
 def test_latents_and_pixels_of_any_shape(model):
     pixels = torch.rand(3, 3, 16, 40) * 2 - 1
-    latents = encode_pixels(model, pixels)
+    latents = model.encode(pixels)
     assert latents.shape == (1, 4, 3, 4, 10)
-    assert decode_latents(model, latents, nothing).shape == pixels.shape
+    assert model.decode(latents, nothing).shape == pixels.shape
 
 
 def test_a_score_without_mean_shift_leaves_frame_means_alone():

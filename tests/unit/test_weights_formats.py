@@ -11,9 +11,8 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from backend.backbones.animatediff.components import Components, load_components
+from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalise_each_frame
-from backend.backbones.animatediff.text import embed_text
 from backend.backbones.animatediff.weights import sd15
 from backend.backbones.animatediff.weights.recognise import recognise
 from backend.errors import JobError
@@ -37,8 +36,8 @@ def models(tmp_path_factory) -> tuple[Path, formats.Parts]:
     return folder, parts
 
 
-def load(folder: Path, lines: str, dtype: torch.dtype = torch.float32, frames: int = 24) -> Components:
-    return load_components(read_entry(formats.write_entry(folder, lines, frames)), CPU, dtype)
+def load(folder: Path, lines: str, dtype: torch.dtype = torch.float32, frames: int = 24) -> AnimateDiff:
+    return load_animatediff(read_entry(formats.write_entry(folder, lines, frames)), CPU, dtype)
 
 
 def assert_same(module: torch.nn.Module, source: torch.nn.Module) -> None:
@@ -172,7 +171,7 @@ def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
     assert ids == [49406, 320, 1125, 539, 320, 2368, 49407]
     tokens = torch.tensor([ids + [49407] * (77 - len(ids))])
     with torch.no_grad():
-        assert torch.equal(embed_text(model, "a photo of a cat"), parts.text_encoder(tokens)[0])
+        assert torch.equal(model.embed(["a photo of a cat"])[0], parts.text_encoder(tokens)[0])
     with pytest.raises(JobError, match=r"has \d+ tokens; the text encoder of .* has 49408. Name as config"):
         load(tmp_path, 'base = "sd.safetensors"\nconfig = "base/tokenizer"\nmotion_module = "v3.ckpt"')
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from backend.backbones.animatediff.components import Components, load_components
+from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.errors import JobError
 from backend.models.entry import read_entry
 from tests import lora_formats
@@ -32,9 +32,9 @@ def models(tmp_path_factory):
     return folder, formats.build(folder, blocks=2)
 
 
-def load(folder, lines: str, dtype=torch.float32) -> Components:
+def load(folder, lines: str, dtype=torch.float32) -> AnimateDiff:
     text = f'base = "base"\nmotion_module = "v2"\n{lines}'
-    return load_components(read_entry(formats.write_entry(folder, text)), torch.device("cpu"), dtype)
+    return load_animatediff(read_entry(formats.write_entry(folder, text)), torch.device("cpu"), dtype)
 
 
 def assert_changed(module, source, halves: dict[str, tuple], factor: float, tolerance: float = 1e-5) -> None:
@@ -328,4 +328,4 @@ def test_a_motion_lora_of_v2_s_middle_block_does_not_fit_v3(models):
     formats.save(lora_formats.original_motion_lora(halves), folder / "v2_pan.ckpt")
     entry = formats.write_entry(folder, 'base = "base"\nmotion_module = "v3"\nmotion_loras = ["v2_pan.ckpt"]')
     with pytest.raises(JobError, match=r"mid_block.*which this model has not.*v2"):
-        load_components(read_entry(entry), torch.device("cpu"), torch.float32)
+        load_animatediff(read_entry(entry), torch.device("cpu"), torch.float32)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import ControlNetModel
 
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.backbone import load_animatediff
 from backend.errors import JobError
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
@@ -34,7 +34,7 @@ def refused(folder: Path, frames: int = 24, **parts: str) -> str:
     lines = "\n".join(f'{key} = "{name}"' for key, name in (GOOD | parts).items() if name)
     entry = read_entry(formats.write_entry(folder, lines, frames))
     with pytest.raises(JobError) as error:
-        load_components(entry, torch.device("cpu"), torch.float32)
+        load_animatediff(entry, torch.device("cpu"), torch.float32)
     (key, name), *_ = parts.items()
     assert error.value.message.startswith(f"{key}: {folder / name}") and error.value.hint
     return str(error.value)
@@ -76,7 +76,7 @@ def test_other_folders_as_base_are_refused(models):
     parts.motion_unet("v3").save_pretrained(folder / "complete" / "unet")
     lines = 'base = "complete"\nmotion_module = "v3"'
     with pytest.raises(JobError, match="Name the model as folder instead"):
-        load_components(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
+        load_animatediff(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_folders_of_another_architecture_are_refused(models, tmp_path, change, f
     unet.save_pretrained(tmp_path / "other" / "unet")
     lines = f'base = "{(tmp_path / "other").as_posix()}"\nmotion_module = "v3"'
     with pytest.raises(JobError, match=f"is {found}"):
-        load_components(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
+        load_animatediff(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
 
 
 WRONG_MOTION = {
@@ -194,7 +194,7 @@ def test_a_safetensors_file_named_ckpt_is_read_as_what_it_is(models):
     folder, parts = models
     (folder / "really.ckpt").write_bytes((folder / "v3.safetensors").read_bytes())
     lines = "\n".join(f'{key} = "{name}"' for key, name in (GOOD | {"motion_module": "really.ckpt"}).items())
-    model = load_components(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
+    model = load_animatediff(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
     assert model.unet.state_dict().keys() == parts.motion_unet("v3").state_dict().keys()
 
 

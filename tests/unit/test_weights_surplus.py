@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from backend.backbones.animatediff.components import load_components
+from backend.backbones.animatediff.backbone import load_animatediff
 from backend.errors import JobError
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
@@ -29,7 +29,7 @@ def models(tmp_path_factory):
 def load(folder, lines: str = "", **parts: str):
     named = "\n".join(f'{key} = "{name}"' for key, name in (GOOD | parts).items() if name)
     entry = read_entry(formats.write_entry(folder, f"{named}\n{lines}"))
-    return load_components(entry, torch.device("cpu"), torch.float32)
+    return load_animatediff(entry, torch.device("cpu"), torch.float32)
 
 
 def refused(folder, **parts: str) -> str:

@@ -9,28 +9,27 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import Tensor
 
 from ...memory.device import working_on
-from .components import Components
 
 
 @torch.no_grad()
-def encode_pixels(model: Components, pixels: Tensor) -> Tensor:
-    """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame."""
-    with working_on(model.unet.device, model.vae) as vae:
+def encode_pixels(vae: AutoencoderKL, device: torch.device, pixels: Tensor) -> Tensor:
+    """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame; device: to work on."""
+    with working_on(device, vae):
         parts = [vae.encode(frame[None].to(vae.device, vae.dtype)).latent_dist.mean for frame in pixels]
-    return (torch.cat(parts) * model.vae.config.scaling_factor).float().transpose(0, 1)[None]
+    return (torch.cat(parts) * vae.config.scaling_factor).float().transpose(0, 1)[None]
 
 
 @torch.no_grad()
 def decode_latents(
-    model: Components,
+    vae: AutoencoderKL | AutoencoderTiny,
+    device: torch.device,
     latents: Tensor,
     after_frame: Callable[[], None] = lambda: None,
-    vae: AutoencoderKL | AutoencoderTiny | None = None,
 ) -> Tensor:
-    """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame; by the model's own VAE if no other is given."""
+    """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame; device: to work on."""
     frames = []
-    with working_on(model.unet.device, vae or model.vae) as decoder:
-        for latent in (latents[0] / decoder.config.scaling_factor).transpose(0, 1):
-            frames.append(decoder.decode(latent[None].to(decoder.device, decoder.dtype)).sample.float().clamp(-1, 1))
+    with working_on(device, vae):
+        for latent in (latents[0] / vae.config.scaling_factor).transpose(0, 1):
+            frames.append(vae.decode(latent[None].to(vae.device, vae.dtype)).sample.float().clamp(-1, 1))
             after_frame()
     return torch.cat(frames)

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from ...errors import JobError
 from ...memory.device import working_on
-from .components import Components
 from .words import TokenPart, token_parts
 
 NO_MEAN = 1e-3  # a mean below this share of the mean size says nothing, and weights cannot be normalized by it
 
 
-def embed_text(model: Components, text: str, clip_skip: int = 1) -> Tensor:
-    """-> [1, L, C]; as embed_texts."""
-    return embed_texts(model, [text], clip_skip)[0]
+class TextModel(Protocol):
+    """What is looked at of a loaded model. device: where its text encoder works."""
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer: ...
+
+    @property
+    def text_encoder(self) -> CLIPTextModel: ...
+
+    @property
+    def embeddings(self) -> Mapping[str, Tensor]: ...
+
+    @property
+    def device(self) -> torch.device: ...
 
 
 @torch.no_grad()
-def embed_texts(model: Components, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
+def embed_texts(model: TextModel, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
     """-> [1, L, C] of each, all of one length: empty parts are added where another text has more.
 
     clip_skip: 1 reads the last layer of the encoder, 2 the one before, and so on. JobError when a part has more tokens
@@ -35,9 +47,10 @@ def embed_texts(model: Components, texts: Sequence[str], clip_skip: int = 1) -> 
     each = [token_parts(model.tokenizer, text, model.embeddings) for text in texts]
     most = max(map(len, each))
     (empty,) = token_parts(model.tokenizer, "", {})
-    with working_on(model.unet.device, model.text_encoder):
+    with working_on(model.device, model.text_encoder) as encoder:
         return [
-            torch.cat([_embedded(model, part, clip_skip) for part in _filled(parts, empty, most)], 1) for parts in each
+            torch.cat([_embedded(encoder, part, clip_skip) for part in _filled(parts, empty, most)], 1)
+            for parts in each
         ]
 
 
@@ -45,8 +58,7 @@ def _filled(parts: list[TokenPart], empty: TokenPart, most: int) -> list[TokenPa
     return parts + [empty] * (most - len(parts))
 
 
-def _embedded(model: Components, part: TokenPart, clip_skip: int) -> Tensor:
-    encoder = model.text_encoder
+def _embedded(encoder: CLIPTextModel, part: TokenPart, clip_skip: int) -> Tensor:
     ids = torch.tensor([part.ids], device=encoder.device)
     with _vectors_in_place(encoder.embeddings.token_embedding, part.vectors):
         if clip_skip == 1:

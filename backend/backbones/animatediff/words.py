@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import transformers
@@ -14,6 +14,7 @@ from ...job_folder.tokens import read_tokenizer
 from ...models.entry import ModelEntry
 from ...models.prompt_files import parsed
 from ...models.vocabulary import tokenizer_folder
+from .weights.embeddings import load_embeddings
 from .weights.sources import LOCAL
 
 transformers.utils.logging.disable_progress_bar()
@@ -69,6 +70,13 @@ def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Te
         part.weights += [1.0] * (longest - len(part.weights))
         parts.append(part)
     return parts
+
+
+def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
+    """JobError when one has more tokens than the encoder reads, or a file that it names cannot be read."""
+    tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
+    for text in texts:
+        token_parts(tokenizer, text, embeddings)
 
 
 def token_places(

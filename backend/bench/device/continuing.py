@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...backbones.animatediff.components import Components
+from ...backbones.animatediff.backbone import AnimateDiff
 from ...job import checkpoint
 from ...job.checkpoint import Checkpoint
 from ...job.take import Take, generate
@@ -35,7 +35,7 @@ def section(report: Report, shape: Shape) -> None:
     guide = guidance(model, inputs, motion)
     with torch.no_grad():
         passes = [guide(inputs.latents, STEP)[1] for _ in range(2)]
-        plain = [model.denoise(inputs.latents, TIMESTEP, inputs.positive) for _ in range(2)]
+        plain = [model.denoiser()(inputs.latents, TIMESTEP, inputs.positive) for _ in range(2)]
     report.add(
         "resume",
         what="a pass twice",
@@ -47,7 +47,7 @@ def section(report: Report, shape: Shape) -> None:
         _take(report, model, motion, short_take(model, shape, inputs, sampler=sampler))
 
 
-def _take(report: Report, model: Components, motion: MotionRepresentation, take: Take) -> None:
+def _take(report: Report, model: AnimateDiff, motion: MotionRepresentation, take: Take) -> None:
     """One row: a take made straight, once more, and cut off and continued from its file."""
     seconds, straight = timed(lambda: generate(model, take, motion, lambda: None, Memory()), 1)
     again = generate(model, take, motion, lambda: None, Memory())
@@ -67,7 +67,9 @@ def _take(report: Report, model: Components, motion: MotionRepresentation, take:
     )
 
 
-def _cut_and_continued(model: Components, motion: MotionRepresentation, take: Take, folder: Path) -> tuple[int, Tensor]:
+def _cut_and_continued(
+    model: AnimateDiff, motion: MotionRepresentation, take: Take, folder: Path
+) -> tuple[int, Tensor]:
     """How many steps the file had kept, and the result."""
     seconds, checkpoint.SECONDS = checkpoint.SECONDS, 0.0
     try:

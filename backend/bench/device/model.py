@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMo
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ...backbones.animatediff.components import Components
+from ...backbones.animatediff.backbone import AnimateDiff
 from ...backbones.animatediff.frame_norm import normalise_each_frame
 from ...backbones.animatediff.weights.sd15 import TEXT_ENCODER, UNET, VAE, animatediff_alphas
 from ...job.take import Take
@@ -77,7 +77,7 @@ class Shape:
         return self.frames, self.height, self.width
 
 
-def build(shape: Shape, dtype: torch.dtype) -> Components:
+def build(shape: Shape, dtype: torch.dtype) -> AnimateDiff:
     """On the device, the UNet in `dtype`, the rest in float32 as the product loads it."""
     with torch.device("meta"):
         plain = UNet2DConditionModel.from_config({**UNET, **shape.unet})
@@ -91,7 +91,7 @@ def build(shape: Shape, dtype: torch.dtype) -> Components:
     for module in (unet, vae, text_encoder):
         module.eval().requires_grad_(False)
     normalise_each_frame(unet)
-    return Components(None, vae, None, text_encoder, unet, animatediff_alphas())
+    return AnimateDiff(None, vae, None, text_encoder, unet, animatediff_alphas())
 
 
 @dataclass(frozen=True)
@@ -119,25 +119,24 @@ class Inputs:
         return cls(*(tensor.to(DEVICE) for tensor in (latents, *texts, reference)))
 
 
-def read_motion(model: Components, inputs: Inputs) -> MotionRepresentation:
+def read_motion(model: AnimateDiff, inputs: Inputs) -> MotionRepresentation:
     noise = torch.randn(inputs.reference.shape, generator=torch.Generator().manual_seed(0)).to(DEVICE)
     return extract_motion(
-        model.unet,
-        model.denoise,
+        model,
+        model.denoiser(),
         inputs.reference,
         noise,
         timestep=READING,
-        alpha=float(model.alphas[READING]),
         empty_text=inputs.negative,
         blocks=["up_blocks.1"],
     )
 
 
-def guidance(model: Components, inputs: Inputs, motion: MotionRepresentation) -> MotionGuidance:
-    return MotionGuidance(model.unet, model.denoise, inputs.positive, motion)
+def guidance(model: AnimateDiff, inputs: Inputs, motion: MotionRepresentation) -> MotionGuidance:
+    return MotionGuidance(model, model.denoiser(), inputs.positive, motion)
 
 
-def short_take(model: Components, shape: Shape, inputs: Inputs, **chosen: object) -> Take:
+def short_take(model: AnimateDiff, shape: Shape, inputs: Inputs, **chosen: object) -> Take:
     steps = {"steps": 6, "guided_steps": 3, "warm_up_steps": 0, "cool_down_steps": 1, "frames": shape.frames}
     size = shape.height * model.latent_scale, shape.width * model.latent_scale
     settings = resolve({}, steps | chosen)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...backbones.animatediff.codec import decode_latents, encode_pixels
-from ...backbones.animatediff.components import Components
+from ...backbones.animatediff.backbone import AnimateDiff
 from .measuring import IS_CARD, gigabytes, peak, timed
 from .model import Inputs, Shape, build
 from .policies import WORKING
@@ -18,7 +17,7 @@ def decoding(report: Report, shape: Shape) -> None:
     model, inputs = build(shape, WORKING), Inputs.of(shape)
     pixels = torch.rand(shape.frames, 3, shape.height * model.latent_scale, shape.width * model.latent_scale) * 2 - 1
     exact = _row(report, model, inputs, "float32, as shipped")
-    encode_seconds, _ = timed(lambda: encode_pixels(model, pixels), 1)
+    encode_seconds, _ = timed(lambda: model.encode(pixels), 1)
     report.add("decoding", how="encoding, float32", seconds=encode_seconds)
     model.vae.to(memory_format=torch.channels_last)
     _row(report, model, inputs, "float32, channels last", exact)
@@ -30,12 +29,12 @@ def decoding(report: Report, shape: Shape) -> None:
 
 
 def _row(
-    report: Report, model: Components, inputs: Inputs, how: str, exact: torch.Tensor | None = None
+    report: Report, model: AnimateDiff, inputs: Inputs, how: str, exact: torch.Tensor | None = None
 ) -> torch.Tensor:
     """exact: pixels of the first way; the others may differ, and need not be finite: none of them is promised."""
-    decode_latents(model, inputs.latents[:, :, :1])
-    pictures, held, _ = peak(lambda: decode_latents(model, inputs.latents))
-    seconds, _ = timed(lambda: decode_latents(model, inputs.latents), 1)
+    model.decode(inputs.latents[:, :, :1])
+    pictures, held, _ = peak(lambda: model.decode(inputs.latents))
+    seconds, _ = timed(lambda: model.decode(inputs.latents), 1)
     finite = bool(torch.isfinite(pictures).all())
     report.add(
         "decoding",

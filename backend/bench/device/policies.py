@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...backbones.animatediff.components import Components
+from ...backbones.animatediff.backbone import AnimateDiff
 from ...backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
+from ...backbones.animatediff.memory_needs import NEEDS
 from ...memory.device import give_back_memory
-from ...memory.policy import MARGIN, NEEDS, POLICIES, applied
+from ...memory.policy import MARGIN, POLICIES
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation
 from ...sampling.schedule import Step
@@ -44,10 +45,10 @@ def section(report: Report, shape: Shape) -> None:
 
 
 def _policy(
-    report: Report, model: Components, shape: Shape, inputs: Inputs, name: str, exact: _Exact | None
+    report: Report, model: AnimateDiff, shape: Shape, inputs: Inputs, name: str, exact: _Exact | None
 ) -> _Exact | None:
     """One row: a policy in the model's precision."""
-    with applied(POLICIES[name], model) as spared, torch.no_grad():
+    with model.within(POLICIES[name]) as spared, torch.no_grad():
         guide = guidance(spared, inputs, read_motion(spared, inputs))
         denoise = spared.denoiser()
 
@@ -106,7 +107,7 @@ def against_diffusers(report: Report, shape: Shape) -> None:
     both, ratios = torch.cat([inputs.latents] * 2).to(WORKING), []
     for _ in range(ROUNDS + 1):
         normalise_each_frame(model.unet)
-        ours, _ = timed(lambda: model.denoise.pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive), 1)
+        ours, _ = timed(lambda: model.denoiser().pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive), 1)
         normalise_all_frames(model.unet)
         theirs, _ = timed(lambda: model.unet(both, TIMESTEP, text, return_dict=False), 1)
         ratios.append(ours / theirs)
@@ -121,10 +122,10 @@ def seeds_together(report: Report, shape: Shape) -> None:
     for n in SEEDS:
         z = torch.randn(n, 4, *shape.clip, generator=torch.Generator().manual_seed(2)).to(DEVICE)
         texts = torch.cat([inputs.negative.repeat(n, 1, 1), inputs.positive.repeat(n, 1, 1)])
-        guide = MotionGuidance(model.unet, model.denoise, inputs.positive.repeat(n, 1, 1), _repeated(motion, n))
+        guide = MotionGuidance(model, model.denoiser(), inputs.positive.repeat(n, 1, 1), _repeated(motion, n))
         _, held, _ = peak(lambda guide=guide, z=z: guide(z, STEP))
         guided, _ = timed(lambda guide=guide, z=z: guide(z, STEP))
-        plain, _ = timed(lambda z=z, texts=texts: model.denoise(torch.cat([z, z]), TIMESTEP, texts))
+        plain, _ = timed(lambda z=z, texts=texts: model.denoiser()(torch.cat([z, z]), TIMESTEP, texts))
         report.add("seeds", together=n, plain_step_s=plain / n, guided_pass_s=guided / n, guided_gb=gigabytes(held))
 
 

@@ -16,9 +16,8 @@ from diffusers import UNetMotionModel
 from safetensors import safe_open
 from torch import Tensor
 
-from ...backbones.animatediff.denoise import Denoiser
+from ...backbones.animatediff.backbone import of_unet
 from ...backbones.animatediff.frame_norm import normalise_each_frame
-from ...backbones.animatediff.weights.sd15 import animatediff_alphas
 from ...job.take import predictions
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import extract_motion
@@ -72,7 +71,7 @@ def _read(name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 @torch.no_grad()
 def _forward_error() -> float:
     recorded, facts = _read("forward.safetensors")
-    predicted = Denoiser(_unet())(recorded["latents"], int(facts["timestep"]), recorded["prompt_embeds"])
+    predicted = of_unet(_unet()).denoiser()(recorded["latents"], int(facts["timestep"]), recorded["prompt_embeds"])
     return float((predicted - recorded["noise_pred"]).abs().max())
 
 
@@ -80,15 +79,14 @@ def _latents_error() -> float:
     """The worst after any step of the recorded guided take."""
     recorded, facts = _read("v2_a.safetensors")
     chosen = json.loads(facts["settings"])
-    unet, alphas, reading = _unet(), animatediff_alphas(), chosen["representation_timestep"]
-    denoise = Denoiser(unet)
+    model = of_unet(_unet())
+    denoise = model.denoiser()
     motion = extract_motion(
-        unet,
+        model,
         denoise,
         recorded["reference_latents"],
         recorded["representation_noise"],
-        timestep=reading,
-        alpha=float(alphas[reading]),
+        timestep=chosen["representation_timestep"],
         empty_text=recorded["empty_embeds"],
         blocks=chosen["guidance_blocks"],
     )
@@ -97,10 +95,10 @@ def _latents_error() -> float:
     sample(
         recorded["initial_latents"],
         plan(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"]),
-        alphas,
+        model.schedule,
         Strength(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
         predictions(denoise, recorded["negative_embeds"], recorded["prompt_embeds"]),
-        MotionGuidance(unet, denoise, recorded["prompt_embeds"], motion),
+        MotionGuidance(model, denoise, recorded["prompt_embeds"], motion),
         lambda step, z, *_: found.update({step.index: z}),
     )
     errors = [

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from diffusers import ControlNetModel, SparseControlNetModel
+from diffusers import ControlNetModel, SparseControlNetModel, UNetMotionModel
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ..backbones.animatediff.codec import encode_pixels
-from ..backbones.animatediff.components import Components
-from ..backbones.animatediff.denoise import Control, Residuals
-from ..backbones.animatediff.frame_norm import normalise_each_frame
-from ..backbones.animatediff.weights.control_files import control_from_file
-from ..backbones.animatediff.weights.modules import SAFE, variant_of
-from ..backbones.animatediff.weights.sources import MOST_CONFIG
-from ..backbones.animatediff.weights.surplus import notes_on_loading
-from ..clips import to_pixels
-from ..errors import JobError
-from ..job_folder.reading import read_json
-from ..job_folder.settings import Settings
-from .conditions import CONTROL_OF, Condition
+from ...clips import to_pixels
+from ...controls.conditions import CONTROL_OF, Condition
+from ...errors import JobError
+from ...job_folder.reading import read_json
+from ...job_folder.settings import Settings
+from ...models.entry import ModelEntry
+from .denoise import Control, Residuals
+from .frame_norm import normalise_each_frame
+from .weights.control_files import control_from_file
+from .weights.modules import SAFE, variant_of
+from .weights.sources import MOST_CONFIG
+from .weights.surplus import notes_on_loading
 
 CLASSES = {"image": SparseControlNetModel, "sketch": SparseControlNetModel, "depth": ControlNetModel}
 TRAIN_STEPS = 1000
 # What must be the same in the UNet, or the residuals would not fit its layers.
 SHAPE = ("block_out_channels", "layers_per_block", "cross_attention_dim")
+
+
+class Controlled(Protocol):
+    """What is looked at of the loaded model. loaded_controls: by kind, the files' stamps and what they hold, kept
+    between takes."""
+
+    @property
+    def entry(self) -> ModelEntry: ...
+
+    @property
+    def unet(self) -> UNetMotionModel: ...
+
+    @property
+    def loaded_controls(self) -> dict[str, tuple[Any, Any]]: ...
+
+    def encode(self, pixels: Tensor) -> Tensor: ...
 
 
 class SparseControl:
@@ -103,7 +118,7 @@ def used(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
 
 @torch.no_grad()
 def load_controls(
-    model: Components,
+    model: Controlled,
     conditions: Mapping[str, Condition],
     frames: int,
     settings: Settings,
@@ -121,7 +136,7 @@ def load_controls(
         (net, said), pixels = _kept(model, kind, frames), to_pixels(conditions[kind].pictures)
         for sentence in said:
             note(sentence)
-        pictures = encode_pixels(model, pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
+        pictures = model.encode(pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
         pictures, strength = pictures.to(net.device, net.dtype), getattr(settings, f"{kind}_strength")
         if kind == "depth":
             controls.append(DepthControl(net, pictures, strength, settings.depth_end))
@@ -130,7 +145,7 @@ def load_controls(
     return tuple(controls)
 
 
-def _kept(model: Components, kind: str, frames: int) -> tuple[Any, list[str]]:
+def _kept(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
     """The control model that an earlier take loaded, if its files are still the same, else it is loaded; and notes."""
     folder: Path = getattr(model.entry, CONTROL_OF[kind])
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files_in(folder)]
@@ -152,7 +167,7 @@ def _files_in(folder: Path) -> list[Path]:
         return []
 
 
-def _load(model: Components, kind: str, path: Path) -> tuple[Any, list[str]]:
+def _load(model: Controlled, kind: str, path: Path) -> tuple[Any, list[str]]:
     """A control model, and notes for the user."""
     key, wanted = CONTROL_OF[kind], CLASSES[kind]
     notes: list[str] = []
@@ -165,7 +180,7 @@ def _load(model: Components, kind: str, path: Path) -> tuple[Any, list[str]]:
     return net.to(model.unet.device).eval().requires_grad_(False), notes
 
 
-def _from_folder(model: Components, folder: Path, key: str, wanted: type, notes: list[str]) -> Any:
+def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes: list[str]) -> Any:
     _check_class(folder, key, wanted.__name__)
     try:
         net, info = wanted.from_pretrained(
@@ -199,7 +214,7 @@ def _check_class(folder: Path, key: str, wanted: str) -> None:
         )
 
 
-def _check_fit(model: Components, net: Any, kind: str, folder: Path) -> None:
+def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
     """JobError when the control model was made for another kind of condition or another UNet."""
     if kind != "depth" and net.config.use_simplified_condition_embedding != (kind == "image"):
         found = "sketches" if kind == "image" else "images"

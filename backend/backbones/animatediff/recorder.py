@@ -4,47 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from ..errors import JobError
+from ...errors import JobError
+from ..base import SPATIAL, TEMPORAL, TEXT, Recorded
 from .attention import ExplicitAttention
 
-AttentionMaps = dict[str, Tensor]  # layer name -> probabilities [batch, heads, queries, keys], float32
+BLOCK = "up_blocks.1"  # whose attention to the prompt tells where an object is
+KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
+    TEMPORAL: ("temporal attention", lambda name: ".motion_modules." in name),
+    SPATIAL: ("spatial self-attention", lambda name: ".attentions." in name and name.endswith(".attn1")),
+    TEXT: ("attention to the prompt", lambda name: ".attentions." in name and name.endswith(".attn2")),
+}
 
 
-@dataclass
-class Recorded:
-    """maps: probabilities, of temporal attention [h'*w', heads, F, F]; keys: before heads are split, of temporal
-    attention [h'*w', F, C], of spatial attention [F, h'*w', C]."""
-
-    maps: AttentionMaps = field(default_factory=dict)
-    keys: dict[str, Tensor] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.maps) + len(self.keys)
-
-
-def temporal_attention_layers(unet: nn.Module, blocks: Sequence[str]) -> list[str]:
-    """Names of the temporal self-attentions in `blocks` ('up_blocks.1'), without diffusers' '.processor' ending.
-
-    JobError names a block that has none.
-    """
-    return _layers(unet, blocks, lambda name: ".motion_modules." in name, "temporal attention")
-
-
-def spatial_attention_layers(unet: nn.Module, blocks: Sequence[str]) -> list[str]:
-    """Names of the spatial self-attentions in `blocks`."""
-    return _layers(unet, blocks, lambda n: ".attentions." in n and n.endswith(".attn1"), "spatial self-attention")
-
-
-def cross_attention_layers(unet: nn.Module, blocks: Sequence[str]) -> list[str]:
-    """Names of the attentions to the prompt in `blocks`."""
-    return _layers(unet, blocks, lambda n: ".attentions." in n and n.endswith(".attn2"), "attention to the prompt")
-
-
-def _layers(unet: nn.Module, blocks: Sequence[str], wanted: Callable[[str], bool], what: str) -> list[str]:
+def attention_layers(unet: nn.Module, kind: str, blocks: Sequence[str] = (BLOCK,)) -> list[str]:
+    """Names of the attentions of a kind (backbones.base) in `blocks` ('up_blocks.1'), without diffusers' '.processor'
+    ending. JobError names a block that has none."""
+    what, wanted = KINDS[kind]
     names = [name.removesuffix(".processor") for name in unet.attn_processors]
     layers: list[str] = []
     for block in blocks:

@@ -1,0 +1,216 @@
+"""AnimateDiff behind the contract of backbones.base, and loading it from the files that a model entry names.
+
+Only local files are read, and nothing in them is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNetMotionModel
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ...controls.conditions import Condition
+from ...errors import JobError
+from ...job_folder.settings import Settings
+from ...memory.device import attention_is_fused, ran_out
+from ...memory.policy import MemoryPolicy, applied, bytes_of
+from ...models.entry import ModelEntry
+from ...models.vocabulary import tokenizer_folder
+from ...sampling.noise_schedule import VariancePreserving
+from ..base import Recorded
+from .codec import decode_latents, encode_pixels
+from .controls import load_controls
+from .denoise import Control, Denoiser
+from .frame_norm import normalise_each_frame
+from .memory_needs import KINDS, LAYERS, Form, TakeNeeds, up_block
+from .recorder import BLOCK, attention_layers, recording
+from .text import embed_texts
+from .weights.embeddings import check_width, load_embeddings
+from .weights.lora import add, changes_of
+from .weights.modules import empty_unet, fill, load_text_encoder, load_tiny_vae, load_vae
+from .weights.motion_module import unet_sources
+from .weights.sd15 import animatediff_alphas
+from .weights.sources import LOCAL, check_scheduler, notes_on_base
+from .words import load_tokenizer, token_places
+
+# Loading takes a moment here; the library's own bars would only disturb the job's progress lines.
+diffusers.utils.logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class AnimateDiff:
+    """Stable Diffusion 1.5 with AnimateDiff's motion modules, loaded. alphas [levels]: cumulative alphas of its noise
+    schedule; tiny_vae: for previews, None if the entry names none; embeddings: vectors [n, C] of textual inversions by
+    name; notes: on what was left out, for the user; pair_apart: see memory.policy; loaded_controls: see controls."""
+
+    entry: ModelEntry
+    vae: AutoencoderKL
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
+    unet: UNetMotionModel
+    alphas: Tensor
+    tiny_vae: AutoencoderTiny | None = None
+    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    pair_apart: bool = False
+    loaded_controls: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def schedule(self) -> VariancePreserving:
+        return VariancePreserving(self.alphas)
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def latent_scale(self) -> int:
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    def latent_shape(self, frames: int, size: tuple[int, int]) -> tuple[int, ...]:
+        return (1, self.unet.config.in_channels, frames, *(side // self.latent_scale for side in size))
+
+    def embed(self, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
+        return embed_texts(self, texts, clip_skip)
+
+    def word_places(self, text: str, words: str, where: str) -> list[int]:
+        return token_places(self.tokenizer, text, words, where, self.embeddings)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return encode_pixels(self.vae, self.device, pixels)
+
+    def decode(self, latents: Tensor, after_frame: Callable[[], None] = lambda: None) -> Tensor:
+        return decode_latents(self.vae, self.device, latents, after_frame)
+
+    def decode_quickly(self, latents: Tensor) -> Tensor | None:
+        return decode_latents(self.tiny_vae, self.device, latents) if self.tiny_vae else None
+
+    def denoiser(self, controls: Sequence[Control] = ()) -> Denoiser:
+        return Denoiser(self.unet, controls, self.pair_apart)
+
+    def load_controls(
+        self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Callable[[str], None]
+    ) -> tuple[Control, ...]:
+        return load_controls(self, conditions, frames, settings, note)
+
+    def layers(self, kind: str, blocks: Sequence[str] = ()) -> list[str]:
+        return attention_layers(self.unet, kind, blocks or [BLOCK])
+
+    def recording(
+        self, layers: Sequence[str] = (), keys: Sequence[str] = (), when_complete: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[Recorded]:
+        return recording(self.unet, layers, keys, when_complete)
+
+    def memory_needs(self, settings: Settings, frames: int, size: tuple[int, int], controls: int) -> TakeNeeds:
+        s, heads = settings, self.unet.config.num_attention_heads
+        form = Form(
+            width=self.unet.config.block_out_channels[0],
+            number_bytes=self.dtype.itemsize,
+            latent_scale=self.latent_scale,
+            movable_bytes=bytes_of(self.text_encoder) + bytes_of(self.vae) if self.device.type != "cpu" else 0,
+            heads=heads if isinstance(heads, int) else heads[0],
+            fused=attention_is_fused(self.device, self.dtype),
+        )
+        blocks = [*s.guidance_blocks, *(s.semantic_blocks if s.method == "inversion" else ())]
+        deepest = max(up_block(block) for block in blocks) if s.is_guided else None
+        return TakeNeeds(form, (frames, size[0] // self.latent_scale, size[1] // self.latent_scale), deepest, controls)
+
+    @property
+    def weight_bytes(self) -> int:
+        return bytes_of(self.unet)
+
+    @contextmanager
+    def within(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[AnimateDiff]:
+        again, nets = KINDS[policy.recompute], [control.model for control in controls]
+        with applied(policy, self.unet, LAYERS, again, [self.text_encoder, self.vae], self.vae, nets):
+            yield replace(self, pair_apart=policy.pair_apart)
+
+
+def of_unet(unet: UNetMotionModel) -> AnimateDiff:
+    """Of a UNet alone, to be measured: it predicts and records, and reads neither text nor pictures."""
+    nothing: Any = None
+    return AnimateDiff(nothing, nothing, nothing, nothing, unet, animatediff_alphas())
+
+
+def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> AnimateDiff:
+    """dtype: of the UNet alone; the others take a hundredth of the time, and decoders are known to fail in half.
+
+    JobError names what is missing, damaged, or for another architecture.
+    """
+    if entry.folder and not (entry.folder / "model_index.json").is_file():
+        raise JobError(
+            f"The model {entry.name!r} has no model_index.json in {entry.folder}.",
+            "Point the entry's folder at a complete diffusers folder.",
+        )
+    try:
+        return _load(entry, device, dtype)
+    except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
+        if ran_out(error):
+            raise JobError(
+                f"The model {entry.name!r} does not fit into the memory that is free.",
+                "Close other programs that use the device, or choose a smaller model.",
+            ) from error
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise JobError(
+            f"The model {entry.name!r} in {entry.folder or entry.base} cannot be loaded: {reason}",
+            "Its files may be incomplete: fetch or copy them again.",
+        ) from error
+
+
+def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> AnimateDiff:
+    """Everything that can be refused is looked at before the large weights are read."""
+    check_scheduler(entry)
+    alphas, notes = _alphas(entry), notes_on_base(entry)
+    sources = unet_sources(entry)
+    tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
+    modules: dict[str, Any] = {
+        "unet": empty_unet(sources, entry.clip.most_frames),
+        "text_encoder": load_text_encoder(entry, device, torch.float32, notes),
+    }
+    check_width(embeddings, entry.embeddings, modules["text_encoder"].config.hidden_size)
+    _check_vocabulary(entry, tokenizer, modules["text_encoder"])
+    changes = changes_of(entry, modules, notes)
+    modules["vae"] = load_vae(entry, device, torch.float32, notes)
+    notes += fill(modules["unet"], sources, device, dtype)
+    for name, module in modules.items():
+        module.to(device=device).eval().requires_grad_(False)
+        add(changes.get(name, {}), module)
+    normalise_each_frame(modules["unet"])
+    tiny_vae = load_tiny_vae(entry, device)
+    parts = {"tokenizer": tokenizer, "alphas": alphas, "tiny_vae": tiny_vae, "embeddings": embeddings}
+    return AnimateDiff(entry=entry, notes=tuple(notes), **parts, **modules)
+
+
+def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> None:
+    """JobError when the tokenizer numbers other tokens than the encoder was trained with: it would read other words."""
+    folder, rows = tokenizer_folder(entry), encoder.config.vocab_size
+    if len(tokenizer) != rows:
+        raise JobError(
+            f"The tokenizer in {folder} has {len(tokenizer)} tokens; the text encoder of {entry.base or entry.folder} "
+            f"has {rows}.",
+            "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+        )
+    if tokenizer.model_max_length > (positions := encoder.config.max_position_embeddings):
+        raise JobError(
+            f"The tokenizer in {folder} gives up to {tokenizer.model_max_length} tokens; the text encoder of "
+            f"{entry.base or entry.folder} reads {positions}.",
+            "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+        )
+
+
+def _alphas(entry: ModelEntry) -> Tensor:
+    if entry.folder:
+        return DDIMScheduler.from_pretrained(entry.folder / "scheduler", **LOCAL).alphas_cumprod
+    return animatediff_alphas()
