@@ -127,18 +127,18 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
         progress.stage("encoding")
         texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
-        memory = checkpoint.memory(_parts(work), model.device, _used(work, policy))
-        progress.stage("sampling", settings.steps, memory.done)
+        state = checkpoint.state(_parts(work), model.device, _used(work, policy))
+        progress.stage("sampling", settings.steps, state.done)
         form = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
         previews = Previews(model, work.clip[1], progress)
 
         def after_step() -> None:
-            checkpoint.keep(memory)
+            checkpoint.keep(state)
             progress.step()
-            previews(memory)
+            previews(state)
 
         take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **form)
-        latents = generate(model, take, motion, after_step, memory)
+        latents = generate(model, take, motion, after_step, state)
         progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
         progress.stage("decoding", len(work.reference))
         return to_frames(model.decode(latents, progress.step))

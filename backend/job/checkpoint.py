@@ -14,20 +14,20 @@ from safetensors.torch import save
 
 from ..job_folder.reading import check_regular
 from ..job_folder.writing import remove_parts, write_atomically
-from ..sampling.memory import Memory
+from ..sampling.state import SamplerState
 
 NAME = "checkpoint.safetensors"
 SECONDS = 10.0  # at least, from one to the next
 
 
 class Checkpoint:
-    """Of one job. `memory` begins or goes on, `keep` records a step, `remove` ends it."""
+    """Of one job. `state` begins or goes on, `keep` records a step, `remove` ends it."""
 
     def __init__(self, folder: Path, note: Callable[[str], None]):
         """note: is given a sentence when the folder cannot be written, which costs the job nothing, and when steps
         that were saved cannot be used."""
         self._path, self._note = folder / NAME, note
-        self._kept, self._written = Memory(), 0.0
+        self._kept, self._written = SamplerState(), 0.0
         self._parts: Mapping[str, str] = {}
         self._used = _facts(self._path, "used")
 
@@ -37,9 +37,9 @@ class Checkpoint:
         known = self._used.get(name, "").split(" for ")
         return known[0] if len(known) == 2 and known[1] == wish else None
 
-    def memory(
+    def state(
         self, parts: Mapping[str, str], device: torch.device, used: Mapping[str, tuple[str, str]] | None = None
-    ) -> Memory:
+    ) -> SamplerState:
         """Of the steps that are done: in this process, else in the file if it was written for the same `parts`. Empty
         when nothing fits.
 
@@ -48,11 +48,11 @@ class Checkpoint:
         self._parts, self._written = parts, time.monotonic()
         self._kept = self._kept or self._read(device)
         self._used = {name: " for ".join(pair) for name, pair in (used or {}).items()}
-        return Memory(self._kept)
+        return SamplerState(self._kept)
 
-    def keep(self, memory: Memory) -> None:
+    def keep(self, state: SamplerState) -> None:
         """After each step: a record in this process, and now and then one in the file."""
-        self._kept = Memory(memory)
+        self._kept = SamplerState(state)
         if time.monotonic() - self._written < SECONDS:
             return
         try:
@@ -63,11 +63,11 @@ class Checkpoint:
 
     def remove(self) -> None:
         """The job is done, or will not go on."""
-        self._kept = Memory()
+        self._kept = SamplerState()
         self._path.unlink(missing_ok=True)
         remove_parts(self._path.parent, [NAME])
 
-    def _read(self, device: torch.device) -> Memory:
+    def _read(self, device: torch.device) -> SamplerState:
         """A file that is damaged or of another take is as good as none, and the user hears of it."""
         try:
             with _opened(self._path) as file:
@@ -78,15 +78,15 @@ class Checkpoint:
                 # Copies: what lies in the mapped file may be aligned otherwise, and the file will be replaced.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
-            return Memory()
+            return SamplerState()
         except (OSError, SafetensorError):
             return self._none(f"{self._path} is damaged")
         # The count of steps and the state of a generator are at home on the CPU.
-        return Memory({name: t.to(device) if t.is_floating_point() else t for name, t in tensors.items()})
+        return SamplerState({name: t.to(device) if t.is_floating_point() else t for name, t in tensors.items()})
 
-    def _none(self, reason: str) -> Memory:
+    def _none(self, reason: str) -> SamplerState:
         self._note(f"The saved steps cannot be used, because {reason}; the job starts again at its first step.")
-        return Memory()
+        return SamplerState()
 
     def _write(self) -> None:
         """Whole or not at all, also when the power fails."""

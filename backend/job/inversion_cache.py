@@ -18,7 +18,7 @@ from ..errors import JobError
 from ..job_folder.folders import data_folder
 from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.storage import keep_newest
-from ..sampling.memory import Memory
+from ..sampling.state import SamplerState
 from .checkpoint import Checkpoint
 
 MOST_CLIPS, MOST_BYTES = 12, 4 * 10**9
@@ -46,8 +46,8 @@ class InvertedLatents:
 
 
 Keep = Callable[[int, Tensor], None]
-# Inverts: hands latents to the first by timestep, and goes on from the memory, calling the last after each step.
-Invert = Callable[[Keep, Memory, Callable[[], None]], None]
+# Inverts: hands latents to the first by timestep, and goes on from the state, calling the last after each step.
+Invert = Callable[[Keep, SamplerState, Callable[[], None]], None]
 
 
 def cached_inversion(key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> InvertedLatents:
@@ -97,6 +97,6 @@ def _fill(part: Path, parts: dict[str, str], device: torch.device, wanted: Colle
             save_file({NAME: latents.contiguous().cpu()}, part / f"{timestep}.safetensors")
 
     record = Checkpoint(part, lambda note: None)  # where that cannot be written, the latents cannot be either
-    memory = record.memory(parts, device)
-    invert(keep, memory, lambda: record.keep(memory))
+    state = record.state(parts, device)
+    invert(keep, state, lambda: record.keep(state))
     record.remove()

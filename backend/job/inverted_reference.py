@@ -15,8 +15,8 @@ from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..motion.inversion import check_timesteps, invert
 from ..motion.terms import Terms, layer_weights
-from ..sampling.memory import Memory
 from ..sampling.schedule import even_timesteps
+from ..sampling.state import SamplerState
 from . import fingerprint
 from .inversion_cache import InvertedLatents, Keep, cached_inversion
 from .progress import Progress
@@ -52,15 +52,15 @@ def inverted_reference(
     terms = _terms(model, subject, request, settings)
     (text,) = model.embed([request.inversion_prompt], settings.clip_skip)
 
-    def run(keep: Keep, memory: Memory, record: Callable[[], None]) -> None:
+    def run(keep: Keep, state: SamplerState, record: Callable[[], None]) -> None:
         def after_step() -> None:
-            check_finite([memory["latents"]])
+            check_finite([state["latents"]])
             record()
             progress.step()
 
         latents = model.encode(to_pixels(reference))
-        progress.stage("motion", steps, memory.done)
-        invert(model.denoiser(), latents, text, model.schedule, steps, keep, after_step, memory)
+        progress.stage("motion", steps, state.done)
+        invert(model.denoiser(), latents, text, model.schedule, steps, keep, after_step, state)
 
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
     reading = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.dtype))

@@ -20,7 +20,7 @@ from ..backbones.base import Backbone
 from ..clips import fit, to_frames
 from ..errors import Cancelled
 from ..memory.device import ran_out
-from ..sampling.memory import Memory
+from ..sampling.state import SamplerState
 from .progress import Progress
 from .small_png import png
 
@@ -42,14 +42,14 @@ class Previews:
         self.seconds = self._last_cost = 0.0
         self._given_up = False
 
-    def __call__(self, memory: Memory) -> None:
-        """Shows the clip's state in `memory` if it is time for that."""
+    def __call__(self, state: SamplerState) -> None:
+        """Shows the clip as it is in `state` if it is time for that."""
         now = time.monotonic()
         too_dear = self.seconds + self._last_cost > SHARE * (now - self._began)
         if self._given_up or too_dear or now - self._ended < SECONDS:
             return
         try:
-            self._progress.preview(self._strip(memory["clean"]))
+            self._progress.preview(self._strip(state["clean"]))
         except Cancelled:
             raise
         except Exception as error:  # only a picture: whatever is wrong with it, the take may well be right

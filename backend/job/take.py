@@ -17,10 +17,10 @@ from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.location_masks import RegionWeights
 from ..motion.representation import MotionRepresentation
 from ..sampling.guided import Guidance, Predictions, Strength, combine, sample
-from ..sampling.memory import Memory
 from ..sampling.noise_schedule import NoiseSchedule
 from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan
 from ..sampling.solvers import ddim, make_solver
+from ..sampling.state import SamplerState
 from .inverted_reference import InvertedReference
 
 GRADIENT = 1.85  # passes through the network that one with the gradient of guidance takes as long as; 1.57 are counted
@@ -57,13 +57,13 @@ def generate(
     take: Take,
     motion: Motion | None,
     after_step: Callable[[], None],
-    memory: Memory | None = None,
+    state: SamplerState | None = None,
 ) -> Tensor:
     """-> clean latents [1, C, F, h, w]. after_step is called after each denoising step and may raise Cancelled.
 
-    memory: of the steps of this very take that were made before; kept up to date.
+    state: of the steps of this very take that were made before; kept up to date.
     """
-    s, regions, memory = take.settings, take.regions, Memory() if memory is None else memory
+    s, regions, state = take.settings, take.regions, SamplerState() if state is None else state
     steps, strength = steps_of(s, model.schedule), _strength(s, regions)
     draws = generator_of(take.seed)
     noise = initial_noise(model, take, draws)
@@ -75,10 +75,10 @@ def generate(
         model.schedule,
         strength,
         predictions(denoise, take.negative, take.positive),
-        _guidance(model, take, motion, denoise, strength, memory) if guided else None,
+        _guidance(model, take, motion, denoise, strength, state) if guided else None,
         lambda *_: after_step(),
-        make_solver(s.sampler, steps, model.schedule, draws, memory),
-        memory,
+        make_solver(s.sampler, steps, model.schedule, draws, state),
+        state,
     )
 
 
@@ -141,7 +141,7 @@ def step_costs(s: Settings, again: bool = False) -> list[float]:
 
 
 def _guidance(
-    model: Backbone, take: Take, motion: Motion, denoise: Denoiser, strength: Strength, memory: Memory
+    model: Backbone, take: Take, motion: Motion, denoise: Denoiser, strength: Strength, state: SamplerState
 ) -> Guidance:
     s = take.settings
     if isinstance(motion, MotionRepresentation):
@@ -165,7 +165,7 @@ def _guidance(
         model.denoiser(),
         advance,
         take.regions,
-        memory,
+        state,
     )
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..backbones.base import Denoise
 from ..errors import JobError
-from ..sampling.memory import Memory
 from ..sampling.noise_schedule import NoiseSchedule
+from ..sampling.state import SamplerState
 
 
 def inversion_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
@@ -38,22 +38,22 @@ def invert(
     steps: int,
     keep: Callable[[int, Tensor], None],
     after_step: Callable[[], None],
-    memory: Memory | None = None,
+    state: SamplerState | None = None,
 ) -> None:
     """Hands the latents [1, C, F, h, w] that belong to each timestep to keep(timestep, latents), noise rising.
 
     reference: clean latents; text [1, L, C]: the inversion prompt alone, without classifier-free guidance;
-    memory: of the steps that are done already, which are not made again; it is kept up to
+    state: of the steps that are done already, which are not made again; it is kept up to
     date. arXiv:2406.05338 v1 to v3; `inversion_latents.T` in v1_*.safetensors.
     """
-    memory = Memory() if memory is None else memory
+    state = SamplerState() if state is None else state
     timesteps, stride = inversion_timesteps(steps, schedule.levels), schedule.levels // steps
-    z = memory.get("latents", reference)
-    for t in timesteps[memory.done :]:
+    z = state.get("latents", reference)
+    for t in timesteps[state.done :]:
         before = min(t - stride, schedule.levels - 1)
         estimate = schedule.estimate(z, denoise(z, t, text), before)
         z = schedule.signal(t) * estimate.clean + schedule.noise(t) * estimate.noise
         keep(t, z)
-        memory["latents"], memory["steps"] = z, torch.tensor(memory.done + 1)
-        z = memory["latents"]
+        state["latents"], state["steps"] = z, torch.tensor(state.done + 1)
+        z = state["latents"]
         after_step()

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..backbones.base import TEXT, Backbone, Denoise, Recorded
-from ..sampling.memory import Memory
 from ..sampling.schedule import Step
+from ..sampling.state import SamplerState
 from .guidance import guided_pass, motion_loss
 from .location_masks import Regions, RegionWeights, attended, centred_regions, layer_grid, plain_regions
 from .representation import largest_entries, record_pass
@@ -43,16 +43,16 @@ class InversionGuidance:
         read: Denoise,
         advance: Callable[[Tensor, Tensor, Tensor, Step], Tensor],
         regions: RegionWeights | None = None,
-        memory: Memory | None = None,
+        state: SamplerState | None = None,
     ):
         """inverted(timestep): the reference's inverted latents; read: the prediction without any controls, with
-        which they are read; advance(z, eps_negative, eps_positive, step): the latents after a plain step; memory: of
+        which they are read; advance(z, eps_negative, eps_positive, step): the latents after a plain step; state: of
         the steps that are done already, kept up to date."""
         self._model, self._denoise, self._texts, self._terms = model, denoise, texts, terms
         self._inverted, self._read, self._advance, self._regions = inverted, read, advance, regions
         guesses = terms.located and terms.objects is not None
         self._cross = model.layers(TEXT, ()) if guesses else []
-        self._memory = Memory() if memory is None else memory
+        self._state = SamplerState() if state is None else state
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
         """-> the prediction with the prompt, d loss / d latents, both [1, C, F, h, w], and the loss."""
@@ -89,11 +89,11 @@ class InversionGuidance:
     @torch.no_grad()
     def _follow_unguided(self, latents: Tensor, step: Step) -> Recorded:
         """Keys of the unguided trajectory at this step, which then goes on."""
-        z = self._memory.get("unguided", latents)
+        z = self._state.get("unguided", latents)
         negative = self._denoise(z, step.timestep, self._texts.negative)
         with self._model.recording(self._cross, list(self._terms.semantic)) as recorded:
             positive = self._denoise(z, step.timestep, self._texts.positive)
-        self._memory["unguided"] = self._advance(z, negative, positive, step)
+        self._state["unguided"] = self._advance(z, negative, positive, step)
         return recorded
 
     def _areas(

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ..errors import NotFinite
-from .memory import Memory
 from .noise_schedule import NoiseSchedule
 from .schedule import Step
 from .solvers import Solver, ddim
+from .state import SamplerState
 
 # Latents [1, C, F, h, w], timestep -> what the model predicts (see noise_schedule).
 Predict = Callable[[Tensor, float], Tensor]
@@ -59,56 +59,56 @@ def sample(
     guidance: Guidance | None,
     after_step: Callable[[Step, Tensor, Tensor, float | None], None],
     solver: Solver | None = None,
-    memory: Memory | None = None,
+    state: SamplerState | None = None,
 ) -> Tensor:
     """Denoises `latents` [1, 4, F, h, w], float32, over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
 
     after_step(step, latents, score, loss) hears of each step,
     with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps, the
-    loss also where a gradient is used again. solver: the paper's DDIM unless given. memory: of the steps that are done
+    loss also where a gradient is used again. solver: the paper's DDIM unless given. state: of the steps that are done
     already, which are not made again; it is kept up to date, with `latents` and, for those who look on, the `clean`
     latents as the step estimates them. JobError when the numbers are no longer finite.
     """
-    memory = Memory() if memory is None else memory
-    z, solve = memory.get("latents", latents), solver or ddim(schedule)
-    for step in steps[memory.done :]:
+    state = SamplerState() if state is None else state
+    z, solve = state.get("latents", latents), solver or ddim(schedule)
+    for step in steps[state.done :]:
         t, guided = step.timestep, guidance is not None and step.ramp > 0
-        negative, positive, loss = _predicted(z, step, strength, predict, guidance, memory)
+        negative, positive, loss = _predicted(z, step, strength, predict, guidance, state)
         estimate = schedule.estimate(z, combine(negative, positive, strength), t)
         noise = schedule.noise(t)
-        score = _score(memory["gradient"], estimate.noise, noise, step.ramp, strength) if guided else None
-        memory["clean"] = estimate.clean
+        score = _score(state["gradient"], estimate.noise, noise, step.ramp, strength) if guided else None
+        state["clean"] = estimate.clean
         z = solve(z, estimate, step)
         if score is not None:  # the solver's clean estimate is the unguided one; the score only turns its direction
             z = z - schedule.noise(step.next_timestep) * score
         _check_finite(z, step)
-        memory["latents"], memory["steps"] = z, torch.tensor(step.index + 1)
-        z = memory["latents"]
+        state["latents"], state["steps"] = z, torch.tensor(step.index + 1)
+        z = state["latents"]
         after_step(step, z, score, loss)
     return z
 
 
 def _predicted(
-    z: Tensor, step: Step, strength: Strength, predict: Predictions, guidance: Guidance | None, memory: Memory
+    z: Tensor, step: Step, strength: Strength, predict: Predictions, guidance: Guidance | None, state: SamplerState
 ) -> tuple[Tensor, Tensor, float | None]:
     """The predictions with the negative and with the positive prompt, and the loss where its gradient was made.
 
-    What steps may use again, the gradient and the `pull` of the negative prompt, is left in `memory`.
+    What steps may use again, the gradient and the `pull` of the negative prompt, is left in `state`.
     """
     t, loss, eps_u = step.timestep, None, None
-    due = guidance is None or "pull" not in memory or step.index % strength.reuse_negative == 0
+    due = guidance is None or "pull" not in state or step.index % strength.reuse_negative == 0
     due = due and strength.needs_negative
-    if guidance and step.ramp > 0 and ("gradient" not in memory or step.index % strength.reuse_gradient == 0):
-        eps_c, memory["gradient"], loss = guidance(z, step)
+    if guidance and step.ramp > 0 and ("gradient" not in state or step.index % strength.reuse_gradient == 0):
+        eps_c, state["gradient"], loss = guidance(z, step)
         eps_u = predict.negative(z, t) if due else None
     elif due:
         eps_u, eps_c = predict.pair(z, t)
     else:
         eps_c = predict.positive(z, t)
     if eps_u is None:
-        return eps_c + memory["pull"] if "pull" in memory else eps_c, eps_c, loss
+        return eps_c + state["pull"] if "pull" in state else eps_c, eps_c, loss
     if guidance:  # plain generation asks in every step
-        memory["pull"] = eps_u - eps_c
+        state["pull"] = eps_u - eps_c
     return eps_u, eps_c, loss
 
 

@@ -9,13 +9,13 @@ from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMSc
 from torch import Tensor
 
 from ..errors import JobError
-from .memory import Memory
 from .noise_schedule import Estimate, NoiseSchedule, VariancePreserving
 from .schedule import LCM_LEVELS, Step
+from .state import SamplerState
 
 # Latents [1, C, F, h, w] at step.timestep, what they are taken for, the step -> latents at step.next_timestep. Latents
 # are as the noise schedule mixes them on both sides, whatever a solver uses inside. A solver may remember: it is made
-# for one take and called once for each step, in order; what the next call needs of this one is in the take's memory.
+# for one take and called once for each step, in order; what the next call needs of this one is in the take's state.
 Solver = Callable[[Tensor, Estimate, Step], Tensor]
 
 
@@ -31,14 +31,18 @@ def ddim(schedule: NoiseSchedule) -> Solver:
 
 
 def make_solver(
-    name: str, steps: Sequence[Step], schedule: NoiseSchedule, generator: torch.Generator, memory: Memory | None = None
+    name: str,
+    steps: Sequence[Step],
+    schedule: NoiseSchedule,
+    generator: torch.Generator,
+    state: SamplerState | None = None,
 ) -> Solver:
     """The solver called `name` in job_folder.settings for these very steps; generator (CPU): what LCM draws noise from.
 
-    memory: of the steps that are done already; the solver goes on from there and keeps it up to date. JobError when the
+    state: of the steps that are done already; the solver goes on from there and keeps it up to date. JobError when the
     solver cannot take these steps, or the schedule not this solver.
     """
-    memory = Memory() if memory is None else memory
+    state = SamplerState() if state is None else state
     if name not in schedule.samplers:
         raise JobError(
             f"This model cannot use the sampler {name}.", f"Set sampler to {' or '.join(schedule.samplers)}."
@@ -49,12 +53,12 @@ def make_solver(
     _check(name, steps)
     scheduler = _SCHEDULERS[name](schedule.betas())
     scheduler.set_timesteps(timesteps=timesteps)
-    scheduler.set_begin_index(memory.done)
+    scheduler.set_begin_index(state.done)
     if name == "euler":
         return _euler(scheduler, schedule)
     if name == "dpm++2m":
-        return _multistep(scheduler, memory)
-    return _consistency(scheduler, generator, memory)
+        return _multistep(scheduler, state)
+    return _consistency(scheduler, generator, state)
 
 
 _SCHEDULERS = {
@@ -66,30 +70,30 @@ _SCHEDULERS = {
 }
 
 
-def _multistep(scheduler: DPMSolverMultistepScheduler, memory: Memory) -> Solver:
+def _multistep(scheduler: DPMSolverMultistepScheduler, state: SamplerState) -> Solver:
     """It draws a line through the last two clean estimates, which holds only while nobody bends the path."""
-    if "solver.clean" in memory:
-        scheduler.model_outputs[-1], scheduler.lower_order_nums = memory["solver.clean"], 1
+    if "solver.clean" in state:
+        scheduler.model_outputs[-1], scheduler.lower_order_nums = state["solver.clean"], 1
 
     def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
-        if "solver.latents" not in memory or not torch.equal(z, memory["solver.latents"]):
+        if "solver.latents" not in state or not torch.equal(z, state["solver.latents"]):
             # The score has moved the latents: the line would carry its push on, and tear the picture.
             scheduler.lower_order_nums = 0
-        memory["solver.latents"] = scheduler.step(estimate.noise, step.timestep, z, return_dict=False)[0]
-        memory["solver.clean"] = scheduler.model_outputs[-1]
-        return memory["solver.latents"]
+        state["solver.latents"] = scheduler.step(estimate.noise, step.timestep, z, return_dict=False)[0]
+        state["solver.clean"] = scheduler.model_outputs[-1]
+        return state["solver.latents"]
 
     return solve
 
 
-def _consistency(scheduler: LCMScheduler, generator: torch.Generator, memory: Memory) -> Solver:
+def _consistency(scheduler: LCMScheduler, generator: torch.Generator, state: SamplerState) -> Solver:
     """It adds new noise in each step."""
-    if "solver.draws" in memory:
-        generator.set_state(memory["solver.draws"])
+    if "solver.draws" in state:
+        generator.set_state(state["solver.draws"])
 
     def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
         z = scheduler.step(estimate.noise, step.timestep, z, generator=generator, return_dict=False)[0]
-        memory["solver.draws"] = generator.get_state()
+        state["solver.draws"] = generator.get_state()
         return z
 
     return solve

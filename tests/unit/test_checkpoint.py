@@ -13,7 +13,7 @@ from backend.job.checkpoint import NAME, Checkpoint
 from backend.job.inverted_reference import InvertedReference
 from backend.job.take import generate
 from backend.motion.terms import Terms, layer_weights
-from backend.sampling.memory import Memory
+from backend.sampling.state import SamplerState
 from tests.tiny_takes import LATENTS, nothing, with_settings
 
 CPU = torch.device("cpu")
@@ -41,15 +41,15 @@ THIS, ANOTHER = {"the seed": "1", "a setting": "steps=7"}, {"the seed": "2", "a 
 def cut_off(model, take, motion, folder, steps: int) -> None:
     """Makes that many further steps, and is stopped as by a kill: only the file is left."""
     record = kept(folder)
-    memory, begun = record.memory(THIS, CPU), record.memory(THIS, CPU).done
+    state, begun = record.state(THIS, CPU), record.state(THIS, CPU).done
 
     def after_step():
-        record.keep(memory)
-        if memory.done == begun + steps:
+        record.keep(state)
+        if state.done == begun + steps:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        generate(model, take, motion, after_step, memory)
+        generate(model, take, motion, after_step, state)
 
 
 def check_every_cut(model, take, motion, folder) -> None:
@@ -58,9 +58,9 @@ def check_every_cut(model, take, motion, folder) -> None:
     for cuts in ([1] * (take.settings.steps - 1), [take.settings.guided_steps]):
         for steps in cuts:
             cut_off(model, take, motion, folder, steps)
-        memory = kept(folder).memory(THIS, CPU)
-        assert memory.done == sum(cuts)
-        assert torch.equal(generate(model, take, motion, nothing, memory), whole), cuts
+        state = kept(folder).state(THIS, CPU)
+        assert state.done == sum(cuts)
+        assert torch.equal(generate(model, take, motion, nothing, state), whole), cuts
         kept(folder).remove()
 
 
@@ -88,17 +88,17 @@ def test_so_does_the_inversion_method_with_its_second_trajectory(model, take, fo
     check_every_cut(model, chosen, motion, folder)
 
 
-def some(steps: int) -> Memory:
-    return Memory({"latents": torch.randn(2, 3), "steps": torch.tensor(steps)})
+def some(steps: int) -> SamplerState:
+    return SamplerState({"latents": torch.randn(2, 3), "steps": torch.tensor(steps)})
 
 
 def test_a_checkpoint_of_another_take_is_not_taken_for_this_one(folder):
     record = kept(folder)
-    record.memory(THIS, CPU)
+    record.state(THIS, CPU)
     record.keep(some(3))
-    assert kept(folder).memory(THIS, CPU).done == 3
+    assert kept(folder).state(THIS, CPU).done == 3
     notes = []
-    assert Checkpoint(folder, notes.append).memory(ANOTHER, CPU) == {}
+    assert Checkpoint(folder, notes.append).state(ANOTHER, CPU) == {}
     assert notes == [
         "The saved steps cannot be used, because the seed changed; the job starts again at its first step."
     ]
@@ -107,7 +107,7 @@ def test_a_checkpoint_of_another_take_is_not_taken_for_this_one(folder):
 def test_what_it_was_made_with_is_known_as_long_as_the_wish_is_the_same(folder):
     record = kept(folder)
     assert record.used("memory", "auto") is None
-    record.memory(THIS, CPU, {"memory": ("balanced", "auto"), "precision": ("float32", "float32")})
+    record.state(THIS, CPU, {"memory": ("balanced", "auto"), "precision": ("float32", "float32")})
     record.keep(some(3))
     for again in (record, kept(folder)):
         assert again.used("memory", "auto") == "balanced" and again.used("precision", "float32") == "float32"
@@ -118,29 +118,29 @@ def test_what_it_was_made_with_is_known_as_long_as_the_wish_is_the_same(folder):
 def test_a_pipe_in_its_place_is_none(folder):
     os.mkfifo(folder / NAME)
     notes = []
-    assert Checkpoint(folder, notes.append).memory(THIS, CPU) == {} and "is damaged" in notes[0]
+    assert Checkpoint(folder, notes.append).state(THIS, CPU) == {} and "is damaged" in notes[0]
 
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:-8], lambda b: b"\xff" * 100, lambda b: b[9:]])
 def test_a_damaged_checkpoint_is_none(folder, damage):
     record = kept(folder)
-    record.memory(THIS, CPU)
+    record.state(THIS, CPU)
     record.keep(some(3))
     path = folder / NAME
     path.write_bytes(damage(path.read_bytes()))
     notes = []
-    assert Checkpoint(folder, notes.append).memory(THIS, CPU) == {}
+    assert Checkpoint(folder, notes.append).state(THIS, CPU) == {}
     assert len(notes) == 1 and "is damaged" in notes[0]
 
 
 def test_within_a_process_the_last_step_is_known_without_the_file(folder, monkeypatch):
     monkeypatch.setattr(checkpoint, "SECONDS", 1000.0)
     record = kept(folder)
-    memory = record.memory(THIS, CPU)
-    memory.update(some(2))
-    record.keep(memory)
-    memory["latents"] = torch.zeros(1)  # half a step that ran out of memory
-    again = record.memory(ANOTHER, CPU)
+    state = record.state(THIS, CPU)
+    state.update(some(2))
+    record.keep(state)
+    state["latents"] = torch.zeros(1)  # half a step that ran out of memory
+    again = record.state(ANOTHER, CPU)
     assert not (folder / NAME).exists() and again.done == 2 and again["latents"].shape == (2, 3)
 
 
@@ -149,11 +149,11 @@ def test_it_is_written_every_ten_seconds_of_sampling(folder, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
     record, written = kept(folder), []
-    record.memory(THIS, CPU)
+    record.state(THIS, CPU)
     for step in range(1, 31):
         now[0] += 1.5
         record.keep(some(step))
-        if (stored := kept(folder).memory(THIS, CPU).done) not in [0, *written]:
+        if (stored := kept(folder).state(THIS, CPU).done) not in [0, *written]:
             written.append(stored)
     assert written == [7, 14, 21, 28]
 
@@ -161,15 +161,15 @@ def test_it_is_written_every_ten_seconds_of_sampling(folder, monkeypatch):
 def test_a_folder_that_cannot_be_written_costs_the_checkpoint_alone(folder):
     notes = []
     record = Checkpoint(folder / "gone", notes.append)
-    record.memory(THIS, CPU)
+    record.state(THIS, CPU)
     record.keep(some(3))
     assert len(notes) == 1 and "cannot be written (No such file or directory)" in notes[0]
 
 
 def test_nothing_is_left_when_the_job_is_done(folder):
     record = kept(folder)
-    record.memory(THIS, CPU)
+    record.state(THIS, CPU)
     record.keep(some(3))
     (folder / f"{NAME}.{'0a' * 6}.part").write_bytes(b"of a write that was cut off")
     record.remove()
-    assert not list(folder.iterdir()) and record.memory(THIS, CPU) == {}
+    assert not list(folder.iterdir()) and record.state(THIS, CPU) == {}

@@ -17,7 +17,7 @@ from backend.job.progress import PREVIEW, Progress
 from backend.job.take import generate
 from backend.motion.representation import MotionRepresentation
 from backend.motion.terms import Terms, layer_weights
-from backend.sampling.memory import Memory
+from backend.sampling.state import SamplerState
 from tests.tiny_takes import LATENTS, nothing, with_settings
 
 META, ATEN = torch.device("meta"), torch.ops.aten
@@ -91,5 +91,5 @@ def test_pictures_and_previews(away, tmp_path, monkeypatch):
     show = Previews(away, (24, 40), progress)
     with Refusing():
         away.decode(away.encode(torch.zeros(8, 3, 24, 40)))
-        show(Memory(clean=torch.zeros(LATENTS, device=META)))
+        show(SamplerState(clean=torch.zeros(LATENTS, device=META)))
     assert not show._given_up and (tmp_path / PREVIEW).is_file()

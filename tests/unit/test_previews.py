@@ -19,7 +19,7 @@ from backend.job import previews
 from backend.job.previews import AREA, FRAMES, Previews
 from backend.job.progress import PREVIEW, Progress
 from backend.models.entry import find_entry
-from backend.sampling.memory import Memory
+from backend.sampling.state import SamplerState
 from backend.wire.encoding import PIECE_BYTES
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def shown(model, latents: torch.Tensor, folder, clock, size=(64, 64)) -> np.ndar
     """The preview of clean latents: uint8 RGB [n, h, w, 3]."""
     show = Previews(model, size, Progress(folder, lambda state: None))
     clock(1000.0)
-    show(Memory(clean=latents))
+    show(SamplerState(clean=latents))
     strip = cv2.imread(str(folder / PREVIEW))[..., ::-1]
     return np.stack(np.split(strip, min(FRAMES, latents.shape[2]), axis=1))
 
@@ -93,14 +93,14 @@ def test_they_take_their_share_of_the_time_and_no_more(demo, tmp_path, clock, mo
     monkeypatch.setattr(Previews, "_strip", lambda *_: made.append(1) or clock(cost[0]) or b"")
     for _ in range(1000):
         clock(1.0)
-        show(Memory(clean=torch.zeros(1)))
+        show(SamplerState(clean=torch.zeros(1)))
     assert len(made) > 3 and show.seconds == 3.0 * len(made)
     assert show.seconds <= 0.02 * (1000 + show.seconds)
     cost[0] = 0.001  # now they are cheap: one each second, whatever the steps take
     show, before = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None)), len(made)
     for _ in range(1000):
         clock(0.1)
-        show(Memory(clean=torch.zeros(1)))
+        show(SamplerState(clean=torch.zeros(1)))
     assert 80 < len(made) - before <= 100
 
 
@@ -115,7 +115,7 @@ def test_want_of_memory_ends_the_previews_and_not_the_job(demo, tmp_path, clock,
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     for _ in range(3):
         clock(1000.0)
-        show(Memory(clean=torch.zeros(1, 4, 8, 16, 16)))
+        show(SamplerState(clean=torch.zeros(1, 4, 8, 16, 16)))
     assert len(tries) == 1 and "no memory to spare for previews" in capsys.readouterr().err
 
 
@@ -141,7 +141,7 @@ def test_no_error_of_a_preview_ends_the_job_and_it_is_said_once(demo, tmp_path, 
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     for _ in range(3):
         clock(1000.0)
-        show(Memory(clean=torch.zeros(1, 4, 8, 16, 16)))
+        show(SamplerState(clean=torch.zeros(1, 4, 8, 16, 16)))
     said = capsys.readouterr().err
     assert len(tries) == 1 and said.count("shows no more previews") == 1
     assert type(error).__name__ in said and "in failing" in said  # the log has where it was
@@ -155,7 +155,7 @@ def test_cancelling_within_a_preview_still_cancels(demo, tmp_path, clock, monkey
     show = Previews(demo, (64, 64), Progress(tmp_path, lambda state: None))
     clock(1000.0)
     with pytest.raises(Cancelled):
-        show(Memory(clean=torch.zeros(1, 4, 8, 16, 16)))
+        show(SamplerState(clean=torch.zeros(1, 4, 8, 16, 16)))
 
 
 @pytest.fixture

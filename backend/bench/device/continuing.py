@@ -14,7 +14,7 @@ from ...job import checkpoint
 from ...job.checkpoint import Checkpoint
 from ...job.take import Take, generate
 from ...motion.representation import MotionRepresentation
-from ...sampling.memory import Memory
+from ...sampling.state import SamplerState
 from .measuring import DEVICE, timed
 from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
 from .policies import STEP, WORKING
@@ -49,8 +49,8 @@ def section(report: Report, shape: Shape) -> None:
 
 def _take(report: Report, model: AnimateDiff, motion: MotionRepresentation, take: Take) -> None:
     """One row: a take made straight, once more, and cut off and continued from its file."""
-    seconds, straight = timed(lambda: generate(model, take, motion, lambda: None, Memory()), 1)
-    again = generate(model, take, motion, lambda: None, Memory())
+    seconds, straight = timed(lambda: generate(model, take, motion, lambda: None, SamplerState()), 1)
+    again = generate(model, take, motion, lambda: None, SamplerState())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         done, resumed = _cut_and_continued(model, motion, take, Path(folder))
     report.add(
@@ -74,19 +74,19 @@ def _cut_and_continued(
     seconds, checkpoint.SECONDS = checkpoint.SECONDS, 0.0
     try:
         first = Checkpoint(folder, print)
-        memory, made = first.memory({"the take": "the same"}, DEVICE), []
+        state, made = first.state({"the take": "the same"}, DEVICE), []
 
         def after_step() -> None:
-            first.keep(memory)
+            first.keep(state)
             made.append(None)
             if len(made) == CUT_AFTER:
                 raise _CutOff
 
         with suppress(_CutOff):
-            generate(model, take, motion, after_step, memory)
+            generate(model, take, motion, after_step, state)
     finally:
         checkpoint.SECONDS = seconds
-    kept = Checkpoint(folder, print).memory({"the take": "the same"}, DEVICE)
+    kept = Checkpoint(folder, print).state({"the take": "the same"}, DEVICE)
     return kept.done, generate(model, take, motion, lambda: None, kept)
 
 

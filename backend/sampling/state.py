@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 
-class Memory(dict[str, Tensor]):
+class SamplerState(dict[str, Tensor]):
     """All that the steps which are done leave to those that follow, by name: with it and the same model and text,
     sampling goes on as if it had never been stopped: bit for bit where the device computes so (see memory.device).
 
