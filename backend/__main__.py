@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     clone.add_argument("--negative", default="", metavar="TEXT", help="what it should not show")
     clone.add_argument("--model", default="demo", metavar="NAME", help="a model entry (default: %(default)s)")
     clone.add_argument("--seed", type=_seed, default=0, metavar="N", help="0 to 2^64 - 1: another, another clip")
-    clone.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; family=paper too")
+    clone.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting (see `settings`); family=paper too"
+    )
     for kind, what in (("image", "a picture that shows"), ("sketch", "a line drawing of")):
         clone.add_argument(
             f"--{kind}",
@@ -85,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true")
+
+    settings = commands.add_parser("settings", help="list what --set can change, with defaults and bounds")
+    settings.add_argument("--json", action="store_true")
 
     storage = commands.add_parser("storage", help="show what takes up room on the disk, and make room")
     storage.add_argument("--clean", action="store_true", help="remove caches, and what was left half written")

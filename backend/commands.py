@@ -123,6 +123,21 @@ def _line(row: dict) -> str:
     return f"{row['name']:12} {row['title']}{missing}"
 
 
+def settings(options: Namespace) -> None:
+    """Lists every setting under its group."""
+    from .job_folder.declared import declarations
+    from .job_folder.settings import Settings
+
+    known = declarations(Settings).values()
+    if options.json:
+        return print(json.dumps([asdict(one) for one in known]))
+    for group in dict.fromkeys(one.group for one in known):
+        print(f"\n{group}")
+        for one in known:
+            if one.group == group:
+                print(f"  {one.name} = {one.default_text}  ({one.range_text})\n      {one.description}")
+
+
 def storage(options: Namespace) -> None:
     """Lists what takes up room, after making some if that is wanted."""
     from .job_folder.folders import data_folder

@@ -3,59 +3,186 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from .declared import SettingError, declarations, setting
 from .names import nearest
 
-
-class SettingError(ValueError):
-    """A setting that does not exist or cannot have this value; the text is for the user."""
+SAMPLING, MOTION, INVERSION, CONDITIONS, DEVICE = "Sampling", "Motion", "Inversion", "Pictures and Masks", "Device"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that shapes a take besides its prompt, seed, model and reference clip."""
+    """Everything that shapes a take besides its prompt, seed, model and reference clip. Each is declared here and
+    nowhere else; the defaults are those that the paper has for camera motion."""
 
-    frames: int = 16  # of the model's clip
-    method: str = "one-step"  # how the motion is read: 'one-step' from one noised pass, 'inversion' from DDIM inversion
-    sampler: str = "ddim"  # as published; 'dpm++2m' and 'euler' take fewer steps, 'lcm' 4 to 8 with weights for it
-    steps: int = 100  # denoising steps N
-    guided_steps: int = 50  # the first G of them follow the reference's motion
-    guided_range: float = 0.3  # share q of the noise schedule that the guided steps cover, from pure noise down
-    warm_up_steps: int = 10  # guidance rises over the first W guided steps
-    cool_down_steps: int = 10  # and falls over the last C
-    motion_weight: float = 2000.0  # strength of the guidance; 0 is plain generation
-    motion_strength: float = 1.0  # times motion_weight: 1 as tuned for the model or published, 0 is plain generation
-    reuse_gradient: int = 1  # the gradient is computed in every kth guided step and used again in those between
-    reuse_negative: int = 1  # what the negative prompt adds is computed in every kth step of a guided take, likewise
-    score_form: str = (
-        "raw"  # 'raw': the weighted gradient as published; 'relative': motion_weight is its share of |eps|
+    frames: int = setting(
+        16, "Frames", "Frames of the model's own clip; each model has a maximum", SAMPLING, (2, 128), basic=True
     )
-    mean_shift: bool = True  # whether the score may shift a frame's mean, as published; off, colours drift less
-    cfg_scale: float = 7.5  # classifier-free guidance
-    clip_skip: int = 1  # which layer of the text encoder is read: 1 the last, 2 the one before, as many models want
-    cfg_form: str = "paper"  # 'paper': c + s (c - u), an effective scale of s + 1; 'standard': u + s (c - u)
-    representation_timestep: int = 400  # noise level t at which the reference's motion is read
-    guidance_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose temporal attention carries the motion
-    block_weights: tuple[float, ...] = ()  # one for each of them; 1 each when empty
-    top_k: int = 1  # largest entries of each attention row that are kept
-    diagonal: bool = True  # whether a frame's attention to itself may be among them
-    subject_strength: float = 1.0  # of the guidance where a mask clip shows the subject
-    background_strength: float = 0.0  # and elsewhere; both count only when there is a mask clip
-    score_clamp: float = 0.0  # most that one entry of the gradient may be; 0 is no limit
-    inversion_steps: int = 0  # of the inversion method; 0 is as many as `steps`, 1000 fits any
-    semantic_blocks: tuple[str, ...] = ("up_blocks.1",)  # whose keys keep the looks in the inversion method
-    semantic_weights: tuple[float, ...] = (0.0,)  # one for each of them; 0 leaves that term out
-    semantic_keys: str = "temp"  # 'temp': of temporal, 'spatial': of spatial self-attention
-    mask_thresholds: tuple[float, ...] = (0.3, 0.3)  # of masks guessed from attention: in the reference, in the take
-    image_strength: float = 1.0  # of the pictures given at chosen frames; 0 is as if there were none
-    sketch_strength: float = 1.0  # of the sketches
-    depth_strength: float = 1.0  # of the depth clip
-    depth_end: float = 1.0  # share of the noise schedule, from pure noise down, over which depth holds
-    precision: str = "auto"  # of the UNet; 'auto': what the device works well in. Shapes speed more than the look
-    deterministic: bool = False  # whether the same job gives the same clip bit for bit; takes longer
-    memory: str = "auto"  # 'fast' keeps most, 'thrifty' least and takes longer; 'auto': the fastest that fits
+    method: str = setting(
+        "one-step",
+        "Method",
+        "How the motion is read: one-step from a single noised pass, inversion from the inverted clip",
+        MOTION,
+        choices=("one-step", "inversion"),
+    )
+    sampler: str = setting(
+        "ddim",
+        "Sampler",
+        "How a step is made: ddim as published, dpm++2m and euler take fewer steps, lcm 4 to 8 with weights for it",
+        SAMPLING,
+        choices=("ddim", "dpm++2m", "euler", "lcm"),
+    )
+    steps: int = setting(100, "Steps", "Denoising steps", SAMPLING, (1, 1000), basic=True)
+    guided_steps: int = setting(
+        50,
+        "Guided Steps",
+        "How many of the first steps follow the motion, at most steps",
+        MOTION,
+        (0, 1000),
+        basic=True,
+    )
+    guided_range: float = setting(
+        0.3,
+        "Guided Range",
+        "Share of the noise schedule that the guided steps cover, from pure noise down",
+        MOTION,
+        (0.01, 0.99),
+    )
+    warm_up_steps: int = setting(10, "Warm-Up Steps", "Guided steps over which the score rises", MOTION, (0, 1000))
+    cool_down_steps: int = setting(10, "Cool-Down Steps", "Guided steps over which the score falls", MOTION, (0, 1000))
+    motion_weight: float = setting(
+        2000.0,
+        "Motion Weight",
+        "The score's weight in the units of score_form; 0 is plain generation",
+        MOTION,
+        (0, 1e7),
+    )
+    motion_strength: float = setting(
+        1.0,
+        "Motion Strength",
+        "Times motion_weight: 1 as tuned for the model, 0 is plain generation. Motion Strength in the panel",
+        MOTION,
+        (0, 10),
+    )
+    reuse_gradient: int = setting(
+        1,
+        "Reuse Gradient",
+        "The gradient is computed in every so many guided steps only",
+        MOTION,
+        (1, 1000),
+    )
+    reuse_negative: int = setting(
+        1,
+        "Reuse Negative",
+        "What the negative prompt adds is computed in every so many steps of a guided take and used again between",
+        SAMPLING,
+        (1, 1000),
+    )
+    score_form: str = setting(
+        "raw",
+        "Score Form",
+        "Units of the weight: raw as published, relative as a share of the predicted noise",
+        MOTION,
+        choices=("raw", "relative"),
+    )
+    mean_shift: bool = setting(
+        True,
+        "Mean Shift",
+        "Whether the score may shift a frame's mean; without it colors drift less",
+        MOTION,
+    )
+    cfg_scale: float = setting(
+        7.5,
+        "Prompt Strength",
+        "How strongly the prompt pulls (classifier-free guidance)",
+        SAMPLING,
+        (0, 100),
+        basic=True,
+    )
+    clip_skip: int = setting(
+        1, "CLIP Skip", "Which layer of the text encoder is read: 1 the last, 2 the one before", SAMPLING, (1, 12)
+    )
+    cfg_form: str = setting(
+        "paper",
+        "Prompt Strength Form",
+        "paper pulls by one more than standard at the same number",
+        SAMPLING,
+        choices=("paper", "standard"),
+    )
+    representation_timestep: int = setting(
+        400, "Reading Timestep", "Noise level at which the motion is read; 999 is pure noise", MOTION, (0, 999)
+    )
+    guidance_blocks: tuple[str, ...] = setting(
+        ("up_blocks.1",), "Guidance Blocks", "Blocks of the model whose temporal attention carries the motion", MOTION
+    )
+    block_weights: tuple[float, ...] = setting(
+        (), "Block Weights", "One for each guidance block; 1 each where there is none", MOTION, (0, 1e7)
+    )
+    top_k: int = setting(1, "Top K", "Entries kept of each row of attention", MOTION, (1, 128))
+    diagonal: bool = setting(True, "Diagonal", "Whether a frame's attention to itself may be kept", MOTION)
+    subject_strength: float = setting(
+        1.0, "Subject Strength", "Of the score where a mask clip shows the subject", CONDITIONS, (0, 10)
+    )
+    background_strength: float = setting(
+        0.0, "Background Strength", "Of the score where a mask clip shows no subject", CONDITIONS, (0, 10)
+    )
+    score_clamp: float = setting(
+        0.0, "Score Clamp", "The most that one entry of the gradient may be; 0 is no limit", MOTION, (0, 1e7)
+    )
+    inversion_steps: int = setting(
+        0, "Inversion Steps", "Steps of the inversion; 0 is as many as steps, 1000 fits any", INVERSION, (0, 1000)
+    )
+    semantic_blocks: tuple[str, ...] = setting(
+        ("up_blocks.1",), "Semantic Blocks", "Blocks whose keys keep the looks in the inversion method", INVERSION
+    )
+    semantic_weights: tuple[float, ...] = setting(
+        (0.0,), "Semantic Weights", "One for each semantic block; 0 leaves it out", INVERSION, (0, 1e7)
+    )
+    semantic_keys: str = setting(
+        "temp", "Semantic Keys", "Keys of temporal or of spatial attention", INVERSION, choices=("temp", "spatial")
+    )
+    mask_thresholds: tuple[float, ...] = setting(
+        (0.3, 0.3),
+        "Mask Thresholds",
+        "Of masks guessed from attention: in the reference, in the new clip",
+        INVERSION,
+        (0, 1),
+    )
+    image_strength: float = setting(
+        1.0, "Picture Strength", "Of the pictures given for frames; 0 is as if there were none", CONDITIONS, (0, 2)
+    )
+    sketch_strength: float = setting(
+        1.0, "Sketch Strength", "Of the sketches given for frames; 0 is as if there were none", CONDITIONS, (0, 2)
+    )
+    depth_strength: float = setting(
+        1.0, "Depth Strength", "Of the depth clip; 0 is as if there were none", CONDITIONS, (0, 2)
+    )
+    depth_end: float = setting(
+        1.0,
+        "Depth End",
+        "Share of the noise schedule over which depth holds, from pure noise down",
+        CONDITIONS,
+        (0, 1),
+    )
+    precision: str = setting(
+        "auto",
+        "Precision",
+        "Of the network that predicts; auto is what the device works well in, float16 needs a GPU",
+        DEVICE,
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    deterministic: bool = setting(
+        False, "Deterministic", "Whether the same job gives the same clip, bit for bit; takes longer", DEVICE
+    )
+    memory: str = setting(
+        "auto",
+        "Memory",
+        "What is kept and what is computed again: fast keeps most, thrifty least; hardly changes the clip",
+        DEVICE,
+        choices=("auto", "fast", "balanced", "thrifty"),
+    )
 
     @property
     def guidance_weight(self) -> float:
@@ -67,7 +194,7 @@ class Settings:
         return self.guidance_weight > 0 and self.guided_steps > 0
 
 
-# The authors' settings for camera motion are the field defaults above.
+# Of the device, the model and the user, not of a published run.
 _PAPER = {
     key: value
     for key, value in asdict(Settings()).items()
@@ -95,43 +222,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "paper-sketch": _PAPER | {"steps": 200, "guided_steps": 120, "guided_range": 0.4},
 }
 
-CHOICES = {
-    "method": ("one-step", "inversion"),
-    "semantic_keys": ("temp", "spatial"),
-    "sampler": ("ddim", "dpm++2m", "euler", "lcm"),
-    "score_form": ("raw", "relative"),
-    "cfg_form": ("paper", "standard"),
-    "precision": ("auto", "float32", "bfloat16", "float16"),
-    "memory": ("auto", "fast", "balanced", "thrifty"),
-}
-BOUNDS: dict[str, tuple[float, float]] = {
-    "frames": (2, 128),
-    "steps": (1, 1000),
-    "guided_steps": (0, 1000),
-    "guided_range": (0.01, 0.99),
-    "warm_up_steps": (0, 1000),
-    "cool_down_steps": (0, 1000),
-    "motion_weight": (0, 1e7),
-    "motion_strength": (0, 10),
-    "reuse_gradient": (1, 1000),
-    "reuse_negative": (1, 1000),
-    "cfg_scale": (0, 100),
-    "clip_skip": (1, 12),
-    "representation_timestep": (0, 999),
-    "top_k": (1, 128),
-    "block_weights": (0, 1e7),
-    "subject_strength": (0, 10),
-    "background_strength": (0, 10),
-    "score_clamp": (0, 1e7),
-    "inversion_steps": (0, 1000),
-    "semantic_weights": (0, 1e7),
-    "mask_thresholds": (0, 1),
-    "image_strength": (0, 2),
-    "sketch_strength": (0, 2),
-    "depth_strength": (0, 2),
-    "depth_end": (0, 1),
-}
-
 
 def resolve(model_defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> Settings:
     """The model entry's settings, overlaid by the family named in `chosen` ('family') and then by `chosen` itself."""
@@ -145,7 +235,7 @@ def typed_values(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
     Whether the values go together is known only with the model's own settings: see `resolve`.
     """
-    known = {f.name: f for f in fields(Settings)}
+    known = declarations(Settings)
     family = chosen.get("family", "default")
     if family not in FAMILIES:
         raise SettingError(f"There is no settings family {family!r}{nearest(str(family), FAMILIES)}")
@@ -153,7 +243,7 @@ def typed_values(chosen: Mapping[str, Any]) -> dict[str, Any]:
     for key in values:
         if key not in known:
             raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}")
-    return {key: _typed(key, value, str(known[key].type)) for key, value in values.items()}
+    return {key: known[key].typed(value) for key, value in values.items()}
 
 
 def _check_together(s: Settings) -> None:
@@ -176,74 +266,3 @@ def parse_assignment(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise SettingError(f"{text!r} is not of the form key=value.")
     return key.strip(), value.strip()
-
-
-def _typed(key: str, value: Any, kind: str) -> Any:
-    """`value`, which may be text from a command line, as the setting's own type and within its bounds."""
-    try:
-        typed = _PARSERS[kind](value)
-    except (TypeError, ValueError):
-        raise SettingError(f"{key} cannot be {value!r}; it must be {_KIND_NAMES[kind]}.") from None
-    low, high = BOUNDS.get(key, (0, 0))
-    if key in BOUNDS and not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
-        raise SettingError(f"{key} is {value}; it must lie between {low:g} and {high:g}.")
-    if key in CHOICES and typed not in CHOICES[key]:
-        raise SettingError(f"{key} is {typed!r}; it can be {' or '.join(CHOICES[key])}.")
-    return typed
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise ValueError(value)
-    return int(value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool):
-        raise ValueError(value)
-    return float(value)
-
-
-def _truth(value: Any) -> bool:
-    word = str(value).lower()
-    if word not in _TRUTHS:
-        raise ValueError(value)
-    return _TRUTHS[word]
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
-    texts = tuple(part.strip() for part in parts)
-    if not texts or not all(texts):
-        raise ValueError(value)
-    return texts
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
-    return tuple(_number(part) for part in parts)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(value)
-    return value
-
-
-_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_PARSERS = {
-    "int": _integer,
-    "float": _number,
-    "bool": _truth,
-    "str": _text,
-    "tuple[str, ...]": _texts,
-    "tuple[float, ...]": _numbers,
-}
-_KIND_NAMES = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "tuple[str, ...]": "names with commas between them",
-    "tuple[float, ...]": "numbers with commas between them",
-}

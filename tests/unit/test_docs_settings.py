@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
+from backend.__main__ import main
 from backend.bench.costs import SD15_LATENTS, SD15_TEXT, Costs, job_costs, operations, pass_costs, sd15_unet
-from backend.job_folder.settings import BOUNDS, CHOICES, FAMILIES, Settings, parse_assignment, resolve, typed_values
+from backend.job_folder.declared import declarations
+from backend.job_folder.settings import FAMILIES, Settings, parse_assignment, resolve, typed_values
 from install.models.catalogue import read_catalogue
 from tests.documents import ROOT, code_spans, rows
 
 METHOD, README = ROOT / "docs" / "method.md", ROOT / "README.md"
-NAMES = [field.name for field in fields(Settings)]
+KNOWN = declarations(Settings)
+NAMES = list(KNOWN)
 
 
 def table(columns: int) -> dict[str, list[str]]:
@@ -23,34 +28,27 @@ def table(columns: int) -> dict[str, list[str]]:
     return {row[0].strip("`"): row[1:] for row in found}
 
 
-def number(value: float) -> str:
-    return f"{value:,.10g}"
+def test_every_setting_has_its_row_as_it_is_declared():
+    wanted = {one.name: [one.default_text, one.range_text, one.description] for one in KNOWN.values()}
+    assert table(4) == wanted, "\n".join(f"| `{name}` | {' | '.join(row)} |" for name, row in wanted.items())
 
 
-def in_words(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(in_words, value)) or "none"
-    if isinstance(value, bool | str):
-        return str(value).lower()
-    return number(value)
+@pytest.mark.parametrize("one", KNOWN.values(), ids=list(KNOWN))
+def test_a_declaration_is_complete_and_allows_its_own_default(one):
+    assert one.typed(one.default) == one.default and one.label and one.group
+    assert one.description[0].isupper() or one.description.split()[0] in one.choices
+    assert not one.description.endswith(".") and len(one.description) < 120
+    numbers = one.kind in ("int", "float", "tuple[float, ...]")
+    assert bool(one.bounds) == numbers, "numbers need bounds"
 
 
-def bounds(name: str, value: object) -> str:
-    if name in CHOICES:
-        return ", ".join(CHOICES[name])
-    if isinstance(value, bool):
-        return "true, false"
-    if name in BOUNDS:
-        low, high = BOUNDS[name]
-        return f"{number(low)} to {number(high)}"
-    return "block names"
-
-
-def test_every_setting_has_its_row_with_default_and_bounds():
-    defaults = {name: getattr(Settings(), name) for name in NAMES}
-    assert {name: row[:2] for name, row in table(4).items()} == {
-        name: [in_words(value), bounds(name, value)] for name, value in defaults.items()
-    }
+def test_the_command_line_lists_them_all(capsys):
+    assert main(["settings"]) == 0
+    said = capsys.readouterr().out
+    for one in KNOWN.values():
+        assert f"  {one.name} = {one.default_text}  ({one.range_text})" in said and one.description in said
+    assert main(["settings", "--json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(KNOWN)
 
 
 def test_every_family_has_its_row():

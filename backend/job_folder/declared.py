@@ -1,0 +1,148 @@
+"""A setting declared once: its type, bounds or choices, label and description; everything else follows from it.
+
+Validation, `python -m backend settings`, the table of docs/method.md and the panel's controls all read the same
+declaration. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any
+
+
+class SettingError(ValueError):
+    """A setting that does not exist or cannot have this value; the text is for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What is known of a setting. kind: its type's name; bounds: least and most, of each number; group: the heading
+    that it stands under; basic: whether it is one of the few that most people want."""
+
+    name: str
+    kind: str
+    default: Any
+    label: str
+    description: str
+    group: str
+    bounds: tuple[float, float] | None
+    choices: tuple[str, ...]
+    basic: bool
+
+    def typed(self, value: Any) -> Any:
+        """`value`, which may be text from a command line, as the setting's own type and within its bounds."""
+        try:
+            typed = _PARSERS[self.kind](value)
+        except (TypeError, ValueError):
+            raise SettingError(f"{self.name} cannot be {value!r}; it must be {_KIND_NAMES[self.kind]}.") from None
+        if self.bounds:
+            low, high = self.bounds
+            if not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
+                raise SettingError(f"{self.name} is {value}; it must lie between {low:g} and {high:g}.")
+        if self.choices and typed not in self.choices:
+            raise SettingError(f"{self.name} is {typed!r}; it can be {' or '.join(self.choices)}.")
+        return typed
+
+    @property
+    def range_text(self) -> str:
+        """Its bounds or choices for a table: '1 to 1,000', 'raw, relative'."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.kind == "bool":
+            return "true, false"
+        return " to ".join(map(_number_text, self.bounds)) if self.bounds else "names"
+
+    @property
+    def default_text(self) -> str:
+        return value_text(self.default)
+
+
+def setting(
+    default: Any,
+    label: str,
+    description: str,
+    group: str,
+    bounds: tuple[float, float] | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    basic: bool = False,
+) -> Any:
+    """A dataclass field that declares a setting; see Declaration."""
+    told = {"label": label, "description": description, "group": group, "bounds": bounds, "choices": choices}
+    return field(default=default, metadata=told | {"basic": basic})
+
+
+@cache
+def declarations(kind: type) -> dict[str, Declaration]:
+    """Of a dataclass whose fields are settings, by name."""
+    return {f.name: Declaration(name=f.name, kind=str(f.type), default=f.default, **f.metadata) for f in fields(kind)}
+
+
+def value_text(value: Any) -> str:
+    """A value as a table shows it."""
+    if isinstance(value, tuple):
+        return ", ".join(map(value_text, value)) or "none"
+    return str(value).lower() if isinstance(value, bool | str) else _number_text(value)
+
+
+def _number_text(value: float) -> str:
+    return f"{value:,.10g}"
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError(value)
+    return float(value)
+
+
+def _truth(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in _TRUTHS:
+        raise ValueError(value)
+    return _TRUTHS[word]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    texts = tuple(part.strip() for part in parts)
+    if not texts or not all(texts):
+        raise ValueError(value)
+    return texts
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    return tuple(_number(part) for part in parts)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "int": _integer,
+    "float": _number,
+    "bool": _truth,
+    "str": _text,
+    "tuple[str, ...]": _texts,
+    "tuple[float, ...]": _numbers,
+}
+_KIND_NAMES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "tuple[str, ...]": "names with commas between them",
+    "tuple[float, ...]": "numbers with commas between them",
+}
