@@ -120,7 +120,7 @@ class ToyWan:
         return ToyDenoiser(self.transformer, self.pair_apart)
 
     def load_controls(
-        self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Callable[[str], None]
+        self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Any = None
     ) -> tuple[Any, ...]:
         if conditions:
             raise JobError("This model takes no pictures and no depth.", "Remove them from the job.")

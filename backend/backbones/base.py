@@ -104,7 +104,11 @@ class Backbone(Protocol):
         ...
 
     def load_controls(
-        self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Callable[[str], None]
+        self,
+        conditions: Mapping[str, Condition],
+        frames: int,
+        settings: Settings,
+        note: Callable[[str], None] = lambda _: None,
     ) -> tuple[Any, ...]:
         """For a clip of so many frames. JobError names a file or folder that is wrong."""
         ...

@@ -143,7 +143,7 @@ def test_recording_leaves_no_trace_or_says_that_there_is_nothing_to_record(backb
 
 
 def test_without_conditions_there_are_no_controls(backbone):
-    assert backbone.load_controls({}, FRAMES, resolve({}, {}), print) == ()
+    assert backbone.load_controls({}, FRAMES, resolve({}, {})) == ()
 
 
 @pytest.mark.parametrize("steps", [1, 6])

@@ -101,7 +101,11 @@ class AnimateDiff:
         return Denoiser(self.unet, controls, self.pair_apart)
 
     def load_controls(
-        self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Callable[[str], None]
+        self,
+        conditions: Mapping[str, Condition],
+        frames: int,
+        settings: Settings,
+        note: Callable[[str], None] = lambda _: None,
     ) -> tuple[Control, ...]:
         return load_controls(self, conditions, frames, settings, note)
 
