@@ -71,11 +71,6 @@ class VariancePreserving:
         # From timestep 0 a step changes next to nothing; only the published sampler makes it.
         return uneven_timesteps(steps + 1, guided_steps, guided_range, self.levels)[:-1]
 
-    def betas(self) -> np.ndarray:
-        """As diffusers' schedulers take the schedule, [levels]."""
-        cumulative = self.alphas.cpu().double().numpy()
-        return 1 - cumulative / np.concatenate([[1.0], cumulative[:-1]])
-
     def _alpha(self, timestep: float) -> float:
         return float(self.alphas[int(timestep)]) if timestep >= 0 else 1.0
 
@@ -84,7 +79,7 @@ class FlowMatching:
     """Of models that predict the velocity from clean to noise on a straight way (Lipman et al., arXiv:2210.02747; as
     rectified flow, arXiv:2209.03003). shift: above 1 more of the steps are noisy (arXiv:2403.03206, eq. 23)."""
 
-    samplers = ("ddim", "euler")  # which are the same on a straight way
+    samplers = ("ddim", "euler", "dpm++2m")
 
     def __init__(self, shift: float = 1.0, levels: int = 1000):
         self.shift, self.levels = shift, levels

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
 from torch import Tensor
 
 from ..errors import JobError
-from .noise_schedule import Estimate, NoiseSchedule, VariancePreserving
-from .schedule import LCM_LEVELS, Step
+from .noise_schedule import Estimate, NoiseSchedule
+from .schedule import Step
 from .state import SamplerState
 
 # Latents [1, C, F, h, w] at step.timestep, what they are taken for, the step -> latents at step.next_timestep. Latents
 # are as the noise schedule mixes them on both sides, whatever a solver uses inside. A solver may remember: it is made
 # for one take and called once for each step, in order; what the next call needs of this one is in the take's state.
 Solver = Callable[[Tensor, Estimate, Step], Tensor]
+LCM_SIGMA, LCM_TIME_SCALE = 0.5, 10.0  # of the boundary condition that consistency models are distilled with
 
 
 def ddim(schedule: NoiseSchedule) -> Solver:
@@ -44,75 +45,68 @@ def make_solver(
     """
     state = SamplerState() if state is None else state
     if name not in schedule.samplers:
-        raise JobError(
-            f"This model cannot use the sampler {name}.", f"Set sampler to {' or '.join(schedule.samplers)}."
-        )
-    if name == "ddim" or not isinstance(schedule, VariancePreserving):
+        known = " or ".join(schedule.samplers)
+        raise JobError(f"This model cannot use the sampler {name}.", f"Set sampler to {known}.")
+    if name == "ddim":
         return ddim(schedule)
-    timesteps = [step.timestep for step in steps]
     _check(name, steps)
-    scheduler = _SCHEDULERS[name](schedule.betas())
-    scheduler.set_timesteps(timesteps=timesteps)
-    scheduler.set_begin_index(state.done)
-    if name == "euler":
-        return _euler(scheduler, schedule)
     if name == "dpm++2m":
-        return _multistep(scheduler, state)
-    return _consistency(scheduler, generator, state)
+        return _multistep(steps, schedule, state)
+    if name == "lcm":
+        return _consistency(schedule, generator, state)
+    return ddim(schedule)  # Euler's method on clean + sigma noise is the same step; only its timesteps are its own
 
 
-_SCHEDULERS = {
-    "dpm++2m": lambda betas: DPMSolverMultistepScheduler(
-        trained_betas=betas, algorithm_type="dpmsolver++", solver_order=2
-    ),
-    "euler": lambda betas: EulerDiscreteScheduler(trained_betas=betas),
-    "lcm": lambda betas: LCMScheduler(trained_betas=betas, original_inference_steps=LCM_LEVELS),
-}
-
-
-def _multistep(scheduler: DPMSolverMultistepScheduler, state: SamplerState) -> Solver:
-    """It draws a line through the last two clean estimates, which holds only while nobody bends the path."""
-    if "solver.clean" in state:
-        scheduler.model_outputs[-1], scheduler.lower_order_nums = state["solver.clean"], 1
+def _multistep(steps: Sequence[Step], schedule: NoiseSchedule, state: SamplerState) -> Solver:
+    """DPM-Solver++ 2M (Lu et al., arXiv:2211.01095, algorithm 2): a line through the last two clean estimates. It holds
+    only while nobody bends the path; where the score has moved the latents, it would carry that push on and tear the
+    picture."""
 
     def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
-        if "solver.latents" not in state or not torch.equal(z, state["solver.latents"]):
-            # The score has moved the latents: the line would carry its push on, and tear the picture.
-            scheduler.lower_order_nums = 0
-        state["solver.latents"] = scheduler.step(estimate.noise, step.timestep, z, return_dict=False)[0]
-        state["solver.clean"] = scheduler.model_outputs[-1]
+        now, following = step.timestep, step.next_timestep
+        straight = "solver.latents" in state and torch.equal(z, state["solver.latents"])
+        clean = estimate.clean
+        if straight and schedule.noise(following) > 0:
+            before = steps[step.index - 1].timestep
+            ratio = (_log_ratio(schedule, now) - _log_ratio(schedule, before)) / (
+                _log_ratio(schedule, following) - _log_ratio(schedule, now)
+            )
+            clean = clean + (clean - state["solver.clean"]) / (2 * ratio)
+        shrunk = schedule.noise(following) / schedule.noise(now)
+        state["solver.latents"] = shrunk * z + (schedule.signal(following) - shrunk * schedule.signal(now)) * clean
+        state["solver.clean"] = estimate.clean
         return state["solver.latents"]
 
     return solve
 
 
-def _consistency(scheduler: LCMScheduler, generator: torch.Generator, state: SamplerState) -> Solver:
-    """It adds new noise in each step."""
+def _log_ratio(schedule: NoiseSchedule, timestep: float) -> float:
+    """lambda = log(signal / noise)."""
+    signal = schedule.signal(timestep)
+    return math.log(signal / schedule.noise(timestep)) if signal > 0 else -math.inf
+
+
+def _consistency(schedule: NoiseSchedule, generator: torch.Generator, state: SamplerState) -> Solver:
+    """Latent consistency models (Luo et al., arXiv:2310.04378, algorithm 3): each step goes to the clean estimate,
+    weighed by the boundary condition, and adds new noise."""
     if "solver.draws" in state:
         generator.set_state(state["solver.draws"])
 
     def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
-        z = scheduler.step(estimate.noise, step.timestep, z, generator=generator, return_dict=False)[0]
+        time = step.timestep * LCM_TIME_SCALE
+        kept, taken = LCM_SIGMA**2 / (time**2 + LCM_SIGMA**2), time / (time**2 + LCM_SIGMA**2) ** 0.5
+        clean = taken * estimate.clean + kept * z
+        if step.next_timestep < 0:
+            return clean
+        noise = torch.randn(z.shape, generator=generator).to(z)
         state["solver.draws"] = generator.get_state()
-        return z
-
-    return solve
-
-
-def _euler(scheduler: EulerDiscreteScheduler, schedule: NoiseSchedule) -> Solver:
-    """Euler's method works on clean + sigma noise, which is the variance-preserving form over its signal."""
-    scheduler.is_scale_input_called = True  # our latents are scaled already; diffusers would warn
-
-    def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
-        scaled = z / schedule.signal(step.timestep)
-        moved = scheduler.step(estimate.noise, scheduler.timesteps[step.index], scaled, return_dict=False)[0]
-        return moved * schedule.signal(step.next_timestep)
+        return schedule.signal(step.next_timestep) * clean + schedule.noise(step.next_timestep) * noise
 
     return solve
 
 
 def _check(name: str, steps: Sequence[Step]) -> None:
-    """diffusers' schedulers lead from each timestep to the next of their list, and cannot stand still."""
+    """All but DDIM lead from each timestep to the next of their list, and cannot stand still."""
     following = [*[step.timestep for step in steps[1:]], -1]
     if any(step.next_timestep != t for step, t in zip(steps, following)):
         raise JobError(f"The sampler {name} cannot run the inversion method.", "Set sampler to ddim.")
