@@ -17,6 +17,7 @@ from .errors import JobError
 
 if TYPE_CHECKING:
     from .job.progress import Progress
+    from .job_folder.settings import Settings
     from .models.entry import ModelEntry
 
 
@@ -115,7 +116,17 @@ def _facts(entry: ModelEntry) -> dict[str, Any]:
 
     files = {"missing": [str(path) for path in entry.missing().values()], "tokenizer": tokenizer_path(entry)}
     choices = {"families": entry.families, "controls": entry.controls}
-    return {"name": entry.name, "title": entry.title} | asdict(entry.clip) | choices | files
+    values = {"values": {family: _differing(entry.settings_for({"family": family})) for family in entry.families}}
+    return {"name": entry.name, "title": entry.title} | asdict(entry.clip) | choices | values | files
+
+
+def _differing(settings: Settings) -> dict[str, str]:
+    """The settings that are not as they are declared, as they are typed."""
+    from .job_folder.declared import typed_text
+    from .job_folder.settings import Settings as Declared
+
+    plain = asdict(Declared())
+    return {name: typed_text(value) for name, value in asdict(settings).items() if value != plain[name]}
 
 
 def _line(row: dict) -> str:

@@ -12,6 +12,7 @@ import bpy
 from ..backend.job_folder.request import JobRequest
 from ..backend.job_folder.state import QUEUED
 from . import reach
+from .setting_controls import MotionCloneControls
 
 NO_SCORE = -2.0  # a motion score lies in [-1, 1]
 MOST_INT = 2**31 - 1  # that Blender's own whole numbers can be
@@ -161,6 +162,9 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         min=1,
         max=64,
     )
+    controls: bpy.props.PointerProperty(
+        name="Controls", description="The settings as sliders and menus", type=MotionCloneControls
+    )
     settings: bpy.props.StringProperty(
         name="Settings",
         description="What else shall differ from the model's own settings, for example: steps=30 cfg_scale=5",
@@ -190,7 +194,7 @@ def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:
     return settings.takes[settings.take_index] if 0 <= settings.take_index < len(settings.takes) else None
 
 
-CLASSES = (MotionClonePrompt, MotionCloneTake, MotionCloneSettings)
+CLASSES = (MotionClonePrompt, MotionCloneTake, MotionCloneControls, MotionCloneSettings)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 

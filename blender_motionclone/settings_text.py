@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from ..backend.job_folder.settings import SettingError, parse_assignment, typed_values
+from ..backend.job_folder.declared import Declaration, declarations, typed_text
+from ..backend.job_folder.settings import SettingError, Settings, parse_assignment, typed_values
 from .errors import UserError
 
+KNOWN: dict[str, Declaration] = declarations(Settings)
 MOST = 5000  # letters; panels read them again and again, and a .blend may hold any number
 
 
@@ -40,3 +44,45 @@ def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
             "Lower frames.",
         )
     return count
+
+
+@lru_cache(maxsize=64)
+def given(text: str) -> dict[str, Any]:
+    """{"steps": 20} of the settings in a text that exist and can have their values; what is wrong with the others is
+    said by `parse_settings` and `frame_count`."""
+    try:
+        chosen = parse_settings(text)
+    except UserError:
+        return {}
+    found = {}
+    for name, value in chosen.items():
+        try:
+            found[name] = value if name == "family" else KNOWN[name].typed(value)
+        except (KeyError, SettingError):
+            continue
+    return found
+
+
+def with_value(text: str, name: str, value: Any) -> str:
+    """The text with this setting in it, in the place of an earlier one; of nothing there is nothing to be written."""
+    said = typed_text(value)
+    return " ".join(filter(None, [without(text, [name]), said and shlex.quote(f"{name}={said}")]))
+
+
+def without(text: str, names: Iterable[str]) -> str:
+    """The text without these settings; the rest stays as it was typed."""
+    try:
+        parts = shlex.split(text)
+    except ValueError:
+        return text
+    kept = [part for part in parts if part.partition("=")[0].strip() not in set(names)]
+    return text if len(kept) == len(parts) else " ".join(map(shlex.quote, kept))
+
+
+def own_value(name: str, model: dict[str, Any] | None, family: str) -> Any:
+    """What the setting is where the text does not say: as the model has it in this family, else as it is declared."""
+    told = (model or {}).get("values", {}).get(family, {}).get(name)
+    try:
+        return KNOWN[name].default if told is None else KNOWN[name].typed(told)
+    except SettingError:  # of a worker of another version
+        return KNOWN[name].default

@@ -87,6 +87,15 @@ def value_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool | str) else _number_text(value)
 
 
+def typed_text(value: Any) -> str:
+    """A value as `Declaration.typed` reads it back: '0.3,0.3'."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(typed_text, value))
+    return (
+        str(value).lower() if isinstance(value, bool) else f"{value:.10g}" if isinstance(value, float) else str(value)
+    )
+
+
 def _number_text(value: float) -> str:
     return f"{value:,.10g}"
 

@@ -11,6 +11,8 @@ from ..forecast import count_of
 from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..sentences import sentence
+from ..setting_controls import chosen_in
+from ..settings_text import without
 from ..setup import install_runner
 from ..shipped_presets import SHIPPED
 from .in_window import InWindow
@@ -57,6 +59,23 @@ class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
         chosen = next(preset for preset in SHIPPED if preset.name == self.preset)
         for name, value in chosen.values.items():
             setattr(form_scene(context).motionclone, name, value)
+        return {"FINISHED"}
+
+
+class MOTIONCLONE_OT_settings_reset(bpy.types.Operator):
+    """Go back to the model's own value"""
+
+    bl_idname = "motionclone.settings_reset"
+    bl_label = "Reset Settings"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    setting: bpy.props.StringProperty(name="Setting", description="Empty: all of the group")
+    group: bpy.props.StringProperty(name="Group", description="The heading that they stand under")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        form = form_scene(context).motionclone
+        names = [self.setting] if self.setting else chosen_in(form, self.group)
+        form.settings = without(form.settings, names)
         return {"FINISHED"}
 
 
@@ -142,6 +161,7 @@ class MOTIONCLONE_OT_dismiss_problem(bpy.types.Operator):
 CLASSES = (
     MOTIONCLONE_OT_choose_model,
     MOTIONCLONE_OT_apply_preset,
+    MOTIONCLONE_OT_settings_reset,
     MOTIONCLONE_OT_preset_add,
     MOTIONCLONE_OT_edit_prompt,
     MOTIONCLONE_OT_prompt_add,

@@ -43,6 +43,7 @@ ICONS = {
     "restore_view": "LOOP_BACK",
     "resume": "PLAY",
     "set_end": "TIME",
+    "settings_reset": "LOOP_BACK",
     "show_solid": "SHADING_SOLID",
     "start_worker": "PLAY",
     "stop_watching": "PAUSE",

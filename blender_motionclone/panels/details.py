@@ -5,9 +5,12 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ...backend.job_folder.declared import typed_text
 from .. import facts
 from ..form_scene import form_scene
 from ..jobs import job_runner
+from ..setting_controls import SHOWN, chosen_in, groups, is_chosen
+from ..settings_text import given
 from ..setup.backend_state import READY
 from ..wrapping import shown_line
 from .buttons import button
@@ -108,13 +111,44 @@ class MOTIONCLONE_PT_advanced(Detail):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, form_scene(context).motionclone
         column = layout.column(align=True)
-        labelled(column, "Settings").prop(settings, "settings", text="", placeholder="steps=30 cfg_scale=5")
+        for name, one in SHOWN.items():
+            if one.basic:
+                draw_setting(column, settings, name)
+        column = layout.column(align=True)
         labelled(column, "Place In").prop(settings, "place", text="")
         column.prop(settings, "replace")
         worker = job_runner.worker()
         paragraph(layout, context, worker_text(worker), icon="SYSTEM")
         button(layout, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
         button(layout, "open_preferences")
+
+
+def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str) -> None:
+    """With a button that takes it back where it is not the model's own."""
+    row = column.row(align=True)
+    row.prop(settings.controls, name)
+    if is_chosen(settings, name):
+        button(row, "settings_reset", text="").setting = name
+
+
+def _settings_panel(number: int, group: str) -> type:
+    """The sub-panel of the settings under one heading."""
+
+    def draw(self: bpy.types.Panel, context: bpy.types.Context) -> None:
+        settings, column = form_scene(context).motionclone, self.layout.column(align=True)
+        for name, one in SHOWN.items():
+            if one.group == group and not one.basic:
+                draw_setting(column, settings, name)
+        if chosen_in(settings, group):
+            button(self.layout, "settings_reset").group = group
+
+    def active(settings: bpy.types.PropertyGroup) -> str:
+        chosen = given(settings.settings)
+        return ", ".join(f"{name}={typed_text(chosen[name])}" for name in chosen_in(settings, group))
+
+    content = {"bl_label": group, "parent": MOTIONCLONE_PT_advanced, "draw": draw, "active": staticmethod(active)}
+    doc = {"__doc__": "Settings that are the model's own unless you change them"}
+    return type(f"MOTIONCLONE_PT_settings_{number}", (Detail,), content | doc)
 
 
 def worker_text(worker: job_runner.WorkerStatus) -> str:
@@ -124,7 +158,8 @@ def worker_text(worker: job_runner.WorkerStatus) -> str:
     return shown_line(f"{state} ({worker.device}{memory})") if worker.device else state
 
 
-BODIES = (MOTIONCLONE_PT_passes, MOTIONCLONE_PT_pictures, MOTIONCLONE_PT_batch, MOTIONCLONE_PT_advanced)
+GROUPS = tuple(_settings_panel(number, group) for number, group in enumerate(groups()))
+BODIES = (MOTIONCLONE_PT_passes, MOTIONCLONE_PT_pictures, MOTIONCLONE_PT_batch, MOTIONCLONE_PT_advanced, *GROUPS)
 register, unregister = bpy.utils.register_classes_factory(
     tuple(panel for body in BODIES for panel in in_both_sidebars(body))
 )

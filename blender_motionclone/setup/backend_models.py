@@ -16,6 +16,7 @@ SECONDS_TO_LIST = 60.0
 MOST_MODELS, MOST_COUNT = 1000, 2**31
 TEXTS, COUNTS = ("name", "title"), ("frames", "most_frames", "area", "multiple")
 LISTS = ("families", "controls", "missing")
+MOST_TEXT = 1000  # letters of a setting's value
 
 _list: ModelList | None = None
 _models: list[dict[str, Any]] | None = None
@@ -24,7 +25,8 @@ _problem: UserError | None = None
 
 def models() -> list[dict[str, Any]] | None:
     """Entries as `python -m backend models --json` gives them: "name", "title", "frames", "most_frames", "area",
-    "multiple", "families", "controls", "missing", "tokenizer" (a folder on the worker's machine, for
+    "multiple", "families", "controls", "missing", "values" (of each family the settings that differ from those that are
+    declared, as they are typed), "tokenizer" (a folder on the worker's machine, for
     job_folder.tokens.read_tokenizer; None without one). None while they were not asked for, or could not be had."""
     return _models
 
@@ -135,4 +137,14 @@ def _is_model(model: Any) -> bool:
     counts = all(type(model.get(key)) is int and 0 < model[key] <= MOST_COUNT for key in COUNTS)
     lists = all(isinstance(model.get(key), list) and len(model[key]) <= MOST_MODELS for key in LISTS)
     texts = texts and isinstance(model.get("tokenizer"), str | None)
-    return texts and counts and lists and all(isinstance(text, str) for key in LISTS for text in model[key])
+    lists = lists and all(isinstance(text, str) for key in LISTS for text in model[key])
+    return texts and counts and lists and _are_values(model.get("values", {}))  # older workers do not tell them
+
+
+def _are_values(values: Any) -> bool:
+    """{family: {setting: text}}, of bounded size."""
+    if not isinstance(values, dict) or len(values) > MOST_MODELS:
+        return False
+    texts = [text for chosen in values.values() if isinstance(chosen, dict) for text in chosen.values()]
+    whole = all(isinstance(chosen, dict) and len(chosen) <= MOST_MODELS for chosen in values.values())
+    return whole and all(isinstance(text, str) and len(text) <= MOST_TEXT for text in texts)

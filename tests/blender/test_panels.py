@@ -265,7 +265,7 @@ def test_every_operator_has_an_icon_and_a_tooltip(part):
 def test_every_property_has_a_tooltip(installed):
     groups = [cls for cls in bpy.types.PropertyGroup.__subclasses__() if cls.__name__.startswith("MotionClone")]
     groups += [type(bpy.context.preferences.addons[PACKAGE].preferences)]
-    assert len(groups) == 4
+    assert len(groups) == 5
     for group in groups:
         for name in group.__annotations__:
             assert group.bl_rna.properties[name].description, f"{group.__name__}.{name}"

@@ -39,6 +39,7 @@ def table(folder: Path) -> dict[str, dict[str, str]]:
 def tooltips() -> set[str]:
     """Of operators, properties and their choices."""
     found = {preset.description for preset in part("shipped_presets").SHIPPED}
+    found |= {one.description for one in part("settings_text").KNOWN.values()}
     for path in FILES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
@@ -194,6 +195,7 @@ def tables_in_code() -> set[tuple[str, str]]:
         found |= set(_values(ADD_ON / "panels" / f"{path}.py", name))
     found |= set(_values(ADD_ON / "panels" / "preferences_page.py", "BACKEND_WORDS"))
     found |= set(_values(ADD_ON / "setup" / "install_runner.py", "WORDS"))
+    found |= {text for one in part("settings_text").KNOWN.values() for text in (one.label, one.group)}
     for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
         found |= {row.elts[1].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
     places = {("Operator", row.elts[1].value) for row in _assigned(ADD_ON / "properties.py", "PLACES").elts[:-1]}
@@ -273,7 +275,7 @@ def test_none_is_left_over(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     texts = {text for words in table(path).values() for text in words} - sentences() - tooltips() - workers_sentences()
-    texts -= installers_sentences()
+    texts -= installers_sentences() | {text for _, text in tables_in_code()}
     assert not {text for text in texts if text not in constants and not any(f'"{text}"' in s for s in sources)}
 
 

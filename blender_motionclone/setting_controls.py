@@ -1,0 +1,86 @@
+"""The settings as sliders and menus: made of their declarations, and nothing but a view of the form's settings text.
+
+The text stays the one place that holds what was chosen, so that presets, jobs and older files are as they were. A
+control that the text does not name shows the model's own value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+
+from ..backend.job_folder.declared import Declaration, typed_text
+from .settings_text import KNOWN, given, own_value, with_value
+from .setup import backend_models
+
+IN_FORM = ("motion_strength",)  # the form has a slider of its own for it
+SHOWN = {name: one for name, one in KNOWN.items() if name not in IN_FORM}
+LARGE = 1e5  # a bound beyond it is no sensible end of a slider
+
+
+def form_of(controls: bpy.types.PropertyGroup) -> bpy.types.PropertyGroup:
+    return controls.id_data.motionclone
+
+
+def value_of(form: bpy.types.PropertyGroup, name: str) -> Any:
+    """As the text has it, else the model's own."""
+    chosen = given(form.settings)
+    if name in chosen:
+        return chosen[name]
+    model = next((one for one in backend_models.models() or () if one["name"] == form.model), None)
+    return own_value(name, model, str(chosen.get("family", form.preset)))
+
+
+def is_chosen(form: bpy.types.PropertyGroup, name: str) -> bool:
+    return name in given(form.settings)
+
+
+def chosen_in(form: bpy.types.PropertyGroup, group: str) -> list[str]:
+    """Names of a group's settings that the text has."""
+    return [name for name, one in SHOWN.items() if one.group == group and is_chosen(form, name)]
+
+
+def groups() -> list[str]:
+    return list(dict.fromkeys(one.group for one in SHOWN.values()))
+
+
+def _property(one: Declaration) -> Any:
+    told = {"name": one.label, "description": one.description, "get": _getter(one), "set": _setter(one)}
+    if one.choices:
+        return bpy.props.EnumProperty(items=[(choice, choice, "") for choice in one.choices], **told)
+    if one.kind == "bool":
+        return bpy.props.BoolProperty(**told)
+    if one.kind not in ("int", "float") or one.bounds is None:
+        return bpy.props.StringProperty(**told)
+    low, high = one.bounds
+    limits = {"min": low, "max": high, "soft_max": min(high, LARGE)}
+    if one.kind == "int":
+        return bpy.props.IntProperty(**told, **{key: int(limit) for key, limit in limits.items()})
+    return bpy.props.FloatProperty(**told, **limits, precision=3)
+
+
+def _getter(one: Declaration) -> Callable[[Any], Any]:
+    def get(controls: bpy.types.PropertyGroup) -> Any:
+        value = value_of(form_of(controls), one.name)
+        if one.choices:
+            return one.choices.index(value)
+        return typed_text(value) if isinstance(value, tuple) else value
+
+    return get
+
+
+def _setter(one: Declaration) -> Callable[[Any, Any], None]:
+    def put(controls: bpy.types.PropertyGroup, value: Any) -> None:
+        form = form_of(controls)
+        chosen = one.choices[value] if one.choices else round(value, 6) if isinstance(value, float) else value
+        form.settings = with_value(form.settings, one.name, chosen)
+
+    return put
+
+
+class MotionCloneControls(bpy.types.PropertyGroup):
+    """Every setting of a take that the form does not show elsewhere"""
+
+    __annotations__ = {name: _property(one) for name, one in SHOWN.items()}
