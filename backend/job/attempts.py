@@ -19,7 +19,7 @@ from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..job_folder.version import version
 from ..memory.device import choose_device, give_back_memory, wider
-from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_room, choose, free_bytes
+from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_room, policy_for
 from . import fingerprint
 from .checkpoint import Checkpoint
 from .expected import stages_ahead
@@ -106,7 +106,7 @@ def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> Memo
     unless there is less memory now. memory: the setting, or what an earlier attempt left of it."""
 
     def chosen(wish: str) -> MemoryPolicy:
-        return choose(wish, free_bytes(work.model.device), work.needs)
+        return policy_for(wish, work.model.device, work.needs)
 
     policy, names = chosen(memory), list(POLICIES)
     begun = checkpoint.used("memory", work.settings.memory)

@@ -72,6 +72,11 @@ def choose(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
     return replace(policy, tile_vae=tile)
 
 
+def policy_for(wish: str, device: torch.device, needs: MemoryNeeds) -> MemoryPolicy:
+    """`choose` for what is free on the device now."""
+    return choose(wish, free_bytes(device), needs)
+
+
 def _fitting(free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
     if free is None:
         return BALANCED

@@ -36,13 +36,13 @@ def jobs(tiny, moving_clip, tmp_path):
 def loads(monkeypatch) -> list[str]:
     """The models that were loaded from files."""
     loaded: list[str] = []
-    true = kept.load_animatediff
+    true = kept.load_backbone
 
     def load(entry, device, dtype):
         loaded.append(entry.name)
         return true(entry, device, dtype)
 
-    monkeypatch.setattr(kept, "load_animatediff", load)
+    monkeypatch.setattr(kept, "load_backbone", load)
     return loaded
 
 

@@ -74,7 +74,7 @@ def test_policies_go_from_the_fastest_to_the_smallest():
 
 def chosen_for(model, take):
     needs = model.memory_needs(take.settings, take.frames, take.size, 0)
-    return choose("auto", memory.free_bytes(model.device), needs)
+    return memory.policy_for("auto", model.device, needs)
 
 
 def test_auto_is_fast_for_a_small_model_on_a_cpu(model, take):
