@@ -16,6 +16,7 @@ from tests.extension import part
 from tests.sentences import Source
 
 SHIPPED, FIRST_RUN = part("shipped_presets").SHIPPED, part("setup.first_run")
+KNOWN = part("settings_text").KNOWN
 GUIDE = [page for page in PAGES if page.name not in ("README.md", "method.md", "developing.md")]
 BLENDERS = {  # words of Blender itself
     *("Edit", "Preferences", "Get Extensions", "Install from Disk", "Uninstall", "Add-ons", "System"),
@@ -44,6 +45,7 @@ def ours() -> set[str]:
     """All texts of the add-on, whole sentences and those with gaps up to the first of them."""
     texts = {t for path in (ROOT / "blender_motionclone").rglob("*.py") for t in Source(path).sentences()}
     texts |= {preset.title for preset in SHIPPED}
+    texts |= {text for one in KNOWN.values() for text in (one.label, one.group)}
     return {re.split(r"[:{]", text)[0].strip().lower() for text in texts}
 
 
