@@ -58,7 +58,7 @@ def _property(one: Declaration) -> Any:
     limits = {"min": low, "max": high, "soft_max": min(high, LARGE)}
     if one.kind == "int":
         return bpy.props.IntProperty(**told, **{key: int(limit) for key, limit in limits.items()})
-    return bpy.props.FloatProperty(**told, **limits, precision=3)
+    return bpy.props.FloatProperty(**told, **limits, precision=2)
 
 
 def _getter(one: Declaration) -> Callable[[Any], Any]:

@@ -106,7 +106,7 @@ class Settings:
     )
     cfg_form: str = setting(
         "paper",
-        "Prompt Strength Form",
+        "Prompt Form",
         "paper pulls by one more than standard at the same number",
         SAMPLING,
         choices=("paper", "standard"),

@@ -20,6 +20,7 @@ from .text import fitting, paragraph
 
 GB = 2**30
 PASSES = ("use_mask", "use_depth", "use_vectors")
+MOST_OF_A_SLIDER = 10  # larger numbers are typed, and dragged as Blender does
 HEADER = 130  # pixels of a header that its own name takes
 WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "gone"}
 
@@ -126,7 +127,8 @@ class MOTIONCLONE_PT_advanced(Detail):
 def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str) -> None:
     """With a button that takes it back where it is not the model's own."""
     row = column.row(align=True)
-    row.prop(settings.controls, name)
+    bounds = SHOWN[name].bounds
+    row.prop(settings.controls, name, slider=bool(bounds and bounds[1] <= MOST_OF_A_SLIDER))
     if is_chosen(settings, name):
         button(row, "settings_reset", text="").setting = name
 

@@ -41,9 +41,11 @@ bpy.app.handlers.frame_change_pre.append(slow)
 """
 FAST_FRAMES = "bpy.app.handlers.frame_change_pre.remove(slow)"
 OPENED = """
-for name in ("passes", "pictures", "batch", "advanced"):
-    panel = getattr(bpy.types, f"MOTIONCLONE_PT_{name}")
+NAMES = ("passes", "pictures", "batch", "advanced", *(f"settings_{n}" for n in range(5)))
+panels = [getattr(bpy.types, f"MOTIONCLONE_PT_{name}") for name in NAMES]
+for panel in reversed(panels):
     bpy.utils.unregister_class(panel)
+for panel in panels:
     panel.bl_options = set()
     bpy.utils.register_class(panel)
 """
