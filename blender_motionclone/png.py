@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backend.job_folder.pictures import SIGNATURE, picture_size
 from ..backend.job_folder.reading import open_regular, read_bytes
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the colour type; palettes are not written by either
 MOST_FILE, MOST_BYTES, MOST_SIDE = 1_000_000, 4_000_000, 4096  # of a preview: the file, its pixels, an edge
 
@@ -22,11 +22,10 @@ class PngError(ValueError):
 def png_size(path: Path) -> tuple[int, int]:
     """(height, width) from the file's header; PngError, OSError."""
     with open_regular(path) as file:
-        header = file.read(24)
-    if len(header) < 24 or not header.startswith(SIGNATURE):
+        size = picture_size(file) if file.peek(8).startswith(SIGNATURE) else None
+    if size is None:
         raise PngError(f"{path} is no PNG file.")
-    width, height = struct.unpack(">II", header[16:])
-    return height, width
+    return size[1], size[0]
 
 
 def read_png(path: Path) -> np.ndarray:

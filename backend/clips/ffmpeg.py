@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..job_folder.picture_size import MOST_PIXELS
+from ..job_folder.pictures import MOST_PIXELS
 from .ffmpeg_process import Check, Ffmpeg, never_cancelled
 
 

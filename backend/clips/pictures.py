@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
-from ..job_folder.picture_size import MOST_PIXELS, SIGNATURE, picture_size
+from ..job_folder.pictures import MOST_PIXELS, SIGNATURE, picture_size
 from ..job_folder.reading import UnfitFile, read_bytes
 from ..job_folder.writing import write_atomically
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
-from ..job_folder.picture_size import MOST_PIXELS
+from ..job_folder.pictures import MOST_PIXELS
 from ..job_folder.reading import UnfitFile, open_regular
 from . import ffmpeg, video
 from .between import in_between

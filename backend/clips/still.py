@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..errors import JobError
-from ..job_folder.picture_size import SIGNATURE, picture_size
+from ..job_folder.pictures import SIGNATURE, picture_size
 from . import ffmpeg
 from .color import standard
 from .pictures import content, over_grey, read_picture, to_rgb

@@ -19,10 +19,10 @@ from torch.nn import functional
 from ..backbones.base import Backbone
 from ..clips import fit, to_frames
 from ..errors import Cancelled
+from ..job_folder.pictures import png
 from ..memory.device import ran_out
 from ..sampling.state import SamplerState
 from .progress import Progress
-from .small_png import png
 
 FRAMES = 4
 AREA = 96 * 128  # pixels of each frame, so that a strip is never larger than one piece on the wire

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..job_folder.lock import FolderLock, Occupied
-from ..job_folder.picture_size import SIGNATURE, picture_size
+from ..job_folder.pictures import SIGNATURE, picture_size
 from ..job_folder.state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
 from ..job_folder.writing import make_folder, remove, write_atomically
 from . import messages as say

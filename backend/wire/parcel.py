@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
-from ..job_folder.picture_size import MOST_PIXELS, picture_size
+from ..job_folder.pictures import MOST_PIXELS, picture_size
 from ..job_folder.reading import open_regular
 from ..job_folder.writing import is_link, put_in_place, remove
 from .encoding import PIECE_BYTES, is_place

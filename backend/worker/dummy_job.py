@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import JobError
 from ..job.pace import Ahead
 from ..job.progress import Progress
-from ..job.small_png import png
+from ..job_folder.pictures import png
 from ..job_folder.request import JobRequest, RequestError, Shot, read_request
 from ..job_folder.results import MOVIE
 from ..job_folder.writing import write_atomically, write_json

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from ...backend.job_folder.pictures import png
 from ...backend.job_folder.writing import write_atomically
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
     """picture: uint8 grey [H, W] or RGB [H, W, 3], stored as they are."""
-    height, width = picture.shape[:2]
-    colour_type = 2 if picture.ndim == 3 else 0
-    rows = b"".join(b"\0" + row.tobytes() for row in picture)
-    parts = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows, 6)),
-        (b"IEND", b""),
-    )
-    write_atomically(path, b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts))
+    height, width, *channels = picture.shape
+    write_atomically(path, png(picture.tobytes(), width, height, *channels))
 
 
 def to_bytes(shares: np.ndarray) -> np.ndarray:
@@ -47,7 +39,3 @@ def _weights(old: int, new: int) -> np.ndarray:
         weights = 1 - np.abs(np.clip(middles, 0.5, old - 0.5)[:, None] - (np.arange(old) + 0.5))
     weights = np.clip(weights, 0, None)
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -11,19 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...backend.job_folder.storage import TITLES
 from ...backend.wire.processes import kill
 from ..errors import UserError
 from .interpreter import HINT
 from .processes import start_beside
 
 SECONDS_TO_ANSWER = 600.0  # a folder on a network takes its time
-TITLES = {
-    "jobs": "Jobs and their clips",
-    "models": "Models",
-    "inversion": "Cache of inverted clips",
-    "motion": "Cache of read motions",
-    "received": "Jobs of other machines",
-}
 
 
 @dataclass(frozen=True)

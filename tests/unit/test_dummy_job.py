@@ -12,7 +12,7 @@ import pytest
 
 from backend.clips import read_clip, write_frames
 from backend.job.progress import PREVIEW, Progress
-from backend.job.small_png import png
+from backend.job_folder.pictures import png
 from backend.job_folder.request import JobRequest, Shot, write_request
 from backend.wire import messages as say
 from backend.worker.dummy_job import DummyEngine

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from backend.job.small_png import png
+from backend.job_folder.pictures import png
 from tests.extension import part
 
 reader = part("png")

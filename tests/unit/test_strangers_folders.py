@@ -26,7 +26,7 @@ from backend.job.job import read_reference
 from backend.job.progress import Progress
 from backend.job.take import generator_of
 from backend.job_folder.lock import FolderLock
-from backend.job_folder.picture_size import picture_size
+from backend.job_folder.pictures import picture_size
 from backend.job_folder.request import RequestError, read_request
 from backend.job_folder.state import read_state
 from backend.models.entry import find_entry, read_entries

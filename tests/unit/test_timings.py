@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from backend.job.small_png import png
+from backend.job_folder.pictures import png
 from tests.extension import part
 
 timings = part("jobs.timings")

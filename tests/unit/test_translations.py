@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.job_folder import storage
 from install.pip_failures import _NO_NETWORK
 from tests.extension import ROOT, part
 from tests.sentences import VARIES, Source
@@ -186,6 +187,7 @@ def tables_in_code() -> set[tuple[str, str]]:
     found = set()
     found |= {*first_run.TITLES, first_run.WHAT, first_run.APART, first_run.SIZES, first_run.SIZE}
     found |= {first_run.DEMO_TEXT, first_run.MODEL_TEXT, first_run.INTERRUPTED, first_run.NEEDS, first_run.HAS}
+    found |= set(storage.TITLES.values())
     timings = part("jobs.timings")
     found |= {timings.SECONDS, timings.MINUTES, timings.HOURS}
     found |= {_assigned(ADD_ON / "panels" / "takes.py", name).value for name in ("VIEW_CHANGED", "HARDLY")}
