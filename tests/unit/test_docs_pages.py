@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import LANGUAGES, PAGES, ROOT, anchors, fences, links, prose
+from tests.documents import LANGUAGES, PAGES, ROOT, anchors, fences, links, prose, rows
 
 MOST_LINES = 300  # troubleshooting is a list to search, the others are far shorter
 
@@ -34,3 +34,14 @@ def test_every_page_and_picture_is_linked_from_somewhere():
     named = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in links(page)}
     shown = {path for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".png")}
     assert not {str(path.relative_to(ROOT)) for path in shown - named}
+
+
+def test_what_a_newcomer_asks_for_is_where_the_page_says():
+    asked = {row[0]: row[1] for row in rows(ROOT / "docs" / "developing.md") if row[0].endswith("?")}
+    assert len(asked) == 12
+    for question, answer in asked.items():
+        paths = re.findall(r"`([\w./]+/[\w./]*)`", answer)
+        assert paths and all((ROOT / path).exists() for path in paths), question
+        text = "".join((ROOT / path).read_text(encoding="utf-8") for path in paths if path.endswith(".py"))
+        for name in re.findall(r"`(\w+)`", answer):
+            assert re.search(rf"\b{name}\b", text), f"{question} {name}"
