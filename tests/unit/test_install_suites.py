@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from install import suites
+from install import lanes, suites
 from install.lanes import Program, run_side_by_side
 from install.places import ROOT
 
@@ -89,6 +89,15 @@ def test_what_each_says_is_told_in_one_piece(capfd):
     said = capfd.readouterr().out
     for name in ("one", "two"):
         assert f"\n{name} 0\n{name} 1\n{name} 2\n{name} ended with 0\n" in said
+
+
+def test_a_failure_in_between_passes_and_stops_the_others_even_if_they_have_just_ended(monkeypatch):
+    def ended(program: Program, code: int | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lanes, "LOOK", 1.0)  # by when both have ended
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side([python("", "one"), python("", "another")], 2, ended)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
