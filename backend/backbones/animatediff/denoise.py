@@ -26,7 +26,8 @@ class Denoiser:
         self.unet, self.controls, self.pair_apart = unet, controls, pair_apart
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
-        latents, text = latents.to(self.unet.dtype), text.to(self.unet.dtype)
+        precision = next(self.unet.parameters()).dtype  # unet.dtype would first go through every module of it
+        latents, text = latents.to(precision), text.to(precision)
         per_frame = text.repeat_interleave(latents.shape[2], 0)  # diffusers wants the prompt once for each frame
         added = self._residuals(latents, timestep, per_frame)
         return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0].float()
