@@ -11,6 +11,7 @@ from backend.job.take import GRADIENT, READING, generate, initial_noise, step_co
 from backend.job_folder.settings import resolve
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import Predictions, Strength, _score, sample
+from backend.sampling.noise_schedule import VariancePreserving
 from backend.sampling.schedule import even_timesteps, plan
 from tests.tiny_takes import motion_of, nothing, step_at, with_settings
 
@@ -122,7 +123,7 @@ def test_what_steps_are_said_to_cost_is_what_the_sampler_spends(changes):
 @pytest.mark.parametrize("reuse", [2, 3])
 def test_a_negative_pull_that_is_used_again_pulls_the_same_way(reuse):
     """Where the two predictions are apart by the same all along, asking seldom changes nothing but the cost."""
-    alphas, asked = torch.linspace(0.999, 0.01, 1000), []
+    schedule, asked = VariancePreserving(torch.linspace(0.999, 0.01, 1000)), []
 
     def negative(z, t):
         asked.append(t)
@@ -138,7 +139,7 @@ def test_a_negative_pull_that_is_used_again_pulls_the_same_way(reuse):
         asked.clear()
         strength = Strength(3.0, "standard", 0.0, "raw", reuse_negative=times)
         steps = plan(even_timesteps(6), 3, 0, 0)
-        return sample(torch.ones(1, 4, 2, 3, 3), steps, alphas, strength, predict, guidance, lambda *_: None)
+        return sample(torch.ones(1, 4, 2, 3, 3), steps, schedule, strength, predict, guidance, nothing)
 
     each_time = sampled(1)
     assert len(asked) == 6
