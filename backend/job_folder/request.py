@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .names import nearest
 from .reading import read_json
+from .strict import StrictError, number, strict_values, table, text, texts, whole
 from .writing import write_json
 
 VERSION = 1
@@ -68,8 +68,11 @@ def request_from(content: Any) -> JobRequest:
     """A request from parsed JSON. Unknown, missing and mistyped keys raise RequestError."""
     if isinstance(content, dict) and content.get("version") not in (VERSION, None):
         raise RequestError(f"job.json is of version {content['version']!r}; this backend reads version {VERSION}.")
-    values = _strict(content, JobRequest, "job.json")
-    values["shot"] = Shot(**_strict(values["shot"], Shot, "shot"))
+    try:
+        values = strict_values(JobRequest, content, _CHECKS, "job.json")
+        values["shot"] = Shot(**strict_values(Shot, values["shot"], _CHECKS, "shot"))
+    except StrictError as error:
+        raise RequestError(str(error)) from None
     request = JobRequest(**values)
     check_seed(request.seed)
     if not 1 <= request.shot.frames <= 100_000:
@@ -87,27 +90,4 @@ def check_seed(seed: int) -> int:
     return seed
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "Shot": (dict,),
-    "dict[str, Any]": (dict,),
-    "list[str]": (list,),
-}
-
-
-def _strict(content: Any, kind: type, where: str) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise RequestError(f"{where} must be an object with named values.")
-    known = {f.name: str(f.type) for f in fields(kind)}
-    for key, value in content.items():
-        if key not in known:
-            raise RequestError(f"{where} has an unknown key {key!r}{nearest(key, known)}")
-        if not isinstance(value, _TYPES[known[key]]) or isinstance(value, bool):
-            raise RequestError(f"{where}: {key} must be of type {known[key]}, not {type(value).__name__}.")
-    required = {"JobRequest": ("prompt", "shot"), "Shot": ("frames", "fps")}[kind.__name__]
-    for key in required:
-        if key not in content:
-            raise RequestError(f"{where} lacks {key!r}.")
-    return dict(content)
+_CHECKS = {"str": text, "int": whole, "float": number, "Shot": table, "dict[str, Any]": table, "list[str]": texts}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .plain_text import MOST_TEXT, clean
 from .reading import UnfitFile, UnfitJSON, read_json
+from .strict import StrictError, number, strict_values, text, whole
 from .writing import FULL, write_json, write_over
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 MOST_BYTES = 1_000_000  # of state.json
 MOST_COUNT = 2**53
 
@@ -72,46 +74,31 @@ def read_state(folder: Path) -> JobState:
         content = read_json(path, MOST_BYTES)
         if not isinstance(content, dict):
             return JobState()
-        return JobState(**{key: kind(content[key]) for key, kind in _KINDS.items() if key in content})
-    except (UnfitFile, UnfitJSON, TypeError) as error:
+        values = strict_values(JobState, content, _CHECKS, "it", ignore_unknown=True)
+        if values.get("state", QUEUED) not in STATES:
+            raise StrictError("it: state is none that is known.")
+        return JobState(**values)
+    except (UnfitFile, UnfitJSON, StrictError) as error:
         message = f"{path} is damaged ({clean(str(error), 200)}), so nobody knows how far the job is."
         return JobState(state=FAILED, message=message, hint="Run the job again.")
     except (OSError, ValueError):  # not there, or cut off by a power failure
         return JobState()
 
 
-def _word(value: Any) -> str:
-    if value not in (QUEUED, RUNNING, DONE, FAILED, CANCELLED):
-        raise TypeError("an unknown state")
-    return value
-
-
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a {type(value).__name__} instead of text")
-    return clean(value)
+    return clean(text(value))
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MOST_COUNT:
-        raise TypeError("a number out of bounds")
+    if not 0 <= whole(value) <= MOST_COUNT:
+        raise TypeError(f"between 0 and {MOST_COUNT}")
     return value
 
 
-def _seconds(value: Any) -> float | None:
-    if value is None:
-        return None
-    if type(value) not in (int, float) or not 0 <= value <= MOST_COUNT:
-        raise TypeError("a time out of bounds")
+def _seconds(value: Any) -> float:
+    if not 0 <= number(value) <= MOST_COUNT:
+        raise TypeError(f"between 0 and {MOST_COUNT}")
     return float(value)
 
 
-_KINDS: dict[str, Callable[[Any], Any]] = {
-    "state": _word,
-    "message": _text,
-    "hint": _text,
-    "stage": _text,
-    "step": _count,
-    "steps": _count,
-    "eta": _seconds,
-}
+_CHECKS = {"str": _text, "int": _count, "float": _seconds}

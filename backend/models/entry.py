@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from ..errors import JobError
 from ..job_folder.folders import data_folder
 from ..job_folder.names import nearest
 from ..job_folder.settings import FAMILIES, OWN_FAMILIES, SettingError, Settings, resolve
+from ..job_folder.strict import number, strict_values, table, text, whole
 from .entry_files import check_files, files_in, read_table
 
 SHIPPED = Path(__file__).parent / "entries"
 WEIGHTS = ".safetensors"
+OF_OURS = {"source", "embeddings"}  # fields that no file may name
 MOST_REASON = 500  # characters of what is wrong with an entry
 # Single paths an entry may name, besides the LoRAs with their strengths.
 PARTS = ("folder", "base", "config", "motion_module", "vae")
@@ -186,32 +188,60 @@ def read_entry(path: Path) -> ModelEntry:
     except (OSError, ValueError) as error:
         raise JobError(f"The model entry {path} cannot be read ({error}).", "Mend or remove the file.") from None
     try:
-        values = _checked(content, ModelEntry)
-        values["clip"] = ClipForm(**_checked(values.get("clip", {}), ClipForm))
-        for key in PATHS:
-            if key in values:
-                values[key] = _path(values[key], key, path)
-        if "domain_adapter" in values:
-            values["domain_adapter"] = _add_on(values["domain_adapter"], "domain_adapter", path)
-        for key in ("loras", "motion_loras"):
-            several = values.get(key, [])
-            if not isinstance(several, list):
-                raise TypeError(f"{key} must be a list")
-            values[key] = tuple(_add_on(one, f"{key}[{i}]", path) for i, one in enumerate(several))
-        _check_parts(values)
-        entry = ModelEntry(**values | {"source": path})
+        entry = ModelEntry(**_values(content, path) | {"source": path})
         _check_settings(entry)
         return entry
-    except (TypeError, ValueError, RecursionError) as error:
-        reason = (
-            str(error)[:MOST_REASON]
-            .removeprefix("ModelEntry.__init__() ")
-            .removeprefix("ClipForm.__init__() ")
-            .rstrip(".")
-        )
+    except (ValueError, RecursionError) as error:
+        reason = str(error)[:MOST_REASON].rstrip(".")
         raise JobError(
             f"The model entry {path} is not right: {reason}.", "Compare it with the shipped entries and the README."
         ) from None
+
+
+def _values(content: Any, source: Path) -> dict[str, Any]:
+    """What the entry's file names, each of its own type. ValueError."""
+
+    def path(value: Any) -> Path:
+        """Absolute; a relative path counts from the entry's folder, "~" is the user's home."""
+        if not isinstance(value, str) or not value:
+            raise TypeError("a path in quotes")
+        return (source.parent / Path(value).expanduser()).resolve()
+
+    def add_on(value: Any, key: str) -> AddOn:
+        """From a table of file and strength, or only a path."""
+        told = {"file": value} if isinstance(value, str) else value
+        return AddOn(**strict_values(AddOn, told, {"Path": path, "float": _finite}, key))
+
+    def add_ons(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise TypeError("a list")
+        return value
+
+    checks = {"Path": path, "AddOn": lambda one: one, "tuple[AddOn, ...]": add_ons, "ClipForm": _clip, "str": text}
+    if unknown := OF_OURS & set(content):
+        raise ValueError(f"it has an unknown key {min(unknown)!r}")
+    tables = {"dict[str, Any]": table, "dict[str, dict[str, Any]]": _tables}
+    values = strict_values(ModelEntry, content, checks | tables, "it")
+    for key in ("loras", "motion_loras"):
+        values[key] = tuple(add_on(one, f"{key}[{i}]") for i, one in enumerate(values.get(key, [])))
+    if "domain_adapter" in values:
+        values["domain_adapter"] = add_on(values["domain_adapter"], "domain_adapter")
+    _check_parts(values)
+    return values
+
+
+def _clip(value: Any) -> ClipForm:
+    return ClipForm(**strict_values(ClipForm, value, {"int": whole}, "clip"))
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(number(value)):
+        raise TypeError("a number")
+    return float(value)
+
+
+def _tables(value: Any) -> dict[str, dict[str, Any]]:
+    return {key: table(one) for key, one in table(value).items()}
 
 
 def _check_settings(entry: ModelEntry) -> None:
@@ -221,32 +251,6 @@ def _check_settings(entry: ModelEntry) -> None:
             raise ValueError(f"unknown preset {family!r}{nearest(family, OWN_FAMILIES)}")
     for family in ("default", *entry.presets):
         entry.settings_for({"family": family})
-
-
-def _checked(content: Any, kind: type) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise TypeError(f"{content!r} must be a table")
-    known = [f.name for f in fields(kind) if f.name not in ("source", "embeddings")]
-    for key in content:
-        if key not in known:
-            raise ValueError(f"unknown key {key!r}{nearest(key, known)}")
-    return dict(content)
-
-
-def _path(value: Any, key: str, source: Path) -> Path:
-    """Absolute; a relative path counts from the entry's folder, "~" is the user's home."""
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{key} must be a path in quotes")
-    return (source.parent / Path(value).expanduser()).resolve()
-
-
-def _add_on(value: Any, key: str, source: Path) -> AddOn:
-    """From a table of file and strength, or only a path."""
-    table = {"file": value} if isinstance(value, str) else _checked(value, AddOn)
-    strength = table.get("strength", 1.0)
-    if isinstance(strength, bool) or not isinstance(strength, int | float) or not math.isfinite(strength):
-        raise TypeError(f"the strength of {key} must be a number")
-    return AddOn(file=_path(table.get("file"), f"the file of {key}", source), strength=float(strength))
 
 
 def _check_parts(values: Mapping[str, Any]) -> None:

@@ -9,14 +9,15 @@ import base64
 import json
 import math
 import re
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from ..job_folder.names import nearest
+from ..job_folder.reading import parse_json
+from ..job_folder.strict import StrictError, number, shown, strict_values, text, whole
 from .lines import MOST_BYTES
 from .messages import PROTOCOL
 
-MOST_BRACKETS = 500  # messages are flat; nesting deep enough to exhaust a thread's stack is never parsed
 MOST_NUMBER = 2**53
 PIECE_BYTES = 256 * 1024
 
@@ -51,11 +52,11 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
     known = {kind_of(kind): kind for kind in kinds}
     name = content.get("kind")
     if not isinstance(name, str) or name not in known:
-        raise MessageError(f"{_short(name)} is no kind of message here{nearest(str(name)[:80], known)}")
+        raise MessageError(f"{shown(name)} is no kind of message here{nearest(str(name)[:80], known)}")
     protocol = content.get("protocol", PROTOCOL)
     if protocol != PROTOCOL:  # before all else: what another version says may be shaped otherwise
         raise MessageError(
-            f"The other side speaks protocol {_short(protocol)}, this one {PROTOCOL}: "
+            f"The other side speaks protocol {shown(protocol)}, this one {PROTOCOL}: "
             "install the same version of MotionClone on both."
         )
     return known[name](**_values(content, known[name]))
@@ -64,7 +65,7 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
 def check_id(value: Any) -> str:
     """MessageError unless it can name a job, and a folder on any system."""
     if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
-        raise MessageError(f"{_short(value)} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.")
+        raise MessageError(f"{shown(value)} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.")
     return value
 
 
@@ -79,14 +80,10 @@ def is_place(value: Any) -> bool:
 def _object(line: bytes | None) -> dict[str, Any]:
     if line is None or len(line) > MOST_BYTES:
         raise MessageError(f"A line has more than {MOST_BYTES} bytes.")
-    if line.count(b"[") + line.count(b"{") > MOST_BRACKETS:
-        raise MessageError(f"A line has more than {MOST_BRACKETS} brackets; messages are flat.")
     try:
-        content = json.loads(line.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
-    except MessageError:
-        raise
+        content = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise MessageError(f"A line is not JSON in UTF-8 ({str(error)[:100]}).") from None
+        raise MessageError(f"A line is not JSON in UTF-8 as it is spoken here ({str(error)[:100]}).") from None
     if not isinstance(content, dict):
         raise MessageError("A message must be an object with named values.")
     return content
@@ -94,69 +91,60 @@ def _object(line: bytes | None) -> dict[str, Any]:
 
 def _values(content: dict[str, Any], kind: type) -> dict[str, Any]:
     """The message's fields, each of its own type."""
-    known = {f.name: f for f in fields(kind)}
-    for key in content:
-        if key not in known and key != "kind":
-            raise MessageError(f"A {kind_of(kind)} has no {_short(key)}{nearest(key[:80], known)}")
-    for key, field in known.items():
-        if key not in content and field.default is MISSING:
-            raise MessageError(f"A {kind_of(kind)} lacks {key!r}.")
-    return {key: _typed(kind, key, str(known[key].type), content[key]) for key in known if key in content}
-
-
-def _typed(kind: type, key: str, wanted: str, value: Any) -> Any:
-    if value is None and wanted.endswith(" | None"):
-        return None
+    told = {key: value for key, value in content.items() if key != "kind"}
     try:
-        return _CHECKS[wanted.removesuffix(" | None")](value)
-    except (TypeError, UnicodeEncodeError):
-        raise MessageError(f"In a {kind_of(kind)}, {key} cannot be {_short(value)}.") from None
+        return strict_values(kind, told, _CHECKS, f"A {kind_of(kind)}")
+    except StrictError as error:
+        raise MessageError(str(error)) from None
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise TypeError
-    value.encode("utf-8")  # half a surrogate pair could be neither shown nor written
-    return value
+    try:
+        if "\0" not in text(value) and value.encode("utf-8") is not None:
+            return value
+    except UnicodeEncodeError:  # half a surrogate pair could be neither shown nor written
+        pass
+    raise TypeError("text that can be written")
 
 
 def _place(value: Any) -> str:
     if not is_place(value):
-        raise TypeError
+        raise TypeError("the path of a file within the folder")
     return value
 
 
 def _digest(value: Any) -> str:
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
-        raise TypeError
+        raise TypeError("64 hexadecimal digits")
     return value
 
 
 def _base64(value: Any) -> str:
+    wanted = TypeError("a piece of a file in base64")
     if not isinstance(value, str) or len(value) > -(-PIECE_BYTES // 3) * 4:
-        raise TypeError
+        raise wanted
     try:
         base64.b64decode(value, validate=True)
     except ValueError:
-        raise TypeError from None
+        raise wanted from None
     return value
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MOST_NUMBER:
-        raise TypeError
+    if not 0 <= whole(value) <= MOST_NUMBER:
+        raise TypeError(f"between 0 and {MOST_NUMBER}")
     return value
 
 
 def _number(value: Any) -> float:
-    if type(value) not in (int, float) or not abs(value) <= MOST_NUMBER or not math.isfinite(value):
-        raise TypeError
+    if not abs(number(value)) <= MOST_NUMBER or not math.isfinite(value):
+        raise TypeError(f"between -{MOST_NUMBER} and {MOST_NUMBER}")
     return float(value)
 
 
 def _ids(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise TypeError
+        raise TypeError("a list of jobs")
     return tuple(map(check_id, value))
 
 
@@ -170,20 +158,3 @@ _CHECKS = {
     "float": _number,
     "tuple[JobId, ...]": _ids,
 }
-
-
-def _short(value: Any) -> str:
-    """A value that was sent, as it may stand in a sentence."""
-    text = ascii(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise MessageError("A line names a key twice.")
-    return content
-
-
-def _no_constant(name: str) -> float:
-    raise MessageError(f"A line holds {name}, which is not a number.")

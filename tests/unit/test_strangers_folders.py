@@ -374,9 +374,9 @@ def test_seeds_of_other_programs_are_taken_and_all_differ(tmp_path):
         (str(-(2**63) - 1), "it must lie between"),
         ("9" * 90, "seed is a number of more than 30 digits"),
         ("9" * 5000, "a number of 5000 digits"),
-        ("1.5", "seed must be of type int, not float"),
-        ("true", "seed must be of type int, not bool"),
-        ('"5"', "seed must be of type int, not str"),
+        ("1.5", "seed must be a whole number, not 1.5"),
+        ("true", "seed must be a whole number, not True"),
+        ('"5"', "seed must be a whole number, not '5'"),
     ],
 )
 def test_others_are_refused_in_a_sentence(tmp_path, seed, said):

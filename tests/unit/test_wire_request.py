@@ -20,14 +20,14 @@ def test_a_request_comes_back_as_it_was(tmp_path):
     "change, words",
     [
         ({"promt": "x"}, "unknown key 'promt'. Did you mean 'prompt'"),
-        ({"prompt": 3}, "prompt must be of type str"),
-        ({"seed": True}, "seed must be of type int"),
+        ({"prompt": 3}, "prompt must be text, not 3"),
+        ({"seed": True}, "seed must be a whole number"),
         ({"version": 2}, "version 2; this backend reads version 1"),
         ({"shot": {"frames": 1}}, "shot lacks 'fps'"),
         ({"shot": {"frames": 0, "fps": 24}}, "between 1 and 100000"),
         ({"shot": {"frames": 1, "fps": 0}}, "above 0"),
         ({"shot": {"frames": 1, "fps": 24, "speed": 2}}, "unknown key 'speed'"),
-        ({"shot": 3}, "shot must be of type Shot"),
+        ({"shot": 3}, "shot must be an object with named values"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, change, words):
