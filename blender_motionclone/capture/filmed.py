@@ -7,6 +7,8 @@ missed otherwise is filmed anew: the viewport, strips, folders of pictures, and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ RENDER = "simplify|hair|filter_size|frame_map"  # of a scene's render settings; 
 PLAIN = {"BOOLEAN", "INT", "FLOAT", "ENUM", "STRING"}
 
 _changes = 0  # since Blender was started, of what a shot may show
+_own = False  # what Blender tells now comes of a capture
 _known: dict[tuple, _Filmed] = {}
 
 
@@ -99,12 +102,23 @@ def forget() -> None:
     _known.clear()
 
 
+@contextmanager
+def own_changes() -> Iterator[None]:
+    """What Blender tells inside the block, such as that it goes to another frame, is no change by the user."""
+    global _own
+    _own = True
+    try:
+        yield
+    finally:
+        _own = False
+
+
 @persistent
 def note_changes(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
     """Blender's handler. What a capture does to its own scene does not count, nor what it makes Blender look at again:
     objects whose shading alone is updated, which the key compares."""
     global _changes
-    if not scene.get(MARK) and any(_counts(update) for update in graph.updates):
+    if not _own and not scene.get(MARK) and any(_counts(update) for update in graph.updates):
         _changes += 1
 
 

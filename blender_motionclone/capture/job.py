@@ -22,6 +22,7 @@ from .plain_colors import color_notes
 from .plan import CapturePlan
 from .scene_strip import settled
 from .strip_clip import capture_strip
+from .undisturbed import undisturbed
 from .viewport_clip import capture_viewport
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
@@ -54,7 +55,8 @@ def _pictures(plan: CapturePlan, folder: Path) -> Generator[tuple[int, int], Non
     with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
         while True:
             try:
-                done += next(pictures) != WAITING
+                with undisturbed():
+                    done += next(pictures) != WAITING
             except StopIteration as end:
                 return end.value or []
             yield done, plan.steps

@@ -105,8 +105,8 @@ class SceneValues:
         try:
             for path in self.paths if scene else ():
                 with suppress(*UNFIT):
-                    value = _get(seen, path)
-                    before.append((path, _get(scene, path)))
+                    value = value_at(seen, path)
+                    before.append((path, value_at(scene, path)))
                     _set(scene, path, value)
             yield
         finally:
@@ -115,20 +115,29 @@ class SceneValues:
                     _set(scene, path, value)
 
 
-def _get(owner: bpy.types.ID, path: str) -> Any:
+def value_at(owner: bpy.types.ID, path: str) -> Any:
+    """What the data-block has at that path, as a value of its own."""
     holder, key, by_name = _holder(owner, path)
     value = holder[key] if by_name else getattr(holder, key)
     if hasattr(value, "to_list"):
         return value.to_list()
-    return tuple(value) if hasattr(value, "foreach_get") else value
+    is_array = hasattr(value, "foreach_get") or hasattr(value, "freeze")  # Blender's own, or a vector, which is live
+    return tuple(value) if is_array else value
+
+
+def write_at(owner: bpy.types.ID, path: str, value: Any) -> None:
+    """Without evaluating the animation of what it belongs to, which would write over it."""
+    holder, key, by_name = _holder(owner, path)
+    if not by_name:
+        setattr(holder, key, value)
+        return
+    holder[key] = value
+    if isinstance(owner, bpy.types.Object):
+        owner.update_tag(refresh={"OBJECT"})
 
 
 def _set(owner: bpy.types.ID, path: str, value: Any) -> None:
-    holder, key, by_name = _holder(owner, path)
-    if by_name:
-        holder[key] = value
-    else:
-        setattr(holder, key, value)
+    write_at(owner, path, value)
     owner.update_tag()
 
 

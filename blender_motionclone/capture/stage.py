@@ -55,9 +55,9 @@ class Stage:
         scene, empty = self.scene, _living(self._empty)
         frame = scene.frame_current
         try:
-            # Blender renders at the frame of the context's scene, and ends with evaluating that one, which would undo
-            # what the user moved and has not keyed yet; the empty scene has nothing to lose.
-            empty.frame_current, empty.frame_subframe = frame, scene.frame_subframe
+            # Blender renders at the frame of the context's scene, and ends with evaluating that one; the empty scene
+            # has nothing to lose. To assign `frame_current` would make windows go to their own frame anew.
+            empty.frame_set(frame, subframe=scene.frame_subframe)
             with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]), self.read_by_drivers():
                 bpy.ops.render.render(write_still=write, scene=scene.name)
         except RuntimeError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bpy
 
+from ..capture.filmed import own_changes
 from ..errors import UserError
 from .finished_job import FinishedJob
 from .movie_image import follow_shot, movie_image
@@ -59,7 +60,8 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
     follow_shot(space.image_user, job, scene)
     for name in HIDDEN:
         setattr(space, name, False)
-    _play(window, area, scene, job)
+    with own_changes():  # the shot is as it was
+        _play(window, area, scene, job)
     bpy.app.timers.register(_fit, first_interval=SECONDS_TO_DRAW)
 
 

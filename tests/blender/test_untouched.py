@@ -71,6 +71,21 @@ def test_a_capture_leaves_everything_as_it_was(scene, part, tmp_path, style, loo
     assert not changes(before, everything())
 
 
+def test_what_was_moved_and_not_keyed_stays_when_blender_looks_again(scene, part, tmp_path):
+    """A render makes Blender evaluate all animation anew, sooner or later."""
+    ball, world = bpy.data.objects.new("Ball", scene.objects["Cube"].data), bpy.data.worlds.new("World")
+    scene.collection.objects.link(ball)
+    scene.world = world
+    ball["size"] = 1.0
+    for owner, path in ((ball, "location"), (ball, '["size"]'), (world, "color")):
+        owner.keyframe_insert(path, frame=scene.frame_start)
+    bpy.context.view_layer.update()
+    ball.location, ball["size"], world.color = (1, 2, 3), 5.0, (0.25, 0.5, 0.75)
+    part("capture.job").capture_job(plan_of(scene, part), tmp_path)
+    bpy.context.view_layer.update()
+    assert [*ball.location, ball["size"], *world.color] == [1, 2, 3, 5, 0.25, 0.5, 0.75]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("disk on fire"), KeyboardInterrupt()])
 def test_also_when_it_fails_midway(scene, part, tmp_path, error):
     as_a_user_would(scene)

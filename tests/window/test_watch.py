@@ -79,6 +79,34 @@ def test_blender_is_used_while_a_shot_is_filmed(installed):
     assert installed.close() == 0
 
 
+def test_a_shot_that_was_watched_is_not_filmed_again(installed):
+    """Nor after scrubbing, selecting and looking around; after a move it is. What was moved and not keyed stays."""
+    installed.ask(BLOCKOUT + DUMMY + f"dummy({sys.executable!r})\nform.prompt = {PROMPT!r}")
+    installed.ask("import os\ncube.location.y = 0.75; cube.keyframe_insert('location', index=1, frame=11)")
+    films = "with over('VIEW_3D'): bpy.ops.motionclone.generate('INVOKE_DEFAULT')"
+    pictures = "[os.stat(take.folder + '/reference/0001.png').st_ino for take in form.takes]"
+    installed.ask("cube.location.y = 0.25")
+    installed.ask(films)
+    installed.wait_for("[take.state for take in form.takes] == ['done']")
+    assert installed.ask("cube.location.y") == 0.25
+    installed.ask("with over('VIEW_3D'): bpy.ops.motionclone.watch()")
+    installed.wait_for(PLAYING)
+    time.sleep(2)
+    installed.ask("bpy.ops.motionclone.stop_watching()\nscene.frame_current = 30")
+    installed.ask("bpy.ops.object.select_all(action='SELECT')\nform.seed = 5")
+    time.sleep(1)
+    installed.ask(films)
+    installed.wait_for("[take.state for take in form.takes] == ['done', 'done']")
+    first, second = installed.ask(pictures)
+    assert first == second
+    installed.ask("cube.scale.z = 2")
+    time.sleep(1)
+    installed.ask(films)
+    installed.wait_for("[take.state for take in form.takes] == ['done', 'done', 'done']")
+    assert installed.ask(pictures)[2] not in (first, second)
+    assert installed.close() == 0
+
+
 def check_pictures(window: BlenderWindow, folder: Path, tmp_path: Path) -> None:
     """The dummy's clip is its reference, so that both pictures are alike: the reference above, the clip beneath."""
     window.ask("bpy.ops.screen.animation_cancel(restore_frame=False)") if window.ask(PLAYING) else None
