@@ -78,6 +78,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     state: bpy.props.StringProperty(name="State", description="How its job stands", default=QUEUED)
     message: bpy.props.StringProperty(name="Message", description="What became of the job, if not all went well")
     hint: bpy.props.StringProperty(name="Hint", description="What to do next")
+    notes: bpy.props.StringProperty(name="Notes", description="What is to be known about the clip, a sentence a line")
     score: bpy.props.FloatProperty(name="Motion Score", description="How well its motion follows", default=NO_SCORE)
     frame_start: bpy.props.IntProperty(name="Start", description="The shot's first frame in the scene")
     frames: bpy.props.IntProperty(name="Frames", description="The shot's length")

@@ -38,6 +38,7 @@ WRITTEN = (
     "result.mp4",
     "checkpoint.safetensors",
     "worker.lock",
+    "cancel.json",
     "result/0000.png",
 )
 ENTRIES = {

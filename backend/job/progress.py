@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import Cancelled
+from ..job_folder.cancel_request import cancel_requested
 from ..job_folder.plain_text import clean
 from ..job_folder.state import RUNNING, JobState, write_state
 from ..job_folder.writing import make_folder, remove, write_atomically
 from .pace import Ahead, Pace
 
 WRITE_SECONDS = 0.2
+LOOK_SECONDS = 0.5  # between two looks for a request to stop
 PREVIEW = "preview/strip.png"
 
 
@@ -43,7 +45,7 @@ class Progress:
         self.seconds: dict[str, float] = {}
         self._stop: type[Cancelled] | None = None
         self._state = JobState(state=RUNNING)
-        self._written = 0.0
+        self._written = self._looked = 0.0
         self._stage_began = time.monotonic()
         self._pace = Pace()
 
@@ -53,7 +55,12 @@ class Progress:
             self._stop = how
 
     def check(self) -> None:
-        """Cancelled when the user has asked to stop; safe to call from other threads."""
+        """Cancelled when the user has asked to stop, here or by a request in the folder; safe to call from other
+        threads."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            if cancel_requested(self.folder):
+                self.cancel()
         if self._stop:
             raise self._stop
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import Cancelled, Interrupted, JobError, disk_full
 from ..job.progress import PREVIEW, Progress
+from ..job_folder.cancel_request import forget_request
 from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.reading import UnfitFile, check_regular
 from ..job_folder.results import MOVIE
@@ -53,6 +54,7 @@ def claimed(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        forget_request(folder)
         lock.release()
 
 
@@ -61,6 +63,7 @@ def claim(folder: Path) -> FolderLock:
     try:
         _check_writable(folder)
         lock = FolderLock(folder)
+        forget_request(folder)  # it was about an earlier run
         remove_parts(folder, WRITTEN)
         remove_parts(folder / "result")
         return lock

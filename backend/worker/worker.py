@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import Cancelled, Interrupted, JobError
-from ..job.progress import Progress
+from ..job.progress import LOOK_SECONDS, Progress
+from ..job_folder.cancel_request import cancel_requested, forget_request
 from ..job_folder.plain_text import clean
 from ..job_folder.state import CANCELLED, JobState, write_state
 from ..job_folder.version import version
@@ -42,6 +44,7 @@ class Worker:
         self._to_finish: frozenset[str] = frozenset()  # of those that wait, what is done before leaving all the same
         self._wake = SimpleQueue[None]()  # of all queues, only this one may be filled by a signal handler
         self._said_hello: say.Hello | None = None
+        self._looked = 0.0  # for requests in folders
 
     # The main thread.
 
@@ -109,8 +112,19 @@ class Worker:
         if ticket.remote:
             end = self._parcels.give_back(ticket, end)
         else:
+            forget_request(ticket.folder)
             ticket.lock.release()
         self._send(end)
+
+    def _obey_requests(self) -> None:
+        """Whoever asks by a file in the folder of a job that waits need not wait for the running one's end."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        with self._guard:
+            asked = [t for t in self._waiting if not t.remote and cancel_requested(t.folder)]
+            for ticket in asked:
+                self._withdraw(ticket.job, say.Cancelled(ticket.job))
 
     def hello(self) -> None:
         """Once, and again when more is known."""
@@ -238,4 +252,8 @@ class Worker:
                 self._parcels.previewed(job, folder, place)
             self._send(say.Preview(job, step, place))
 
-        return lambda s: self._send(say.Progress(job, s.stage, s.step, s.steps, s.eta)), show
+        def tell(state: JobState) -> None:
+            self._send(say.Progress(job, state.stage, state.step, state.steps, state.eta))
+            self._obey_requests()
+
+        return tell, show

@@ -168,6 +168,11 @@ def _until_ended(jobs: Sequence[str]) -> None:
         time.sleep(0.02)
 
 
+def elsewhere(scene: bpy.types.Scene) -> list[Path]:
+    """Folders of the scene's jobs that a worker has which is not this Blender's own."""
+    return [folder for folder in takes.at_work(scene) if folder.name not in _queue.board.order]
+
+
 # The timer.
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.cancel_request import cancel_requested, request_cancel
 from ...backend.job_folder.lock import is_locked
 from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
@@ -19,11 +20,12 @@ from .. import reach
 from ..errors import UserError
 from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
-from ..wrapping import shown
+from ..wrapping import shown, shown_line
 from .job_files import is_job_name
 from .job_home import is_awaited, read_note
 
 ELSEWHERE = "Another Blender, or a worker of its own, has this job."
+CANCELLING = "The worker that has this job was asked to stop it."
 AWAITED = JobState(state=QUEUED, message="The worker that will do this job is starting.")
 UNDONE = JobState(state=QUEUED, message="The job was left before it was done.", hint="Run it again.")
 GONE = JobState(
@@ -36,10 +38,11 @@ FAR = JobState(
     "from it unasked.",
     hint="If you know this file, open the take's folder or use the take.",
 )
-MOST_RESULT = 1_000_000  # bytes of result.json
+MOST_RESULT, MOST_NOTES = 1_000_000, 8  # bytes of result.json, and notes that are shown
 
 _to_look_at: deque[tuple[str, str]] = deque()  # scenes' names and jobs of takes whose folders are to be looked at
 _followed = False
+_asked = set[Path]()  # folders whose workers were asked to stop
 _told = set[str]()  # jobs that this Blender saw end, or whose end it offered
 _unseen: dict[str, Path] = {}  # job -> folder, of listed takes that were done while nobody here looked
 
@@ -67,8 +70,8 @@ def update(job: str, state: JobState) -> None:
 
 def show(take: MotionCloneTake, state: JobState) -> bool:
     """Whether it was not shown before."""
-    score = _score_of(take) if state.state == DONE else NO_SCORE
-    now = {"state": state.state, "message": shown(state.message), "hint": shown(state.hint)}
+    score, notes = _result_of(take) if state.state == DONE else (NO_SCORE, "")
+    now = {"state": state.state, "message": shown(state.message), "hint": shown(state.hint), "notes": notes}
     changed = {name: value for name, value in now.items() if getattr(take, name) != value}
     for name, value in changed.items():
         setattr(take, name, value)
@@ -87,7 +90,8 @@ def state_of(take: MotionCloneTake) -> JobState:
     awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
     if awaited or (locked and not state.finished):
         _followed = True
-        return AWAITED if awaited else JobState(state=state.state, message=ELSEWHERE)
+        said = CANCELLING if cancel_requested(folder) else ELSEWHERE
+        return AWAITED if awaited else JobState(state=state.state, message=said)
     return state if state.finished else UNDONE
 
 
@@ -107,7 +111,31 @@ def withdraw(job: str) -> None:
 
 def with_a_worker(take: MotionCloneTake) -> bool:
     """Whether a worker that is not this Blender's own has its job, or is about to take it."""
-    return take.message in (ELSEWHERE, AWAITED.message)
+    return take.message in (ELSEWHERE, CANCELLING, AWAITED.message)
+
+
+def can_be_asked(take: MotionCloneTake) -> bool:
+    """Whether such a worker can still be asked to stop the take's job."""
+    return take.message == ELSEWHERE
+
+
+def ask_to_cancel(folder: Path) -> None:
+    """The worker that has the job in the folder, whoever started it, stops it. UserError."""
+    if not is_locked(folder):
+        raise UserError(f"No worker has the job in {shown(str(folder))}.", "It may have ended already.")
+    try:
+        request_cancel(folder)
+    except OSError as error:
+        raise UserError(
+            f"The job folder {shown(str(folder))} cannot be written ({error.strerror}).",
+            "Make room on the disk, or allow writing there.",
+        ) from None
+    _asked.add(folder)
+
+
+def was_asked(folder: Path) -> bool:
+    """Whether this Blender has asked a worker to stop the job there."""
+    return folder in _asked
 
 
 def folder_of(take: MotionCloneTake) -> Path | None:
@@ -215,7 +243,7 @@ def forget() -> None:
     """Another file is being opened."""
     global _followed
     _followed = False
-    for known in (_to_look_at, _told, _unseen):
+    for known in (_to_look_at, _asked, _told, _unseen):
         known.clear()
 
 
@@ -224,16 +252,19 @@ def _scenes() -> Iterator[bpy.types.Scene]:
     return (scene for scene in bpy.data.scenes if scene.is_editable)
 
 
-def _score_of(take: MotionCloneTake) -> float:
-    """Of a take that is done; as it was shown before where its folder is out of reach."""
+def _result_of(take: MotionCloneTake) -> tuple[float, str]:
+    """Score and notes of a take that is done; as they were shown before where its folder is out of reach."""
     folder = folder_of(take)
-    return _score(folder) if folder else take.score
+    return _result(folder) if folder else (take.score, take.notes)
 
 
-def _score(folder: Path) -> float:
+def _result(folder: Path) -> tuple[float, str]:
     try:
         result = read_json(folder / "result.json", MOST_RESULT)
     except (OSError, ValueError):
-        return NO_SCORE
-    score = result.get("motion_score") if isinstance(result, dict) else None
-    return float(score) if isinstance(score, int | float) and -1 <= score <= 1 else NO_SCORE
+        return NO_SCORE, ""
+    result = result if isinstance(result, dict) else {}
+    score, notes = result.get("motion_score"), result.get("notes")
+    said = [shown_line(note) for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    known = isinstance(score, int | float) and -1 <= score <= 1
+    return float(score) if known else NO_SCORE, "\n".join(said[:MOST_NOTES])

@@ -165,6 +165,12 @@ def unfinished(scene: bpy.types.Scene) -> list[Path]:
     return [offer.folder for offer in sorted(left, key=lambda offer: offer.note.get("handed_over", 0.0))]
 
 
+def at_work(scene: bpy.types.Scene) -> list[Path]:
+    """Jobs of this scene that a worker has, this Blender's own or another."""
+    home = home_of(scene)
+    return [offer.folder for offer in _offers if offer.at_work and home.owns(offer.note)]
+
+
 def withdraw_offer(folder: Path) -> None:
     _offers[:] = [offer for offer in _offers if offer.folder != folder]
     take_states.withdraw(folder.name)

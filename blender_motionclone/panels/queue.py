@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..form_scene import form_scene
-from ..jobs import job_runner, takes
+from ..jobs import job_runner, take_states, takes
 from ..wrapping import shown_line
 from .buttons import button
 from .problem import CLOSE
@@ -59,6 +59,14 @@ def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bo
 
 def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Takes of this file that it does not list yet, and those that never came to their end."""
+    if elsewhere := job_runner.elsewhere(form_scene(context)):
+        box = layout.box()
+        text = iface_("Takes that a worker still makes: {count}").format(count=len(elsewhere))
+        paragraph(box, context, text, icon="RENDER_ANIMATION", less=BOX)
+        if all(map(take_states.was_asked, elsewhere)):
+            paragraph(box, context, iface_("It was asked to stop."), icon="BLANK1", less=BOX)
+        else:
+            button(box, "cancel", text="Cancel All").elsewhere = True
     finished, unfinished = takes.finished_elsewhere(form_scene(context)), takes.unfinished(form_scene(context))
     if finished:
         box = layout.box()

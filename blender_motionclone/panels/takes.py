@@ -74,6 +74,8 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     paragraph(column, context, summary(take), icon=take_icon(take))
     if hardly_follows(take):
         paragraph(column, context, iface_(HARDLY), icon="BLANK1")
+    for note in take.notes.splitlines():
+        paragraph(column, context, sentence(note), icon="INFO")
     if take.message and take.state != DONE:
         paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
     if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
@@ -88,7 +90,7 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
         watch_button(row, take)
         button(row, "take_place", text="Use").job = take.name
         row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
-    elif take.name in job_runner.mine():
+    elif take.name in job_runner.mine() or take_states.can_be_asked(take):
         button(row, "cancel").job = take.name
     elif take.state != RUNNING and not take_states.with_a_worker(take):
         button(row, "resume").job = take.name

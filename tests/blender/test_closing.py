@@ -90,6 +90,28 @@ def test_all_stop_and_continue(shot, worker, part, closing, tmp_path):
     assert [take.state for take in scene.motionclone.takes] == ["done"] * 3 and frames(scene) == [(11, 59)] * 3
 
 
+def test_takes_left_to_a_worker_are_cancelled_from_the_file_that_is_opened_again(shot, worker, part, closing, tmp_path):
+    """The real worker, which nobody can talk to any more: one take by itself, then the others."""
+    shot.motionclone.settings = "steps=1000"
+    jobs = begin(part, worker)
+    saved(shot, tmp_path / "shot.blend")
+    process = closing("ALL")
+    scene = opened(tmp_path / "shot.blend")
+    takes, listed = part("jobs.takes"), scene.motionclone.takes
+    tick_until(worker, lambda: len(worker.elsewhere(scene)) == 3 and not takes.searching())
+    scene.motionclone.take_index = 1
+    said = shown("takes")
+    assert "Takes that a worker still makes: 3" in text_of(said) and said.count("motionclone.cancel") == 2
+    assert bpy.ops.motionclone.cancel(job=jobs[1]) == {"FINISHED"}
+    tick_until(worker, lambda: listed[jobs[1]].state == "cancelled")
+    assert process.poll() is None and len(worker.elsewhere(scene)) == 2
+    assert bpy.ops.motionclone.cancel(elsewhere=True) == {"FINISHED"}
+    assert "asked to stop" in text_of(shown("takes")) and "motionclone.cancel" not in shown("takes")
+    tick_until(worker, lambda: [take.state for take in listed] == ["cancelled"] * 3)
+    assert process.wait(60) == 0 and worker.elsewhere(scene) == takes.unfinished(scene) == []
+    assert not bpy.ops.motionclone.cancel.poll(), "no worker has any"
+
+
 def test_what_this_blender_saw_end_is_not_offered_after_an_undo(shot, worker, part):
     shot.motionclone.seeds = 1
     generate()

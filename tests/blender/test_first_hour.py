@@ -134,11 +134,11 @@ def part_class(name: str) -> type:
 def scores(part, monkeypatch):
     """Takes are scored by their seeds."""
 
-    def score(folder: Path) -> float:
+    def result(folder: Path) -> tuple[float, str]:
         seed = json.loads((folder / "job.json").read_text(encoding="utf-8"))["seed"]
-        return SCORED.get(f"seed {seed}", 0.0)
+        return SCORED.get(f"seed {seed}", 0.0), ""
 
-    monkeypatch.setattr(part("jobs.take_states"), "_score", score)
+    monkeypatch.setattr(part("jobs.take_states"), "_result", result)
 
 
 def seen(scene) -> dict[str, bool]:

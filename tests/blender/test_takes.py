@@ -14,6 +14,7 @@ import bpy
 import pytest
 
 from tests.blender.test_job import error_of, generate, press_generate, tick_until
+from tests.blender.test_panels import shown
 
 SLOW = "steps=1000"
 
@@ -55,6 +56,21 @@ def test_the_score_is_the_one_in_the_job_s_result(quick, part):
     result.write_text(json.dumps(json.loads(result.read_text()) | {"motion_score": 0.75}))
     part("jobs.take_states").sync(())
     assert take.score == 0.75
+
+
+def test_what_is_to_be_known_about_a_finished_take_is_said(quick, part):
+    generate()
+    (take,) = quick.motionclone.takes
+    result = Path(take.folder) / "result.json"
+    for notes, expected in (
+        (["Nothing moves.", 5, "The mask is\nresized.\u202e"], ["Nothing moves.", "The mask is resized."]),
+        ("no list", []),
+        ([f"{number}." for number in range(100)], [f"{number}." for number in range(8)]),
+    ):
+        result.write_text(json.dumps(json.loads(result.read_text()) | {"notes": notes}))
+        part("jobs.take_states").sync(())
+        assert take.notes.splitlines() == expected
+    assert "0." in shown("takes") and "8." not in shown("takes")
 
 
 def test_a_batch_captures_once_and_makes_a_take_of_each_prompt_and_seed(quick, part):

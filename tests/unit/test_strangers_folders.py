@@ -288,6 +288,7 @@ def test_a_reference_of_another_length_is_refused_unread(tiny, tmp_path):
         "result.mp4",
         "checkpoint.safetensors",
         "worker.lock",
+        "cancel.json",
         "result/0000.png",
         "preview/strip.png",
         "state.json.part",

@@ -15,6 +15,7 @@ import pytest
 
 from backend.bench.kills import alive
 from backend.job.progress import Progress
+from backend.job_folder.cancel_request import request_cancel
 from backend.job_folder.lock import NAME as LOCK
 from backend.job_folder.lock import unfinished
 from backend.job_folder.state import JobState, read_state
@@ -248,6 +249,43 @@ def test_what_is_to_be_finished_is_stopped_all_the_same(talk, tmp_path):
     talk.client.close()
     assert not talk.client.alive
     assert unfinished(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+
+
+def test_a_worker_that_nobody_talks_to_is_stopped_by_files_in_its_jobs_folders(talk, tmp_path):
+    """The running job, and one that waits, at once; the others are done. No request outlives its job."""
+    folders = {name: make_job(tmp_path / name, steps=3 if name == "c" else 1000, seconds=0.02) for name in "abcd"}
+    request_cancel(folders["b"])
+    for name, folder in folders.items():
+        talk.client.submit(name, folder)
+    talk.until(say.Progress, lambda m: m.step > 0, job="a")
+    talk.client.finish(["a", "b", "c", "d"])
+    talk.client.leave()
+    for number, name in enumerate("da"):
+        (folders[name] / "cancel.json.0123456789ab.part").touch()  # of a host that was killed
+        request_cancel(folders[name])
+        wait_for(lambda folder=folders[name]: read_state(folder).state == "cancelled")
+        assert read_state(folders["a"]).state == ("running", "cancelled")[number]
+    wait_for(lambda: read_state(folders["b"]).state == "running")  # what lay there before was about another run
+    request_cancel(folders["b"])
+    wait_for(lambda: not talk.client.alive)
+    assert [read_state(folder).state for folder in folders.values()] == ["cancelled"] * 2 + ["done", "cancelled"]
+    assert not list(tmp_path.rglob("cancel.json*"))
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large", "other"])
+def test_what_is_no_request_stops_no_job(talk, tmp_path, kind):
+    folder, path = make_job(tmp_path / "a", steps=40, seconds=0.05), tmp_path / "a/cancel.json"
+    talk.client.submit("a", folder)
+    talk.until(say.Progress, lambda m: m.step > 0)
+    request_cancel(tmp_path)
+    {
+        "link": lambda: path.symlink_to(tmp_path / "cancel.json"),
+        "pipe": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+        "large": lambda: path.write_text((tmp_path / "cancel.json").read_text() + " " * 10_000),
+        "other": lambda: path.write_text('{"cancel": 1, "run": "rm"}'),
+    }[kind]()
+    assert talk.until((say.Done, say.Failed, say.Cancelled)).job == "a" and read_state(folder).state == "done"
 
 
 NO_FINISH = """
