@@ -18,6 +18,10 @@ from ..shipped_presets import SHIPPED
 from .in_window import InWindow
 
 WIDTH = 640  # pixels of the prompt's window
+SETTINGS = (  # as form_scene finds them; a preset is a script of its own, which cannot know where the extension lies
+    "settings = (bpy.context.area and bpy.context.area.type == 'SEQUENCE_EDITOR' "
+    "and getattr(bpy.context, 'sequencer_scene', None) or bpy.context.scene).motionclone"
+)
 KEPT_IN_PRESETS = (
     *("source", "shots", "look", "use_mask", "use_depth", "use_vectors"),
     *("negative_prompt", "model", "preset", "strength", "seeds", "settings", "place", "replace"),
@@ -86,7 +90,7 @@ class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
     bl_label = "Add MotionClone Preset"
     preset_menu = "MOTIONCLONE_PT_presets"
     preset_subdir = "motionclone"
-    preset_defines = ["settings = bpy.context.scene.motionclone"]
+    preset_defines = [SETTINGS]
     preset_values = [f"settings.{name}" for name in KEPT_IN_PRESETS]
 
 

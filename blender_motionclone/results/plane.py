@@ -12,7 +12,7 @@ from .marks import give_name, has_given_name, job_shown, mark, same_take, shows_
 from .movie_image import follow_shot, movie_image
 from .placement import Placement, Wish
 from .shot_camera import shot_camera
-from .stretching import time_of
+from .stretching import hide_outside_shot
 from .texture import add_image_node, image_nodes
 
 # A picture, no lamp: it must neither light the scene, nor throw a shadow, nor be seen in mirrors.
@@ -73,23 +73,10 @@ def _new_plane(
     plane.data.materials.append(_emission(job.name, image))
     for name in UNSEEN_BY:
         setattr(plane, name, False)
-    _show_during_shot(plane, scene, job)
+    hide_outside_shot(plane, scene, job)
     give_name(plane, job.name)
     plane_collection(scene).objects.link(plane)
     return plane
-
-
-def _show_during_shot(plane: bpy.types.Object, scene: bpy.types.Scene, job: FinishedJob) -> None:
-    end = job.frame_start + job.frames
-    for frame in (job.frame_start - 1, job.frame_start, end):
-        _hide(plane, not job.frame_start <= frame < end)
-        plane.keyframe_insert("hide_viewport", frame=time_of(scene, frame))
-        plane.keyframe_insert("hide_render", frame=time_of(scene, frame))
-    _hide(plane, not job.frame_start <= scene.frame_current < end)  # keys are looked at when the frame changes
-
-
-def _hide(plane: bpy.types.Object, hidden: bool) -> None:
-    plane.hide_viewport = plane.hide_render = hidden
 
 
 def _square(name: str) -> bpy.types.Mesh:

@@ -1,5 +1,5 @@
 """Time stretching (Output > Frame Range): Blender counts keys, drivers and textures in stretched time, shots in frames
-as they are rendered."""
+as they are rendered. Drivers read the stretching from the scene, and so follow when it changes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,35 @@ import bpy
 from .finished_job import FinishedJob
 
 NEVER = 1_000_000  # a frame before which all are: an image user that starts here shows what its offset says
-BETWEEN = 0.25  # of a frame: a key that far before it is past at the frame, whatever rounding does
+RENDERED = "floor(frame * new / old + 0.25)"  # the rendered frame; the quarter is for what rounding does
 
 
-def time_of(scene: bpy.types.Scene, frame: int) -> float:
-    """When a key has to be to count from this rendered frame on."""
-    old, new = scene.render.frame_map_old, scene.render.frame_map_new
-    return frame if old == new else (frame - BETWEEN) * old / new
+def hide_outside_shot(thing: bpy.types.Object, scene: bpy.types.Scene, job: FinishedJob) -> None:
+    """It is seen and rendered on the shot's frames only."""
+    first, last = job.frame_start, job.frame_start + job.frames - 1
+    for name in ("hide_viewport", "hide_render"):
+        setattr(thing, name, not first <= scene.frame_current <= last)  # drivers are looked at a little later
+        driver = _driver_that_reads(thing, name, scene)
+        driver.expression = f"{RENDERED} < {first} or {RENDERED} > {last}"
 
 
 def follow_stretched_time(user: bpy.types.ImageUser, job: FinishedJob, scene: bpy.types.Scene) -> None:
     """An image user's frames are those of stretched time, of which there may be fewer than the clip has. A driver then
-    finds the clip's frame; it reads the stretching from the scene, and so follows when that changes."""
+    finds the clip's frame."""
     user.driver_remove("frame_offset")
     if scene.render.frame_map_old == scene.render.frame_map_new:
         return
     user.frame_start = NEVER
-    driver = user.driver_add("frame_offset").driver
+    driver = _driver_that_reads(user, "frame_offset", scene)
+    driver.expression = f"min(max({RENDERED} - {job.frame_start}, 0), {job.frames - 1}) + 1"
+
+
+def _driver_that_reads(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene) -> bpy.types.Driver:
+    """Of that property; its variables `old` and `new` are the scene's stretching."""
+    driver = owner.driver_add(path).driver
     for name in ("old", "new"):
         variable = driver.variables.new()
         variable.name = name
         target = variable.targets[0]
         target.id_type, target.id, target.data_path = "SCENE", scene, f"render.frame_map_{name}"
-    rendered = f"floor(frame * new / old + {BETWEEN})"
-    driver.expression = f"min(max({rendered} - {job.frame_start}, 0), {job.frames - 1}) + 1"
+    return driver

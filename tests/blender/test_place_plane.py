@@ -137,7 +137,7 @@ def test_it_follows_an_animated_camera_frame_by_frame(scene, job):
 
 def test_it_needs_no_leave_to_run_python(scene, job):
     drivers = place(job).animation_data.drivers
-    assert len(drivers) == 5 and all(curve.driver.is_simple_expression for curve in drivers)
+    assert len(drivers) == 7 and all(curve.driver.is_simple_expression for curve in drivers)
 
 
 def test_it_hides_nothing_of_the_scene_and_is_within_the_camera_s_reach(scene, job):

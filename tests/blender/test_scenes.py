@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import bpy
 import pytest
@@ -84,6 +85,27 @@ def test_a_take_that_is_done_while_another_scene_is_shown(scenes, worker, part):
     tick_until(worker, lambda: not worker.running() and not worker._news.busy)
     assert other.motionclone.takes[job].state == "done" and len(strips_of(other)) == 1
     assert not strips_of(scene) and not len(scene.motionclone.takes)
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 0), reason="before Blender 5 the sequencer shows the window's scene")
+def test_a_preset_is_of_the_scene_that_the_sequencer_shows(scenes):
+    scene, edit = scenes
+    bpy.context.workspace.sequencer_scene = edit
+    scene.motionclone.strength, edit.motionclone.strength = 1.25, 1.5
+    area = max(bpy.context.window.screen.areas, key=lambda area: area.width * area.height)
+    before, area.type = area.type, "SEQUENCE_EDITOR"
+    try:
+        with bpy.context.temp_override(area=area):
+            assert bpy.ops.motionclone.preset_add(name="Edit") == {"FINISHED"}
+        (path,) = (Path(folder) / "Edit.py" for folder in bpy.utils.preset_paths("motionclone"))
+        edit.motionclone.strength = 3.0
+        with bpy.context.temp_override(area=area):
+            bpy.ops.script.execute_preset(filepath=str(path), menu_idname="MOTIONCLONE_PT_presets")
+        assert (scene.motionclone.strength, edit.motionclone.strength) == (1.25, 1.5)
+    finally:
+        area.type = before
+        bpy.ops.motionclone.preset_add(name="Edit", remove_name=True)
+    assert not path.exists()
 
 
 @pytest.mark.skipif(bpy.app.version < (5, 0), reason="before Blender 5 the sequencer shows the window's scene")
