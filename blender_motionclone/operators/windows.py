@@ -20,17 +20,4 @@ class MOTIONCLONE_OT_open_preferences(InWindow, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MOTIONCLONE_OT_allow_online(InWindow, bpy.types.Operator):
-    """Open Blender's preferences where Allow Online Access is"""
-
-    bl_idname = "motionclone.allow_online"
-    bl_label = "Open Network Preferences"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.screen.userpref_show(section="SYSTEM")
-        return {"FINISHED"}
-
-
-register, unregister = bpy.utils.register_classes_factory(
-    (MOTIONCLONE_OT_open_preferences, MOTIONCLONE_OT_allow_online)
-)
+register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_OT_open_preferences,))

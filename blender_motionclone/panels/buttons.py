@@ -6,11 +6,11 @@ import bpy
 
 from ...backend.job_folder.state import DONE
 from ..results import watching
+from ..setup.online import ALLOW_ONLINE
 
 ICONS = {
     "add_camera": "ADD",
     "adopt": "FILE_REFRESH",
-    "allow_online": "INTERNET",
     "apply_preset": "PRESET",
     "balanced": "PRESET",
     "cancel": "CANCEL",
@@ -70,7 +70,15 @@ def button(layout: bpy.types.UILayout, name: str, **look) -> bpy.types.OperatorP
 
 def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
     """idname: as UserError.repair has it."""
-    button(layout, idname.removeprefix("motionclone."))
+    if idname == ALLOW_ONLINE:
+        online_switch(layout)
+    else:
+        button(layout, idname.removeprefix("motionclone."))
+
+
+def online_switch(layout: bpy.types.UILayout) -> None:
+    """Blender's own setting, right where it is missed: only the user ticks it."""
+    layout.prop(bpy.context.preferences.system, "use_online_access")
 
 
 def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:

@@ -9,9 +9,11 @@ from ..facts import Facts
 from ..setup import install_runner
 from ..setup.first_run import Step
 from ..setup.installer import Heard
-from .buttons import ICONS, button
+from ..setup.online import ALLOW_ONLINE, may_be_allowed
+from .buttons import ICONS, button, online_switch
 from .text import BOX, paragraph
 
+INSTALL = "motionclone.install_backend"
 STAGES = {
     "python": "Preparing",
     "download": "Downloading",
@@ -43,6 +45,9 @@ def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int,
         row.label(text=title, icon="BLANK1", translate=False)
     else:
         column = box.column()
+        problem = install_runner.problem()
+        if step.operator == INSTALL and may_be_allowed() and (problem is None or problem.repair != ALLOW_ONLINE):
+            online_switch(column)
         row = column.row()
         row.scale_y = 1.5 if step.next else 1.0
         name = step.operator.removeprefix("motionclone.")

@@ -14,7 +14,8 @@ from ..setup import install_runner, storage
 from ..setup.backend_state import MISSING, READY, UNFINISHED
 from ..setup.first_run import needs, size_and_time
 from ..setup.installer import MB
-from .buttons import button
+from ..setup.online import may_be_allowed
+from .buttons import button, online_switch
 from .details import worker_text
 from .first_run import draw_installing
 from .problem import draw_obstacle, draw_problem
@@ -45,7 +46,8 @@ def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preference
     elif not bpy.app.online_access:
         box = layout.box()
         paragraph(box, context, iface_("Blender may not use the internet: nothing can be downloaded."), icon=OFFLINE)
-        button(box, "allow_online")
+        if may_be_allowed():
+            online_switch(box)
     _draw_models(layout, context, known.backend, preferences)
     _draw_storage(layout, known.backend)
     _draw_settings(layout, context, preferences)

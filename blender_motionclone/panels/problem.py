@@ -6,6 +6,7 @@ import bpy
 
 from ..errors import UserError
 from ..sentences import sentence
+from ..setup.online import ALLOW_ONLINE
 from .buttons import button, repair_button
 from .text import BOX, paragraph
 
@@ -13,7 +14,9 @@ CLOSE = 24  # pixels of the button that takes it away
 
 
 def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
-    """One that happened, until the user takes it away."""
+    """One that happened, until the user takes it away, or has done what it asked for."""
+    if problem.repair == ALLOW_ONLINE and bpy.app.online_access:
+        return
     box = layout.box()
     row = box.row()
     body = row.column()

@@ -6,6 +6,13 @@ import bpy
 
 from ..errors import UserError
 
+ALLOW_ONLINE = "allow_online"  # a repair that is no operator: Blender's own switch is drawn in its place
+
+
+def may_be_allowed() -> bool:
+    """Whether Blender is offline by a setting that the user can change right now."""
+    return not bpy.app.online_access and not bpy.app.online_access_override
+
 
 def check_online() -> None:
     """UserError when Blender may not use the internet."""
@@ -18,6 +25,6 @@ def check_online() -> None:
         )
     raise UserError(
         "Blender is not allowed to use the internet.",
-        "Switch on Allow Online Access in the preferences (System > Network), then try again.",
-        "motionclone.allow_online",
+        "Tick Allow Online Access (also in the preferences, System > Network), then try again.",
+        ALLOW_ONLINE,
     )

@@ -131,6 +131,7 @@ def test_a_linked_scene_is_not_mended(scene, tmp_path):
 
 
 def test_every_repair_is_an_operator_with_a_button(installed, part):
+    """Or Blender's own switch, which has no operator."""
     folder = Path(part("errors").__file__).parent
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
     constants = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}

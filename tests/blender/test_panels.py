@@ -121,6 +121,7 @@ def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, mo
     assert found.backend == "missing" and [step.next for step in found.steps] == [True, False, False]
     said = shown("sidebar")
     assert "motionclone.install_backend" in said and "motionclone.generate" not in said
+    assert "use_online_access" in said, "Blender's own switch stands where it is missed"
     assert "motionclone.try_demo" not in said, "it cannot be done yet"
     for name in ("passes", "advanced"):
         assert not getattr(bpy.types, f"MOTIONCLONE_PT_{name}").poll(bpy.context)
@@ -129,13 +130,13 @@ def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, mo
 def test_a_problem_comes_with_its_repair_and_goes_on_a_click(known, part):
     errors, runner = part("errors"), part("setup.install_runner")
     message = "Blender is not allowed to use the internet."
-    runner.show(errors.UserError(message, "Allow it.", "motionclone.allow_online"))
+    runner.show(errors.UserError(message, "Allow it.", "allow_online"))
     known()
     said = shown("sidebar")
     assert message in text_of(said) and "Allow it." in said
-    assert "motionclone.allow_online" in said
+    assert "use_online_access" in said
     bpy.ops.motionclone.dismiss_problem()
-    assert "motionclone.allow_online" not in shown("sidebar")
+    assert message not in text_of(shown("sidebar"))
 
 
 def test_a_running_job_shows_stage_time_and_a_way_out(known, part, monkeypatch):

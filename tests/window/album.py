@@ -104,7 +104,10 @@ def blender(root: Path, extension: Path, python: Path, pictures: Path, installed
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
         shutil.copy(extension, folder)
-        window = BlenderWindow(root, folder, backend_places(python), {"OMP_NUM_THREADS": "1", **_pip(folder)})
+        places = backend_places(python)
+        path = ":".join([*(str(place / "bin") for place in places[1:]), "/usr/local/bin:/usr/bin:/bin"])
+        surroundings = {"OMP_NUM_THREADS": "1", "PATH": path, **_pip(folder)}  # Debian's Python makes no environments
+        window = BlenderWindow(root, folder, places, surroundings)
         try:
             if installed:  # as the installer would have left it
                 environment = python.parents[1]

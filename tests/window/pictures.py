@@ -49,6 +49,7 @@ for panel in panels:
     panel.bl_options = set()
     bpy.utils.register_class(panel)
 """
+PREFERENCES = "bpy.context.preferences.addons['bl_ext.user_default.motionclone'].preferences"
 RUNNER, INSTALLER = "part('jobs.job_runner')", "part('setup.install_runner')"
 GENERATE = "with over('VIEW_3D'): bpy.ops.motionclone.generate('INVOKE_DEFAULT')"
 KILL_WORKER = """
@@ -172,6 +173,25 @@ def offers(album: Album) -> None:
     album.sidebar("offers")
 
 
+def left(album: Album) -> None:
+    """Blender was closed while takes were made, and the worker still makes them."""
+    album.ask(BLOCKOUT + "bpy.ops.motionclone.hide_first_run()\nform.seeds, form.settings = 3, 'steps=900'")
+    album.ask(f"path = '/tmp/left.blend'\n{GENERATE}")
+    wait_for_preview(album)
+    album.ask("bpy.ops.wm.save_as_mainfile(filepath=path)")
+    album.ask(f"{PREFERENCES}.when_closing = 'ALL'\ndel form")
+    for how in ("disable", "enable"):  # as Blender's end and its next start
+        album.ask(f"bpy.ops.preferences.addon_{how}(module='bl_ext.user_default.motionclone')")
+    album.ask("bpy.ops.wm.open_mainfile(filepath=path)\nscene = bpy.context.scene; form = scene.motionclone")
+    album.open_sidebar()
+    album.wait(f"len({RUNNER}.elsewhere(scene)) == 3 and form.takes[0].message")
+    album.ask("form.take_index = 0")
+    album.sidebar("left")
+    album.window.press("motionclone.cancel")
+    album.sidebar("left-asked")
+    album.wait("all(take.state == 'cancelled' for take in form.takes)")
+
+
 def details(album: Album) -> None:
     """All that is folded away, in a fresh sidebar, which has not been told yet what is open."""
     album.ask(OPENED + "bpy.ops.motionclone.hide_first_run()")
@@ -190,6 +210,9 @@ def preferences(album: Album) -> None:
     album.ask("with over('PREFERENCES'): bpy.ops.motionclone.doctor('INVOKE_DEFAULT')")
     album.wait(f"{INSTALLER}.findings()")
     album.preferences("doctor")
+    album.window.press("motionclone.storage_measure", "PREFERENCES", "WINDOW")
+    album.wait("part('setup.storage').rooms()")
+    album.preferences("storage")
     album.close_preferences()
 
 
@@ -206,6 +229,7 @@ SESSIONS = (
     (False, (without_backend,)),
     (True, (first_clip, form, takes)),
     (True, (offers,)),
+    (True, (left,)),
     (True, (details, preferences)),
     (True, (models,)),
 )
