@@ -13,7 +13,7 @@ from ...backend.job_folder.writing import write_atomically
 def write_png(path: Path, picture: np.ndarray) -> None:
     """picture: uint8 grey [H, W] or RGB [H, W, 3], stored as they are."""
     height, width, *channels = picture.shape
-    write_atomically(path, png(picture.tobytes(), width, height, *channels))
+    write_atomically(path, png(picture.tobytes(), width, height, *(channels or [1])))
 
 
 def to_bytes(shares: np.ndarray) -> np.ndarray:
