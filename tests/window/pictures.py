@@ -175,7 +175,8 @@ def offers(album: Album) -> None:
 
 def left(album: Album) -> None:
     """Blender was closed while takes were made, and the worker still makes them."""
-    album.ask(BLOCKOUT + "bpy.ops.motionclone.hide_first_run()\nform.seeds, form.settings = 3, 'steps=900 sampler=ddim'")
+    album.ask(BLOCKOUT + "bpy.ops.motionclone.hide_first_run()")
+    album.ask("form.seeds, form.settings = 3, 'steps=900 sampler=ddim'")
     album.ask(f"path = '/tmp/left.blend'\n{GENERATE}")
     wait_for_preview(album)
     album.ask("bpy.ops.wm.save_as_mainfile(filepath=path)")
