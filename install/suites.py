@@ -53,7 +53,7 @@ def run_all() -> int:
     python = Backend().make(for_tests=True)
     hosts = _make_hosts()  # first: the unit tests build the zip with one of them
     windows = _make_windows()
-    lanes = usable_processors()
+    lanes = usable_processors() + 1  # tests wait for other programs in a third of their time
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as folder:
         results = _run([_unit_suite(python, Path(folder), lanes)], lanes)
         results |= _run(_other_suites(python, hosts, windows, Path(folder)), lanes)
@@ -83,10 +83,9 @@ def _count(suite: Suite, code: int | None) -> Count:
 
 
 def _unit_suite(python: Path, folder: Path, lanes: int) -> Suite:
-    """Shared among processes, one more than there are lanes: for a third of its time a test waits for another program.
-    Each takes over tests of another when it has no more of its own."""
+    """Shared among so many processes; each takes over tests of another when it has no more of its own."""
     others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
-    processes = ["-n", str(min(lanes + 1, MOST_PROCESSES)), "--dist", "worksteal"]
+    processes = ["-n", str(min(lanes, MOST_PROCESSES)), "--dist", "worksteal"]
     return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
 
 
