@@ -54,9 +54,11 @@ def test_the_gradient_is_the_true_one(model, take, motion):
     assert ahead - behind == pytest.approx(float(gradient.norm()), rel=0.05)
 
 
-def test_without_the_diagonal_no_frame_points_at_itself(model):
-    motion = motion_of(model, diagonal=False, top_k=7)
+@pytest.mark.parametrize(("top_k", "kept"), [(1, 1), (7, 7), (8, 7), (128, 7)])
+def test_without_the_diagonal_no_frame_points_at_itself(model, top_k, kept):
+    motion = motion_of(model, diagonal=False, top_k=top_k)
     itself = torch.arange(8).view(8, 1)
+    assert {index.shape[-1] for index in motion.indices.values()} == {kept}
     assert all((index.long() != itself).all() for index in motion.indices.values())
 
 
