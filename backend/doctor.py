@@ -97,12 +97,13 @@ def check_ffmpeg() -> Iterator[Finding]:
     from .clips.ffmpeg_process import program
 
     try:
-        said = subprocess.run([program(), "-version"], capture_output=True, text=True, check=True, timeout=60).stdout
+        answer = subprocess.run([program(), "-version"], capture_output=True, check=True, timeout=60)
     except (JobError, OSError, subprocess.SubprocessError) as error:
         yield Finding(
             "ffmpeg-broken", "problem", f"ffmpeg, which reads and writes clips, fails: {_line(error)}", REPAIR
         )
         return
+    said = answer.stdout.decode("utf-8", "replace")
     yield Finding("ffmpeg", "ok", f"ffmpeg: {said.split(' Copyright')[0].removeprefix('ffmpeg version ')}.")
 
 

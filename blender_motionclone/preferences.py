@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ import bpy
 
 from ..backend.job_folder.folders import data_folder
 from .errors import UserError
-from .setup.backend_call import command_beside
+from .setup.backend_call import command_beside, words_of
 from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
@@ -88,7 +87,7 @@ def worker_command(context: bpy.types.Context) -> list[str]:
     """What starts the worker: the preference, else the backend on this machine. UserError when it cannot be that."""
     text = _chosen(context, "worker_command")
     try:
-        command = shlex.split(text)
+        command = words_of(text)
     except ValueError as error:
         hint = "Correct it in Preferences > Add-ons > MotionClone."
         raise UserError(f"The preference Worker Command cannot be read: {error}.", hint) from None

@@ -79,7 +79,8 @@ def _sound(base: Path) -> Python:
 def blender_version(program: Path) -> tuple[int, int] | None:
     """(major, minor) as the program itself says, or None when it is no Blender."""
     try:
-        answer = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=60)
+        command = [str(program), "--version"]
+        answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     said = re.search(r"^Blender (\d+)\.(\d+)", answer.stdout, re.MULTILINE)

@@ -215,6 +215,9 @@ def _runs(python: Path) -> bool:
 def _run_uv(command: Sequence[str], wheels: Path | None, on_line: Callable[[str], None]) -> int:
     """uv knows nothing of pip's settings, so the wheels' folder is said in its own."""
     offline = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels)} if wheels else {}
-    answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **offline})
+    environ = {**os.environ, **offline}
+    answer = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", env=environ, creationflags=NO_WINDOW
+    )
     on_line(answer.stdout + answer.stderr)
     return answer.returncode

@@ -84,6 +84,8 @@ def _version(text: str) -> Version:
 
 def _ask(command: list[str]) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, creationflags=NO_WINDOW).stdout
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=30, creationflags=NO_WINDOW
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -129,7 +129,8 @@ def probe(command: list[str]) -> Python | None:
         answer = subprocess.run(
             [*command, "-c", _ASK],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=30,
             env=clean_environment(),
             creationflags=NO_WINDOW,
@@ -197,7 +198,9 @@ def _candidates(version: str) -> Iterator[list[str]]:
         yield [str(folder / "bin" / "python")]
     program = uv()
     if program:
-        answer = subprocess.run([program, "python", "find", version], capture_output=True, text=True)
+        answer = subprocess.run(
+            [program, "python", "find", version], capture_output=True, encoding="utf-8", errors="replace"
+        )
         if answer.returncode == 0:
             yield [answer.stdout.strip()]
 

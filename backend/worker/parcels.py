@@ -18,7 +18,7 @@ from ..job_folder.folders import data_folder
 from ..job_folder.lock import is_locked
 from ..job_folder.state import DONE, read_state
 from ..job_folder.storage import keep_newest
-from ..job_folder.writing import remove
+from ..job_folder.writing import remove, replace_patiently
 from ..wire import messages as say
 from ..wire.encoding import PIECE_BYTES
 from ..wire.parcel import INPUTS, RESULTS, Arrival, Parcel, ParcelError, pack
@@ -155,7 +155,7 @@ class Parcels:
         del self._arriving[job]
         folder = arrival.folder.with_name(arrival.folder.name.partition(".")[0])
         if not folder.exists():
-            arrival.folder.rename(folder)
+            replace_patiently(arrival.folder, folder)  # a virus scanner looks at what was just written
         arrival.drop()
         return folder
 

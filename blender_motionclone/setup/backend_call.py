@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -66,6 +67,16 @@ class BackendCall:
         kill(self._process)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
+
+
+def words_of(command: str, windows: bool = sys.platform == "win32") -> list[str]:
+    """A command line as its user types it, in words; quotes of either kind hold words together. On Windows a backslash
+    stands between folders. ValueError for a quote that is not closed."""
+    words = shlex.shlex(command, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    if windows:
+        words.escape = ""
+    return list(words)
 
 
 def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> list[str]:

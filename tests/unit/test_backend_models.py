@@ -47,6 +47,26 @@ def test_what_starts_a_worker_can_list_its_models(command, lists):
     assert calls.command_beside(command, ("models", "--json")) == lists
 
 
+@pytest.mark.parametrize(
+    "command, windows, words",
+    [
+        (r"C:\Python\python.exe -m backend serve", True, [r"C:\Python\python.exe", "-m", "backend", "serve"]),
+        (r'"C:\Program Files\x\python.exe" -m backend serve', True, [r"C:\Program Files\x\python.exe", "-m"]),
+        (r"'\\farm\x\ssh.exe' render 'cd a; serve #1'", True, [r"\\farm\x\ssh.exe", "render", "cd a; serve #1"]),
+        (r"/opt/my\ tools/ssh render", False, ["/opt/my tools/ssh", "render"]),
+        ("", True, []),
+    ],
+)
+def test_a_worker_command_is_read_as_its_system_writes_paths(command, windows, words):
+    assert calls.words_of(command, windows)[: len(words) or 1] == words
+
+
+def test_a_quote_that_is_not_closed_is_no_command():
+    for windows in (True, False):
+        with pytest.raises(ValueError, match="quotation"):
+            calls.words_of("ssh 'render serve", windows)
+
+
 def test_a_command_that_starts_no_worker(tmp_path):
     models.refresh(["ssh", "render"])
     assert not models.fetching() and "does not end in `-m backend serve`" in str(models.problem())

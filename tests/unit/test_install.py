@@ -14,7 +14,7 @@ from install import blender
 from install.backend import Backend
 from install.commands import main
 from install.demo import _reason
-from install.failures import InstallError
+from install.failures import InstallError, as_typed
 from install.places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from install.reports import Report
 
@@ -125,7 +125,7 @@ def test_usage_errors_exit_with_2_and_python_without_an_environment_with_1(tmp_p
         main(["dmeo"])
     assert stopped.value.code == 2
     assert main(["python", "--where", str(tmp_path / "none")]) == 1
-    assert "python3 -m install backend" in capsys.readouterr().err
+    assert as_typed("python3 -m install backend") in capsys.readouterr().err
 
 
 def test_the_command_starts_as_a_module_from_the_root():

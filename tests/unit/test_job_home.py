@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from backend.job_folder.lock import FolderLock
+from backend.job_folder.writing import is_link
 from tests.extension import part
+from tests.systems import link_folder
 
 homes, offers, files = part("jobs.job_home"), part("jobs.job_offers"), part("jobs.job_files")
 UserError = part("errors").UserError
@@ -151,13 +153,19 @@ def test_nothing_else_is_deleted(tmp_path):
     """A .blend from elsewhere may name any folder."""
     ours, named, empty = job(tmp_path / NAME), job(tmp_path / "Documents"), tmp_path / "20261125-101500-abc124"
     empty.mkdir()
-    link = tmp_path / "20261125-101500-abc125"
-    link.symlink_to(ours)
-    for folder in (named, empty, link, tmp_path):
+    for folder in (named, empty, tmp_path):
         with pytest.raises(UserError, match="was not made by the add-on"):
             files.delete_job(folder)
         assert folder.exists()
     assert (ours / "job.json").is_file()
+
+
+def test_a_link_to_a_job_is_not_deleted(tmp_path):
+    ours = job(tmp_path / NAME)
+    link = link_folder(tmp_path / "20261125-101500-abc125", ours)
+    with pytest.raises(UserError, match="was not made by the add-on"):
+        files.delete_job(link)
+    assert is_link(link) and (ours / "job.json").is_file()
 
 
 def test_what_a_worker_is_at_is_not_deleted(tmp_path):

@@ -16,7 +16,7 @@ from install.models.managing import listing, remove, verify
 from install.models.store import Store
 from install.reports import Report
 from tests.other_programs import no_download, put, theirs
-from tests.systems import set_home
+from tests.systems import link_folder, set_home
 from tests.unit.conftest import HUB_BYTES as SIZE
 
 
@@ -97,8 +97,8 @@ def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue, m
     in every order."""
     base, _ = theirs(home, hub)
     for name in ("round", "and round"):
-        (base.parent / name).symlink_to(home / "ComfyUI")
-    (base.parent / "nothing.safetensors").symlink_to(home / "gone")
+        link_folder(base.parent / name, home / "ComfyUI")
+    link_folder(base.parent / "nothing.safetensors", home / "gone")
     scandir, entered = os.scandir, []
 
     def counted(path):

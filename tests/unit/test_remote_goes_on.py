@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from backend.job_folder.lock import FolderLock, is_locked, unfinished
 from backend.job_folder.state import read_state
 from backend.wire import messages as say
 from backend.wire.client import Lost
+from tests.systems import kill_group
 from tests.workers import COMMAND, Talk, make_job
 
 STEPS = 6
@@ -70,7 +70,6 @@ def clone_job(folder: Path, clip: Path) -> Path:
     return make_clone(_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder)]))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
 def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, moving_clip, tmp_path):
     whole, cut = clone_job(tmp_path / "whole", moving_clip), clone_job(tmp_path / "cut", moving_clip)
     run_job(whole, Progress(whole, lambda _: None))
@@ -78,7 +77,7 @@ def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, mov
     with connect(away, [sys.executable, "-c", STANDS_STILL, str(stands)]) as talk:
         talk.client.submit("a", cut)
         wait_for(stands.exists)
-        os.killpg(talk.client.pid, signal.SIGKILL)
+        kill_group(talk.client.pid)
         assert talk.until(Lost).jobs == ("a",)
     (copy,) = copies(away)
     assert (copy / NAME).is_file() and not (copy / "result.json").exists()

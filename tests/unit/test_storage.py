@@ -19,6 +19,7 @@ from backend.job_folder.state import JobState, write_state
 from backend.job_folder.storage import SECONDS_IN_USE, keep_newest, size_of
 from backend.motion.representation import MotionRepresentation
 from backend.worker.parcels import Parcels
+from tests.systems import link_folder
 from tests.workers import make_job
 
 KEYS = [f"{number:064x}" for number in range(20)]
@@ -102,9 +103,9 @@ def test_only_what_is_named_as_ours_goes_and_no_link_is_entered(filled, capsys, 
     own = put(tmp_path / "own" / "film.mov")
     for kind in ("inversion", "motion", "received"):
         put(filled / kind / "my notes.txt")
-        (filled / kind / KEYS[9]).symlink_to(own.parent)
+        link_folder(filled / kind / KEYS[9], own.parent)
     planted = filled / "jobs" / "20260101-101010-aaaaaa"
-    planted.symlink_to(own.parent)
+    link_folder(planted, own.parent)
     put(own.parent / f"film.mov.{'0' * 12}.part")
     (own.parent / "job.json").write_text("{}")
     rows(capsys, "--clean")
@@ -114,7 +115,7 @@ def test_only_what_is_named_as_ours_goes_and_no_link_is_entered(filled, capsys, 
 
 def test_data_that_were_moved_to_another_disk_are_measured_there(filled, capsys, tmp_path):
     (filled / "inversion").rename(tmp_path / "big disk")
-    (filled / "inversion").symlink_to(tmp_path / "big disk")
+    link_folder(filled / "inversion", tmp_path / "big disk")
     assert rows(capsys)["inversion"]["bytes"] == 5400
 
 

@@ -31,6 +31,7 @@ from backend.job_folder.request import RequestError, read_request
 from backend.job_folder.state import read_state
 from backend.models.entry import find_entry, read_entries
 from backend.worker.one_job import claim, in_words
+from tests.systems import link_folder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 HUGE = 30_000
@@ -310,7 +311,7 @@ def test_a_folder_with_a_strange_file_where_a_job_writes_is_refused(tmp_path, pl
 def test_so_is_one_whose_folder_is_a_link(tmp_path, name):
     (tmp_path / "there").mkdir()
     (tmp_path / "job").mkdir()
-    (tmp_path / "job" / name).symlink_to(tmp_path / "there")
+    link_folder(tmp_path / "job" / name, tmp_path / "there")
     with pytest.raises(JobError, match="is a link; jobs"):
         claim(tmp_path / "job")
 
@@ -318,7 +319,7 @@ def test_so_is_one_whose_folder_is_a_link(tmp_path, name):
 def test_inputs_may_be_links(tmp_path):
     (tmp_path / "frames").mkdir()
     (tmp_path / "job").mkdir()
-    (tmp_path / "job" / "reference").symlink_to(tmp_path / "frames")
+    link_folder(tmp_path / "job" / "reference", tmp_path / "frames")
     claim(tmp_path / "job").release()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.extension import part
+from tests.systems import link, link_folder
 
 files, homes, offers = part("jobs.job_files"), part("jobs.job_home"), part("jobs.job_offers")
 folders, png, sizes = part("capture.job_folder"), part("png"), part("picture_size")
@@ -78,8 +79,8 @@ def test_a_file_that_cannot_be_deleted_leaves_a_folder_that_can_be_tried_again(t
 
 def test_deleting_follows_no_link(tmp_path):
     folder, other = job(tmp_path / NAME), job(tmp_path / "other")
-    (folder / "passes").symlink_to(other)
-    (folder / "log.txt").symlink_to(other / "job.json")
+    link_folder(folder / "passes", other)
+    link(folder / "log.txt", other / "job.json")
     files.delete_job(folder)
     assert (other / "job.json").is_file() and (other / "reference/0000.png").is_file()
 

@@ -25,16 +25,9 @@ from backend.job_folder.writing import (
     write_atomically,
     write_json,
 )
+from tests.systems import link
 
 POSIX = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-
-
-def link(path: Path, target: Path) -> Path:
-    try:
-        path.symlink_to(target, target_is_directory=target.is_dir())
-    except OSError:
-        pytest.skip("this system makes no links without a privilege")
-    return path
 
 
 def test_a_link_in_the_place_is_replaced_and_its_target_left_alone(tmp_path):
