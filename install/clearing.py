@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .failures import InstallError
+from .failures import CLOSE, InstallError
 from .files import is_link, is_there
 from .state import State, names_state, write_state
 
@@ -83,8 +83,5 @@ def _insist(path: Path, remove: Callable[[], None]) -> None:
             remove()
         except OSError as error:
             if time.monotonic() > deadline:
-                raise InstallError(
-                    f"{path} cannot be removed ({error.strerror}).",
-                    "Stop the worker in the preferences and close other programs that use it, then try again.",
-                ) from None
+                raise InstallError(f"{path} cannot be removed ({error.strerror}).", CLOSE) from None
             time.sleep(0.5)

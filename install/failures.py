@@ -7,6 +7,7 @@ import os
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+IN_USE = (5, 32, 33, 1224)  # of Windows: refused or, more often, open in another program, locked or mapped
 
 
 # Parts of hints, which a panel shows to people without a terminal, and a terminal to people without a panel.
@@ -14,6 +15,7 @@ TRY_AGAIN = "try again: it goes on where it stopped"
 OTHER_FOLDER = "Or choose another Backend Folder in the preferences (in a terminal: --where)."
 OFFLINE = "Offline Packages in the preferences (in a terminal: --wheels)"
 INSTALL = "Press Install Backend (in a terminal: python3 -m install backend)"
+CLOSE = "Stop the worker in the preferences and close other programs that use it, then try again."
 REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m install backend --repair)"
 
 
@@ -39,6 +41,8 @@ def explained(error: OSError) -> InstallError:
     message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
     if error.errno in FULL:
         return InstallError(message, f"Free some space on that disk and {TRY_AGAIN}.")
+    if getattr(error, "winerror", None) in IN_USE:
+        return InstallError(message, f"{CLOSE} {OTHER_FOLDER}")
     if error.errno in REFUSED:
         return InstallError(message, f"Make it writable for you. {OTHER_FOLDER}")
     return InstallError(

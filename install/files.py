@@ -6,10 +6,11 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-# Windows replaces no file that another program has open; a virus scanner or a Blender lets go of it sooner than this.
+# Windows replaces and removes no file that another program has open; a virus scanner or a Blender soon lets go of it.
 SECONDS_OF_PATIENCE = 10.0 if os.name == "nt" else 0.0
 _JUNCTION = 0xA0000003  # Windows' IO_REPARSE_TAG_MOUNT_POINT
 
@@ -33,10 +34,20 @@ def write_whole(path: Path, text: str) -> None:
 
 def replace(part: Path, path: Path) -> None:
     """As os.replace, but with patience while another program has the file open."""
+    _insist(lambda: os.replace(part, path))
+
+
+def delete(path: Path) -> None:
+    """Removes a file if it is there, with the same patience."""
+    _insist(lambda: path.unlink(missing_ok=True))
+
+
+def _insist(do: Callable[[], object]) -> None:
     deadline = time.monotonic() + SECONDS_OF_PATIENCE
     while True:
         try:
-            return os.replace(part, path)
+            do()
+            return
         except PermissionError:
             if time.monotonic() > deadline:
                 raise

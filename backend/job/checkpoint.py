@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..job_folder.reading import check_regular
-from ..job_folder.writing import remove_parts, write_atomically
+from ..job_folder.writing import remove_parts, remove_patiently, write_atomically
 from ..sampling.state import SamplerState
 
 NAME = "checkpoint.safetensors"
@@ -62,9 +63,10 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def remove(self) -> None:
-        """The job is done, or will not go on."""
+        """The job is done, or will not go on. A file that cannot be removed harms nobody: its steps are this job's."""
         self._kept = SamplerState()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            remove_patiently(self._path)
         remove_parts(self._path.parent, [NAME])
 
     def _read(self, device: torch.device) -> SamplerState:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-PATIENCE = 4.0  # seconds: Windows replaces no file that another program has open
+PATIENCE = 4.0  # seconds: Windows neither replaces nor removes a file that another program has open
 MOST_NAMES = 100
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what a disk without room answers
 PART = re.compile(r"(.+)\.[0-9a-f]{12}\.part")
@@ -92,14 +92,12 @@ def new_part(path: Path) -> Iterator[Path]:
 
 def replace_patiently(part: Path, path: Path) -> None:
     """Puts `part` in the place of `path`, waiting a few seconds for a program that has it open. OSError."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return os.replace(part, path)
-        except PermissionError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.05)
+    _insist(lambda: os.replace(part, path))
+
+
+def remove_patiently(path: Path) -> None:
+    """Removes a file if it is there, waiting a few seconds for a program that has it open. OSError."""
+    _insist(lambda: path.unlink(missing_ok=True))
 
 
 def put_in_place(part: Path, path: Path, say: Callable[[str], None]) -> Path:
@@ -166,6 +164,18 @@ def remove_parts(folder: Path, names: Collection[str] | None = None, seconds: fl
             with suppress(OSError):
                 if part and (names is None or part[1] in names) and time.time() - path.lstat().st_mtime >= seconds:
                     path.unlink()
+
+
+def _insist(do: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            do()
+            return
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _new_part(path: Path) -> tuple[int, Path]:

@@ -10,12 +10,13 @@ vectors/0000.npy  float32 [H, W, 2]: how many pixels right and down the surface 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import bpy
 import numpy as np
 
+from ...backend.job_folder.writing import remove_patiently
 from ..errors import UserError
 from .depth_shades import SKY, depth_shades
 from .exr import read_exr
@@ -101,5 +102,6 @@ def _layers(
     for k, path in render_frames(stage, times, folder / "layers", ".exr"):
         prefix = f"{stage.view_layer.name}."
         yield k, {name.removeprefix(prefix): plane for name, plane in read_exr(path).items()}
-        path.unlink()
-    (folder / "layers").rmdir()
+        remove_patiently(path)
+    with suppress(OSError):  # a virus scanner may still look at a file that was removed
+        (folder / "layers").rmdir()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..clearing import clear
 from ..failures import InstallError
-from ..files import is_link, is_there
+from ..files import delete, is_link, is_there
 from ..reports import Report
 from ..state import held
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
@@ -140,7 +140,7 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
         if is_changed(store, name) and name in store.record.models:
             report.note(f"{store.entry(name)} was changed by you and stays.")
         else:
-            store.entry(name).unlink(missing_ok=True)
+            delete(store.entry(name))
         store.record.models.pop(name, None)
         if unfinished:
             store.record.adding = None
@@ -172,7 +172,7 @@ def remove_all(store: Store, report: Report) -> None:
             if is_changed(store, name):
                 report.note(f"{store.entry(name)} was changed by you and stays.")
             else:
-                store.entry(name).unlink(missing_ok=True)
+                delete(store.entry(name))
         clear(store.folder) if linked else store.drop_all()
     store.end()
     report.note(f"removed the models in {store.folder}")

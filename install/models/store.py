@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..clearing import clear
-from ..files import is_link, write_whole
+from ..files import delete, is_link, write_whole
 from ..places import data_folder
 from ..state import LOCK_FILE
 from .catalogue import Component, HubFile
@@ -95,7 +95,7 @@ class Store:
 
     def forget(self, file: HubFile) -> None:
         """Takes the file away; of a link only the link."""
-        self.place(file).unlink(missing_ok=True)
+        delete(self.place(file))
         self.record.files.pop(file.place, None)
         self.write()
 
@@ -128,7 +128,7 @@ class Store:
         inside = self.folder.resolve()
         for path in (self.folder / place for place in self.record.files):
             if path.parent.resolve().is_relative_to(inside):
-                path.unlink(missing_ok=True)
+                delete(path)
         self.drop_parts()
         self.record = Record()
         self.write()

@@ -14,10 +14,11 @@ from install.backend import Backend
 from install.checks import LONGEST_PATH, LONGEST_WITHIN, chosen_python, long_path
 from install.children import run_module
 from install.doctor import examine
-from install.failures import InstallError, as_typed
+from install.failures import InstallError, as_typed, explained
 from install.packages import _listed, installed
 from install.places import ROOT, data_folder
 from install.reports import Report
+from install.wine_suites import CLONE, IN_BLENDER, UNIT
 
 GRANDCHILD = "import sys; sys.exit(len(sys.stdin.buffer.read()))"
 
@@ -165,3 +166,19 @@ def test_the_doctor_asks_the_chosen_python_and_mends_nothing_of_it(tmp_path, mon
     assert asked == [Path(sys.executable)] and not found.healthy
     assert not any(finding.fix for finding in found.findings)
     assert "no-environment" not in [finding.id for finding in found.findings]
+
+
+def test_every_file_of_tests_that_is_run_under_wine_is_there():
+    names = [f"tests/unit/{name}.py" for name in UNIT] + [f"tests/blender/{name}.py" for name in IN_BLENDER]
+    assert [name for name in names if not (ROOT / name).is_file()] == []
+    file, test = CLONE.split("::")
+    assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("number", [5, 32])
+def test_what_windows_refuses_is_most_often_open_elsewhere(number):
+    """Replacing a file that is open is 'Access is denied' there, removing it a sharing violation."""
+    error = PermissionError(13, "Access is denied", r"C:\x\files.json")
+    error.winerror = number  # pyright: ignore[reportAttributeAccessIssue]
+    assert "close other programs" in explained(error).hint and "another Backend Folder" in explained(error).hint
+    assert "Make it writable" in explained(PermissionError(13, "Permission denied", "/x")).hint

@@ -125,6 +125,36 @@ def test_what_a_job_prints_goes_to_its_log_and_never_into_the_protocol(talk, tmp
     assert "printed to stdout" in talk.client.stderr_tail and "printed to stderr" in talk.client.stderr_tail
 
 
+STARTS_ANOTHER = """
+import subprocess, sys, time
+from backend.worker_streams import take_pipes
+take_pipes()
+another = [sys.executable, "-c", "import sys, time; print(sys.stdin.read(), flush=True); time.sleep(60)"]
+nobody = subprocess.DEVNULL
+subprocess.Popen(another, close_fds=False)
+subprocess.Popen(another, close_fds=False, stdin=nobody, stdout=nobody, stderr=nobody)
+time.sleep(3)
+"""
+
+
+def test_what_a_job_starts_has_none_of_the_protocol_s_pipes():
+    """Not even when everything is passed on that can be: it lives on, and the host sees the end of the worker."""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", STARTS_ANOTHER],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert worker.stdin and worker.stdout
+    began = time.monotonic()
+    assert worker.stdout.read() == b"" and time.monotonic() - began < 50
+    with pytest.raises(OSError):  # noqa: PT011 - EPIPE or EINVAL
+        worker.stdin.write(b"x" * 2**20)
+        worker.stdin.flush()
+    assert worker.wait(10) == 0
+
+
 def test_a_host_that_does_not_read_holds_up_no_job_and_fills_no_memory():
     """Its pipe is full: what the next message would tell anyway is left out; what is said once comes when it reads."""
     reading, writing = os.pipe()
