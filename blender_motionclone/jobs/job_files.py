@@ -84,8 +84,9 @@ def delete_job(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    """job.json is the last to go: without it nobody could tell that the rest is a job's, and try again."""
-    for path in folder.iterdir():
+    """job.json is the last to go: without it nobody could tell that the rest is a job's, and try again. Clips are the
+    first: one that is open keeps all the rest, also on a share that lets folders with open files be renamed."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".mp4"):
         if path.is_dir() and not is_link(path):
             shutil.rmtree(path)
         elif path.name != "job.json":
