@@ -16,7 +16,7 @@ from install.models.managing import listing, remove, verify
 from install.models.store import Store
 from install.reports import Report
 from tests.other_programs import no_download, put, theirs
-from tests.systems import link_folder, set_home
+from tests.systems import link, link_folder, set_home
 from tests.unit.conftest import HUB_BYTES as SIZE
 
 
@@ -87,6 +87,7 @@ def test_where_no_link_can_be_made_the_entry_names_the_file_itself(home, hub, ca
 
 def test_a_symbolic_link_where_a_hard_one_cannot_be(home, hub, catalogue, monkeypatch):
     base, _ = theirs(home, hub)
+    link(home / "tried", base)
     monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(1, "Operation not permitted")))
     store = add(catalogue)
     assert store.place(catalogue.components["base"].files[0]).readlink() == base
