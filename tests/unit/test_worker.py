@@ -127,7 +127,7 @@ def test_what_a_job_prints_goes_to_its_log_and_never_into_the_protocol(talk, tmp
 
 STARTS_ANOTHER = """
 import subprocess, sys, time
-from backend.worker_streams import take_pipes
+from backend.worker.streams import take_pipes
 take_pipes()
 another = [sys.executable, "-c", "import sys, time; print(sys.stdin.read(), flush=True); time.sleep(60)"]
 nobody = subprocess.DEVNULL
