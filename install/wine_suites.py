@@ -14,18 +14,23 @@ from .wine import TREE, in_wine, install_there, make_wine, windows_path
 LIMIT = 40 * MINUTES
 BLENDER = "5.2"  # whose module is of the same Python as ours there
 REPORT = "report.xml"
-# The wire and the worker, the installer and models, and jobs: one that is killed and goes on, and a cloned clip.
+SILENT = 5 * MINUTES  # for one test; then it says where each of its threads stands
+# The worker and its line, the installer, models, job folders, and what Windows does to files that are open.
 UNIT = (
-    *("test_wire_messages", "test_wire_request", "test_wire_settings", "test_job_state", "test_client", "test_worker"),
-    *("test_worker_folders", "test_job_queue", "test_interpreter", "test_install", "test_install_windows"),
-    *("test_install_strangers", "test_installer_process", "test_models_manage", "test_models_found"),
-    *("test_checkpoint", "test_job_goes_on", "test_clips_write"),
+    *("test_wire_messages", "test_wire_request", "test_wire_settings", "test_wire_files", "test_job_state"),
+    *("test_client", "test_worker", "test_worker_folders", "test_job_queue", "test_job_home", "test_remote"),
+    *("test_parcel", "test_storage", "test_interpreter", "test_backend_models", "test_clip_calls"),
+    *("test_install", "test_install_windows", "test_install_strangers", "test_installer_process"),
+    *("test_models_manage", "test_models_found", "test_windows_open_files", "test_checkpoint", "test_clips_write"),
 )
-CLONE = "tests/unit/test_command_line.py::test_the_motion_of_a_clip_is_read_once"
-# Blender's tests that draw no picture with OpenGL, which its module under Wine cannot.
+# A clip that is cloned, and jobs that are killed and go on.
+JOBS = (
+    "tests/unit/test_command_line.py::test_the_motion_of_a_clip_is_read_once",
+    "tests/unit/test_job_goes_on.py::test_the_same_with_sigkill",
+    "tests/unit/test_remote_goes_on.py::test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone",
+)
 IN_BLENDER = (
     "test_extension",
-    "test_registered",
     "test_presets",
     "test_panels",
     "test_translations",
@@ -51,7 +56,7 @@ def run_windows() -> int:
     install_there(root, _BLENDER, "Blender's module")
     names = [f"tests/unit/{name}.py" for name in UNIT]
     results = {
-        "Windows: wire, worker, installer, models and jobs": _run(root, ".venv", [*names, CLONE]),
+        "Windows: wire, worker, installer, models and jobs": _run(root, ".venv", [*names, *JOBS]),
         f"Windows: Blender {BPY[BLENDER][0]}": _run(
             root, f".venv-bpy-{BLENDER}", [f"tests/blender/{name}.py" for name in IN_BLENDER]
         ),
@@ -67,6 +72,7 @@ def _run(root: Path, environment: str, arguments: Sequence[str]) -> Count:
     program = windows_path(f"{TREE}/{environment}/Scripts/python.exe")
     extra = {"MOTIONCLONE_BACKEND_PYTHON": windows_path(f"{TREE}/.venv/Scripts/python.exe")}
     options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", f"--junitxml={REPORT}"]
+    options += ["-o", f"faulthandler_timeout={SILENT}"]
     code = run_limited(in_wine(root, program, [*options, *arguments], extra), LIMIT, {})
     count = read_report(report)
     if count is None or (code and not count.failed):
