@@ -7,6 +7,7 @@ beyond ASCII in his name. Each run starts Wine anew and ends all of it, so nothi
 What it is made of was found by trying: Debian 13's Wine 10 runs Python and torch, earlier ones do not. stdout and
 stderr must be pipes: with a file of the host Python ends with "Invalid handle". /sys must be there, lest the number of
 processors be unknown, and OpenMP must not ask which belong together. HKCU's Volatile Environment does not last.
+Without a screen Wine has no OpenGL, and Blender crashes when it renders: so there is one, which nobody sees.
 """
 
 from __future__ import annotations
