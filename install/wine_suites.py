@@ -30,11 +30,8 @@ JOBS = (
     "tests/unit/test_remote_goes_on.py::test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone",
 )
 IN_BLENDER = (
-    "test_extension",
-    "test_presets",
-    "test_panels",
-    "test_translations",
-    "test_backend_buttons",
+    *("test_extension", "test_presets", "test_panels", "test_translations", "test_backend_buttons"),
+    *("test_place_strip", "test_place_again"),
 )
 
 _BACKEND = "from install.backend import Backend; Backend(build='cpu').make(for_tests=True, check=True)"
