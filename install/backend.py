@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from .data import remove_data
 from .environments import Environment, Layer, first_match, shares
 from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
 from .files import is_link, is_there
+from .logs import append
 from .machine import this_machine
-from .pip import Pip, kept_mb
+from .pip import MOST_LINES, Pip, kept_mb
 from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from .pythons import Python, backend_base, probe
 from .reports import Report
@@ -200,17 +202,14 @@ def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
 def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log: Path) -> list[dict[str, str]]:
     """What `python -m backend doctor` finds, as dicts of level, text and hint; what else it prints goes to the log.
     InstallError when it does not come to its end."""
-    talk: list[str] = []
+    talk = deque[str](maxlen=MOST_LINES)
     command = ["backend", "doctor", "--json", *options]
     try:
         code = run_module(python, command, talk.append, extra=extra)
     except OSError as error:
         raise InstallError(f"{python} does not start ({error.strerror}).", f"{REPAIR}.") from None
-    with (
-        suppress(OSError),
-        log.open("a", encoding="utf-8") as file,
-    ):  # a doctor may be asked where nothing can be written
-        file.write(f"\n$ {' '.join(command)}\n{''.join(talk)}")
+    with suppress(OSError):  # a doctor may be asked where nothing can be written
+        append(log, f"\n$ {' '.join(command)}\n{''.join(talk)}")
     answers = [line for line in talk if line.startswith(ANSWER)]
     if not answers:
         last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")

@@ -32,6 +32,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 _MISLEADING = ("__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 SECONDS_TO_END = 10
+MOST_LINE = 2**20  # characters; what is longer comes in pieces
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open a console for each child of Blender's
 
 
@@ -74,7 +75,7 @@ def run_module(
 
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     assert process.stdout
-    for line in process.stdout:
+    while line := process.stdout.readline(MOST_LINE):
         lines.put(line)
     lines.put(None)
 

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .backend import Backend
 from .blender import Host, find_host
 from .failures import InstallError
+from .logs import append
+from .pip import MOST_LINES
 from .places import ROOT
 
 FOLDER = ROOT / "demo"
@@ -60,9 +63,9 @@ def clone_in_blender(host: Host, backend: Path) -> None:
 def run_logged(command: Sequence[str], log: Path, surroundings: Mapping[str, str], failure: str) -> None:
     """Runs a program with its output in `log`; its lines `> text` are shown with the minutes that have passed."""
     begin = time.monotonic()
-    talk = []
+    talk = deque[str](maxlen=MOST_LINES)
+    log.write_bytes(b"")
     with (
-        log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
             command,
             cwd=ROOT,
@@ -76,7 +79,7 @@ def run_logged(command: Sequence[str], log: Path, surroundings: Mapping[str, str
         assert process.stdout
         try:
             for line in process.stdout:
-                file.write(line)
+                append(log, line)
                 talk.append(line.rstrip())
                 if line.startswith("> "):
                     print(f"  {_clock(time.monotonic() - begin)}  {line[2:].rstrip()}", flush=True)

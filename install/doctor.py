@@ -15,6 +15,7 @@ from . import checks
 from .backend import Backend, ask_backend
 from .checks import Finding
 from .failures import InstallError, as_typed
+from .logs import last_lines
 from .models.store import Store
 from .places import ROOT, data_folder, interpreter
 from .redact import redact
@@ -122,7 +123,6 @@ def report_text(backend: Backend, found: Examination) -> str:
     """What a bug report needs, redacted."""
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     log = log_file(backend.folder)
-    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
     proxies = [
         name for name in os.environ if name.upper().endswith("_PROXY") or name in ("HF_ENDPOINT", "PIP_INDEX_URL")
     ]
@@ -136,7 +136,7 @@ def report_text(backend: Backend, found: Examination) -> str:
         _for_people(found),
         "",
         f"Last lines of {log}:",
-        *tail,
+        *last_lines(log, LOG_LINES),
     ]
     places = {"<environment>": backend.folder, "<extension>": ROOT, "<data>": data_folder()}
     return redact("\n".join(lines), places=places) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,14 @@ from urllib.parse import unquote
 
 from .children import run_module
 from .clearing import clear
+from .logs import append
 from .packages import site_packages
 from .pip_failures import is_wrong_bytes, pip_failure
 from .reports import MB, Report
 from .work import DOWNLOADS, LOG, SCRATCH
 
 _PART = re.compile(r"[\w.+!-]+\.whl\.(unmarked|[0-9a-f]{16})\.part")
+MOST_LINES = 20_000  # of pip's talk, in which the reason of a failure is looked for: the last ones
 KEEPING_PIP = "install.in_backend.keeping_pip"
 _OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:")
 # With a folder of wheels nothing else is asked; pip passes over what is empty.
@@ -95,16 +98,14 @@ class Pip:
         if self.wheels:
             surroundings |= _ALONE
         watch = _Watch(scratch, site_packages(self.environment), share, self.report)
-        with (self.work / LOG).open("a", encoding="utf-8") as log:
-            log.write("\n$ pip " + " ".join(command) + "\n")
+        append(self.work / LOG, "\n$ pip " + " ".join(command) + "\n")
 
-            def on_line(line: str) -> None:
-                log.write(line)
-                log.flush()  # the add-on shows it, and after a kill it is all there is
-                watch.hear(line)
+        def on_line(line: str) -> None:
+            append(self.work / LOG, line)
+            watch.hear(line)
 
-            module = [KEEPING_PIP, str(keep), str(self.work / DOWNLOADS), *command]
-            code = run_module(self.python, module, on_line, watch.look, surroundings)
+        module = [KEEPING_PIP, str(keep), str(self.work / DOWNLOADS), *command]
+        code = run_module(self.python, module, on_line, watch.look, surroundings)
         return "".join(watch.talk) or f"exit code {code}" if code else ""
 
     def _forget(self, keep: Path) -> None:
@@ -122,7 +123,7 @@ class _Watch:
     site: Path
     share: Share
     report: Report
-    talk: list[str] = field(default_factory=list)
+    talk: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
     packages: list[str] = field(default_factory=list)
 
     def hear(self, line: str) -> None:

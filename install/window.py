@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .clearing import clear
 from .failures import InstallError
+from .logs import last_lines, shorten
 from .state import check_ours
 from .work import LOG, at_work
 
@@ -155,9 +156,10 @@ def logged(command: Sequence[str], log: Path) -> None:
     """Runs it with its output in the log; InstallError with its last words when it fails."""
     with log.open("a", encoding="utf-8") as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    shorten(log)
     if code:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = last_lines(log, 1)
         raise InstallError(
-            f"The Debian folder could not be made: {said[-1] if said else f'exit code {code}'}",
+            f"The Debian folder could not be made: {said[0] if said else f'exit code {code}'}",
             f"See {log}, and start the same command again.",
         )

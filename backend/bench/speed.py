@@ -2,7 +2,8 @@
 
 A take's cost is the sum of its passes through the UNet. Passes are weighed in floating-point operations for SD1.5 with
 16 frames of 512 x 512, and for the model at hand in operations and in seconds; shares are of the authors' settings for
-camera motion. Plain generation is timed against diffusers' AnimateDiffPipeline, turn by turn.
+camera motion. Plain generation is timed against diffusers' AnimateDiffPipeline, turn by turn; so is the setting
+deterministic against a job without it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..errors import JobError
 from ..job.take import Take, generate
 from ..job_folder.clip_size import clip_size
 from ..job_folder.settings import Settings
-from ..memory.device import choose_device
+from ..memory.device import choose_device, repeatable
 from ..models.entry import find_entry
 from .costs import (
     SD15_LATENTS,
@@ -52,11 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     settings = {name: one for name, one in every.items() if _has_blocks(model, name, one)}
     figures = _costs(model, settings, options.rounds)
     plain = _against_diffusers(model, settings["default"], options.rounds)
+    repeated = _repeatable(model, settings["default"], options.rounds)
     if options.json:
-        print(json.dumps({"costs": figures, "plain_ratio": plain}))
+        print(json.dumps({"costs": figures, "plain_ratio": plain, "deterministic_ratio": repeated}))
     else:
         print(_table(figures))
         print(f"\nplain generation: {plain:.3f} of the time of diffusers' AnimateDiffPipeline")
+        print(f"deterministic=true: {repeated:.3f} of the time without it")
     return 0
 
 
@@ -151,6 +154,17 @@ def _against_diffusers(model: AnimateDiff, settings: Settings, rounds: int) -> f
         ratios.append(mine / seconds(theirs))
     normalise_each_frame(model.unet)
     return statistics.median(ratios)
+
+
+def _repeatable(model: Components, settings: Settings, rounds: int) -> float:
+    """Seconds of a job's passes with the setting `deterministic` over those without it: the median over turns."""
+
+    def job(wanted: bool) -> float:
+        with repeatable(wanted):
+            costs = pass_costs(model.unet, *_shapes(model, settings), settings, seconds)
+        return job_costs(settings, costs).whole * costs.single
+
+    return statistics.median([job(True) / job(False) for _ in range(rounds + 1)][1:])  # one to warm up
 
 
 def _table(figures: dict[str, dict[str, float]]) -> str:

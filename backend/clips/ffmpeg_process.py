@@ -22,6 +22,7 @@ from ..wire.processes import DETACHED, kill
 CHOSEN = "IMAGEIO_FFMPEG_EXE"  # imageio-ffmpeg's own variable
 SECONDS_SILENT = 120  # after which ffmpeg is taken to hang: it reports twice a second
 SECONDS_BETWEEN_LOOKS = 0.1
+MOST_LINE = 65536  # bytes; what is longer comes in pieces
 MOST_LINES = 1_000_000  # kept of its log, from the beginning and from the end
 REPORT = re.compile(r"\w+=\s*\S*")  # a line of its progress, which is a sign of life and nothing else
 
@@ -114,7 +115,7 @@ class Ffmpeg:
     def _listen(self) -> None:
         pipe = self._process.stderr
         assert pipe is not None
-        for line in pipe:
+        while line := pipe.readline(MOST_LINE):
             self._life = time.monotonic()
             text = line.decode("utf-8", "replace").rstrip()
             if not REPORT.fullmatch(text):

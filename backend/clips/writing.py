@@ -16,6 +16,7 @@ from .ffmpeg_process import Check, never_cancelled
 from .pictures import not_writable
 
 CRF = 12  # visually lossless H.264
+MOST_LINES = 100  # of what ffmpeg says when it fails
 
 
 def print_note(text: str) -> None:
@@ -79,6 +80,7 @@ def _not_encoded(path: Path, complaint: str) -> JobError:
     """The sentence for what ffmpeg said when it failed."""
     if "No space left" in complaint:
         return disk_full(path)
+    print("\n".join(complaint.splitlines()[-MOST_LINES:]), file=sys.stderr, flush=True)  # into the job's log
     hint = "Run the job again. If that fails again, report it with the job's log."
     return JobError(f"{path} could not be encoded: {complaint.splitlines()[-1]}", hint)
 

@@ -86,7 +86,7 @@ def read_conditions(
             notes += said
         conditions[kind] = Condition(np.stack(pictures), tuple(files))
     # A whole clip of another shape need not be told frame by frame.
-    return conditions, notes if len(notes) <= 3 else [*notes[:2], f"So it is with {len(notes) - 2} pictures more."]
+    return conditions, notes if len(notes) <= 3 else [*notes[:2], f"The same holds for {len(notes) - 2} more pictures."]
 
 
 def read_mask(

@@ -21,7 +21,7 @@ from ..job_folder.version import version
 from ..memory.device import choose_device, give_back_memory, wider
 from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_room, policy_for
 from . import fingerprint
-from .checkpoint import Checkpoint
+from .checkpoint import VERSION_CHANGED, Checkpoint
 from .expected import stages_ahead
 from .inverted_reference import inverted_reference
 from .previews import Previews
@@ -80,8 +80,10 @@ def make_frames(
                 raise
             tried.add(OutOfMemory)
             memory = error.thriftier
-            said = f"The device ran out of memory with the setting memory at {error.policy}; "
-            said += f"the job went on with {memory}."
+            said = (
+                f"The device ran out of memory with the setting memory at {error.policy}; "
+                f"the job went on with {memory}."
+            )
         except NotFinite:
             held = choose_device(precision)
             if (next_one := wider(*held)) is None or NotFinite in tried:
@@ -98,7 +100,7 @@ def _made(work: Work, memory: str, checkpoint: Checkpoint, progress: Progress, n
     model = work.model
     if warning := check_room(policy, work.settings.memory, model.device, model.weight_bytes, work.needs):
         note(warning)
-    return Made(_frames(work, policy, checkpoint, progress), policy, model)
+    return Made(_frames(work, policy, checkpoint, progress, note), policy, model)
 
 
 def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> MemoryPolicy:
@@ -119,7 +121,7 @@ def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> Memo
     return policy
 
 
-def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress) -> np.ndarray:
+def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress, note: Note) -> np.ndarray:
     """The take, uint8 [F, H, W, 3]. OutOfMemory, NotFinite."""
     request, settings = work.request, work.settings
     progress.plan(stages_ahead(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
@@ -130,7 +132,7 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
         state = checkpoint.state(_parts(work), model.device, _used(work, policy))
         progress.stage("sampling", settings.steps, state.done)
         form = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
-        previews = Previews(model, work.clip[1], progress)
+        previews = Previews(model, work.clip[1], progress, note)
 
         def after_step() -> None:
             checkpoint.keep(state)
@@ -162,20 +164,21 @@ def _used(work: Work, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:
 
 
 def _parts(work: Work) -> dict[str, str]:
-    """Everything that the take depends on: a checkpoint of other parts is another take's. The memory policy is none of
-    them, with which a take is the same within rounding."""
+    """Everything that the take depends on, each under the sentence that is told when it is another: a checkpoint of
+    other parts is another take's. The memory policy is none of them, with which a take is the same within rounding."""
+    model, files = work.model, fingerprint.of_files(work.model.entry.weight_files())
     pictures = [(kind, c.places, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())]
     return {
-        "the reference clip": fingerprint.of_frames(work.reference),
-        "the pictures or depth": fingerprint.of_text(pictures),
-        "the mask": "" if work.subject is None else fingerprint.of_frames(work.subject.cpu().numpy()),
-        "the prompt, the seed or another part of the request": fingerprint.of_text(
+        "The reference clip changed.": fingerprint.of_frames(work.reference),
+        "The pictures or depth changed.": fingerprint.of_text(pictures),
+        "The mask changed.": "" if work.subject is None else fingerprint.of_frames(work.subject.cpu().numpy()),
+        "The prompt, the seed or another part of the request changed.": fingerprint.of_text(
             asdict(replace(work.request, notes=[], settings={}))
         ),
-        "a setting": fingerprint.of_text(replace(work.settings, memory="auto", precision="auto")),
-        "the model's files": fingerprint.of_text(sorted(fingerprint.of_files(work.model.entry.weight_files()).items())),
-        "the device": str(work.model.device),
-        "the precision": str(work.model.dtype),
-        "the version of torch": torch.__version__,
-        "the version of MotionClone": version(),
+        "A setting changed.": fingerprint.of_text(replace(work.settings, memory="auto", precision="auto")),
+        "The model's files changed.": fingerprint.of_text(sorted(files.items())),
+        "The device changed.": str(model.device),
+        "The precision changed.": str(model.dtype),
+        "The version of torch changed.": torch.__version__,
+        VERSION_CHANGED: version(),
     }

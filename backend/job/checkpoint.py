@@ -19,6 +19,7 @@ from ..sampling.state import SamplerState
 
 NAME = "checkpoint.safetensors"
 SECONDS = 10.0  # at least, from one to the next
+VERSION_CHANGED = "The version of MotionClone changed."
 
 
 class Checkpoint:
@@ -44,8 +45,8 @@ class Checkpoint:
         """Of the steps that are done: in this process, else in the file if it was written for the same `parts`. Empty
         when nothing fits.
 
-        parts: everything that the take depends on, under names that the user understands; used: by name what is used
-        from now on and the setting that led to it, which may change between steps."""
+        parts: everything that the take depends on, each under the sentence that is told when it changed; used: by name
+        what is used from now on and the setting that led to it, which may change between steps."""
         self._parts, self._written = parts, time.monotonic()
         self._kept = self._kept or self._read(device)
         self._used = {name: " for ".join(pair) for name, pair in (used or {}).items()}
@@ -76,18 +77,18 @@ class Checkpoint:
                 before = _parsed(file.metadata(), "parts")
                 changed = [name for name, value in self._parts.items() if before.get(name) != value]
                 if changed or not before:
-                    return self._none(f"{' and '.join(changed[:2]) or 'the version'} changed")
+                    return self._none(" ".join(changed[:2]) or VERSION_CHANGED)
                 # Copies: what lies in the mapped file may be aligned otherwise, and the file will be replaced.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             return SamplerState()
         except (OSError, SafetensorError):
-            return self._none(f"{self._path} is damaged")
+            return self._none(f"{self._path} is damaged.")
         # The count of steps and the state of a generator are at home on the CPU.
         return SamplerState({name: t.to(device) if t.is_floating_point() else t for name, t in tensors.items()})
 
     def _none(self, reason: str) -> SamplerState:
-        self._note(f"The saved steps cannot be used, because {reason}; the job starts again at its first step.")
+        self._note(f"The saved steps cannot be used; the job starts again at its first step. {reason}")
         return SamplerState()
 
     def _write(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -33,8 +34,11 @@ SECONDS = 1.0  # at least, from one to the next
 class Previews:
     """Of one take; call it after each step."""
 
-    def __init__(self, model: Backbone, size: tuple[int, int], progress: Progress):
-        """size (H, W): of the clip's frames in pixels."""
+    def __init__(
+        self, model: Backbone, size: tuple[int, int], progress: Progress, note: Callable[[str], None] | None = None
+    ):
+        """size (H, W): of the clip's frames in pixels; note: is told why there are no more of them."""
+        self._note = note or progress.note
         scale = (AREA / (size[0] * size[1])) ** 0.5
         self._size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
         self._model, self._progress = model, progress
@@ -61,10 +65,10 @@ class Previews:
     def _give_up(self, error: Exception) -> None:
         self._given_up = True
         if ran_out(error):
-            self._progress.note("There is no memory to spare for previews; this job shows no more of them.")
+            self._note("There is no memory to spare for previews; this job shows no more of them.")
         else:
             traceback.print_exception(error)
-            self._progress.note(f"This job shows no more previews, because one failed: {error!r}.")
+            self._note(f"This job shows no more previews, because one failed: {error!r}.")
 
     def _strip(self, clean: Tensor) -> bytes:
         """clean [1, C, F, h, w] -> PNG."""

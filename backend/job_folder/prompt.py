@@ -42,15 +42,18 @@ class Prompt:
     loras: dict[str, float] = field(default_factory=dict)
 
     @property
-    def note(self) -> str:
-        """How the signs in it are followed, for the user; "" when there are none."""
+    def notes(self) -> list[str]:
+        """How the signs in it are followed, in sentences for the user."""
         pieces = [(p.embedding or p.text.strip(), p.weight) for part in self.parts for p in part if p.weight != 1]
-        said = [f"{text[:MOST_QUOTED]!r} counts {weight:.3g} times" for text, weight in pieces if text]
+        said = [f"{text[:MOST_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
+        listed, notes = ", ".join(said[:MOST_NOTED]), []
         if len(said) > MOST_NOTED:
-            said = [*said[:MOST_NOTED], f"so do {len(said) - MOST_NOTED} more by their own numbers"]
+            notes.append(f"The weights in the prompt are used, among them {listed}.")
+        elif said:
+            notes.append(f"The weights in the prompt are used: {listed}.")
         if len(self.parts) > 1:
-            said.append(f"BREAK divides it into {len(self.parts)} parts")
-        return f"The signs in the prompt are followed: {', '.join(said)}." if said else ""
+            notes.append(f"BREAK divides the prompt into {len(self.parts)} parts.")
+        return notes
 
     @property
     def embeddings(self) -> list[str]:

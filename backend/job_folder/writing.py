@@ -21,6 +21,7 @@ from typing import IO, Any
 
 PATIENCE = 4.0  # seconds: Windows neither replaces nor removes a file that another program has open
 MOST_NAMES = 100
+LOG = "log.txt"  # of a job; kept within bounds by log_size.py
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what a disk without room answers
 PART = re.compile(r"(.+)\.[0-9a-f]{12}\.part")
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -118,7 +119,7 @@ def put_in_place(part: Path, path: Path, say: Callable[[str], None]) -> Path:
 def open_log(folder: Path) -> int:
     """The descriptor of the folder's log.txt, to append to. OSError for a link, and for what is no regular file. One
     that is also another's file, by a hard link, is left to the other."""
-    path = folder / "log.txt"
+    path = folder / LOG
     descriptor = os.open(path, _APPEND, 0o666)
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:

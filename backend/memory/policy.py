@@ -106,14 +106,18 @@ def check_room(policy: MemoryPolicy, wish: str, device: torch.device, weights: i
     left = None if free is None else room(policy, free, needs)
     if left is None or most <= left:
         return None
-    said = f"This take needs about {most / 1e9:.1f} GB beside the model, even with the setting memory at {policy.name}"
+    wanted = f"{most / 1e9:.1f}"
     whole = (described()[1] or most) - weights
     if wish == "auto" and most > whole:
         raise JobError(
-            f"{said}; the device has {max(0, whole) / 1e9:.1f} GB for it at most.",
+            f"This take needs about {wanted} GB beside the model, even with the setting memory at {policy.name}; "
+            f"the device has {max(0, whole) / 1e9:.1f} GB for it at most.",
             "Lower the setting frames or the clip's size. To try it all the same, set memory to thrifty.",
         )
-    return f"{said}, and {left / 1e9:.1f} GB are free: it may run out of memory or take very long."
+    return (
+        f"This take needs about {wanted} GB beside the model with the setting memory at {policy.name}, and "
+        f"{left / 1e9:.1f} GB are free: it may run out of memory or take very long."
+    )
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def parsed(text: str) -> Prompt:
 
 def notes_on(texts: Iterable[str]) -> list[str]:
     """How the signs in these prompts are followed, for the user."""
-    return [note for text in texts if (note := parsed(text).note)]
+    return [note for text in texts for note in parsed(text).notes]
 
 
 def with_files_of(entry: ModelEntry, prompt: str, others: Iterable[str]) -> ModelEntry:

@@ -11,6 +11,7 @@ from typing import IO
 
 from ..job_folder.plain_text import clean
 from ..job_folder.reading import open_regular
+from ..job_folder.writing import LOG
 
 MOST_LINES, MOST_BYTES, LAST = 200, 4_000, 20
 OUT_OF_MEMORY = (
@@ -64,15 +65,17 @@ class LogTail:
 
     def follow(self, folder: Path) -> None:
         """The job in this folder runs; its log may have older words."""
-        path = folder / "log.txt"
+        path = folder / LOG
         if path != self._path:
             self._path, self._from = path, _size(path)
 
     @property
     def text(self) -> str:
         try:
+            size = _size(self._path)
+            begin = self._from if self._from <= size else 0  # the worker shortens a log that grows too long
             with open_regular(self._path) as file:
-                file.seek(max(self._from, _size(self._path) - 10_000))
+                file.seek(max(begin, size - 10_000))
                 return file.read(10_000).decode("utf-8", "replace")
         except OSError:
             return ""

@@ -13,10 +13,11 @@ from ..errors import Cancelled, Interrupted, JobError, disk_full
 from ..job.progress import PREVIEW, Progress
 from ..job_folder.cancel_request import forget_request
 from ..job_folder.lock import FolderLock, Occupied
+from ..job_folder.log_size import shorten
 from ..job_folder.reading import UnfitFile, check_regular
 from ..job_folder.results import MOVIE
 from ..job_folder.state import CANCELLED, DONE, FAILED, QUEUED
-from ..job_folder.writing import FULL, is_link, open_log, remove, remove_parts
+from ..job_folder.writing import FULL, LOG, is_link, open_log, remove, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
 READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links
@@ -111,7 +112,8 @@ def in_words(error: BaseException, folder: Path) -> JobError:
     try:
         with os.fdopen(open_log(folder), "ab") as log:
             log.write(details.encode("utf-8", "backslashreplace"))
-        hint = f"The details are in {folder / 'log.txt'}."
+        shorten(folder / LOG)
+        hint = f"The details are in {folder / LOG}."
     except OSError:
         hint = details
     return JobError(f"Something unforeseen happened: {error!r}.", hint)

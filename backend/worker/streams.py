@@ -13,7 +13,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..job_folder.writing import open_log
+from ..job_folder.log_size import kept_short
+from ..job_folder.writing import LOG, open_log
 from ..wire.encoding import encode
 from ..wire.messages import Piece, Preview, Progress
 
@@ -65,7 +66,8 @@ class Printed(io.TextIOBase):
 
     @contextmanager
     def to_log_of(self, folder: Path) -> Iterator[None]:
-        """Within the block, what is printed also goes to the job's log.txt, if that can be written."""
+        """Within the block, what is printed also goes to the job's log.txt, if that can be written. The log is kept
+        within its bounds meanwhile, whoever writes to it."""
         try:
             log = open_log(folder)
         except OSError:  # the job itself will say that it cannot write there
@@ -74,7 +76,8 @@ class Printed(io.TextIOBase):
         self._log = log
         _let_both_be(log)
         try:
-            yield
+            with kept_short(folder / LOG):
+                yield
         finally:
             _flush_native()
             _let_both_be(self._host)

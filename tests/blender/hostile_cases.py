@@ -81,6 +81,7 @@ WRONG = {
         '{"motion_score":NaN,"seconds":{"a":1e400}}',
         f'{{"motion_score":{HUGE},"request":{{"model":[],"settings":{{"motion_strength":[]}}}},"seconds":{{"a":9}}}}',
         '{"motion_score":"\\ud800","seconds":[],"request":[],"settings":3}',
+        '{"notes":[3,{},"\\ud800\\u202e\\u001b[31m\\u0000a\\nb","' + "x" * 90_000 + '"' + ',"y"' * 9000 + "]}",
     ],
     "job.json": [
         '{"prompt":["x"],"shot":{}}',

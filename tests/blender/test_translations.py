@@ -32,6 +32,16 @@ def german(part, monkeypatch):
             "/c (Python 3.11) ist ein 32-Bit-Python.",
         ),
         ("There is no prompt.", "Der Prompt fehlt."),
+        (
+            "The device ran out of memory with the setting memory at fast; the job went on with balanced.",
+            "Dem Gerät ging der Speicher aus, als memory auf fast stand; der Auftrag ging mit balanced weiter.",
+        ),
+        (
+            "The saved steps cannot be used; the job starts again at its first step. A setting changed. "
+            "The mask changed.",
+            "Die gespeicherten Schritte sind nicht verwendbar; der Auftrag beginnt wieder beim ersten Schritt. "
+            "Eine Einstellung hat sich geändert. Die Maske hat sich geändert.",
+        ),
         ("The disk is full (/a/b.png).", "Die Platte ist voll (/a/b.png)."),
         ("The worker has 3 more jobs.", "Der Worker hat 3 Aufträge mehr."),
         ("What nobody has translated {}.", "What nobody has translated {}."),

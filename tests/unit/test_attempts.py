@@ -106,9 +106,9 @@ def test_another_wish_is_granted_and_the_steps_are_kept(jobs):
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"seed": 9}, "the prompt, the seed or another part of the request changed"),
-        ({"settings": {"steps": "5"}}, "a setting changed"),
-        ({"settings": {"steps": "6", "guided_steps": "4", "precision": "bfloat16"}}, "the precision changed"),
+        ({"seed": 9}, "The prompt, the seed or another part of the request changed."),
+        ({"settings": {"steps": "5"}}, "A setting changed."),
+        ({"settings": {"steps": "6", "guided_steps": "4", "precision": "bfloat16"}}, "The precision changed."),
     ],
 )
 def test_steps_that_cannot_be_used_are_never_dropped_silently(jobs, change, words, capfd):
@@ -209,7 +209,7 @@ def test_a_take_that_cannot_fit_is_refused_with_numbers_and_one_that_may_not_is_
     folder = jobs("a")
     result = run_job(folder, Told().progress(folder))
     (note,) = result["request"]["notes"]
-    assert "This take needs about 0.0 GB beside the model, even with the setting memory at thrifty" in note
+    assert "This take needs about 0.0 GB beside the model with the setting memory at thrifty" in note
     assert "are free: it may run out of memory" in note and result["memory_policy"] == "thrifty"
     monkeypatch.setattr(memory, "described", lambda: ("card", 2000))
     refused = jobs("b")

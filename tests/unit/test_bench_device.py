@@ -5,7 +5,9 @@ import json
 import pytest
 
 from backend.__main__ import main
+from backend.bench.device.model import Shape
 from backend.bench.device.report import Report
+from backend.models.memory import POLICIES, Form, needed
 
 
 def test_every_section_has_its_figures(capsys, tmp_path):
@@ -14,15 +16,43 @@ def test_every_section_has_its_figures(capsys, tmp_path):
     by_section = {}
     for row in rows:
         by_section.setdefault(row["section"], []).append(row)
-    assert list(by_section) == ["environment", "vectors", "policies", "resume", "decoding", "diffusers", "seeds"]
+    assert list(by_section) == [
+        *("environment", "vectors", "policies", "resume", "deterministic", "decoding", "diffusers", "seeds")
+    ]
     assert not any("error" in row or "skipped" in row for row in rows)
     policies = by_section["policies"]
     assert {row["policy"] for row in policies} == {"fast", "balanced", "thrifty"}
     exact = [row for row in policies if row["precision"] == "float32"]
     assert all(row["gradient_cosine"] > 0.9999 and row["guided_step_s"] > row["plain_step_s"] / 2 for row in exact)
+    assert all(row["predicted_gb"] > row["plain_predicted_gb"] > 0 for row in policies)
+    assert [row["policy"] for row in policies if row["auto_takes_it"]] == ["fast", "fast"]  # in each precision
+    off, on = by_section["deterministic"]
+    assert on["repeats_exactly"] and 0.2 < on["guided_pass_share"] < 20 and "guided_pass_share" not in off
     takes = [row for row in by_section["resume"] if row["what"].startswith("a take")]
     assert len(takes) == 4 and all(row["steps_kept"] == 2 and row["same_bits_continued"] for row in takes)
     assert [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()] == rows
+
+
+def test_memory_is_held_against_what_the_product_predicts(monkeypatch, capsys):
+    """Where attention is not fused its matrices count, and `auto` takes what fits then."""
+
+    def rows(fused: bool) -> dict[str, dict]:
+        monkeypatch.setattr("backend.models.memory.attention_is_fused", lambda *_: fused)
+        assert main(["bench", "device", "--tiny", "--json", "--only", "policies"]) == 0
+        return {row["policy"]: row for row in json.loads(capsys.readouterr().out) if row["precision"] == "float32"}
+
+    free = 10**9
+    monkeypatch.setattr("backend.bench.device.policies.free_bytes", lambda _: free)
+    fused, apart = rows(True), rows(False)
+    shape = Shape.tiny()
+    for name, row in apart.items():
+        assert row["attention_fused"] is False and fused[name]["attention_fused"] is True
+        form = Form(width=32, number_bytes=4, latent_scale=8, movable_bytes=0, heads=4, fused=False)
+        assert row["predicted_gb"] == pytest.approx(needed(POLICIES[name], form, shape.clip, 1) / 1e9, rel=1e-3)
+        assert row["predicted_gb"] > fused[name]["predicted_gb"]
+    between = (apart["fast"]["predicted_gb"] + fused["fast"]["predicted_gb"]) / 2
+    free = int(1.2e9 * between)
+    assert rows(True)["fast"]["auto_takes_it"] and not rows(False)["fast"]["auto_takes_it"]
 
 
 def test_only_some_sections(capsys):

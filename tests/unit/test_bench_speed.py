@@ -38,7 +38,7 @@ def test_bench_speed_knows_the_published_costs(tiny, capsys):
     assert paper["guided_step"] == pytest.approx(2.57, abs=0.01)
     assert paper["sd15"] == paper["counted"] == paper["timed"] == 1
     assert few["sd15"] == pytest.approx((2 * 2.57 + 2 + 0.53) / 229, rel=0.01)
-    assert 0 < few["timed"] < 1 and printed["plain_ratio"] > 0
+    assert 0 < few["timed"] < 1 and printed["plain_ratio"] > 0 and printed["deterministic_ratio"] > 0
 
 
 def test_bench_speed_checks_before_it_starts(capsys):

@@ -35,7 +35,8 @@ def kept(folder) -> Checkpoint:
     return Checkpoint(folder, pytest.fail)
 
 
-THIS, ANOTHER = {"the seed": "1", "a setting": "steps=7"}, {"the seed": "2", "a setting": "steps=7"}
+THIS = {"The seed changed.": "1", "A setting changed.": "7"}
+ANOTHER = {"The seed changed.": "2", "A setting changed.": "7"}
 
 
 def cut_off(model, take, motion, folder, steps: int) -> None:
@@ -99,9 +100,7 @@ def test_a_checkpoint_of_another_take_is_not_taken_for_this_one(folder):
     assert kept(folder).state(THIS, CPU).done == 3
     notes = []
     assert Checkpoint(folder, notes.append).state(ANOTHER, CPU) == {}
-    assert notes == [
-        "The saved steps cannot be used, because the seed changed; the job starts again at its first step."
-    ]
+    assert notes == ["The saved steps cannot be used; the job starts again at its first step. The seed changed."]
 
 
 def test_what_it_was_made_with_is_known_as_long_as_the_wish_is_the_same(folder):

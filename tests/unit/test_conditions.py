@@ -134,7 +134,7 @@ def test_pictures_of_other_sizes_and_shapes_come_at_the_clip_s(job):
 
 def test_many_notes_are_summed_up(job):
     _, notes = job(depth=dict(enumerate(noise(FRAMES, 32, 64))))
-    assert len(notes) == 3 and notes[-1] == "So it is with 6 pictures more."
+    assert len(notes) == 3 and notes[-1] == "The same holds for 6 more pictures."
 
 
 @pytest.mark.parametrize("paper, ink", [(255, 0), (0, 255), (200, 120), (128, 0), (128, 255)])

@@ -112,8 +112,9 @@ def test_signs_are_not_counted_as_tokens():
 
 
 def test_a_note_says_how_signs_are_followed():
-    assert parse_prompt("a red ball").note == ""
-    assert parse_prompt("a (red:1.4) BREAK ball").note == (
-        "The signs in the prompt are followed: 'red' counts 1.4 times, BREAK divides it into 2 parts."
-    )
-    assert "so do 2 more" in parse_prompt("(a) (b) (c) (d) (e)").note
+    assert parse_prompt("a red ball").notes == []
+    assert parse_prompt("a (red:1.4) BREAK ball").notes == [
+        "The weights in the prompt are used: 'red' 1.4.",
+        "BREAK divides the prompt into 2 parts.",
+    ]
+    assert parse_prompt("(a) (b) (c) (d) (e)").notes[0].endswith("among them 'a' 1.1, 'b' 1.1, 'c' 1.1.")

@@ -14,6 +14,7 @@ import pytest
 from backend.job_folder import storage
 from install.pip_failures import _NO_NETWORK
 from tests.extension import ROOT, part
+from tests.notes import notes
 from tests.sentences import VARIES, Source
 from tests.unit.test_install_words import ASKED_IN_TERMINALS, BUTTONS, MODULES, PREFERENCES
 
@@ -278,6 +279,7 @@ def test_none_is_left_over(path):
     }
     texts = {text for words in table(path).values() for text in words} - sentences() - tooltips() - workers_sentences()
     texts -= installers_sentences() | {text for _, text in tables_in_code()}
+    texts -= notes() | {part for note in notes() for part in sentences_of(note)}
     assert not {text for text in texts if text not in constants and not any(f'"{text}"' in s for s in sources)}
 
 
@@ -286,6 +288,27 @@ def test_the_blanks_to_be_filled_in_are_the_same(path):
     for words in table(path).values():
         for text, translation in words.items():
             assert translation and sorted(re.findall(r"{\w*}", text)) == sorted(re.findall(r"{\w*}", translation)), text
+
+
+@pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
+def test_no_note_is_missing(path):
+    known = table(path)["*"].keys()
+    assert not {note for note in notes() if note not in known and not set(sentences_of(note)) <= known}
+
+
+def test_the_notes_are_found():
+    """Of each way in which they are given: at once, in lists, by functions, in the middle of a job, by the add-on."""
+    assert len(notes()) > 40 and notes() > {
+        "The saved steps cannot be used; the job starts again at its first step.",
+        "A setting changed.",
+        "The device ran out of memory with the setting memory at {}; the job went on with {}.",
+        "{} holds {} tensors of a UNet too, which {} does not use.",
+        "{} lacks {} of {} frames of {}: {}{}. They keep their time.",
+        "This job shows no more previews, because one failed: {}.",
+        "{} could not be replaced, because another program has it open; the new one is {}.",
+        "The weights in the prompt are used: {}.",
+        "Nothing moves in {}, so the take stands still. Animate the camera or the objects to change it.",
+    }
 
 
 def test_german_is_there():

@@ -15,7 +15,7 @@ from pathlib import Path
 from ...errors import JobError
 from .report import Report
 
-SECTIONS = ("environment", "vectors", "policies", "resume", "decoding", "diffusers", "seeds")
+SECTIONS = ("environment", "vectors", "policies", "resume", "deterministic", "decoding", "diffusers", "seeds")
 LEAST_SECONDS = 45.0  # a section with less time left is not begun
 
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _sections(options: argparse.Namespace) -> dict[str, Callable[[Report], None]]:
     """Imported late: `--help` needs no torch."""
-    from . import continuing, environment, pictures, policies, vectors
+    from . import continuing, environment, pictures, policies, repeating, vectors
     from .model import Shape
 
     shape = Shape.tiny() if options.tiny else Shape.sd15()
@@ -45,6 +45,7 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[Report], None]
         "vectors": vectors.section,
         "policies": lambda report: policies.section(report, shape),
         "resume": lambda report: continuing.section(report, shape),
+        "deterministic": lambda report: repeating.section(report, shape),
         "decoding": lambda report: pictures.decoding(report, shape),
         "diffusers": lambda report: policies.against_diffusers(report, shape),
         "seeds": lambda report: policies.seeds_together(report, shape),

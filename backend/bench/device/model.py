@@ -21,6 +21,7 @@ from ...motion.representation import MotionRepresentation, extract_motion
 from .measuring import DEVICE
 
 TIMESTEP, READING = 900, 400  # of the pass that is measured; of the one that reads the motion
+GUIDED_BLOCK = 1  # the up block whose attention is guided
 GAIN, ATTENTION_GAIN = 0.7, 3.0  # keep activations their size, and temporal attention peaked as in trained modules
 
 
@@ -128,7 +129,7 @@ def read_motion(model: AnimateDiff, inputs: Inputs) -> MotionRepresentation:
         noise,
         timestep=READING,
         empty_text=inputs.negative,
-        blocks=["up_blocks.1"],
+        blocks=[f"up_blocks.{GUIDED_BLOCK}"],
     )
 
 

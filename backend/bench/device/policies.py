@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ...backbones.animatediff.backbone import AnimateDiff
 from ...backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
-from ...backbones.animatediff.memory_needs import NEEDS
 from ...memory.device import give_back_memory
-from ...memory.policy import MARGIN, POLICIES
+from ...memory.policy import MARGIN, POLICIES, choose, free_bytes
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation
 from ...sampling.schedule import Step
 from .measuring import DEVICE, IS_CARD, gigabytes, peak, timed
-from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion
+from .model import GUIDED_BLOCK, TIMESTEP, Inputs, Shape, build, guidance, read_motion
 from .report import Report
 
 STEP = Step(0, TIMESTEP, TIMESTEP - 20, 1.0)
@@ -47,8 +46,11 @@ def section(report: Report, shape: Shape) -> None:
 def _policy(
     report: Report, model: AnimateDiff, shape: Shape, inputs: Inputs, name: str, exact: _Exact | None
 ) -> _Exact | None:
-    """One row: a policy in the model's precision."""
-    with model.within(POLICIES[name]) as spared, torch.no_grad():
+    """One row: a policy in the model's precision, held against what the product predicts of it on this device."""
+    policy, free, take = POLICIES[name], free_bytes(DEVICE), short_take(model, shape, inputs)
+    needs = replace(model.memory_needs(take.settings, take.frames, take.size, 0), deepest=GUIDED_BLOCK)
+    guided_needs, plain_needs = (each.sampling(policy) for each in (needs, replace(needs, deepest=None)))
+    with model.within(policy) as spared, torch.no_grad():
         guide = guidance(spared, inputs, read_motion(spared, inputs))
         denoise = spared.denoiser()
 
@@ -63,9 +65,6 @@ def _policy(
         guided_seconds, _ = timed(guided)
         pair_seconds, _ = timed(plain)
         single_seconds, _ = timed(lambda: denoise(inputs.latents, TIMESTEP, inputs.negative))
-    unit = (
-        shape.frames * shape.height * shape.width * model.unet.config.block_out_channels[0] * model.unet.dtype.itemsize
-    )
     exact = exact or _Exact(gradient.double().cpu(), predicted.double().cpu())
     report.add(
         "policies",
@@ -75,11 +74,13 @@ def _policy(
         guided_step_s=guided_seconds + single_seconds,
         guided_step_passes=(guided_seconds + single_seconds) / single_seconds,
         guided_gb=gigabytes(guided_peak),
-        predicted_gb=gigabytes(NEEDS[name].guided[0] * unit) if IS_CARD else None,
+        predicted_gb=gigabytes(guided_needs),
         plain_gb=gigabytes(plain_peak),
-        plain_predicted_gb=gigabytes(NEEDS[name].plain * unit) if IS_CARD else None,
+        plain_predicted_gb=gigabytes(plain_needs),
         reserved_gb=gigabytes(reserved),
-        within_prediction=_within(name, unit, guided_peak, plain_peak),
+        within_prediction=_within(guided_peak, guided_needs) and _within(plain_peak, plain_needs),
+        attention_fused=needs.form.fused,
+        auto_takes_it=choose("auto", free, needs).name == name,
         finite=bool(torch.isfinite(gradient).all() and torch.isfinite(predicted).all()),
         gradient_cosine=_cosine(gradient, exact.gradient),
         prediction_error=float((predicted.double().cpu() - exact.predicted).norm() / exact.predicted.norm()),
@@ -88,11 +89,9 @@ def _policy(
     return exact
 
 
-def _within(name: str, unit: int, guided: int | None, plain: int | None) -> bool | None:
-    if guided is None or plain is None:
-        return None
-    needs = NEEDS[name]
-    return guided <= MARGIN * needs.guided[0] * unit and plain <= MARGIN * needs.plain * unit
+def _within(peak_bytes: int | None, predicted: int) -> bool | None:
+    """None where the device does not count."""
+    return None if peak_bytes is None else peak_bytes <= MARGIN * predicted
 
 
 def _cosine(a: Tensor, b: Tensor) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 Value = str | float | int | bool | None
 # Figures that must be true on every device: the check ends with exit code 1 where one is not.
-PROMISES = ("within_limits", "within_prediction", "finite", "continued_alike")
+PROMISES = ("within_limits", "within_prediction", "finite", "continued_alike", "repeats_exactly")
 WORDS = {True: "yes", False: "no", None: ""}
 
 

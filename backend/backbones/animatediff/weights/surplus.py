@@ -20,9 +20,11 @@ HARMLESS = re.compile(
     r"|(^|\.)model_ema\.|^(first_stage_model\.)?loss\."  # averages beside the weights; a VAE's judge in training
     r"|^cond_stage_model\.transformer\.(vision_model|visual_projection)\."  # the other half of CLIP
 )
+UNET_TOO = "{} holds {} tensors of a UNet too, which {} does not use."
+INVERSION_TOO = "{} holds {} tensors of a textual inversion too, which {} does not use."
 NOTED = (
-    (r"(^|\.)(conv_in|conv_out|conv_norm_out|time_embedding|down_blocks|mid_block|up_blocks)\.", "of a UNet"),
-    (r"^embedding_manager\.", "of a textual inversion"),
+    (r"(^|\.)(conv_in|conv_out|conv_norm_out|time_embedding|down_blocks|mid_block|up_blocks)\.", UNET_TOO),
+    (r"^embedding_manager\.", INVERSION_TOO),
 )
 HINT = "It may be for another model, or need a reader that MotionClone has not; choose another file."
 
@@ -31,11 +33,11 @@ def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
     """The notes on surplus tensors of these names, for the user. JobError when one is not known to be harmless."""
     unknown = [name for name in names if not HARMLESS.search(name)]
     notes = []
-    for pattern, what in NOTED:
+    for pattern, note in NOTED:
         known = [name for name in unknown if re.search(pattern, name) and "motion_modules." not in name]
         unknown = [name for name in unknown if name not in known]
         if known:
-            notes.append(f"{path.name} holds {len(known)} tensors {what} too, which {setting} does not use.")
+            notes.append(note.format(path.name, len(known), setting))
     if unknown:
         count = f"{len(unknown)} tensors" if len(unknown) > 1 else "a tensor"
         found = f"holds {count} that the model has no place for, such as {sorted(unknown)[0]}"
