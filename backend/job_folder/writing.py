@@ -54,8 +54,10 @@ def replaced(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
         replace_patiently(part, path)
-    except BaseException:
+    except BaseException as error:
         _remove(part)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # what is written into an open file fails without its name
         raise
 
 

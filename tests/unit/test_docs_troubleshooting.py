@@ -19,6 +19,7 @@ DOCTOR, *OTHERS = [
     "Getting a model",
     "Before a clip is made",
     "While a clip is made",
+    "Notes of a take",
     "Models of your own",
     "Placing a take",
 ]
