@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..errors import JobError
 from ..job_folder.folders import data_folder
 from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.storage import keep_newest
-from ..job_folder.writing import replace_patiently
+from ..job_folder.writing import replace_patiently, write_atomically
 from ..sampling.state import SamplerState
 from .checkpoint import Checkpoint
 
@@ -95,7 +95,7 @@ def _own(part: Path) -> tuple[Path, FolderLock]:
 def _fill(part: Path, parts: dict[str, str], device: torch.device, wanted: Collection[int], invert: Invert) -> None:
     def keep(timestep: int, latents: Tensor) -> None:
         if timestep in wanted:
-            save_file({NAME: latents.contiguous().cpu()}, part / f"{timestep}.safetensors")
+            write_atomically(part / f"{timestep}.safetensors", save({NAME: latents.contiguous().cpu()}))
 
     record = Checkpoint(part, lambda note: None)  # where that cannot be written, the latents cannot be either
     state = record.state(parts, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from backend.__main__ import main
+from backend.errors import JobError
 from backend.job import inversion_cache, motion_cache
 from backend.job.inversion_cache import cached_inversion
 from backend.job.motion_cache import cached_motion
@@ -153,6 +155,23 @@ def test_the_inversion_cache_is_bounded_in_bytes(data_folder, monkeypatch):
     os.utime(latents.folder, (0, 0))
     latents(1)
     assert time.time() - latents.folder.stat().st_mtime < 60, "what a job reads is in use"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+def test_a_disk_that_does_not_take_inverted_latents_is_named_and_nothing_is_left(data_folder):
+    import resource
+
+    def invert(keep, memory, after_step):
+        keep(1, torch.zeros(1, 4, 16, 64, 64))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(JobError, match=r"latents cannot be written to .*inversion \(File too large\)"):
+            cached_inversion(KEYS[10], torch.device("cpu"), [1], invert)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((data_folder / "inversion").iterdir())
 
 
 def test_so_is_the_motion_cache_whose_half_written_files_go(data_folder, monkeypatch):
