@@ -62,6 +62,6 @@ def _close_gap(file: IO[bytes], start: int, end: int) -> None:
         if not (piece := file.read(PIECE)):
             break
         file.seek(to)
-        file.write(piece)
-        to, rest = to + len(piece), rest + len(piece)
+        written = file.write(piece) or 0
+        to, rest = to + written, rest + written
     file.truncate(to)
