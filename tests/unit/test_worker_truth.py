@@ -1,4 +1,4 @@
-"""The driver that tries whether the worker says the truth: its quickest cases, and that it still finds what it breaks."""
+"""The driver that tries whether the worker says the truth: quick cases, and that it still finds what it breaks."""
 
 from __future__ import annotations
 
