@@ -25,10 +25,10 @@ def ask(*arguments: str, check: Check = never_cancelled) -> str:
         return process.finish()[1]
 
 
-def picture(path: Path, filters: str) -> bytes:
-    """The first picture of a file as a PNG; empty when there is none."""
+def picture(path: Path, filters: str, check: Check) -> bytes:
+    """The first picture of a file as a PNG; empty when there is none. check: may raise Cancelled at any moment."""
     kept = ("-frames:v", "1", "-vf", filters, "-c:v", "png", "-f", "image2pipe", "-")
-    with Ffmpeg(["-v", "error", *of_file(path), *kept], never_cancelled) as process:
+    with Ffmpeg(["-v", "error", *of_file(path), *kept], check) as process:
         return process.read()
 
 

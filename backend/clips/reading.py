@@ -65,7 +65,7 @@ def examine(path: str | Path, each: Check = never_cancelled) -> Source:
     path = Path(path).expanduser()
     try:
         if path.is_dir():
-            source = _folder(path)
+            source = _folder(path, each)
         elif not path.exists():
             raise JobError(f"There is no file or folder {path}.", "Check the path and its spelling.")
         else:
@@ -150,7 +150,7 @@ def _video_frames(
             yield over_grey(standard(rgba, facts.transfer, facts.wide) if deep else rgba)
 
 
-def _folder(folder: Path) -> Source:
+def _folder(folder: Path, each: Check) -> Source:
     found = frame_files(folder)
     sizes = {path: size for path in found.files if (size := check_frame(path))}
     for path, size in sizes.items():
@@ -159,7 +159,7 @@ def _folder(folder: Path) -> Source:
             raise too_large(path, size[1], size[0])
         if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may lie on its side
             raise _differ(folder, first, sizes[first], path, size)
-    picture, _ = read_frame(found.files[0])
+    picture, _ = read_frame(found.files[0], each)
     return Source(
         path=folder,
         times=tuple(map(float, found.numbers)),
@@ -168,15 +168,15 @@ def _folder(folder: Path) -> Source:
         fps=None,
         seconds=None,
         notes=found.notes,
-        read=lambda wanted, size: _folder_frames(folder, found, picture.shape[:2], wanted, size),
+        read=lambda wanted, size: _folder_frames(folder, found, picture.shape[:2], wanted, size, each),
     )
 
 
 def _folder_frames(
-    folder: Path, found: FrameFiles, own: tuple[int, int], wanted: Sequence[int], size: tuple[int, int]
+    folder: Path, found: FrameFiles, own: tuple[int, int], wanted: Sequence[int], size: tuple[int, int], each: Check
 ) -> Iterator[tuple[np.ndarray, bool]]:
     for k in wanted:
-        picture, through = read_frame(found.files[k])
+        picture, through = read_frame(found.files[k], each)
         if picture.shape[:2] != own:
             raise _differ(folder, found.files[0], own, found.files[k], picture.shape[:2])
         if own != size:

@@ -11,6 +11,7 @@ from ..errors import JobError
 from ..job_folder.pictures import SIGNATURE, picture_size
 from . import ffmpeg
 from .color import standard
+from .ffmpeg_process import Check, never_cancelled
 from .pictures import content, over_grey, read_picture, to_rgb
 
 _CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which knows whether they are whole
@@ -21,9 +22,9 @@ TAIL = 4096  # bytes at a file's end in which its end mark must lie
 HEAD = 1 << 20  # bytes in which a PNG says whether it is animated, and a JPG how large it is
 
 
-def read_frame(path: Path) -> tuple[np.ndarray, bool]:
+def read_frame(path: Path, check: Check = never_cancelled) -> tuple[np.ndarray, bool]:
     """A picture as uint8 RGB [H, W, 3] in sRGB, and whether it was transparent somewhere. Linear light is encoded,
-    transparency laid over mid-grey. JobError when it cannot be read whole."""
+    transparency laid over mid-grey. check: may raise Cancelled at any moment. JobError when it cannot be read whole."""
     suffix = path.suffix.lower()
     if suffix in _CHECKED:
         return read_picture(path)
@@ -31,7 +32,7 @@ def read_frame(path: Path) -> tuple[np.ndarray, bool]:
         image = _decoded(content(path))
     else:
         straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its colors are multiplied by their alpha
-        image = _decoded(ffmpeg.picture(path, f"{straight}format=rgba64"))
+        image = _decoded(ffmpeg.picture(path, f"{straight}format=rgba64", check))
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise _not_whole(path)
     if suffix == ".exr":

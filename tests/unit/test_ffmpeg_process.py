@@ -105,6 +105,25 @@ def test_a_hanging_ffmpeg_can_be_cancelled(video, script, hanging):
 
 
 @SCRIPTS
+def test_so_can_one_that_hangs_over_a_folder_s_frames(tmp_path, script):
+    """Of formats that OpenCV does not read, each frame is an ffmpeg of its own."""
+    for number in range(2):
+        (tmp_path / f"{number}.exr").write_bytes(b"v/1\1")
+    script("sleep 600")
+    asked = threading.Event()
+
+    def check():
+        if asked.is_set():
+            raise Cancelled
+
+    threading.Timer(0.3, asked.set).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        read_clip(tmp_path, each=check)
+    assert time.monotonic() - began < 5
+
+
+@SCRIPTS
 def test_a_hanging_ffmpeg_is_given_up_and_named(video, script, monkeypatch):
     monkeypatch.setattr(ffmpeg_process, "SECONDS_SILENT", 0.5)
     path = script("sleep 600")
