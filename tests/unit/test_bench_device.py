@@ -7,7 +7,7 @@ import pytest
 from backend.__main__ import main
 from backend.bench.device.model import Shape
 from backend.bench.device.report import Report
-from backend.models.memory import POLICIES, Form, needed
+from backend.memory.policy import POLICIES, Form, needed
 
 
 def test_every_section_has_its_figures(capsys, tmp_path):
@@ -37,7 +37,7 @@ def test_memory_is_held_against_what_the_product_predicts(monkeypatch, capsys):
     """Where attention is not fused its matrices count, and `auto` takes what fits then."""
 
     def rows(fused: bool) -> dict[str, dict]:
-        monkeypatch.setattr("backend.models.memory.attention_is_fused", lambda *_: fused)
+        monkeypatch.setattr("backend.memory.policy.attention_is_fused", lambda *_: fused)
         assert main(["bench", "device", "--tiny", "--json", "--only", "policies"]) == 0
         return {row["policy"]: row for row in json.loads(capsys.readouterr().out) if row["precision"] == "float32"}
 

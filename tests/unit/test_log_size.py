@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from backend.one_job import in_words
-from backend.wire import log_size
+from backend.job_folder import log_size
+from backend.job_folder.writing import open_log
 from backend.wire import messages as say
 from backend.wire.last_words import LogTail
-from backend.wire.writing import open_log
+from backend.worker.one_job import in_words
 from install import logs
 from install.doctor import LOG_LINES
 from tests.workers import Talk, make_job

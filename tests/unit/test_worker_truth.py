@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from backend import attempts, checkpoint, previews, progress
 from backend.clips import ffmpeg_process
-from backend.models import memory
+from backend.job import attempts, checkpoint, previews, progress
+from backend.memory import policy as memory
 from tests.worker_truth import __main__ as driver
 from tests.worker_truth.case import Case
 

@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from backend.dummy_job import DummyEngine
 from backend.errors import JobError
-from backend.one_job import claimed, run_to_end
-from backend.progress import Progress
-from backend.wire.job_state import JobState
+from backend.job.progress import Progress
+from backend.job_folder.state import JobState
+from backend.worker.dummy_job import DummyEngine
+from backend.worker.one_job import claimed, run_to_end
 
 FIRST, LAST = "the first words", "the last words"
 FLOOD_MB = 40  # by each of three writers
@@ -50,7 +50,7 @@ def _run(folder: Path, what: str) -> dict[str, Any]:
     try:
         with claimed(folder):
             if what == "run":
-                from backend.job import run_job
+                from backend.job.job import run_job
 
                 result = run_to_end(folder, Progress(folder, tell), run_job)
                 found |= {"policy": result["memory_policy"], "notes": result["notes"]}
@@ -74,8 +74,8 @@ def _patch_ffmpeg(patches: dict[str, Any]) -> None:
 def _patch_memory(patches: dict[str, Any]) -> None:
     import torch
 
-    from backend import attempts, checkpoint, previews, progress
-    from backend.models import memory
+    from backend.job import attempts, checkpoint, previews, progress
+    from backend.memory import policy as memory
 
     checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0
     true_choose = memory.choose
@@ -113,7 +113,7 @@ def _raise(kind: str) -> None:
 
 
 def _serve(patches: dict[str, Any]) -> None:
-    from backend.worker_process import serve
+    from backend.worker.process import serve
 
     class Flooding(DummyEngine):
         def run(self, folder: Path, progress: Progress) -> dict[str, Any]:

@@ -18,8 +18,8 @@ MOUNTING = ["unshare", "-rm", "sh", "-c"]
 FILLING = """
 import sys
 from pathlib import Path
-from backend.one_job import run_to_end
-from backend.progress import Progress
+from backend.worker.one_job import run_to_end
+from backend.job.progress import Progress
 folder, then = Path(sys.argv[1]), sys.argv[2]
 def function(folder, progress):
     progress.stage("sampling", 3)
@@ -83,8 +83,8 @@ def no_growth(root: Path) -> Tried:
     """Where no disk can be mounted, and beside it: the system lets no file grow beyond a size."""
     job = make_job(root / "a", "x" * 40_000, steps=3)
     code = (
-        "import resource, signal, sys; from pathlib import Path; from backend.dummy_job import DummyEngine\n"
-        "from backend.one_job import run_to_end; from backend.progress import Progress\n"
+        "import resource, signal, sys; from pathlib import Path; from backend.worker.dummy_job import DummyEngine\n"
+        "from backend.worker.one_job import run_to_end; from backend.job.progress import Progress\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "folder = Path(sys.argv[1])\n"

@@ -17,7 +17,7 @@ import numpy as np
 
 from backend.bench.talk import ROOT, make_demo_job
 from backend.clips import read_clip
-from backend.wire.request import read_request, write_request
+from backend.job_folder.request import read_request, write_request
 from tests.worker_truth.case import Case, Tried, child, run_child, state_of
 
 SETTINGS = {"steps": 10, "guided_steps": 5}

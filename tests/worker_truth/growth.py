@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from backend.bench.talk import DUMMY, ROOT, Talk, make_job
-from backend.storage import keep_newest, size_of
-from backend.wire import log_size
+from backend.job_folder import log_size
+from backend.job_folder.state import JobState, write_state
+from backend.job_folder.storage import keep_newest, size_of
 from backend.wire import messages as say
 from backend.wire.client import Lost
-from backend.wire.job_state import JobState, write_state
 from install import logs
 from tests.worker_truth.case import Case, Tried, child
 from tests.worker_truth.child import FIRST, LAST

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backend.bench.talk import DUMMY, Talk, make_job
+from backend.job_folder.lock import NAME
 from backend.wire import messages as say
 from backend.wire.client import Lost
-from backend.wire.folder_lock import NAME
 from tests.worker_truth.case import Case, Tried
 
 

@@ -7,9 +7,9 @@ import statistics
 import torch
 from torch import Tensor
 
-from ...models.device import repeatable
+from ...job.take import generate
+from ...memory.device import repeatable
 from ...sampling.memory import Memory
-from ...take import generate
 from .measuring import timed
 from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
 from .policies import STEP, WORKING
