@@ -156,7 +156,7 @@ def _against_diffusers(model: AnimateDiff, settings: Settings, rounds: int) -> f
     return statistics.median(ratios)
 
 
-def _repeatable(model: Components, settings: Settings, rounds: int) -> float:
+def _repeatable(model: AnimateDiff, settings: Settings, rounds: int) -> float:
     """Seconds of a job's passes with the setting `deterministic` over those without it: the median over turns."""
 
     def job(wanted: bool) -> float:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from backend.backbones.animatediff.backbone import AnimateDiff
 from backend.clips import ffmpeg_process
 from backend.job import attempts, checkpoint, previews, progress
 from backend.memory import policy as memory
@@ -35,6 +36,7 @@ def test_what_does_not_hold_or_breaks_is_counted(monkeypatch, capsys):
 
 
 def test_what_it_breaks_is_where_it_looks():
-    assert hasattr(attempts, "applied") and hasattr(attempts, "generate") and hasattr(memory, "choose")
-    assert hasattr(checkpoint, "SECONDS") and hasattr(progress, "WRITE_SECONDS") and hasattr(previews, "decode_latents")
+    assert hasattr(AnimateDiff, "within") and hasattr(attempts, "generate") and hasattr(memory, "choose")
+    assert hasattr(checkpoint, "SECONDS") and hasattr(progress, "WRITE_SECONDS")
+    assert hasattr(previews.Previews, "_strip") and {"SECONDS", "SHARE"} < vars(previews).keys()
     assert hasattr(ffmpeg_process, "SECONDS_SILENT") and hasattr(ffmpeg_process, "CHOSEN")

@@ -74,17 +74,18 @@ def _patch_ffmpeg(patches: dict[str, Any]) -> None:
 def _patch_memory(patches: dict[str, Any]) -> None:
     import torch
 
+    from backend.backbones.animatediff.backbone import AnimateDiff
     from backend.job import attempts, checkpoint, previews, progress
     from backend.memory import policy as memory
 
     checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0
     true_choose = memory.choose
     memory.choose = lambda wish, *rest: true_choose(patches.get("auto", wish) if wish == "auto" else wish, *rest)
-    tried, true_applied, true_generate = [""], attempts.applied, attempts.generate
+    tried, true_within, true_generate = [""], AnimateDiff.within, attempts.generate
 
-    def applied(policy, *rest):
+    def within(model, policy, *rest):
         tried.append(policy.name)
-        return true_applied(policy, *rest)
+        return true_within(model, policy, *rest)
 
     def generate(model, take, motion, after_step, kept):
         def step():
@@ -95,10 +96,10 @@ def _patch_memory(patches: dict[str, Any]) -> None:
 
         return true_generate(model, take, motion, step, kept)
 
-    attempts.applied, attempts.generate = applied, generate
+    AnimateDiff.within, attempts.generate = within, generate
     if kind := patches.get("preview"):
         previews.SECONDS, previews.SHARE = 0.0, 1e9
-        previews.decode_latents = lambda *_, **__: _raise(kind)
+        previews.Previews._strip = lambda *_: _raise(kind)
 
 
 def _raise(kind: str) -> None:

@@ -16,7 +16,7 @@ from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation
 from ...sampling.schedule import Step
 from .measuring import DEVICE, IS_CARD, gigabytes, peak, timed
-from .model import GUIDED_BLOCK, TIMESTEP, Inputs, Shape, build, guidance, read_motion
+from .model import GUIDED_BLOCK, TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
 from .report import Report
 
 STEP = Step(0, TIMESTEP, TIMESTEP - 20, 1.0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...job.take import generate
 from ...memory.device import repeatable
-from ...sampling.memory import Memory
+from ...sampling.state import SamplerState
 from .measuring import timed
 from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
 from .policies import STEP, WORKING
@@ -28,11 +28,11 @@ def section(report: Report, shape: Shape) -> None:
         return guide(inputs.latents, STEP)
 
     def plain() -> object:
-        return model.denoise.pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive)
+        return model.denoiser().pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive)
 
     def whole() -> Tensor:
         motion = read_motion(model, inputs)
-        return generate(model, short_take(model, shape, inputs), motion, lambda: None, Memory())
+        return generate(model, short_take(model, shape, inputs), motion, lambda: None, SamplerState())
 
     seconds = {(wanted, work): [] for wanted in (False, True) for work in (guided, plain)}
     for _ in range(TURNS + 1):  # one to warm up
