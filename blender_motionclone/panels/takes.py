@@ -78,8 +78,6 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
         paragraph(column, context, sentence(note), icon="INFO")
     if take.message and take.state != DONE:
         paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
-    for note in take.notes.splitlines():
-        paragraph(column, context, sentence(note), icon="BLANK1")
     if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
         where = fitting(context, f"{iface_(place[1])}: {take.placed_in}", ICON)
         column.label(text=where, icon=place[3], translate=False)
