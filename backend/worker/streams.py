@@ -20,6 +20,7 @@ from ..wire.messages import Piece, Preview, Progress
 
 MOST_BACKLOG = 2**20  # bytes: a host that does not read must not hold up the job
 SECONDS_TO_FLUSH = 2.0
+MOST_HANDLE = 0x2000  # a process that has just begun has some hundred
 
 
 def take_pipes() -> tuple[int, int]:
@@ -34,7 +35,23 @@ def take_pipes() -> tuple[int, int]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if sys.platform == "win32":
+        _pass_nothing_else_on()
     return protocol_in, protocol_out
+
+
+def _pass_nothing_else_on() -> None:
+    """Children inherit stdin, stdout and stderr, and no other handle that we have inherited ourselves.
+
+    A virtual environment's python.exe is a launcher: it hands on its own handles of the host's pipes besides the copies
+    that become ours. A child that had them would hold the pipes open after our end."""
+    import msvcrt
+
+    kernel, inherit = ctypes.WinDLL("kernel32"), 1  # HANDLE_FLAG_INHERIT
+    ours = {msvcrt.get_osfhandle(number) for number in (0, 1, 2)}
+    for handle in range(4, MOST_HANDLE, 4):  # as Windows numbers them; those that are none are refused
+        if handle not in ours:
+            kernel.SetHandleInformation(ctypes.c_void_p(handle), inherit, 0)
 
 
 class Printed(io.TextIOBase):
