@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import bpy
@@ -30,6 +30,7 @@ from .preferences import (
     worker_is_remote,
 )
 from .prompt_words import PromptWords, words_of
+from .session import session
 from .setup import backend_models, backend_state, first_run, install_runner
 from .showing import redraw
 from .tick_times import BUDGET, timed
@@ -57,24 +58,31 @@ class Facts:
     steps: tuple[first_run.Step, ...] = ()
 
 
-_known: dict[str, Facts] = {}  # by the scene's name
-_wanted: set[str] = set()  # scenes whose panels were drawn since the last look
-_timings = Timings()
-_jobs_found_in: Path | None = None
-_plan_asked_for: tuple = ()  # which it was, when what an installation will fetch was asked last
-_turn = -1  # of the take that was looked at last
+@dataclass
+class _Now:
+    """What was gathered, and where the next look goes on."""
+
+    known: dict[str, Facts] = field(default_factory=dict)  # by the scene's name
+    wanted: set[str] = field(default_factory=set)  # scenes whose panels were drawn since the last look
+    timings: Timings = field(default_factory=Timings)
+    jobs_found_in: Path | None = None
+    plan_asked_for: tuple = ()  # which it was, when what an installation will fetch was asked last
+    turn: int = -1  # of the take that was looked at last
+
+
+_now = session.part(_Now)
 
 
 def of(scene: bpy.types.Scene) -> Facts:
     """For drawing: what is known by now. Asking lets the timer look again."""
-    _wanted.add(scene.name_full)
-    return _known.get(scene.name_full, Facts())
+    _now.wanted.add(scene.name_full)
+    return _now.known.get(scene.name_full, Facts())
 
 
 def gather(context: bpy.types.Context) -> Facts:
     """Looks at the context's scene, and keeps what it finds for `of`. The context is of the scene: form_scene.py."""
     if problem := path_problem(context):
-        _known[context.scene.name_full] = found = Facts(problem=problem)
+        _now.known[context.scene.name_full] = found = Facts(problem=problem)
         return found
     state = _backend(context)
     found = Facts(backend=state)
@@ -82,13 +90,13 @@ def gather(context: bpy.types.Context) -> Facts:
         found = _with_plans(found, context)
     if not first_run_is_hidden(context):
         found = replace(found, steps=tuple(_steps(context, state)))
-    _known[context.scene.name_full] = found
+    _now.known[context.scene.name_full] = found
     return found
 
 
 def learn(folder: Path) -> None:
     """Takes up the time of a job that was just done."""
-    _timings.learn(folder)
+    _now.timings.learn(folder)
 
 
 def tick() -> float:
@@ -101,14 +109,14 @@ def tick() -> float:
 def _look() -> None:
     if bpy.app.is_job_running("RENDER"):  # to open a file is to change Blender's data, which a render does not bear
         return
-    wanted = set(_wanted)
-    _wanted.clear()
+    wanted = set(_now.wanted)
+    _now.wanted.clear()
     changed = False
     for scene, context in _contexts():
         if scene.name_full in wanted:
             wanted.discard(scene.name_full)
             with bpy.context.temp_override(**context), in_scene(scene) as here:
-                before = _known.get(scene.name_full)
+                before = _now.known.get(scene.name_full)
                 changed |= _key(gather(here)) != _key(before)
                 changed |= _take_up(here)
     if changed:
@@ -148,14 +156,13 @@ def _backend(context: bpy.types.Context) -> str:
 
 def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
     """None once all are done."""
-    global _plan_asked_for
     options = install_options(context)
     now = (install_runner.ends(), *options)  # what an interrupted installation has fetched is not fetched again
-    if state != backend_state.READY and _plan_asked_for != now and install_runner.ask("backend --plan", options):
-        _plan_asked_for = now
+    if state != backend_state.READY and _now.plan_asked_for != now and install_runner.ask("backend --plan", options):
+        _now.plan_asked_for = now
     models = backend_models.models() or []
     has_model = any(model["name"] != "demo" and not model["missing"] for model in models)
-    steps = first_run.steps(state, install_runner.plan(), _timings.any, has_model, iface_)
+    steps = first_run.steps(state, install_runner.plan(), _now.timings.any, has_model, iface_)
     return [] if all(step.done for step in steps) else steps
 
 
@@ -178,7 +185,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
     return replace(
         found,
         button=forecast.button(plans),
-        detail=forecast.detail(plans, takes, _timings),
+        detail=forecast.detail(plans, takes, _now.timings),
         advice=forecast.advice(plans),
         notes=tuple(note for note in _notes_of(plans) if not remark or note != remark.message),
         remark=remark,
@@ -208,14 +215,13 @@ def _asked_for_models(context: bpy.types.Context) -> UserError | None:
 
 def _take_up(context: bpy.types.Context) -> bool:
     """One more job's time and one more take's picture; whether there is a new picture."""
-    global _jobs_found_in
     if path_problem(context):
         return False
     folder = jobs_folder(context)
-    if folder != _jobs_found_in:
-        _jobs_found_in = folder
-        _timings.find(folder)
-    _timings.learn_one()
+    if folder != _now.jobs_found_in:
+        _now.jobs_found_in = folder
+        _now.timings.find(folder)
+    _now.timings.learn_one()
     if new := _take_up_preview():
         return new
     return _take_up_take(context.scene.motionclone.takes)
@@ -223,13 +229,12 @@ def _take_up(context: bpy.types.Context) -> bool:
 
 def _take_up_take(takes: bpy.types.bpy_prop_collection) -> bool:
     """Whether one has got its picture. Some may never get one, so each look goes on where the last one ended."""
-    global _turn
     until = time.monotonic() + BUDGET / 2
     for _ in range(len(takes)):
-        _turn = (_turn + 1) % len(takes)
-        take = takes[_turn]
+        _now.turn = (_now.turn + 1) % len(takes)
+        take = takes[_now.turn]
         if take.state == DONE and not thumbnails.icon(take.name) and (folder := take_states.folder_of(take)):
-            _timings.learn(folder)
+            _now.timings.learn(folder)
             if thumbnails.load_take(take.name, folder):
                 return True
         if time.monotonic() > until:
@@ -253,10 +258,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    global _jobs_found_in, _plan_asked_for, _timings
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
     clip_file.forget()
-    _known.clear()
-    _wanted.clear()
-    _timings, _jobs_found_in, _plan_asked_for = Timings(), None, ()
+    session.reset(_now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -12,15 +13,25 @@ import numpy as np
 
 from .picture_size import reads_quickly
 from .png import PngError, png_size, read_png
+from .session import session
 
 MOST_FRAMES = 20_000  # of a result
 SIDE = 256  # pixels of the longer edge
 PREVIEW = "preview"
 
-_pictures: bpy.utils.previews.ImagePreviewCollection | None = None
-_shown: dict[str, tuple[Path, int]] = {}  # where each picture came from, and when that file was changed
-_frames: list[np.ndarray] = []  # of the preview, which is played
-_turn = 0
+
+@dataclass
+class _Now:
+    """The pictures that are loaded. shown: where each came from, and when that file was changed; frames: of the
+    preview, which is played; turn: the one that is shown."""
+
+    pictures: bpy.utils.previews.ImagePreviewCollection | None = None
+    shown: dict[str, tuple[Path, int]] = field(default_factory=dict)
+    frames: list[np.ndarray] = field(default_factory=list)
+    turn: int = 0
+
+
+_now = session.part(_Now)
 
 
 def icon(name: str) -> int:
@@ -29,17 +40,17 @@ def icon(name: str) -> int:
     Blender (4.3 at least) reads one picture once for each size, and when it is taken away meanwhile frees it once for
     each too. So no picture is drawn as the icon of a label as well.
     """
-    return _pictures[name].icon_id if _pictures is not None and name in _shown else 0
+    return _now.pictures[name].icon_id if _now.pictures is not None and name in _now.shown else 0
 
 
 def load_take(job: str, folder: Path) -> bool:
     """Takes up the middle frame of a take's result; whether there is something new to see."""
     frame = _middle_frame(folder / "result")
-    if not frame or not _is_new(job, frame) or not reads_quickly(frame) or _pictures is None:
+    if not frame or not _is_new(job, frame) or not reads_quickly(frame) or _now.pictures is None:
         return False
-    if job in _pictures:  # of the same take before it was made again, or of another file's take of that name
-        del _pictures[job]
-    _pictures.load(job, str(frame), "IMAGE")  # Blender reads it when it is drawn
+    if job in _now.pictures:  # of the same take before it was made again, or of another file's take of that name
+        del _now.pictures[job]
+    _now.pictures.load(job, str(frame), "IMAGE")  # Blender reads it when it is drawn
     return True
 
 
@@ -49,7 +60,7 @@ def load_preview(strip: Path, folder: Path) -> bool:
         return False
     try:
         height, width = png_size(folder / "reference" / "0000.png")
-        _frames[:] = split(read_png(strip), width / height)
+        _now.frames[:] = split(read_png(strip), width / height)
     except (OSError, PngError, ZeroDivisionError):
         return False
     return play()
@@ -57,19 +68,18 @@ def load_preview(strip: Path, folder: Path) -> bool:
 
 def play() -> bool:
     """Shows the preview's next frame; whether there is another."""
-    global _turn
-    if not _frames:
+    if not _now.frames:
         return False
-    _turn = (_turn + 1) % len(_frames)
-    _show(PREVIEW, _frames[_turn])
-    return len(_frames) > 1
+    _now.turn = (_now.turn + 1) % len(_now.frames)
+    _show(PREVIEW, _now.frames[_now.turn])
+    return len(_now.frames) > 1
 
 
 def forget_preview() -> None:
     """Its job has ended."""
-    _frames.clear()
-    if _shown.pop(PREVIEW, None) and _pictures is not None and PREVIEW in _pictures:
-        del _pictures[PREVIEW]
+    _now.frames.clear()
+    if _now.shown.pop(PREVIEW, None) and _now.pictures is not None and PREVIEW in _now.pictures:
+        del _now.pictures[PREVIEW]
 
 
 def split(strip: np.ndarray, aspect: float) -> list[np.ndarray]:
@@ -95,18 +105,18 @@ def _is_new(name: str, path: Path) -> bool:
         changed = path.stat().st_mtime_ns
     except OSError:
         return False
-    if _shown.get(name) == (path, changed) or _pictures is None:
+    if _now.shown.get(name) == (path, changed) or _now.pictures is None:
         return False
-    _shown[name] = (path, changed)
+    _now.shown[name] = (path, changed)
     return True
 
 
 def _show(name: str, picture: np.ndarray) -> None:
     """picture: uint8 [H, W, 3]; Blender wants floats of four channels, the lowest row first."""
-    assert _pictures is not None
+    assert _now.pictures is not None
     step = -(-max(picture.shape[:2]) // SIDE)
     small = picture[::-step, ::step]
-    entry = _pictures[name] if name in _pictures else _pictures.new(name)
+    entry = _now.pictures[name] if name in _now.pictures else _now.pictures.new(name)
     pixels = np.ones((*small.shape[:2], 4), np.float32)
     pixels[..., :3] = small / np.float32(255)
     entry.image_size = small.shape[1], small.shape[0]
@@ -114,14 +124,12 @@ def _show(name: str, picture: np.ndarray) -> None:
 
 
 def register() -> None:
-    global _pictures
-    _pictures = bpy.utils.previews.new()
+    _now.pictures = bpy.utils.previews.new()
 
 
 def unregister() -> None:
-    global _pictures
-    _shown.clear()
-    _frames.clear()
-    if _pictures is not None:
-        bpy.utils.previews.remove(_pictures)
-    _pictures = None
+    _now.shown.clear()
+    _now.frames.clear()
+    if _now.pictures is not None:
+        bpy.utils.previews.remove(_now.pictures)
+    _now.pictures = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -10,50 +11,57 @@ import bpy
 from .. import reach
 from ..errors import UserError
 from ..preferences import clip_command
+from ..session import session
 from ..setup.clip_calls import ClipCall, ClipFacts, examine
 
 SECONDS_BETWEEN_LOOKS = 0.01
 
-_key: tuple = ()  # tells the clip that was asked about from others
-_call: ClipCall[ClipFacts] | None = None
-_found: ClipFacts | UserError | None = None
+
+@dataclass
+class _Now:
+    """The clip that was asked about last. key: tells it from others; found: the answer."""
+
+    key: tuple = ()  # tells the clip that was asked about from others
+    call: ClipCall[ClipFacts] | None = None
+    found: ClipFacts | UserError | None = None
+
+
+_now = session.part(_Now)
 
 
 def awaited(context: bpy.types.Context) -> bool:
     """Asks about the scene's clip, unless that was done or another source is chosen; whether the answer is still to
     come. UserError when nothing is chosen or there is no backend."""
-    global _key, _call, _found
     if context.scene.motionclone.source != "FILE":
         return False
     path = _chosen(context)
-    if _key != (key := _key_of(path)):
+    if _now.key != (key := _key_of(path)):
         forget()
-        _call, _key = examine(clip_command(context), path), key
-    if _call:
+        _now.call, _now.key = examine(clip_command(context), path), key
+    if _now.call:
         try:
-            _found = _call.answer()
+            _now.found = _now.call.answer()
         except UserError as error:
-            _found = error
-        _call = _call if _found is None else None
-    return _call is not None
+            _now.found = error
+        _now.call = _now.call if _now.found is None else None
+    return _now.call is not None
 
 
 def clip_facts(context: bpy.types.Context) -> ClipFacts:
     """What the backend says of the clip; waits for it unless `awaited` has done so. UserError says what is wrong."""
     while awaited(context):
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    if isinstance(_found, UserError):
-        raise UserError(_found.message, _found.hint, _found.repair)
-    assert _found
-    return _found
+    if isinstance(_now.found, UserError):
+        raise UserError(_now.found.message, _now.found.hint, _now.found.repair)
+    assert _now.found
+    return _now.found
 
 
 def forget() -> None:
     """Asks anew the next time: pictures in a folder may have changed without a trace in it. No process is left."""
-    global _key, _call, _found
-    if _call:
-        _call.drop()
-    _key, _call, _found = (), None, None
+    if _now.call:
+        _now.call.drop()
+    _now.key, _now.call, _now.found = (), None, None
 
 
 def _chosen(context: bpy.types.Context) -> Path:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
 
+from ..session import session
 from .plan import CapturePlan
 from .stage import MARK, named
 
@@ -24,9 +25,17 @@ KEPT = 20  # shots that are remembered
 RENDER = "simplify|hair|filter_size|frame_map"  # of a scene's render settings; a capture sets all others
 PLAIN = {"BOOLEAN", "INT", "FLOAT", "ENUM", "STRING"}
 
-_changes = 0  # since Blender was started, of what a shot may show
-_own = False  # what Blender tells now comes of a capture
-_known: dict[tuple, _Filmed] = {}
+
+@dataclass
+class _Now:
+    """known: the shots that are remembered."""
+
+    changes: int = 0  # since Blender was started, of what a shot may show
+    own: bool = False  # what Blender tells now comes of a capture
+    known: dict[tuple, _Filmed] = field(default_factory=dict)
+
+
+_now = session.part(_Now)
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,10 @@ def remember(key: tuple[tuple, tuple] | None, folder: Path) -> None:
     """The reference in that job's folder shows the shot. key: of `look_at` when its filming began."""
     if key is None:
         return
-    _known.pop(key[0], None)
-    _known[key[0]] = _Filmed(folder, key[1])
-    while len(_known) > KEPT:
-        del _known[next(iter(_known))]
+    _now.known.pop(key[0], None)
+    _now.known[key[0]] = _Filmed(folder, key[1])
+    while len(_now.known) > KEPT:
+        del _now.known[next(iter(_now.known))]
 
 
 def look_at(plan: CapturePlan) -> tuple[tuple, tuple] | None:
@@ -55,13 +64,13 @@ def look_at(plan: CapturePlan) -> tuple[tuple, tuple] | None:
 
 def find(plan: CapturePlan, key: tuple[tuple, tuple] | None, jobs: Path) -> Path | None:
     """The folder, in `jobs`, of a job whose reference shows the shot."""
-    found = _known.get(key[0]) if key else None
+    found = _now.known.get(key[0]) if key else None
     return found.folder if found and found.exactly == key[1] and _is_whole(found.folder, plan, jobs) else None
 
 
 def may_serve_again(plan: CapturePlan, jobs: Path) -> bool:
     """For panels: whether `find` finds one, most likely."""
-    found = _known.get(_key(plan)) if _known else None
+    found = _now.known.get(_key(plan)) if _now.known else None
     return bool(found) and _is_whole(found.folder, plan, jobs)
 
 
@@ -84,7 +93,7 @@ def _key(plan: CapturePlan) -> tuple | None:
         return None if path.is_dir() else (what, *frames, *how, pictures, _state_of(path))
     scene = _scene(plan)
     settings = _values(scene.render, RENDER), _values(scene.display), _values(scene.display.shading)
-    return (what, *frames, *how, pictures, _changes, settings)
+    return (what, *frames, *how, pictures, _now.changes, settings)
 
 
 def _exactly(plan: CapturePlan) -> tuple:
@@ -99,27 +108,25 @@ def _exactly(plan: CapturePlan) -> tuple:
 
 def forget() -> None:
     """Another file is opened, or something undone."""
-    _known.clear()
+    _now.known.clear()
 
 
 @contextmanager
 def own_changes() -> Iterator[None]:
     """What Blender tells inside the block, such as that it goes to another frame, is no change by the user."""
-    global _own
-    _own = True
+    _now.own = True
     try:
         yield
     finally:
-        _own = False
+        _now.own = False
 
 
 @persistent
 def note_changes(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
     """Blender's handler. What a capture does to its own scene does not count, nor what it makes Blender look at again:
     objects whose shading alone is updated, which the key compares."""
-    global _changes
-    if not _own and not scene.get(MARK) and any(_counts(update) for update in graph.updates):
-        _changes += 1
+    if not _now.own and not scene.get(MARK) and any(_counts(update) for update in graph.updates):
+        _now.changes += 1
 
 
 def _counts(update: bpy.types.DepsgraphUpdate) -> bool:

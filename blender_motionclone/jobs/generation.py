@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..capture.stage import named
 from ..errors import UserError
 from ..form_scene import form_scene, in_scene
 from ..preferences import usable_jobs_folder
+from ..session import session
 from ..setup import backend_models
 from . import job_runner, take_states, takes
 from .backend_calls import ask_for_models
@@ -30,30 +31,37 @@ from .job_queue import MOST_JOBS
 
 Steps = Generator[tuple[int, int], None, None]
 
-_steps: Steps | None = None
+
+@dataclass
+class _Now:
+    """The generation that goes on, if any."""
+
+    steps: Steps | None = None
+
+
+_now = session.part(_Now)
 
 
 def going_on() -> bool:
-    return _steps is not None
+    return _now.steps is not None
 
 
 def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
     """-> the jobs, to which each is added when the worker has it. UserError when one goes on already. anew: films even
     what is as it was."""
-    global _steps
-    if _steps:
+    if _now.steps:
         raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     ask_for_models(context)
     jobs: list[str] = []
-    _steps = generation(context, form_scene(context).name_full, jobs, anew)
+    _now.steps = generation(context, form_scene(context).name_full, jobs, anew)
     return jobs
 
 
 def step() -> bool:
     """Goes on by one picture or so; -> whether there is more to do. UserError ends it."""
-    assert _steps
+    assert _now.steps
     try:
-        job_runner.show_capture(next(_steps))
+        job_runner.show_capture(next(_now.steps))
         return True
     except StopIteration:
         stop()
@@ -65,8 +73,7 @@ def step() -> bool:
 
 def stop() -> None:
     """Leaves the scene as it was, and no unfinished folder; takes of shots that are captured stay in the queue."""
-    global _steps
-    steps, _steps = _steps, None
+    steps, _now.steps = _now.steps, None
     if steps:
         steps.close()
         job_runner.show_capture(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -12,6 +13,7 @@ import bpy
 from ...backend.job_folder.state import JobState
 from ..errors import UserError
 from ..preferences import FINISH_ALL, FINISH_RUNNING, STOP, when_closing
+from ..session import session
 from ..setup import backend_models
 from ..showing import redraw
 from ..tick_times import BUDGET, Tick, surviving, timed
@@ -26,11 +28,19 @@ SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is asked
 JOBS_TO_FINISH = {FINISH_ALL: MOST_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes
 SECONDS_BETWEEN_LOOKS = 2.0  # at folders in which a worker of another Blender works
 
-_queue = JobQueue()
-_news = JobNews()
-_problem: UserError | None = None
-_capture: tuple[int, int] | None = None
-_looked = 0.0
+
+@dataclass
+class _Now:
+    """The client of the worker, and what it told. capture: pictures that are done, and of how many."""
+
+    queue: JobQueue = field(default_factory=JobQueue)
+    news: JobNews = field(default_factory=JobNews)
+    problem: UserError | None = None
+    capture: tuple[int, int] | None = None
+    looked: float = 0.0
+
+
+_now = session.part(_Now)
 
 
 # What panels ask. All of it is known already.
@@ -38,45 +48,44 @@ _looked = 0.0
 
 def running() -> str | None:
     """The job at the head of the queue: it runs, or will as soon as the worker is there."""
-    return next(iter(_queue.board.order), None)
+    return next(iter(_now.queue.board.order), None)
 
 
 def waiting() -> tuple[str, ...]:
-    return tuple(_queue.board.order[1:])
+    return tuple(_now.queue.board.order[1:])
 
 
 def state(job: str) -> JobState:
     """Of a job of this session; "queued" for others."""
-    return _queue.board.states.get(job, JobState())
+    return _now.queue.board.states.get(job, JobState())
 
 
 def preview(job: str) -> Path | None:
     """A strip of small frames; each preview takes the place of the one before."""
-    return _queue.board.previews.get(job, (0, None))[1]
+    return _now.queue.board.previews.get(job, (0, None))[1]
 
 
 def preview_step(job: str) -> int:
     """After which step the preview was made, so that a new one is noticed; 0 for none."""
-    return _queue.board.previews.get(job, (0, None))[0]
+    return _now.queue.board.previews.get(job, (0, None))[0]
 
 
 def worker() -> WorkerStatus:
-    return _queue.board.worker
+    return _now.queue.board.worker
 
 
 def capture() -> tuple[int, int] | None:
     """(done, of) pictures of a capture that goes on."""
-    return _capture
+    return _now.capture
 
 
 def problem() -> UserError | None:
     """The last thing that went wrong without an operator to report it."""
-    return _problem
+    return _now.problem
 
 
 def clear_problem() -> None:
-    global _problem
-    _problem = _queue.problem = _news.problem = None
+    _now.problem = _now.queue.problem = _now.news.problem = None
 
 
 # What operators do.
@@ -84,47 +93,47 @@ def clear_problem() -> None:
 
 def start_worker(context: bpy.types.Context) -> None:
     """UserError when it cannot be started."""
-    _queue.start(start_of(context))
+    _now.queue.start(start_of(context))
     wake()
 
 
 def stop_worker() -> None:
     """At the running job's next step; what is not done stays in its folder, to be run again."""
-    _news.note({job: state(job) for job in _queue.stop()})
+    _now.news.note({job: state(job) for job in _now.queue.stop()})
     wake()
 
 
 def submit(context: bpy.types.Context, folder: Path) -> str:
     """-> the job's id."""
     note_handing_over(folder)
-    job = _queue.submit(start_of(context), folder)
+    job = _now.queue.submit(start_of(context), folder)
     wake()
     return job
 
 
 def cancel(job: str) -> None:
-    _queue.cancel(job)
+    _now.queue.cancel(job)
 
 
 def remove(job: str) -> None:
     """Takes a waiting job out of the queue."""
-    _queue.remove(job)
+    _now.queue.remove(job)
 
 
 def move(job: str, place: int) -> None:
     """place: how many waiting jobs go before it."""
-    _queue.move(job, place)
+    _now.queue.move(job, place)
 
 
 def watch(job: str) -> None:
     """Plays the take when it is done."""
-    _news.watch(job)
+    _now.news.watch(job)
 
 
 def place(jobs: Sequence[str]) -> None:
     """Puts finished takes where their scenes want them, as if they had ended just now. From a script: at once."""
     for job in jobs:
-        _news.place(job)
+        _now.news.place(job)
     wake()
     if bpy.app.background:  # no timer runs
         wait(jobs)
@@ -132,22 +141,21 @@ def place(jobs: Sequence[str]) -> None:
 
 def lost() -> tuple[str, ...]:
     """Jobs that ended with their worker and have not been run again."""
-    return tuple(job for job in _queue.lost if _queue.board.folders[job].is_dir())
+    return tuple(job for job in _now.queue.lost if _now.queue.board.folders[job].is_dir())
 
 
 def give_up_lost() -> None:
     """They are not to be run again all at once; each take still can be."""
-    _queue.lost.clear()
+    _now.queue.lost.clear()
 
 
 def folder(job: str) -> Path:
     """Of a job of this session."""
-    return _queue.board.folders[job]
+    return _now.queue.board.folders[job]
 
 
 def show_capture(progress: tuple[int, int] | None) -> None:
-    global _capture
-    _capture = progress
+    _now.capture = progress
     redraw()
 
 
@@ -163,14 +171,14 @@ def wait(jobs: Sequence[str]) -> None:
 
 
 def _until_ended(jobs: Sequence[str]) -> None:
-    while any(job in _queue.board.order or _news.about(job) for job in jobs):
+    while any(job in _now.queue.board.order or _now.news.about(job) for job in jobs):
         tick()
         time.sleep(0.02)
 
 
 def elsewhere(scene: bpy.types.Scene) -> list[Path]:
     """Folders of the scene's jobs that a worker has which is not this Blender's own."""
-    return [folder for folder in takes.at_work(scene) if folder.name not in _queue.board.order]
+    return [folder for folder in takes.at_work(scene) if folder.name not in _now.queue.board.order]
 
 
 # The timer.
@@ -196,17 +204,17 @@ def _look(this: Tick, until: float) -> None:
     """One thing after the other, so that what goes wrong with one keeps none from the rest."""
     changed: dict[str, JobState] = {}
     with surviving(_show_problem):
-        changed = _queue.pump(BUDGET)
-        _news.note(changed)
+        changed = _now.queue.pump(BUDGET)
+        _now.news.note(changed)
     with surviving(_show_problem):
         if backend_models.poll() or changed:
             redraw()
     if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes while it renders
         with surviving(_show_problem):
-            if not changed and _news.place_next():
+            if not changed and _now.news.place_next():
                 this.kind = "placing"
         with surviving(_show_problem):
-            _news.tell(until)
+            _now.news.tell(until)
         with surviving(_show_problem):
             _look_elsewhere(until)
     _take_up_problems()
@@ -218,22 +226,19 @@ def surviving_errors() -> AbstractContextManager[None]:
 
 
 def _show_problem(error: UserError) -> None:
-    global _problem
-    _problem = error
+    _now.problem = error
 
 
 def _take_up_problems() -> None:
     """How a job failed is told by its take."""
-    global _problem
-    _problem = _queue.problem or _news.problem or _problem
-    _queue.problem = _news.problem = None
+    _now.problem = _now.queue.problem or _now.news.problem or _now.problem
+    _now.queue.problem = _now.news.problem = None
 
 
 def _look_elsewhere(until: float) -> None:
     """Takes whose jobs run in another Blender, and jobs that no take names."""
-    global _looked
-    if time.monotonic() - _looked > SECONDS_BETWEEN_LOOKS:
-        _looked = time.monotonic()
+    if time.monotonic() - _now.looked > SECONDS_BETWEEN_LOOKS:
+        _now.looked = time.monotonic()
         take_states.begin_to_follow()
         if takes.look_again():
             redraw()
@@ -243,14 +248,14 @@ def _look_elsewhere(until: float) -> None:
 
 def mine() -> tuple[str, ...]:
     """Jobs that this Blender's own worker has, the running one first."""
-    return tuple(_queue.board.order)
+    return tuple(_now.queue.board.order)
 
 
 def _pause() -> float | None:
     looking = backend_models.fetching() or takes.searching() or take_states.syncing()
-    if _queue.board.order or _news.busy or looking:
+    if _now.queue.board.order or _now.news.busy or looking:
         return SECONDS_BUSY
-    return SECONDS_IDLE if _queue.busy or take_states.followed() or takes.watching() else None
+    return SECONDS_IDLE if _now.queue.busy or take_states.followed() or takes.watching() else None
 
 
 def sync_takes() -> None:
@@ -279,10 +284,8 @@ def register() -> None:
 
 def unregister() -> None:
     """Blender's end must not wait for jobs: the worker is left to finish those that the user wants finished."""
-    global _queue, _news, _capture
-    _queue.let_go(JOBS_TO_FINISH[when_closing(bpy.context)])
+    _now.queue.let_go(JOBS_TO_FINISH[when_closing(bpy.context)])
     backend_models.forget()
     for timer in filter(bpy.app.timers.is_registered, (tick, look_at_takes)):
         bpy.app.timers.unregister(timer)
-    _queue, _news, _capture = JobQueue(), JobNews(), None
-    clear_problem()
+    session.reset(_now)

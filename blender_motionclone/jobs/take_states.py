@@ -8,6 +8,7 @@ import traceback
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -20,6 +21,7 @@ from .. import reach
 from ..errors import UserError
 from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
+from ..session import session
 from ..wrapping import shown, shown_line
 from .job_files import is_job_name
 from .job_home import is_awaited, read_note
@@ -40,11 +42,24 @@ FAR = JobState(
 )
 MOST_RESULT, MOST_NOTES = 1_000_000, 8  # bytes of result.json, and notes that are shown
 
-_to_look_at: deque[tuple[str, str]] = deque()  # scenes' names and jobs of takes whose folders are to be looked at
-_followed = False
-_asked = set[Path]()  # folders whose workers were asked to stop
-_told = set[str]()  # jobs that this Blender saw end, or whose end it offered
-_unseen: dict[str, Path] = {}  # job -> folder, of listed takes that were done while nobody here looked
+
+@dataclass
+class _Now:
+    """Which takes are followed, and what is known of the ends of their jobs.
+
+    to_look_at: scenes' names and jobs of takes whose folders are to be looked at; asked: folders whose workers were
+    asked to stop; told: jobs that this Blender saw end, or whose end it offered; unseen: job -> folder, of listed takes
+    that were done while nobody here looked.
+    """
+
+    to_look_at: deque[tuple[str, str]] = field(default_factory=deque)
+    followed: bool = False
+    asked: set[Path] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+    unseen: dict[str, Path] = field(default_factory=dict)
+
+
+_now = session.part(_Now)
 
 
 def named(job: str) -> Iterator[tuple[bpy.types.Scene, MotionCloneTake]]:
@@ -82,14 +97,13 @@ def show(take: MotionCloneTake, state: JobState) -> bool:
 
 def state_of(take: MotionCloneTake) -> JobState:
     """As its folder tells."""
-    global _followed
     folder = folder_of(take)
     if folder is None:
         return GONE if _own_place(take) else _as_told(take)
     # In this order: a worker may take the job, or end it, at any time between.
     awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
     if awaited or (locked and not state.finished):
-        _followed = True
+        _now.followed = True
         said = CANCELLING if cancel_requested(folder) else ELSEWHERE
         return AWAITED if awaited else JobState(state=state.state, message=said)
     return state if state.finished else UNDONE
@@ -100,13 +114,13 @@ def finished_unseen(scene: bpy.types.Scene) -> list[Path]:
     if scene.motionclone.place == "NONE":
         return []
     listed = scene.motionclone.takes
-    return [folder for job, folder in _unseen.items() if (take := listed.get(job)) and not take.place]
+    return [folder for job, folder in _now.unseen.items() if (take := listed.get(job)) and not take.place]
 
 
 def withdraw(job: str) -> None:
     """Its end is known now."""
-    _told.add(job)
-    _unseen.pop(job, None)
+    _now.told.add(job)
+    _now.unseen.pop(job, None)
 
 
 def with_a_worker(take: MotionCloneTake) -> bool:
@@ -130,12 +144,12 @@ def ask_to_cancel(folder: Path) -> None:
             f"The job folder {shown(str(folder))} cannot be written ({error.strerror}).",
             "Make room on the disk, or allow writing there.",
         ) from None
-    _asked.add(folder)
+    _now.asked.add(folder)
 
 
 def was_asked(folder: Path) -> bool:
     """Whether this Blender has asked a worker to stop the job there."""
-    return folder in _asked
+    return folder in _now.asked
 
 
 def folder_of(take: MotionCloneTake) -> Path | None:
@@ -182,28 +196,26 @@ def _as_told(take: MotionCloneTake) -> JobState:
 
 def begin_sync() -> None:
     """All takes are to show what their folders say."""
-    global _followed
-    _followed = False
-    _to_look_at.clear()
-    _to_look_at.extend((scene.name, take.name) for scene in _scenes() for take in scene.motionclone.takes)
+    _now.followed = False
+    _now.to_look_at.clear()
+    _now.to_look_at.extend((scene.name, take.name) for scene in _scenes() for take in scene.motionclone.takes)
 
 
 def begin_to_follow() -> None:
     """Those that are not done are to be looked at again, if another worker has the job of one of them."""
-    global _followed
-    if not _followed or _to_look_at:
+    if not _now.followed or _now.to_look_at:
         return
-    _followed = False
+    _now.followed = False
     takes = [(scene.name, take) for scene in _scenes() for take in scene.motionclone.takes]
-    _to_look_at.extend((name, take.name) for name, take in takes if take.state not in (DONE, FAILED, CANCELLED))
+    _now.to_look_at.extend((name, take.name) for name, take in takes if take.state not in (DONE, FAILED, CANCELLED))
 
 
 def sync_on(mine: Collection[str], until: float) -> bool:
     """Goes on with it till that time (of time.monotonic); -> whether a take changed. mine: jobs of this Blender's own
     worker, which tells of them itself."""
     changed = False
-    while _to_look_at and time.monotonic() < until:
-        scene, job = _to_look_at.popleft()
+    while _now.to_look_at and time.monotonic() < until:
+        scene, job = _now.to_look_at.popleft()
         take = bpy.data.scenes[scene].motionclone.takes.get(job) if scene in bpy.data.scenes else None
         if take and job not in mine:
             changed |= look_at(take)
@@ -215,8 +227,8 @@ def look_at(take: MotionCloneTake) -> bool:
     before = take.state
     try:
         changed = show(take, state_of(take))
-        if before != DONE == take.state and take.name not in _told and (folder := folder_of(take)):
-            _unseen[take.name] = folder
+        if before != DONE == take.state and take.name not in _now.told and (folder := folder_of(take)):
+            _now.unseen[take.name] = folder
         return changed
     except Exception as error:
         traceback.print_exc()
@@ -231,19 +243,18 @@ def sync(mine: Collection[str], until: float = float("inf")) -> None:
 
 
 def syncing() -> bool:
-    return bool(_to_look_at)
+    return bool(_now.to_look_at)
 
 
 def followed() -> bool:
     """Whether another worker has the job of one of the takes."""
-    return _followed
+    return _now.followed
 
 
 def forget() -> None:
     """Another file is being opened."""
-    global _followed
-    _followed = False
-    for known in (_to_look_at, _asked, _told, _unseen):
+    _now.followed = False
+    for known in (_now.to_look_at, _now.asked, _now.told, _now.unseen):
         known.clear()
 
 

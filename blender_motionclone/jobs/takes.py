@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -17,15 +18,25 @@ from ..capture.job_folder import read_place
 from ..errors import UserError
 from ..preferences import jobs_folder
 from ..properties import SEEDS, MotionCloneTake
+from ..session import session
 from ..wrapping import shown
 from . import take_states
 from .job_files import is_job_name
 from .job_home import Home, note_home
 from .job_offers import MOST, Offer, offer_of, search
 
-_session: dict[str, tuple[str, Path]] = {}  # job -> scene's name and folder, of the takes that this file got since
-_offers: list[Offer] = []
-_search: Iterator[Offer | None] | None = None
+
+@dataclass
+class _Now:
+    """The search for jobs that no take names, and what it found. new: job -> scene's name and folder, of the takes that
+    this file got since it was opened."""
+
+    new: dict[str, tuple[str, Path]] = field(default_factory=dict)
+    offers: list[Offer] = field(default_factory=list)
+    search: Iterator[Offer | None] | None = None
+
+
+_now = session.part(_Now)
 
 
 def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None) -> MotionCloneTake:
@@ -54,14 +65,14 @@ def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None
     take.frame_start, take.camera = start, camera
     settings.take_index = settings.takes.find(take.name)
     settings.last_job = str(folder)
-    _session[take.name] = scene.name, folder
+    _now.new[take.name] = scene.name, folder
     take_states.show(take, state or take_states.state_of(take))
     return take
 
 
 def remove_take(scene: bpy.types.Scene, job: str) -> None:
     settings = scene.motionclone
-    _session.pop(job, None)
+    _now.new.pop(job, None)
     settings.takes.remove(settings.takes.find(job))
     settings.take_index = max(0, min(settings.take_index, len(settings.takes) - 1))
 
@@ -79,7 +90,7 @@ def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
 
 def bring_back() -> None:
     """After an undo: it takes back what the user did, not what was asked of the worker."""
-    for job, (name, folder) in list(_session.items()):
+    for job, (name, folder) in list(_now.new.items()):
         scene = bpy.data.scenes.get(name)
         if scene and job not in scene.motionclone.takes and folder.is_dir():
             with suppress(UserError):  # its files are gone
@@ -88,10 +99,9 @@ def bring_back() -> None:
 
 def forget_session() -> None:
     """Another file is being opened."""
-    global _search
-    _session.clear()
-    _offers.clear()
-    _search = None
+    _now.new.clear()
+    _now.offers.clear()
+    _now.search = None
     take_states.forget()
 
 
@@ -104,27 +114,25 @@ def home_of(scene: bpy.types.Scene) -> Home:
 
 def begin_search() -> None:
     """Looks for jobs of this file that no take names; `search_on` goes on with it."""
-    global _search
-    _offers.clear()
+    _now.offers.clear()
     try:
-        _search = search(jobs_folder(bpy.context), _homes())
+        _now.search = search(jobs_folder(bpy.context), _homes())
     except UserError:  # the panels say what is wrong with the preference
-        _search = None
+        _now.search = None
 
 
 def search_on(until: float = float("inf")) -> bool:
     """Till that time (of time.monotonic); -> whether something was found."""
-    global _search
-    before = len(_offers)
-    while _search and time.monotonic() < until:
+    before = len(_now.offers)
+    while _now.search and time.monotonic() < until:
         try:
-            if offer := next(_search):
-                _offers.append(offer)
+            if offer := next(_now.search):
+                _now.offers.append(offer)
         except StopIteration:
-            _search = None
-        if len(_offers) >= MOST:  # the others are offered when these are taken or dismissed
-            _search = None
-    return len(_offers) > before
+            _now.search = None
+        if len(_now.offers) >= MOST:  # the others are offered when these are taken or dismissed
+            _now.search = None
+    return len(_now.offers) > before
 
 
 def search_all() -> None:
@@ -134,22 +142,22 @@ def search_all() -> None:
 
 
 def searching() -> bool:
-    return _search is not None
+    return _now.search is not None
 
 
 def look_again() -> bool:
     """At the jobs that a worker had; -> whether one may be offered now."""
-    ended = [offer for offer in _offers if offer.out_of_work]
+    ended = [offer for offer in _now.offers if offer.out_of_work]
     for offer in ended:
-        _offers.remove(offer)
+        _now.offers.remove(offer)
         if now := offer_of(offer.folder, _homes()):
-            _offers.append(now)
+            _now.offers.append(now)
     return bool(ended)
 
 
 def watching() -> bool:
     """Whether a worker has a job that may be offered later."""
-    return any(offer.at_work for offer in _offers)
+    return any(offer.at_work for offer in _now.offers)
 
 
 def finished_elsewhere(scene: bpy.types.Scene) -> list[Path]:
@@ -168,17 +176,17 @@ def unfinished(scene: bpy.types.Scene) -> list[Path]:
 def at_work(scene: bpy.types.Scene) -> list[Path]:
     """Jobs of this scene that a worker has, this Blender's own or another."""
     home = home_of(scene)
-    return [offer.folder for offer in _offers if offer.at_work and home.owns(offer.note)]
+    return [offer.folder for offer in _now.offers if offer.at_work and home.owns(offer.note)]
 
 
 def withdraw_offer(folder: Path) -> None:
-    _offers[:] = [offer for offer in _offers if offer.folder != folder]
+    _now.offers[:] = [offer for offer in _now.offers if offer.folder != folder]
     take_states.withdraw(folder.name)
 
 
 def _offers_to(scene: bpy.types.Scene) -> list[Offer]:
     home = home_of(scene)
-    return [offer for offer in _offers if not offer.at_work and home.owns(offer.note)]
+    return [offer for offer in _now.offers if not offer.at_work and home.owns(offer.note)]
 
 
 def _homes() -> list[Home]:

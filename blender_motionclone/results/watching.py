@@ -13,6 +13,7 @@ import bpy
 
 from ..capture.filmed import own_changes
 from ..errors import UserError
+from ..session import session
 from .finished_job import FinishedJob
 from .movie_image import follow_shot, movie_image
 from .reference_beside import ReferenceBeside
@@ -34,12 +35,19 @@ class _Watched:
     beside: ReferenceBeside
 
 
-_watched: _Watched | None = None
+@dataclass
+class _Now:
+    """What is played, if anything."""
+
+    watched: _Watched | None = None
+
+
+_now = session.part(_Now)
 
 
 def watched() -> str:
     """The job of the take that is shown; "" for none."""
-    return _watched.job if _watched and _area() else ""
+    return _now.watched.job if _now.watched and _area() else ""
 
 
 def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, reference: Path) -> None:
@@ -47,14 +55,13 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
 
     reference: the folder of the pictures that it follows.
     """
-    global _watched
     image = movie_image(job)
     window, area = _free_area(context)
-    before = _watched.range if _watched and _watched.scene == scene.name else _preview_range(scene)
-    if _watched:
-        _watched.beside.remove()
+    before = _now.watched.range if _now.watched and _now.watched.scene == scene.name else _preview_range(scene)
+    if _now.watched:
+        _now.watched.beside.remove()
     beside = ReferenceBeside(area.as_pointer(), reference, job, tuple(image.size))
-    _watched = _Watched(area.as_pointer(), job.id, scene.name, before, beside)
+    _now.watched = _Watched(area.as_pointer(), job.id, scene.name, before, beside)
     space = area.spaces.active
     space.image = image
     follow_shot(space.image_user, job, scene)
@@ -67,11 +74,10 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
 
 def stop() -> None:
     """Takes the area away again, and gives the scene its range back."""
-    global _watched
-    if not _watched:
+    if not _now.watched:
         return
-    found, (scene, before, beside) = _area(), (_watched.scene, _watched.range, _watched.beside)
-    _watched = None
+    found, (scene, before, beside) = _area(), (_now.watched.scene, _now.watched.range, _now.watched.beside)
+    _now.watched = None
     beside.remove()
     if scene := bpy.data.scenes.get(scene):
         scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = before
@@ -85,10 +91,9 @@ def stop() -> None:
 
 def forget() -> None:
     """Another file is opened, with screens of its own; or the add-on ends."""
-    global _watched
-    if _watched:
-        _watched.beside.remove()
-    _watched = None
+    if _now.watched:
+        _now.watched.beside.remove()
+    _now.watched = None
     if bpy.app.timers.is_registered(_fit):
         bpy.app.timers.unregister(_fit)
 
@@ -97,7 +102,8 @@ def _area() -> tuple[bpy.types.Window, bpy.types.Area] | None:
     """Where it is shown, while that is still an image editor."""
     areas = ((window, area) for window in bpy.context.window_manager.windows for area in window.screen.areas)
     return next(
-        ((w, a) for w, a in areas if _watched and a.as_pointer() == _watched.area and a.type == "IMAGE_EDITOR"), None
+        ((w, a) for w, a in areas if _now.watched and a.as_pointer() == _now.watched.area and a.type == "IMAGE_EDITOR"),
+        None,
     )
 
 
@@ -152,7 +158,7 @@ def _fit() -> None:
     window, area = found
     region = _region(area)
     width, height = area.spaces.active.image.size
-    ratio, offset = _watched.beside.fit(region.width, region.height)
+    ratio, offset = _now.watched.beside.fit(region.width, region.height)
     with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
         bpy.ops.image.view_all()
         bpy.ops.image.view_zoom_ratio(ratio=ratio)

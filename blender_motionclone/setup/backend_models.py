@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ...backend.job_folder.plain_text import clean
 from ...backend.job_folder.reading import parse_json
 from ..errors import UserError
+from ..session import session
 from .backend_call import BackendCall, command_beside
 from .interpreter import HINT
 
@@ -18,9 +20,17 @@ TEXTS, COUNTS = ("name", "title"), ("frames", "most_frames", "area", "multiple")
 LISTS = ("families", "controls", "missing")
 MOST_TEXT = 1000  # letters of a setting's value
 
-_list: ModelList | None = None
-_models: list[dict[str, Any]] | None = None
-_problem: UserError | None = None
+
+@dataclass
+class _Now:
+    """The question that is open, the last answer, and why there is none."""
+
+    list: ModelList | None = None
+    models: list[dict[str, Any]] | None = None
+    problem: UserError | None = None
+
+
+_now = session.part(_Now)
 
 
 def models() -> list[dict[str, Any]] | None:
@@ -28,44 +38,42 @@ def models() -> list[dict[str, Any]] | None:
     "multiple", "families", "controls", "missing", "values" (of each family the settings that differ from those that are
     declared, as they are typed), "tokenizer" (a folder on the worker's machine, for
     job_folder.tokens.read_tokenizer; None without one). None while they were not asked for, or could not be had."""
-    return _models
+    return _now.models
 
 
 def problem() -> UserError | None:
     """Why there are none."""
-    return _problem
+    return _now.problem
 
 
 def fetching() -> bool:
-    return _list is not None
+    return _now.list is not None
 
 
 def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
     """Asks anew, beside Blender; `poll` notices the answer. worker_command: what starts the worker. remote: the paths
     that it tells of are another machine's."""
-    global _list, _problem
-    if _list:
-        _list.drop()
-    _list = _problem = None
+    if _now.list:
+        _now.list.drop()
+    _now.list = _now.problem = None
     try:
-        _list = ModelList(command_beside(worker_command, ("models", "--json")), remote)
+        _now.list = ModelList(command_beside(worker_command, ("models", "--json")), remote)
     except UserError as error:
-        _problem = error
+        _now.problem = error
 
 
 def poll() -> bool:
     """Whether an answer, or the end of all hope for one, has just come."""
-    global _list, _models, _problem
-    if _list is None:
+    if _now.list is None:
         return False
     try:
-        answer = _list.answer()
+        answer = _now.list.answer()
     except UserError as error:
-        _list, _models, _problem = None, None, error
+        _now.list, _now.models, _now.problem = None, None, error
         return True
     if answer is None:
         return False
-    _list, _models, _problem = None, answer, None
+    _now.list, _now.models, _now.problem = None, answer, None
     return True
 
 
@@ -79,17 +87,16 @@ def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
 
 def answered() -> list[dict[str, Any]]:
     """The models, or the UserError that keeps us from them."""
-    if _problem or _models is None:
-        raise _problem or UserError("The backend's models are not known yet.", "Try again in a moment.")
-    return _models
+    if _now.problem or _now.models is None:
+        raise _now.problem or UserError("The backend's models are not known yet.", "Try again in a moment.")
+    return _now.models
 
 
 def forget() -> None:
     """Leaves no process behind."""
-    global _list, _models, _problem
-    if _list:
-        _list.drop()
-    _list = _models = _problem = None
+    if _now.list:
+        _now.list.drop()
+    _now.list = _now.models = _now.problem = None
 
 
 class ModelList:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import bpy
 
 from ..errors import UserError
 from ..preferences import EXTENSION_ROOT
+from ..session import session
 from ..showing import redraw
 from ..tick_times import surviving, timed
 from .installer import Heard, Installer, Plan
@@ -23,69 +25,75 @@ WORDS = {
 }
 ASKING = ("backend --plan", "models list")  # quick, and nothing the user asked for
 
-_installer: Installer | None = None
-_heard = Heard()  # what the last one said
-_plan: Plan | None = None  # of installing the backend
-_findings: list[dict] | None = None  # of the doctor's last visit; None before the first
-_models: list[dict] | None = None  # the catalogue's; None before it was asked for
-_ends = 0
-_when_done: Callable[[], None] | None = None
-_problem: UserError | None = None
+
+@dataclass
+class _Now:
+    """The installer that runs, and what it and those before it have said."""
+
+    installer: Installer | None = None
+    heard: Heard = field(default_factory=Heard)  # what the last one said
+    plan: Plan | None = None  # of installing the backend
+    findings: list[dict] | None = None  # of the doctor's last visit; None before the first
+    models: list[dict] | None = None  # the catalogue's; None before it was asked for
+    ends: int = 0
+    when_done: Callable[[], None] | None = None
+    problem: UserError | None = None
+
+
+_now = session.part(_Now)
 
 
 def running() -> str | None:
     """What is being done, as "Installing the backend"; None when nothing is that the user asked for."""
-    if _installer is None or _is_asking(_installer):
+    if _now.installer is None or _is_asking(_now.installer):
         return None
-    words = _installer.arguments
+    words = _now.installer.arguments
     return WORDS.get(words[0]) or WORDS[" ".join(words[:2])]
 
 
 def heard() -> Heard:
     """What the running installer, else the last one, has said."""
-    return _installer.heard if _installer else _heard
+    return _now.installer.heard if _now.installer else _now.heard
 
 
 def plan() -> Plan | None:
     """What installing the backend would fetch; None before `ask` was answered, and when nothing is missing."""
-    return _plan
+    return _now.plan
 
 
 def ends() -> int:
     """How many that the user asked for have ended: each may have changed what is there."""
-    return _ends
+    return _now.ends
 
 
 def findings() -> list[dict] | None:
     """The doctor's: dicts with id, level ("ok", "warning", "problem"), text, hint and fix; None before he was asked."""
-    return _findings
+    return _now.findings
 
 
 def models() -> list[dict] | None:
     """The catalogue's rows, as `python -m install models list --json` gives them; None before `ask` was answered."""
-    return _models
+    return _now.models
 
 
 def problem() -> UserError | None:
     """How the last one failed, until another starts."""
-    return None if _installer and not _is_asking(_installer) else _problem
+    return None if _now.installer and not _is_asking(_now.installer) else _now.problem
 
 
 def show(error: UserError) -> None:
     """A problem that kept one from starting."""
-    global _problem
-    _problem = error
+    _now.problem = error
     redraw()
 
 
 def forget_problem() -> None:
-    global _problem
-    _problem = None
+    _now.problem = None
 
 
 def ask(what: str, options: Sequence[str] = ()) -> bool:
     """what: one of ASKING; the answer comes to `plan` or `models`. False while another is at work."""
-    if _installer:
+    if _now.installer:
         return False
     try:
         _begin([*what.split(), *options], None)
@@ -104,16 +112,15 @@ def start(arguments: Sequence[str], when_done: Callable[[], None] | None = None)
 
 
 def _begin(arguments: Sequence[str], when_done: Callable[[], None] | None) -> None:
-    global _installer, _when_done
-    _installer, _when_done = Installer(EXTENSION_ROOT, arguments), when_done
+    _now.installer, _now.when_done = Installer(EXTENSION_ROOT, arguments), when_done
     if not bpy.app.timers.is_registered(tick):
         # Persistent: opening another file does not stop it, so it must not stop the watching either.
         bpy.app.timers.register(tick, first_interval=SECONDS_BETWEEN_LOOKS, persistent=True)
 
 
 def cancel() -> None:
-    if _installer:
-        _installer.cancel()
+    if _now.installer:
+        _now.installer.cancel()
 
 
 def tick() -> float | None:
@@ -121,39 +128,37 @@ def tick() -> float | None:
     pause = None
     with timed("installer"), surviving(show):
         pause = _look()
-    return SECONDS_BETWEEN_LOOKS if pause is None and _installer else pause
+    return SECONDS_BETWEEN_LOOKS if pause is None and _now.installer else pause
 
 
 def _look() -> float | None:
-    global _installer
-    if _installer is None:
+    if _now.installer is None:
         return None
-    before = _seen(_installer.heard)
-    goes_on = _installer.poll()
+    before = _seen(_now.installer.heard)
+    goes_on = _now.installer.poll()
     if goes_on:
-        if _seen(_installer.heard) != before:
+        if _seen(_now.installer.heard) != before:
             redraw()
         return SECONDS_BETWEEN_LOOKS
-    ended, _installer = _installer, None
+    ended, _now.installer = _now.installer, None
     _conclude(ended)
     redraw()
-    return SECONDS_BETWEEN_LOOKS if _installer else None
+    return SECONDS_BETWEEN_LOOKS if _now.installer else None
 
 
 def _conclude(ended: Installer) -> None:
-    global _heard, _problem, _plan, _findings, _models, _ends
     said = ended.heard
     if _is_asking(ended):
-        _plan = said.plan or _plan
+        _now.plan = said.plan or _now.plan
     else:
-        _heard, _problem, _ends = said, said.problem, _ends + 1
+        _now.heard, _now.problem, _now.ends = said, said.problem, _now.ends + 1
     if said.problem or said.cancelled:
         return
     if ended.arguments[0] == "doctor":
-        _findings = said.findings
-    _models = said.models or _models
-    if _when_done:
-        _when_done()
+        _now.findings = said.findings
+    _now.models = said.models or _now.models
+    if _now.when_done:
+        _now.when_done()
 
 
 def _is_asking(installer: Installer) -> bool:
@@ -177,10 +182,9 @@ def _seen(said: Heard) -> tuple:
 
 
 def _stop() -> None:
-    global _installer
-    if _installer:
-        _installer.close()
-    _installer = None
+    if _now.installer:
+        _now.installer.close()
+    _now.installer = None
 
 
 def register() -> None:
@@ -189,9 +193,7 @@ def register() -> None:
 
 def unregister() -> None:
     """An installation is stopped: what it has done is kept, and the next goes on from there."""
-    global _heard, _plan, _findings, _models, _when_done
     _stop()
-    forget_problem()
-    _heard, _plan, _findings, _models, _when_done = Heard(), None, None, None, None
+    session.reset(_now)
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...backend.job_folder.storage import TITLES
 from ...backend.wire.processes import kill
 from ..errors import UserError
+from ..session import session
 from .interpreter import HINT
 from .processes import start_beside
 
@@ -29,56 +30,59 @@ class Room:
     removable: int
 
 
-_question: Question | None = None
-_rooms: list[Room] | None = None
+@dataclass
+class _Now:
+    """The question that is open, and the last answer."""
+
+    question: Question | None = None
+    rooms: list[Room] | None = None
+
+
+_now = session.part(_Now)
 
 
 def rooms() -> list[Room] | None:
     """None before the first answer."""
-    return _rooms
+    return _now.rooms
 
 
 def asking() -> bool:
-    return _question is not None
+    return _now.question is not None
 
 
 def ask(python: Path, root: Path, jobs: Path, clean: bool) -> None:
     """Has everything measured, after cleaning up if that is wanted; `poll` takes the answer. root: the folder with the
     backend's modules. UserError when the backend cannot be started."""
-    global _question
     forget_question()
     command = [str(python), "-m", "backend", "storage", "--json", "--jobs", str(jobs)]
-    _question = Question([*command, *(["--clean"] if clean else [])], root)
+    _now.question = Question([*command, *(["--clean"] if clean else [])], root)
 
 
 def poll() -> bool:
     """Whether the answer has come. UserError when there is none to be had."""
-    global _question, _rooms
-    if _question is None:
+    if _now.question is None:
         return False
     try:
-        found = _question.answer()
+        found = _now.question.answer()
     except UserError:
         forget_question()
         raise
     if found is None:
         return False
-    _question, _rooms = None, found
+    _now.question, _now.rooms = None, found
     return True
 
 
 def forget_question() -> None:
     """Leaves no process behind."""
-    global _question
-    if _question:
-        _question.drop()
-    _question = None
+    if _now.question:
+        _now.question.drop()
+    _now.question = None
 
 
 def forget() -> None:
-    global _rooms
     forget_question()
-    _rooms = None
+    session.reset(_now)
 
 
 class Question:

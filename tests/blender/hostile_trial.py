@@ -126,7 +126,7 @@ class Trial:
             yield f"The other take is {takes[-1].state}."
         if "unforeseen" in str(runner.problem()):
             yield str(runner.problem())
-        if len(self.part("jobs.takes")._offers) > 200:
+        if len(self.part("jobs.takes")._now.offers) > 200:
             yield "More offers than can wait."
 
     def _after_clicks(self) -> Iterator[str]:

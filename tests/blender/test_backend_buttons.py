@@ -169,7 +169,7 @@ def test_after_an_installation_was_stopped_its_plan_is_asked_anew(runner, online
 
     def plans_asked() -> int:
         facts._steps(bpy.context, "unfinished")
-        until(lambda: runner._installer is None or runner.tick() is None)
+        until(lambda: runner._now.installer is None or runner.tick() is None)
         return (runner.root / "asked").read_text(encoding="utf-8").count("--plan")
 
     assert plans_asked() == plans_asked() == 1
@@ -194,7 +194,7 @@ def test_disabling_the_add_on_ends_an_installation(runner, online):
     (runner.root / "slow").touch()
     runner.start(["backend"])
     until(lambda: runner.tick() and runner.heard().factor)
-    process = runner._installer._process
+    process = runner._now.installer._process
     runner.unregister()
     assert process.poll() is not None and not bpy.app.timers.is_registered(runner.tick)
 

@@ -21,7 +21,7 @@ def closing(worker):
 
     def close(choice: str):
         preferences.when_closing = choice
-        process = worker._queue._client._process
+        process = worker._now.queue._client._process
         worker.unregister()
         worker.register()
         return process

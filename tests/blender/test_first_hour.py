@@ -238,7 +238,7 @@ def press(part):
         jobs = generation.begin(bpy.context, anew)
         while generation.step():
             time.sleep(0.01)
-        tick_until(runner, lambda: not any(job in runner.mine() or runner._news.about(job) for job in jobs))
+        tick_until(runner, lambda: not any(job in runner.mine() or runner._now.news.about(job) for job in jobs))
         return inode(settings.last_job) != before
 
     return press

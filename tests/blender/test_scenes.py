@@ -82,7 +82,7 @@ def test_a_take_that_is_done_while_another_scene_is_shown(scenes, worker, part):
     scene, other = scenes
     with bpy.context.temp_override(scene=other):
         (job,) = press_generate(part)
-    tick_until(worker, lambda: not worker.running() and not worker._news.busy)
+    tick_until(worker, lambda: not worker.running() and not worker._now.news.busy)
     assert other.motionclone.takes[job].state == "done" and len(strips_of(other)) == 1
     assert not strips_of(scene) and not len(scene.motionclone.takes)
 

@@ -94,6 +94,6 @@ def test_a_backend_that_fails_is_said(storage):
 def test_nothing_runs_on_when_the_add_on_goes(storage):
     (storage.root / "slow").touch()
     storage.ask(Path(sys.executable), storage.root, storage.root, clean=False)
-    process = storage._question._process
+    process = storage._now.question._process
     storage.forget()
     assert process.poll() is not None and not storage.asking()

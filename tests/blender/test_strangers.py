@@ -218,12 +218,12 @@ def test_a_relative_path_in_the_preferences_is_refused_and_told(quick, part, tmp
             setattr(preferences(), name, before)
 
 
-@pytest.mark.parametrize("where", ["_queue.pump", "_news.tell", "_news.place_next", "_news.note", "_pause"])
+@pytest.mark.parametrize("where", ["queue.pump", "news.tell", "news.place_next", "news.note", "_pause"])
 def test_whatever_goes_wrong_the_timer_goes_on(quick, worker, part, monkeypatch, where):  # noqa: F811
     owner, _, name = where.rpartition(".")
     (job,) = press_generate(part)
     with monkeypatch.context() as broken:
-        broken.setattr(getattr(worker, owner) if owner else worker, name, lambda *_: 1 / 0)
+        broken.setattr(getattr(worker._now, owner) if owner else worker, name, lambda *_: 1 / 0)
         assert worker.tick() is not None
         assert "Something unforeseen happened: ZeroDivisionError" in str(worker.problem())
     tick_until(worker, lambda: quick.motionclone.takes[job].state == "done")

@@ -260,7 +260,7 @@ def test_a_file_opened_while_the_worker_of_its_job_is_starting(quick, worker, pa
     preferences.worker_command = f"sh -c {shlex.quote(slow)} sh {preferences.worker_command}"
     (job,) = press_generate(part)
     saved(quick, tmp_path / "shot.blend")
-    other, worker._queue = worker._queue, part("jobs.job_queue").JobQueue()
+    other, worker._now.queue = worker._now.queue, part("jobs.job_queue").JobQueue()
     try:
         scene, takes = opened(tmp_path / "shot.blend"), part("jobs.takes")
         take = scene.motionclone.takes[job]
@@ -295,9 +295,9 @@ def test_left_undone_when_blender_and_its_worker_were_killed(quick, worker, part
     (job,) = press_generate(part)
     saved(quick, tmp_path / "shot.blend")
     tick_until(worker, lambda: worker.state(job).stage == "sampling")
-    worker._queue._client._process.kill()
-    worker._queue._client._process.wait()
-    worker._queue = part("jobs.job_queue").JobQueue()  # a Blender of its own
+    worker._now.queue._client._process.kill()
+    worker._now.queue._client._process.wait()
+    worker._now.queue = part("jobs.job_queue").JobQueue()  # a Blender of its own
     scene = opened(tmp_path / "shot.blend")
     take = scene.motionclone.takes[job]
     assert (take.state, take.message) == ("queued", "The job was left before it was done.")
@@ -315,7 +315,7 @@ def test_a_job_lost_with_its_worker_is_run_again(quick, worker, part):
     quick.motionclone.settings = SLOW
     (job,) = press_generate(part)
     tick_until(worker, lambda: worker.state(job).stage == "sampling")
-    kill_now(worker._queue._client.pid)
+    kill_now(worker._now.queue._client.pid)
     take = quick.motionclone.takes[job]
     tick_until(worker, lambda: take.state == "failed")
     # Windows does not tell who ended it.
@@ -334,7 +334,7 @@ def test_the_take_that_failed_last_is_the_active_one(quick, worker):
     generate()
     first, second = quick.motionclone.takes
     assert quick.motionclone.take_index == 1
-    worker._news.note({first.name: worker.JobState(state="failed", message="Too little memory.")})
+    worker._now.news.note({first.name: worker.JobState(state="failed", message="Too little memory.")})
     worker.tick()
     assert quick.motionclone.take_index == 0 and first.message == "Too little memory."
 
@@ -345,7 +345,7 @@ def test_two_blenders_with_the_same_file(quick, worker, part, tmp_path):
     (job,) = press_generate(part)
     saved(quick, tmp_path / "shot.blend")
     tick_until(worker, lambda: worker.state(job).stage == "sampling")
-    other, worker._queue = worker._queue, part("jobs.job_queue").JobQueue()
+    other, worker._now.queue = worker._now.queue, part("jobs.job_queue").JobQueue()
     try:
         scene = opened(tmp_path / "shot.blend")
         take = scene.motionclone.takes[job]
@@ -371,7 +371,7 @@ def test_the_worker_is_stopped_while_a_job_runs(quick, worker, part):
     tick_until(worker, lambda: take.message)
     assert take.state == "queued" and "was stopped before the job was done" in take.message
     assert worker.worker().state == "stopped" and worker.running() is None
-    tick_until(worker, lambda: not worker._queue.busy)
+    tick_until(worker, lambda: not worker._now.queue.busy)
     request = Path(take.folder) / "job.json"
     request.write_text(request.read_text().replace('"1000"', '"2"'))
     assert bpy.ops.motionclone.resume() == {"FINISHED"} and take.state == "done"
@@ -486,7 +486,7 @@ def test_a_strip_that_was_deleted_while_the_next_take_was_made(quick, worker, pa
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     press_generate(part)
     strips.remove(strips[0])
-    tick_until(worker, lambda: not worker.running() and not worker._news.busy)
+    tick_until(worker, lambda: not worker.running() and not worker._now.news.busy)
     assert len(strips) == 1 and worker.problem() is None
     assert [take.place for take in quick.motionclone.takes][1] == "STRIP"
 

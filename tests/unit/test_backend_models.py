@@ -156,6 +156,6 @@ def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
 
 def test_a_new_question_ends_the_one_before():
     models.refresh([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
-    process = models._list._call._process
+    process = models._now.list._call._process
     models.refresh(SERVE)
     assert process.poll() is not None and models.fetching()

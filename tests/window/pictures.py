@@ -165,7 +165,7 @@ def offers(album: Album) -> None:
     wait_for_preview(album)
     album.ask("bpy.ops.motionclone.stop_worker()")
     album.wait("form.takes[1].state == 'queued'")
-    album.wait(f"not {RUNNER}._queue.busy")  # the worker has let go of its folder
+    album.wait(f"not {RUNNER}._now.queue.busy")  # the worker has let go of its folder
     album.ask("bpy.ops.wm.open_mainfile(filepath=path)")
     album.ask("scene = bpy.context.scene; form = scene.motionclone")
     album.open_sidebar()

@@ -22,7 +22,7 @@ def test_twenty_times_with_the_panel_open_and_a_job_running(installed):
     installed.ask("name = form.takes[-1].name\ndel form")
     for _ in range(TIMES):
         installed.ask(OFF + ON)
-        installed.wait_for("len(part('facts')._known)")  # the panel was drawn, and the timer has looked
+        installed.wait_for("len(part('facts')._now.known)")  # the panel was drawn, and the timer has looked
     installed.wait_for("scene.motionclone.takes[name].state == 'done'")  # by the first of the workers
     installed.ask(OFF)
     left = "difference(before, everything())"
