@@ -35,16 +35,17 @@ def take_pipes() -> tuple[int, int]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    if sys.platform == "win32":
-        _pass_nothing_else_on()
+    _pass_nothing_else_on()
     return protocol_in, protocol_out
 
 
 def _pass_nothing_else_on() -> None:
-    """Children inherit stdin, stdout and stderr, and no other handle that we have inherited ourselves.
+    """Children inherit stdin, stdout and stderr, and on Windows no other handle that we have inherited ourselves.
 
     A virtual environment's python.exe is a launcher: it hands on its own handles of the host's pipes besides the copies
     that become ours. A child that had them would hold the pipes open after our end."""
+    if sys.platform != "win32":
+        return
     import msvcrt
 
     kernel, inherit = ctypes.WinDLL("kernel32"), 1  # HANDLE_FLAG_INHERIT
