@@ -31,7 +31,7 @@ JOBS = (
 )
 IN_BLENDER = (
     *("test_extension", "test_presets", "test_panels", "test_translations", "test_backend_buttons"),
-    *("test_place_strip", "test_place_again"),
+    *("test_place_strip", "test_place_again", "test_end_to_end"),
 )
 
 _BACKEND = "from install.backend import Backend; Backend(build='cpu').make(for_tests=True, check=True)"
