@@ -26,7 +26,7 @@ from .text import fits, paragraph, width
 
 BIG, WATCH = 1.8, 1.3  # of a button's usual height
 NAMES = 0.32  # share of the width that names of menus take
-ICON = 14  # pixels that a wide button leaves less for its text than a label does
+ICON, ANEW = 14, 34  # pixels that a wide button leaves less for its text than a label does, and of the small one
 
 
 class MOTIONCLONE_PT_sidebar:
@@ -114,7 +114,8 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
     row = column.row()
     row.scale_y = BIG
     row.enabled = bool(known.button) and job_runner.capture() is None
-    short = known.button if known.button and fits(context, known.button, ICON) else ""
+    less = ICON + (ANEW if known.filmed else 0)
+    short = known.button if known.button and fits(context, known.button, less) else ""
     button(row, "generate", text=short or iface_("Generate", "Operator"), translate=False)
     if known.filmed:
         button(row, "generate", text="", icon="FILE_REFRESH").anew = True
@@ -125,7 +126,8 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
         for note in known.notes:
             paragraph(column, context, sentence(note), icon="INFO")
         if known.filmed:
-            paragraph(column, context, iface_("The shot is as it was filmed last; its reference serves again."))
+            said = iface_("The shot has not changed since it was filmed: its reference is used again.")
+            paragraph(column, context, said)
         if known.remark:
             draw_obstacle(column, context, known.remark)
     if known.advice:

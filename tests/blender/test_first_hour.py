@@ -336,5 +336,5 @@ def test_the_panel_says_that_nothing_is_filmed_anew(known, quick, part):  # noqa
     assert not known().filmed
     (job,) = press_generate(part)
     tick_until(part("jobs.job_runner"), lambda: not part("jobs.job_runner").running())
-    assert known().filmed and "its reference serves again" in text_of(shown("sidebar"))
+    assert known().filmed and "its reference is used again" in text_of(shown("sidebar"))
     assert shown("sidebar").count("motionclone.generate") == 2, "the small button films it all the same"
