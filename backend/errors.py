@@ -1,4 +1,4 @@
-"""What can go wrong in a way the user can mend."""
+"""What can go wrong in a way the user can fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scene.motionclone`: what the next takes shall be, and the takes there are. All of it is saved in the .blend.
+"""`scene.motionclone`: the settings of the next takes, and the takes there are. All of it is saved in the .blend.
 
 A model's own settings live in its entry, not here; how a running job stands is known to job_runner.py alone.
 """
@@ -127,7 +127,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     # Prompt
     prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows", options={"TEXTEDIT_UPDATE"})
     negative_prompt: bpy.props.StringProperty(
-        name="Negative", description="What the new clip shall not show", options={"TEXTEDIT_UPDATE"}
+        name="Negative", description="What the new clip avoids", options={"TEXTEDIT_UPDATE"}
     )
     more_prompts: bpy.props.CollectionProperty(
         name="More Prompts", description="What further takes of the same motion show", type=MotionClonePrompt
@@ -168,7 +168,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     settings: bpy.props.StringProperty(
         name="Settings",
-        description="What else shall differ from the model's own settings, for example: steps=30 cfg_scale=5",
+        description="Changes to the model's own settings, for example: steps=30 cfg_scale=5",
     )
     # Takes
     place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)

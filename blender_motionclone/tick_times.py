@@ -48,12 +48,12 @@ def timed(kind: str) -> Iterator[Tick]:
 
 @contextmanager
 def surviving(say: Callable[[UserError], None]) -> Iterator[None]:
-    """An error in the block that nobody foresaw ends the block and is told: Blender would drop the timer."""
+    """An unexpected error in the block ends the block and is told: Blender would drop the timer."""
     try:
         yield
     except Exception as error:
         traceback.print_exc()
-        say(UserError(f"Something unforeseen happened: {error!r}.", "The system console has the details."))
+        say(UserError(f"Unexpected error: {error!r}.", "The system console has the details."))
 
 
 def worst_ticks() -> dict[str, Worst]:
@@ -62,7 +62,7 @@ def worst_ticks() -> dict[str, Worst]:
 
 
 def report() -> str:
-    """ "worker 0.7 ms of work, 2.1 ms by the clock (364 ticks); panels ...", for a reader who mends."""
+    """ "worker 0.7 ms of work, 2.1 ms by the clock (364 ticks); panels ...", for a developer."""
     texts = [
         f"{kind} {worst.work:.1f} ms of work, {worst.clock:.1f} ms by the clock ({worst.ticks} ticks)"
         for kind, worst in sorted(_worst.items())

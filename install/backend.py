@@ -34,7 +34,7 @@ LOCK_DOWNLOAD_MB, LOCK_DISK_MB = 210, 750
 
 @dataclass
 class Backend:
-    """Where the environment is or shall be, and how it is to be made. where: the folder, chosen by rule when None;
+    """Where the environment is or will be, and how it is to be made. where: the folder, chosen by rule when None;
     wheels: install from this folder instead of an index; build: of torch, by name, chosen for the machine when None."""
 
     where: Path | None = None

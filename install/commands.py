@@ -31,7 +31,7 @@ Makes what MotionClone needs and shows that it works.
   backend     makes the backend's environment, or brings it up to date, and tries it
   models      the catalogue of models: gets one, looks whether its files are whole, takes it away
   python      prints the backend's Python interpreter, for MOTIONCLONE_BACKEND_PYTHON and for running things by hand
-  doctor      looks for what is wrong and says how to mend it
+  doctor      looks for what is wrong and says how to fix it
   wheels      fills a folder with what a machine like this one needs to install without a network
   remove      takes away all that was installed, but not your jobs
   extension   builds the extension's zip and its release notes in dist/
@@ -40,7 +40,7 @@ Makes what MotionClone needs and shows that it works.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 0; 1 for something the user can mend or a failed test; 2 for usage; 130 when interrupted."""
+    """Exit code 0; 1 for something the user can fix or a failed test; 2 for usage; 130 when interrupted."""
     chosen = _parser().parse_args(arguments)
     _speak_utf8()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
@@ -133,7 +133,7 @@ def _add_backend(backend: argparse.ArgumentParser) -> None:
     _add_where(backend)
     backend.add_argument("--wheels", type=Path, metavar="DIR", help="install from this folder of wheels, offline")
     _add_build(backend)
-    backend.add_argument("--repair", action="store_true", help="look at every installed file and mend what is broken")
+    backend.add_argument("--repair", action="store_true", help="look at every installed file and fix what is broken")
     backend.add_argument("--plan", action="store_true", help="only say what would be downloaded, and how big it is")
     backend.add_argument("--no-check", action="store_true", help="leave out the short generation at the end")
     _add_json(backend)
@@ -155,7 +155,7 @@ def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     remove.add_argument("--models", action="store_true", help="the models that were got too")
     _add_json(remove)
     remove.set_defaults(run=_remove)
-    doctor = commands.add_parser("doctor", description="Looks for what is wrong and says how to mend it.")
+    doctor = commands.add_parser("doctor", description="Looks for what is wrong and says how to fix it.")
     _add_where(doctor)
     _add_json(doctor)
     doctor.add_argument("--python", type=Path, metavar="PATH", help="runs the backend instead of the installed one")

@@ -1,4 +1,4 @@
-"""`python3 -m install doctor`: what is wrong, and what mends it. Works however broken the backend's environment is."""
+"""`python3 -m install doctor`: what is wrong, and how to fix it. Works however broken the backend's environment is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIXES: Mapping[str, tuple[str, ...]] = {  # of what the backend's own doctor fi
     "ffmpeg-broken": ("backend", "--repair"),
     "device-broken": ("backend",),
 }
-_CHECKED_BOTH_WAYS = "model-file"  # for models of the catalogue checks.models says it, with what mends it
+_CHECKED_BOTH_WAYS = "model-file"  # for models of the catalogue checks.models says it, with what fixes it
 LOG_LINES = 60
 
 
@@ -74,7 +74,7 @@ def examine(backend: Backend, python: Path | None = None) -> Examination:
 
 
 def _examine_chosen(backend: Backend, python: Path) -> list[Finding]:
-    """What is wrong with it is not ours to mend."""
+    """What is wrong with it is not ours to fix."""
     findings = [finding for check in checks.WITH_CHOSEN for finding in _guarded(check, backend)]
     chosen = list(checks.chosen_python(python))
     findings += chosen
@@ -115,7 +115,7 @@ def _for_people(found: Examination) -> str:
         if finding.hint:
             lines.append(" " * 11 + finding.hint)
         if finding.fix:
-            lines.append(" " * 11 + "Mend it with: python3 -m install " + " ".join(finding.fix))
+            lines.append(" " * 11 + "Fix it with: python3 -m install " + " ".join(finding.fix))
     return as_typed("\n".join([*lines, "", "All is well." if found.healthy else "There are problems; see above."]))
 
 

@@ -114,7 +114,7 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
         entry = with_files_of(entry, request.prompt, (request.negative_prompt, request.inversion_prompt))
         return request, entry, entry.settings_for(request.settings)
     except (RequestError, SettingError) as error:
-        raise JobError(str(error), "Mend it and run the job again.") from None
+        raise JobError(str(error), "Fix the setting, then run the job again.") from None
 
 
 def read_reference(

@@ -1,4 +1,4 @@
-"""The model that stays loaded between jobs: at most one, because memory is what there is least of."""
+"""The model that stays loaded between jobs: at most one, because GPU memory is the scarcest resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a take may hold in memory, and how it makes do with less: one policy, chosen once, applied in one place.
+"""What a take may hold in memory, and how it reduces its use: one policy, chosen once, applied in one place.
 
 Pictures always pass the VAE one by one, which costs nothing; the rest trades time for memory.
 """

@@ -175,7 +175,7 @@ def find_entry(name: str) -> ModelEntry:
         named = ", ".join(f"{key} ({path})" for key, path in missing.items())
         raise JobError(
             f"The model {name!r} names files that are not there: {named}.",
-            f"Put them there, or mend the paths in {entry.source}.",
+            f"Put them there, or fix the paths in {entry.source}.",
         )
     check_files(entry.paths())
     return entry
@@ -186,7 +186,7 @@ def read_entry(path: Path) -> ModelEntry:
     try:
         content = read_table(path)
     except (OSError, ValueError) as error:
-        raise JobError(f"The model entry {path} cannot be read ({error}).", "Mend or remove the file.") from None
+        raise JobError(f"The model entry {path} cannot be read ({error}).", "Fix or remove the file.") from None
     try:
         entry = ModelEntry(**_values(content, path) | {"source": path})
         _check_settings(entry)

@@ -137,6 +137,6 @@ def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, strength: S
 def _check_finite(z: Tensor, step: Step) -> None:
     if not torch.isfinite(z).all():
         raise NotFinite(
-            f"The picture fell apart in step {step.index + 1}: the numbers are no longer finite.",
+            f"Sampling produced invalid numbers (NaN) at step {step.index + 1}.",
             "Lower motion_weight or cfg_scale, or set precision to float32.",
         )

@@ -2,7 +2,7 @@
 
 Where the folder has a reference clip, that is its result, frame by frame and never blended, so that whoever places the
 result can be tested frame by frame. Its settings: steps, seconds for each, bytes of a result.mp4 that is no video; the
-model's are ignored. The prompt may ask for trouble: 'fail', 'crash' (the process ends), 'error' (what nobody foresaw),
+model's are ignored. The prompt may ask for trouble: 'fail', 'crash' (the process ends), 'error' (an unexpected one),
 'oom' and 'abort' (the process ends for want of memory), 'print', 'hang' (deaf to cancelling for a minute).
 """
 
@@ -53,7 +53,7 @@ class DummyEngine:
         try:
             request = read_request(folder)
         except RequestError as error:
-            raise JobError(str(error), "Mend it and run the job again.") from None
+            raise JobError(str(error), "Fix the setting, then run the job again.") from None
         steps, seconds = int(request.settings.get("steps", 5)), float(request.settings.get("seconds", 0.01))
         progress.plan([Ahead("sampling", [1.0] * steps)])
         progress.stage("loading")

@@ -58,7 +58,7 @@ class Engine:
         except (JobError, Cancelled):
             raise
         except BaseException:
-            self.unload()  # nobody foresaw this, so nobody knows how it left the model
+            self.unload()  # an unexpected error: nobody knows how it left the model
             raise
 
     def tidy(self) -> None:

@@ -98,7 +98,7 @@ def _written(folder: Path) -> Iterator[Path]:
 
 
 def in_words(error: BaseException, folder: Path) -> JobError:
-    """Any error as one the user can act on; what nobody foresaw goes to the job's log in full."""
+    """Any error as one the user can act on; unexpected errors go to the job's log in full."""
     if isinstance(error, JobError):
         return error
     if isinstance(error, OSError) and error.errno in FULL:
@@ -116,4 +116,4 @@ def in_words(error: BaseException, folder: Path) -> JobError:
         hint = f"The details are in {folder / LOG}."
     except OSError:
         hint = details
-    return JobError(f"Something unforeseen happened: {error!r}.", hint)
+    return JobError(f"Unexpected error: {error!r}.", hint)

@@ -151,7 +151,7 @@ class Worker:
             self._send(say.Refused(clean(str(error)), job))
         except Exception as error:
             traceback.print_exc()
-            self._send(say.Refused(clean(f"Something unforeseen happened: {error!r}."), job))
+            self._send(say.Refused(clean(f"Unexpected error: {error!r}."), job))
 
     def _submit(self, message: say.Submit) -> None:
         self._check_room(message.job)

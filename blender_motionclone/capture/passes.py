@@ -48,7 +48,7 @@ def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[No
 
 @contextmanager
 def _one_material(stage: Stage) -> Iterator[None]:
-    """All surfaces are opaque and nothing dear is shaded."""
+    """All surfaces are opaque and nothing slow is shaded."""
     with passing(bpy.data.materials, bpy.data.materials.new(NAME)) as material:
         put(stage.view_layer, {"material_override": material, "use_volumes": False})
         stage.scene.world = None

@@ -1,4 +1,4 @@
-"""What of a scene makes shots, checked before anything dear is done."""
+"""What of a scene makes shots, checked before anything slow is done."""
 
 from __future__ import annotations
 

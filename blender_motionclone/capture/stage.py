@@ -63,7 +63,7 @@ class Stage:
         except RuntimeError as error:
             raise UserError(
                 f"Frame {frame} could not be rendered: {str(error).removeprefix('Error: ').strip()}",
-                "Mend it and try again.",
+                "Fix it, then try again.",
             ) from None
 
     def read_by_drivers(self) -> AbstractContextManager[None]:

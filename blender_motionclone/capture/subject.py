@@ -19,7 +19,7 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
         what = f"The collection {collection.name!r} is empty" if collection else "No object is selected"
         raise UserError(
             f"{what}, so there is no subject for the mask.",
-            "Select the objects whose motion shall be cloned, choose a collection under Subject, or turn off the mask.",
+            "Select the objects to clone the motion of, choose a collection under Subject, or turn off the mask.",
             "motionclone.no_mask",
         )
     return tuple(dict.fromkeys(item.name_full for item in chosen))

@@ -1,4 +1,4 @@
-"""What the worker told, on its way to those whom it concerns: takes show how their jobs ended, and clips are placed."""
+"""Delivers the worker's notifications: takes show how their jobs ended, and clips are placed."""
 
 from __future__ import annotations
 

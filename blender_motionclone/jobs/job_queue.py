@@ -211,7 +211,7 @@ class JobQueue:
         return True
 
     def _keep(self, job: str, state: JobState) -> None:
-        """A worker that was killed leaves "running" behind; the folder shall say what became of the job."""
+        """A worker that was killed leaves "running" behind; the folder must say what became of the job."""
         self.board.states[job] = state
         folder = self.board.folders[job]
         with suppress(OSError):  # it is told all the same

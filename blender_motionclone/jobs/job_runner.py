@@ -221,7 +221,7 @@ def _look(this: Tick, until: float) -> None:
 
 
 def surviving_errors() -> AbstractContextManager[None]:
-    """For what Blender calls: an error that nobody foresaw is shown and ends only the block."""
+    """For what Blender calls: an unexpected error is shown and ends only the block."""
     return surviving(_show_problem)
 
 

@@ -1,4 +1,4 @@
-"""Mend a scene without a camera."""
+"""Repair buttons for a scene without a camera."""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ class MOTIONCLONE_OT_doctor(bpy.types.Operator):
         return {"CANCELLED"}
 
 
-class MOTIONCLONE_OT_mend(bpy.types.Operator):
+class MOTIONCLONE_OT_fix(bpy.types.Operator):
     """Do what the doctor advises"""
 
-    bl_idname = "motionclone.mend"
+    bl_idname = "motionclone.fix"
     bl_label = "Fix"
 
     finding: bpy.props.IntProperty(name="Finding", description="Which of the doctor's findings, from 0")
@@ -91,5 +91,5 @@ def _report() -> str:
     return f"{install_runner.heard().report.rstrip()}\n\nLongest ticks in Blender: {tick_times.report()}\n"
 
 
-CLASSES = (MOTIONCLONE_OT_doctor, MOTIONCLONE_OT_mend, MOTIONCLONE_OT_copy_report)
+CLASSES = (MOTIONCLONE_OT_doctor, MOTIONCLONE_OT_fix, MOTIONCLONE_OT_copy_report)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -51,7 +51,7 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
 
     model: bpy.props.StringProperty(name="Model", description="Its name in the catalogue")
     extras: bpy.props.EnumProperty(
-        name="Extras", description="What shall be there besides", items=_extras, options={"ENUM_FLAG"}
+        name="Extras", description="What to download with it", items=_extras, options={"ENUM_FLAG"}
     )
     details: bpy.props.BoolProperty(name="Details", description="Show the parts, their sizes and their licenses")
 

@@ -60,7 +60,7 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
         return {"CANCELLED"}
 
     def _how(self, scene: bpy.types.Scene) -> str:
-        """Who places a take by hand although finished ones shall go nowhere means the first place."""
+        """Who places a take by hand although finished ones go nowhere means the first place."""
         how = scene.motionclone.place if self.how == "AS_SET" else self.how
         return how if how in PLACERS else PLACES[0][0]
 

@@ -30,7 +30,7 @@ ICONS = {
     "install_backend": "IMPORT",
     "model_get": "IMPORT",
     "model_remove": "TRASH",
-    "mend": "TOOL_SETTINGS",
+    "fix": "TOOL_SETTINGS",
     "no_mask": "X",
     "no_passes": "X",
     "open_preferences": "PREFERENCES",

@@ -31,7 +31,7 @@ FINDING_ICONS = {"ok": "CHECKMARK", "warning": "INFO", "problem": "ERROR"}
 FIX = 0.2  # of the width, for the buttons beside findings
 OFFLINE = "INTERNET_OFFLINE"
 GB = 1000 * MB
-MODEL_BUTTONS = {"absent": "Get", "unfinished": "Go On", "damaged": "Mend"}
+MODEL_BUTTONS = {"absent": "Get", "unfinished": "Continue", "damaged": "Fix"}
 
 
 def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences) -> None:
@@ -65,7 +65,7 @@ def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: st
     if state == READY:
         button(row, "install_backend", text="Update or Repair").repair = True
     else:
-        button(row, "install_backend", text="Go On" if state == UNFINISHED else "Install Backend")
+        button(row, "install_backend", text="Continue" if state == UNFINISHED else "Install Backend")
     button(row, "doctor")
     if state != MISSING:
         button(row, "remove_backend")
@@ -95,7 +95,7 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
         text = f"{sentence(finding['text'])} {sentence(finding['hint'])}"
         paragraph(row, context, text, icon=FINDING_ICONS[finding["level"]], less=BOX, share=1.0 - beside)
         if finding["fix"]:
-            button(row, "mend").finding = number
+            button(row, "fix").finding = number
     button(box, "copy_report")
 
 

@@ -1,4 +1,4 @@
-"""What is wrong: one or two sentences, and the button that mends it."""
+"""What is wrong: one or two sentences, and the button that fixes it."""
 
 from __future__ import annotations
 

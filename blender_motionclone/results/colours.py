@@ -15,7 +15,7 @@ UNDONE = {"AgX": "AgX Base sRGB", "Filmic": "Filmic sRGB"}
 
 
 def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
-    """The clip's colour space: one that the scene's view undoes where that shall stay and there is one, else sRGB."""
+    """The clip's colour space: one that the scene's view undoes where that must stay and there is one, else sRGB."""
     view = scene.view_settings
     name = view.view_transform
     undone = keep_view and list(what_regrades(view)) == ["view_transform"]

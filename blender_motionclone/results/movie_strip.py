@@ -102,7 +102,7 @@ def _of_another_length(job: FinishedJob, found: int) -> UserError:
 def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
     """The lowest channel above every strip that touches the frames start..end - 1, so that the clip is seen.
 
-    Channels that are locked or muted are the user's way of saying that nothing shall change, or be seen, there.
+    Channels that are locked or muted are the user's way of saying that nothing may change, or be seen, there.
     """
     spans = [(strip.channel, *shown_range(strip)) for strip in strips_of(editor)]
     lowest = max((channel for channel, first, last in spans if first < end and start < last), default=0) + 1

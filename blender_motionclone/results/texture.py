@@ -41,9 +41,9 @@ def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bp
 def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
     thing = context.view_layer.objects.active
     if thing is None:
-        raise UserError("No object is active.", "Click the object that shall show the clip.")
+        raise UserError("No object is active.", "Click the object to show the clip on.")
     if thing.type != "MESH":
-        raise UserError(f"{thing.name!r} is no mesh.", "Make the mesh object active that shall show the clip.")
+        raise UserError(f"{thing.name!r} is no mesh.", "Make a mesh object active to show the clip on.")
     if not thing.is_editable or not thing.data.is_editable:
         raise UserError(
             f"{thing.name!r} is linked and cannot be changed.",

@@ -7,7 +7,7 @@ beginning of a wheel (or all of it); CHECK stands for the server's own mark of t
 one; without, a part is kept only where hashes will tell. `NAME.whl` is a whole one with a hash of the requirements
 files. pip checks what it gets in either case. LOCKED is a folder of ours, where one run at a time holds the lock.
 
-pip has no door for this: what is replaced is the one method of its HTTP library, requests, that sends a request. So
+pip has no option for this: what is replaced is the one method of its HTTP library, requests, that sends a request. So
 every setting of pip's holds, and a pip without that library installs as it always did.
 """
 

@@ -120,7 +120,7 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
             models = sorted({fault.model for fault in found})
             raise InstallError(
                 f"{len(found)} files of {', '.join(models)} are missing or damaged.",
-                f"Mend it with: python3 -m install models add {models[0]}",
+                f"Fix it with: python3 -m install models add {models[0]}",
             )
     report.done("All files of models are whole.", "")
 

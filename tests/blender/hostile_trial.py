@@ -124,7 +124,7 @@ class Trial:
             yield f"Opening touched {sorted(set(self.touched))[:3]}."
         if not self.world.blender and takes[-1].state != "done":
             yield f"The other take is {takes[-1].state}."
-        if "unforeseen" in str(runner.problem()):
+        if "Unexpected error" in str(runner.problem()):
             yield str(runner.problem())
         if len(self.part("jobs.takes")._now.offers) > 200:
             yield "More offers than can wait."

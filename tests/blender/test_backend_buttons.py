@@ -202,24 +202,24 @@ def test_disabling_the_add_on_ends_an_installation(runner, online):
 def test_the_doctor_s_findings_come_with_their_fix(runner, online):
     bpy.ops.motionclone.doctor()
     said = page()
-    assert "torch is broken. Repair it." in said and said.count("motionclone.mend") == 2
-    assert bpy.ops.motionclone.mend(finding=1) == {"FINISHED"}
+    assert "torch is broken. Repair it." in said and said.count("motionclone.fix") == 2
+    assert bpy.ops.motionclone.fix(finding=1) == {"FINISHED"}
     assert asked(runner)[-1] == "backend --repair --json"
     with pytest.raises(RuntimeError, match="nothing to be fixed"):
-        bpy.ops.motionclone.mend(finding=0)
+        bpy.ops.motionclone.fix(finding=0)
 
 
 def test_a_fix_takes_the_chosen_packages_and_downloads_nothing_unasked(runner, tmp_path):
     bpy.ops.motionclone.doctor()
     for finding in (1, 2):
         with pytest.raises(RuntimeError, match="not allowed to use the internet"):
-            bpy.ops.motionclone.mend(finding=finding)
+            bpy.ops.motionclone.fix(finding=finding)
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
     preferences.wheels_folder = str(tmp_path)
     try:
-        assert bpy.ops.motionclone.mend(finding=1) == {"FINISHED"}
+        assert bpy.ops.motionclone.fix(finding=1) == {"FINISHED"}
         with pytest.raises(RuntimeError, match="not allowed to use the internet"):
-            bpy.ops.motionclone.mend(finding=2)
+            bpy.ops.motionclone.fix(finding=2)
     finally:
         preferences.wheels_folder = ""
     assert asked(runner) == ["doctor --json", f"backend --repair --wheels {tmp_path} --json"]

@@ -225,7 +225,7 @@ def test_whatever_goes_wrong_the_timer_goes_on(quick, worker, part, monkeypatch,
     with monkeypatch.context() as broken:
         broken.setattr(getattr(worker._now, owner) if owner else worker, name, lambda *_: 1 / 0)
         assert worker.tick() is not None
-        assert "Something unforeseen happened: ZeroDivisionError" in str(worker.problem())
+        assert "Unexpected error: ZeroDivisionError" in str(worker.problem())
     tick_until(worker, lambda: quick.motionclone.takes[job].state == "done")
 
 
@@ -249,7 +249,7 @@ def test_panels_and_the_installer_go_on_too(part, monkeypatch):
     monkeypatch.setattr(facts, "_look", lambda: 1 / 0)
     assert facts.tick() is not None
     monkeypatch.setattr(installer, "_look", lambda: 1 / 0)
-    assert installer.tick() is None and "unforeseen" in str(installer.problem())
+    assert installer.tick() is None and "Unexpected error" in str(installer.problem())
     installer.forget_problem()
     part("jobs.job_runner").clear_problem()
 

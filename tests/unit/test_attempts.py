@@ -147,7 +147,7 @@ def half(monkeypatch):
 
             def step():
                 if tried[-1] in ("float16", *also) and memory.done > at:
-                    raise NotFinite("The picture fell apart.", "Set precision to float32.")
+                    raise NotFinite("Sampling broke.", "Set precision to float32.")
                 after_step()
 
             return true(model, take, motion, step, memory)

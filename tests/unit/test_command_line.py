@@ -136,7 +136,7 @@ def test_numbers_that_fall_apart_leave_the_earlier_result(clone, tiny, monkeypat
     assert main(["run", str(job)]) == 1
     state = json.loads((job / "state.json").read_text())
     assert state["state"] == "failed"
-    assert "no longer finite" in state["message"] and "Lower motion_weight" in state["hint"]
+    assert "invalid numbers (NaN)" in state["message"] and "Lower motion_weight" in state["hint"]
     assert (job / "result.mp4").read_bytes() == earlier
 
 

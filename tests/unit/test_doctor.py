@@ -1,4 +1,4 @@
-"""The doctor: what it finds, what mends it, and a report that says nothing of who and where the user is."""
+"""The doctor: what it finds, how it is fixed, and a report that says nothing of who and where the user is."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_the_command_says_it_in_json_and_in_words_and_writes_the_report(where, t
     assert said["report"].startswith("MotionClone ") and "There is no backend environment" in said["report"]
     report = tmp_path / "report.txt"
     assert main(["doctor", "--where", str(where), "--report", str(report)]) == 1
-    assert "Mend it with: python3 -m install backend" in capsys.readouterr().out
+    assert "Fix it with: python3 -m install backend" in capsys.readouterr().out
     assert "no-environment" not in report.read_text() and "There is no backend environment" in report.read_text()
 
 

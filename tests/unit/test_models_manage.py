@@ -59,7 +59,7 @@ def test_harm_is_found_and_said_and_what_is_harmed_is_not_trusted_again(store, c
         assert states(catalogue)["one"] == "installed"
     with pytest.raises(InstallError, match="1 files of one are missing or damaged") as error:
         verify(catalogue, store, Report(), None)
-    assert error.value.hint == "Mend it with: python3 -m install models add one"
+    assert error.value.hint == "Fix it with: python3 -m install models add one"
     assert str(path) in capsys.readouterr().out
     assert states(catalogue) == {"one": "damaged", "two": "damaged"}
     with pytest.raises(AssertionError, match="downloaded"):

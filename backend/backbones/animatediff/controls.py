@@ -111,7 +111,7 @@ def _once(model: Any, frames: int) -> _Once:
 
 
 def used(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
-    """The kinds that have a say: with strength, and not let go of before the first step."""
+    """The kinds that are active: with a strength, and kept beyond the first step."""
     kinds = [kind for kind in conditions if getattr(settings, f"{kind}_strength") > 0]
     return [kind for kind in kinds if kind != "depth" or settings.depth_end > 0]
 

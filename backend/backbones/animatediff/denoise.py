@@ -10,7 +10,7 @@ from torch import Tensor
 
 # What a control adds to the outputs of the down blocks and of the mid block, each [n * F, c, h', w'].
 Residuals = tuple[Sequence[Tensor], Tensor]
-# Latents [n, 4, F, h, w], timestep, text once for each frame [n * F, L, C] -> residuals; None where it has no say.
+# Latents [n, 4, F, h, w], timestep, text once for each frame [n * F, L, C] -> residuals; None where it is not active.
 Control = Callable[[Tensor, int, Tensor], Residuals | None]
 
 
@@ -39,9 +39,9 @@ class Denoiser:
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
         return both[:1], both[1:]
 
-    @torch.no_grad()  # what the controls say steers no gradient: they are as dear as the UNet's down half
+    @torch.no_grad()  # no gradient flows through the controls: they cost as much as the UNet's down half
     def _residuals(self, latents: Tensor, timestep: int, per_frame: Tensor) -> dict[str, tuple[Tensor, ...] | Tensor]:
-        """The controls' residuals, summed, as the UNet takes them; nothing at all when no control has a say."""
+        """The controls' residuals, summed, as the UNet takes them; nothing at all when no control is active."""
         said = [added for control in self.controls if (added := control(latents, timestep, per_frame)) is not None]
         if not said:
             return {}
