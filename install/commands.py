@@ -7,21 +7,19 @@ import io
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from .backend import Backend
 from .demo import make_demo
 from .doctor import run_doctor
-from .extension import DIST, build_extension, write_notes
 from .failures import InstallError, as_typed, explained
 from .models.commands import add_models
 from .places import ROOT
 from .pythons import check_running
 from .reports import Report
-from .repository import make_repository
-from .suites import run_all
 from .torch_build import NAMES
-from .wine_suites import run_windows
 
 ABOUT = """\
 Makes what MotionClone needs and shows that it works.
@@ -66,7 +64,8 @@ def _demo(chosen: argparse.Namespace, report: Report) -> None:
 
 
 def _test(chosen: argparse.Namespace, report: Report) -> int:
-    return run_windows() if chosen.windows else run_all()
+    part = _developing("wine_suites" if chosen.windows else "suites")
+    return part.run_windows() if chosen.windows else part.run_all()
 
 
 def _backend(chosen: argparse.Namespace, report: Report) -> None:
@@ -98,12 +97,20 @@ def _doctor(chosen: argparse.Namespace, report: Report) -> int:
 
 
 def _extension(chosen: argparse.Namespace, report: Report) -> None:
-    print(build_extension(DIST, chosen.blender))
-    print(write_notes(DIST))
+    part = _developing("extension")
+    print(part.build_extension(part.DIST, chosen.blender))
+    print(part.write_notes(part.DIST))
+
+
+def _developing(name: str) -> ModuleType:
+    """A module of what only developers need. InstallError in an installed extension, which has none of it."""
+    if not Path(__file__).with_name("developing").is_dir():
+        raise InstallError("This command is not part of the extension.", "Run it in a clone of the repository.")
+    return import_module(f".developing.{name}", __package__)
 
 
 def _repository(chosen: argparse.Namespace, report: Report) -> None:
-    print(make_repository(chosen.folder.expanduser().absolute(), chosen.blender))
+    print(_developing("repository").make_repository(chosen.folder.expanduser().absolute(), chosen.blender))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,11 +23,11 @@ from pathlib import Path
 
 import pytest
 
+from install.developing.window import READY, RELEASES
 from install.files import is_link
 from install.packages import installed, site_packages
 from install.places import interpreter, work_folder
 from install.state import NAME, State, read_state, write_state
-from install.window import READY, RELEASES
 from install.work import MARK
 from tests.install_kills import alone, command, make_wheels
 from tests.systems import link_folder

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from install.repository import make_repository
+from install.developing.repository import make_repository
 from tests.blender.conftest import ROOT
 
 SECONDS = 300

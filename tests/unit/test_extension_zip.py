@@ -14,12 +14,23 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from install.commands import main
-from install.extension import build_extension, manifest, release_notes, write_notes, zip_name
+from install.developing.extension import build_extension, manifest, release_notes, write_notes, zip_name
+from install.developing.repository import make_repository
 from install.failures import InstallError
 from install.places import ROOT
-from install.repository import make_repository
 
-NOT_SHIPPED = ("tests/", "docs/", "demo/", "dist/", ".", "pyproject.toml", "backend/bench/", "backend/demo_training/")
+NOT_FOR_ARTISTS = ("backend/bench/", "backend/demo_training/", "install/developing/")
+NOT_SHIPPED = ("tests/", "docs/", "demo/", "dist/", ".", "pyproject.toml", *NOT_FOR_ARTISTS)
+    "tests/",
+    "docs/",
+    "demo/",
+    "dist/",
+    ".",
+    "pyproject.toml",
+    "backend/bench/",
+    "backend/demo_training/",
+    "install/developing/",
+)
 HEAVY = ("*.safetensors", "__pycache__")
 
 

@@ -138,7 +138,7 @@ SCRIPT = "scripts/addons_core/bl_pkg/cli/blender_ext.py"
 
 @pytest.mark.parametrize("place", ["blender's own Python", "a module", "a Debian folder"])
 def test_the_zip_needs_no_download_where_any_blender_is_at_hand(place, tmp_path, monkeypatch):
-    from install import extension
+    from install.developing import extension
 
     monkeypatch.setattr(extension, "ROOT", tmp_path / "tree")
     monkeypatch.setattr(extension, "find_host", lambda _: pytest.fail("no Blender is to be looked for"))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from install import lanes, suites
-from install.lanes import Program, run_side_by_side
+from install.developing import lanes, suites
+from install.developing.lanes import Program, run_side_by_side
 from install.places import ROOT
 
 REPORT = '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>'
@@ -107,7 +107,7 @@ def test_a_signal_stops_all_that_runs(tmp_path, number):
     child = f"import subprocess, time; subprocess.Popen(['sleep', '61.{os.getpid()}']); time.sleep(60)"
     source = f"""
 import signal, sys
-from install.lanes import Program, run_side_by_side
+from install.developing.lanes import Program, run_side_by_side
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as install/commands.py does
 programs = [Program(name, [sys.executable, "-c", {child!r}], 60) for name in "abc"]

@@ -13,12 +13,12 @@ from install import checks, commands, pythons
 from install.backend import Backend
 from install.checks import LONGEST_PATH, LONGEST_WITHIN, chosen_python, long_path
 from install.children import run_module
+from install.developing.wine_suites import IN_BLENDER, JOBS, UNIT
 from install.doctor import examine
 from install.failures import InstallError, as_typed, explained
 from install.packages import _listed, installed
 from install.places import ROOT, data_folder
 from install.reports import Report
-from install.wine_suites import IN_BLENDER, JOBS, UNIT
 
 GRANDCHILD = "import sys; sys.exit(len(sys.stdin.buffer.read()))"
 

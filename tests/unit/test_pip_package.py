@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from install.extension import manifest
+from install.developing.extension import manifest
 from install.places import ROOT, interpreter
 from install.torch_build import TORCH
 

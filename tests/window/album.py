@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from install.window import backend_places
+from install.developing.window import backend_places
 from tests.window.blender_window import BlenderWindow
 
 SIDEBAR = 260  # pixels with its tabs

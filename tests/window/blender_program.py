@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from install.window import enter
+from install.developing.window import enter
 
 SECONDS = 900  # a busy machine may need long
 

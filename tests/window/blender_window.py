@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from install.window import enter
+from install.developing.window import enter
 from tests.window.blender_program import alone
 
 INSIDE = Path(__file__).with_name("inside.py")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from install.extension import build_extension
+from install.developing.extension import build_extension
+from install.developing.window import VARIABLE, backend_places
 from install.places import ROOT
-from install.window import VARIABLE, backend_places
 from tests.window.blender_window import BlenderWindow
 
 FOLDER = os.environ.get("MOTIONCLONE_WINDOW", "")
@@ -20,7 +20,8 @@ PACKAGE = "bl_ext.user_default.motionclone"
 
 def pytest_collection_modifyitems(items):
     if not FOLDER:
-        raise pytest.UsageError(f"MOTIONCLONE_WINDOW names no Debian folder; see {VARIABLE} in install/window.py")
+        where = f"see {VARIABLE} in install/developing/window.py"
+        raise pytest.UsageError(f"MOTIONCLONE_WINDOW names no Debian folder; {where}")
 
 
 @pytest.fixture(scope="session")

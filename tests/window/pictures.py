@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from install.extension import build_extension
+from install.developing.extension import build_extension
+from install.developing.window import make_window
 from install.places import ROOT
-from install.window import make_window
 from tests.install_kills import make_wheels
 from tests.package_index import Index, serving
 from tests.window.album import Album, blender

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from install.window import backend_places
+from install.developing.window import backend_places
 from tests.window.blender_program import BlenderProgram
 from tests.window.blockout import BLOCKOUT, DUMMY, PROMPT, QUICK
 from tests.window.conftest import FOLDER, surroundings

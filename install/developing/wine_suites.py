@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .blender import BPY
-from .failures import InstallError
+from ..blender import BPY
+from ..failures import InstallError
 from .suites import MINUTES, Count, read_report, run_limited, told
 from .window import why_not
 from .wine import TREE, in_wine, install_there, make_wine, windows_path

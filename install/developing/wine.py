@@ -22,11 +22,11 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .clearing import clear
-from .failures import InstallError
-from .places import ROOT, work_folder
+from ..clearing import clear
+from ..failures import InstallError
+from ..places import ROOT, work_folder
+from ..work import LOG, at_work
 from .window import enter, logged, make_debian, window_folder
-from .work import LOG, at_work
 
 RELEASE = "trixie"
 PACKAGES = [
@@ -93,7 +93,7 @@ def make_wine() -> Path:
         if not (root / HOME[1:] / "Python 313" / "python.exe").is_file():
             _unpack_python(root, work / LOG)
         library = root / HOME[1:] / "Python 313" / "Lib"
-        shutil.copy(ROOT / "install" / "in_wine" / "sitecustomize.py", library / "sitecustomize.py")
+        shutil.copy(ROOT / "install" / "developing" / "in_wine" / "sitecustomize.py", library / "sitecustomize.py")
         copy_tree(ROOT, root / TREE[1:])
     return root
 

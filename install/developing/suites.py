@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .backend import TEST_REQUIREMENTS, Backend
-from .blender import BPY, Host, make_bpy
-from .failures import InstallError
+from ..backend import TEST_REQUIREMENTS, Backend
+from ..blender import BPY, Host, make_bpy
+from ..failures import InstallError
+from ..places import ROOT
+from ..pythons import find_python
 from .lanes import MINUTES, Program, run_side_by_side, usable_processors
-from .places import ROOT
-from .pythons import find_python
 from .window import RELEASES, make_window, why_not
 
 UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT, CHECK_LIMIT = 30 * MINUTES, 20 * MINUTES, 30 * MINUTES, 10 * MINUTES

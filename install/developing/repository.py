@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
+from ..failures import InstallError
+from ..files import is_link, is_there, replace
+from ..places import ROOT
 from .extension import build_extension, extension_tool, manifest, release_notes, run_tool
-from .failures import InstallError
-from .files import is_link, is_there, replace
-from .places import ROOT
 
 INDEX, PAGE = "index.json", "index.html"
 

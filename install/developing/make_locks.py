@@ -1,6 +1,6 @@
 """Writes install/locks/*.txt: every package of the backend with its version and hashes, for all platforms and Pythons.
 
-    python3 -m install.make_locks        # needs uv, the package index, and for torch-cpu.txt torch's own index
+    python3 -m install.developing.make_locks   # needs uv, the package index, and for torch-cpu.txt torch's own index
 
 Run it after a change of requirements.txt or of torch's version, then the tests. It prints what each platform downloads,
 for the sizes in torch_build.py and backend.py.
@@ -17,9 +17,9 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from .backend import LOCK
-from .places import ROOT
-from .torch_build import BUILDS, LOCKS, TORCH
+from ..backend import LOCK
+from ..places import ROOT
+from ..torch_build import BUILDS, LOCKS, TORCH
 
 REQUIREMENTS = ROOT / "install" / "requirements.txt"
 TORCH_AND_COMPANY = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
@@ -79,7 +79,7 @@ def size(name: str, version: str, wheels: str) -> int:
 
 
 def write(path: Path, entries: list[str]) -> None:
-    head = "# Written by `python3 -m install.make_locks`. For all platforms; Python 3.11 to 3.14."
+    head = "# Written by `python3 -m install.developing.make_locks`. For all platforms; Python 3.11 to 3.14."
     path.write_text("\n".join([head, *entries]) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
-from .places import ROOT
+from ..places import ROOT
 
 MINUTES = 60
 LOOK = 0.2  # seconds between two looks whether one has ended

@@ -15,11 +15,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .clearing import clear
-from .failures import InstallError
-from .logs import last_lines, shorten
-from .state import check_ours
-from .work import LOG, at_work
+from ..clearing import clear
+from ..failures import InstallError
+from ..logs import last_lines, shorten
+from ..state import check_ours
+from ..work import LOG, at_work
 
 RELEASES = {"sid": "5.2", "trixie": "4.3"}  # and the Blender each carries
 VARIABLE = "MOTIONCLONE_WINDOWS"  # the folder that they are kept in
