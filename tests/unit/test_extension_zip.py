@@ -21,16 +21,6 @@ from install.places import ROOT
 
 NOT_FOR_ARTISTS = ("backend/bench/", "backend/demo_training/", "install/developing/")
 NOT_SHIPPED = ("tests/", "docs/", "demo/", "dist/", ".", "pyproject.toml", *NOT_FOR_ARTISTS)
-    "tests/",
-    "docs/",
-    "demo/",
-    "dist/",
-    ".",
-    "pyproject.toml",
-    "backend/bench/",
-    "backend/demo_training/",
-    "install/developing/",
-)
 HEAVY = ("*.safetensors", "__pycache__")
 
 
