@@ -284,7 +284,7 @@ def a_folder_in_a_window_s_place_stays(home: Home) -> None:
     for release in RELEASES:
         home.put("windows", release, "film.mp4")
     code = (
-        "import sys\nfrom install import window\nfrom install.failures import InstallError\n"
+        "import sys\nfrom install.developing import window\nfrom install.failures import InstallError\n"
         "window.debian_mirror = lambda _: 'nowhere'\n"
         "for release in window.RELEASES:\n    try:\n        window.make_window(release)\n        sys.exit(3)\n"
         "    except InstallError:\n        pass\n"

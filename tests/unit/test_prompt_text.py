@@ -194,7 +194,7 @@ def test_signs_and_clip_skip_reach_the_clip_and_its_notes(tiny, moving_clip, tmp
         assert code == 0, capsys.readouterr().err
     pictures = {name: (tmp_path / name / "result" / "0003.png").read_bytes() for name in found}
     assert len(set(pictures.values())) == 3 and found["plain"]["notes"] == []
-    assert "'red' counts 1.9 times" in found["strong"]["notes"][0] and "2 parts" in found["parts"]["notes"][0]
+    assert "'red' 1.9" in found["strong"]["notes"][0] and "2 parts" in found["parts"]["notes"][0]
     code, _ = clone(moving_clip, tmp_path / "skip", "--prompt", "a red ball", "--set", "clip_skip=2")
     assert code == 1 and "has 1 layers" in capsys.readouterr().err
 

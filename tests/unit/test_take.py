@@ -63,7 +63,7 @@ def test_without_the_diagonal_no_frame_points_at_itself(model, top_k, kept):
 
 
 def test_numbers_that_are_not_finite_stop_the_take_with_advice(model, take, motion):
-    with pytest.raises(JobError, match="invalid numbers \(NaN\) at step 1.*Lower motion_weight"):
+    with pytest.raises(JobError, match=r"invalid numbers \(NaN\) at step 1.*Lower motion_weight"):
         generate(model, with_settings(take, motion_weight=float("inf")), motion, nothing)
 
 
