@@ -145,7 +145,7 @@ def no_colour(scene, cube):
     "harm, sentence",
     [
         (no_object, "No object is active. Click the object"),
-        (camera_active, "'Camera' is no mesh. Make the mesh object active"),
+        (camera_active, "'Camera' is no mesh. Make a mesh object active"),
         (no_uvs, "has no UV map. Unwrap it"),
         (no_colour, "Material 'Hole' has no shader with a colour. Connect a Principled BSDF"),
     ],
