@@ -11,6 +11,7 @@ LEFT_OUT |= {"uv_sculpt"}  # Blender 4.2 gives a pointer into nowhere
 LEFT_OUT |= {"uv_layer_clone", "uv_layer_stencil", "storage_type"}  # change by being read
 if bpy.app.version < (4, 5):
     LEFT_OUT |= {"users"}  # copying a scene counts them wrong, see capture/stage.py
+VIEWS = {("MotionCloneSettings", "controls")}  # hold nothing: they show the settings text, and the model's own values
 
 
 def everything() -> dict[str, object]:
@@ -43,7 +44,7 @@ def _read(owner: bpy.types.bpy_struct, path: str, values: dict[str, object], see
         return
     seen.add(key)
     for prop in owner.bl_rna.properties:
-        if prop.identifier in LEFT_OUT:
+        if prop.identifier in LEFT_OUT or (owner.bl_rna.identifier, prop.identifier) in VIEWS:
             continue
         try:
             value = getattr(owner, prop.identifier)
