@@ -36,7 +36,7 @@ IN_BLENDER = (
 
 _BACKEND = "from install.backend import Backend; Backend(build='cpu').make(for_tests=True, check=True)"
 _BLENDER = (
-    "from install.suites import _pytest_requirement; from install.blender import make_bpy; "
+    "from install.developing.suites import _pytest_requirement; from install.blender import make_bpy; "
     f"make_bpy({BLENDER!r}, extra=[_pytest_requirement()])"
 )
 
