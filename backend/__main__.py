@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -16,10 +17,15 @@ def main(arguments: list[str] | None = None) -> int:
     from .job_folder.plain_text import clean
 
     try:
-        return getattr(commands, options.command)(options) or 0
+        code = getattr(commands, options.command)(options) or 0
+        sys.stdout.flush()
+        return code
     except JobError as error:
         words = [clean(text) for text in (f"Error: {error.message}", error.hint) if text]
         print(*words, sep="\n", file=sys.stderr)
+        return USER_ERROR
+    except BrokenPipeError:  # who reads has enough, as `head` has; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USER_ERROR
     except (Cancelled, KeyboardInterrupt):
         print("Cancelled.", file=sys.stderr)

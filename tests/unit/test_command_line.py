@@ -233,3 +233,13 @@ def test_a_running_job_is_cancelled_by_a_signal(clone, tmp_path):
     assert "Cancelled." in err
     assert json.loads((job / "state.json").read_text())["state"] == "cancelled"
     assert (job / "result.mp4").exists()  # the earlier result stays
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end in another way there")
+def test_a_reader_who_has_enough_is_no_error():
+    """As `python -m backend settings | head -1`."""
+    told = subprocess.Popen(
+        [sys.executable, "-m", "backend", "settings"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    told.stdout.close()
+    assert told.stderr.read() == b"" and told.wait(60) == 1
