@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import JobError
+from .job_folder.declared import declarations, typed_text
+from .job_folder.settings import Settings
 
 if TYPE_CHECKING:
     from .job.progress import Progress
-    from .job_folder.settings import Settings
     from .models.entry import ModelEntry
 
 
@@ -122,10 +123,7 @@ def _facts(entry: ModelEntry) -> dict[str, Any]:
 
 def _differing(settings: Settings) -> dict[str, str]:
     """The settings that are not as they are declared, as they are typed."""
-    from .job_folder.declared import typed_text
-    from .job_folder.settings import Settings as Declared
-
-    plain = asdict(Declared())
+    plain = asdict(Settings())
     return {name: typed_text(value) for name, value in asdict(settings).items() if value != plain[name]}
 
 
@@ -136,9 +134,6 @@ def _line(row: dict) -> str:
 
 def settings(options: Namespace) -> None:
     """Lists every setting under its group."""
-    from .job_folder.declared import declarations
-    from .job_folder.settings import Settings
-
     known = declarations(Settings).values()
     if options.json:
         return print(json.dumps([asdict(one) for one in known]))

@@ -199,7 +199,7 @@ def _notes_of(plans: list[CapturePlan]) -> list[str]:
 
 def words_now(settings: bpy.types.PropertyGroup) -> PromptWords | None:
     """What the chosen model makes of the prompt; None while that is not known, and where there is no prompt."""
-    model = next((model for model in backend_models.models() or () if model["name"] == settings.model), None)
+    model = backend_models.model_called(settings.model)
     return words_of(settings.prompt, model) if model and settings.prompt.strip() else None
 
 

@@ -29,8 +29,7 @@ def value_of(form: bpy.types.PropertyGroup, name: str) -> Any:
     chosen = given(form.settings)
     if name in chosen:
         return chosen[name]
-    model = next((one for one in backend_models.models() or () if one["name"] == form.model), None)
-    return own_value(name, model, str(chosen.get("family", form.preset)))
+    return own_value(name, backend_models.model_called(form.model), str(chosen.get("family", form.preset)))
 
 
 def is_chosen(form: bpy.types.PropertyGroup, name: str) -> bool:

@@ -21,7 +21,7 @@ SECONDS_BETWEEN_LOOKS = 0.01
 class _Now:
     """The clip that was asked about last. key: tells it from others; found: the answer."""
 
-    key: tuple = ()  # tells the clip that was asked about from others
+    key: tuple = ()
     call: ClipCall[ClipFacts] | None = None
     found: ClipFacts | UserError | None = None
 
@@ -61,7 +61,7 @@ def forget() -> None:
     """Asks anew the next time: pictures in a folder may have changed without a trace in it. No process is left."""
     if _now.call:
         _now.call.drop()
-    _now.key, _now.call, _now.found = (), None, None
+    session.reset(_now)
 
 
 def _chosen(context: bpy.types.Context) -> Path:

@@ -253,9 +253,7 @@ def followed() -> bool:
 
 def forget() -> None:
     """Another file is being opened."""
-    _now.followed = False
-    for known in (_now.to_look_at, _now.asked, _now.told, _now.unseen):
-        known.clear()
+    session.reset(_now)
 
 
 def _scenes() -> Iterator[bpy.types.Scene]:

@@ -99,9 +99,7 @@ def bring_back() -> None:
 
 def forget_session() -> None:
     """Another file is being opened."""
-    _now.new.clear()
-    _now.offers.clear()
-    _now.search = None
+    session.reset(_now)
     take_states.forget()
 
 

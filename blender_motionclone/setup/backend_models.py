@@ -41,6 +41,11 @@ def models() -> list[dict[str, Any]] | None:
     return _now.models
 
 
+def model_called(name: str) -> dict[str, Any] | None:
+    """The entry of that name; None while it is not known."""
+    return next((model for model in models() or () if model["name"] == name), None)
+
+
 def problem() -> UserError | None:
     """Why there are none."""
     return _now.problem
@@ -96,7 +101,7 @@ def forget() -> None:
     """Leaves no process behind."""
     if _now.list:
         _now.list.drop()
-    _now.list = _now.models = _now.problem = None
+    session.reset(_now)
 
 
 class ModelList:

@@ -95,7 +95,7 @@ def test_a_log_is_shortened_while_its_job_runs(tmp_path):
 
 
 def test_the_worker_bounds_what_earlier_runs_and_a_crash_s_traceback_leave(tmp_path):
-    """An old log that grew without bounds, a job that fails unforeseen, and one that crashes."""
+    """An old log that grew without bounds, a job that fails unexpectedly, and one that crashes."""
     folder = make_job(tmp_path / "a", "error")
     (folder / "log.txt").write_bytes(FIRST + b"x" * 9_000_000)
     with Talk() as talk:
