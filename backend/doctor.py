@@ -73,10 +73,10 @@ def check_device() -> Iterator[Finding]:
     """Computes something on the device that jobs would use."""
     import torch
 
-    from .memory.device import choose_device, described
+    from .memory.device import choose_device, device_name_and_memory
 
     device, dtype = choose_device()
-    name, memory = described()
+    name, memory = device_name_and_memory()
     size = f", {memory / 1e9:.1f} GB" if memory else ""
     try:
         torch.ones(64, 64, device=device, dtype=dtype).matmul(
@@ -94,10 +94,10 @@ def check_device() -> Iterator[Finding]:
 
 
 def check_ffmpeg() -> Iterator[Finding]:
-    from .clips.ffmpeg_process import program
+    from .clips.ffmpeg_process import find_ffmpeg
 
     try:
-        answer = subprocess.run([program(), "-version"], capture_output=True, check=True, timeout=60)
+        answer = subprocess.run([find_ffmpeg(), "-version"], capture_output=True, check=True, timeout=60)
     except (JobError, OSError, subprocess.SubprocessError) as error:
         yield Finding(
             "ffmpeg-broken", "problem", f"ffmpeg, which reads and writes clips, fails: {_line(error)}", REPAIR

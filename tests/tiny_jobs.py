@@ -58,11 +58,11 @@ def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
 
         return true(model, take, motion, step, memory)
 
-    def within(model, policy, *rest):
+    def with_policy(model, policy, *rest):
         tried.append(policy.name)
-        return true_within(model, policy, *rest)
+        return true_with_policy(model, policy, *rest)
 
-    true_within = AnimateDiff.within
+    true_with_policy = AnimateDiff.with_policy
     monkeypatch.setattr(attempts, "generate", generate)
-    monkeypatch.setattr(AnimateDiff, "within", within)
+    monkeypatch.setattr(AnimateDiff, "with_policy", with_policy)
     return tried

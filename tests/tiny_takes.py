@@ -27,7 +27,7 @@ def take_of(model: AnimateDiff) -> Take:
     )
 
 
-def motion_of(model: AnimateDiff, **reading) -> MotionRepresentation:
+def read_motion(model: AnimateDiff, **reading) -> MotionRepresentation:
     reference, noise = (torch.randn(LATENTS, generator=torch.Generator().manual_seed(s)) for s in (2, 3))
     return extract_motion(
         model,

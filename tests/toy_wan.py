@@ -12,11 +12,11 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformerBlock
 from torch import Tensor, nn
 
-from backend.backbones.base import Recorded
+from backend.backbones.base import AttentionRecord
 from backend.controls.conditions import Condition
 from backend.errors import JobError
 from backend.job_folder.settings import Settings
-from backend.memory.policy import MemoryPolicy, applied, bytes_of
+from backend.memory.policy import MemoryPolicy, apply_policy, parameter_bytes
 from backend.models.entry import ModelEntry
 from backend.sampling.noise_schedule import FlowMatching
 
@@ -34,8 +34,8 @@ KINDS: dict[str, tuple[type, ...]] = {
 class ToyDenoiser:
     """The transformer as a function of latents, timestep and text: predicts the velocity."""
 
-    def __init__(self, transformer: WanTransformer3DModel, pair_apart: bool):
-        self._transformer, self._pair_apart = transformer, pair_apart
+    def __init__(self, transformer: WanTransformer3DModel, separate_prompts: bool):
+        self._transformer, self._separate_prompts = transformer, separate_prompts
 
     def __call__(self, latents: Tensor, timestep: float, text: Tensor) -> Tensor:
         t = torch.full((len(latents),), timestep, device=latents.device)
@@ -43,7 +43,7 @@ class ToyDenoiser:
         return self._transformer(latents.to(dtype), t, text.to(dtype), return_dict=False)[0].float()
 
     def pair(self, latents: Tensor, timestep: float, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-        if self._pair_apart:
+        if self._separate_prompts:
             return self(latents, timestep, negative), self(latents, timestep, positive)
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
         return both[:1], both[1:]
@@ -65,7 +65,7 @@ class ToyWan:
     vae: AutoencoderKLWan
     letters: nn.Embedding  # in the place of a text encoder
     entry: ModelEntry
-    pair_apart: bool = False
+    separate_prompts: bool = False
     notes: tuple[str, ...] = ()
 
     schedule = FlowMatching(SHIFT)
@@ -81,7 +81,7 @@ class ToyWan:
 
     @property
     def weight_bytes(self) -> int:
-        return bytes_of(self.transformer)
+        return parameter_bytes(self.transformer)
 
     def latent_shape(self, frames: int, size: tuple[int, int]) -> tuple[int, ...]:
         channels, h, w = self.transformer.config.in_channels, *(side // self.latent_scale for side in size)
@@ -94,7 +94,7 @@ class ToyWan:
         padded = [text.encode().ljust(TEXT_LENGTH, b"\0") for text in texts]
         return [self.letters(torch.tensor(list(letters), device=self.device))[None] for letters in padded]
 
-    def word_places(self, text: str, words: str, where: str) -> list[int]:
+    def token_indices(self, text: str, words: str, where: str) -> list[int]:
         if (start := text.encode().find(words.encode())) < 0:
             raise JobError(f"The object {words!r} is not in the {where}, {text!r}.", "Use a word of it.")
         return list(range(start, start + len(words.encode())))
@@ -113,11 +113,11 @@ class ToyWan:
             after_frame()
         return frames
 
-    def decode_quickly(self, latents: Tensor) -> Tensor | None:
+    def decode_preview(self, latents: Tensor) -> Tensor | None:
         return None
 
     def denoiser(self, controls: Sequence[Any] = ()) -> ToyDenoiser:
-        return ToyDenoiser(self.transformer, self.pair_apart)
+        return ToyDenoiser(self.transformer, self.separate_prompts)
 
     def load_controls(
         self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Any = None
@@ -131,18 +131,18 @@ class ToyWan:
 
     @contextmanager
     def recording(
-        self, layers: Sequence[str] = (), keys: Sequence[str] = (), when_complete: Callable[[], None] = lambda: None
-    ) -> Iterator[Recorded]:
-        yield Recorded()
+        self, layers: Sequence[str] = (), keys: Sequence[str] = (), on_complete: Callable[[], None] = lambda: None
+    ) -> Iterator[AttentionRecord]:
+        yield AttentionRecord()
 
     def memory_needs(self, settings: Settings, frames: int, size: tuple[int, int], controls: int) -> ToyNeeds:
         return ToyNeeds(torch.Size(self.latent_shape(frames, size)).numel())
 
     @contextmanager
-    def within(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[ToyWan]:
+    def with_policy(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[ToyWan]:
         again = KINDS[policy.recompute]
-        with applied(policy, self.transformer, KINDS["layers"], again, [self.vae], self.vae):
-            yield replace(self, pair_apart=policy.pair_apart)
+        with apply_policy(policy, self.transformer, KINDS["layers"], again, [self.vae], self.vae):
+            yield replace(self, separate_prompts=policy.separate_prompts)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         config = self.vae.config

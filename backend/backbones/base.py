@@ -26,7 +26,7 @@ TEMPORAL, SPATIAL, TEXT = "temp", "spatial", "text"  # kinds of attention: betwe
 
 
 @dataclass
-class Recorded:
+class AttentionRecord:
     """What attention layers computed in a pass. maps: probabilities, of temporal attention [h'*w', heads, F, F]; keys:
     before heads are split, of temporal attention [h'*w', F, C], of spatial attention [F, h'*w', C]."""
 
@@ -83,7 +83,7 @@ class Backbone(Protocol):
         """Prompts to what `denoiser` reads, [1, L, C] each, all of one length. JobError when one is too long."""
         ...
 
-    def word_places(self, text: str, words: str, where: str) -> list[int]:
+    def token_indices(self, text: str, words: str, where: str) -> list[int]:
         """Where `words` stand among the tokens of `text`, from 0. JobError when they do not; where: names that text."""
         ...
 
@@ -95,7 +95,7 @@ class Backbone(Protocol):
         """Latents to [F, 3, H, W] in -1..1."""
         ...
 
-    def decode_quickly(self, latents: Tensor) -> Tensor | None:
+    def decode_preview(self, latents: Tensor) -> Tensor | None:
         """As `decode`, roughly, for a preview; None where there is no quick way."""
         ...
 
@@ -119,8 +119,8 @@ class Backbone(Protocol):
         ...
 
     def recording(
-        self, layers: Sequence[str] = (), keys: Sequence[str] = (), when_complete: Callable[[], None] = lambda: None
-    ) -> AbstractContextManager[Recorded]:
+        self, layers: Sequence[str] = (), keys: Sequence[str] = (), on_complete: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[AttentionRecord]:
         """Within the block, each pass puts the probabilities of `layers` and the keys of `keys` into what it yields.
         when_complete is called when the last of them has come. The model is put back as it was, also after an error."""
         ...
@@ -132,6 +132,6 @@ class Backbone(Protocol):
 
     def memory_needs(self, settings: Settings, frames: int, size: tuple[int, int], controls: int) -> MemoryNeeds: ...
 
-    def within(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> AbstractContextManager[Self]:
+    def with_policy(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> AbstractContextManager[Self]:
         """The model as the policy wants it for as long as the block lasts. OutOfMemory when memory runs out within."""
         ...

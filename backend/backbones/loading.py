@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..models.entry import ModelEntry
-from .animatediff import words
+from .animatediff import tokens
 from .animatediff.backbone import load_animatediff
 from .base import Backbone
 
@@ -19,4 +19,4 @@ def load_backbone(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -
 
 def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
     """JobError when the model cannot read one of them as it is, told without loading the model."""
-    words.check_prompts(entry, texts)
+    tokens.check_prompts(entry, texts)

@@ -13,18 +13,18 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..backbones.animatediff.backbone import AnimateDiff, of_unet
-from ..backbones.animatediff.frame_norm import normalise_each_frame
+from ..backbones.animatediff.backbone import AnimateDiff, from_unet
+from ..backbones.animatediff.frame_norm import normalize_each_frame
 from ..backbones.animatediff.weights.sd15 import UNET, animatediff_alphas
 from ..backbones.base import Denoiser
 from ..job.inverted_reference import inversion_steps
-from ..job.take import steps_of
+from ..job.take import denoising_steps
 from ..job_folder.settings import Settings
 from ..motion.guidance import MotionGuidance
 from ..motion.inversion_guidance import InversionGuidance, Texts
+from ..motion.loss_terms import LossTerms, layer_weights
 from ..motion.representation import MotionRepresentation, extract_motion
-from ..motion.terms import Terms, layer_weights
-from ..sampling.guided import Predictions, Strength, sample
+from ..sampling.guided import GuidanceOptions, Predictors, sample
 from ..sampling.noise_schedule import VariancePreserving
 from ..sampling.schedule import Step
 
@@ -91,7 +91,7 @@ def sd15_unet() -> UNetMotionModel:
 
 def _prepared(unet: UNetMotionModel) -> UNetMotionModel:
     unet.eval().requires_grad_(False)
-    normalise_each_frame(unet)
+    normalize_each_frame(unet)
     return unet
 
 
@@ -104,7 +104,7 @@ def pass_costs(
 ) -> Costs:
     """What each kind of pass costs by `meter`, on latents and text of these shapes; runs what a take runs."""
     z, words = (torch.randn(shape).to(unet.device) for shape in (latents, text))
-    model = of_unet(unet)
+    model = from_unet(unet)
     denoise = model.denoiser()
 
     def read():
@@ -148,7 +148,7 @@ def _guidance(
     s = settings
     if s.method != "inversion":
         return MotionGuidance(model, copied, words, read())
-    terms = Terms(
+    terms = LossTerms(
         motion=layer_weights(model, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
         semantic=layer_weights(model, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
         key_kind=s.semantic_keys,
@@ -172,9 +172,9 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
     guided = s.is_guided
     inverted = guided and s.method == "inversion"
     schedule = VariancePreserving(animatediff_alphas())
-    steps = steps_of(replace(s, warm_up_steps=0, cool_down_steps=0), schedule)
+    steps = denoising_steps(replace(s, warm_up_steps=0, cool_down_steps=0), schedule)
     reuse = {"reuse_gradient": s.reuse_gradient, "reuse_negative": s.reuse_negative}
-    strength = Strength(s.cfg_scale, s.cfg_form, s.guidance_weight, s.score_form, **reuse)
+    options = GuidanceOptions(s.cfg_scale, s.cfg_form, s.guidance_weight, s.score_form, **reuse)
     z = torch.zeros(1, 1, 1, 1, 1)
 
     def spend(cost: float, *answer):
@@ -189,8 +189,8 @@ def job_costs(settings: Settings, costs: Costs) -> JobCosts:
         z,
         steps,
         schedule,
-        strength,
-        Predictions(
+        options,
+        Predictors(
             negative=lambda *_: spend(costs.single),
             positive=lambda *_: spend(costs.single),
             pair=lambda *_: spend(costs.pair, z, z),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..clips.motion_score import motion_score
 from .cases import Case
-from .judges import camera_cosine, colour_drift, control_matrix, own_ranks, path_cosine
+from .judges import camera_cosine, colour_drift, control_matrix, path_cosine, reference_ranks
 from .look_classifier import CLEAN, look_seen
 from .statistics import Interval, mean_interval, paired_gain
 
@@ -57,7 +57,7 @@ def control(cases: Sequence[Case], clips: Sequence[np.ndarray]) -> dict[str, flo
     for kind in sorted({case.kind for case in cases}):
         chosen = [k for k, case in enumerate(cases) if case.kind == kind]
         matrix = control_matrix([clips[k] for k in chosen], [cases[k].reference for k in chosen])
-        others, ranks = matrix[~np.eye(len(matrix), dtype=bool)], own_ranks(matrix)
+        others, ranks = matrix[~np.eye(len(matrix), dtype=bool)], reference_ranks(matrix)
         rows.append(
             [np.diag(matrix).mean(), others.mean() if others.size else NOT_ASKED, ranks.mean(), (ranks == 1).mean()]
         )

@@ -105,7 +105,7 @@ def control_matrix(clips: list[np.ndarray], references: list[np.ndarray]) -> np.
     return np.array([[field_score(field, want) for want in wanted] for field in fields])
 
 
-def own_ranks(matrix: np.ndarray) -> np.ndarray:
+def reference_ranks(matrix: np.ndarray) -> np.ndarray:
     """[n]: the place of each clip's own reference (the diagonal) among all references, 1 when it is the nearest."""
     return 1 + (matrix > np.diag(matrix)[:, None]).sum(1)
 

@@ -23,7 +23,7 @@ from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import read_clip, to_frames, write_frames
 from ..clips.motion_score import field_score, motion_field, smoothed_field
 from ..errors import JobError
-from ..job.reference_motion import motion_of
+from ..job.reference_motion import read_motion
 from ..job.take import Take, generate
 from ..models.entry import find_entry
 
@@ -123,7 +123,7 @@ def _clip_of(asked: Asked) -> np.ndarray:
         negative=_model.embed([""])[0],
         positive=_model.embed([PROMPTS[asked.prompt]])[0],
     )
-    motion = motion_of(_model, reference, settings) if guided else None
+    motion = read_motion(_model, reference, settings) if guided else None
     return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 

@@ -21,10 +21,10 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ..backbones.animatediff.backbone import AnimateDiff
 from ..backbones.animatediff.controls import SparseControl
-from ..backbones.animatediff.frame_norm import normalise_each_frame
+from ..backbones.animatediff.frame_norm import normalize_each_frame
 from ..backbones.animatediff.memory_needs import KINDS
 from ..backbones.animatediff.weights.sd15 import TEXT_ENCODER, VAE, animatediff_alphas
-from ..memory.policy import FAST, MEGABYTE, POLICIES, MemoryPolicy, bytes_of
+from ..memory.policy import FAST, MEGABYTE, POLICIES, MemoryPolicy, parameter_bytes
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
 from ..sampling.schedule import Step
@@ -34,9 +34,9 @@ from .live_bytes import Held, held
 CELL = 8  # pixels to a latent cell along each side
 PLAIN = "plain AnimateDiff"
 SWITCHES = (
-    replace(FAST, name="only: pair apart", pair_apart=True),
+    replace(FAST, name="only: pair apart", separate_prompts=True),
     replace(FAST, name="only: offload", offload=True),
-    replace(FAST, name="only: pieces of 16 MB", piece_bytes=16 * MEGABYTE),
+    replace(FAST, name="only: pieces of 16 MB", chunk_bytes=16 * MEGABYTE),
     replace(FAST, name="only: transformers again", recompute="transformers"),
     replace(FAST, name="only: layers again", recompute="layers"),
 )
@@ -89,7 +89,7 @@ def sparse_control(clip: tuple[int, int, int]) -> SparseControl:
     """SparseCtrl for one picture at the first frame."""
     with torch.device("meta"):
         net = SparseControlNetModel().half().eval().requires_grad_(False)
-    normalise_each_frame(net)
+    normalize_each_frame(net)
     return SparseControl(net, _meta(1, 4, *clip[1:]).half(), [0], clip[0], 1.0)
 
 
@@ -98,14 +98,14 @@ def peaks(
     model: AnimateDiff, controls: Sequence[SparseControl], policy: MemoryPolicy, clip: tuple[int, int, int]
 ) -> Peaks:
     """Of a job with this policy; clip: frames and latent cells (F, h, w)."""
-    coders = bytes_of(model.vae) + bytes_of(model.text_encoder)
-    fixed = bytes_of(model.unet) + sum(bytes_of(control.model) for control in controls)
+    coders = parameter_bytes(model.vae) + parameter_bytes(model.text_encoder)
+    fixed = parameter_bytes(model.unet) + sum(parameter_bytes(control.model) for control in controls)
     weights = fixed + (0 if policy.offload else coders)
     guided = guided_held(model, controls, policy, clip)
-    with model.within(replace(policy, offload=False), controls) as spared:
+    with model.with_policy(replace(policy, offload=False), controls) as spared:
         plain = _pair_held(spared, controls, clip)
         pictures = held(lambda: spared.vae.decode(_meta(1, 4, *clip[1:])))
-    decoding = fixed + (bytes_of(model.vae) if policy.offload else coders)
+    decoding = fixed + (parameter_bytes(model.vae) if policy.offload else coders)
     return Peaks(weights, guided.saved, weights + guided.peak, weights + plain.peak, decoding + pictures.peak)
 
 
@@ -119,7 +119,7 @@ def guided_held(
 ) -> Held:
     """In a pass with the gradient of guidance, the weights left out."""
     guide, z = _guide(model, controls, clip, blocks)
-    with model.within(replace(policy, offload=False), controls):
+    with model.with_policy(replace(policy, offload=False), controls):
         return held(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0)), model.unet.parameters())
 
 
@@ -129,15 +129,15 @@ def guided_cost(model: AnimateDiff, kind: str, clip: tuple[int, int, int]) -> fl
     z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
     forward = operations(lambda: model.denoiser()(z, TIMESTEP, text))
     guide, z = _guide(model, (), clip, ("up_blocks.1",))
-    with model.within(replace(FAST, recompute=kind)):
+    with model.with_policy(replace(FAST, recompute=kind)):
         return 1 + operations(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0))) / forward
 
 
 @torch.no_grad()
 def plain_peak(model: AnimateDiff, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> int:
     """Of a step without guidance as diffusers' pipelines make it: both prompts in a batch, all weights in float16."""
-    halves = (bytes_of(model.vae) + bytes_of(model.text_encoder)) // 2
-    fixed = bytes_of(model.unet) + sum(bytes_of(control.model) for control in controls)
+    halves = (parameter_bytes(model.vae) + parameter_bytes(model.text_encoder)) // 2
+    fixed = parameter_bytes(model.unet) + sum(parameter_bytes(control.model) for control in controls)
     return halves + fixed + _pair_held(model, controls, clip).peak
 
 

@@ -18,13 +18,13 @@ from dataclasses import asdict, replace
 from diffusers import AnimateDiffPipeline, DDIMScheduler
 
 from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
-from ..backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
+from ..backbones.animatediff.frame_norm import normalize_all_frames, normalize_each_frame
 from ..backbones.base import TEMPORAL
 from ..errors import JobError
 from ..job.take import Take, generate
 from ..job_folder.clip_size import clip_size
 from ..job_folder.settings import Settings
-from ..memory.device import choose_device, repeatable
+from ..memory.device import choose_device, deterministic_mode
 from ..models.entry import find_entry
 from .costs import (
     SD15_LATENTS,
@@ -148,11 +148,11 @@ def _against_diffusers(model: AnimateDiff, settings: Settings, rounds: int) -> f
 
     ratios = []
     for _ in range(rounds):
-        normalise_each_frame(model.unet)
+        normalize_each_frame(model.unet)
         mine = seconds(ours)
-        normalise_all_frames(model.unet)
+        normalize_all_frames(model.unet)
         ratios.append(mine / seconds(theirs))
-    normalise_each_frame(model.unet)
+    normalize_each_frame(model.unet)
     return statistics.median(ratios)
 
 
@@ -160,7 +160,7 @@ def _repeatable(model: AnimateDiff, settings: Settings, rounds: int) -> float:
     """Seconds of a job's passes with the setting `deterministic` over those without it: the median over turns."""
 
     def job(wanted: bool) -> float:
-        with repeatable(wanted):
+        with deterministic_mode(wanted):
             costs = pass_costs(model.unet, *_shapes(model, settings), settings, seconds)
         return job_costs(settings, costs).whole * costs.single
 

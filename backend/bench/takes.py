@@ -17,7 +17,7 @@ from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import to_frames
 from ..controls.conditions import Condition
 from ..demo_training.passes import draw_depth, draw_mask
-from ..job.reference_motion import motion_of
+from ..job.reference_motion import read_motion
 from ..job.take import Take, generate
 from ..models.entry import find_entry
 from .cases import Case, cases_for
@@ -108,7 +108,7 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
         subject=subject,
         controls=controls,
     )
-    motion = motion_of(_model, case.reference, settings) if settings.is_guided else None
+    motion = read_motion(_model, case.reference, settings) if settings.is_guided else None
     return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 

@@ -3,7 +3,7 @@
 A clip's frames are uint8 RGB `[n, H, W, 3]` everywhere outside a model.
 """
 
-from .between import in_between
+from .in_betweening import in_between
 from .pictures import read_picture, write_frames, write_pictures
 from .reading import Clip, Source, examine, read_clip
 from .sizes import fit

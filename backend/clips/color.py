@@ -19,7 +19,7 @@ _FROM_2020 = np.array(  # BT.2020 to BT.709, both linear (ITU-R BT.2087)
 )
 
 
-def standard(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
+def to_srgb(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
     """uint16 RGBA [H, W, 4] -> uint8 RGBA in sRGB. transfer: "pq", "hlg", "linear", or "sdr", which is taken for sRGB;
     wide: primaries of BT.2020."""
     light = _table(transfer)[rgba[..., :3]]  # linear, 1 is white

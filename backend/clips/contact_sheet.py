@@ -88,15 +88,15 @@ def draw_video(reference: Row, takes: Sequence[Take], count: int) -> np.ndarray:
     height, width = cells[0].shape[1:3]
     size = 2 * MARGIN + (1 + len(takes)) * (width + GAP) - GAP, 2 * (LINE + height) + MARGIN
     page = Image.new("RGB", (_even(size[0]), _even(size[1])), PAPER)
-    pen, places = ImageDraw.Draw(page), [(MARGIN, LINE)]
+    pen, positions = ImageDraw.Draw(page), [(MARGIN, LINE)]
     pen.text((MARGIN, 6), "reference", INK, _font(15))
     for number in range(1, len(takes) + 1):
         x = MARGIN + number * (width + GAP)
-        places += [(x, LINE), (x, 2 * LINE + height)]
+        positions += [(x, LINE), (x, 2 * LINE + height)]
         pen.text((x, 6), "with its motion", INK, _font(15))
         pen.text((x, LINE + height + 6), "without guidance", SOFT_INK, _font(15))
     video = np.repeat(np.asarray(page)[None], count, 0)
-    for cell, (x, y) in zip(cells, places, strict=True):
+    for cell, (x, y) in zip(cells, positions, strict=True):
         video[:, y : y + height, x : x + width] = cell
     return video
 

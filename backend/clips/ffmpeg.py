@@ -12,13 +12,13 @@ from ..job_folder.pictures import MOST_PIXELS
 from .ffmpeg_process import Check, Ffmpeg, never_cancelled
 
 
-def of_file(path: Path) -> tuple[str, ...]:
+def input_options(path: Path) -> tuple[str, ...]:
     """`file:` keeps odd names from being read as options; the whitelist keeps playlists off the network; frames that
     would fill the memory are not decoded."""
     return "-protocol_whitelist", "file", "-max_pixels", str(MOST_PIXELS), "-i", f"file:{path}"
 
 
-def ask(*arguments: str, check: Check = never_cancelled) -> str:
+def run_for_log(*arguments: str, check: Check = never_cancelled) -> str:
     """What ffmpeg says, each line with its level, when it is called so. check: may raise Cancelled at any moment."""
     with Ffmpeg(["-v", "level+info", "-nostats", *arguments], check, reporting=False) as process:
         process.read()
@@ -28,7 +28,7 @@ def ask(*arguments: str, check: Check = never_cancelled) -> str:
 def picture(path: Path, filters: str, check: Check) -> bytes:
     """The first picture of a file as a PNG; empty when there is none. check: may raise Cancelled at any moment."""
     kept = ("-frames:v", "1", "-vf", filters, "-c:v", "png", "-f", "image2pipe", "-")
-    with Ffmpeg(["-v", "error", *of_file(path), *kept], check) as process:
+    with Ffmpeg(["-v", "error", *input_options(path), *kept], check) as process:
         return process.read()
 
 
@@ -47,7 +47,7 @@ def frames(
     """
     height, width = size
     command = [
-        *("-v", "error", *options, *of_file(path), "-map", f"0:{stream}", "-fps_mode", "passthrough"),
+        *("-v", "error", *options, *input_options(path), "-map", f"0:{stream}", "-fps_mode", "passthrough"),
         *("-vf", filters, "-f", "rawvideo", "-pix_fmt", "rgba64le" if deep else "rgba", "-"),
     ]
     length = height * width * (8 if deep else 4)

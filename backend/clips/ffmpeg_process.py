@@ -22,8 +22,8 @@ from ..wire.processes import DETACHED, kill
 CHOSEN = "IMAGEIO_FFMPEG_EXE"  # imageio-ffmpeg's own variable
 SECONDS_SILENT = 120  # after which ffmpeg is taken to hang: it reports twice a second
 SECONDS_BETWEEN_LOOKS = 0.1
-MOST_LINE = 65536  # bytes; what is longer comes in pieces
-MOST_LINES = 1_000_000  # kept of its log, from the beginning and from the end
+MAX_LINE = 65536  # bytes; what is longer comes in pieces
+MAX_LINES = 1_000_000  # kept of its log, from the beginning and from the end
 REPORT = re.compile(r"\w+=\s*\S*")  # a line of its progress, which is a sign of life and nothing else
 
 Check = Callable[[], None]  # raises Cancelled once the user wants the job to stop
@@ -33,7 +33,7 @@ def never_cancelled() -> None:
     """For callers that are stopped in another way, such as a command line by Ctrl-C."""
 
 
-def program() -> str:
+def find_ffmpeg() -> str:
     """The ffmpeg to run: the chosen one, the one that imageio-ffmpeg brings, or the system's. JobError without any.
 
     imageio-ffmpeg's own search starts each candidate and waits for it, for ever if it hangs."""
@@ -54,7 +54,7 @@ class Ffmpeg:
     def __init__(self, arguments: Sequence[str], check: Check, stdin: int = subprocess.DEVNULL, reporting: bool = True):
         """check: asked several times a second. stdin: subprocess.PIPE to feed it. reporting: whether it reports how far
         it is, which would get between the lines of a log that is read. JobError when it cannot start."""
-        path = program()
+        path = find_ffmpeg()
         self._check, self._wish, self._over = check, None, threading.Event()
         self._life = time.monotonic()
         try:
@@ -68,7 +68,7 @@ class Ffmpeg:
         except OSError as error:
             raise _not_started(path, error.strerror or str(error)) from None
         self._path = path
-        self._head, self._tail = list[str](), deque[str](maxlen=MOST_LINES)
+        self._head, self._tail = list[str](), deque[str](maxlen=MAX_LINES)
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._listen, self._watch)]
         for thread in self._threads:
             thread.start()
@@ -115,11 +115,11 @@ class Ffmpeg:
     def _listen(self) -> None:
         pipe = self._process.stderr
         assert pipe is not None
-        while line := pipe.readline(MOST_LINE):
+        while line := pipe.readline(MAX_LINE):
             self._life = time.monotonic()
             text = line.decode("utf-8", "replace").rstrip()
             if not REPORT.fullmatch(text):
-                (self._head if len(self._head) < MOST_LINES else self._tail).append(text)
+                (self._head if len(self._head) < MAX_LINES else self._tail).append(text)
 
     def _watch(self) -> None:
         """Stops ffmpeg, so that whoever waits for it goes on."""

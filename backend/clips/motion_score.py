@@ -9,7 +9,7 @@ from ..errors import JobError
 from .optical_flow import optical_flow, working_size
 from .sizes import fit
 
-MOST_FRAMES = 33  # compared evenly over the clips; more say nothing new
+MAX_FRAMES = 33  # compared evenly over the clips; more say nothing new
 CELLS = 64 * 64  # of the grid on which flows are compared
 SPREAD = 1 / 16  # smoothing in frame heights: another subject's outline need not fit to the pixel
 STILL = 0.02  # frame heights a clip: less than this is noise
@@ -31,7 +31,7 @@ def motion_score(clip: np.ndarray, reference: np.ndarray) -> float:
     """
     if min(len(clip), len(reference)) < 2:
         raise JobError("The motion score needs clips of at least two frames.", "Give longer clips.")
-    size, count = working_size(*clip.shape[1:3]), min(len(clip), len(reference), MOST_FRAMES)
+    size, count = working_size(*clip.shape[1:3]), min(len(clip), len(reference), MAX_FRAMES)
     wanted = motion_field(reference, size, count)
     if np.linalg.norm(wanted, axis=-1).max() < STILL:
         raise JobError(
@@ -57,7 +57,7 @@ def motion_field(frames: np.ndarray, size: tuple[int, int] | None = None, count:
     size: (H, W) that the frames are cropped and scaled to; by default the working size of their own shape.
     count: how many frames are compared, 33 at most by default.
     """
-    count = count or min(len(frames), MOST_FRAMES)
+    count = count or min(len(frames), MAX_FRAMES)
     picked = np.rint(np.linspace(0, len(frames) - 1, count)).astype(int)
     steps = np.diff(picked / (len(frames) - 1)).astype(np.float32)  # nearest frames lie unevenly: speeds make up for it
     flow = optical_flow(fit(frames[picked], size or working_size(*frames.shape[1:3])))

@@ -16,7 +16,7 @@ def working_size(height: int, width: int, area: int = WORKING_AREA) -> tuple[int
     return max(16, round(height * scale)), max(16, round(width * scale))
 
 
-def grey(frames: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+def to_gray(frames: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
     """uint8 luma [F, h, w] of RGB frames [F, H, W, 3], resized to (h, w) when given."""
     lumas = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     if size is None or size == frames.shape[1:3]:
@@ -49,7 +49,7 @@ def optical_flow(frames: np.ndarray) -> np.ndarray:
 
     h x w is the working size, about 256 x 256 pixels in the clip's shape, whatever the clip's own size.
     """
-    lumas = _evened(grey(frames, working_size(*frames.shape[1:3])))
+    lumas = _evened(to_gray(frames, working_size(*frames.shape[1:3])))
     return np.stack([_smooth_flow(a, b) for a, b in zip(lumas, lumas[1:])]) / lumas.shape[1]
 
 

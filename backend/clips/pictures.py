@@ -15,7 +15,7 @@ from ..job_folder.reading import UnfitFile, read_bytes
 from ..job_folder.writing import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MOST_BYTES = 8 * MOST_PIXELS + 2**20  # of a picture's file
+MAX_BYTES = 8 * MOST_PIXELS + 2**20  # of a picture's file
 ROWS = 256
 BACKDROP = 128  # sRGB grey behind transparent pixels: neither a black nor a white subject is lost on it
 
@@ -33,7 +33,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
 
     Grey becomes RGB, 16 bits become 8, transparency is laid over mid-grey. JobError when it cannot be read whole.
     """
-    data = content(path)
+    data = read_picture_bytes(path)
     png = data.startswith(SIGNATURE)
     # cv2 fills what is missing with black and says nothing, so look for the end mark ourselves.
     end = data.rfind(b"IEND") if png else data.rfind(b"\xff\xd9")
@@ -48,10 +48,10 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     return to_rgb(image)
 
 
-def content(path: Path) -> bytes:
+def read_picture_bytes(path: Path) -> bytes:
     """A picture's file. JobError when it is no file, too large, or may not be read."""
     try:
-        return read_bytes(path, MOST_BYTES)
+        return read_bytes(path, MAX_BYTES)
     except UnfitFile as error:
         raise JobError(f"{error}.", "Put a PNG or JPG picture there.") from None
     except PermissionError:
@@ -76,11 +76,11 @@ def to_rgb(image: np.ndarray) -> tuple[np.ndarray, bool]:
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), False
     if image.shape[2] == 4:
-        return over_grey(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
+        return over_gray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), False
 
 
-def over_grey(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
+def over_gray(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
     """Straight-alpha uint8 [H, W, 4] laid over mid-grey -> RGB [H, W, 3], and whether anything showed through."""
     alpha = rgba[..., 3:]
     if alpha.min() == 255:

@@ -14,15 +14,15 @@ from ..errors import JobError
 from ..job_folder.pictures import MOST_PIXELS
 from ..job_folder.reading import UnfitFile, open_regular
 from . import ffmpeg, video
-from .between import in_between
-from .color import standard
+from .color import to_srgb
 from .ffmpeg_process import Check, never_cancelled
-from .pictures import over_grey, too_large
+from .in_betweening import in_between
+from .pictures import over_gray, too_large
 from .sequences import FrameFiles, frame_files
 from .still import check_frame, is_single, read_frame
 
-LONGEST_SIDE = 2048  # larger frames are area-averaged down to it while reading; models work far below
-MOST_BYTES = 2 << 30  # of frames kept at once
+MAX_SIDE = 2048  # larger frames are area-averaged down to it while reading; models work far below
+MAX_BYTES = 2 << 30  # of frames kept at once
 
 Reader = Callable[[Sequence[int], tuple[int, int]], Iterator[tuple[np.ndarray, bool]]]
 
@@ -59,17 +59,17 @@ class Source:
     read: Reader
 
 
-def examine(path: str | Path, each: Check = never_cancelled) -> Source:
+def examine(path: str | Path, check: Check = never_cancelled) -> Source:
     """Looks into a video file or a folder of frames. each: as in read_clip. JobError names the file, what is wrong with
     it and what to do."""
     path = Path(path).expanduser()
     try:
         if path.is_dir():
-            source = _folder(path, each)
+            source = _folder(path, check)
         elif not path.exists():
             raise JobError(f"There is no file or folder {path}.", "Check the path and its spelling.")
         else:
-            source = _video(path, each)
+            source = _video(path, check)
     except PermissionError:
         raise _not_allowed(path) from None
     except UnfitFile as error:
@@ -79,22 +79,22 @@ def examine(path: str | Path, each: Check = never_cancelled) -> Source:
     return source
 
 
-def read_clip(path: str | Path, frames: int | None = None, each: Check = never_cancelled) -> Clip:
+def read_clip(path: str | Path, frames: int | None = None, check: Check = never_cancelled) -> Clip:
     """A video file or a folder of frames, upright, in sRGB, over mid-grey where transparent.
 
     frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
     note says so. None: every frame as it is. each: called before each frame is read, and from another thread while
     ffmpeg works; may raise Cancelled. JobError names the file, what is wrong with it and what to do.
     """
-    source = examine(path, each)
+    source = examine(path, check)
     picked = _pick(source.times, frames)
     size, notes = _reading_size(source)
-    wanted, places = np.unique(picked, return_inverse=True)
+    wanted, inverse = np.unique(picked, return_inverse=True)
     kept = _store(source.path, len(wanted), size)
     transparent = False
     try:
         for k, (picture, through) in enumerate(source.read(wanted.tolist(), size)):
-            each()
+            check()
             kept[k] = picture
             transparent |= through
     except PermissionError:
@@ -106,11 +106,11 @@ def read_clip(path: str | Path, frames: int | None = None, each: Check = never_c
         count = len(source.times)
         notes.append(f"{name} has {count} frames where {frames} are needed; the missing ones were in-betweened.")
         return Clip(in_between(kept, frames, source.times), source.fps, source.total, tuple(notes))
-    kept = kept if len(places) == len(wanted) else kept[places]
+    kept = kept if len(inverse) == len(wanted) else kept[inverse]
     return Clip(kept, source.fps, source.total, tuple(notes))
 
 
-def _video(path: Path, each: Check) -> Source:
+def _video(path: Path, check: Check) -> Source:
     with open_regular(path) as file:
         if not file.read(1):
             raise JobError(f"{path} is an empty file.", "Copy or export the video again.")
@@ -118,7 +118,7 @@ def _video(path: Path, each: Check) -> Source:
         raise JobError(
             f"{path} is a single picture; motion needs at least two frames.", "Give its folder, or a video file."
         )
-    facts = video.look_into(path, each)
+    facts = video.probe(path, check)
     span = facts.times[-1] - facts.times[0]
     return Source(
         path=path,
@@ -128,18 +128,18 @@ def _video(path: Path, each: Check) -> Source:
         fps=(len(facts.times) - 1) / span if span > 0 else None,
         seconds=facts.seconds,
         notes=facts.notes,
-        read=lambda wanted, size: _video_frames(path, facts, wanted, size, each),
+        read=lambda wanted, size: _video_frames(path, facts, wanted, size, check),
     )
 
 
 def _video_frames(
-    path: Path, facts: video.VideoFacts, wanted: Sequence[int], size: tuple[int, int], each: Check
+    path: Path, facts: video.VideoInfo, wanted: Sequence[int], size: tuple[int, int], check: Check
 ) -> Iterator[tuple[np.ndarray, bool]]:
     choice = "" if len(wanted) == len(facts.times) else "select='" + "+".join(f"eq(n,{k})" for k in wanted) + "',"
     scale = f"scale={size[1]}:{size[0]}:flags=area+accurate_rnd+full_chroma_int{facts.scaling}"
     deep = facts.wide or facts.transfer != "sdr"
     filters = f"{facts.filters}{choice}{scale}"
-    with closing(ffmpeg.frames(path, facts.decoder, facts.stream, filters, size, deep, each)) as decoded:
+    with closing(ffmpeg.frames(path, facts.decoder, facts.stream, filters, size, deep, check)) as decoded:
         for _ in wanted:
             rgba = next(decoded, None)
             if rgba is None:
@@ -147,10 +147,10 @@ def _video_frames(
                     f"{path} is cut short or damaged: not all of its frames can be read.",
                     "Copy or export the video again.",
                 )
-            yield over_grey(standard(rgba, facts.transfer, facts.wide) if deep else rgba)
+            yield over_gray(to_srgb(rgba, facts.transfer, facts.wide) if deep else rgba)
 
 
-def _folder(folder: Path, each: Check) -> Source:
+def _folder(folder: Path, check: Check) -> Source:
     found = frame_files(folder)
     sizes = {path: size for path in found.files if (size := check_frame(path))}
     for path, size in sizes.items():
@@ -159,7 +159,7 @@ def _folder(folder: Path, each: Check) -> Source:
             raise too_large(path, size[1], size[0])
         if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may lie on its side
             raise _differ(folder, first, sizes[first], path, size)
-    picture, _ = read_frame(found.files[0], each)
+    picture, _ = read_frame(found.files[0], check)
     return Source(
         path=folder,
         times=tuple(map(float, found.numbers)),
@@ -168,15 +168,15 @@ def _folder(folder: Path, each: Check) -> Source:
         fps=None,
         seconds=None,
         notes=found.notes,
-        read=lambda wanted, size: _folder_frames(folder, found, picture.shape[:2], wanted, size, each),
+        read=lambda wanted, size: _folder_frames(folder, found, picture.shape[:2], wanted, size, check),
     )
 
 
 def _folder_frames(
-    folder: Path, found: FrameFiles, own: tuple[int, int], wanted: Sequence[int], size: tuple[int, int], each: Check
+    folder: Path, found: FrameFiles, own: tuple[int, int], wanted: Sequence[int], size: tuple[int, int], check: Check
 ) -> Iterator[tuple[np.ndarray, bool]]:
     for k in wanted:
-        picture, through = read_frame(found.files[k], each)
+        picture, through = read_frame(found.files[k], check)
         if picture.shape[:2] != own:
             raise _differ(folder, found.files[0], own, found.files[k], picture.shape[:2])
         if own != size:
@@ -196,7 +196,7 @@ def _pick(times: Sequence[float], frames: int | None) -> list[int]:
 def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
     """The size (H, W) at which frames are kept, and the notes with the one that says so when it is not their own."""
     (height, width), name = source.size, source.path.name
-    scale = LONGEST_SIDE / max(height, width)
+    scale = MAX_SIDE / max(height, width)
     if scale >= 1:
         return source.size, [*source.notes]
     smaller = max(1, round(height * scale)), max(1, round(width * scale))
@@ -204,7 +204,7 @@ def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
 
 
 def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
-    if count * size[0] * size[1] * 3 > MOST_BYTES:
+    if count * size[0] * size[1] * 3 > MAX_BYTES:
         raise JobError(
             f"{path} has {count} frames of {size[1]} x {size[0]}, too many to hold in memory.",
             "Give a shorter or smaller clip.",

@@ -11,8 +11,8 @@ from pathlib import Path
 from ..errors import JobError
 from .still import SUFFIXES
 
-MOST_FRAMES = 100_000  # a shot has no more; numbers that are further apart are no frame numbers
-MOST_NAMES = 3
+MAX_FRAMES = 100_000  # a shot has no more; numbers that are further apart are no frame numbers
+MAX_NAMES = 3
 # A minus sign counts only where it cannot be a hyphen between words: Blender writes shot_-0001.png.
 _NUMBER = re.compile(r"(?:(?<![^_. ])-)?[0-9]+")
 
@@ -62,7 +62,7 @@ def frame_files(folder: Path) -> FrameFiles:
     numbers = sorted(found.files)
     ordered = tuple(found.files[number] for number in numbers)
     total = numbers[-1] - numbers[0] + 1
-    if total > MOST_FRAMES:
+    if total > MAX_FRAMES:
         notes.append(f"The numbers in {found.span} are too far apart for frames; the pictures were spread evenly.")
         return FrameFiles(ordered, tuple(range(len(ordered))), len(ordered), tuple(notes))
     if total > len(numbers):
@@ -77,13 +77,13 @@ def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
         alike[_NUMBER.sub("#", path.stem), path.suffix.lower()].append((path, _NUMBER.findall(path.stem)))
     found: dict[str, _Numbered] = {}
     for (_, suffix), group in alike.items():
-        place = _frame_place([numbers for _, numbers in group])
+        column = _frame_column([numbers for _, numbers in group])
         for path, numbers in group:
-            if place is None:
+            if column is None:
                 continue
-            pattern = _pattern(path.stem, place) + suffix
+            pattern = _pattern(path.stem, column) + suffix
             sequence = found.setdefault(pattern, _Numbered(pattern))
-            number = int(numbers[place])
+            number = int(numbers[column])
             if number in sequence.files:
                 raise JobError(
                     f"Two pictures in {folder} have the frame number {number}: {sequence.files[number].name} and "
@@ -94,7 +94,7 @@ def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
     return list(found.values())
 
 
-def _frame_place(rows: list[list[str]]) -> int | None:
+def _frame_column(rows: list[list[str]]) -> int | None:
     """Which of a name's numbers is the frame: one that is different in all names, counting in the smallest steps; else
     the last that is not the same in all. None where names have no numbers."""
     columns = [[int(text) for text in column] for column in zip(*rows, strict=True)]
@@ -107,8 +107,8 @@ def _frame_place(rows: list[list[str]]) -> int | None:
     return varying[-1] if varying else len(columns) - 1
 
 
-def _pattern(stem: str, place: int) -> str:
-    match = list(_NUMBER.finditer(stem))[place]
+def _pattern(stem: str, column: int) -> str:
+    match = list(_NUMBER.finditer(stem))[column]
     return f"{stem[: match.start()]}####{stem[match.end() :]}"
 
 
@@ -116,15 +116,15 @@ def _left_out(folder: Path, found: _Numbered, files: Sequence[Path]) -> list[str
     others = sorted(set(files) - set(found.files.values()), key=_natural)
     if not others:
         return []
-    names = ", ".join(path.name for path in others[:MOST_NAMES])
-    more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
+    names = ", ".join(path.name for path in others[:MAX_NAMES])
+    more = f" and {len(others) - MAX_NAMES} more" if len(others) > MAX_NAMES else ""
     return [f"{folder.name} holds pictures that are no frames of {found.pattern}; left out: {names}{more}."]
 
 
 def _gaps(folder: Path, found: _Numbered, numbers: list[int]) -> str:
     gaps = [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:]) if b > a + 1]
-    named = ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in gaps[:MOST_NAMES])
-    more = f" and {len(gaps) - MOST_NAMES} more gaps" if len(gaps) > MOST_NAMES else ""
+    named = ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in gaps[:MAX_NAMES])
+    more = f" and {len(gaps) - MAX_NAMES} more gaps" if len(gaps) > MAX_NAMES else ""
     missing = sum(b - a + 1 for a, b in gaps)
     total = numbers[-1] - numbers[0] + 1
     return f"{folder.name} lacks {missing} of {total} frames of {found.pattern}: {named}{more}. They keep their time."

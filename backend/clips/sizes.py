@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-MOST_SCALED = 100  # times the size that is wanted
+MAX_SCALED = 100  # times the size that is wanted
 
 
 def fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -17,7 +17,7 @@ def fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return frames
     scale = max(height / h, width / w)
     scaled = max(height, round(h * scale)), max(width, round(w * scale))
-    if scaled[0] * scaled[1] > MOST_SCALED * height * width:  # so narrow a strip would fill the memory
+    if scaled[0] * scaled[1] > MAX_SCALED * height * width:  # so narrow a strip would fill the memory
         return fit(_middle(frames, math.ceil(height / scale), math.ceil(width / scale)), size)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2

@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import JobError
 from ..job_folder.pictures import SIGNATURE, picture_size
 from . import ffmpeg
-from .color import standard
+from .color import to_srgb
 from .ffmpeg_process import Check, never_cancelled
-from .pictures import content, over_grey, read_picture, to_rgb
+from .pictures import over_gray, read_picture, read_picture_bytes, to_rgb
 
 _CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which knows whether they are whole
 _BY_OPENCV = (".tif", ".tiff", ".webp", ".bmp")
@@ -29,14 +29,14 @@ def read_frame(path: Path, check: Check = never_cancelled) -> tuple[np.ndarray, 
     if suffix in _CHECKED:
         return read_picture(path)
     if suffix in _BY_OPENCV:
-        image = _decoded(content(path))
+        image = _decoded(read_picture_bytes(path))
     else:
         straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its colors are multiplied by their alpha
         image = _decoded(ffmpeg.picture(path, f"{straight}format=rgba64", check))
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise _not_whole(path)
     if suffix == ".exr":
-        return over_grey(standard(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), "linear", wide=False))
+        return over_gray(to_srgb(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), "linear", wide=False))
     return to_rgb(image)
 
 

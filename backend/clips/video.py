@@ -23,7 +23,7 @@ _COLOR = re.compile(r"color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
 
 
 @dataclass(frozen=True)
-class VideoFacts:
+class VideoInfo:
     """What decoding a whole video found.
 
     stream: its number in the file. times: seconds at which each frame is shown; seconds: from the first to the end of
@@ -44,14 +44,14 @@ class VideoFacts:
     notes: tuple[str, ...] = ()
 
 
-def look_into(path: Path, check: Check = never_cancelled) -> VideoFacts:
+def probe(path: Path, check: Check = never_cancelled) -> VideoInfo:
     """Decodes the video once without keeping it: only so are the number and times of its frames certain.
 
     JobError when it holds no video, is cut short, or changes its size on the way.
     """
     stream, notes = _chosen_stream(path, check)
-    log = ffmpeg.ask(
-        *ffmpeg.of_file(path), "-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-f", "null", "-", check=check
+    log = ffmpeg.run_for_log(
+        *ffmpeg.input_options(path), "-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-f", "null", "-", check=check
     )
     if large := re.search(r"Picture size (\d+)x(\d+) exceeds", log):
         raise too_large(path, int(large[1]), int(large[2]))
@@ -82,7 +82,7 @@ class _Frame:
 
 def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
     """The stream that is the clip: the largest that is neither a cover nor a thumbnail; and the note about others."""
-    log = ffmpeg.ask(*ffmpeg.of_file(path), check=check)
+    log = ffmpeg.run_for_log(*ffmpeg.input_options(path), check=check)
     found = [match for match in _STREAM.finditer(log) if match[2] not in _TEXT_AS_VIDEO]
     streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
     if not streams:
@@ -119,7 +119,7 @@ def _frames(log: str) -> list[_Frame]:
     return found
 
 
-def _facts(path: Path, stream: int, frames: list[_Frame], log: str, notes: list[str]) -> VideoFacts:
+def _facts(path: Path, stream: int, frames: list[_Frame], log: str, notes: list[str]) -> VideoInfo:
     (height, width), sar = frames[0].size, frames[0].sar
     color = _COLOR.search(log)
     matrix, primaries, curve = color.groups() if color else ("unknown", "unknown", "unknown")
@@ -130,7 +130,7 @@ def _facts(path: Path, stream: int, frames: list[_Frame], log: str, notes: list[
     if transfer in HDR_NAMES:
         notes.append(f"{path.name} is HDR ({HDR_NAMES[transfer]}); it was converted to standard range.")
     untagged_hd = matrix == "unknown" and "yuv" in frames[0].format and (height >= HD_HEIGHT or width >= HD_WIDTH)
-    return VideoFacts(
+    return VideoInfo(
         stream=stream,
         times=tuple(frame.time for frame in frames),
         seconds=frames[-1].time + frames[-1].seconds - frames[0].time,

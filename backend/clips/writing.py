@@ -16,7 +16,7 @@ from .ffmpeg_process import Check, never_cancelled
 from .pictures import not_writable
 
 CRF = 12  # visually lossless H.264
-MOST_LINES = 100  # of what ffmpeg says when it fails
+MAX_LINES = 100  # of what ffmpeg says when it fails
 
 
 def print_note(text: str) -> None:
@@ -27,7 +27,7 @@ def write_video(
     path: str | Path,
     frames: np.ndarray,
     fps: float,
-    say: Callable[[str], None] = print_note,
+    note: Callable[[str], None] = print_note,
     check: Check = never_cancelled,
 ) -> Path:
     """Writes uint8 RGB [n, H, W, 3] as an MP4 that holds exactly n frames at fps; whole or not at all. -> its path.
@@ -46,7 +46,7 @@ def write_video(
             if complaint:
                 raise _not_encoded(path, complaint)
             _verify(path, part, len(frames), fps, check)
-            return put_in_place(part, path, say)
+            return put_in_place(part, path, note)
     except OSError as error:
         raise not_writable(path, error) from None
 
@@ -80,13 +80,13 @@ def _not_encoded(path: Path, complaint: str) -> JobError:
     """The sentence for what ffmpeg said when it failed."""
     if "No space left" in complaint:
         return disk_full(path)
-    print("\n".join(complaint.splitlines()[-MOST_LINES:]), file=sys.stderr, flush=True)  # into the job's log
+    print("\n".join(complaint.splitlines()[-MAX_LINES:]), file=sys.stderr, flush=True)  # into the job's log
     hint = "Run the job again. If that fails again, report it with the job's log."
     return JobError(f"{path} could not be encoded: {complaint.splitlines()[-1]}", hint)
 
 
 def _verify(path: Path, part: Path, count: int, fps: float, check: Check) -> None:
-    times = video.look_into(part, check).times
+    times = video.probe(part, check).times
     span = times[-1] - times[0]
     if len(times) != count or abs(span - (count - 1) / fps) > 0.5 / fps:
         raise JobError(

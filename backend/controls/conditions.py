@@ -31,7 +31,7 @@ class Condition:
     """pictures: uint8 RGB [n, H, W, 3] of the clip's size; places: the model's frame of each, from 0."""
 
     pictures: np.ndarray
-    places: tuple[int, ...]
+    frame_indices: tuple[int, ...]
 
 
 def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
@@ -45,20 +45,20 @@ def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
             )
 
 
-def picture_at(text: str, frames: int) -> tuple[Path, int]:
+def parse_picture_option(text: str, frames: int) -> tuple[Path, int]:
     """FILE or FILE@FRAME -> the file and the frame, 0 by default; negative frames count from the end."""
     named = re.fullmatch(r"(.+)@(-?\d+)", text)
     path, number = (Path(named[1]), int(named[2])) if named else (Path(text), 0)
     path = path.expanduser()
     if not path.is_file():
         raise JobError(f"There is no picture {path}.", "Check the path and its spelling.")
-    place = number + frames if number < 0 else number
-    _check_place(f"{path} is for frame {number}", place, frames)
-    return path, place
+    frame = number + frames if number < 0 else number
+    _check_frame_index(f"{path} is for frame {number}", frame, frames)
+    return path, frame
 
 
 def read_conditions(
-    folder: Path, entry: ModelEntry, frames: int, size: tuple[int, int], each: Callable[[], None] = lambda: None
+    folder: Path, entry: ModelEntry, frames: int, size: tuple[int, int], check: Callable[[], None] = lambda: None
 ) -> tuple[dict[str, Condition], list[str]]:
     """The conditions in a job's folder for a clip of so many frames of size (H, W), by kind; and notes for the user.
 
@@ -69,7 +69,7 @@ def read_conditions(
     check_model(entry, given)
     conditions, notes = {}, []
     for kind in given:
-        files = _files_by_place(folder / kind, frames)
+        files = _files_by_frame(folder / kind, frames)
         if kind == "depth" and len(files) != frames:
             raise JobError(
                 f"{folder / kind} holds {len(files)} pictures; the clip has {frames} frames, and each needs its depth.",
@@ -77,7 +77,7 @@ def read_conditions(
             )
         pictures = []
         for path in files.values():
-            each()
+            check()
             picture, said = _fitted(path, f"{kind}/{path.name}", size)
             if kind == "sketch":
                 picture, more = _white_on_black(picture, path)
@@ -90,7 +90,7 @@ def read_conditions(
 
 
 def read_mask(
-    folder: Path, frames: int, size: tuple[int, int], cell: int, each: Callable[[], None] = lambda: None
+    folder: Path, frames: int, size: tuple[int, int], cell: int, check: Callable[[], None] = lambda: None
 ) -> tuple[np.ndarray | None, list[str]]:
     """The subject's share 0..1 of each latent cell [F, h, w], of `cell` pixels a side, from a job's mask/; and notes.
 
@@ -98,7 +98,7 @@ def read_mask(
     """
     if not (folder / "mask").is_dir():
         return None, []
-    files = _files_by_place(folder / "mask", frames)
+    files = _files_by_frame(folder / "mask", frames)
     if len(files) != frames:
         raise JobError(
             f"{folder / 'mask'} holds {len(files)} pictures; the clip has {frames} frames, and each needs its mask.",
@@ -106,7 +106,7 @@ def read_mask(
         )
     pictures, (h, w), (height, width) = [], size, size
     for path in files.values():
-        each()
+        check()
         picture = read_picture(path)[0]
         h, w = (h, w) if pictures else picture.shape[:2]
         pictures.append(fit(picture[None], size)[0])
@@ -118,24 +118,24 @@ def read_mask(
     return cells.mean((2, 4)), notes
 
 
-def _files_by_place(folder: Path, frames: int) -> dict[int, Path]:
+def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
     """The folder's pictures by the frame that their names tell, in order."""
     files: dict[int, Path] = {}
     for path in picture_files(folder):
         if not re.fullmatch(r"[0-9]+", path.stem):
             raise JobError(f"{path} is not named after a frame.", "Name it for example 0000.png, for the first frame.")
-        place = int(path.stem)
-        _check_place(f"{path} is for frame {place}", place, frames)
-        if place in files:
-            raise JobError(f"{files[place]} and {path} are for the same frame.", "Keep one of them.")
-        files[place] = path
+        frame = int(path.stem)
+        _check_frame_index(f"{path} is for frame {frame}", frame, frames)
+        if frame in files:
+            raise JobError(f"{files[frame]} and {path} are for the same frame.", "Keep one of them.")
+        files[frame] = path
     if not files:
         raise JobError(f"The folder {folder} holds no PNG or JPG pictures.", "Put them there, or remove the folder.")
     return dict(sorted(files.items()))
 
 
-def _check_place(what: str, place: int, frames: int) -> None:
-    if not 0 <= place < frames:
+def _check_frame_index(what: str, frame: int, frames: int) -> None:
+    if not 0 <= frame < frames:
         raise JobError(
             f"{what}; the model's clip has {frames} frames, 0 to {frames - 1}.",
             "These are the frames of the model's own clip, whatever the length of the shot; -1 is the last.",
@@ -155,13 +155,13 @@ def _fitted(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, l
 
 def _white_on_black(sketch: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
     """Lines as scribble models were trained on: grey, of full contrast, light on dark, whatever they were drawn on."""
-    grey = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    low, high = grey.min(), grey.max()
+    gray = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    low, high = gray.min(), gray.max()
     if high - low < 8:
         raise JobError(f"The sketch {path} is blank.", "Draw light lines on dark or dark ones on light.")
-    grey = (grey - low) * (255 / (high - low))
+    gray = (gray - low) * (255 / (high - low))
     notes = []
-    if grey.mean() > 127.5:
-        grey = 255 - grey
+    if gray.mean() > 127.5:
+        gray = 255 - gray
         notes.append(f"sketch/{path.name} has dark lines on light; it was inverted, as the control model reads it.")
-    return np.repeat(np.round(grey).astype(np.uint8)[..., None], 3, 2), notes
+    return np.repeat(np.round(gray).astype(np.uint8)[..., None], 3, 2), notes

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNetMotionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..backbones.animatediff.frame_norm import normalise_each_frame
+from ..backbones.animatediff.frame_norm import normalize_each_frame
 
 TEXT_WIDTH = 64
 TEXT_LENGTH = 32
@@ -63,7 +63,7 @@ def unet() -> UNetMotionModel:
     for name, parameter in model.named_parameters():
         if "motion_modules" in name and "proj_out" in name:
             torch.nn.init.zeros_(parameter)
-    normalise_each_frame(model)
+    normalize_each_frame(model)
     return model
 
 

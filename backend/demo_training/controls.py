@@ -9,7 +9,7 @@ import torch
 from diffusers import ControlNetModel, SparseControlNetModel, UNetMotionModel
 from torch import Tensor, nn
 
-from ..backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
+from ..backbones.animatediff.frame_norm import normalize_all_frames, normalize_each_frame
 from . import architecture
 from .denoiser import Denoiser, fastest_processors
 from .feeding import Batches, feed
@@ -39,7 +39,7 @@ def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
         model = SparseControlNetModel(
             down_block_types=("CrossAttnDownBlockMotion",) * 3, motion_num_attention_heads=4, **shape
         )
-        normalise_each_frame(model)
+        normalize_each_frame(model)
     else:
         model = ControlNetModel(
             down_block_types=("CrossAttnDownBlock2D",) * 3,
@@ -122,5 +122,5 @@ def export(state: Path, folder: Path = FOLDER) -> None:
             continue
         control = control_model(stage, architecture.unet())
         load_average(state, stage, [control])
-        normalise_all_frames(control)
+        normalize_all_frames(control)
         control.to(torch.float16).save_pretrained(folder / stage)

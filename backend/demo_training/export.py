@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AnimateDiffPipeline, AutoencoderKL
 
-from ..backbones.animatediff.frame_norm import normalise_all_frames
+from ..backbones.animatediff.frame_norm import normalize_all_frames
 from . import architecture, tokenizer
 from .trainer import has_state, load_average
 
@@ -17,7 +17,7 @@ def export(state: Path, folder: Path) -> None:
     words = tokenizer.build(state / "tokenizer")
     unet, text_encoder = architecture.unet(), architecture.text_encoder(words)
     load_average(state, "clips" if has_state(state, "clips") else "frames", [unet, text_encoder])
-    normalise_all_frames(unet)
+    normalize_all_frames(unet)
     vae = AutoencoderKL.from_pretrained(state / "vae")
     vae.register_to_config(_name_or_path="")  # else the model would tell where it was trained
     pipeline = AnimateDiffPipeline(

@@ -18,22 +18,22 @@ from ..errors import NotFinite, OutOfMemory
 from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..job_folder.version import version
-from ..memory.device import choose_device, give_back_memory, wider
-from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_room, policy_for
+from ..memory.device import choose_device, free_unused_memory, wider_precision
+from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_memory, policy_for
 from . import fingerprint
 from .checkpoint import VERSION_CHANGED, Checkpoint
-from .expected import stages_ahead
+from .expected import expected_stages
 from .inverted_reference import inverted_reference
 from .previews import Previews
 from .progress import Progress
-from .reference_motion import motion_of
+from .reference_motion import read_motion
 from .take import Motion, Take, generate
 
 Note = Callable[[str], None]  # is given sentences for the user
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class TakeInputs:
     """What a take is made of. reference: uint8 [F, H, W, 3]; subject: its mask [F, h, w], if any."""
 
     model: Backbone
@@ -55,7 +55,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedTake:
     """frames: the take, uint8 [F, H, W, 3]; policy and model: what it was made with in the end."""
 
     frames: np.ndarray
@@ -63,9 +63,9 @@ class Made:
     model: Backbone
 
 
-def make_frames(
-    work_in: Callable[[str], Work], settings: Settings, checkpoint: Checkpoint, progress: Progress, note: Note
-) -> Made:
+def generate_frames(
+    load_inputs: Callable[[str], TakeInputs], settings: Settings, checkpoint: Checkpoint, progress: Progress, note: Note
+) -> GeneratedTake:
     """work_in: loads what the take is made of, for a value of the setting `precision`.
 
     When memory runs out, the next thriftier policy is tried; when float16 gives numbers that are none, a wider
@@ -74,7 +74,7 @@ def make_frames(
     tried = set[type]()
     while True:
         try:
-            return _made(work_in(precision), memory, checkpoint, progress, note)
+            return _made(load_inputs(precision), memory, checkpoint, progress, note)
         except OutOfMemory as error:
             if error.thriftier is None or OutOfMemory in tried:
                 raise
@@ -86,24 +86,24 @@ def make_frames(
             )
         except NotFinite:
             held = choose_device(precision)
-            if (next_one := wider(*held)) is None or NotFinite in tried:
+            if (next_one := wider_precision(*held)) is None or NotFinite in tried:
                 raise
             tried.add(NotFinite)
             precision, before = next_one, str(held[1]).removeprefix("torch.")
             said = f"Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}."
-        give_back_memory()  # not before the error is forgotten, which holds all that the attempt held
+        free_unused_memory()  # not before the error is forgotten, which holds all that the attempt held
         note(said)
 
 
-def _made(work: Work, memory: str, checkpoint: Checkpoint, progress: Progress, note: Note) -> Made:
+def _made(work: TakeInputs, memory: str, checkpoint: Checkpoint, progress: Progress, note: Note) -> GeneratedTake:
     policy = _policy(work, memory, checkpoint, note)
     model = work.model
-    if warning := check_room(policy, work.settings.memory, model.device, model.weight_bytes, work.needs):
+    if warning := check_memory(policy, work.settings.memory, model.device, model.weight_bytes, work.needs):
         note(warning)
-    return Made(_frames(work, policy, checkpoint, progress, note), policy, model)
+    return GeneratedTake(_frames(work, policy, checkpoint, progress, note), policy, model)
 
 
-def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> MemoryPolicy:
+def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -> MemoryPolicy:
     """The one that the setting wants, or the one that the steps so far were made with: a take goes on as it began
     unless there is less memory now. memory: the setting, or what an earlier attempt left of it."""
 
@@ -121,11 +121,13 @@ def _policy(work: Work, memory: str, checkpoint: Checkpoint, note: Note) -> Memo
     return policy
 
 
-def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress, note: Note) -> np.ndarray:
+def _frames(
+    work: TakeInputs, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress, note: Note
+) -> np.ndarray:
     """The take, uint8 [F, H, W, 3]. OutOfMemory, NotFinite."""
     request, settings = work.request, work.settings
-    progress.plan(stages_ahead(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
-    with work.model.within(policy, work.controls) as model:
+    progress.plan(expected_stages(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
+    with work.model.with_policy(policy, work.controls) as model:
         progress.stage("encoding")
         texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
@@ -146,7 +148,7 @@ def _frames(work: Work, policy: MemoryPolicy, checkpoint: Checkpoint, progress: 
         return to_frames(model.decode(latents, progress.step))
 
 
-def _motion(work: Work, progress: Progress) -> Motion | None:
+def _motion(work: TakeInputs, progress: Progress) -> Motion | None:
     """What the take is to follow; None in plain generation."""
     s = work.settings
     if not s.is_guided:
@@ -154,20 +156,22 @@ def _motion(work: Work, progress: Progress) -> Motion | None:
     progress.stage("motion")
     if s.method == "inversion":
         return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress)
-    return motion_of(work.model, work.reference, s)
+    return read_motion(work.model, work.reference, s)
 
 
-def _used(work: Work, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:
+def _used(work: TakeInputs, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:
     """What the steps are made with, and the setting that led to it: both may change in the middle of a take."""
     precision = str(work.model.dtype).removeprefix("torch.")
     return {"memory": (policy.name, work.settings.memory), "precision": (precision, work.settings.precision)}
 
 
-def _parts(work: Work) -> dict[str, str]:
+def _parts(work: TakeInputs) -> dict[str, str]:
     """Everything that the take depends on, each under the sentence that is told when it is another: a checkpoint of
     other parts is another take's. The memory policy is none of them, with which a take is the same within rounding."""
     model, files = work.model, fingerprint.of_files(work.model.entry.weight_files())
-    pictures = [(kind, c.places, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())]
+    pictures = [
+        (kind, c.frame_indices, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())
+    ]
     return {
         "The reference clip changed.": fingerprint.of_frames(work.reference),
         "The pictures or depth changed.": fingerprint.of_text(pictures),

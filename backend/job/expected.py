@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..job_folder.settings import Settings
+from .eta import ExpectedStage
 from .inverted_reference import inversion_steps
-from .pace import Ahead
 from .take import step_costs
 
 DECODED = 3.6  # passes of one frame through the UNet that its decoding takes as long as: 2.3 are counted for SD1.5
@@ -14,15 +14,17 @@ ENCODER_STARTS = 0.3  # seconds that ffmpeg takes however short the clip
 SMALLEST = 256 * 256  # pixels that in-betweening works on at least
 
 
-def stages_ahead(settings: Settings, frames: int, size: tuple[int, int], shot_frames: int, again: bool) -> list[Ahead]:
+def expected_stages(
+    settings: Settings, frames: int, size: tuple[int, int], shot_frames: int, again: bool
+) -> list[ExpectedStage]:
     """Of a take of so many frames of (H, W) pixels for a shot of so many; again: whether the memory policy has layers
     computed again for the gradient. Steps are in passes of the whole clip through the UNet."""
     pixels, made = size[0] * size[1], max(0, shot_frames - frames)
     inverted = settings.method == "inversion"
     return [
-        Ahead("motion", [1.0] * inversion_steps(settings) if inverted else ()),
-        Ahead("sampling", step_costs(settings, again)),
-        Ahead("decoding", [DECODED / frames] * frames),
-        Ahead("in-betweening", seconds=made * IN_BETWEEN * max(pixels, SMALLEST)),
-        Ahead("writing", seconds=ENCODER_STARTS + (frames + shot_frames) * WRITTEN * pixels),
+        ExpectedStage("motion", [1.0] * inversion_steps(settings) if inverted else ()),
+        ExpectedStage("sampling", step_costs(settings, again)),
+        ExpectedStage("decoding", [DECODED / frames] * frames),
+        ExpectedStage("in-betweening", seconds=made * IN_BETWEEN * max(pixels, SMALLEST)),
+        ExpectedStage("writing", seconds=ENCODER_STARTS + (frames + shot_frames) * WRITTEN * pixels),
     ]

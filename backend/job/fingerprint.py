@@ -13,7 +13,7 @@ from ..job_folder.folders import data_folder
 from ..job_folder.reading import check_regular, open_regular, read_json
 from ..job_folder.writing import write_json
 
-MOST_REMEMBERED, MOST_BYTES = 1000, 10_000_000
+MAX_REMEMBERED, MAX_BYTES = 1000, 10_000_000
 
 
 def of_files(files: Mapping[str, Path]) -> dict[str, str]:
@@ -50,7 +50,7 @@ def _fits(seen: object, stamp: list[int]) -> bool:
 def _remembered() -> dict[str, list]:
     """Path to [size, time of change, hash]; empty when the file is absent or damaged."""
     try:
-        content = read_json(_memory(), MOST_BYTES)
+        content = read_json(_memory(), MAX_BYTES)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -59,7 +59,7 @@ def _remembered() -> dict[str, list]:
 def _remember(known: dict[str, list]) -> None:
     with suppress(OSError):  # without the memory, hashing takes its time again; nothing else is lost
         _memory().parent.mkdir(parents=True, exist_ok=True)
-        write_json(_memory(), dict(list(known.items())[-MOST_REMEMBERED:]))
+        write_json(_memory(), dict(list(known.items())[-MAX_REMEMBERED:]))
 
 
 def _memory() -> Path:

@@ -22,7 +22,7 @@ from ..job_folder.writing import replace_patiently, write_atomically
 from ..sampling.state import SamplerState
 from .checkpoint import Checkpoint
 
-MOST_CLIPS, MOST_BYTES = 12, 4 * 10**9
+MAX_CLIPS, MAX_BYTES = 12, 4 * 10**9
 NAME = "latents"
 
 
@@ -77,7 +77,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
             f"The inverted latents cannot be written to {folder.parent} ({error.strerror}).",
             "Free space there, or let MOTIONCLONE_DATA name another folder.",
         ) from None
-    keep_newest((path for path in folder.parent.iterdir() if path.is_dir()), MOST_CLIPS, MOST_BYTES)
+    keep_newest((path for path in folder.parent.iterdir() if path.is_dir()), MAX_CLIPS, MAX_BYTES)
     return InvertedLatents(folder, device)
 
 

@@ -14,7 +14,7 @@ from ..errors import JobError
 from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..motion.inversion import check_timesteps, invert
-from ..motion.terms import Terms, layer_weights
+from ..motion.loss_terms import LossTerms, layer_weights
 from ..sampling.schedule import even_timesteps
 from ..sampling.state import SamplerState
 from . import fingerprint
@@ -28,7 +28,7 @@ class InvertedReference:
     """text [1, L, C]: of the inversion prompt; latents_at(timestep): inverted latents [1, C, F, h, w]."""
 
     text: Tensor
-    terms: Terms
+    terms: LossTerms
     latents_at: InvertedLatents
 
 
@@ -47,7 +47,7 @@ def inverted_reference(
     """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; progress: is in the stage "motion", and hears of
     each inversion step if any must be made."""
     steps = inversion_steps(settings)
-    wanted = even_timesteps(settings.steps, model.schedule.levels)[: settings.guided_steps]
+    wanted = even_timesteps(settings.steps, model.schedule.train_timesteps)[: settings.guided_steps]
     check_timesteps(wanted, steps)
     terms = _terms(model, subject, request, settings)
     (text,) = model.embed([request.inversion_prompt], settings.clip_skip)
@@ -68,20 +68,20 @@ def inverted_reference(
     return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.device, wanted, run))
 
 
-def _terms(model: Backbone, subject: Tensor | None, request: JobRequest, settings: Settings) -> Terms:
+def _terms(model: Backbone, subject: Tensor | None, request: JobRequest, settings: Settings) -> LossTerms:
     s = settings
-    return Terms(
+    return LossTerms(
         motion=layer_weights(model, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), TEMPORAL),
         semantic=layer_weights(model, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
         key_kind=s.semantic_keys,
-        objects=_object_places(model, request) if request.object else None,
+        objects=_object_tokens(model, request) if request.object else None,
         thresholds=(s.mask_thresholds[0], s.mask_thresholds[1]),
         motion_steps=s.guided_steps - s.cool_down_steps + 1,
         subject=None if subject is None or bool((subject == 1).all()) else subject,  # all white locates nothing
     )
 
 
-def _object_places(model: Backbone, request: JobRequest) -> tuple[list[int], list[int]]:
+def _object_tokens(model: Backbone, request: JobRequest) -> tuple[list[int], list[int]]:
     """Token places of 'old:new': of the old word in the inversion prompt, of the new one in the prompt."""
     old, colon, new = (part.strip() for part in request.object.partition(":"))
     if not (colon and old and new):
@@ -90,6 +90,6 @@ def _object_places(model: Backbone, request: JobRequest) -> tuple[list[int], lis
             "Write for example astronaut:hunter, first what the reference shows.",
         )
     return (
-        model.word_places(request.inversion_prompt, old, "inversion prompt"),
-        model.word_places(request.prompt, new, "prompt"),
+        model.token_indices(request.inversion_prompt, old, "inversion prompt"),
+        model.token_indices(request.prompt, new, "prompt"),
     )

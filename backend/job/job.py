@@ -23,13 +23,13 @@ from ..job_folder.request import JobRequest, RequestError, read_request
 from ..job_folder.results import MOVIE
 from ..job_folder.settings import SettingError, Settings
 from ..job_folder.writing import write_json
-from ..memory.device import choose_device, keep_to_device_memory, most_memory_held, repeatable
+from ..memory.device import choose_device, deterministic_mode, limit_to_device_memory, peak_memory_bytes
 from ..models.entry import ModelEntry, find_entry
-from ..models.prompt_files import notes_on, with_files_of
+from ..models.prompt_files import notes_on, with_prompt_files
 from . import fingerprint
-from .attempts import Work, make_frames
+from .attempts import TakeInputs, generate_frames
 from .checkpoint import Checkpoint
-from .kept_model import KeptModel
+from .model_cache import ModelCache
 from .progress import Progress
 
 Loader = Callable[[ModelEntry, torch.device, torch.dtype], Backbone]
@@ -46,15 +46,15 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     conditions, said = read_conditions(folder, entry, len(reference), reference.shape[1:3], progress.check)
     for note in (*said, *notes_on((request.prompt, request.negative_prompt))):
         notes(note)
-    load, checkpoint = load or KeptModel().load, Checkpoint(folder, notes)
+    load, checkpoint = load or ModelCache().load, Checkpoint(folder, notes)
 
-    def work_in(precision: str) -> Work:
+    def load_inputs(precision: str) -> TakeInputs:
         progress.stage("loading")
         model = load(entry, *choose_device(precision))
         controls = model.load_controls(conditions, len(reference), settings, notes)
         for note in model.notes:
             notes(note)
-        return Work(
+        return TakeInputs(
             model=model,
             request=request,
             settings=settings,
@@ -64,9 +64,9 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
             subject=_subject(folder, reference, model, notes, progress.check),
         )
 
-    keep_to_device_memory()
-    with repeatable(settings.deterministic):
-        made = make_frames(work_in, settings, checkpoint, progress, notes)
+    limit_to_device_memory()
+    with deterministic_mode(settings.deterministic):
+        made = generate_frames(load_inputs, settings, checkpoint, progress, notes)
     progress.stage("in-betweening")
     shot_frames = in_between(made.frames, request.shot.frames)
     progress.stage("writing")
@@ -97,10 +97,10 @@ class Notes:
 
 
 def _subject(
-    folder: Path, reference: np.ndarray, model: Backbone, note: Callable[[str], None], each: Callable[[], None]
+    folder: Path, reference: np.ndarray, model: Backbone, note: Callable[[str], None], check: Callable[[], None]
 ) -> Tensor | None:
     """The mask of the reference's subject on the model's device, if there is one. each: as in read_mask."""
-    mask, said = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale, each)
+    mask, said = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale, check)
     for sentence in said:
         note(sentence)
     return None if mask is None else torch.from_numpy(mask).float().to(model.device)
@@ -111,14 +111,14 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
     try:
         request = read_request(folder)
         entry = find_entry(request.model)
-        entry = with_files_of(entry, request.prompt, (request.negative_prompt, request.inversion_prompt))
+        entry = with_prompt_files(entry, request.prompt, (request.negative_prompt, request.inversion_prompt))
         return request, entry, entry.settings_for(request.settings)
     except (RequestError, SettingError) as error:
         raise JobError(str(error), "Fix the setting, then run the job again.") from None
 
 
 def read_reference(
-    folder: Path, entry: ModelEntry, settings: Settings, each: Callable[[], None] = lambda: None
+    folder: Path, entry: ModelEntry, settings: Settings, check: Callable[[], None] = lambda: None
 ) -> np.ndarray:
     """The reference clip uint8 [F, H, W, 3], which must already have the form the model takes. each: called before each
     frame is read."""
@@ -128,7 +128,7 @@ def read_reference(
             f"{folder} holds {count} frames; the setting frames is {settings.frames}.",
             "Make the job again with `clone` or the panel, or set frames to that number.",
         )
-    frames = read_clip(folder, each=each).frames
+    frames = read_clip(folder, check=check).frames
     multiple = entry.clip.multiple
     if any(side % multiple for side in frames.shape[1:3]):
         raise JobError(
@@ -157,7 +157,7 @@ def _write_result(
         "seconds": dict(progress.seconds),
         "device": str(model.device),
         "precision": str(model.dtype).removeprefix("torch."),
-        "memory_bytes": most_memory_held(),
+        "memory_bytes": peak_memory_bytes(),
         "model_hashes": fingerprint.of_files(model.entry.weight_files()),
         "versions": {
             "python": platform.python_version(),

@@ -16,7 +16,7 @@ from ..job_folder.storage import keep_newest
 from ..job_folder.writing import remove_parts, write_atomically
 from ..motion.representation import MotionRepresentation
 
-MOST_FILES, MOST_BYTES = 200, 10**9
+MAX_FILES, MAX_BYTES = 200, 10**9
 SECONDS_OF_WRITING = 3600.0  # an older part is of a process that was killed
 
 
@@ -43,4 +43,4 @@ def _store(motion: MotionRepresentation, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(path.parent, seconds=SECONDS_OF_WRITING)
     write_atomically(path, save({name: tensor.contiguous().cpu() for name, tensor in motion.tensors().items()}))
-    keep_newest(path.parent.glob("*.safetensors"), MOST_FILES, MOST_BYTES)
+    keep_newest(path.parent.glob("*.safetensors"), MAX_FILES, MAX_BYTES)

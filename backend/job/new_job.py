@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ..clips import Clip, fit, read_clip, read_picture, write_frames, write_pictures
-from ..controls.conditions import check_model, picture_at
+from ..controls.conditions import check_model, parse_picture_option
 from ..errors import JobError
 from ..job_folder.clip_size import clip_size
 from ..job_folder.folders import data_folder, new_job_name
 from ..job_folder.request import JobRequest, Shot, write_request
 from ..job_folder.settings import SettingError, parse_assignment
 from ..models.entry import ModelEntry, find_entry
-from ..models.prompt_files import with_files_of
+from ..models.prompt_files import with_prompt_files
 
 FOLDER_FPS = 24.0  # frames from a folder carry no rate
 
@@ -65,7 +65,7 @@ def make_job(options: Namespace) -> Path:
 
 def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
     """JobError when one cannot be followed or is too long for the model, or names a file that is not there."""
-    entry = with_files_of(entry, prompt, others)
+    entry = with_prompt_files(entry, prompt, others)
     from ..backbones.loading import check_prompts  # slow to import: mistakes above are told at once
 
     check_prompts(entry, (prompt, *others))
@@ -85,10 +85,10 @@ def _read_conditions(
         notes += depth.notes
     for kind, texts in given.items():
         pictures = conditions[kind] = {}
-        for path, place in (picture_at(text, frames) for text in texts):
-            if place in pictures:
-                raise JobError(f"Two pictures of --{kind} are for frame {place}.", "Give each its own: FILE@FRAME.")
-            pictures[place], transparent = read_picture(path)
+        for path, frame in (parse_picture_option(text, frames) for text in texts):
+            if frame in pictures:
+                raise JobError(f"Two pictures of --{kind} are for frame {frame}.", "Give each its own: FILE@FRAME.")
+            pictures[frame], transparent = read_picture(path)
             if transparent:
                 notes.append(f"{path.name} is transparent in places; mid-grey was laid behind it.")
     return conditions, notes

@@ -21,7 +21,7 @@ from ..backbones.base import Backbone
 from ..clips import fit, to_frames
 from ..errors import Cancelled
 from ..job_folder.pictures import png
-from ..memory.device import ran_out
+from ..memory.device import is_out_of_memory
 from ..sampling.state import SamplerState
 from .progress import Progress
 
@@ -64,7 +64,7 @@ class Previews:
 
     def _give_up(self, error: Exception) -> None:
         self._given_up = True
-        if ran_out(error):
+        if is_out_of_memory(error):
             self._note("There is no memory to spare for previews; this job shows no more of them.")
         else:
             traceback.print_exception(error)
@@ -72,9 +72,9 @@ class Previews:
 
     def _strip(self, clean: Tensor) -> bytes:
         """clean [1, C, F, h, w] -> PNG."""
-        places = torch.linspace(0, clean.shape[2] - 1, min(FRAMES, clean.shape[2])).round().long()
-        chosen = clean[:, :, places.to(clean.device)]
-        pixels = self._model.decode_quickly(chosen)
+        indices = torch.linspace(0, clean.shape[2] - 1, min(FRAMES, clean.shape[2])).round().long()
+        chosen = clean[:, :, indices.to(clean.device)]
+        pixels = self._model.decode_preview(chosen)
         if pixels is None:
             pixels = self._by_linear_map(chosen)
         frames = fit(to_frames(pixels), self._size)

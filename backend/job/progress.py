@@ -14,7 +14,7 @@ from ..job_folder.cancel_request import cancel_requested
 from ..job_folder.plain_text import clean
 from ..job_folder.state import RUNNING, JobState, write_state
 from ..job_folder.writing import make_folder, remove, write_atomically
-from .pace import Ahead, Pace
+from .eta import EtaEstimator, ExpectedStage
 
 WRITE_SECONDS = 0.2
 LOOK_SECONDS = 0.5  # between two looks for a request to stop
@@ -47,7 +47,7 @@ class Progress:
         self._state = JobState(state=RUNNING)
         self._written = self._looked = 0.0
         self._stage_began = time.monotonic()
-        self._pace = Pace()
+        self._eta = EtaEstimator()
 
     def cancel(self, how: type[Cancelled] = Cancelled) -> None:
         """Asks the job to stop at its next step; safe to call from a signal handler and from other threads."""
@@ -64,22 +64,22 @@ class Progress:
         if self._stop:
             raise self._stop
 
-    def plan(self, stages: Sequence[Ahead]) -> None:
+    def plan(self, stages: Sequence[ExpectedStage]) -> None:
         """What the stages to come will cost, so that the time that is left can be told for the whole job."""
-        self._pace.plan(stages)
+        self._eta.plan(stages)
 
     def stage(self, name: str, steps: int = 0, done: int = 0) -> None:
         """Begins a stage of so many steps, of which some may be done already. Cancelled when the user has asked to
         stop."""
         self._close_stage()
-        self._pace.begin(name, steps, done)
-        self._show(JobState(state=RUNNING, stage=name, step=done, steps=steps, eta=self._pace.left()), now=True)
+        self._eta.begin(name, steps, done)
+        self._show(JobState(state=RUNNING, stage=name, step=done, steps=steps, eta=self._eta.left()), now=True)
 
     def step(self) -> None:
         """One step of the stage is done."""
-        self._pace.step()
+        self._eta.step()
         done = self._state.step + 1
-        self._show(replace(self._state, step=done, eta=self._pace.left()), now=done == self._state.steps)
+        self._show(replace(self._state, step=done, eta=self._eta.left()), now=done == self._state.steps)
 
     def preview(self, picture: bytes) -> None:
         """Shows a PNG, a strip of small frames, as the clip looks after the steps so far."""

@@ -18,7 +18,7 @@ from .motion_cache import cached_motion
 MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
 
 
-def motion_of(model: Backbone, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
+def read_motion(model: Backbone, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
     """The reference's motion representation, from the cache when it was read before."""
     t = settings.representation_timestep
     s = settings

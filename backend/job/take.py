@@ -16,9 +16,9 @@ from ..motion.guidance import MotionGuidance
 from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.location_masks import RegionWeights
 from ..motion.representation import MotionRepresentation
-from ..sampling.guided import Guidance, Predictions, Strength, combine, sample
+from ..sampling.guided import Guidance, GuidanceOptions, Predictors, combine, sample
 from ..sampling.noise_schedule import NoiseSchedule
-from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan
+from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan_steps
 from ..sampling.solvers import ddim, make_solver
 from ..sampling.state import SamplerState
 from .inverted_reference import InvertedReference
@@ -64,11 +64,11 @@ def generate(
     state: of the steps of this very take that were made before; kept up to date.
     """
     s, regions, state = take.settings, take.regions, SamplerState() if state is None else state
-    steps, strength = steps_of(s, model.schedule), _strength(s, regions)
-    draws = generator_of(take.seed)
+    steps, strength = denoising_steps(s, model.schedule), _strength(s, regions)
+    draws = seeded_generator(take.seed)
     noise = initial_noise(model, take, draws)
     denoise = model.denoiser(take.controls)
-    guided = motion is not None and s.is_guided and (regions is None or regions.act)
+    guided = motion is not None and s.is_guided and (regions is None or regions.active)
     return sample(
         noise,
         steps,
@@ -82,24 +82,24 @@ def generate(
     )
 
 
-def generator_of(seed: int) -> torch.Generator:
+def seeded_generator(seed: int) -> torch.Generator:
     """Of random numbers, on the CPU. torch looks at 32 bits of a seed alone: from larger ones these are made of all."""
     if not -(2**31) <= seed < 2**32:
         seed = int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:4])
     return torch.Generator().manual_seed(seed)
 
 
-def predictions(denoise: Denoiser, negative: Tensor, positive: Tensor) -> Predictions:
+def predictions(denoise: Denoiser, negative: Tensor, positive: Tensor) -> Predictors:
     """What the sampler asks of the model, with these prompts' embeddings [1, L, C]."""
-    return Predictions(
+    return Predictors(
         negative=lambda z, t: denoise(z, t, negative),
         positive=lambda z, t: denoise(z, t, positive),
         pair=lambda z, t: denoise.pair(z, t, negative, positive),
     )
 
 
-def _strength(s: Settings, regions: RegionWeights | None = None) -> Strength:
-    return Strength(
+def _strength(s: Settings, regions: RegionWeights | None = None) -> GuidanceOptions:
+    return GuidanceOptions(
         s.cfg_scale,
         s.cfg_form,
         s.guidance_weight,
@@ -108,17 +108,17 @@ def _strength(s: Settings, regions: RegionWeights | None = None) -> Strength:
         s.score_clamp or None,
         s.reuse_gradient,
         s.reuse_negative,
-        regions.of_latents if regions else None,
+        regions.latent_weights if regions else None,
     )
 
 
-def steps_of(s: Settings, schedule: NoiseSchedule) -> list[Step]:
+def denoising_steps(s: Settings, schedule: NoiseSchedule) -> list[Step]:
     """The denoising steps. In the inversion method they are even, and its motion term falls instead of the ramp."""
     if s.method == "inversion":
-        timesteps = even_timesteps(s.steps, schedule.levels)
-        return plan(timesteps, s.guided_steps, s.warm_up_steps, 0, schedule.levels // s.steps)
+        timesteps = even_timesteps(s.steps, schedule.train_timesteps)
+        return plan_steps(timesteps, s.guided_steps, s.warm_up_steps, 0, schedule.train_timesteps // s.steps)
     timesteps = schedule.timesteps(s.sampler, s.steps, s.guided_steps, s.guided_range)
-    return plan(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
+    return plan_steps(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
 
 
 def step_costs(s: Settings, again: bool = False) -> list[float]:
@@ -141,7 +141,7 @@ def step_costs(s: Settings, again: bool = False) -> list[float]:
 
 
 def _guidance(
-    model: Backbone, take: Take, motion: Motion, denoise: Denoiser, strength: Strength, state: SamplerState
+    model: Backbone, take: Take, motion: Motion, denoise: Denoiser, strength: GuidanceOptions, state: SamplerState
 ) -> Guidance:
     s = take.settings
     if isinstance(motion, MotionRepresentation):
@@ -173,4 +173,4 @@ def initial_noise(model: Backbone, take: Take, draws: torch.Generator | None = N
     """Drawn on the CPU, so that a seed means the same on every device; float32. draws: a generator of the take's seed
     that goes on to give a solver its noise."""
     shape = model.latent_shape(take.frames, take.size)
-    return torch.randn(shape, generator=draws or generator_of(take.seed)).to(model.device)
+    return torch.randn(shape, generator=draws or seeded_generator(take.seed)).to(model.device)

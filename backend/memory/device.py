@@ -36,7 +36,7 @@ def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
     return device, getattr(torch, precision)
 
 
-def wider(device: torch.device, dtype: torch.dtype) -> str | None:
+def wider_precision(device: torch.device, dtype: torch.dtype) -> str | None:
     """The setting `precision` to try when numbers overflow in `dtype`: bfloat16 has the range of float32, but not every
     GPU has it. None where the range was not what was missing."""
     if dtype != torch.float16:
@@ -45,7 +45,7 @@ def wider(device: torch.device, dtype: torch.dtype) -> str | None:
 
 
 @contextmanager
-def repeatable(wanted: bool) -> Iterator[None]:
+def deterministic_mode(wanted: bool) -> Iterator[None]:
     """Within the block, if `wanted`, the same computation on this machine gives the same numbers, bit for bit.
 
     On a GPU by algorithms that always add in one order, on a processor by a fixed number of threads. JobError when the
@@ -77,7 +77,7 @@ def repeatable(wanted: bool) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def attention_is_fused(device: torch.device, dtype: torch.dtype) -> bool:
+def has_fused_attention(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether attention with a gradient runs there without holding the matrix of all queries and keys, which NVIDIA's
     cards and processors do, and AMD's and Apple's not always."""
     if device.type == "meta":
@@ -89,7 +89,7 @@ def attention_is_fused(device: torch.device, dtype: torch.dtype) -> bool:
         return False
 
 
-def keep_to_device_memory() -> None:
+def limit_to_device_memory() -> None:
     """On Windows drivers lend main memory when the device's own is full, and a job then takes a hundred times as long.
     So what is not there is refused, and the job goes on with a thriftier policy."""
     if sys.platform != "win32" or not torch.cuda.is_available():
@@ -98,7 +98,7 @@ def keep_to_device_memory() -> None:
     torch.cuda.set_per_process_memory_fraction(max(LEAST_SHARE, (free + torch.cuda.memory_reserved()) / whole))
 
 
-def described() -> tuple[str, int | None]:
+def device_name_and_memory() -> tuple[str, int | None]:
     """The name of the device that jobs get, and all of its memory in bytes, None where it does not tell."""
     device, _ = _fastest()
     if device.type == "cuda":
@@ -106,7 +106,7 @@ def described() -> tuple[str, int | None]:
     return device.type, torch.mps.recommended_max_memory() if device.type == "mps" else main_memory()[0]
 
 
-def begin_counting() -> None:
+def reset_peak_memory() -> None:
     """From here on, the most memory held is that of the job to come, where the system can begin anew."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -114,7 +114,7 @@ def begin_counting() -> None:
         (PROCESS / "clear_refs").write_text("5")
 
 
-def most_memory_held() -> int | None:
+def peak_memory_bytes() -> int | None:
     """Most bytes held at once: of the device, else of this process; None where the system does not tell."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
@@ -128,7 +128,7 @@ def most_memory_held() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
-def give_back_memory() -> None:
+def free_unused_memory() -> None:
     """What no one holds any more; the allocators would keep it for later."""
     gc.collect()  # modules and their hooks hold each other in circles
     if torch.cuda.is_available():
@@ -138,7 +138,7 @@ def give_back_memory() -> None:
 
 
 @contextmanager
-def working_on(device: torch.device | str, module: Any) -> Iterator[Any]:
+def on_device(device: torch.device | str, module: Any) -> Iterator[Any]:
     """`module`, on `device` for as long as the block lasts, and then where it was."""
     home = module.device
     module.to(device)
@@ -148,7 +148,7 @@ def working_on(device: torch.device | str, module: Any) -> Iterator[Any]:
         module.to(home)
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is an allocator's complaint: each device has its own."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from ..errors import JobError, OutOfMemory
-from .device import described, ran_out, working_on
+from .chunking import chunked
+from .device import device_name_and_memory, is_out_of_memory, on_device
 from .main_memory import main_memory
-from .sparing import sparing
 
 MEGABYTE = 2**20
 MARGIN = 1.2  # for what cannot be counted: workspaces, rounding and gaps of the device's allocator
@@ -35,15 +35,17 @@ class MemoryPolicy:
 
     name: str
     recompute: str = "nothing"
-    piece_bytes: int = 0
-    pair_apart: bool = False
+    chunk_bytes: int = 0
+    separate_prompts: bool = False
     offload: bool = False
     tile_vae: bool = False
 
 
 FAST = MemoryPolicy(name="fast")
-BALANCED = MemoryPolicy(name="balanced", recompute="transformers", piece_bytes=16 * MEGABYTE, offload=True)
-THRIFTY = MemoryPolicy(name="thrifty", recompute="layers", piece_bytes=8 * MEGABYTE, pair_apart=True, offload=True)
+BALANCED = MemoryPolicy(name="balanced", recompute="transformers", chunk_bytes=16 * MEGABYTE, offload=True)
+THRIFTY = MemoryPolicy(
+    name="thrifty", recompute="layers", chunk_bytes=8 * MEGABYTE, separate_prompts=True, offload=True
+)
 POLICIES = {policy.name: policy for policy in (FAST, BALANCED, THRIFTY)}  # from the fastest to the smallest
 
 
@@ -62,7 +64,7 @@ class MemoryNeeds(Protocol):
         ...
 
 
-def choose(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
+def choose_policy(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
     """The fastest policy that fits, or the one that `wish` (job_folder.settings' `memory`) names.
 
     free: bytes that the device has left beside the loaded model, None where it does not tell.
@@ -74,19 +76,19 @@ def choose(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
 
 def policy_for(wish: str, device: torch.device, needs: MemoryNeeds) -> MemoryPolicy:
     """`choose` for what is free on the device now."""
-    return choose(wish, free_bytes(device), needs)
+    return choose_policy(wish, free_bytes(device), needs)
 
 
 def _fitting(free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
     if free is None:
         return BALANCED
     for policy in (FAST, BALANCED):
-        if needs.sampling(policy) * MARGIN <= room(policy, free, needs):
+        if needs.sampling(policy) * MARGIN <= available_bytes(policy, free, needs):
             return policy
     return THRIFTY
 
 
-def room(policy: MemoryPolicy, free: int, needs: MemoryNeeds) -> int:
+def available_bytes(policy: MemoryPolicy, free: int, needs: MemoryNeeds) -> int:
     """Bytes that sampling may hold where `free` are left beside the loaded model."""
     return free + (needs.movable_bytes if policy.offload else 0)
 
@@ -97,17 +99,17 @@ def thriftier(name: str) -> str | None:
     return next(iter(names[names.index(name) + 1 :]), None)
 
 
-def check_room(policy: MemoryPolicy, wish: str, device: torch.device, weights: int, needs: MemoryNeeds) -> str | None:
+def check_memory(policy: MemoryPolicy, wish: str, device: torch.device, weights: int, needs: MemoryNeeds) -> str | None:
     """A sentence for the user when the take may not fit with this policy. weights: bytes of the network that predicts.
 
     JobError when it cannot fit even with the thriftiest and nothing else on the device, unless `wish`, the setting
     `memory`, insists on it."""
     most, free = needs.sampling(policy), free_bytes(device)
-    left = None if free is None else room(policy, free, needs)
+    left = None if free is None else available_bytes(policy, free, needs)
     if left is None or most <= left:
         return None
     wanted = f"{most / 1e9:.1f}"
-    whole = (described()[1] or most) - weights
+    whole = (device_name_and_memory()[1] or most) - weights
     if wish == "auto" and most > whole:
         raise JobError(
             f"This take needs about {wanted} GB beside the model, even with the setting memory at {policy.name}; "
@@ -121,7 +123,7 @@ def check_room(policy: MemoryPolicy, wish: str, device: torch.device, weights: i
 
 
 @contextmanager
-def applied(
+def apply_policy(
     policy: MemoryPolicy,
     network: nn.Module,
     layers: tuple[type, ...],
@@ -138,16 +140,16 @@ def applied(
     """
     try:
         with ExitStack() as stack:
-            stack.enter_context(sparing(network, layers, policy.piece_bytes, again))
+            stack.enter_context(chunked(network, layers, policy.chunk_bytes, again))
             for control in controls:
-                stack.enter_context(sparing(control, layers, policy.piece_bytes))
+                stack.enter_context(chunked(control, layers, policy.chunk_bytes))
             for module in movable if policy.offload else ():
-                stack.enter_context(working_on("cpu", module))
+                stack.enter_context(on_device("cpu", module))
             if policy.tile_vae:
                 stack.enter_context(_tiled(vae))
             yield
     except (RuntimeError, MemoryError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(policy.name, thriftier(policy.name)) from error
 
@@ -162,7 +164,7 @@ def free_bytes(device: torch.device) -> int | None:
     return main_memory()[1]
 
 
-def bytes_of(module: nn.Module) -> int:
+def parameter_bytes(module: nn.Module) -> int:
     return sum(weight.numel() * weight.element_size() for weight in module.parameters())
 
 

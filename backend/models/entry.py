@@ -17,8 +17,8 @@ from .entry_files import check_files, files_in, read_table
 
 SHIPPED = Path(__file__).parent / "entries"
 WEIGHTS = ".safetensors"
-OF_OURS = {"source", "embeddings"}  # fields that no file may name
-MOST_REASON = 500  # characters of what is wrong with an entry
+INTERNAL_FIELDS = {"source", "embeddings"}  # fields that no file may name
+MAX_REASON = 500  # characters of what is wrong with an entry
 # Single paths an entry may name, besides the LoRAs with their strengths.
 PARTS = ("folder", "base", "config", "motion_module", "vae")
 CONTROLS = ("sparse_rgb", "sparse_scribble", "depth_control")
@@ -26,7 +26,7 @@ PATHS = (*PARTS, *CONTROLS, "tiny_vae")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipForm:
+class ClipSpec:
     """What clips the model makes.
 
     frames: as trained; most_frames: at most; area: about so many pixels a frame; multiple: of which sides must be.
@@ -39,7 +39,7 @@ class ClipForm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddOn:
+class LoraFile:
     """A LoRA's file, and how strongly its change is added to the weights (0: not at all)."""
 
     file: Path
@@ -59,15 +59,15 @@ class ModelEntry:
 
     name: str
     title: str
-    clip: ClipForm
+    clip: ClipSpec
     folder: Path | None = None
     base: Path | None = None
     config: Path | None = None
     motion_module: Path | None = None
     vae: Path | None = None
-    domain_adapter: AddOn | None = None
-    loras: tuple[AddOn, ...] = ()
-    motion_loras: tuple[AddOn, ...] = ()
+    domain_adapter: LoraFile | None = None
+    loras: tuple[LoraFile, ...] = ()
+    motion_loras: tuple[LoraFile, ...] = ()
     sparse_rgb: Path | None = None
     sparse_scribble: Path | None = None
     depth_control: Path | None = None
@@ -100,7 +100,7 @@ class ModelEntry:
         """The keys of the control models it has: what a job may give it besides text and motion."""
         return [key for key in CONTROLS if getattr(self, key) is not None]
 
-    def add_ons(self) -> dict[str, AddOn]:
+    def lora_files(self) -> dict[str, LoraFile]:
         """All LoRAs by the key that names them, in the order in which they are written."""
         named = {"domain_adapter": self.domain_adapter} if self.domain_adapter else {}
         for key in ("loras", "motion_loras"):
@@ -111,7 +111,7 @@ class ModelEntry:
         """Every path the entry names, by its key."""
         single = {key: path for key in PATHS if (path := getattr(self, key)) is not None}
         named = {f"embedding:{name}": path for name, path in self.embeddings.items()}
-        return single | {key: add_on.file for key, add_on in self.add_ons().items()} | named
+        return single | {key: add_on.file for key, add_on in self.lora_files().items()} | named
 
     def missing(self) -> dict[str, Path]:
         return {key: path for key, path in self.paths().items() if not path.exists()}
@@ -120,8 +120,8 @@ class ModelEntry:
         """Every weight file the model is made of, by a name that tells its part, and a LoRA's strength."""
         files: dict[str, Path] = {}
         for key, path in self.paths().items():
-            if key in self.add_ons():
-                strength = self.add_ons()[key].strength
+            if key in self.lora_files():
+                strength = self.lora_files()[key].strength
                 files |= {f"{key} {path.name} x {strength:g}": path} if strength else {}
             elif path.is_file():
                 files[f"{key}/{path.name}"] = path
@@ -192,7 +192,7 @@ def read_entry(path: Path) -> ModelEntry:
         _check_settings(entry)
         return entry
     except (ValueError, RecursionError) as error:
-        reason = str(error)[:MOST_REASON].rstrip(".")
+        reason = str(error)[:MAX_REASON].rstrip(".")
         raise JobError(
             f"The model entry {path} is not right: {reason}.", "Compare it with the shipped entries and the README."
         ) from None
@@ -207,18 +207,24 @@ def _values(content: Any, source: Path) -> dict[str, Any]:
             raise TypeError("a path in quotes")
         return (source.parent / Path(value).expanduser()).resolve()
 
-    def add_on(value: Any, key: str) -> AddOn:
+    def add_on(value: Any, key: str) -> LoraFile:
         """From a table of file and strength, or only a path."""
         told = {"file": value} if isinstance(value, str) else value
-        return AddOn(**strict_values(AddOn, told, {"Path": path, "float": _finite}, key))
+        return LoraFile(**strict_values(LoraFile, told, {"Path": path, "float": _finite}, key))
 
-    def add_ons(value: Any) -> list[Any]:
+    def lora_files(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise TypeError("a list")
         return value
 
-    checks = {"Path": path, "AddOn": lambda one: one, "tuple[AddOn, ...]": add_ons, "ClipForm": _clip, "str": text}
-    if unknown := OF_OURS & set(content):
+    checks = {
+        "Path": path,
+        "LoraFile": lambda one: one,
+        "tuple[LoraFile, ...]": lora_files,
+        "ClipSpec": _clip,
+        "str": text,
+    }
+    if unknown := INTERNAL_FIELDS & set(content):
         raise ValueError(f"it has an unknown key {min(unknown)!r}")
     tables = {"dict[str, Any]": table, "dict[str, dict[str, Any]]": _tables}
     values = strict_values(ModelEntry, content, checks | tables, "it")
@@ -230,8 +236,8 @@ def _values(content: Any, source: Path) -> dict[str, Any]:
     return values
 
 
-def _clip(value: Any) -> ClipForm:
-    return ClipForm(**strict_values(ClipForm, value, {"int": whole}, "clip"))
+def _clip(value: Any) -> ClipSpec:
+    return ClipSpec(**strict_values(ClipSpec, value, {"int": whole}, "clip"))
 
 
 def _finite(value: Any) -> float:

@@ -11,9 +11,9 @@ from typing import Any
 from ..errors import JobError
 from ..job_folder.reading import UnfitFile, check_regular, read_text
 
-MOST_BYTES, MOST_DOTS = 100_000, 200  # of an entry, and of one of its lines
-MOST_FILES = 10_000  # of a model's folder; a large one has some hundred
-MOST_TEXT_BYTES = 100_000_000  # of its configs and vocabularies
+MAX_BYTES, MAX_DOTS = 100_000, 200  # of an entry, and of one of its lines
+MAX_FILES = 10_000  # of a model's folder; a large one has some hundred
+MAX_TEXT_BYTES = 100_000_000  # of its configs and vocabularies
 TEXTS = (".json", ".txt", ".model")
 HINT = "Point {key} at the model's own files."
 
@@ -21,9 +21,9 @@ HINT = "Point {key} at the model's own files."
 def read_table(path: Path) -> dict[str, Any]:
     """A TOML file's content. OSError; ValueError says what is wrong with it."""
     try:
-        text = read_text(path, MOST_BYTES)
-        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):  # of a.a.a..., which takes minutes to read
-            raise ValueError(f"a line of more than {MOST_DOTS} dots")
+        text = read_text(path, MAX_BYTES)
+        if any(line.count(".") > MAX_DOTS for line in text.splitlines()):  # of a.a.a..., which takes minutes to read
+            raise ValueError(f"a line of more than {MAX_DOTS} dots")
         return tomllib.loads(text)
     except UnfitFile as error:
         raise ValueError(error.strerror) from None
@@ -37,9 +37,9 @@ def files_in(folder: Path, key: str) -> Iterator[Path]:
     for where, _, names in os.walk(folder):
         for name in names:
             count += 1
-            if count > MOST_FILES:
+            if count > MAX_FILES:
                 raise JobError(
-                    f"{key}: {folder} holds more than {MOST_FILES:,} files, so it is no model's folder.",
+                    f"{key}: {folder} holds more than {MAX_FILES:,} files, so it is no model's folder.",
                     HINT.format(key=key),
                 )
             yield Path(where, name)
@@ -50,7 +50,7 @@ def check_files(paths: dict[str, Path]) -> None:
     for key, path in paths.items():
         for file in files_in(path, key) if path.is_dir() else [path]:
             try:
-                check_regular(file, MOST_TEXT_BYTES if file.suffix.lower() in TEXTS else None)
+                check_regular(file, MAX_TEXT_BYTES if file.suffix.lower() in TEXTS else None)
             except FileNotFoundError:
                 continue  # a dead link: whoever needs that file will say so
             except UnfitFile as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import JobError
 from ..job_folder.names import nearest
 from ..job_folder.prompt import Prompt, PromptError, parse_prompt
-from .entry import AddOn, ModelEntry, user_entries_folder
+from .entry import LoraFile, ModelEntry, user_entries_folder
 from .entry_files import files_in
 
 ENDINGS = (".safetensors", ".pt", ".ckpt", ".pth", ".bin")
@@ -28,7 +28,7 @@ def notes_on(texts: Iterable[str]) -> list[str]:
     return [note for text in texts for note in parsed(text).notes]
 
 
-def with_files_of(entry: ModelEntry, prompt: str, others: Iterable[str]) -> ModelEntry:
+def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> ModelEntry:
     """The entry with the LoRAs that `prompt` names and the textual inversions of all prompts; others: the negative and
     the inversion prompt. JobError when one is not there."""
     asked, rest = parsed(prompt), [parsed(text) for text in others]
@@ -45,7 +45,7 @@ def with_files_of(entry: ModelEntry, prompt: str, others: Iterable[str]) -> Mode
     return replace(entry, loras=(*entry.loras, *added), embeddings=embeddings)
 
 
-def _lora(entry: ModelEntry, name: str, strength: float) -> AddOn:
+def _lora(entry: ModelEntry, name: str, strength: float) -> LoraFile:
     for add_on in entry.loras:
         if _plain(add_on.file.name) == _plain(name):
             raise JobError(
@@ -53,7 +53,7 @@ def _lora(entry: ModelEntry, name: str, strength: float) -> AddOn:
                 f"Remove <lora:{name}:{strength:g}> from the prompt, or the LoRA from {entry.source}.",
             )
     hint = f"Copy its file there, or name it under loras in {entry.source} and remove <lora:{name}:{strength:g}>."
-    return AddOn(file=_file(name, "loras", hint), strength=strength)
+    return LoraFile(file=_file(name, "loras", hint), strength=strength)
 
 
 def _file(name: str, room: str, hint: str) -> Path:

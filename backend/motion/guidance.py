@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..backbones.base import AttentionMaps, Backbone, Denoise, Recorded
+from ..backbones.base import AttentionMaps, AttentionRecord, Backbone, Denoise
 from ..sampling.schedule import Step
 from .gradient import gradient_at
 from .location_masks import RegionWeights
@@ -30,7 +30,7 @@ def motion_loss(
         current = maps[layer].gather(-1, reference.indices[layer].long())
         errors = (current - values).pow(2)
         if regions is not None:
-            errors = errors * regions.of_positions(len(errors))[:, None, :, None]
+            errors = errors * regions.for_layer(len(errors))[:, None, :, None]
         total = total + (layer_weights[layer] if layer_weights else 1.0) * errors.mean()
     return total
 
@@ -66,7 +66,7 @@ def guided_pass(
     model: Backbone,
     predict: Callable[[Tensor], Tensor],
     latents: Tensor,
-    loss_of: Callable[[Recorded], Tensor],
+    loss_of: Callable[[AttentionRecord], Tensor],
     layers: Sequence[str],
     keys: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor, float]:
@@ -77,7 +77,7 @@ def guided_pass(
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()
         freed = torch.no_grad()
-        with model.recording(layers, keys, when_complete=freed.__enter__) as recorded:
+        with model.recording(layers, keys, on_complete=freed.__enter__) as recorded:
             try:
                 predicted = predict(latents)
             finally:

@@ -14,9 +14,9 @@ from ..sampling.noise_schedule import NoiseSchedule
 from ..sampling.state import SamplerState
 
 
-def inversion_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
+def inversion_timesteps(steps: int, train_timesteps: int = 1000) -> list[int]:
     """Ascending, evenly spread from 0 to the last (`inversion_timesteps` in v1_*.safetensors)."""
-    return np.linspace(0, train_steps - 1, steps).round().astype(int).tolist()
+    return np.linspace(0, train_timesteps - 1, steps).round().astype(int).tolist()
 
 
 def check_timesteps(wanted: Collection[int], steps: int) -> None:
@@ -47,10 +47,10 @@ def invert(
     date. arXiv:2406.05338 v1 to v3; `inversion_latents.T` in v1_*.safetensors.
     """
     state = SamplerState() if state is None else state
-    timesteps, stride = inversion_timesteps(steps, schedule.levels), schedule.levels // steps
+    timesteps, stride = inversion_timesteps(steps, schedule.train_timesteps), schedule.train_timesteps // steps
     z = state.get("latents", reference)
     for t in timesteps[state.done :]:
-        before = min(t - stride, schedule.levels - 1)
+        before = min(t - stride, schedule.train_timesteps - 1)
         estimate = schedule.estimate(z, denoise(z, t, text), before)
         z = schedule.signal(t) * estimate.clean + schedule.noise(t) * estimate.noise
         keep(t, z)

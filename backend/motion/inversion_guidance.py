@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..backbones.base import TEXT, Backbone, Denoise, Recorded
+from ..backbones.base import TEXT, AttentionRecord, Backbone, Denoise
 from ..sampling.schedule import Step
 from ..sampling.state import SamplerState
 from .guidance import guided_pass, motion_loss
-from .location_masks import Regions, RegionWeights, attended, centred_regions, layer_grid, plain_regions
-from .representation import largest_entries, record_pass
+from .location_masks import Regions, RegionWeights, centered_regions, layer_grid, object_mask, plain_regions
+from .loss_terms import LossTerms
+from .representation import record_pass, top_entries
 from .semantic import by_frame, semantic_loss
-from .terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class InversionGuidance:
         model: Backbone,
         denoise: Denoise,
         texts: Texts,
-        terms: Terms,
+        terms: LossTerms,
         inverted: Callable[[int], Tensor],
         read: Denoise,
         advance: Callable[[Tensor, Tensor, Tensor, Step], Tensor],
@@ -58,11 +58,11 @@ class InversionGuidance:
         """-> the prediction with the prompt, d loss / d latents, both [1, C, F, h, w], and the loss."""
         terms, t = self._terms, step.timestep
         reference = self._read_reference(t)
-        unguided = self._follow_unguided(latents, step) if terms.semantic else Recorded()
+        unguided = self._follow_unguided(latents, step) if terms.semantic else AttentionRecord()
         areas = self.areas = self._areas(reference, unguided, tuple(latents.shape[-2:])) if terms.located else None
-        motion = largest_entries({layer: reference.maps[layer] for layer in terms.motion})
+        motion = top_entries({layer: reference.maps[layer] for layer in terms.motion})
 
-        def loss_of(controlled: Recorded) -> Tensor:
+        def loss_of(controlled: AttentionRecord) -> Tensor:
             loss = torch.zeros((), device=latents.device)
             if step.index < terms.motion_steps:
                 loss = loss + motion_loss(controlled.maps, motion, terms.motion, self._regions)
@@ -78,7 +78,7 @@ class InversionGuidance:
         )
 
     @torch.no_grad()
-    def _read_reference(self, timestep: int) -> Recorded:
+    def _read_reference(self, timestep: int) -> AttentionRecord:
         """The reference's attention at this noise level."""
         return record_pass(
             self._model,
@@ -87,7 +87,7 @@ class InversionGuidance:
         )
 
     @torch.no_grad()
-    def _follow_unguided(self, latents: Tensor, step: Step) -> Recorded:
+    def _follow_unguided(self, latents: Tensor, step: Step) -> AttentionRecord:
         """Keys of the unguided trajectory at this step, which then goes on."""
         z = self._state.get("unguided", latents)
         negative = self._denoise(z, step.timestep, self._texts.negative)
@@ -97,7 +97,7 @@ class InversionGuidance:
         return recorded
 
     def _areas(
-        self, reference: Recorded, unguided: Recorded, latent_size: tuple[int, int]
+        self, reference: AttentionRecord, unguided: AttentionRecord, latent_size: tuple[int, int]
     ) -> dict[str, tuple[Regions, Regions]]:
         """Per layer where the unguided and where the controlled trajectory shows the object.
 
@@ -108,8 +108,8 @@ class InversionGuidance:
         if terms.objects is not None:
             maps = [[one.maps[layer] for layer in self._cross] for one in (reference, unguided)]
             grid = layer_grid(maps[0][0].shape[-2], latent_size)
-            guessed = [attended(m, tokens, cut) for m, tokens, cut in zip(maps, terms.objects, terms.thresholds)]
-            in_reference, in_unguided = centred_regions(guessed[0], grid), plain_regions(guessed[1], grid)
+            guessed = [object_mask(m, tokens, cut) for m, tokens, cut in zip(maps, terms.objects, terms.thresholds)]
+            in_reference, in_unguided = centered_regions(guessed[0], grid), plain_regions(guessed[1], grid)
         if terms.subject is not None:
             in_reference = plain_regions(terms.subject.flatten(1), latent_size)
         areas = {}

@@ -37,19 +37,19 @@ class RegionWeights:
     background: float
 
     @cached_property
-    def of_latents(self) -> Tensor:
+    def latent_weights(self) -> Tensor:
         """[1, 1, F, h, w]: the weight in each latent cell. A mask of ones gives `subject` everywhere, exactly."""
         return (self.background * (1 - self.mask) + self.subject * self.mask)[None, None]
 
     @property
-    def act(self) -> bool:
+    def active(self) -> bool:
         """Whether there is any cell in which guidance acts."""
-        return bool(self.of_latents.any())
+        return bool(self.latent_weights.any())
 
-    def of_positions(self, positions: int) -> Tensor:
+    def for_layer(self, positions: int) -> Tensor:
         """[positions, F]: the weight at each of a layer's positions, the mean over the cells it covers."""
         grid = layer_grid(positions, tuple(self.mask.shape[-2:]))
-        weights = functional.adaptive_avg_pool2d(self.of_latents[0], grid)
+        weights = functional.adaptive_avg_pool2d(self.latent_weights[0], grid)
         return weights[0].flatten(1).T
 
 
@@ -77,7 +77,7 @@ class Regions:
         return Regions(resize(self.foreground), resize(self.background), grid)
 
 
-def attended(maps: Sequence[Tensor], tokens: Sequence[int], threshold: float) -> Tensor:
+def object_mask(maps: Sequence[Tensor], tokens: Sequence[int], threshold: float) -> Tensor:
     """Binary [F, positions]: where the prompt's `tokens` are attended to.
 
     maps: cross-attention probabilities [F, heads, positions, L] of layers of one size. They are averaged over layers,
@@ -93,11 +93,11 @@ def plain_regions(mask: Tensor, grid: tuple[int, int]) -> Regions:
     return Regions(mask[..., None], 1 - mask[..., None], grid)
 
 
-def centred_regions(mask: Tensor, grid: tuple[int, int]) -> Regions:
+def centered_regions(mask: Tensor, grid: tuple[int, int]) -> Regions:
     """The mask [F, positions] weighed by a bell at its centroid, and what both leave (method.md, inversion mode, 5)."""
     ys, xs = torch.meshgrid(*(torch.arange(n, device=mask.device) for n in grid), indexing="ij")
-    places = torch.stack([ys, xs], -1).flatten(0, 1).float()  # [positions, 2]
-    centroid = (mask @ places) / mask.sum(-1, keepdim=True).clamp(min=1)
-    distance = (places[None] - centroid[:, None]).pow(2).sum(-1)
+    coordinates = torch.stack([ys, xs], -1).flatten(0, 1).float()  # [positions, 2]
+    centroid = (mask @ coordinates) / mask.sum(-1, keepdim=True).clamp(min=1)
+    distance = (coordinates[None] - centroid[:, None]).pow(2).sum(-1)
     bell = torch.exp(-distance / (2 * SPREAD**2))
     return Regions((mask * bell)[..., None], ((1 - bell) * (1 - mask))[..., None], grid)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..backbones.base import TEMPORAL, AttentionMaps, Backbone, Denoise, Recorded
+from ..backbones.base import TEMPORAL, AttentionMaps, AttentionRecord, Backbone, Denoise
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ class _Stop(Exception):
 
 def record_pass(
     model: Backbone, run: Callable[[], object], layers: Sequence[str], keys: Sequence[str] = ()
-) -> Recorded:
+) -> AttentionRecord:
     """What `layers` and `keys` compute in the pass that `run` makes, which is stopped right after the last of them."""
 
     def stop() -> None:
         raise _Stop
 
-    with model.recording(layers, keys, when_complete=stop) as recorded, suppress(_Stop):
+    with model.recording(layers, keys, on_complete=stop) as recorded, suppress(_Stop):
         run()
     return recorded
 
 
-def largest_entries(maps: AttentionMaps, top_k: int = 1, diagonal: bool = True) -> MotionRepresentation:
+def top_entries(maps: AttentionMaps, top_k: int = 1, diagonal: bool = True) -> MotionRepresentation:
     """The `top_k` largest entries of each attention row, without a frame's attention to itself if not `diagonal`."""
     values, indices = {}, {}
     for layer, attention in maps.items():
@@ -89,4 +89,4 @@ def extract_motion(
     noisy = model.schedule.signal(timestep) * reference + model.schedule.noise(timestep) * noise
     layers = model.layers(TEMPORAL, blocks)
     recorded = record_pass(model, lambda: denoise(noisy, timestep, empty_text), layers)
-    return largest_entries(recorded.maps, top_k, diagonal)
+    return top_entries(recorded.maps, top_k, diagonal)

@@ -21,7 +21,7 @@ Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
 
 @dataclass(frozen=True)
-class Strength:
+class GuidanceOptions:
     """How the prompt and the motion pull: see job_folder.settings for the meaning of each."""
 
     cfg_scale: float
@@ -41,7 +41,7 @@ class Strength:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictors:
     """With one prompt, or with the negative and the positive one from one batch."""
 
     negative: Predict
@@ -54,8 +54,8 @@ def sample(
     latents: Tensor,
     steps: Sequence[Step],
     schedule: NoiseSchedule,
-    strength: Strength,
-    predict: Predictions,
+    options: GuidanceOptions,
+    predict: Predictors,
     guidance: Guidance | None,
     after_step: Callable[[Step, Tensor, Tensor, float | None], None],
     solver: Solver | None = None,
@@ -73,10 +73,10 @@ def sample(
     z, solve = state.get("latents", latents), solver or ddim(schedule)
     for step in steps[state.done :]:
         t, guided = step.timestep, guidance is not None and step.ramp > 0
-        negative, positive, loss = _predicted(z, step, strength, predict, guidance, state)
-        estimate = schedule.estimate(z, combine(negative, positive, strength), t)
+        negative, positive, loss = _predicted(z, step, options, predict, guidance, state)
+        estimate = schedule.estimate(z, combine(negative, positive, options), t)
         noise = schedule.noise(t)
-        score = _score(state["gradient"], estimate.noise, noise, step.ramp, strength) if guided else None
+        score = _score(state["gradient"], estimate.noise, noise, step.ramp, options) if guided else None
         state["clean"] = estimate.clean
         z = solve(z, estimate, step)
         if score is not None:  # the solver's clean estimate is the unguided one; the score only turns its direction
@@ -89,16 +89,16 @@ def sample(
 
 
 def _predicted(
-    z: Tensor, step: Step, strength: Strength, predict: Predictions, guidance: Guidance | None, state: SamplerState
+    z: Tensor, step: Step, options: GuidanceOptions, predict: Predictors, guidance: Guidance | None, state: SamplerState
 ) -> tuple[Tensor, Tensor, float | None]:
     """The predictions with the negative and with the positive prompt, and the loss where its gradient was made.
 
     What steps may use again, the gradient and the `pull` of the negative prompt, is left in `state`.
     """
     t, loss, eps_u = step.timestep, None, None
-    due = guidance is None or "pull" not in state or step.index % strength.reuse_negative == 0
-    due = due and strength.needs_negative
-    if guidance and step.ramp > 0 and ("gradient" not in state or step.index % strength.reuse_gradient == 0):
+    due = guidance is None or "pull" not in state or step.index % options.reuse_negative == 0
+    due = due and options.needs_negative
+    if guidance and step.ramp > 0 and ("gradient" not in state or step.index % options.reuse_gradient == 0):
         eps_c, state["gradient"], loss = guidance(z, step)
         eps_u = predict.negative(z, t) if due else None
     elif due:
@@ -112,24 +112,24 @@ def _predicted(
     return eps_u, eps_c, loss
 
 
-def combine(eps_u: Tensor, eps_c: Tensor, strength: Strength) -> Tensor:
+def combine(eps_u: Tensor, eps_c: Tensor, options: GuidanceOptions) -> Tensor:
     """Classifier-free guidance (Ho & Salimans, arXiv:2207.12598, eq. 6): one prediction of those with the negative and
     with the positive prompt. Both forms of prediction are linear in it."""
-    base = eps_c if strength.cfg_form == "paper" else eps_u
-    return base + strength.cfg_scale * (eps_c - eps_u)
+    base = eps_c if options.cfg_form == "paper" else eps_u
+    return base + options.cfg_scale * (eps_c - eps_u)
 
 
-def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, strength: Strength) -> Tensor:
+def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, options: GuidanceOptions) -> Tensor:
     """What guidance adds to the noise `eps`, in one of its forms; all of shape [1, C, F, h, w]; noise: its share."""
-    weight = strength.motion_weight * ramp
-    if not strength.mean_shift:
+    weight = options.motion_weight * ramp
+    if not options.mean_shift:
         # The loss also falls when frames are tinted apart instead of moving things; that way is closed here.
         gradient = gradient - gradient.mean((-2, -1), keepdim=True)
-    if strength.score_clamp is not None:
-        gradient = (ramp * gradient).clamp(-strength.score_clamp, strength.score_clamp) / ramp
-    if strength.region is not None:
-        gradient, eps = gradient * strength.region, eps * strength.region
-    if strength.score_form == "relative":
+    if options.score_clamp is not None:
+        gradient = (ramp * gradient).clamp(-options.score_clamp, options.score_clamp) / ramp
+    if options.region is not None:
+        gradient, eps = gradient * options.region, eps * options.region
+    if options.score_form == "relative":
         return gradient * (weight * eps.norm() / gradient.norm().clamp(min=1e-20))
     return noise * weight * gradient
 

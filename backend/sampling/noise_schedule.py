@@ -30,7 +30,7 @@ class NoiseSchedule(Protocol):
     the setting `sampler` may have.
     """
 
-    levels: int
+    train_timesteps: int
     samplers: tuple[str, ...]
 
     def signal(self, timestep: float) -> float: ...
@@ -52,7 +52,7 @@ class VariancePreserving:
     samplers = ("ddim", "dpm++2m", "euler", "lcm")
 
     def __init__(self, alphas: Tensor):
-        self.alphas, self.levels = alphas, len(alphas)
+        self.alphas, self.train_timesteps = alphas, len(alphas)
 
     def signal(self, timestep: float) -> float:
         return self._alpha(timestep) ** 0.5
@@ -65,11 +65,11 @@ class VariancePreserving:
 
     def timesteps(self, sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[float]:
         if sampler == "lcm":
-            return lcm_timesteps(steps, guided_steps, guided_range, self.levels)
+            return lcm_timesteps(steps, guided_steps, guided_range, self.train_timesteps)
         if sampler == "ddim":
-            return uneven_timesteps(steps, guided_steps, guided_range, self.levels)
+            return uneven_timesteps(steps, guided_steps, guided_range, self.train_timesteps)
         # From timestep 0 a step changes next to nothing; only the published sampler makes it.
-        return uneven_timesteps(steps + 1, guided_steps, guided_range, self.levels)[:-1]
+        return uneven_timesteps(steps + 1, guided_steps, guided_range, self.train_timesteps)[:-1]
 
     def _alpha(self, timestep: float) -> float:
         return float(self.alphas[int(timestep)]) if timestep >= 0 else 1.0
@@ -81,14 +81,14 @@ class FlowMatching:
 
     samplers = ("ddim", "euler", "dpm++2m")
 
-    def __init__(self, shift: float = 1.0, levels: int = 1000):
-        self.shift, self.levels = shift, levels
+    def __init__(self, shift: float = 1.0, train_timesteps: int = 1000):
+        self.shift, self.train_timesteps = shift, train_timesteps
 
     def signal(self, timestep: float) -> float:
         return 1 - self.noise(timestep)
 
     def noise(self, timestep: float) -> float:
-        return max(0.0, timestep) / self.levels
+        return max(0.0, timestep) / self.train_timesteps
 
     def estimate(self, latents: Tensor, prediction: Tensor, timestep: float) -> Estimate:
         return Estimate(latents - self.noise(timestep) * prediction, latents + self.signal(timestep) * prediction)
@@ -97,4 +97,4 @@ class FlowMatching:
         border = 1 - guided_range if guided_steps else 1.0
         guided = np.linspace(1, border, guided_steps, endpoint=False)
         shares = np.concatenate([guided, np.linspace(border, 0, steps - guided_steps, endpoint=False)])
-        return (self.levels * self.shift * shares / (1 + (self.shift - 1) * shares)).tolist()
+        return (self.train_timesteps * self.shift * shares / (1 + (self.shift - 1) * shares)).tolist()

@@ -22,30 +22,30 @@ class Step:
     ramp: float
 
 
-def even_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
+def even_timesteps(steps: int, train_timesteps: int = 1000) -> list[int]:
     """Descending from the last to 0, evenly spread; `timesteps` in v1_*.safetensors."""
-    return np.linspace(0, train_steps - 1, steps).round().astype(int)[::-1].tolist()
+    return np.linspace(0, train_timesteps - 1, steps).round().astype(int)[::-1].tolist()
 
 
-def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_steps: int = 1000) -> list[int]:
+def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_timesteps: int = 1000) -> list[int]:
     """Descending timesteps: `guided_steps` of them over the noisiest `guided_range` of the schedule, the rest below.
 
     arXiv:2406.05338 v4; `timesteps` in v2_*.safetensors. With no guided steps all are spread evenly.
     """
     if not guided_steps:
-        return even_timesteps(steps, train_steps)
-    border = int((1 - guided_range) * train_steps)
-    guided = np.linspace(border, train_steps - 1, guided_steps).round().astype(int)[::-1]
+        return even_timesteps(steps, train_timesteps)
+    border = int((1 - guided_range) * train_timesteps)
+    guided = np.linspace(border, train_timesteps - 1, guided_steps).round().astype(int)[::-1]
     plain = np.linspace(0, border - 1, steps - guided_steps).round().astype(int)[::-1]
     return [*guided.tolist(), *plain.tolist()]
 
 
-def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_steps: int = 1000) -> list[int]:
+def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_timesteps: int = 1000) -> list[int]:
     """As `uneven_timesteps`, of the levels that a latent consistency model knows, and none at the very end.
 
     JobError when there are fewer levels than steps. With no guided steps the timesteps are those of diffusers.
     """
-    levels = np.arange(LCM_LEVELS, 0, -1) * (train_steps // LCM_LEVELS) - 1
+    levels = np.arange(LCM_LEVELS, 0, -1) * (train_timesteps // LCM_LEVELS) - 1
     border = round(guided_range * LCM_LEVELS) if guided_steps else 0
     if guided_steps > border or steps - guided_steps > LCM_LEVELS - border:
         raise JobError(
@@ -67,7 +67,7 @@ def guidance_ramp(step: int, guided_steps: int, warm_up: int, cool_down: int) ->
     return rise * fall
 
 
-def plan(
+def plan_steps(
     timesteps: Sequence[float], guided_steps: int, warm_up: int, cool_down: int, stride: int | None = None
 ) -> list[Step]:
     """Each step leads to the next timestep of the list or, in the inversion method, `stride` below its own."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import JobError
-from ..job.pace import Ahead
+from ..job.eta import ExpectedStage
 from ..job.progress import Progress
 from ..job_folder.pictures import png
 from ..job_folder.request import JobRequest, RequestError, Shot, read_request
@@ -55,7 +55,7 @@ class DummyEngine:
         except RequestError as error:
             raise JobError(str(error), "Fix the setting, then run the job again.") from None
         steps, seconds = int(request.settings.get("steps", 5)), float(request.settings.get("seconds", 0.01))
-        progress.plan([Ahead("sampling", [1.0] * steps)])
+        progress.plan([ExpectedStage("sampling", [1.0] * steps)])
         progress.stage("loading")
         self.loaded, self.device = request.model, "dummy"
         progress.stage("encoding")
@@ -105,7 +105,7 @@ def _reference_again(folder: Path, shot: Shot, progress: Progress) -> dict[str, 
     from ..clips import read_clip, write_frames, write_video  # not before: numpy and ffmpeg take their time
 
     progress.stage("decoding")
-    frames = read_clip(folder / "reference", each=progress.check).frames
+    frames = read_clip(folder / "reference", check=progress.check).frames
     progress.stage("in-betweening")
     spread = (len(frames) - 1) / max(1, shot.frames - 1)
     nearest = [int(i * spread + 0.5) for i in range(shot.frames)]

@@ -44,12 +44,12 @@ class Engine:
 
     def run(self, folder: Path, progress: Progress) -> dict[str, Any]:
         from ..job.job import run_job
-        from ..job.kept_model import KeptModel
-        from ..memory.device import begin_counting, described
+        from ..job.model_cache import ModelCache
+        from ..memory.device import device_name_and_memory, reset_peak_memory
 
-        self._kept = self._kept or KeptModel()
-        self.device, self.memory_bytes = described()
-        begin_counting()
+        self._kept = self._kept or ModelCache()
+        self.device, self.memory_bytes = device_name_and_memory()
+        reset_peak_memory()
         try:
             return run_job(folder, progress, self._kept.load)
         except OutOfMemory:
@@ -63,6 +63,6 @@ class Engine:
 
     def tidy(self) -> None:
         if self._kept:
-            from ..memory.device import give_back_memory
+            from ..memory.device import free_unused_memory
 
-            give_back_memory()
+            free_unused_memory()

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from diffusers import DDIMScheduler, UNetMotionModel
 
-from backend.backbones.animatediff.backbone import AnimateDiff, of_unet
+from backend.backbones.animatediff.backbone import AnimateDiff, from_unet
 from backend.backbones.animatediff.denoise import Denoiser
-from backend.backbones.animatediff.frame_norm import normalise_each_frame
+from backend.backbones.animatediff.frame_norm import normalize_each_frame
 
 from .vectors import FOLDER
 
@@ -15,7 +15,7 @@ from .vectors import FOLDER
 @pytest.fixture(scope="session")
 def unet() -> UNetMotionModel:
     model = UNetMotionModel.from_pretrained(FOLDER / "unet", use_safetensors=True).eval().requires_grad_(False)
-    normalise_each_frame(model)
+    normalize_each_frame(model)
     return model
 
 
@@ -27,4 +27,4 @@ def denoiser(unet) -> Denoiser:
 @pytest.fixture(scope="session")
 def model(unet) -> AnimateDiff:
     alphas = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear").alphas_cumprod
-    return replace(of_unet(unet), alphas=alphas)
+    return replace(from_unet(unet), alphas=alphas)

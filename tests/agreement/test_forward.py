@@ -2,7 +2,7 @@
 
 import torch
 
-from backend.backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
+from backend.backbones.animatediff.frame_norm import normalize_all_frames, normalize_each_frame
 
 from .vectors import FOLDER, read
 
@@ -23,10 +23,10 @@ def test_the_adaptation_can_be_taken_back(unet, denoiser):
         return denoiser(tensors["latents"], int(metadata["timestep"]), tensors["prompt_embeds"])
 
     adapted = predict()
-    normalise_all_frames(unet)
+    normalize_all_frames(unet)
     try:
         assert set(unet.state_dict()) == names
         assert (predict() - adapted).abs().max() > 0.1  # the trap is real: diffusers alone differs
     finally:
-        normalise_each_frame(unet)
+        normalize_each_frame(unet)
     assert torch.equal(predict(), adapted)

@@ -5,10 +5,10 @@ import torch
 
 from backend.job.take import predictions
 from backend.motion.inversion import inversion_timesteps, invert
-from backend.motion.inversion_guidance import InversionGuidance, Terms, Texts
-from backend.motion.terms import layer_weights
-from backend.sampling.guided import Strength, combine, sample
-from backend.sampling.schedule import even_timesteps, plan
+from backend.motion.inversion_guidance import InversionGuidance, LossTerms, Texts
+from backend.motion.loss_terms import layer_weights
+from backend.sampling.guided import GuidanceOptions, combine, sample
+from backend.sampling.schedule import even_timesteps, plan_steps
 from backend.sampling.solvers import ddim
 
 from .vectors import files, read, settings
@@ -38,7 +38,7 @@ def inverted(recorded, denoiser, model):
 
 def terms_of(model, chosen):
     tokens = chosen["object_tokens"]
-    return Terms(
+    return LossTerms(
         motion=layer_weights(model, chosen["motion_blocks"], chosen["motion_weights"], "temp"),
         semantic=layer_weights(model, chosen["semantic_blocks"], chosen["semantic_weights"], chosen["semantic_keys"]),
         key_kind=chosen["semantic_keys"],
@@ -52,13 +52,15 @@ def terms_of(model, chosen):
 def run(recorded, inverted, model, denoiser):
     """What happens in each step: latents of both trajectories, regions, losses, gradients before clamp and scale."""
     tensors, chosen = recorded
-    steps = plan(
+    steps = plan_steps(
         even_timesteps(chosen["steps"]), chosen["guided_steps"], chosen["warm_up_steps"], 0, 1000 // chosen["steps"]
     )
     texts = Texts(
         negative=tensors["negative_embeds"], positive=tensors["prompt_embeds"], inversion=tensors["inversion_embeds"]
     )
-    strength = Strength(chosen["cfg_scale"], "paper", chosen["score_scale"], "raw", score_clamp=chosen["score_clamp"])
+    strength = GuidanceOptions(
+        chosen["cfg_scale"], "paper", chosen["score_scale"], "raw", score_clamp=chosen["score_clamp"]
+    )
     heard = {"latents": [], "unguided": [], "gradients": [], "losses": [], "regions": []}
 
     def advance(z, eps_u, eps_c, step):

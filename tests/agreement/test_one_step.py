@@ -6,8 +6,8 @@ import torch
 from backend.job.take import predictions
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
-from backend.sampling.guided import Strength, sample
-from backend.sampling.schedule import plan, uneven_timesteps
+from backend.sampling.guided import GuidanceOptions, sample
+from backend.sampling.schedule import plan_steps, uneven_timesteps
 
 from .vectors import files, read, settings
 
@@ -43,7 +43,7 @@ def run(recorded, representation, model, denoiser):
     """Latents after each step, and raw gradient scores and losses of guided steps."""
     tensors, chosen = recorded
     timesteps = uneven_timesteps(chosen["steps"], chosen["guided_steps"], chosen["guided_range"])
-    steps = plan(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"])
+    steps = plan_steps(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"])
     negative, positive = tensors["negative_embeds"], tensors["prompt_embeds"]
     guide = MotionGuidance(model, denoiser, positive, representation)
     heard = {"latents": {}, "gradients": [], "losses": []}
@@ -58,7 +58,7 @@ def run(recorded, representation, model, denoiser):
         tensors["initial_latents"],
         steps,
         model.schedule,
-        Strength(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
+        GuidanceOptions(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
         predictions(denoiser, negative, positive),
         guide,
         listen,

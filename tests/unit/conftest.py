@@ -74,7 +74,7 @@ def take(model) -> Take:
 
 @pytest.fixture
 def motion(model) -> MotionRepresentation:
-    return tiny_takes.motion_of(model)
+    return tiny_takes.read_motion(model)
 
 
 @pytest.fixture

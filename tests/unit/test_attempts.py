@@ -15,7 +15,7 @@ from backend.job.checkpoint import NAME
 from backend.job.job import run_job
 from backend.job_folder.request import read_request, write_request
 from backend.memory import policy as memory
-from backend.memory.device import wider
+from backend.memory.device import wider_precision
 from tests.tiny_jobs import Told, failing_in, frames, job_of
 
 
@@ -186,13 +186,13 @@ def test_the_range_of_float16_is_what_can_be_widened(monkeypatch):
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
     for has, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *_, has=has: has)
-        assert wider(cuda, torch.float16) == expected
-    assert wider(cpu, torch.float16) == "float32"
-    assert wider(cpu, torch.float32) is wider(cuda, torch.bfloat16) is None
+        assert wider_precision(cuda, torch.float16) == expected
+    assert wider_precision(cpu, torch.float16) == "float32"
+    assert wider_precision(cpu, torch.float32) is wider_precision(cuda, torch.bfloat16) is None
 
 
 def test_a_motion_that_was_read_as_invalid_numbers_is_not_kept(jobs, data_folder, monkeypatch):
-    folder, true = jobs("a"), attempts.motion_of.__globals__["extract_motion"]
+    folder, true = jobs("a"), attempts.read_motion.__globals__["extract_motion"]
 
     def broken(*arguments, **named):
         motion = true(*arguments, **named)
@@ -211,7 +211,7 @@ def test_a_take_that_cannot_fit_is_refused_with_numbers_and_one_that_may_not_is_
     (note,) = result["request"]["notes"]
     assert "This take needs about 0.0 GB beside the model with the setting memory at thrifty" in note
     assert "are free: it may run out of memory" in note and result["memory_policy"] == "thrifty"
-    monkeypatch.setattr(memory, "described", lambda: ("card", 2000))
+    monkeypatch.setattr(memory, "device_name_and_memory", lambda: ("card", 2000))
     refused = jobs("b")
     with pytest.raises(
         JobError, match="needs about .* GB beside the model.*the device has 0.0 GB for it at most"

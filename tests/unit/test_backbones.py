@@ -12,7 +12,7 @@ from backend.backbones.base import TEMPORAL, Backbone
 from backend.errors import JobError
 from backend.job.take import Take, generate
 from backend.job_folder.settings import resolve
-from backend.memory.policy import POLICIES, choose
+from backend.memory.policy import POLICIES, choose_policy
 from backend.sampling.noise_schedule import FlowMatching, VariancePreserving
 from tests import toy_wan
 from tests.tiny_takes import nothing
@@ -57,9 +57,9 @@ def test_prompts_become_one_length_and_say_different_things(backbone):
 
 
 def test_words_are_found_among_the_tokens(backbone):
-    assert len(backbone.word_places(PROMPT, "red", "prompt")) >= 1
+    assert len(backbone.token_indices(PROMPT, "red", "prompt")) >= 1
     with pytest.raises(JobError, match="'green' is not in the prompt"):
-        backbone.word_places(PROMPT, "green", "prompt")
+        backbone.token_indices(PROMPT, "green", "prompt")
 
 
 def test_pictures_become_latents_of_the_promised_shape_and_pictures_again(backbone):
@@ -68,7 +68,7 @@ def test_pictures_become_latents_of_the_promised_shape_and_pictures_again(backbo
     assert latents.shape == backbone.latent_shape(FRAMES, SIZE) and latents.dtype == torch.float32
     frames = backbone.decode(latents, lambda: decoded.append(None))
     assert frames.shape == pixels.shape and frames.abs().max() <= 1 and decoded
-    quick = backbone.decode_quickly(latents)
+    quick = backbone.decode_preview(latents)
     assert quick is None or quick.shape == pixels.shape
 
 
@@ -95,11 +95,11 @@ def test_a_gradient_reaches_the_latents(backbone):
 def test_latents_are_what_they_are_taken_for(backbone):
     schedule, z = backbone.schedule, noise_for(backbone)
     prediction = torch.randn(z.shape, generator=torch.Generator().manual_seed(1))
-    for t in (schedule.levels - 1, schedule.levels // 2, 1):
+    for t in (schedule.train_timesteps - 1, schedule.train_timesteps // 2, 1):
         estimate = schedule.estimate(z, prediction, t)
         torch.testing.assert_close(schedule.signal(t) * estimate.clean + schedule.noise(t) * estimate.noise, z)
     assert schedule.signal(-1) == 1 and schedule.noise(-1) == 0
-    assert schedule.noise(schedule.levels - 1) > 0.9 > 0.5 > schedule.noise(1)
+    assert schedule.noise(schedule.train_timesteps - 1) > 0.9 > 0.5 > schedule.noise(1)
 
 
 def test_timesteps_fall_and_guided_ones_lie_in_their_range(backbone):
@@ -114,7 +114,7 @@ def test_timesteps_fall_and_guided_ones_lie_in_their_range(backbone):
 def test_a_take_is_the_same_with_every_memory_policy_and_the_model_is_left_as_it_was(backbone, take, name):
     plain = generate(backbone, take, None, nothing)
     assert plain.shape == backbone.latent_shape(FRAMES, SIZE) and torch.isfinite(plain).all()
-    with backbone.within(POLICIES[name]) as spared:
+    with backbone.with_policy(POLICIES[name]) as spared:
         again = generate(spared, take, None, nothing)
     torch.testing.assert_close(again, plain, atol=1e-4, rtol=1e-4)
     assert torch.equal(generate(backbone, take, None, nothing), plain)
@@ -124,7 +124,7 @@ def test_thriftier_policies_need_less_and_auto_takes_the_fastest_that_fits(backb
     needs = backbone.memory_needs(take.settings, take.frames, take.size, 0)
     fast, balanced, thrifty = (needs.sampling(policy) for policy in POLICIES.values())
     assert fast > balanced > thrifty > 0 and backbone.weight_bytes > 0
-    assert choose("auto", 2 * fast, needs).name == "fast" and choose("auto", 1, needs).name == "thrifty"
+    assert choose_policy("auto", 2 * fast, needs).name == "fast" and choose_policy("auto", 1, needs).name == "thrifty"
 
 
 def test_recording_leaves_no_trace_or_says_that_there_is_nothing_to_record(backbone):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from backend.__main__ import main
-from backend.backbones.animatediff.memory_needs import Form, TakeNeeds
+from backend.backbones.animatediff.memory_needs import ModelShape, TakeNeeds
 from backend.bench.device.model import Shape
 from backend.bench.device.report import Report
 from backend.memory.policy import POLICIES
@@ -38,7 +38,7 @@ def test_memory_is_held_against_what_the_product_predicts(monkeypatch, capsys):
     """Where attention is not fused its matrices count, and `auto` takes what fits then."""
 
     def rows(fused: bool) -> dict[str, dict]:
-        monkeypatch.setattr("backend.backbones.animatediff.backbone.attention_is_fused", lambda *_: fused)
+        monkeypatch.setattr("backend.backbones.animatediff.backbone.has_fused_attention", lambda *_: fused)
         assert main(["bench", "device", "--tiny", "--json", "--only", "policies"]) == 0
         return {row["policy"]: row for row in json.loads(capsys.readouterr().out) if row["precision"] == "float32"}
 
@@ -48,8 +48,8 @@ def test_memory_is_held_against_what_the_product_predicts(monkeypatch, capsys):
     shape = Shape.tiny()
     for name, row in apart.items():
         assert row["attention_fused"] is False and fused[name]["attention_fused"] is True
-        form = Form(width=32, number_bytes=4, latent_scale=8, movable_bytes=0, heads=4, fused=False)
-        needs = TakeNeeds(form, shape.clip, 1).sampling(POLICIES[name])
+        model_shape = ModelShape(width=32, number_bytes=4, latent_scale=8, movable_bytes=0, heads=4, fused=False)
+        needs = TakeNeeds(model_shape, shape.clip, 1).sampling(POLICIES[name])
         assert row["predicted_gb"] == pytest.approx(needs / 1e9, rel=1e-3)
         assert row["predicted_gb"] > fused[name]["predicted_gb"]
     between = (apart["fast"]["predicted_gb"] + fused["fast"]["predicted_gb"]) / 2

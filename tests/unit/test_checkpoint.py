@@ -12,7 +12,7 @@ from backend.job import checkpoint
 from backend.job.checkpoint import NAME, Checkpoint
 from backend.job.inverted_reference import InvertedReference
 from backend.job.take import generate
-from backend.motion.terms import Terms, layer_weights
+from backend.motion.loss_terms import LossTerms, layer_weights
 from backend.sampling.state import SamplerState
 from tests.tiny_takes import LATENTS, nothing, with_settings
 
@@ -72,7 +72,7 @@ def test_a_take_cut_off_after_any_step_goes_on_to_the_same_result(model, take, m
 
 
 def test_so_does_the_inversion_method_with_its_second_trajectory(model, take, folder):
-    terms = Terms(
+    terms = LossTerms(
         motion=layer_weights(model, ["up_blocks.1"], [2000.0], "temp"),
         semantic=layer_weights(model, ["up_blocks.1"], [500.0], "temp"),
         key_kind="temp",

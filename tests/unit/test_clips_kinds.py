@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.clips import examine, in_between, read_clip, write_frames, write_video
-from backend.clips.color import standard
+from backend.clips.color import to_srgb
 from backend.clips.sequences import frame_files
 from backend.errors import JobError
 from tests.unit.test_clips_read import close, ffmpeg, problem, sweep
@@ -214,16 +214,16 @@ def test_hdr_keeps_hues_and_never_clips_to_white():
     rgba = np.full((1, 3, 4), 65535, np.uint16)
     rgba[0, 1, :3] = (60000, 20000, 20000)
     rgba[0, 2, :3] = 0
-    bright, red, black = standard(rgba, "pq", wide=False)[0]
+    bright, red, black = to_srgb(rgba, "pq", wide=False)[0]
     assert tuple(bright[:3]) == (255, 255, 255) and tuple(black) == (0, 0, 0, 255)
     assert red[0] > 240 and red[1] == red[2] < 20
 
 
 def test_colors_of_a_wide_gamut_are_brought_into_srgb():
     gray = np.array([[[32768, 32768, 32768, 32768]]], np.uint16)
-    assert np.abs(standard(gray, "sdr", wide=True)[0, 0].astype(int) - 128).max() <= 1
+    assert np.abs(to_srgb(gray, "sdr", wide=True)[0, 0].astype(int) - 128).max() <= 1
     dull_red = np.array([[[40000, 20000, 20000, 65535]]], np.uint16)
-    plain, widened = (standard(dull_red, "sdr", wide=wide)[0, 0].astype(int) for wide in (False, True))
+    plain, widened = (to_srgb(dull_red, "sdr", wide=wide)[0, 0].astype(int) for wide in (False, True))
     assert tuple(plain[:3]) == (156, 78, 78) and widened[0] > plain[0] and widened[1] < plain[1]
 
 

@@ -119,7 +119,7 @@ def test_a_path_with_umlauts_spaces_and_signs(tmp_path):
 
 
 def test_a_clip_too_large_for_memory_is_refused_before_it_is_read(video, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(reading, "MAX_BYTES", 100_000)
     assert "too many to hold in memory" in problem(video)
     assert len(read_clip(video, frames=10).frames) == 10
 

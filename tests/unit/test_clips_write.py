@@ -36,7 +36,7 @@ def test_odd_sizes_repeat_their_edge(tmp_path):
 
 def test_a_single_frame_can_be_written(tmp_path):
     path = write_video(tmp_path / "still.mp4", drawn(0)[:1], 24)
-    assert len(video.look_into(path).times) == 1
+    assert len(video.probe(path).times) == 1
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

@@ -127,7 +127,7 @@ def job(tiny, tmp_path):
 def test_pictures_of_other_sizes_and_shapes_come_at_the_clip_s(job):
     wide, large = noise(1, 40, 120)[0], noise(1, 64, 64)[0]
     conditions, notes = job(image={5: wide, 2: large})
-    assert conditions["image"].places == (2, 5)
+    assert conditions["image"].frame_indices == (2, 5)
     assert conditions["image"].pictures.shape == (2, *SIZE, 3)
     assert notes == ["image/0005.png is 120 x 40; it was cropped to the shape of the clip, 32 x 32."]
 

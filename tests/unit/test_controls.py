@@ -13,7 +13,7 @@ from PIL import Image
 from backend.backbones.animatediff import controls
 from backend.backbones.animatediff.backbone import load_animatediff
 from backend.backbones.animatediff.denoise import Denoiser
-from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalise_all_frames
+from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalize_all_frames
 from backend.controls.conditions import CONTROL_OF, Condition
 from backend.job.take import Take, generate, initial_noise
 from backend.job_folder.settings import resolve
@@ -44,10 +44,10 @@ def take(model):
     )
 
 
-def condition(kind: str, *places: int) -> dict[str, Condition]:
-    places = tuple(range(FRAMES)) if kind == "depth" else places or (2, 7)
-    pictures = np.random.default_rng(0).integers(0, 255, (len(places), *SIZE, 3), dtype=np.uint8)
-    return {kind: Condition(pictures, places)}
+def condition(kind: str, *frame_indices: int) -> dict[str, Condition]:
+    frame_indices = tuple(range(FRAMES)) if kind == "depth" else frame_indices or (2, 7)
+    pictures = np.random.default_rng(0).integers(0, 255, (len(frame_indices), *SIZE, 3), dtype=np.uint8)
+    return {kind: Condition(pictures, frame_indices)}
 
 
 def told(model, take: Take, conditions: dict[str, Condition], **changes) -> Take:
@@ -160,9 +160,9 @@ def test_equals_diffusers_own_pipeline(model, take, kind):
         model.vae.quant_conv.bias[4:] = -60
     given = condition(kind)
     ours = told(model, take, given, **{f"{kind}_strength": 0.8})
-    normalise_all_frames(model.unet)
+    normalize_all_frames(model.unet)
     (control,) = ours.controls
-    normalise_all_frames(control.model)
+    normalize_all_frames(control.model)
     parts = {name: getattr(model, name) for name in ("vae", "text_encoder", "tokenizer", "unet")}
     scheduler = NextInList.from_config(
         {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear"},
@@ -170,7 +170,7 @@ def test_equals_diffusers_own_pipeline(model, take, kind):
         timestep_spacing="linspace",
     )
     net = type(control.model).from_pretrained(getattr(model.entry, CONTROL_OF[kind]))
-    sparse = {"controlnet_frame_indices": list(given[kind].places)} if kind != "depth" else {}
+    sparse = {"controlnet_frame_indices": list(given[kind].frame_indices)} if kind != "depth" else {}
     kind_of = AnimateDiffControlNetPipeline if kind == "depth" else AnimateDiffSparseControlNetPipeline
     pipeline = kind_of(motion_adapter=None, controlnet=net, scheduler=scheduler, **parts)
     pipeline.set_progress_bar_config(disable=True)
@@ -199,7 +199,7 @@ def test_sparse_control_normalises_each_frame_alone(model, take, kind):
     latents, timestep, text = inputs(take, 500)
     per_frame = text.repeat_interleave(FRAMES, 0)
     alone = control(latents, timestep, per_frame)[1]
-    normalise_all_frames(control.model)
+    normalize_all_frames(control.model)
     assert not torch.allclose(alone, control(latents, timestep, per_frame)[1], atol=1e-3)
 
 

@@ -15,8 +15,8 @@ from backend.job.inverted_reference import InvertedReference
 from backend.job.previews import Previews
 from backend.job.progress import PREVIEW, Progress
 from backend.job.take import generate
+from backend.motion.loss_terms import LossTerms, layer_weights
 from backend.motion.representation import MotionRepresentation
-from backend.motion.terms import Terms, layer_weights
 from backend.sampling.state import SamplerState
 from tests.tiny_takes import LATENTS, nothing, with_settings
 
@@ -69,7 +69,7 @@ def test_one_step_takes_with_every_sampler(take, motion, away, sampler):
 
 
 def test_the_inversion_method(take, away):
-    terms = Terms(
+    terms = LossTerms(
         motion=layer_weights(away, ["up_blocks.1"], [2000.0], "temp"),
         semantic=layer_weights(away, ["up_blocks.1"], [500.0], "temp"),
         key_kind="temp",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backend.clips import ffmpeg_process, read_clip, write_frames, write_video
-from backend.clips.ffmpeg_process import CHOSEN, program
+from backend.clips.ffmpeg_process import CHOSEN, find_ffmpeg
 from backend.errors import REPAIR, Cancelled, Interrupted, JobError
 from backend.job.progress import Progress
 from backend.job_folder.state import read_state
@@ -46,7 +46,7 @@ def script(tmp_path, monkeypatch):
 def both(video: Path, check=ffmpeg_process.never_cancelled):
     """Reading and writing a video, each as something to call."""
     return (
-        lambda: read_clip(video, each=check),
+        lambda: read_clip(video, check=check),
         lambda: write_video(video.with_name("new.mp4"), FRAMES, 12, check=check),
     )
 
@@ -80,7 +80,7 @@ def test_one_that_may_not_be_run_is_not_taken_for_the_clip(video, monkeypatch, t
 
 def test_without_a_choice_the_one_that_came_with_the_backend_is_run(monkeypatch):
     monkeypatch.delenv(CHOSEN, raising=False)
-    assert Path(program()).is_file() and "imageio_ffmpeg" in program()
+    assert Path(find_ffmpeg()).is_file() and "imageio_ffmpeg" in find_ffmpeg()
 
 
 @SCRIPTS
@@ -119,7 +119,7 @@ def test_so_can_one_that_hangs_over_a_folder_s_frames(tmp_path, script):
     threading.Timer(0.3, asked.set).start()
     began = time.monotonic()
     with pytest.raises(Cancelled):
-        read_clip(tmp_path, each=check)
+        read_clip(tmp_path, check=check)
     assert time.monotonic() - began < 5
 
 

@@ -15,7 +15,7 @@ TENSORS = {"torch", "diffusers", "transformers", "safetensors"}
 PICTURES = {"numpy", "cv2", "PIL", "imageio_ffmpeg"}
 OURS = {"backend", "blender_motionclone", "install", "tests"}
 SHARED = ("job_folder", "wire")  # the rooms of the backend that the add-on has too
-TORCHLESS = (*SHARED, "worker", "errors", "job.pace", "job.progress")
+TORCHLESS = (*SHARED, "worker", "errors", "job.eta", "job.progress")
 
 
 def _starts_without_torch(path: Path) -> bool:

@@ -214,14 +214,14 @@ def test_stages_come_in_order_and_the_time_that_is_left_is_the_whole_job_s(jobs,
 
 
 def test_the_memory_of_one_job_is_not_that_of_the_worker_s_whole_life():
-    from backend.memory.device import begin_counting, most_memory_held
+    from backend.memory.device import peak_memory_bytes, reset_peak_memory
 
     large = bytearray(300 * 2**20)
-    high = most_memory_held()
+    high = peak_memory_bytes()
     del large
-    begin_counting()
+    reset_peak_memory()
     time.sleep(0.01)
-    low = most_memory_held()
+    low = peak_memory_bytes()
     assert high and low
     if Path("/proc/self/clear_refs").exists() and not torch.cuda.is_available():
         assert low < high - 200 * 2**20

@@ -8,22 +8,22 @@ import torch
 
 from backend.__main__ import main
 from backend.backbones.animatediff.backbone import load_animatediff
-from backend.backbones.animatediff.memory_needs import NEEDS, Form, TakeNeeds
+from backend.backbones.animatediff.memory_needs import NEEDS, ModelShape, TakeNeeds
 from backend.clips import read_clip
 from backend.errors import JobError, OutOfMemory
 from backend.memory import main_memory
 from backend.memory import policy as memory
-from backend.memory.device import working_on
-from backend.memory.policy import BALANCED, FAST, POLICIES, THRIFTY, choose, free_bytes, thriftier
+from backend.memory.device import on_device
+from backend.memory.policy import BALANCED, FAST, POLICIES, THRIFTY, choose_policy, free_bytes, thriftier
 from backend.models.entry import find_entry
 
 GB = 10**9
-SD15 = Form(width=320, number_bytes=2, latent_scale=8, movable_bytes=827_000_000)
+SD15 = ModelShape(width=320, number_bytes=2, latent_scale=8, movable_bytes=827_000_000)
 CLIP = (16, 64, 64)
 
 
 @pytest.mark.parametrize(
-    "free, clip, deepest, controls, expected",
+    "free, clip, deepest_block, controls, expected",
     [
         (20.4 * GB, CLIP, 1, 0, "fast"),  # a card of 24 GB, of which the loaded model takes 3.4
         (12.4 * GB, CLIP, 1, 0, "balanced"),
@@ -41,28 +41,28 @@ CLIP = (16, 64, 64)
         (None, CLIP, 1, 0, "balanced"),
     ],
 )
-def test_the_fastest_that_fits_is_chosen(free, clip, deepest, controls, expected):
-    assert choose("auto", free, TakeNeeds(SD15, clip, deepest, controls)).name == expected
+def test_the_fastest_that_fits_is_chosen(free, clip, deepest_block, controls, expected):
+    assert choose_policy("auto", free, TakeNeeds(SD15, clip, deepest_block, controls)).name == expected
 
 
 @pytest.mark.parametrize("wish", POLICIES)
 def test_a_wish_is_granted_whatever_is_free(wish):
     assert (
-        choose(wish, 100 * GB, TakeNeeds(SD15, CLIP, 1))
-        == choose(wish, None, TakeNeeds(SD15, CLIP, 1))
+        choose_policy(wish, 100 * GB, TakeNeeds(SD15, CLIP, 1))
+        == choose_policy(wish, None, TakeNeeds(SD15, CLIP, 1))
         == POLICIES[wish]
     )
 
 
 def test_wider_numbers_need_more():
-    assert choose("auto", 20 * GB, TakeNeeds(replace(SD15, number_bytes=4), CLIP, 1)).name == "balanced"
+    assert choose_policy("auto", 20 * GB, TakeNeeds(replace(SD15, number_bytes=4), CLIP, 1)).name == "balanced"
 
 
 def test_pictures_pass_the_vae_in_tiles_only_when_they_must():
     large = (16, 128, 128)
-    assert choose("thrifty", 2 * GB, TakeNeeds(SD15, large, 1)).tile_vae
-    assert not choose("thrifty", 2 * GB, TakeNeeds(SD15, CLIP, 1)).tile_vae
-    assert not choose("fast", 2 * GB, TakeNeeds(SD15, large, 1)).tile_vae
+    assert choose_policy("thrifty", 2 * GB, TakeNeeds(SD15, large, 1)).tile_vae
+    assert not choose_policy("thrifty", 2 * GB, TakeNeeds(SD15, CLIP, 1)).tile_vae
+    assert not choose_policy("fast", 2 * GB, TakeNeeds(SD15, large, 1)).tile_vae
 
 
 def test_policies_go_from_the_fastest_to_the_smallest():
@@ -101,10 +101,10 @@ def test_a_system_that_tells_the_whole_memory_only_is_taken_to_have_half_of_it_f
 
 def test_switches_are_taken_back_also_after_an_error(model):
     policy = replace(THRIFTY, tile_vae=True)
-    with pytest.raises(ValueError), model.within(policy) as spared:
-        assert spared.pair_apart and spared.denoiser().pair_apart and model.vae.use_tiling
+    with pytest.raises(ValueError), model.with_policy(policy) as spared:
+        assert spared.separate_prompts and spared.denoiser().separate_prompts and model.vae.use_tiling
         raise ValueError
-    assert not model.pair_apart and not model.vae.use_tiling
+    assert not model.separate_prompts and not model.vae.use_tiling
     assert not any("forward" in vars(layer) for layer in model.unet.modules())
 
 
@@ -121,8 +121,8 @@ class Lent:
 
 def test_what_is_offloaded_is_fetched_for_its_work_and_brought_back(model):
     lent = Lent("cuda")
-    with replace(model, text_encoder=lent, vae=Lent("cuda")).within(BALANCED):
-        with working_on(torch.device("cuda"), lent) as there:
+    with replace(model, text_encoder=lent, vae=Lent("cuda")).with_policy(BALANCED):
+        with on_device(torch.device("cuda"), lent) as there:
             assert there.device.type == "cuda"
         assert lent.device.type == "cpu"
     assert lent.moves == ["cpu", "cuda", "cpu", "cuda"]
@@ -140,7 +140,7 @@ def test_what_is_offloaded_is_fetched_for_its_work_and_brought_back(model):
 )
 @pytest.mark.parametrize("name, advice", [("fast", "balanced"), ("balanced", "thrifty"), ("thrifty", None)])
 def test_an_empty_memory_names_the_setting_and_the_next_policy(model, error, name, advice):
-    with pytest.raises(OutOfMemory) as told, model.within(POLICIES[name]):
+    with pytest.raises(OutOfMemory) as told, model.with_policy(POLICIES[name]):
         raise error
     assert told.value.thriftier == advice
     assert f"memory at {name}" in told.value.message
@@ -168,7 +168,7 @@ def test_a_job_tells_its_policy_and_gives_the_same_frames(tiny, moving_clip, tmp
 
 
 def test_other_errors_stay_what_they_are(model):
-    with pytest.raises(RuntimeError, match="shape"), model.within(FAST):
+    with pytest.raises(RuntimeError, match="shape"), model.with_policy(FAST):
         raise RuntimeError("shape mismatch")
-    with pytest.raises(JobError, match="broke"), model.within(FAST):
+    with pytest.raises(JobError, match="broke"), model.with_policy(FAST):
         raise JobError("Sampling broke.")

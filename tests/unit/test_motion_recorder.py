@@ -5,7 +5,7 @@ import torch
 from diffusers import UNetMotionModel
 
 from backend.backbones.animatediff.denoise import Denoiser
-from backend.backbones.animatediff.frame_norm import normalise_each_frame
+from backend.backbones.animatediff.frame_norm import normalize_each_frame
 from backend.backbones.animatediff.recorder import attention_layers, recording
 from backend.backbones.base import TEMPORAL
 from backend.errors import JobError
@@ -14,7 +14,7 @@ from backend.errors import JobError
 @pytest.fixture
 def unet(built_tiny_model) -> UNetMotionModel:
     model = UNetMotionModel.from_pretrained(built_tiny_model / "tiny" / "unet", low_cpu_mem_usage=False).eval()
-    normalise_each_frame(model)
+    normalize_each_frame(model)
     return model.requires_grad_(False)
 
 

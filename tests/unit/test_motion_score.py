@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.bench.judges import control_matrix, own_ranks, subject_track
+from backend.bench.judges import control_matrix, reference_ranks, subject_track
 from backend.clips import fit, in_between
 from backend.clips.motion_score import motion_score
 from backend.clips.optical_flow import optical_flow
@@ -43,7 +43,7 @@ def test_recoloured_clips_follow_and_others_do_not(matrix):
     others = matrix[~np.eye(PAIRS, dtype=bool)]
     assert np.diag(matrix).mean() > 0.7 and np.diag(matrix).min() > 0.4
     assert abs(others.mean()) < 0.1
-    assert (own_ranks(matrix) == 1).mean() >= 0.75
+    assert (reference_ranks(matrix) == 1).mean() >= 0.75
 
 
 def test_the_subjects_track_agrees(pairs):

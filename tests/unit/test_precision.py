@@ -13,7 +13,7 @@ from backend.memory.device import choose_device
 from backend.models.entry import find_entry
 from backend.motion.gradient import gradient_at
 from backend.motion.guidance import MotionGuidance
-from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, take_of, with_settings
+from tests.tiny_takes import LATENTS, nothing, read_motion, step_at, take_of, with_settings
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; there is none here")
 HALVES = {
@@ -30,7 +30,7 @@ def half(tiny, request):
 
 
 def gradient_of(model, latents, timestep):
-    guide = MotionGuidance(model, model.denoiser(), take_of(model).positive, motion_of(model))
+    guide = MotionGuidance(model, model.denoiser(), take_of(model).positive, read_motion(model))
     return guide(latents.to(model.unet.device), step_at(timestep))
 
 
@@ -41,7 +41,7 @@ def test_only_the_unet_is_in_half_precision(half):
 
 def test_a_take_is_finite_and_close_to_float32(model, half):
     full, rough = (
-        generate(one, with_settings(take_of(one), steps=6, guided_steps=3), motion_of(one), nothing).cpu()
+        generate(one, with_settings(take_of(one), steps=6, guided_steps=3), read_motion(one), nothing).cpu()
         for one in (model, half)
     )
     assert rough.dtype == torch.float32
@@ -60,7 +60,7 @@ def test_the_gradient_points_the_same_way(model, half):
 
 def test_guidance_lowers_the_distance_to_the_reference(half):
     changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative"}
-    take, motion = take_of(half), motion_of(half)
+    take, motion = take_of(half), read_motion(half)
     guided = generate(half, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(half, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
     measure = MotionGuidance(half, half.denoiser(), take.positive, motion)

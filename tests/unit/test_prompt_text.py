@@ -15,7 +15,7 @@ from backend.backbones.animatediff.backbone import load_animatediff
 from backend.backbones.animatediff.text import NO_MEAN, weighted
 from backend.errors import JobError
 from backend.models.entry import find_entry, read_entry
-from backend.models.prompt_files import with_files_of
+from backend.models.prompt_files import with_prompt_files
 from tests import lora_formats
 from tests import weight_formats as formats
 
@@ -117,7 +117,7 @@ def inversion(path, width: int = formats.TEXT_WIDTH, count: int = 3, name: str =
 
 def load_with(built, prompt: str, *others: str):
     entry = read_entry(formats.write_entry(built, 'base = "base"\nmotion_module = "v3"'))
-    return load_animatediff(with_files_of(entry, prompt, others), CPU, torch.float32)
+    return load_animatediff(with_prompt_files(entry, prompt, others), CPU, torch.float32)
 
 
 @pytest.mark.parametrize("file", ["easy.pt", "sub folder/Easy.safetensors"])
@@ -130,7 +130,7 @@ def test_a_textual_inversion_stands_where_the_prompt_names_it(built, pipeline, d
     torch.testing.assert_close(model.embed([text])[0], wanted)
     assert not torch.allclose(model.embed(["a red ball, on green ground"])[0], wanted)
     assert any(name.startswith("embedding:easy/") for name in model.entry.weight_files())
-    assert model.word_places(text, "green ground", "prompt") == [10, 11]
+    assert model.token_indices(text, "green ground", "prompt") == [10, 11]
 
 
 def test_textual_inversions_count_as_many_tokens_as_they_have(built, data_folder):
@@ -179,7 +179,7 @@ def test_a_lora_named_in_the_prompt_is_loaded_or_it_is_said_how(built, data_fold
         load_with(built, "a ball", "<lora:style:1>")
     entry = formats.write_entry(built, f'base = "base"\nmotion_module = "v3"\nloras = ["{path.as_posix()}"]')
     with pytest.raises(JobError, match="has the LoRA 'style' already, with the strength 1"):
-        with_files_of(read_entry(entry), "<lora:style:0.8>", ())
+        with_prompt_files(read_entry(entry), "<lora:style:0.8>", ())
 
 
 def clone(clip, folder, *arguments: str) -> tuple[int, dict]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.sampling.schedule import guidance_ramp, plan, uneven_timesteps
+from backend.sampling.schedule import guidance_ramp, plan_steps, uneven_timesteps
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,6 @@ def test_ramp_without_warm_up_and_cool_down_is_flat():
 
 
 def test_each_step_knows_the_next_and_the_last_ends_clean():
-    steps = plan([999, 500, 0], 1, 0, 0)
+    steps = plan_steps([999, 500, 0], 1, 0, 0)
     assert [s.next_timestep for s in steps] == [500, 0, -1]
     assert [s.ramp for s in steps] == [1, 0, 0]

@@ -13,14 +13,14 @@ from diffusers import (
 )
 
 from backend.backbones.animatediff.denoise import Denoiser
-from backend.backbones.animatediff.frame_norm import normalise_all_frames
+from backend.backbones.animatediff.frame_norm import normalize_all_frames
 from backend.errors import JobError
 from backend.job.take import generate
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.noise_schedule import Estimate, FlowMatching, VariancePreserving
-from backend.sampling.schedule import lcm_timesteps, plan
+from backend.sampling.schedule import lcm_timesteps, plan_steps
 from backend.sampling.solvers import ddim, make_solver
-from tests.tiny_takes import LATENTS, motion_of, nothing, step_at, with_settings
+from tests.tiny_takes import LATENTS, nothing, read_motion, step_at, with_settings
 
 LINEAR = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear"}
 SAMPLERS = ["ddim", "dpm++2m", "euler", "lcm"]
@@ -77,7 +77,7 @@ def by_diffusers(model, take):
     [("ddim", 4, 3.0), ("dpm++2m", 5, 3.0), ("dpm++2m", 16, 3.0), ("euler", 5, 3.0), ("lcm", 4, 2.0), ("lcm", 6, 1.0)],
 )
 def test_unguided_it_equals_diffusers_pipeline(model, take, sampler, steps, cfg_scale):
-    normalise_all_frames(model.unet)
+    normalize_all_frames(model.unet)
     plain = with_settings(take, sampler=sampler, steps=steps, guided_steps=0, motion_weight=0.0, cfg_scale=cfg_scale)
     expected = by_diffusers(model, plain)
     assert (generate(model, plain, None, nothing) - expected).abs().max() < 1e-4
@@ -101,7 +101,7 @@ def test_weight_zero_is_plain_sampling_and_a_seed_decides_all(model, take, motio
 
 
 def test_lcm_draws_other_noise_than_the_first():
-    steps = plan(lcm_timesteps(4, 0, 0.3), 0, 0, 0)
+    steps = plan_steps(lcm_timesteps(4, 0, 0.3), 0, 0, 0)
     draws, schedule = torch.Generator().manual_seed(5), VariancePreserving(theirs("lcm").alphas_cumprod)
     first = torch.randn(LATENTS, generator=draws)
     estimate = schedule.estimate(first, first, steps[0].timestep)
@@ -128,9 +128,9 @@ def test_what_only_ddim_can_do_is_said():
     schedule, draws = VariancePreserving(theirs("ddim").alphas_cumprod), torch.Generator()
     for sampler in SAMPLERS[1:]:
         with pytest.raises(JobError, match="cannot run the inversion method.*ddim"):
-            make_solver(sampler, plan([999, 500, 0], 0, 0, 0, stride=333), schedule, draws)
+            make_solver(sampler, plan_steps([999, 500, 0], 0, 0, 0, stride=333), schedule, draws)
         with pytest.raises(JobError, match="same timestep twice.*ddim"):
-            make_solver(sampler, plan([999, 500, 500, 0], 0, 0, 0), schedule, draws)
+            make_solver(sampler, plan_steps([999, 500, 500, 0], 0, 0, 0), schedule, draws)
 
 
 def forwards(monkeypatch):
@@ -170,13 +170,13 @@ def test_a_gradient_used_again_still_guides(model, take, motion):
     changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative", "reuse_gradient": 3}
     guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
-    measure = MotionGuidance(model, model.denoiser(), take.positive, motion_of(model))
+    measure = MotionGuidance(model, model.denoiser(), take.positive, read_motion(model))
     assert measure(guided, step_at(10))[2] < measure(plain, step_at(10))[2]
 
 
 def test_a_multistep_solver_forgets_what_guidance_has_bent():
     """Drawn through estimates of two paths, the next step would carry the push on and tear the picture."""
-    steps = plan([900, 700, 500], 1, 0, 0)
+    steps = plan_steps([900, 700, 500], 1, 0, 0)
     schedule = VariancePreserving(theirs("ddim").alphas_cumprod)
     z, eps = torch.randn(2, *LATENTS, generator=torch.Generator().manual_seed(0))
     kept = make_solver("dpm++2m", steps, schedule, torch.Generator())
@@ -205,7 +205,7 @@ class OfGaussians:
 
     def after(self, sampler, timesteps):
         """The latents at the last of the timesteps."""
-        steps = plan(timesteps, 0, 0, 0)
+        steps = plan_steps(timesteps, 0, 0, 0)
         solver = make_solver(sampler, steps, self.schedule, torch.Generator())
         z = torch.linspace(-2, 2, 9, dtype=torch.float64)
         for step in steps[:-1]:

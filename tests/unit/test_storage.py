@@ -143,7 +143,7 @@ def test_the_newest_and_what_is_in_use_are_kept_whatever_their_size(tmp_path):
 
 
 def test_the_inversion_cache_is_bounded_in_bytes(data_folder, monkeypatch):
-    monkeypatch.setattr(inversion_cache, "MOST_BYTES", 3000)
+    monkeypatch.setattr(inversion_cache, "MAX_BYTES", 3000)
     for age, key in enumerate(KEYS[:4]):
         put(data_folder / "inversion" / key / "1.safetensors", 1000, hours=2 + age)
 
@@ -175,7 +175,7 @@ def test_a_disk_that_does_not_take_inverted_latents_is_named_and_nothing_is_left
 
 
 def test_so_is_the_motion_cache_whose_half_written_files_go(data_folder, monkeypatch):
-    monkeypatch.setattr(motion_cache, "MOST_BYTES", 2500)
+    monkeypatch.setattr(motion_cache, "MAX_BYTES", 2500)
     for age, key in enumerate(KEYS[:4]):
         put(data_folder / "motion" / f"{key}.safetensors", 1000, hours=2 + age)
     put(data_folder / "motion" / f"{KEYS[9]}.safetensors.{'0' * 12}.part")

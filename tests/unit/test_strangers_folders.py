@@ -24,7 +24,7 @@ from backend.controls.conditions import read_conditions, read_mask
 from backend.errors import Cancelled, JobError
 from backend.job.job import read_reference
 from backend.job.progress import Progress
-from backend.job.take import generator_of
+from backend.job.take import seeded_generator
 from backend.job_folder.lock import FolderLock
 from backend.job_folder.pictures import picture_size
 from backend.job_folder.request import RequestError, read_request
@@ -132,7 +132,7 @@ def test_and_one_with_a_huge_text_or_far_too_many_files(tiny, data_folder, monke
     with pytest.raises(JobError, match="notes.json is larger than the 100 MB"):
         find_entry("tiny")
     (tiny / "unet" / "notes.json").unlink()
-    monkeypatch.setattr("backend.models.entry_files.MOST_FILES", 3)
+    monkeypatch.setattr("backend.models.entry_files.MAX_FILES", 3)
     with pytest.raises(JobError, match="more than 3 files, so it is no model's folder"):
         find_entry("tiny")
 
@@ -261,7 +261,7 @@ def test_reading_stops_at_the_next_frame_when_it_is_cancelled(tiny, tmp_path):
         lambda each: read_reference(tmp_path / "reference", entry, entry.settings_for({}), each),
         lambda each: read_conditions(tmp_path, entry, 8, (32, 32), each),
         lambda each: read_mask(tmp_path, 8, (32, 32), 8, each),
-        lambda each: read_clip(video, each=each),
+        lambda each: read_clip(video, check=each),
     ):
         progress, seen = stopping_after(tmp_path, 2)
         with pytest.raises(Cancelled):
@@ -365,7 +365,7 @@ def test_seeds_of_other_programs_are_taken_and_all_differ(tmp_path):
     for seed in (0, 5, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 5, 2**63 - 1, 2**63, 2**64 - 1, -(2**63), -3):
         text = f'{{"prompt": "x", "shot": {{"frames": 2, "fps": 24}}, "seed": {seed}}}'
         assert read_request(request(tmp_path / "job", text)).seed == seed
-        drawn.add(tuple(torch.rand(4, generator=generator_of(seed)).tolist()))
+        drawn.add(tuple(torch.rand(4, generator=seeded_generator(seed)).tolist()))
     assert len(drawn) == 12
 
 

@@ -10,10 +10,10 @@ from backend.job.inverted_reference import inversion_steps
 from backend.job.take import GRADIENT, READING, generate, initial_noise, step_costs
 from backend.job_folder.settings import resolve
 from backend.motion.guidance import MotionGuidance
-from backend.sampling.guided import Predictions, Strength, _score, sample
+from backend.sampling.guided import GuidanceOptions, Predictors, _score, sample
 from backend.sampling.noise_schedule import VariancePreserving
-from backend.sampling.schedule import even_timesteps, plan
-from tests.tiny_takes import motion_of, nothing, step_at, with_settings
+from backend.sampling.schedule import even_timesteps, plan_steps
+from tests.tiny_takes import nothing, read_motion, step_at, with_settings
 
 
 def test_weight_zero_is_plain_sampling_bit_for_bit(model, take, motion):
@@ -56,7 +56,7 @@ def test_the_gradient_is_the_true_one(model, take, motion):
 
 @pytest.mark.parametrize(("top_k", "kept"), [(1, 1), (7, 7), (8, 7), (128, 7)])
 def test_without_the_diagonal_no_frame_points_at_itself(model, top_k, kept):
-    motion = motion_of(model, diagonal=False, top_k=top_k)
+    motion = read_motion(model, diagonal=False, top_k=top_k)
     itself = torch.arange(8).view(8, 1)
     assert {index.shape[-1] for index in motion.indices.values()} == {kept}
     assert all((index.long() != itself).all() for index in motion.indices.values())
@@ -82,15 +82,15 @@ def test_latents_and_pixels_of_any_shape(model):
 def test_a_score_without_mean_shift_leaves_frame_means_alone():
     gradient, eps = torch.randn(1, 4, 8, 6, 10) + 3, torch.randn(1, 4, 8, 6, 10)
     for form in ("raw", "relative"):
-        free = _score(gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, form))
-        bound = _score(gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, form, mean_shift=False))
+        free = _score(gradient, eps, 0.2, 0.5, GuidanceOptions(3.0, "standard", 0.1, form))
+        bound = _score(gradient, eps, 0.2, 0.5, GuidanceOptions(3.0, "standard", 0.1, form, mean_shift=False))
         assert free.mean((-2, -1)).abs().min() > 1e-3
         assert bound.mean((-2, -1)).abs().max() < 1e-6
 
 
 def test_a_relative_score_is_its_share_of_the_noise_prediction():
     gradient, eps = torch.randn(1, 4, 8, 6, 10), torch.randn(1, 4, 8, 6, 10)
-    score = _score(1e-9 * gradient, eps, 0.2, 0.5, Strength(3.0, "standard", 0.1, "relative"))
+    score = _score(1e-9 * gradient, eps, 0.2, 0.5, GuidanceOptions(3.0, "standard", 0.1, "relative"))
     assert float(score.norm() / eps.norm()) == pytest.approx(0.05, rel=1e-4)
 
 
@@ -134,13 +134,13 @@ def test_a_negative_pull_that_is_used_again_pulls_the_same_way(reuse):
     def positive(z, t):
         return 0.1 * z
 
-    predict = Predictions(negative, positive, lambda z, t: (negative(z, t), positive(z, t)))
+    predict = Predictors(negative, positive, lambda z, t: (negative(z, t), positive(z, t)))
     guidance = lambda z, step: (positive(z, step.timestep), torch.zeros_like(z), 0.0)  # noqa: E731
 
     def sampled(times: int) -> torch.Tensor:
         asked.clear()
-        strength = Strength(3.0, "standard", 0.0, "raw", reuse_negative=times)
-        steps = plan(even_timesteps(6), 3, 0, 0)
+        strength = GuidanceOptions(3.0, "standard", 0.0, "raw", reuse_negative=times)
+        steps = plan_steps(even_timesteps(6), 3, 0, 0)
         return sample(torch.ones(1, 4, 2, 3, 3), steps, schedule, strength, predict, guidance, nothing)
 
     each_time = sampled(1)

@@ -12,7 +12,7 @@ from backend.__main__ import main
 from backend.errors import JobError
 from backend.job import fingerprint
 from backend.job_folder.settings import SettingError
-from backend.models.entry import AddOn, find_entry, read_entry
+from backend.models.entry import LoraFile, find_entry, read_entry
 from tests.systems import set_home
 from tests.weight_formats import write_entry
 
@@ -53,7 +53,7 @@ def test_paths_count_from_the_entry_s_folder_or_the_user_s_home(own):
     entry = find_entry("own")
     assert entry.base == (own / "sd.safetensors").resolve()
     assert entry.motion_module == (own / "home" / "v3.ckpt").resolve()
-    assert entry.domain_adapter == AddOn(file=(own / "adapter.ckpt").resolve(), strength=1)
+    assert entry.domain_adapter == LoraFile(file=(own / "adapter.ckpt").resolve(), strength=1)
     assert [add_on.strength for add_on in entry.loras] == [1, 0.5, 0]
     assert entry.motion_loras[0].strength == -1
     assert [entry.sparse_rgb.name, entry.sparse_scribble.name] == ["rgb.ckpt", "scribble.ckpt"]

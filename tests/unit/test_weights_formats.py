@@ -12,9 +12,9 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, con
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
-from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalise_each_frame
+from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalize_each_frame
 from backend.backbones.animatediff.weights import sd15
-from backend.backbones.animatediff.weights.recognise import recognise
+from backend.backbones.animatediff.weights.recognize import recognize
 from backend.errors import JobError
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
@@ -67,7 +67,7 @@ def test_base_and_motion_module(models, base, version, form):
     assert_same(model.unet, source)
     assert_same(model.text_encoder, parts.text_encoder)
     assert_same(model.vae, parts.vae)
-    normalise_each_frame(source)
+    normalize_each_frame(source)
     torch.testing.assert_close(noise_of(model.unet), noise_of(source), rtol=0, atol=1e-6)
     assert any(isinstance(module, PerFrameGroupNorm) for module in model.unet.modules())
     assert not any(p.requires_grad or p.is_meta for p in model.unet.parameters())
@@ -188,7 +188,7 @@ def test_the_built_in_sizes_are_sd15_s():
     assert convert_ldm_unet_checkpoint(whole, sd15.UNET).keys() == unet.state_dict().keys()
     first_stage = {name: t for name, t in whole.items() if name.startswith("first_stage_model.")}
     assert convert_ldm_vae_checkpoint(first_stage, sd15.VAE).keys() == vae.state_dict().keys()
-    assert str(recognise({name: tuple(t.shape) for name, t in whole.items()})) == "an SD1.5 checkpoint"
+    assert str(recognize({name: tuple(t.shape) for name, t in whole.items()})) == "an SD1.5 checkpoint"
 
 
 def test_a_tokenizer_folder_is_config_enough(models, tmp_path):

@@ -36,7 +36,7 @@ def test_what_does_not_hold_or_breaks_is_counted(monkeypatch, capsys):
 
 
 def test_what_it_breaks_is_where_it_looks():
-    assert hasattr(AnimateDiff, "within") and hasattr(attempts, "generate") and hasattr(memory, "choose")
+    assert hasattr(AnimateDiff, "with_policy") and hasattr(attempts, "generate") and hasattr(memory, "choose_policy")
     assert hasattr(checkpoint, "SECONDS") and hasattr(progress, "WRITE_SECONDS")
     assert hasattr(previews.Previews, "_strip") and {"SECONDS", "SHARE"} < vars(previews).keys()
     assert hasattr(ffmpeg_process, "SECONDS_SILENT") and hasattr(ffmpeg_process, "CHOSEN")

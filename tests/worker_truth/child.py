@@ -79,11 +79,11 @@ def _patch_memory(patches: dict[str, Any]) -> None:
     from backend.memory import policy as memory
 
     checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0
-    true_choose = memory.choose
-    memory.choose = lambda wish, *rest: true_choose(patches.get("auto", wish) if wish == "auto" else wish, *rest)
-    tried, true_within, true_generate = [""], AnimateDiff.within, attempts.generate
+    true_choose = memory.choose_policy
+    memory.choose_policy = lambda wish, *rest: true_choose(patches.get("auto", wish) if wish == "auto" else wish, *rest)
+    tried, true_within, true_generate = [""], AnimateDiff.with_policy, attempts.generate
 
-    def within(model, policy, *rest):
+    def with_policy(model, policy, *rest):
         tried.append(policy.name)
         return true_within(model, policy, *rest)
 
@@ -96,7 +96,7 @@ def _patch_memory(patches: dict[str, Any]) -> None:
 
         return true_generate(model, take, motion, step, kept)
 
-    AnimateDiff.within, attempts.generate = within, generate
+    AnimateDiff.with_policy, attempts.generate = with_policy, generate
     if kind := patches.get("preview"):
         previews.SECONDS, previews.SHARE = 0.0, 1e9
         previews.Previews._strip = lambda *_: _raise(kind)

@@ -20,26 +20,26 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from ...controls.conditions import Condition
 from ...errors import JobError
 from ...job_folder.settings import Settings
-from ...memory.device import attention_is_fused, ran_out
-from ...memory.policy import MemoryPolicy, applied, bytes_of
+from ...memory.device import has_fused_attention, is_out_of_memory
+from ...memory.policy import MemoryPolicy, apply_policy, parameter_bytes
 from ...models.entry import ModelEntry
 from ...models.vocabulary import tokenizer_folder
 from ...sampling.noise_schedule import VariancePreserving
-from ..base import Recorded
+from ..base import AttentionRecord
 from .codec import decode_latents, encode_pixels
 from .controls import load_controls
 from .denoise import Control, Denoiser
-from .frame_norm import normalise_each_frame
-from .memory_needs import KINDS, LAYERS, Form, TakeNeeds, up_block
+from .frame_norm import normalize_each_frame
+from .memory_needs import KINDS, LAYERS, ModelShape, TakeNeeds, up_block
 from .recorder import BLOCK, attention_layers, recording
 from .text import embed_texts
+from .tokens import load_tokenizer, token_indices
 from .weights.embeddings import check_width, load_embeddings
-from .weights.lora import add, changes_of
+from .weights.lora import add, lora_deltas
 from .weights.modules import empty_unet, fill, load_text_encoder, load_tiny_vae, load_vae
 from .weights.motion_module import unet_sources
 from .weights.sd15 import animatediff_alphas
 from .weights.sources import LOCAL, check_scheduler, notes_on_base
-from .words import load_tokenizer, token_places
 
 # Loading takes a moment here; the library's own bars would only disturb the job's progress lines.
 diffusers.utils.logging.disable_progress_bar()
@@ -60,7 +60,7 @@ class AnimateDiff:
     tiny_vae: AutoencoderTiny | None = None
     embeddings: dict[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    pair_apart: bool = False
+    separate_prompts: bool = False
     loaded_controls: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
@@ -85,8 +85,8 @@ class AnimateDiff:
     def embed(self, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
         return embed_texts(self, texts, clip_skip)
 
-    def word_places(self, text: str, words: str, where: str) -> list[int]:
-        return token_places(self.tokenizer, text, words, where, self.embeddings)
+    def token_indices(self, text: str, words: str, where: str) -> list[int]:
+        return token_indices(self.tokenizer, text, words, where, self.embeddings)
 
     def encode(self, pixels: Tensor) -> Tensor:
         return encode_pixels(self.vae, self.device, pixels)
@@ -94,11 +94,11 @@ class AnimateDiff:
     def decode(self, latents: Tensor, after_frame: Callable[[], None] = lambda: None) -> Tensor:
         return decode_latents(self.vae, self.device, latents, after_frame)
 
-    def decode_quickly(self, latents: Tensor) -> Tensor | None:
+    def decode_preview(self, latents: Tensor) -> Tensor | None:
         return decode_latents(self.tiny_vae, self.device, latents) if self.tiny_vae else None
 
     def denoiser(self, controls: Sequence[Control] = ()) -> Denoiser:
-        return Denoiser(self.unet, controls, self.pair_apart)
+        return Denoiser(self.unet, controls, self.separate_prompts)
 
     def load_controls(
         self,
@@ -113,36 +113,40 @@ class AnimateDiff:
         return attention_layers(self.unet, kind, blocks or [BLOCK])
 
     def recording(
-        self, layers: Sequence[str] = (), keys: Sequence[str] = (), when_complete: Callable[[], None] = lambda: None
-    ) -> AbstractContextManager[Recorded]:
-        return recording(self.unet, layers, keys, when_complete)
+        self, layers: Sequence[str] = (), keys: Sequence[str] = (), on_complete: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[AttentionRecord]:
+        return recording(self.unet, layers, keys, on_complete)
 
     def memory_needs(self, settings: Settings, frames: int, size: tuple[int, int], controls: int) -> TakeNeeds:
         s, heads = settings, self.unet.config.num_attention_heads
-        form = Form(
+        shape = ModelShape(
             width=self.unet.config.block_out_channels[0],
             number_bytes=self.dtype.itemsize,
             latent_scale=self.latent_scale,
-            movable_bytes=bytes_of(self.text_encoder) + bytes_of(self.vae) if self.device.type != "cpu" else 0,
+            movable_bytes=parameter_bytes(self.text_encoder) + parameter_bytes(self.vae)
+            if self.device.type != "cpu"
+            else 0,
             heads=heads if isinstance(heads, int) else heads[0],
-            fused=attention_is_fused(self.device, self.dtype),
+            fused=has_fused_attention(self.device, self.dtype),
         )
         blocks = [*s.guidance_blocks, *(s.semantic_blocks if s.method == "inversion" else ())]
-        deepest = max(up_block(block) for block in blocks) if s.is_guided else None
-        return TakeNeeds(form, (frames, size[0] // self.latent_scale, size[1] // self.latent_scale), deepest, controls)
+        deepest_block = max(up_block(block) for block in blocks) if s.is_guided else None
+        return TakeNeeds(
+            shape, (frames, size[0] // self.latent_scale, size[1] // self.latent_scale), deepest_block, controls
+        )
 
     @property
     def weight_bytes(self) -> int:
-        return bytes_of(self.unet)
+        return parameter_bytes(self.unet)
 
     @contextmanager
-    def within(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[AnimateDiff]:
+    def with_policy(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[AnimateDiff]:
         again, nets = KINDS[policy.recompute], [control.model for control in controls]
-        with applied(policy, self.unet, LAYERS, again, [self.text_encoder, self.vae], self.vae, nets):
-            yield replace(self, pair_apart=policy.pair_apart)
+        with apply_policy(policy, self.unet, LAYERS, again, [self.text_encoder, self.vae], self.vae, nets):
+            yield replace(self, separate_prompts=policy.separate_prompts)
 
 
-def of_unet(unet: UNetMotionModel) -> AnimateDiff:
+def from_unet(unet: UNetMotionModel) -> AnimateDiff:
     """Of a UNet alone, to be measured: it predicts and records, and reads neither text nor pictures."""
     nothing: Any = None
     return AnimateDiff(nothing, nothing, nothing, nothing, unet, animatediff_alphas())
@@ -161,7 +165,7 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
     try:
         return _load(entry, device, dtype)
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
-        if ran_out(error):
+        if is_out_of_memory(error):
             raise JobError(
                 f"The model {entry.name!r} does not fit into the memory that is free.",
                 "Close other programs that use the device, or choose a smaller model.",
@@ -185,13 +189,13 @@ def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Animat
     }
     check_width(embeddings, entry.embeddings, modules["text_encoder"].config.hidden_size)
     _check_vocabulary(entry, tokenizer, modules["text_encoder"])
-    changes = changes_of(entry, modules, notes)
+    changes = lora_deltas(entry, modules, notes)
     modules["vae"] = load_vae(entry, device, torch.float32, notes)
     notes += fill(modules["unet"], sources, device, dtype)
     for name, module in modules.items():
         module.to(device=device).eval().requires_grad_(False)
         add(changes.get(name, {}), module)
-    normalise_each_frame(modules["unet"])
+    normalize_each_frame(modules["unet"])
     tiny_vae = load_tiny_vae(entry, device)
     parts = {"tokenizer": tokenizer, "alphas": alphas, "tiny_vae": tiny_vae, "embeddings": embeddings}
     return AnimateDiff(entry=entry, notes=tuple(notes), **parts, **modules)

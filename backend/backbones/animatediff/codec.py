@@ -8,13 +8,13 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import Tensor
 
-from ...memory.device import working_on
+from ...memory.device import on_device
 
 
 @torch.no_grad()
 def encode_pixels(vae: AutoencoderKL, device: torch.device, pixels: Tensor) -> Tensor:
     """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame; device: to work on."""
-    with working_on(device, vae):
+    with on_device(device, vae):
         parts = [vae.encode(frame[None].to(vae.device, vae.dtype)).latent_dist.mean for frame in pixels]
     return (torch.cat(parts) * vae.config.scaling_factor).float().transpose(0, 1)[None]
 
@@ -28,7 +28,7 @@ def decode_latents(
 ) -> Tensor:
     """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame; device: to work on."""
     frames = []
-    with working_on(device, vae):
+    with on_device(device, vae):
         for latent in (latents[0] / vae.config.scaling_factor).transpose(0, 1):
             frames.append(vae.decode(latent[None].to(vae.device, vae.dtype)).sample.float().clamp(-1, 1))
             after_frame()

@@ -18,14 +18,14 @@ from ...job_folder.reading import read_json
 from ...job_folder.settings import Settings
 from ...models.entry import ModelEntry
 from .denoise import Control, Residuals
-from .frame_norm import normalise_each_frame
+from .frame_norm import normalize_each_frame
 from .weights.control_files import control_from_file
 from .weights.modules import SAFE, variant_of
-from .weights.sources import MOST_CONFIG
+from .weights.sources import MAX_CONFIG_BYTES
 from .weights.surplus import notes_on_loading
 
 CLASSES = {"image": SparseControlNetModel, "sketch": SparseControlNetModel, "depth": ControlNetModel}
-TRAIN_STEPS = 1000
+TRAIN_TIMESTEPS = 1000
 # What must be the same in the UNet, or the residuals would not fit its layers.
 SHAPE = ("block_out_channels", "layers_per_block", "cross_attention_dim")
 
@@ -50,13 +50,13 @@ class SparseControl:
     """Pictures at a few frames, told to the UNet by a SparseCtrl model, which does not look at the noisy latents."""
 
     def __init__(
-        self, model: SparseControlNetModel, pictures: Tensor, places: Sequence[int], frames: int, strength: float
+        self, model: SparseControlNetModel, pictures: Tensor, frame_indices: Sequence[int], frames: int, strength: float
     ):
         """pictures [n, c, h, w]: latents, or pixels 0..1, as the model was trained; the other frames stay empty."""
         self.condition = pictures.new_zeros(1, pictures.shape[1], frames, *pictures.shape[2:])
         self.mask = pictures.new_zeros(1, 1, *self.condition.shape[2:])
-        self.condition[0, :, list(places)] = pictures.transpose(0, 1)
-        self.mask[:, :, list(places)] = 1
+        self.condition[0, :, list(frame_indices)] = pictures.transpose(0, 1)
+        self.mask[:, :, list(frame_indices)] = 1
         self.model, self.strength = model, strength
         self.embedding = _once(model, frames)
 
@@ -79,7 +79,7 @@ class DepthControl:
     def __init__(self, model: ControlNetModel, pixels: Tensor, strength: float, end: float):
         """pixels [F, 3, H, W] in 0..1; end: share of the noise schedule, from pure noise down, that depth holds."""
         self.model, self.pixels, self.strength = model, pixels, strength
-        self.last_timestep = (1 - end) * TRAIN_STEPS
+        self.last_timestep = (1 - end) * TRAIN_TIMESTEPS
         self.embedding = _once(model, len(pixels))
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals | None:
@@ -141,7 +141,7 @@ def load_controls(
         if kind == "depth":
             controls.append(DepthControl(net, pictures, strength, settings.depth_end))
         else:
-            controls.append(SparseControl(net, pictures, conditions[kind].places, frames, strength))
+            controls.append(SparseControl(net, pictures, conditions[kind].frame_indices, frames, strength))
     return tuple(controls)
 
 
@@ -176,7 +176,7 @@ def _load(model: Controlled, kind: str, path: Path) -> tuple[Any, list[str]]:
     else:
         net = _from_folder(model, path, key, wanted, notes)
     _check_fit(model, net, kind, path)
-    normalise_each_frame(net)
+    normalize_each_frame(net)
     return net.to(model.unet.device).eval().requires_grad_(False), notes
 
 
@@ -203,7 +203,7 @@ def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes:
 
 def _check_class(folder: Path, key: str, wanted: str) -> None:
     try:
-        config = read_json(folder / "config.json", MOST_CONFIG)
+        config = read_json(folder / "config.json", MAX_CONFIG_BYTES)
         found = config.get("_class_name", "a model of no known kind")
     except (OSError, ValueError, AttributeError):
         found = "no config.json that can be read"

@@ -21,9 +21,9 @@ class Denoiser:
     float32.
     """
 
-    def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = (), pair_apart: bool = False):
+    def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = (), separate_prompts: bool = False):
         """pair_apart: a pair's predictions are made one after the other, in half the memory."""
-        self.unet, self.controls, self.pair_apart = unet, controls, pair_apart
+        self.unet, self.controls, self.separate_prompts = unet, controls, separate_prompts
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
         precision = next(self.unet.parameters()).dtype  # unet.dtype would first go through every module of it
@@ -34,7 +34,7 @@ class Denoiser:
 
     def pair(self, latents: Tensor, timestep: int, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         """The predictions with the negative and the positive prompt, from one batch if they may be."""
-        if self.pair_apart:
+        if self.separate_prompts:
             return self(latents, timestep, negative), self(latents, timestep, positive)
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
         return both[:1], both[1:]

@@ -27,14 +27,14 @@ class PerFrameGroupNorm(nn.GroupNorm):
         return super().forward(frames).unflatten(0, (batch, -1)).transpose(1, 2)
 
 
-def normalise_each_frame(unet: nn.Module) -> None:
+def normalize_each_frame(unet: nn.Module) -> None:
     """Per-frame statistics in every motion module of `unet` (method.md's trap; forward.safetensors decides)."""
     for module in unet.modules():
         if isinstance(module, AnimateDiffTransformer3D) and not isinstance(module.norm, PerFrameGroupNorm):
             module.norm = PerFrameGroupNorm.sharing(module.norm)
 
 
-def normalise_all_frames(unet: nn.Module) -> None:
+def normalize_all_frames(unet: nn.Module) -> None:
     """Takes `normalise_each_frame` back: diffusers' own behaviour, with the very same parameters."""
     for module in unet.modules():
         if isinstance(module, AnimateDiffTransformer3D) and isinstance(module.norm, PerFrameGroupNorm):

@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class ModelShape:
     """Of a model: channels of its first block, bytes of a number in the UNet, pixels to a latent cell along each side,
     bytes of text encoder and VAE, heads of its first block's attention, and whether the device fuses that."""
 
@@ -54,7 +54,7 @@ NEEDS = {
 DECODING = 770  # numbers, float32, that the VAE holds for each pixel of a picture
 # Where attention is not fused: matrices of all queries and keys that are held of each picture in the first block, in a
 # pass without and with a gradient, and with one when layers are computed again. Counted for SD1.5; tests count again.
-MATRICES = {"plain": 4.0, "kept": 9.5, "again": 5.7}
+ATTENTION_MATRICES = {"plain": 4.0, "kept": 9.5, "again": 5.7}
 
 
 @dataclass(frozen=True)
@@ -62,36 +62,36 @@ class TakeNeeds:
     """clip: frames and latent cells (F, h, w); deepest: the highest up block whose attention is guided, None in plain
     generation; controls: their number."""
 
-    form: Form
+    shape: ModelShape
     clip: tuple[int, int, int]
-    deepest: int | None
+    deepest_block: int | None
     controls: int = 0
 
     @property
     def movable_bytes(self) -> int:
-        return self.form.movable_bytes
+        return self.shape.movable_bytes
 
     @property
     def decoding_bytes(self) -> int:
-        return DECODING * 4 * self.clip[1] * self.clip[2] * self.form.latent_scale**2
+        return DECODING * 4 * self.clip[1] * self.clip[2] * self.shape.latent_scale**2
 
     def sampling(self, policy: MemoryPolicy) -> int:
-        needs, form = NEEDS[policy.name], self.form
-        guided = 0 if self.deepest is None else needs.guided[min(max(self.deepest, 1), 3) - 1]
-        unit = self.clip[0] * self.clip[1] * self.clip[2] * form.width * form.number_bytes
+        needs, shape = NEEDS[policy.name], self.shape
+        guided = 0 if self.deepest_block is None else needs.guided[min(max(self.deepest_block, 1), 3) - 1]
+        unit = self.clip[0] * self.clip[1] * self.clip[2] * shape.width * shape.number_bytes
         fused = (max(needs.plain, guided) + needs.control * self.controls) * unit
-        return fused if form.fused else fused + self._matrices(policy)
+        return fused if shape.fused else fused + self._matrices(policy)
 
     def _matrices(self, policy: MemoryPolicy) -> int:
         """Bytes of attention's matrices, which layers that take their input in pieces make for one piece at a time."""
-        form, frames, cells = self.form, self.clip[0], self.clip[1] * self.clip[2]
-        row = cells * form.width * form.number_bytes
-        piece = max(1, policy.piece_bytes // row) if policy.piece_bytes else 2 * frames
-        most = MATRICES["plain"] * min(piece, frames if policy.pair_apart else 2 * frames)
-        if self.deepest is not None:
+        shape, frames, cells = self.shape, self.clip[0], self.clip[1] * self.clip[2]
+        row = cells * shape.width * shape.number_bytes
+        piece = max(1, policy.chunk_bytes // row) if policy.chunk_bytes else 2 * frames
+        most = ATTENTION_MATRICES["plain"] * min(piece, frames if policy.separate_prompts else 2 * frames)
+        if self.deepest_block is not None:
             kind = "kept" if policy.recompute == "nothing" else "again"
-            most = max(most, MATRICES[kind] * min(piece, frames))
-        return round(most * form.heads * cells**2 * form.number_bytes)
+            most = max(most, ATTENTION_MATRICES[kind] * min(piece, frames))
+        return round(most * shape.heads * cells**2 * shape.number_bytes)
 
 
 def up_block(name: str) -> int:

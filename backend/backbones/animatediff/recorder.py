@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from ...errors import JobError
-from ..base import SPATIAL, TEMPORAL, TEXT, Recorded
+from ..base import SPATIAL, TEMPORAL, TEXT, AttentionRecord
 from .attention import ExplicitAttention
 
 BLOCK = "up_blocks.1"  # whose attention to the prompt tells where an object is
@@ -41,19 +41,19 @@ def recording(
     unet: nn.Module,
     layers: Sequence[str] = (),
     keys: Sequence[str] = (),
-    when_complete: Callable[[], None] = lambda: None,
-) -> Iterator[Recorded]:
+    on_complete: Callable[[], None] = lambda: None,
+) -> Iterator[AttentionRecord]:
     """Within the block, each pass puts the probabilities of `layers` and the keys of `keys` into what it yields.
 
     when_complete is called when the last of them has come: there a pass can be stopped, or freed of its gradient.
     The UNet is put back as it was, also after an error.
     """
-    recorded = Recorded()
+    recorded = AttentionRecord()
 
     def keep(kind: dict[str, Tensor], layer: str, value: Tensor) -> None:
         kind[layer] = value
         if len(recorded) == len(layers) + len(keys):
-            when_complete()
+            on_complete()
 
     def map_keeper(layer: str) -> ExplicitAttention:
         return ExplicitAttention(lambda probabilities: keep(recorded.maps, layer, probabilities))

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ...errors import JobError
-from ...memory.device import working_on
-from .words import TokenPart, token_parts
+from ...memory.device import on_device
+from .tokens import TokenPart, token_parts
 
 NO_MEAN = 1e-3  # a mean below this share of the mean size says nothing, and weights cannot be normalized by it
 
@@ -47,7 +47,7 @@ def embed_texts(model: TextModel, texts: Sequence[str], clip_skip: int = 1) -> l
     each = [token_parts(model.tokenizer, text, model.embeddings) for text in texts]
     most = max(map(len, each))
     (empty,) = token_parts(model.tokenizer, "", {})
-    with working_on(model.device, model.text_encoder) as encoder:
+    with on_device(model.device, model.text_encoder) as encoder:
         return [
             torch.cat([_embedded(encoder, part, clip_skip) for part in _filled(parts, empty, most)], 1)
             for parts in each
@@ -85,8 +85,8 @@ def _vectors_in_place(embedding: nn.Module, vectors: Mapping[int, Tensor]) -> It
 
     def replaced(_module: nn.Module, _given: object, output: Tensor) -> Tensor:
         output = output.clone()
-        for place, vector in vectors.items():
-            output[:, place] = vector.to(output)
+        for index, vector in vectors.items():
+            output[:, index] = vector.to(output)
         return output
 
     hook = embedding.register_forward_hook(replaced) if vectors else None

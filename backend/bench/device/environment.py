@@ -8,7 +8,7 @@ import diffusers
 import torch
 import transformers
 
-from ...memory.device import choose_device, described
+from ...memory.device import choose_device, device_name_and_memory
 from ...memory.policy import free_bytes
 from .measuring import DEVICE, IS_CARD, gigabytes, timed
 from .report import Report
@@ -17,7 +17,7 @@ SIDE = 8192  # of the matrices whose product is timed
 
 
 def section(report: Report) -> None:
-    name, memory = described()
+    name, memory = device_name_and_memory()
     report.add(
         "environment",
         device=name,

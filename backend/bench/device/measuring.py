@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from ...memory.device import choose_device, give_back_memory
+from ...memory.device import choose_device, free_unused_memory
 
 DEVICE = choose_device()[0]
 IS_CARD = DEVICE.type == "cuda"
@@ -41,7 +41,7 @@ def peak(work: Callable[[], Result]) -> tuple[Result, int | None, int | None]:
     device does not count."""
     if not IS_CARD:
         return work(), None, None
-    give_back_memory()
+    free_unused_memory()
     wait()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...backbones.animatediff.backbone import AnimateDiff
-from ...backbones.animatediff.frame_norm import normalise_each_frame
+from ...backbones.animatediff.frame_norm import normalize_each_frame
 from ...backbones.animatediff.weights.sd15 import TEXT_ENCODER, UNET, VAE, animatediff_alphas
 from ...job.take import Take
 from ...job_folder.settings import resolve
@@ -91,7 +91,7 @@ def build(shape: Shape, dtype: torch.dtype) -> AnimateDiff:
     text_encoder = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **shape.text})).to(DEVICE)
     for module in (unet, vae, text_encoder):
         module.eval().requires_grad_(False)
-    normalise_each_frame(unet)
+    normalize_each_frame(unet)
     return AnimateDiff(None, vae, None, text_encoder, unet, animatediff_alphas())
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ...backbones.animatediff.backbone import AnimateDiff
-from ...backbones.animatediff.frame_norm import normalise_all_frames, normalise_each_frame
-from ...memory.device import give_back_memory
-from ...memory.policy import MARGIN, POLICIES, choose, free_bytes
+from ...backbones.animatediff.frame_norm import normalize_all_frames, normalize_each_frame
+from ...memory.device import free_unused_memory
+from ...memory.policy import MARGIN, POLICIES, choose_policy, free_bytes
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation
 from ...sampling.schedule import Step
@@ -36,7 +36,7 @@ class _Exact:
 def section(report: Report, shape: Shape) -> None:
     inputs, exact = Inputs.of(shape), None
     for dtype in (torch.float32, torch.float16, torch.bfloat16) if IS_CARD else (torch.float32, torch.bfloat16):
-        give_back_memory()
+        free_unused_memory()
         model = build(shape, dtype)
         for name in POLICIES:
             exact = _policy(report, model, shape, inputs, name, exact)
@@ -48,9 +48,9 @@ def _policy(
 ) -> _Exact | None:
     """One row: a policy in the model's precision, held against what the product predicts of it on this device."""
     policy, free, take = POLICIES[name], free_bytes(DEVICE), short_take(model, shape, inputs)
-    needs = replace(model.memory_needs(take.settings, take.frames, take.size, 0), deepest=GUIDED_BLOCK)
-    guided_needs, plain_needs = (each.sampling(policy) for each in (needs, replace(needs, deepest=None)))
-    with model.within(policy) as spared, torch.no_grad():
+    needs = replace(model.memory_needs(take.settings, take.frames, take.size, 0), deepest_block=GUIDED_BLOCK)
+    guided_needs, plain_needs = (each.sampling(policy) for each in (needs, replace(needs, deepest_block=None)))
+    with model.with_policy(policy) as spared, torch.no_grad():
         guide = guidance(spared, inputs, read_motion(spared, inputs))
         denoise = spared.denoiser()
 
@@ -79,8 +79,8 @@ def _policy(
         plain_predicted_gb=gigabytes(plain_needs),
         reserved_gb=gigabytes(reserved),
         within_prediction=_within(guided_peak, guided_needs) and _within(plain_peak, plain_needs),
-        attention_fused=needs.form.fused,
-        auto_takes_it=choose("auto", free, needs).name == name,
+        attention_fused=needs.shape.fused,
+        auto_takes_it=choose_policy("auto", free, needs).name == name,
         finite=bool(torch.isfinite(gradient).all() and torch.isfinite(predicted).all()),
         gradient_cosine=_cosine(gradient, exact.gradient),
         prediction_error=float((predicted.double().cpu() - exact.predicted).norm() / exact.predicted.norm()),
@@ -105,9 +105,9 @@ def against_diffusers(report: Report, shape: Shape) -> None:
     text = torch.cat([inputs.negative, inputs.positive]).to(WORKING).repeat_interleave(shape.frames, 0)
     both, ratios = torch.cat([inputs.latents] * 2).to(WORKING), []
     for _ in range(ROUNDS + 1):
-        normalise_each_frame(model.unet)
+        normalize_each_frame(model.unet)
         ours, _ = timed(lambda: model.denoiser().pair(inputs.latents, TIMESTEP, inputs.negative, inputs.positive), 1)
-        normalise_all_frames(model.unet)
+        normalize_all_frames(model.unet)
         theirs, _ = timed(lambda: model.unet(both, TIMESTEP, text, return_dict=False), 1)
         ratios.append(ours / theirs)
     report.add("diffusers", plain_step_over_diffusers=statistics.median(ratios[1:]), rounds=ROUNDS)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...job.take import generate
-from ...memory.device import repeatable
+from ...memory.device import deterministic_mode
 from ...sampling.state import SamplerState
 from .measuring import timed
 from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_take
@@ -37,10 +37,10 @@ def section(report: Report, shape: Shape) -> None:
     seconds = {(wanted, work): [] for wanted in (False, True) for work in (guided, plain)}
     for _ in range(TURNS + 1):  # one to warm up
         for (wanted, work), found in seconds.items():
-            with repeatable(wanted):
+            with deterministic_mode(wanted):
                 found.append(timed(work, 1)[0])
     for wanted in (False, True):
-        with repeatable(wanted):
+        with deterministic_mode(wanted):
             same = torch.equal(whole(), whole())
         median = {work: statistics.median(seconds[wanted, work][1:]) for work in (guided, plain)}
         shares = {work: _share(seconds[True, work][1:], seconds[False, work][1:]) for work in (guided, plain)}

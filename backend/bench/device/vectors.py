@@ -16,13 +16,13 @@ from diffusers import UNetMotionModel
 from safetensors import safe_open
 from torch import Tensor
 
-from ...backbones.animatediff.backbone import of_unet
-from ...backbones.animatediff.frame_norm import normalise_each_frame
+from ...backbones.animatediff.backbone import from_unet
+from ...backbones.animatediff.frame_norm import normalize_each_frame
 from ...job.take import predictions
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import extract_motion
-from ...sampling.guided import Strength, sample
-from ...sampling.schedule import plan, uneven_timesteps
+from ...sampling.guided import GuidanceOptions, sample
+from ...sampling.schedule import plan_steps, uneven_timesteps
 from .measuring import DEVICE, IS_CARD
 from .report import Report
 
@@ -59,7 +59,7 @@ def _tf32(allowed: bool) -> Iterator[None]:
 
 def _unet() -> UNetMotionModel:
     unet = UNetMotionModel.from_pretrained(FOLDER / "unet", use_safetensors=True, low_cpu_mem_usage=False)
-    normalise_each_frame(unet)
+    normalize_each_frame(unet)
     return unet.eval().requires_grad_(False).to(DEVICE)
 
 
@@ -71,7 +71,7 @@ def _read(name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 @torch.no_grad()
 def _forward_error() -> float:
     recorded, facts = _read("forward.safetensors")
-    predicted = of_unet(_unet()).denoiser()(recorded["latents"], int(facts["timestep"]), recorded["prompt_embeds"])
+    predicted = from_unet(_unet()).denoiser()(recorded["latents"], int(facts["timestep"]), recorded["prompt_embeds"])
     return float((predicted - recorded["noise_pred"]).abs().max())
 
 
@@ -79,7 +79,7 @@ def _latents_error() -> float:
     """The worst after any step of the recorded guided take."""
     recorded, facts = _read("v2_a.safetensors")
     chosen = json.loads(facts["settings"])
-    model = of_unet(_unet())
+    model = from_unet(_unet())
     denoise = model.denoiser()
     motion = extract_motion(
         model,
@@ -94,9 +94,9 @@ def _latents_error() -> float:
     found: dict[int, Tensor] = {}
     sample(
         recorded["initial_latents"],
-        plan(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"]),
+        plan_steps(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"]),
         model.schedule,
-        Strength(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
+        GuidanceOptions(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
         predictions(denoise, recorded["negative_embeds"], recorded["prompt_embeds"]),
         MotionGuidance(model, denoise, recorded["prompt_embeds"], motion),
         lambda step, z, *_: found.update({step.index: z}),

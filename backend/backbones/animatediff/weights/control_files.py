@@ -18,7 +18,7 @@ from torch import Tensor
 from .files import WeightFile, open_weights
 from .modules import fill
 from .motion_module import HEADS, positions
-from .recognise import recognise
+from .recognize import recognize
 from .sources import PREFIXES, Source
 
 LAYOUT = "control_model."  # before each name of a ControlNet in the original layout
@@ -34,7 +34,7 @@ def control_from_file(path: Path, key: str, kind: type, unet: UNetMotionModel, n
     """The control model in the file, with the UNet's sizes, precision and device. kind: SparseControlNetModel or
     ControlNetModel; notes: see controls.load_controls. JobError when the file is another, or misfits."""
     file = open_weights(path, key)
-    found = recognise(file.shapes)
+    found = recognize(file.shapes)
     if found.kind != KINDS[kind] or found.family not in ("", "SD1.5"):
         raise file.refuse(f"is {found}", EXPECTED[kind])
     source = _sparse(file, unet) if kind is SparseControlNetModel else _controlnet(file, unet)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ....errors import JobError
 from .files import open_weights, refusal
-from .recognise import WIDTHS, recognise
+from .recognize import WIDTHS, recognize
 
 EXPECTED = "Expected is a textual inversion for SD1.5."
 
@@ -30,7 +30,7 @@ def check_width(embeddings: Mapping[str, Tensor], files: Mapping[str, Path], wid
 
 def _read(name: str, path: Path) -> Tensor:
     file = open_weights(path, f"embedding:{name}")
-    found = recognise(file.shapes)
+    found = recognize(file.shapes)
     if found.kind != "textual inversion" or found.family not in ("", "SD1.5"):
         raise file.refuse(f"is {found}", EXPECTED)
     (vectors,) = file.tensors().values()

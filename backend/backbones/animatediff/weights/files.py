@@ -17,7 +17,7 @@ from ....job_folder.reading import UnfitFile, check_regular, open_regular, parse
 
 PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
 WRAPPERS = ("state_dict", "controlnet", "string_to_param")  # where scripts put the weights beside their own notes
-LONGEST_HEADER = 16_000_000  # bytes; that of a whole SD1.5 has less than a million
+MAX_HEADER_BYTES = 16_000_000  # bytes; that of a whole SD1.5 has less than a million
 AGAIN = "It may be an incomplete download: fetch or copy it again."
 SCALES = re.compile(
     r"(^|\.)(scale_weight|scale_input|weight_scale(_inv)?|input_scale|scaled_fp8|comfy_quant)$"
@@ -100,8 +100,8 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
             length = int.from_bytes(file.read(8), "little")
             if length > size - 8:
                 raise refusal(setting, path, "is cut off inside its header", AGAIN)
-            if length > LONGEST_HEADER:
-                found = f"has a header of {length:,} bytes, more than the {LONGEST_HEADER:,} that are read"
+            if length > MAX_HEADER_BYTES:
+                found = f"has a header of {length:,} bytes, more than the {MAX_HEADER_BYTES:,} that are read"
                 raise refusal(setting, path, found, "Convert it again, with fewer notes in it.")
             header: dict[str, Any] = parse_json(file.read(length).rstrip(b" "))
         metadata = _words(header.pop("__metadata__", {}))

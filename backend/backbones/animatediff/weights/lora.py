@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ....errors import JobError
 from ....models.entry import ModelEntry
 from .files import AGAIN, WeightFile, open_weights
-from .lora_scale import scales_of
-from .recognise import Found, recognise
+from .lora_scale import read_scales
+from .recognize import Found, recognize
 
 ROLE = re.compile(
     r"(?:[._]lora|\.lora_linear_layer)\.(?P<a>down|up)\.weight$"  # diffusers, AnimateDiff
@@ -60,16 +60,16 @@ class Change:
 Changes = dict[str, dict[str, list[Change]]]  # by component, then by the layer's name
 
 
-def changes_of(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> Changes:
+def lora_deltas(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> Changes:
     """What all of the entry's LoRAs change in these components; notes: what the user should know is added to them.
     JobError when one is not for this model."""
     changes: Changes = {name: defaultdict(list) for name in components}
-    for setting, add_on in entry.add_ons().items():
+    for setting, add_on in entry.lora_files().items():
         if add_on.strength == 0:  # as if it were not there
             continue
         file = open_weights(add_on.file, setting)
         key = setting.partition("[")[0]
-        found = recognise(file.shapes)
+        found = recognize(file.shapes)
         if found.kind != KINDS[key] or found.family not in ("", "SD1.5"):
             raise file.refuse(f"is {found}", EXPECTED[key])
         for component, layer, change in _read(file, components, add_on.strength, notes):
@@ -92,12 +92,12 @@ def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float
     known = _names(components)
     for key, tensor in _own_tensors(file, notes).items():
         match = ROLE.search(key)
-        place = known.get(_plain(key[: match.start()])) if match else None
-        if place is None:
+        target = known.get(_plain(key[: match.start()])) if match else None
+        if target is None:
             raise _unknown(file, key, known)
         role = match["a"] or match["b"] or match["c"] or match["d"]
-        grouped[place][ROLES.get(role, role)] = tensor
-    scales = scales_of(file, notes)
+        grouped[target][ROLES.get(role, role)] = tensor
+    scales = read_scales(file, notes)
     for (component, layer), parts in grouped.items():
         if not {"up", "down"} <= parts.keys():
             raise file.refuse(f"is incomplete: {layer} has only its {' and '.join(parts)}", AGAIN)

@@ -16,7 +16,7 @@ from ....job_folder.reading import parse_json, read_json
 from .files import AGAIN, WeightFile
 
 PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")  # init_lora_weights that leave the base as it is
-MOST_CONFIG = 1_000_000  # bytes
+MAX_CONFIG_BYTES = 1_000_000  # bytes
 STABILIZED = re.compile(r'"(rs_lora|rank_stabilized|use_rslora)": *"?true', re.IGNORECASE)
 PLAIN = "Choose a plain LoRA, or have it converted to one."
 
@@ -42,14 +42,14 @@ class Scales:
         return alpha / (math.sqrt(rank) if self.of(component, "use_rslora") else rank)
 
 
-def scales_of(file: WeightFile, notes: list[str]) -> Scales:
+def read_scales(file: WeightFile, notes: list[str]) -> Scales:
     """What the file or its neighbour says. JobError when that is not to be followed; notes: see lora.changes_of."""
     beside = file.path.with_name("adapter_config.json")
     try:
         if said := file.metadata.get("lora_adapter_metadata"):
             facts = parse_json(said.encode())
         elif beside.is_file() and file.path.name == "adapter_model.safetensors":
-            facts = read_json(beside, MOST_CONFIG)
+            facts = read_json(beside, MAX_CONFIG_BYTES)
         else:
             facts = {}
         facts.items()

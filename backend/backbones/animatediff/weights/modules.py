@@ -15,7 +15,7 @@ from ....errors import JobError
 from ....job_folder.reading import read_json
 from ....models.entry import ModelEntry
 from .files import refusal
-from .sources import LOCAL, MOST_CONFIG, Source, text_source, vae_source
+from .sources import LOCAL, MAX_CONFIG_BYTES, Source, text_source, vae_source
 from .surplus import notes_on, notes_on_loading
 
 SAFE = LOCAL | {"use_safetensors": True}
@@ -86,7 +86,7 @@ def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | 
         return None
     advice = "Name a diffusers folder of a tiny VAE for SD1.5, such as taesd, or leave tiny_vae out."
     try:
-        config = read_json(folder / "config.json", MOST_CONFIG)
+        config = read_json(folder / "config.json", MAX_CONFIG_BYTES)
     except (OSError, ValueError):
         raise refusal("tiny_vae", folder, "is not a diffusers folder of a model", advice) from None
     if not isinstance(config, dict) or config.get("_class_name") != "AutoencoderTiny":

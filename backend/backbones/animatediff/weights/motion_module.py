@@ -13,7 +13,7 @@ from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_t
 
 from ....models.entry import ModelEntry
 from .files import WeightFile, open_weights, refusal
-from .recognise import Found, Shapes, recognise
+from .recognize import Found, Shapes, recognize
 from .sources import Source, folder_source, unet_source
 
 HEADS = 8  # of every published motion module
@@ -39,7 +39,7 @@ def motion_source(entry: ModelEntry) -> Source:
             raise refusal("motion_module", source.path, f"is the folder of a {name}", EXPECTED)
         return source
     file = open_weights(entry.motion_module, "motion_module")
-    found = recognise(file.shapes)
+    found = recognize(file.shapes)
     if found != Found("motion module"):
         raise file.refuse(f"is {found}", EXPECTED)
     given = file.tensors()

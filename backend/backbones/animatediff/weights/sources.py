@@ -15,10 +15,10 @@ from ....job_folder.reading import read_json
 from ....models.entry import ModelEntry
 from . import sd15
 from .files import WANT_NOISE, WeightFile, open_weights, refusal
-from .recognise import EMA_ONLY, INPUTS, WIDTHS, Found, recognise
+from .recognize import EMA_ONLY, INPUTS, WIDTHS, Found, recognize
 from .surplus import notes_on
 
-MOST_CONFIG = 20_000_000  # bytes; the index of a sharded model has some hundred thousand
+MAX_CONFIG_BYTES = 20_000_000  # bytes; the index of a sharded model has some hundred thousand
 LOCAL = {"local_files_only": True}
 UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
 PREFIXES = (UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX)
@@ -39,9 +39,9 @@ class Source:
 
     def surplus(self, used: Mapping[str, Tensor]) -> list[str]:
         """The file's tensors that are not among the `used` ones, by the file's names."""
-        places = {tensor.data_ptr() for tensor in used.values()}
+        addresses = {tensor.data_ptr() for tensor in used.values()}
         given = self.given or self.tensors
-        return [name for name, tensor in given.items() if not tensor.numel() or tensor.data_ptr() not in places]
+        return [name for name, tensor in given.items() if not tensor.numel() or tensor.data_ptr() not in addresses]
 
 
 def config_of(entry: ModelEntry, part: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _part(file: WeightFile, prefix: str) -> dict[str, Tensor]:
 def base_file(entry: ModelEntry) -> WeightFile:
     """The single file, after its header says that it is SD1.5. JobError says what else it is."""
     file = open_weights(entry.base, "base")
-    found = recognise(file.shapes)
+    found = recognize(file.shapes)
     expected = config_of(entry, "unet").get("cross_attention_dim")
     if found.kind != "checkpoint" or found.family not in ("", "SD1.5"):
         raise file.refuse(f"is {found}", NO_EMA if found.kind == EMA_ONLY else EXPECTED)
@@ -107,7 +107,7 @@ def vae_source(entry: ModelEntry) -> Source:
     """Of a single file: the entry's own VAE, or the one in its base."""
     file = open_weights(entry.vae, "vae") if entry.vae else base_file(entry)
     config = config_of(entry, "vae")
-    found = recognise(file.shapes)
+    found = recognize(file.shapes)
     if entry.vae and found != Found("VAE"):
         raise file.refuse(f"is {found}", "Expected is a VAE of SD1.5, with 4 channels.")
     given = file.tensors() if entry.vae else _part(file, VAE_PREFIX)
@@ -184,7 +184,7 @@ def check_scheduler(entry: ModelEntry) -> None:
 
 def _read_json(path: Path, setting: str) -> dict[str, Any]:
     try:
-        content = read_json(path, MOST_CONFIG)
+        content = read_json(path, MAX_CONFIG_BYTES)
         if not isinstance(content, dict):
             raise ValueError
         return content

@@ -13,15 +13,15 @@ from backend.backbones.animatediff.backbone import load_animatediff
 from backend.backbones.animatediff.memory_needs import KINDS, LAYERS
 from backend.backbones.base import SPATIAL, TEMPORAL
 from backend.job.take import generate
+from backend.memory.chunking import chunked
 from backend.memory.policy import FAST, POLICIES, THRIFTY, MemoryPolicy
-from backend.memory.sparing import sparing
 from backend.models.entry import find_entry
 from backend.motion.guidance import MotionGuidance, guided_pass
 from tests import tiny_takes
 from tests.tiny_takes import nothing, step_at
 
 SMALL = 3000  # bytes: so that the tiny model's layers come in pieces, the last smaller than the others
-BY_PIECES = MemoryPolicy(name="pieces", recompute="layers", piece_bytes=SMALL, pair_apart=True)
+BY_PIECES = MemoryPolicy(name="pieces", recompute="layers", chunk_bytes=SMALL, separate_prompts=True)
 
 
 @pytest.fixture
@@ -32,18 +32,18 @@ def latents(model):
 @pytest.mark.parametrize("policy", [*POLICIES.values(), BY_PIECES], ids=lambda policy: policy.name)
 def test_a_guided_take_is_the_same_with_every_policy(model, take, motion, policy):
     plain = generate(model, take, motion, nothing)
-    with model.within(policy) as spared:
+    with model.with_policy(policy) as spared:
         again = generate(spared, take, motion, nothing)
     torch.testing.assert_close(again, plain, atol=1e-4, rtol=1e-4)
     assert torch.equal(generate(model, take, motion, nothing), plain), "the model is not as it was"
 
 
 @pytest.mark.parametrize("kinds", KINDS)
-@pytest.mark.parametrize("piece_bytes", [0, SMALL])
-def test_the_gradient_is_the_same(model, take, motion, latents, kinds, piece_bytes):
+@pytest.mark.parametrize("chunk_bytes", [0, SMALL])
+def test_the_gradient_is_the_same(model, take, motion, latents, kinds, chunk_bytes):
     guide = MotionGuidance(model, model.denoiser(), take.positive, motion)
     eps, gradient, loss = guide(latents, step_at(400))
-    with sparing(model.unet, LAYERS, piece_bytes, KINDS[kinds]):
+    with chunked(model.unet, LAYERS, chunk_bytes, KINDS[kinds]):
         spared = guide(latents, step_at(400))
     assert gradient.abs().max() > 0
     torch.testing.assert_close(spared[0], eps, atol=1e-5, rtol=1e-5)
@@ -63,7 +63,7 @@ def test_the_gradient_of_keys_and_maps_of_any_block_is_the_same(model, take, lat
         return guided_pass(model, lambda z: model.denoiser()(z, 400, take.positive), latents, loss_of, layers, keys)
 
     _, gradient, loss = run()
-    with sparing(model.unet, LAYERS, SMALL, LAYERS):
+    with chunked(model.unet, LAYERS, SMALL, LAYERS):
         _, spared, spared_loss = run()
     torch.testing.assert_close(spared / gradient.abs().max(), gradient / gradient.abs().max(), atol=1e-5, rtol=0)
     assert spared_loss == pytest.approx(loss, rel=1e-5)
@@ -75,7 +75,7 @@ def test_what_is_recorded_comes_whole_and_once(model, take, latents):
     with model.recording(layers) as recorded:
         model.denoiser()(latents, 400, take.positive)
         whole = dict(recorded.maps)
-    with sparing(model.unet, LAYERS, SMALL, LAYERS), model.recording(layers) as recorded, torch.enable_grad():
+    with chunked(model.unet, LAYERS, SMALL, LAYERS), model.recording(layers) as recorded, torch.enable_grad():
         for layer in layers:
             processor = model.unet.get_submodule(layer).processor
             keep = processor.keep
@@ -92,7 +92,7 @@ def test_layers_are_computed_again_only_as_far_as_the_gradient_reaches(model, ta
     layers = model.layers(TEMPORAL, ["up_blocks.0"])
     calls, own = Counter(), ResnetBlock2D.forward
     monkeypatch.setattr(ResnetBlock2D, "forward", lambda self, *a, **k: (calls.update([self]), own(self, *a, **k))[1])
-    with sparing(model.unet, LAYERS, 0, LAYERS):
+    with chunked(model.unet, LAYERS, 0, LAYERS):
         guided_pass(
             model,
             lambda z: model.denoiser()(z, 400, take.positive),
@@ -107,7 +107,7 @@ def test_layers_are_computed_again_only_as_far_as_the_gradient_reaches(model, ta
 def test_a_gradient_can_be_asked_for_again(model, take, latents):
     """As it is in float16 after an overflow."""
     layers = model.layers(TEMPORAL, ["up_blocks.1"])
-    with sparing(model.unet, LAYERS, SMALL, LAYERS), model.recording(layers) as recorded, torch.enable_grad():
+    with chunked(model.unet, LAYERS, SMALL, LAYERS), model.recording(layers) as recorded, torch.enable_grad():
         z = latents.clone().requires_grad_()
         model.denoiser()(z, 400, take.positive)
         loss = sum(maps.square().mean() for maps in recorded.maps.values())
@@ -118,9 +118,9 @@ def test_a_gradient_can_be_asked_for_again(model, take, latents):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; there is none here")
 def test_on_a_gpu_the_same_take_is_made_in_less_memory(tiny):
     model = load_animatediff(find_entry("tiny"), torch.device("cuda"), torch.float16)
-    take, motion, peaks, pictures = tiny_takes.take_of(model), tiny_takes.motion_of(model), [], []
-    for policy in (FAST, replace(THRIFTY, piece_bytes=SMALL)):
-        with model.within(policy) as spared:
+    take, motion, peaks, pictures = tiny_takes.take_of(model), tiny_takes.read_motion(model), [], []
+    for policy in (FAST, replace(THRIFTY, chunk_bytes=SMALL)):
+        with model.with_policy(policy) as spared:
             assert (spared.vae.device.type == "cpu") == policy.offload
             torch.cuda.reset_peak_memory_stats()
             latents = generate(spared, take, motion, nothing)
@@ -134,12 +134,12 @@ def test_on_a_gpu_the_same_take_is_made_in_less_memory(tiny):
 def test_controls_are_spared_as_well(model):
     control = SimpleNamespace(model=deepcopy(model.unet))
     layers = [layer for layer in control.model.modules() if isinstance(layer, LAYERS)]
-    with model.within(BY_PIECES, [control]):
+    with model.with_policy(BY_PIECES, [control]):
         assert all("forward" in vars(layer) for layer in layers)
     assert not any("forward" in vars(layer) for layer in layers)
 
 
 def test_the_fast_policy_touches_nothing(model):
-    with model.within(FAST) as spared:
+    with model.with_policy(FAST) as spared:
         assert not any("forward" in vars(layer) for layer in spared.unet.modules())
         assert spared == model

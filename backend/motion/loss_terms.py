@@ -11,7 +11,7 @@ from ..backbones.base import Backbone
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class LossTerms:
     """The motion and the semantic term.
 
     motion, semantic: layer -> its weight (a block's weight over the number of layers, so that terms are means);

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .optical_flow import dense_flow, grey, working_size
+from .optical_flow import dense_flow, to_gray, working_size
 
 SMALLEST_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at least this
 AGREEMENT = 1.5  # px of the flow's grid: how far two flows may differ and still mean the same surface
@@ -45,7 +45,7 @@ class _Pair:
         self.first, self.second = first.astype(np.float32), second.astype(np.float32)
         height, width = first.shape[:2]
         self.size = working_size(height, width, max(SMALLEST_AREA, height * width))
-        a, b = grey(np.stack([first, second]), self.size)
+        a, b = to_gray(np.stack([first, second]), self.size)
         self.forth, self.back = dense_flow(a, b), dense_flow(b, a)
         # What a pixel looks like at the other end: a poor match must not push a good one aside.
         self.trust = [np.exp(-_change(a, b, self.forth) / 12), np.exp(-_change(b, a, self.back) / 12)]

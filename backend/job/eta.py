@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Ahead:
+class ExpectedStage:
     """A stage to come. passes: what each of its steps costs, in any unit that all stages share, such as passes through
     the model; seconds: what it takes besides, as far as that is known before."""
 
@@ -17,29 +17,29 @@ class Ahead:
     seconds: float = 0.0
 
 
-class Pace:
+class EtaEstimator:
     """Of one job. Steps of the same cost take as long as those that were measured; others so much longer or shorter as
     they cost more or less."""
 
     def __init__(self) -> None:
-        self._ahead: list[Ahead] = []
-        self._now, self._since = Ahead(""), time.monotonic()
+        self._ahead: list[ExpectedStage] = []
+        self._now, self._since = ExpectedStage(""), time.monotonic()
         self._took: dict[float, float] = {}  # seconds of the present stage's steps, all in all, by their cost
         self._made: dict[float, int] = {}  # how many they are
         self._unit: float | None = None  # seconds, as the last stage with steps had it
 
-    def plan(self, stages: Sequence[Ahead]) -> None:
+    def plan(self, stages: Sequence[ExpectedStage]) -> None:
         """In their order. What is not named here counts for nothing until it runs."""
         self._ahead = list(stages)
 
     def begin(self, name: str, steps: int, done: int) -> None:
         """done: steps that were made earlier, by another process."""
         names = [stage.name for stage in self._ahead]
-        stage = Ahead(name, [1.0] * steps)
+        stage = ExpectedStage(name, [1.0] * steps)
         if name in names:
-            place = names.index(name)
-            stage, self._ahead = self._ahead[place], self._ahead[place + 1 :]
-        self._now = Ahead(name, stage.passes[done:], stage.seconds)
+            index = names.index(name)
+            stage, self._ahead = self._ahead[index], self._ahead[index + 1 :]
+        self._now = ExpectedStage(name, stage.passes[done:], stage.seconds)
         self._took, self._made, self._since = {}, {}, time.monotonic()
 
     def step(self) -> None:
@@ -48,7 +48,7 @@ class Pace:
         self._took[cost] = self._took.get(cost, 0.0) + now - self._since
         self._made[cost] = self._made.get(cost, 0) + 1
         self._unit = sum(self._took.values()) / sum(cost * made for cost, made in self._made.items())
-        self._now, self._since = Ahead(self._now.name, rest, self._now.seconds), now
+        self._now, self._since = ExpectedStage(self._now.name, rest, self._now.seconds), now
 
     def left(self) -> float | None:
         """Seconds until the job is done; None while too little is known."""

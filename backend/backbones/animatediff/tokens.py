@@ -79,7 +79,7 @@ def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
         token_parts(tokenizer, text, embeddings)
 
 
-def token_places(
+def token_indices(
     tokenizer: CLIPTokenizer, text: str, words: str, where: str, embeddings: Mapping[str, Tensor]
 ) -> list[int]:
     """Where `words` stand among the tokens of `text`, counted from 0, the token of the beginning.

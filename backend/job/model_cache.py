@@ -6,11 +6,11 @@ import torch
 
 from ..backbones.base import Backbone
 from ..backbones.loading import load_backbone
-from ..memory.device import give_back_memory
+from ..memory.device import free_unused_memory
 from ..models.entry import ModelEntry
 
 
-class KeptModel:
+class ModelCache:
     """In the place of `load_backbone`: what was loaded last is handed out again if it is what is asked for."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class KeptModel:
 
     def unload(self) -> None:
         self._model = self._key = None
-        give_back_memory()
+        free_unused_memory()
 
 
 def _stamps(entry: ModelEntry) -> list[tuple[str, int, int]]:

@@ -48,7 +48,7 @@ class Found:
         return f"{'an' if words.startswith(('SD', 'i', 'I', 'OFT')) else 'a'} {words}"
 
 
-def recognise(shapes: Shapes) -> Found:
+def recognize(shapes: Shapes) -> Found:
     """What a file with these tensors is. kind "file of unknown kind" when nothing fits."""
     names = list(shapes)
     if kind := next((kind for part, kind in RELATIVES.items() if any(re.search(part, n) for n in names)), ""):

@@ -13,7 +13,7 @@ import pytest
 from backend.clips import read_clip
 from backend.errors import Cancelled, Interrupted, JobError, OutOfMemory
 from backend.job import attempts
-from backend.job import kept_model as kept
+from backend.job import model_cache as kept
 from backend.job.new_job import make_job
 from backend.job.progress import Progress
 from backend.worker.engine import Engine

@@ -17,8 +17,8 @@ from torch.utils.checkpoint import checkpoint
 
 
 @contextmanager
-def sparing(
-    model: nn.Module, kinds: tuple[type, ...], piece_bytes: int, again: tuple[type, ...] = ()
+def chunked(
+    model: nn.Module, kinds: tuple[type, ...], chunk_bytes: int, again: tuple[type, ...] = ()
 ) -> Iterator[None]:
     """Within the block, layers of these kinds whose input has more than `piece_bytes` (0: no limit) take it piece by
     piece, and those of the kinds `again` among them keep only that input for the gradient. Afterwards the model is as
@@ -27,13 +27,13 @@ def sparing(
     A layer in which someone listens to attention or keys runs whole and once, so that they come whole and once; the
     layers inside it that nobody listens to are spared all the same.
     """
-    if not piece_bytes and not again:
+    if not chunk_bytes and not again:
         yield
         return
     state = _State()
     layers = [layer for layer in model.modules() if isinstance(layer, kinds)]
     for layer in layers:
-        layer.forward = _Sparing(layer, piece_bytes, isinstance(layer, again), state)
+        layer.forward = _Sparing(layer, chunk_bytes, isinstance(layer, again), state)
     try:
         yield
     finally:
@@ -50,9 +50,9 @@ class _State:
 class _Sparing:
     """The forward pass of a layer; its first argument and what goes with it have a row for each frame or position."""
 
-    def __init__(self, layer: nn.Module, piece_bytes: int, again: bool, state: _State):
+    def __init__(self, layer: nn.Module, chunk_bytes: int, again: bool, state: _State):
         self._layer, self._forward = layer, layer.forward
-        self._piece_bytes, self._again, self._state = piece_bytes, again, state
+        self._piece_bytes, self._again, self._state = chunk_bytes, again, state
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         again = self._again and torch.is_grad_enabled()
