@@ -1,4 +1,4 @@
-"""Random LoRAs in every layout that they come in; see weight_formats."""
+"""Random LoRAs in every layout; see weight_formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def random_lora(module: torch.nn.Module, layers: list[str], rank: int = 3, seed: int = 0) -> dict[str, tuple]:
-    """For each layer (up, down) as it would be trained: of a convolution, up has a kernel of 1."""
+    """Returns (up, down) of each layer, as after training: for a convolution the kernel size of up is 1."""
     generator = torch.Generator().manual_seed(seed)
     halves = {}
     for layer in layers:
@@ -32,7 +32,7 @@ def kohya(start: str, halves: dict[str, tuple], alpha: float | None = None) -> T
 
 
 def attention_processors(start: str, halves: dict[str, tuple]) -> Tensors:
-    """diffusers' old layout, which AnimateDiff's domain adapter uses too (with start "")."""
+    """diffusers' old layout. AnimateDiff's domain adapter also uses it (with start "")."""
     tensors = {}
     for layer, (up, down) in halves.items():
         attention, _, last = layer.removesuffix(".0").rpartition(".")
@@ -42,13 +42,13 @@ def attention_processors(start: str, halves: dict[str, tuple]) -> Tensors:
 
 
 def peft(start: str, halves: dict[str, tuple]) -> Tensors:
-    """diffusers' present layout."""
+    """diffusers' current layout."""
     tensors = {f"{start}{layer}.lora_B.weight": up for layer, (up, _) in halves.items()}
     return tensors | {f"{start}{layer}.lora_A.weight": down for layer, (_, down) in halves.items()}
 
 
 def original_motion_lora(halves: dict[str, tuple]) -> Tensors:
-    """AnimateDiff's own layout of motion LoRAs."""
+    """The layout of AnimateDiff's motion LoRAs."""
     tensors = {}
     for name, tensor in attention_processors("", halves).items():
         name = re.sub(r"(motion_modules\.\d+)", r"\1.temporal_transformer", name)

@@ -1,4 +1,4 @@
-"""Whole jobs of the tiny model: how they are made, stopped, and starved of memory."""
+"""Complete jobs of the tiny model: how tests create them, stop them and let them run out of memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backend.job_folder.state import JobState
 
 
 def job_of(clip: Path, folder: Path, *arguments: str) -> Path:
-    """Makes a job of six steps, four of them guided; -> its folder."""
+    """Creates a job of six steps, four of them guided; returns its folder."""
     line = ["clone", str(clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=6"]
     return make_job(_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder), *arguments]))
 
@@ -28,7 +28,7 @@ def frames(folder: Path) -> np.ndarray:
 
 
 class Told(list):
-    """The states that a run told of."""
+    """The states that a run reported."""
 
     def progress(self, folder: Path, stop_after: int | None = None, stage: str = "sampling") -> Progress:
         def tell(state: JobState) -> None:
@@ -44,7 +44,7 @@ class Told(list):
 
 
 def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
-    """Memory runs out in that step under these policies; -> the policies that were tried."""
+    """Lets memory run out in this step under these policies; returns the policies that were tried."""
     tried, true = [], attempts.generate
 
     def generate(model, take, motion, after_step, memory):

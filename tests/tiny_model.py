@@ -1,4 +1,4 @@
-"""A random AnimateDiff-shaped model of a few hundred kilobytes with its control models, as diffusers saves them."""
+"""A random model of AnimateDiff's architecture with control models, a few hundred kilobytes, in diffusers' layout."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def build(models: Path) -> Path:
 
 
 def controls() -> dict[str, torch.nn.Module]:
-    """Control models for the tiny UNet, by an entry's keys. Their zero layers are random: untrained, but not mute."""
+    """Returns control models for the tiny UNet, by entry key. Their zero layers are random, to have an effect."""
     sparse = SHAPE | {
         "down_block_types": ("CrossAttnDownBlockMotion", "DownBlockMotion"),
         "num_attention_heads": 2,

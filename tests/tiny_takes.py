@@ -1,4 +1,4 @@
-"""A take of the tiny model and a motion for it to follow: what tests of sampling share."""
+"""A take of the tiny model and a motion to follow, for the tests of sampling."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ def step_at(timestep: int) -> Step:
 
 
 def nothing(*_) -> None:
-    """Hears of a step and does nothing."""
+    """Ignores a step."""

@@ -1,4 +1,4 @@
-"""A second model family behind the contract: a tiny Wan of random weights, text to video, plain sampling."""
+"""A second model family behind the `Backbone` contract: a tiny random Wan, text to video, plain sampling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 class ToyDenoiser:
-    """The transformer as a function of latents, timestep and text: predicts the velocity."""
+    """The transformer as a function of latents, timestep and text. It predicts the velocity."""
 
     def __init__(self, transformer: WanTransformer3DModel, separate_prompts: bool):
         self._transformer, self._separate_prompts = transformer, separate_prompts

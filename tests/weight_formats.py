@@ -48,7 +48,7 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass
 class Parts:
-    """The model that every file is written from."""
+    """The model from which every file is written."""
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
@@ -132,7 +132,7 @@ def _adapter(channels: tuple[int, ...], layers: int, middle: bool, positions: in
 
 
 def checkpoint(parts: Parts) -> Tensors:
-    """The original layout of a whole SD1.5 checkpoint, with the extras such files carry."""
+    """Returns a complete SD1.5 checkpoint in the original layout, with the extra tensors of such files."""
     layers = parts.unet.config.layers_per_block
     unet = {"model.diffusion_model." + ldm_unet_name(name, layers): t for name, t in parts.unet.state_dict().items()}
     vae = {"first_stage_model." + name: t for name, t in ldm_vae(parts.vae).items()}
@@ -143,7 +143,7 @@ def checkpoint(parts: Parts) -> Tensors:
 
 
 def ldm_unet_name(name: str, layers: int = 2) -> str:
-    """layers: of a down block; its downsampler, and one more in an up block, count too."""
+    """layers: of a down block, including its downsampler and one more for an up block."""
     each = layers + 1
     for ours, theirs in TOP.items():
         if name.startswith(ours + "."):
@@ -205,7 +205,7 @@ def original_motion(adapter: MotionAdapter) -> Tensors:
 
 
 def save(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> Path:
-    """As safetensors, or in PyTorch's format by the path's ending."""
+    """Writes safetensors, or PyTorch's format, by the extension of the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     if path.suffix == ".safetensors":
@@ -216,7 +216,7 @@ def save(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -
 
 
 def write_entry(folder: Path, lines: str, frames: int = 24) -> Path:
-    """<folder>/own.toml: the model "own" of the parts that `lines` name."""
+    """Writes <folder>/own.toml: the model "own" of the parts that `lines` name."""
     (folder / "own.toml").write_text(
         f'name = "own"\ntitle = "Own"\n{lines}\n'
         f"[clip]\nframes = 8\nmost_frames = {frames}\narea = 4096\nmultiple = 64\n",

@@ -1,1 +1,1 @@
-"""Model families, each behind the contract of `base`."""
+"""Model families. Each implements the `Backbone` contract in `base`."""

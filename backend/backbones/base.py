@@ -1,8 +1,8 @@
-"""What the rest of the program knows of a model family: everything else about it is behind this contract.
+"""The contract of a model family: all that the rest of the program uses of a loaded model.
 
-A backbone is a loaded model. It reads text and pictures, predicts, and says how it was trained (`schedule`), what its
-attention computes (`recording`) and what it needs of memory. Sampling, motion and jobs ask for nothing else, so that a
-further family is one module of its own; tests/unit/test_backbones.py holds every one of them to this.
+A backbone encodes text and frames, predicts, decodes, and describes its noise schedule (`schedule`), its attention
+(`recording`) and its memory needs. Sampling, motion and jobs use nothing else, so a new family needs only a module of
+its own. tests/unit/test_backbones.py runs against every family.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from ..models.entry import ModelEntry
 from ..sampling.noise_schedule import NoiseSchedule
 
 AttentionMaps = dict[str, Tensor]  # layer name -> probabilities [batch, heads, queries, keys], float32
-TEMPORAL, SPATIAL, TEXT = "temp", "spatial", "text"  # kinds of attention: between frames, within one, to the prompt
+TEMPORAL, SPATIAL, TEXT = "temp", "spatial", "text"  # kinds of attention: between frames, within a frame, to the prompt
 
 
 @dataclass
 class AttentionRecord:
-    """What attention layers computed in a pass. maps: probabilities, of temporal attention [h'*w', heads, F, F]; keys:
-    before heads are split, of temporal attention [h'*w', F, C], of spatial attention [F, h'*w', C]."""
+    """The values that attention layers computed in a forward pass, by layer.
+
+    maps: probabilities; [h'*w', heads, F, F] for temporal attention. keys: before the heads are split; [h'*w', F, C]
+    for temporal attention, [F, h'*w', C] for spatial attention.
+    """
 
     maps: AttentionMaps = field(default_factory=dict)
     keys: dict[str, Tensor] = field(default_factory=dict)
@@ -38,20 +41,24 @@ class AttentionRecord:
 
 
 class Denoise(Protocol):
-    """Latents [n, C, F, h, w], timestep, text [n, L, C'] -> the prediction, of the latents' shape, float32 like its
-    gradient."""
+    """A function of latents [n, C, F, h, w], timestep and text embeddings [n, L, C'].
+
+    Returns the model's prediction, in the shape of the latents. Prediction and gradient are float32.
+    """
 
     def __call__(self, latents: Tensor, timestep: float, text: Tensor) -> Tensor: ...
 
 
 class Denoiser(Denoise, Protocol):
+    """A `Denoise` that can also predict for two prompts."""
+
     def pair(self, latents: Tensor, timestep: float, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-        """The predictions with both prompts, from one batch if they may be."""
+        """Returns the predictions for both prompts, computed in one batch if the memory policy allows it."""
         ...
 
 
 class Backbone(Protocol):
-    """A loaded model. notes: for the user, on what was left out while loading."""
+    """A loaded model. notes: sentences for the user about what was ignored while loading."""
 
     @property
     def entry(self) -> ModelEntry: ...
@@ -67,40 +74,47 @@ class Backbone(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """That predictions are computed in."""
+        """The dtype in which predictions are computed."""
         ...
 
     @property
     def latent_scale(self) -> int:
-        """Pixels to a latent cell, along each side."""
+        """The width and height of a latent cell in pixels."""
         ...
 
     def latent_shape(self, frames: int, size: tuple[int, int]) -> tuple[int, ...]:
-        """[1, C, F, h, w] of the latents of a clip; size (H, W): of its frames in pixels."""
+        """Returns the shape [1, C, F, h, w] of a clip's latents. size: (H, W) of its frames in pixels."""
         ...
 
     def embed(self, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
-        """Prompts to what `denoiser` reads, [1, L, C] each, all of one length. JobError when one is too long."""
+        """Returns the embedding [1, L, C] of each prompt, all of the same length L.
+
+        clip_skip: 1 reads the last layer of the text encoder, 2 the one before it, and so on.
+        Raises JobError if a prompt is too long.
+        """
         ...
 
     def token_indices(self, text: str, words: str, where: str) -> list[int]:
-        """Where `words` stand among the tokens of `text`, from 0. JobError when they do not; where: names that text."""
+        """Returns the indices of the tokens of `words` in `text`, counted from 0.
+
+        where: the name of that text for the error. Raises JobError if the text does not contain the words.
+        """
         ...
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """[F, 3, H, W] in -1..1 to latents [1, C, F', h, w], float32."""
+        """Encodes frames [F, 3, H, W] in -1..1 as latents [1, C, F', h, w], float32."""
         ...
 
     def decode(self, latents: Tensor, after_frame: Callable[[], None] = lambda: None) -> Tensor:
-        """Latents to [F, 3, H, W] in -1..1."""
+        """Decodes latents as frames [F, 3, H, W] in -1..1. after_frame: called after each frame."""
         ...
 
     def decode_preview(self, latents: Tensor) -> Tensor | None:
-        """As `decode`, roughly, for a preview; None where there is no quick way."""
+        """Decodes latents fast and approximately, for a preview. None if the model has no such decoder."""
         ...
 
     def denoiser(self, controls: Sequence[Any] = ()) -> Denoiser:
-        """controls: of `load_controls`."""
+        """Returns the denoising network as a function. controls: from `load_controls`."""
         ...
 
     def load_controls(
@@ -110,28 +124,40 @@ class Backbone(Protocol):
         settings: Settings,
         note: Callable[[str], None] = lambda _: None,
     ) -> tuple[Any, ...]:
-        """For a clip of so many frames. JobError names a file or folder that is wrong."""
+        """Loads the controls for a clip of `frames` frames.
+
+        conditions: by kind. note: receives sentences for the user. Raises JobError for an unsuitable control model.
+        """
         ...
 
     def layers(self, kind: str, blocks: Sequence[str]) -> list[str]:
-        """Names of the attention layers of a kind (TEMPORAL, SPATIAL, TEXT) in these blocks; without blocks, in those
-        that the family locates objects with. JobError names a block that has none."""
+        """Returns the names of the attention layers of a kind (TEMPORAL, SPATIAL, TEXT) in these blocks.
+
+        Without blocks: in the blocks in which the family locates objects. Raises JobError if a block has none.
+        """
         ...
 
     def recording(
         self, layers: Sequence[str] = (), keys: Sequence[str] = (), on_complete: Callable[[], None] = lambda: None
     ) -> AbstractContextManager[AttentionRecord]:
-        """Within the block, each pass puts the probabilities of `layers` and the keys of `keys` into what it yields.
-        when_complete is called when the last of them has come. The model is put back as it was, also after an error."""
+        """Records the probabilities of `layers` and the keys of `keys` in each forward pass within the block.
+
+        on_complete: called when the last of them is recorded. The model is restored at the end, also after an error.
+        """
         ...
 
     @property
     def weight_bytes(self) -> int:
-        """Of the network that predicts."""
+        """The size of the denoising network in bytes."""
         ...
 
-    def memory_needs(self, settings: Settings, frames: int, size: tuple[int, int], controls: int) -> MemoryNeeds: ...
+    def memory_needs(self, settings: Settings, frames: int, size: tuple[int, int], controls: int) -> MemoryNeeds:
+        """Returns what a take needs. size: (H, W) of its frames in pixels; controls: their number."""
+        ...
 
     def with_policy(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> AbstractContextManager[Self]:
-        """The model as the policy wants it for as long as the block lasts. OutOfMemory when memory runs out within."""
+        """Applies a memory policy for the duration of the block.
+
+        Raises OutOfMemory if memory runs out within the block.
+        """
         ...

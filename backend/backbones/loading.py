@@ -1,4 +1,4 @@
-"""Loads whichever family a model entry is of."""
+"""Loads the model family that a model entry belongs to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from .base import Backbone
 
 
 def load_backbone(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Backbone:
-    """dtype: of the network that predicts. JobError names what is missing, damaged, or of another architecture."""
+    """Loads a model onto `device`.
+
+    dtype: of the denoising network. Raises JobError for files that are missing, damaged or of another architecture.
+    """
     return load_animatediff(entry, device, dtype)
 
 
 def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
-    """JobError when the model cannot read one of them as it is, told without loading the model."""
+    """Raises JobError if the model cannot read one of the prompts, such as one that is too long.
+
+    Loads the tokenizer only, not the model.
+    """
     tokens.check_prompts(entry, texts)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..clips.motion_score import SPREAD, field_score, motion_field
+from ..clips.motion_score import SMOOTHING, field_score, motion_field
 from ..demo_training.passes import draw_mask
 from ..models.entry import find_entry
 from .cases import Case, cases_for
@@ -44,7 +44,7 @@ def scores_of_parts(case: Case, clip: np.ndarray) -> dict[str, float]:
     between = np.maximum(mask[1:], mask[:-1])  # a step of the flow leads from one frame to the next
     height, width = wanted.shape[1:3]
     subject = np.stack([cv2.resize(m, (width, height), interpolation=cv2.INTER_AREA) for m in between])
-    reach = 2 * round(SPREAD * height) + 1  # the field is smoothed: at the outline it belongs to neither part
+    reach = 2 * round(SMOOTHING * height) + 1  # the field is smoothed: at the outline it belongs to neither part
     beside = np.stack([cv2.dilate(m, np.ones((reach, reach), np.uint8)) for m in subject])
     field = motion_field(clip, case.reference.shape[1:3])
     return {"subject": field_score(field, wanted, subject), "background": field_score(field, wanted, 1 - beside)}

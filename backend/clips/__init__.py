@@ -1,6 +1,6 @@
-"""Clips: video files and folders of frames in and out, sizes, tensors, and the shot's own frame grid.
+"""Clips: reads and writes video files and folders of frames, resizes them, and interpolates frames.
 
-A clip's frames are uint8 RGB `[n, H, W, 3]` everywhere outside a model.
+Outside a model the frames of a clip are always uint8 RGB [n, H, W, 3].
 """
 
 from .in_betweening import in_between

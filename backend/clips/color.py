@@ -1,6 +1,6 @@
-"""HDR and wide-gamut video as standard sRGB pictures.
+"""Converts HDR and wide-gamut video to sRGB.
 
-PQ: SMPTE ST 2084. HLG: ITU-R BT.2100, shown at 1000 cd/m2. White of both is 203 cd/m2, as ITU-R BT.2408 puts it.
+PQ: SMPTE ST 2084. HLG: ITU-R BT.2100, on a display of 1000 cd/m2. Reference white of both is 203 cd/m2 (ITU-R BT.2408).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 
 HDR_NAMES = {"pq": "PQ", "hlg": "HLG"}
-WHITE = 203.0  # cd/m2 that become the white of a standard picture
-HLG_PEAK, HLG_GAMMA = 1000.0, 1.2  # cd/m2, and the display's gamma there
-KNEE = 0.7  # of white: what is darker stays as it is, what is lighter is rolled off below white
+WHITE = 203.0  # cd/m2 that become white in sRGB
+HLG_PEAK, HLG_GAMMA = 1000.0, 1.2  # cd/m2, and the gamma of a display of that peak
+KNEE = 0.7  # of white: brighter values are compressed, darker ones stay unchanged
 _LUMA_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _FROM_2020 = np.array(  # BT.2020 to BT.709, both linear (ITU-R BT.2087)
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
@@ -20,8 +20,11 @@ _FROM_2020 = np.array(  # BT.2020 to BT.709, both linear (ITU-R BT.2087)
 
 
 def to_srgb(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
-    """uint16 RGBA [H, W, 4] -> uint8 RGBA in sRGB. transfer: "pq", "hlg", "linear", or "sdr", which is taken for sRGB;
-    wide: primaries of BT.2020."""
+    """Converts uint16 RGBA [H, W, 4] to uint8 RGBA in sRGB.
+
+    transfer: the transfer function, "pq", "hlg", "linear", or "sdr", which is read as sRGB. wide: whether the primaries
+    are those of BT.2020.
+    """
     light = _table(transfer)[rgba[..., :3]]  # linear, 1 is white
     if transfer == "hlg":
         luma = np.maximum(light @ _LUMA_2020, 1e-6)[..., None]
@@ -29,7 +32,7 @@ def to_srgb(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
     if wide:
         light = np.maximum(light @ _FROM_2020.T, 0)
     if transfer in HDR_NAMES:
-        light = _rolled_off(light)
+        light = _tone_mapped(light)
     code = (_encoded(light) * 255 + 0.5).astype(np.uint8)
     alpha = ((rgba[..., 3:].astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.concatenate([code, alpha], -1)
@@ -37,7 +40,7 @@ def to_srgb(rgba: np.ndarray, transfer: str, wide: bool) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _table(transfer: str) -> np.ndarray:
-    """float32 [65536]: the light of each code."""
+    """Returns the linear light of each 16-bit code, float32 [65536]."""
     code = np.linspace(0, 1, 65536)
     light = {"pq": _from_pq, "hlg": _from_hlg, "sdr": _from_srgb, "linear": np.asarray}[transfer](code)
     return light.astype(np.float32)
@@ -50,7 +53,7 @@ def _from_pq(code: np.ndarray) -> np.ndarray:
 
 
 def _from_hlg(code: np.ndarray) -> np.ndarray:
-    """The scene's light, 0..1; the display's depends on all three channels."""
+    """Returns scene light, 0..1. Display light depends on all three channels."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
 
@@ -64,8 +67,8 @@ def _encoded(light: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def _rolled_off(light: np.ndarray) -> np.ndarray:
-    """All channels of a pixel alike, by its brightest, so that its hue stays."""
+def _tone_mapped(light: np.ndarray) -> np.ndarray:
+    """Compresses highlights by the brightest channel of each pixel, which keeps its hue."""
     peak = light.max(-1, keepdims=True)
     above = np.maximum(peak - KNEE, 0)
     return light * np.where(above > 0, (KNEE + (1 - KNEE) * -np.expm1(-above / (1 - KNEE))) / np.maximum(peak, 1e-6), 1)

@@ -1,4 +1,4 @@
-"""Lays a reference and its takes side by side: a picture of a few frames of each, and a video.
+"""Shows a reference and its takes side by side: a contact sheet with a few frames of each, and a video.
 
 `python -m backend.clips.contact_sheet takes.json` writes contact_sheet.png and demo.mp4 beside takes.json:
 {"frames": 48, "fps": 24, "takes": [{"prompt": text, "plain": job folder, "guided": job folder}, ...]}.
@@ -19,15 +19,15 @@ from PIL import Image, ImageDraw, ImageFont
 from ..errors import JobError
 from . import in_between, read_clip, write_video
 
-COLUMNS, HEIGHT = 8, 128  # frames a row of the sheet, and their height in px
+COLUMNS, HEIGHT = 8, 128  # frames in a row of the sheet, and their height in pixels
 VIDEO_HEIGHT, LOOPS = 224, 3
-GAP, MARGIN, LINE, GROUP = 4, 24, 30, 18  # px
+GAP, MARGIN, LINE, GROUP = 4, 24, 30, 18  # pixels
 PAPER, INK, SOFT_INK = (250, 250, 248), (28, 28, 32), (110, 110, 118)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One clip: frames uint8 [n, H, W, 3], what it is, and a remark in a softer colour."""
+    """One clip: frames uint8 [n, H, W, 3], a title, and a remark in a lighter color."""
 
     frames: np.ndarray
     title: str
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Take:
-    """One prompt's two clips."""
+    """The two clips of one prompt."""
 
     prompt: str
     plain: Row
@@ -44,6 +44,7 @@ class Take:
 
 
 def main(plan_file: Path) -> None:
+    """Writes the contact sheet and the video beside `plan_file`."""
     plan = json.loads(plan_file.read_text(encoding="utf-8"))
     folders = [Path(take["guided"]) for take in plan["takes"]]
     reference = Row(read_clip(folders[0] / "reference").frames, "reference", "the scene as the camera sees it")
@@ -61,7 +62,7 @@ def main(plan_file: Path) -> None:
 
 
 def draw_sheet(reference: Row, takes: Sequence[Take]) -> Image.Image:
-    """The reference on top, then each prompt with its two clips; evenly chosen frames from left to right."""
+    """Draws the reference on top, then each prompt with its two clips, with evenly spaced frames from left to right."""
     width = enlarged(reference.frames[:1], HEIGHT).shape[2]
     columns = min(COLUMNS, len(reference.frames))
     row_height = LINE + HEIGHT + GAP
@@ -81,7 +82,7 @@ def draw_sheet(reference: Row, takes: Sequence[Take]) -> Image.Image:
 
 
 def draw_video(reference: Row, takes: Sequence[Take], count: int) -> np.ndarray:
-    """uint8 [count, H, W, 3]: the reference on the left, a column a prompt; guided clips above unguided ones."""
+    """Draws a video, uint8 [count, H, W, 3]: the reference, then a column for each prompt, guided clips on top."""
     cells = [enlarged(in_between(reference.frames, count), VIDEO_HEIGHT)]
     for take in takes:
         cells += [enlarged(in_between(row.frames, count), VIDEO_HEIGHT) for row in (take.guided, take.plain)]
@@ -102,14 +103,14 @@ def draw_video(reference: Row, takes: Sequence[Take], count: int) -> np.ndarray:
 
 
 def enlarged(frames: np.ndarray, height: int) -> np.ndarray:
-    """Frames [n, H, W, 3] at this height, smoothly."""
+    """Resizes frames [n, H, W, 3] to this height."""
     width = round(frames.shape[2] * height / frames.shape[1])
     method = cv2.INTER_CUBIC if height > frames.shape[1] else cv2.INTER_AREA
     return np.stack([cv2.resize(frame, (width, height), interpolation=method) for frame in frames])
 
 
 def _row(job: Path, title: str) -> Row:
-    """A finished job's own frames, and its motion score as the remark."""
+    """Returns the frames of a finished job, with its motion score as the remark."""
     result = json.loads((job / "result.json").read_text(encoding="utf-8"))
     score = result.get("motion_score")
     remark = "" if score is None else f"motion score {score:.2f}"
@@ -117,7 +118,7 @@ def _row(job: Path, title: str) -> Row:
 
 
 def _draw_row(sheet: Image.Image, y: int, row: Row, columns: int) -> int:
-    """Draws title and frames; returns where the next row begins."""
+    """Draws title and frames; returns the top of the next row."""
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, y + 4), row.title, INK, _font(15))
     pen.text((MARGIN + pen.textlength(row.title + "   ", _font(15)), y + 4), row.remark, SOFT_INK, _font(15))
@@ -128,12 +129,12 @@ def _draw_row(sheet: Image.Image, y: int, row: Row, columns: int) -> int:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font: the same on every machine."""
+    """Returns Pillow's built-in font, which is the same on every machine."""
     return ImageFont.load_default(size)
 
 
 def _even(number: int) -> int:
-    """H.264 wants even sides."""
+    """Rounds up to an even number, as H.264 requires."""
     return number + number % 2
 
 

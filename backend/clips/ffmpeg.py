@@ -1,4 +1,4 @@
-"""ffmpeg, asked about a file, for frames, for a single picture, and to write a video."""
+"""Runs ffmpeg to examine files, to read frames or a single picture, and to write a video."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from .ffmpeg_process import Check, Ffmpeg, never_cancelled
 
 
 def input_options(path: Path) -> tuple[str, ...]:
-    """`file:` keeps odd names from being read as options; the whitelist keeps playlists off the network; frames that
-    would fill the memory are not decoded."""
+    """Returns ffmpeg's input options for a file.
+
+    `file:` keeps odd names from being read as options, the whitelist keeps playlists off the network, and frames too
+    large for the memory are not decoded.
+    """
     return "-protocol_whitelist", "file", "-max_pixels", str(MOST_PIXELS), "-i", f"file:{path}"
 
 
 def run_for_log(*arguments: str, check: Check = never_cancelled) -> str:
-    """What ffmpeg says, each line with its level, when it is called so. check: may raise Cancelled at any moment."""
+    """Runs ffmpeg and returns its log, each line with its level. check: may raise Cancelled at any time."""
     with Ffmpeg(["-v", "level+info", "-nostats", *arguments], check, reporting=False) as process:
         process.read()
         return process.finish()[1]
 
 
 def picture(path: Path, filters: str, check: Check) -> bytes:
-    """The first picture of a file as a PNG; empty when there is none. check: may raise Cancelled at any moment."""
+    """Returns the first picture of a file as PNG, empty if there is none. check: may raise Cancelled at any time."""
     kept = ("-frames:v", "1", "-vf", filters, "-c:v", "png", "-f", "image2pipe", "-")
     with Ffmpeg(["-v", "error", *input_options(path), *kept], check) as process:
         return process.read()
@@ -41,9 +44,10 @@ def frames(
     deep: bool,
     check: Check = never_cancelled,
 ) -> Generator[np.ndarray, None, None]:
-    """Yields a video's frames after the filters, which give size (H, W), as RGBA [H, W, 4]: uint16 if deep, or uint8.
+    """Yields the frames of a video as RGBA [H, W, 4], uint16 if `deep`, else uint8.
 
-    options: of the input. Ends early when no more can be decoded.
+    options: for the input. filters: must give frames of `size` (H, W). Ends early if no more frames can be decoded.
+    check: may raise Cancelled at any time.
     """
     height, width = size
     command = [
@@ -57,7 +61,7 @@ def frames(
 
 
 def encode(command: Sequence[str], frames: np.ndarray, check: Check = never_cancelled) -> str:
-    """Pipes raw frames into ffmpeg with these arguments; returns its complaints, empty when all went well."""
+    """Pipes raw frames into ffmpeg with these arguments; returns its errors, empty on success."""
     with Ffmpeg(command, check, stdin=subprocess.PIPE) as process:
         process.feed(np.ascontiguousarray(frame).tobytes() for frame in frames)
         code, log = process.finish()

@@ -1,4 +1,4 @@
-"""From a model's few frames to the shot's own frame grid, by motion-compensated in-betweens."""
+"""Motion-compensated frame interpolation, from the few frames of a model to the frames of the shot."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 
 from .optical_flow import dense_flow, to_gray, working_size
 
-SMALLEST_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at least this
-AGREEMENT = 1.5  # px of the flow's grid: how far two flows may differ and still mean the same surface
+MIN_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at least this area
+AGREEMENT = 1.5  # pixels of the flow's grid: flows that differ by less belong to the same surface
 
 
 def in_between(frames: np.ndarray, count: int, times: Sequence[float] | None = None) -> np.ndarray:
-    """uint8 [n, H, W, 3] -> [count, H, W, 3], evenly in time: first on first, last on last (count 1: the first).
+    """Interpolates frames [n, H, W, 3] to [count, H, W, 3], uint8, evenly spaced in time.
 
-    times: when each frame is shown, rising; None: evenly. Frames whose times coincide are the given ones, untouched.
-    Others are moved along the flow between their two neighbours, from both sides, each side counting only where its own
-    flow agrees that the surface is there.
+    The first and the last frame stay the first and the last; with count 1 only the first stays. times: ascending times
+    of the frames; evenly spaced if not given.
+
+    A frame at the time of a given frame is that frame, unchanged. Other frames are warped along the optical flow from
+    both neighbors. Each neighbor counts only where its flow agrees that the surface is visible.
     """
     wanted = np.linspace(0, len(frames) - 1, count)
     if times is not None:
@@ -32,54 +34,55 @@ def in_between(frames: np.ndarray, count: int, times: Sequence[float] | None = N
             out.append(frames[left])
             continue
         if left != index:
-            pair, index = _Pair(frames[left], frames[left + 1]), left
+            pair, index = _FramePair(frames[left], frames[left + 1]), left
         assert pair is not None
         out.append(pair.at(float(share)))
     return np.stack(out)
 
 
-class _Pair:
-    """Two neighbouring frames and the flow between them, both ways, on the flow's grid [h, w]."""
+class _FramePair:
+    """Two neighboring frames and the optical flow between them in both directions, on the flow's grid [h, w]."""
 
     def __init__(self, first: np.ndarray, second: np.ndarray):
         self.first, self.second = first.astype(np.float32), second.astype(np.float32)
         height, width = first.shape[:2]
-        self.size = working_size(height, width, max(SMALLEST_AREA, height * width))
+        self.size = working_size(height, width, max(MIN_AREA, height * width))
         a, b = to_gray(np.stack([first, second]), self.size)
-        self.forth, self.back = dense_flow(a, b), dense_flow(b, a)
-        # What a pixel looks like at the other end: a poor match must not push a good one aside.
-        self.trust = [np.exp(-_change(a, b, self.forth) / 12), np.exp(-_change(b, a, self.back) / 12)]
+        self.forward, self.backward = dense_flow(a, b), dense_flow(b, a)
+        # From the brightness at both ends of the flow, so that a poor match does not displace a good one.
+        errors = _brightness_error(a, b, self.forward), _brightness_error(b, a, self.backward)
+        self.confidence = [np.exp(-error / 12) for error in errors]
 
     def at(self, share: float) -> np.ndarray:
-        """The frame between them, share 0..1 of the way."""
-        speed = self._speed(share)
-        here = np.exp(-_distance(_follow(self.forth, -share * speed), speed) / AGREEMENT)
-        there = np.exp(-_distance(-_follow(self.back, (1 - share) * speed), speed) / AGREEMENT)
-        weights = np.stack([(1 - share) * here, share * there]) + 1e-4
+        """Returns the frame at `share` 0..1 of the time between them."""
+        flow = self._flow_at(share)
+        in_first = np.exp(-_distance(_warp(self.forward, -share * flow), flow) / AGREEMENT)
+        in_second = np.exp(-_distance(-_warp(self.backward, (1 - share) * flow), flow) / AGREEMENT)
+        weights = np.stack([(1 - share) * in_first, share * in_second]) + 1e-4
         weights /= weights.sum(0)
         height, width = self.first.shape[:2]
-        speed = cv2.resize(speed, (width, height), interpolation=cv2.INTER_AREA) * (height / self.size[0])
+        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * (height / self.size[0])
         mix = cv2.resize(weights[0].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)[..., None]
-        frame = mix * _follow(self.first, -share * speed) + (1 - mix) * _follow(self.second, (1 - share) * speed)
+        frame = mix * _warp(self.first, -share * flow) + (1 - mix) * _warp(self.second, (1 - share) * flow)
         return np.clip(frame + 0.5, 0, 255).astype(np.uint8)
 
-    def _speed(self, share: float) -> np.ndarray:
-        """Flow per pair [h, w, 2] at that moment: both frames' flows carried to it, gaps filled from around them."""
-        total, weight = _splat(self.forth, share * self.forth, self.trust[0] * (1 - share))
-        more, other = _splat(-self.back, (1 - share) * self.back, self.trust[1] * share)
+    def _flow_at(self, share: float) -> np.ndarray:
+        """The flow [h, w, 2] from first to second at this time: both flows splatted to it, with the gaps filled."""
+        total, weight = _splat(self.forward, share * self.forward, self.confidence[0] * (1 - share))
+        more, other = _splat(-self.backward, (1 - share) * self.backward, self.confidence[1] * share)
         total, weight = total + more, weight + other
-        reach = 1.0
-        speed, known = total.copy(), weight.copy()
-        while (known < 1e-3).any() and reach < max(self.size):
-            reach *= 2
-            wide = cv2.GaussianBlur(np.dstack([total, weight]), (0, 0), reach)
+        sigma = 1.0
+        flow, known = total.copy(), weight.copy()
+        while (known < 1e-3).any() and sigma < max(self.size):
+            sigma *= 2
+            blurred = cv2.GaussianBlur(np.dstack([total, weight]), (0, 0), sigma)
             gap = known < 1e-3
-            speed[gap], known[gap] = wide[gap, :2], wide[gap, 2]
-        return (speed / np.maximum(known, 1e-12)[..., None]).astype(np.float32)
+            flow[gap], known[gap] = blurred[gap, :2], blurred[gap, 2]
+        return (flow / np.maximum(known, 1e-12)[..., None]).astype(np.float32)
 
 
 def _splat(values: np.ndarray, shift: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Carries values [h, w, 2] along shift [h, w, 2] px; returns their weighted sum and the weights that arrived."""
+    """Splats values [h, w, 2] along shift [h, w, 2] in pixels; returns their weighted sum and the sum of weights."""
     h, w = weight.shape
     ys, xs = np.mgrid[0:h, 0:w].astype(np.float32)
     x, y = xs + shift[..., 0], ys + shift[..., 1]
@@ -97,8 +100,8 @@ def _splat(values: np.ndarray, shift: np.ndarray, weight: np.ndarray) -> tuple[n
     return total.reshape(h, w, 2).astype(np.float32), arrived.reshape(h, w).astype(np.float32)
 
 
-def _follow(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """The image looked up at each place plus shift [h, w, 2] px; the edge goes on outside."""
+def _warp(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Samples the image at each pixel plus shift [h, w, 2] in pixels; border pixels are repeated outside."""
     h, w = shift.shape[:2]
     ys, xs = np.mgrid[0:h, 0:w].astype(np.float32)
     return cv2.remap(image, xs + shift[..., 0], ys + shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -108,6 +111,6 @@ def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.linalg.norm(a - b, axis=-1)
 
 
-def _change(a: np.ndarray, b: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """How grey level [h, w] changes along the flow, 0..255."""
-    return np.abs(a.astype(np.float32) - _follow(b.astype(np.float32), flow))
+def _brightness_error(a: np.ndarray, b: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """The absolute change [h, w] of the gray level, 0..255, along the flow."""
+    return np.abs(a.astype(np.float32) - _warp(b.astype(np.float32), flow))

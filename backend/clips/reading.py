@@ -1,4 +1,4 @@
-"""Clips from video files and folders of frames, without ever holding more than is needed."""
+"""Reads clips from video files and folders of frames, without holding more frames than needed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from .pictures import over_gray, too_large
 from .sequences import FrameFiles, frame_files
 from .still import check_frame, is_single, read_frame
 
-MAX_SIDE = 2048  # larger frames are area-averaged down to it while reading; models work far below
-MAX_BYTES = 2 << 30  # of frames kept at once
+MAX_SIDE = 2048  # pixels: larger frames are scaled down on reading; models use far smaller ones
+MAX_BYTES = 2 << 30  # of all frames of a clip
 
 Reader = Callable[[Sequence[int], tuple[int, int]], Iterator[tuple[np.ndarray, bool]]]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """frames: uint8 RGB [n, H, W, 3]; fps: of the video file, None for a folder; total: frames that the source holds.
+    """A clip in memory.
 
-    notes: sentences for the user about what was changed on reading."""
+    frames: uint8 RGB [n, H, W, 3]. fps: of the video file, None for a folder. total: the number of frames in the
+    source. notes: sentences for the user about what reading changed.
+    """
 
     frames: np.ndarray
     fps: float | None
@@ -41,12 +43,12 @@ class Clip:
 
 @dataclass(frozen=True)
 class Source:
-    """What a clip is, known before its frames are read.
+    """A clip on disk, before its frames are read.
 
-    times: of each picture, in seconds for a video, in frames for a folder; total: frames of the clip, those that a
-    folder lacks included; size: (H, W) upright with square pixels; fps: frames a second on average, and seconds: until
-    the end of the last frame, both None for a folder. notes: sentences for the user. read: gives the pictures of
-    rising indices at a size (H, W), uint8 RGB, and whether each was transparent somewhere.
+    times: of each picture, in seconds for a video, in frames for a folder. total: the number of frames, including those
+    missing in a folder. size: (H, W), upright, with square pixels. fps: the average frame rate; seconds: the duration
+    up to the end of the last frame; both None for a folder. notes: sentences for the user. read: yields the pictures of
+    ascending indices at a size (H, W), uint8 RGB, each with whether any pixel was transparent.
     """
 
     path: Path
@@ -60,8 +62,10 @@ class Source:
 
 
 def examine(path: str | Path, check: Check = never_cancelled) -> Source:
-    """Looks into a video file or a folder of frames. each: as in read_clip. JobError names the file, what is wrong with
-    it and what to do."""
+    """Examines a video file or a folder of frames without keeping its frames.
+
+    check: as in `read_clip`. Raises JobError if it is no readable clip of at least two frames.
+    """
     path = Path(path).expanduser()
     try:
         if path.is_dir():
@@ -80,11 +84,12 @@ def examine(path: str | Path, check: Check = never_cancelled) -> Source:
 
 
 def read_clip(path: str | Path, frames: int | None = None, check: Check = never_cancelled) -> Clip:
-    """A video file or a folder of frames, upright, in sRGB, over mid-grey where transparent.
+    """Reads a video file or a folder of frames: upright, in sRGB, transparent pixels over middle gray.
 
-    frames: this many, evenly over the clip's time with its first and last frame; a shorter clip is in-betweened, and a
-    note says so. None: every frame as it is. each: called before each frame is read, and from another thread while
-    ffmpeg works; may raise Cancelled. JobError names the file, what is wrong with it and what to do.
+    frames: the number of frames to read, evenly spaced in time, including the first and the last. If the clip has
+    fewer, frames are interpolated, and a note says so. None reads every frame.
+    check: called before each frame is read, and from another thread while ffmpeg runs. It may raise Cancelled.
+    Raises JobError if the clip cannot be read completely.
     """
     source = examine(path, check)
     picked = _pick(source.times, frames)
@@ -157,7 +162,7 @@ def _folder(folder: Path, check: Check) -> Source:
         first = next(iter(sizes))
         if size[0] * size[1] > MOST_PIXELS:
             raise too_large(path, size[1], size[0])
-        if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may lie on its side
+        if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may be rotated by its EXIF data
             raise _differ(folder, first, sizes[first], path, size)
     picture, _ = read_frame(found.files[0], check)
     return Source(
@@ -185,16 +190,16 @@ def _folder_frames(
 
 
 def _pick(times: Sequence[float], frames: int | None) -> list[int]:
-    """Indices of the source frames nearest to `frames` even times; all of them when there are fewer."""
+    """Returns the indices of the frames nearest to `frames` evenly spaced times; all indices if there are fewer."""
     if frames is None or frames > len(times):
         return list(range(len(times)))
     even = np.linspace(times[0], times[-1], frames)
-    # Where a variable frame rate leaves a gap, the frame before or after it stands for several times.
+    # In a gap of a variable frame rate, one frame is nearest to several times.
     return [int(np.abs(np.asarray(times) - t).argmin()) for t in even]
 
 
 def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
-    """The size (H, W) at which frames are kept, and the notes with the one that says so when it is not their own."""
+    """Returns the size (H, W) at which frames are read, and the notes, with one more if that is not their own size."""
     (height, width), name = source.size, source.path.name
     scale = MAX_SIDE / max(height, width)
     if scale >= 1:

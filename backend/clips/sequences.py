@@ -1,4 +1,4 @@
-"""Which pictures of a folder are one clip, and which frame each of them is: as the numbers in their names say."""
+"""Finds the frame sequence in a folder of pictures, by the numbers in the file names."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from pathlib import Path
 from ..errors import JobError
 from .still import SUFFIXES
 
-MAX_FRAMES = 100_000  # a shot has no more; numbers that are further apart are no frame numbers
+MAX_FRAMES = 100_000  # of a shot; numbers that are further apart are no frame numbers
 MAX_NAMES = 3
-# A minus sign counts only where it cannot be a hyphen between words: Blender writes shot_-0001.png.
+# A minus sign counts only if it cannot be a hyphen between words: Blender writes shot_-0001.png.
 _NUMBER = re.compile(r"(?:(?<![^_. ])-)?[0-9]+")
 
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """files: in order. numbers: the frame of each, from 0. total: frames from the first to the last, gaps included.
-    notes: sentences for the user."""
+    """The files of a frame sequence, in order.
+
+    numbers: the frame of each file, counted from 0. total: the number of frames from the first to the last, including
+    gaps. notes: sentences for the user.
+    """
 
     files: tuple[Path, ...]
     numbers: tuple[int, ...]
@@ -30,7 +33,7 @@ class FrameFiles:
 
 @dataclass(frozen=True)
 class _Numbered:
-    """pattern: as "shot_####.png"; files by frame number."""
+    """A numbered sequence. pattern: such as "shot_####.png". files: by frame number."""
 
     pattern: str
     files: dict[int, Path] = field(default_factory=dict)
@@ -41,7 +44,7 @@ class _Numbered:
 
 
 def frame_files(folder: Path) -> FrameFiles:
-    """The one sequence of pictures in a folder. JobError when there is none, or more than one."""
+    """Returns the frame sequence in a folder. Raises JobError if there is none, or more than one."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()]
     if not files:
         raise JobError(
@@ -71,7 +74,7 @@ def frame_files(folder: Path) -> FrameFiles:
 
 
 def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
-    """The files by what their names have in common besides the frame number."""
+    """Groups the files whose names differ only in the frame number."""
     alike: dict[tuple[str, str], list[tuple[Path, list[str]]]] = defaultdict(list)
     for path in sorted(files, key=_natural):
         alike[_NUMBER.sub("#", path.stem), path.suffix.lower()].append((path, _NUMBER.findall(path.stem)))
@@ -95,8 +98,11 @@ def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
 
 
 def _frame_column(rows: list[list[str]]) -> int | None:
-    """Which of a name's numbers is the frame: one that is different in all names, counting in the smallest steps; else
-    the last that is not the same in all. None where names have no numbers."""
+    """Returns which of the numbers in each name is the frame number, None if the names have no numbers.
+
+    rows: the numbers of each name. Of the numbers that differ in all names it is the one with the smallest range. If
+    there is none, it is the last number that differs in some names.
+    """
     columns = [[int(text) for text in column] for column in zip(*rows, strict=True)]
     if not columns:
         return None
@@ -131,5 +137,5 @@ def _gaps(folder: Path, found: _Numbered, numbers: list[int]) -> str:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """frame2 before frame10."""
+    """The sort key for natural order: frame2 before frame10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", path.name)]

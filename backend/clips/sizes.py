@@ -1,4 +1,4 @@
-"""Clips brought to a size without stretching."""
+"""Resizes clips without stretching them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 import cv2
 import numpy as np
 
-MAX_SCALED = 100  # times the size that is wanted
+MAX_SCALED = 100  # times the area of the requested size
 
 
 def fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Frames [n, h, w, 3] scaled alike in both directions until they fill size (H, W), and centre-cropped to it."""
+    """Scales frames [n, h, w, 3] until they fill `size` (H, W), keeping their aspect ratio, and center-crops them."""
     (height, width), (h, w) = size, frames.shape[1:3]
     if (h, w) == size:
         return frames
     scale = max(height / h, width / w)
     scaled = max(height, round(h * scale)), max(width, round(w * scale))
-    if scaled[0] * scaled[1] > MAX_SCALED * height * width:  # so narrow a strip would fill the memory
+    if scaled[0] * scaled[1] > MAX_SCALED * height * width:  # a very narrow clip would fill the memory
         return fit(_middle(frames, math.ceil(height / scale), math.ceil(width / scale)), size)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2

@@ -1,4 +1,4 @@
-"""Single frames of a clip, in all the formats that a folder of frames may have."""
+"""Reads single frames of a clip, in all the formats that a folder of frames may have."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from .color import to_srgb
 from .ffmpeg_process import Check, never_cancelled
 from .pictures import over_gray, read_picture, read_picture_bytes, to_rgb
 
-_CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which knows whether they are whole
+_CHECKED = (".png", ".jpg", ".jpeg")  # read by read_picture, which checks that they are complete
 _BY_OPENCV = (".tif", ".tiff", ".webp", ".bmp")
 _BY_FFMPEG = (".exr", ".tga", ".dpx", ".jp2")
 SUFFIXES = (*_CHECKED, *_BY_OPENCV, *_BY_FFMPEG)
-TAIL = 4096  # bytes at a file's end in which its end mark must lie
-HEAD = 1 << 20  # bytes in which a PNG says whether it is animated, and a JPG how large it is
+TAIL = 4096  # bytes at the end of a file that must contain its end marker
+HEAD = 1 << 20  # bytes that tell whether a PNG is animated, and how large a JPG is
 
 
 def read_frame(path: Path, check: Check = never_cancelled) -> tuple[np.ndarray, bool]:
-    """A picture as uint8 RGB [H, W, 3] in sRGB, and whether it was transparent somewhere. Linear light is encoded,
-    transparency laid over mid-grey. check: may raise Cancelled at any moment. JobError when it cannot be read whole."""
+    """Reads a picture in sRGB; returns uint8 RGB [H, W, 3] and whether any pixel was transparent.
+
+    Linear light is encoded as sRGB, and transparent pixels are composited over middle gray. check: may raise Cancelled
+    at any time. Raises JobError if the picture cannot be read completely.
+    """
     suffix = path.suffix.lower()
     if suffix in _CHECKED:
         return read_picture(path)
     if suffix in _BY_OPENCV:
         image = _decoded(read_picture_bytes(path))
     else:
-        straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its colors are multiplied by their alpha
+        straight = "unpremultiply=inplace=1," if suffix == ".exr" else ""  # its alpha is premultiplied
         image = _decoded(ffmpeg.picture(path, f"{straight}format=rgba64", check))
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise _not_whole(path)
@@ -43,13 +46,16 @@ def read_frame(path: Path, check: Check = never_cancelled) -> tuple[np.ndarray, 
 def _decoded(data: bytes) -> np.ndarray | None:
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    except cv2.error:  # a header that cannot be
+    except cv2.error:  # an invalid header
         return None
 
 
 def check_frame(path: Path) -> tuple[int, int] | None:
-    """The size (H, W) as stored, where a file's first bytes tell it; JobError when its end is missing. Decodes nothing:
-    a folder may hold thousands."""
+    """Returns the size (H, W) as stored, None if the first bytes of the file do not tell it.
+
+    Decodes nothing, because a folder may contain thousands of frames. Raises JobError if the end of the file is
+    missing.
+    """
     if path.suffix.lower() not in _CHECKED:
         return None
     with path.open("rb") as file:
@@ -57,13 +63,13 @@ def check_frame(path: Path) -> tuple[int, int] | None:
         file.seek(max(0, path.stat().st_size - TAIL))
         tail = file.read()
     if (b"IEND" if head.startswith(SIGNATURE) else b"\xff\xd9") not in tail:
-        read_picture(path)  # there may be more behind the end mark
+        read_picture(path)  # there may be more data after the end marker
     size = picture_size(head)
     return (size[1], size[0]) if size else None
 
 
 def is_single(path: Path) -> bool:
-    """Whether the file's name says that it is one picture; a WebP or PNG may be animated."""
+    """Whether the file is a single picture, by its name; a WebP or PNG may be animated."""
     suffix = path.suffix.lower()
     if suffix == ".png":
         with path.open("rb") as file:

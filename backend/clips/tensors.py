@@ -1,4 +1,4 @@
-"""Frames <-> the tensors that models see. Torch is imported late: clips are read and written without it."""
+"""Converts frames to tensors and back. Imports torch late, because clips are read and written without it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
 
 def to_pixels(frames: np.ndarray) -> torch.Tensor:
-    """uint8 [F, H, W, 3] -> float32 [F, 3, H, W] in -1..1."""
+    """Converts frames, uint8 [F, H, W, 3], to float32 [F, 3, H, W] in -1..1."""
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_frames(pixels: torch.Tensor) -> np.ndarray:
-    """Float [F, 3, H, W], clipped to -1..1 -> uint8 [F, H, W, 3]. JobError for NaN or infinity: no black frames."""
+    """Converts pixels [F, 3, H, W], clipped to -1..1, to frames, uint8 [F, H, W, 3].
+
+    Raises JobError for NaN or infinity, which would become black frames.
+    """
     import torch
 
     if not torch.isfinite(pixels).all():

@@ -1,4 +1,4 @@
-"""What a video file holds: which of its streams is the clip, when its frames are shown, and how to read its pixels."""
+"""Probes video files: which stream is the clip, the times of its frames, and how to read its pixels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .color import HDR_NAMES
 from .ffmpeg_process import Check, never_cancelled
 from .pictures import too_large
 
-HD_HEIGHT, HD_WIDTH = 720, 1280  # from here on, video without color tags is BT.709 by convention, not BT.601
+HD_HEIGHT, HD_WIDTH = 720, 1280  # from this size on, video without color tags is BT.709 by convention, not BT.601
 _CUT_SHORT = ("ended prematurely", "partial file", "moov atom not found", "truncat")
-_TEXT_AS_VIDEO = ("ansi", "bintext", "xbin", "idf")  # ffmpeg draws text files as terminals did
+_TEXT_AS_VIDEO = ("ansi", "bintext", "xbin", "idf")  # ffmpeg reads text files as video of a terminal
 _NO_CLIP = ("(attached pic)", "(timed thumbnails)", "(still image)")
 _STREAM = re.compile(r"^(?:\[info\] )?  Stream #0:(\d+)\S*: Video: (\w+).*?, (\d+)x(\d+)\b.*$", re.MULTILINE)
 _CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
@@ -24,12 +24,12 @@ _COLOR = re.compile(r"color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What decoding a whole video found.
+    """What decoding the whole video showed.
 
-    stream: its number in the file. times: seconds at which each frame is shown; seconds: from the first to the end of
-    the last. size (H, W) upright, pixels made square. decoder: input options that decode transparency too. filters:
-    what comes before scaling. scaling: options of the scale filter. transfer: "pq" or "hlg" for HDR, "sdr" otherwise;
-    wide: colors of BT.2020. damaged: some frames could not be decoded cleanly. notes: what the user should know.
+    stream: the index of the stream in the file. times: of each frame, in seconds. seconds: the duration from the first
+    frame to the end of the last. size: (H, W), upright, with square pixels. decoder: input options that also decode
+    transparency. filters: the filters before scaling. scaling: options of the scale filter. transfer: "pq" or "hlg" for
+    HDR, "sdr" otherwise. wide: whether the primaries are those of BT.2020. notes: sentences for the user.
     """
 
     stream: int
@@ -45,9 +45,10 @@ class VideoInfo:
 
 
 def probe(path: Path, check: Check = never_cancelled) -> VideoInfo:
-    """Decodes the video once without keeping it: only so are the number and times of its frames certain.
+    """Decodes the video once without keeping its frames: only that gives the exact number and times of the frames.
 
-    JobError when it holds no video, is cut short, or changes its size on the way.
+    check: may raise Cancelled at any time. Raises JobError if the file contains no video, if it is truncated, or if the
+    size of its frames changes.
     """
     stream, notes = _chosen_stream(path, check)
     log = ffmpeg.run_for_log(
@@ -58,19 +59,22 @@ def probe(path: Path, check: Check = never_cancelled) -> VideoInfo:
     frames = _frames(log)
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
     if not frames:
-        raise _cut_short(path) if _is_container(path) and _says_cut_short(errors) else _no_video(path)
+        raise _cut_short(path) if _is_container(path) and _reports_truncation(errors) else _no_video(path)
     end = frames[-1].time + frames[-1].seconds
-    if _says_cut_short(errors) or _misses_much(log, errors, end):
+    if _reports_truncation(errors) or _misses_much(log, errors, end):
         raise _cut_short(path)
     _check_one_size(path, frames)
     if errors:
         notes.append(f"{path.name} is damaged in places; what could be decoded was used.")
-    return _facts(path, stream, frames, log, notes)
+    return _video_info(path, stream, frames, log, notes)
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """time, seconds: when and how long it is shown; size (H, W) as stored, sar: width / height of a pixel."""
+    """One frame, as the filter `showinfo` reports it.
+
+    time, seconds: its time and duration. size: (H, W) as stored. sar: the aspect ratio, width / height, of a pixel.
+    """
 
     time: float
     seconds: float
@@ -81,7 +85,7 @@ class _Frame:
 
 
 def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
-    """The stream that is the clip: the largest that is neither a cover nor a thumbnail; and the note about others."""
+    """Returns the stream of the clip, the largest one that is no cover or thumbnail, and a note if there are others."""
     log = ffmpeg.run_for_log(*ffmpeg.input_options(path), check=check)
     found = [match for match in _STREAM.finditer(log) if match[2] not in _TEXT_AS_VIDEO]
     streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
@@ -89,14 +93,14 @@ def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
         if found:
             raise JobError(f"{path} holds sound and a cover picture, but no video.", "Give a video file.")
         errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
-        raise _cut_short(path) if _is_container(path) and _says_cut_short(errors) else _no_video(path)
+        raise _cut_short(path) if _is_container(path) and _reports_truncation(errors) else _no_video(path)
     best = max(streams, key=lambda m: (int(m[3]) * int(m[4]), "(default)" in m[0], -int(m[1])))
     others = f"{path.name} holds {len(streams)} videos; the largest, {best[3]} x {best[4]}, was read."
     return int(best[1]), [others] if len(streams) > 1 else []
 
 
 def _frames(log: str) -> list[_Frame]:
-    """All frames that the filter `showinfo` has told of, in order. Exact times: its own seconds are rounded."""
+    """Returns all frames in the log of the filter `showinfo`. Times are exact; the log's own seconds are rounded."""
     found: list[_Frame] = []
     tick, rate = 0.0, 0.0
     for line in log.splitlines():
@@ -105,11 +109,11 @@ def _frames(log: str) -> list[_Frame]:
         elif frame := _FRAME.search(line):
             usual = 1 / rate if rate else 0.0
             last = found[-1] if found else _Frame(0.0, 0.0, "", (0, 0), 1.0, False)
-            time = int(frame[1]) * tick if _is_whole(frame[1]) else last.time + last.seconds
+            time = int(frame[1]) * tick if _is_integer(frame[1]) else last.time + last.seconds
             found.append(
                 _Frame(
                     time=max(time, last.time) if found else time,
-                    seconds=int(frame[2]) * tick if _is_whole(frame[2]) and frame[2] != "0" else usual,
+                    seconds=int(frame[2]) * tick if _is_integer(frame[2]) and frame[2] != "0" else usual,
                     format=frame[3],
                     size=(int(frame[7]), int(frame[6])),
                     sar=_ratio(frame[4], frame[5]) or 1.0,
@@ -119,7 +123,7 @@ def _frames(log: str) -> list[_Frame]:
     return found
 
 
-def _facts(path: Path, stream: int, frames: list[_Frame], log: str, notes: list[str]) -> VideoInfo:
+def _video_info(path: Path, stream: int, frames: list[_Frame], log: str, notes: list[str]) -> VideoInfo:
     (height, width), sar = frames[0].size, frames[0].sar
     color = _COLOR.search(log)
     matrix, primaries, curve = color.groups() if color else ("unknown", "unknown", "unknown")
@@ -156,16 +160,16 @@ def _check_one_size(path: Path, frames: list[_Frame]) -> None:
 
 
 def _misses_much(log: str, errors: list[str], end: float) -> bool:
-    """Whether far less was decoded than the file promises. Sound may outlast the picture: then errors must say so."""
-    promise = re.search(r"Duration: (\d+):(\d+):([\d.]+)", log)
-    if not promise or not (errors or "Audio:" not in log):
+    """Whether much less was decoded than the file declares. With audio, which may be longer, it also needs errors."""
+    declared = re.search(r"Duration: (\d+):(\d+):([\d.]+)", log)
+    if not declared or not (errors or "Audio:" not in log):
         return False
-    hours, minutes, seconds = (float(part) for part in promise.groups())
+    hours, minutes, seconds = (float(part) for part in declared.groups())
     return end < 0.9 * (3600 * hours + 60 * minutes + seconds)
 
 
 def _alpha_decoder(log: str) -> tuple[str, ...]:
-    """ffmpeg's own VP8 and VP9 decoders drop transparency; libvpx keeps it."""
+    """Returns the input options for transparency: ffmpeg's own VP8 and VP9 decoders drop it, libvpx keeps it."""
     if not re.search(r"alpha_mode\s*: 1", log):
         return ()
     return ("-c:v", "libvpx-vp9") if "Video: vp9" in log else ("-c:v", "libvpx")
@@ -175,17 +179,17 @@ def _ratio(upper: str, lower: str) -> float:
     return int(upper) / int(lower) if int(lower) else 0.0
 
 
-def _is_whole(text: str) -> bool:
-    """Not so for NOPTS, where a file does not say."""
+def _is_integer(text: str) -> bool:
+    """Whether the text is an integer. It is "NOPTS" if the file has no such value."""
     return re.fullmatch(r"-?[0-9]+", text) is not None
 
 
-def _says_cut_short(errors: list[str]) -> bool:
+def _reports_truncation(errors: list[str]) -> bool:
     return any(sign in line for line in errors for sign in _CUT_SHORT)
 
 
 def _is_container(path: Path) -> bool:
-    """Not so for a text named .mp4, in which ffmpeg misses the index as in a video that is cut short."""
+    """Whether the file is a video container. For a text named .mp4 ffmpeg reports the same as for a truncated video."""
     with path.open("rb") as file:
         start = file.read(8)
     by_index = path.suffix.lower() in (".mp4", ".m4v", ".mov")

@@ -1,4 +1,4 @@
-"""Video files out."""
+"""Writes video files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from .ffmpeg_process import Check, never_cancelled
 from .pictures import not_writable
 
 CRF = 12  # visually lossless H.264
-MAX_LINES = 100  # of what ffmpeg says when it fails
+MAX_LINES = 100  # of ffmpeg's log when it fails
 
 
 def print_note(text: str) -> None:
+    """Prints a note for the user to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -30,21 +31,23 @@ def write_video(
     note: Callable[[str], None] = print_note,
     check: Check = never_cancelled,
 ) -> Path:
-    """Writes uint8 RGB [n, H, W, 3] as an MP4 that holds exactly n frames at fps; whole or not at all. -> its path.
+    """Writes frames, uint8 RGB [n, H, W, 3], atomically as an MP4 with exactly n frames at `fps`; returns its path.
 
-    While another program keeps the file open on Windows, the clip gets another name, and `say` a sentence about that.
+    The format is H.264, yuv420p, tagged BT.709. It needs an even width and height: if one is odd, the last row or
+    column is repeated. If another program has the file open on Windows, the clip gets another name, and `note` receives
+    a sentence about that.
 
-    H.264, yuv420p with BT.709 tags. That format needs even sides: an odd one repeats its last row or column. check:
-    may raise Cancelled at any moment. JobError when the file cannot be written or does not hold what it should.
+    check: may raise Cancelled at any time. Raises JobError if the file cannot be written, or if it does not contain all
+    frames at the right rate.
     """
     path = Path(path)
     even = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_part(path) as part:
-            complaint = ffmpeg.encode(_command(part, even.shape[1:3], fps), even, check)
-            if complaint:
-                raise _not_encoded(path, complaint)
+            errors = ffmpeg.encode(_command(part, even.shape[1:3], fps), even, check)
+            if errors:
+                raise _not_encoded(path, errors)
             _verify(path, part, len(frames), fps, check)
             return put_in_place(part, path, note)
     except OSError as error:
@@ -54,21 +57,8 @@ def write_video(
 def _command(part: Path, size: tuple[int, int], fps: float) -> list[str]:
     rate = Fraction(fps).limit_denominator(1001)  # 29.97003 is 30000/1001
     return [
-        *(
-            "-v",
-            "error",
-            "-y",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "rgb24",
-            "-s",
-            f"{size[1]}x{size[0]}",
-            "-r",
-            str(rate),
-            "-i",
-            "-",
-        ),
+        *("-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"),
+        *("-s", f"{size[1]}x{size[0]}", "-r", str(rate), "-i", "-"),
         *("-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int", "-pix_fmt", "yuv420p"),
         *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
         *("-c:v", "libx264", "-crf", str(CRF), "-preset", "medium", "-fps_mode", "passthrough"),
@@ -76,13 +66,13 @@ def _command(part: Path, size: tuple[int, int], fps: float) -> list[str]:
     ]
 
 
-def _not_encoded(path: Path, complaint: str) -> JobError:
-    """The sentence for what ffmpeg said when it failed."""
-    if "No space left" in complaint:
+def _not_encoded(path: Path, errors: str) -> JobError:
+    """Returns the error for a failure of ffmpeg."""
+    if "No space left" in errors:
         return disk_full(path)
-    print("\n".join(complaint.splitlines()[-MAX_LINES:]), file=sys.stderr, flush=True)  # into the job's log
+    print("\n".join(errors.splitlines()[-MAX_LINES:]), file=sys.stderr, flush=True)  # into the job's log
     hint = "Run the job again. If that fails again, report it with the job's log."
-    return JobError(f"{path} could not be encoded: {complaint.splitlines()[-1]}", hint)
+    return JobError(f"{path} could not be encoded: {errors.splitlines()[-1]}", hint)
 
 
 def _verify(path: Path, part: Path, count: int, fps: float, check: Check) -> None:

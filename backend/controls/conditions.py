@@ -1,8 +1,8 @@
-"""What a take is told beside its text and its motion: pictures and sketches at chosen frames, depth, a mask.
+"""The conditions of a take besides text and motion: pictures and sketches at some frames, depth, a mask.
 
-In a job folder `image/0003.png` and `sketch/0003.png` are for the model's frame 3, counted from 0; `depth/` holds one
-picture for each frame: inverse distance, near things light, far ones dark, the same scale in all frames. `mask/` holds
-one for each frame too: the reference's subject white, the rest black.
+In a job folder `image/0003.png` and `sketch/0003.png` are for frame 3 of the model, counted from 0. `depth/` contains
+a picture for each frame: inverse distance, near is light, far is dark, with one scale for all frames. `mask/` contains
+a picture for each frame too: the subject of the reference is white, the background black.
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ from ..clips.pictures import picture_files
 from ..errors import JobError
 from ..models.entry import ModelEntry
 
-# Folder in the job -> the key of a model entry that names the control model for it.
+# The folder in the job -> the key of the model entry that names its control model.
 CONTROL_OF = {"image": "sparse_rgb", "sketch": "sparse_scribble", "depth": "depth_control"}
-EMPTY_MASK = 0.02  # brightest pixel of a mask that shows nothing
-WORTH_SAYING = 0.02  # share of a picture that is cropped away
+EMPTY_MASK = 0.02  # a mask without a brighter pixel is empty
+NOTED_CROP = 0.02  # the share of a picture that may be cropped without a note
 
 
 @dataclass(frozen=True)
 class Condition:
-    """pictures: uint8 RGB [n, H, W, 3] of the clip's size; places: the model's frame of each, from 0."""
+    """The pictures of one kind of condition.
+
+    pictures: uint8 RGB [n, H, W, 3], in the size of the clip. frame_indices: the model's frame of each, from 0.
+    """
 
     pictures: np.ndarray
     frame_indices: tuple[int, ...]
 
 
 def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
-    """JobError when the model has no control model for one of the kinds ("image", "sketch", "depth")."""
+    """Raises JobError if the model has no control model for one of the kinds ("image", "sketch", "depth")."""
     for kind in kinds:
         key = CONTROL_OF[kind]
         if getattr(entry, key) is None:
@@ -46,7 +49,11 @@ def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
 
 
 def parse_picture_option(text: str, frames: int) -> tuple[Path, int]:
-    """FILE or FILE@FRAME -> the file and the frame, 0 by default; negative frames count from the end."""
+    """Parses FILE or FILE@FRAME; returns the path and the frame index, 0 if not given.
+
+    Negative frames count from the end. Raises JobError if there is no such file, or no such frame in a clip of `frames`
+    frames.
+    """
     named = re.fullmatch(r"(.+)@(-?\d+)", text)
     path, number = (Path(named[1]), int(named[2])) if named else (Path(text), 0)
     path = path.expanduser()
@@ -60,10 +67,11 @@ def parse_picture_option(text: str, frames: int) -> tuple[Path, int]:
 def read_conditions(
     folder: Path, entry: ModelEntry, frames: int, size: tuple[int, int], check: Callable[[], None] = lambda: None
 ) -> tuple[dict[str, Condition], list[str]]:
-    """The conditions in a job's folder for a clip of so many frames of size (H, W), by kind; and notes for the user.
+    """Reads the conditions in a job folder; returns them by kind, with notes for the user.
 
-    each: called before each picture is read, and may raise.
-    JobError when the model cannot take one, a picture cannot be read, or a frame is not the clip's.
+    frames, size: the number and the size (H, W) of the frames of the clip. check: called before each picture is read;
+    it may raise Cancelled. Raises JobError if the model does not support a condition, if a picture cannot be read, or
+    if the clip has no such frame.
     """
     given = [kind for kind in CONTROL_OF if (folder / kind).is_dir()]
     check_model(entry, given)
@@ -78,23 +86,24 @@ def read_conditions(
         pictures = []
         for path in files.values():
             check()
-            picture, said = _fitted(path, f"{kind}/{path.name}", size)
+            picture, picture_notes = _fitted(path, f"{kind}/{path.name}", size)
             if kind == "sketch":
                 picture, more = _white_on_black(picture, path)
-                said += more
+                picture_notes += more
             pictures.append(picture)
-            notes += said
+            notes += picture_notes
         conditions[kind] = Condition(np.stack(pictures), tuple(files))
-    # A whole clip of another shape need not be told frame by frame.
+    # If all pictures have another aspect ratio, one note is enough.
     return conditions, notes if len(notes) <= 3 else [*notes[:2], f"The same holds for {len(notes) - 2} more pictures."]
 
 
 def read_mask(
     folder: Path, frames: int, size: tuple[int, int], cell: int, check: Callable[[], None] = lambda: None
 ) -> tuple[np.ndarray | None, list[str]]:
-    """The subject's share 0..1 of each latent cell [F, h, w], of `cell` pixels a side, from a job's mask/; and notes.
+    """Reads the mask in a job folder; returns how much of each latent cell the subject covers, and notes for the user.
 
-    None when there is no such folder. JobError when a frame lacks its mask or all are black.
+    The mask is [F, h, w] in 0..1, None if there is no folder mask/. cell: the width and height of a latent cell in
+    pixels. check: as in `read_conditions`. Raises JobError if a frame has no mask, or if all masks are black.
     """
     if not (folder / "mask").is_dir():
         return None, []
@@ -119,7 +128,7 @@ def read_mask(
 
 
 def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
-    """The folder's pictures by the frame that their names tell, in order."""
+    """Returns the pictures in a folder by frame index, which is their file name, in ascending order."""
     files: dict[int, Path] = {}
     for path in picture_files(folder):
         if not re.fullmatch(r"[0-9]+", path.stem):
@@ -143,18 +152,18 @@ def _check_frame_index(what: str, frame: int, frames: int) -> None:
 
 
 def _fitted(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
-    """The picture filling size (H, W), centre-cropped; and the note when more than a rim was lost."""
+    """Returns the picture scaled and center-cropped to `size` (H, W), with a note if more than a margin is cropped."""
     picture, transparent = read_picture(path)
     notes = [f"{name} is transparent in places; mid-grey was laid behind it."] if transparent else []
     (h, w), (height, width) = picture.shape[:2], size
     seen = min(h * width, w * height) / max(h * width, w * height)
-    if 1 - seen > WORTH_SAYING:
+    if 1 - seen > NOTED_CROP:
         notes.append(f"{name} is {w} x {h}; it was cropped to the shape of the clip, {width} x {height}.")
     return fit(picture[None], size)[0], notes
 
 
 def _white_on_black(sketch: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
-    """Lines as scribble models were trained on: grey, of full contrast, light on dark, whatever they were drawn on."""
+    """Converts a sketch to what scribble models are trained on: gray, full contrast, light lines on dark."""
     gray = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY).astype(np.float32)
     low, high = gray.min(), gray.max()
     if high - low < 8:

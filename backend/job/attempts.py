@@ -1,6 +1,7 @@
-"""A take's frames, also where the device lacks something: what is tried next when memory runs out, or float16 breaks.
+"""Generates the frames of a take, with another attempt when memory runs out or float16 overflows.
 
-Another attempt goes on after the last step that was whole, and the user hears of it."""
+The next attempt continues after the last finished step, and a note tells the user.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +30,15 @@ from .progress import Progress
 from .reference_motion import read_motion
 from .take import Motion, Take, generate
 
-Note = Callable[[str], None]  # is given sentences for the user
+Note = Callable[[str], None]  # receives sentences for the user
 
 
 @dataclass(frozen=True, kw_only=True)
 class TakeInputs:
-    """What a take is made of. reference: uint8 [F, H, W, 3]; subject: its mask [F, h, w], if any."""
+    """Everything that a take is made from.
+
+    reference: the frames of the reference clip, uint8 [F, H, W, 3]. subject: its mask [F, h, w], if any.
+    """
 
     model: Backbone
     request: JobRequest
@@ -46,17 +50,18 @@ class TakeInputs:
 
     @property
     def clip(self) -> tuple[int, tuple[int, int]]:
-        """Frames, and their size (H, W)."""
+        """The number of frames, and their size (H, W)."""
         return len(self.reference), self.reference.shape[1:3]
 
     @property
     def needs(self) -> MemoryNeeds:
+        """The memory needs of the take."""
         return self.model.memory_needs(self.settings, *self.clip, len(self.controls))
 
 
 @dataclass(frozen=True)
 class GeneratedTake:
-    """frames: the take, uint8 [F, H, W, 3]; policy and model: what it was made with in the end."""
+    """A generated take: its frames, uint8 [F, H, W, 3], and the memory policy and the model that generated it."""
 
     frames: np.ndarray
     policy: MemoryPolicy
@@ -66,10 +71,13 @@ class GeneratedTake:
 def generate_frames(
     load_inputs: Callable[[str], TakeInputs], settings: Settings, checkpoint: Checkpoint, progress: Progress, note: Note
 ) -> GeneratedTake:
-    """work_in: loads what the take is made of, for a value of the setting `precision`.
+    """Generates the frames of a take.
 
-    When memory runs out, the next thriftier policy is tried; when float16 gives numbers that are none, a wider
-    precision: each once. OutOfMemory or NotFinite when that does not help."""
+    load_inputs: loads the model and the other inputs for a value of the setting `precision`.
+
+    If memory runs out, the next policy that needs less is tried. If float16 gives numbers that are not finite, a
+    precision with a wider range is tried. Raises OutOfMemory or NotFinite if one such attempt does not help.
+    """
     memory, precision = settings.memory, checkpoint.used("precision", settings.precision) or settings.precision
     tried = set[type]()
     while True:
@@ -80,19 +88,19 @@ def generate_frames(
                 raise
             tried.add(OutOfMemory)
             memory = error.thriftier
-            said = (
+            message = (
                 f"The device ran out of memory with the setting memory at {error.policy}; "
                 f"the job went on with {memory}."
             )
         except NotFinite:
-            held = choose_device(precision)
-            if (next_one := wider_precision(*held)) is None or NotFinite in tried:
+            device, dtype = choose_device(precision)
+            if (next_one := wider_precision(device, dtype)) is None or NotFinite in tried:
                 raise
             tried.add(NotFinite)
-            precision, before = next_one, str(held[1]).removeprefix("torch.")
-            said = f"Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}."
-        free_unused_memory()  # not before the error is forgotten, which holds all that the attempt held
-        note(said)
+            precision, before = next_one, str(dtype).removeprefix("torch.")
+            message = f"Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}."
+        free_unused_memory()  # only here, after the except block: the error references all tensors of the attempt
+        note(message)
 
 
 def _made(work: TakeInputs, memory: str, checkpoint: Checkpoint, progress: Progress, note: Note) -> GeneratedTake:
@@ -104,8 +112,11 @@ def _made(work: TakeInputs, memory: str, checkpoint: Checkpoint, progress: Progr
 
 
 def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -> MemoryPolicy:
-    """The one that the setting wants, or the one that the steps so far were made with: a take goes on as it began
-    unless there is less memory now. memory: the setting, or what an earlier attempt left of it."""
+    """Returns the memory policy of this attempt.
+
+    memory: the setting `memory`, or the policy that the previous attempt requires. A take continues with the policy of
+    its finished steps, unless less memory is free now.
+    """
 
     def chosen(wish: str) -> MemoryPolicy:
         return policy_for(wish, work.model.device, work.needs)
@@ -124,16 +135,16 @@ def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -
 def _frames(
     work: TakeInputs, policy: MemoryPolicy, checkpoint: Checkpoint, progress: Progress, note: Note
 ) -> np.ndarray:
-    """The take, uint8 [F, H, W, 3]. OutOfMemory, NotFinite."""
+    """Returns the frames, uint8 [F, H, W, 3]. Raises OutOfMemory or NotFinite."""
     request, settings = work.request, work.settings
     progress.plan(expected_stages(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
     with work.model.with_policy(policy, work.controls) as model:
         progress.stage("encoding")
         texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
-        state = checkpoint.state(_parts(work), model.device, _used(work, policy))
+        state = checkpoint.state(_fingerprints(work), model.device, _used(work, policy))
         progress.stage("sampling", settings.steps, state.done)
-        form = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
+        inputs = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
         previews = Previews(model, work.clip[1], progress, note)
 
         def after_step() -> None:
@@ -141,7 +152,7 @@ def _frames(
             progress.step()
             previews(state)
 
-        take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **form)
+        take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **inputs)
         latents = generate(model, take, motion, after_step, state)
         progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
         progress.stage("decoding", len(work.reference))
@@ -149,7 +160,7 @@ def _frames(
 
 
 def _motion(work: TakeInputs, progress: Progress) -> Motion | None:
-    """What the take is to follow; None in plain generation."""
+    """Reads the motion that the take follows, None in plain generation."""
     s = work.settings
     if not s.is_guided:
         return None
@@ -160,14 +171,17 @@ def _motion(work: TakeInputs, progress: Progress) -> Motion | None:
 
 
 def _used(work: TakeInputs, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:
-    """What the steps are made with, and the setting that led to it: both may change in the middle of a take."""
+    """Returns what the steps are made with, and the settings that led to it. Both may change during a take."""
     precision = str(work.model.dtype).removeprefix("torch.")
     return {"memory": (policy.name, work.settings.memory), "precision": (precision, work.settings.precision)}
 
 
-def _parts(work: TakeInputs) -> dict[str, str]:
-    """Everything that the take depends on, each under the sentence that is told when it is another: a checkpoint of
-    other parts is another take's. The memory policy is none of them, with which a take is the same within rounding."""
+def _fingerprints(work: TakeInputs) -> dict[str, str]:
+    """Returns hashes of everything that the take depends on, by the sentence that the user sees if it changed.
+
+    A checkpoint with other hashes belongs to another take. The memory policy is not included, because it changes a take
+    only within rounding.
+    """
     model, files = work.model, fingerprint.of_files(work.model.entry.weight_files())
     pictures = [
         (kind, c.frame_indices, fingerprint.of_frames(c.pictures)) for kind, c in sorted(work.conditions.items())

@@ -1,4 +1,4 @@
-"""A take's sampling kept in its job folder while it lasts, so that a job that was cut off goes on where it was."""
+"""Checkpoints of sampling in the job folder, from which an interrupted job continues."""
 
 from __future__ import annotations
 
@@ -18,42 +18,46 @@ from ..job_folder.writing import remove_parts, remove_patiently, write_atomicall
 from ..sampling.state import SamplerState
 
 NAME = "checkpoint.safetensors"
-SECONDS = 10.0  # at least, from one to the next
+SECONDS = 10.0  # the minimum time between two checkpoints
 VERSION_CHANGED = "The version of MotionClone changed."
 
 
 class Checkpoint:
-    """Of one job. `state` begins or goes on, `keep` records a step, `remove` ends it."""
+    """The checkpoint of one job: `state` starts or continues sampling, `keep` saves a step, `remove` ends it."""
 
     def __init__(self, folder: Path, note: Callable[[str], None]):
-        """note: is given a sentence when the folder cannot be written, which costs the job nothing, and when steps
-        that were saved cannot be used."""
+        """note: receives a sentence if the folder cannot be written, which does not stop the job, or if saved steps
+        cannot be used.
+        """
         self._path, self._note = folder / NAME, note
         self._kept, self._written = SamplerState(), 0.0
         self._parts: Mapping[str, str] = {}
         self._used = _facts(self._path, "used")
 
     def used(self, name: str, wish: str) -> str | None:
-        """What the steps so far were made with, such as the policy for "memory", if `wish`, the setting, is as it was
-        then; None when nothing is known."""
+        """Returns what the finished steps were made with, such as the policy for "memory".
+
+        wish: the present value of the setting. None if the setting has changed since, or if nothing is known.
+        """
         known = self._used.get(name, "").split(" for ")
         return known[0] if len(known) == 2 and known[1] == wish else None
 
     def state(
         self, parts: Mapping[str, str], device: torch.device, used: Mapping[str, tuple[str, str]] | None = None
     ) -> SamplerState:
-        """Of the steps that are done: in this process, else in the file if it was written for the same `parts`. Empty
-        when nothing fits.
+        """Returns the state after the finished steps, empty if there is none for these `parts`.
 
-        parts: everything that the take depends on, each under the sentence that is told when it changed; used: by name
-        what is used from now on and the setting that led to it, which may change between steps."""
+        It comes from this process, else from the file. parts: hashes of everything that the take depends on, by the
+        sentence that the user sees if it changed. used: by name what the next steps are made with and the setting that
+        led to it; both may change between steps.
+        """
         self._parts, self._written = parts, time.monotonic()
         self._kept = self._kept or self._read(device)
         self._used = {name: " for ".join(pair) for name, pair in (used or {}).items()}
         return SamplerState(self._kept)
 
     def keep(self, state: SamplerState) -> None:
-        """After each step: a record in this process, and now and then one in the file."""
+        """Saves the state after a step: always in this process, and at most every `SECONDS` in the file."""
         self._kept = SamplerState(state)
         if time.monotonic() - self._written < SECONDS:
             return
@@ -64,27 +68,27 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def remove(self) -> None:
-        """The job is done, or will not go on. A file that cannot be removed harms nobody: its steps are this job's."""
+        """Removes the checkpoint of a job that is finished. A file that cannot be removed does no harm."""
         self._kept = SamplerState()
         with suppress(OSError):
             remove_patiently(self._path)
         remove_parts(self._path.parent, [NAME])
 
     def _read(self, device: torch.device) -> SamplerState:
-        """A file that is damaged or of another take is as good as none, and the user hears of it."""
+        """Reads the file. If it is damaged or of another take, a note tells the user, and the state is empty."""
         try:
             with _opened(self._path) as file:
                 before = _parsed(file.metadata(), "parts")
                 changed = [name for name, value in self._parts.items() if before.get(name) != value]
                 if changed or not before:
                     return self._none(" ".join(changed[:2]) or VERSION_CHANGED)
-                # Copies: what lies in the mapped file may be aligned otherwise, and the file will be replaced.
+                # Copies: tensors in the mapped file may have another alignment, and the file will be replaced.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             return SamplerState()
         except (OSError, SafetensorError):
             return self._none(f"{self._path} is damaged.")
-        # The count of steps and the state of a generator are at home on the CPU.
+        # The number of steps and the state of a generator belong on the CPU.
         return SamplerState({name: t.to(device) if t.is_floating_point() else t for name, t in tensors.items()})
 
     def _none(self, reason: str) -> SamplerState:
@@ -92,21 +96,21 @@ class Checkpoint:
         return SamplerState()
 
     def _write(self) -> None:
-        """Whole or not at all, also when the power fails."""
-        # Copies: two names may be of one tensor, which the format refuses.
+        """Writes the file atomically, even if the power fails."""
+        # Copies: two names may share one tensor, which the format does not allow.
         facts = {"parts": json.dumps(self._parts), "used": json.dumps(self._used)}
         content = save({name: tensor.cpu().clone() for name, tensor in self._kept.items()}, facts)
         write_atomically(self._path, content, durable=True)
 
 
 def _opened(path: Path) -> Any:
-    """A regular file: a named pipe would make its reader wait for ever. OSError, SafetensorError."""
+    """Opens a regular file; reading a named pipe would block forever. Raises OSError or SafetensorError."""
     check_regular(path)
     return safe_open(path, "pt")
 
 
 def _facts(path: Path, name: str) -> dict[str, str]:
-    """What the file tells of its steps under that name; empty when it is damaged or not there."""
+    """Returns the metadata of this name in the file, empty if the file is damaged or missing."""
     try:
         with _opened(path) as file:
             return _parsed(file.metadata(), name)

@@ -1,4 +1,4 @@
-"""How long a job will still take, from what its steps took so far. Without torch."""
+"""Estimates the time left of a job from the duration of its steps. Does not import torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExpectedStage:
-    """A stage to come. passes: what each of its steps costs, in any unit that all stages share, such as passes through
-    the model; seconds: what it takes besides, as far as that is known before."""
+    """A stage that has not run yet.
+
+    passes: the cost of each step, in a unit that all stages share, such as passes through the model. seconds: its
+    expected duration besides the steps.
+    """
 
     name: str
     passes: Sequence[float] = ()
@@ -18,22 +21,25 @@ class ExpectedStage:
 
 
 class EtaEstimator:
-    """Of one job. Steps of the same cost take as long as those that were measured; others so much longer or shorter as
-    they cost more or less."""
+    """The estimator of one job.
+
+    Steps of the same cost are expected to take as long as the measured ones; the duration of others is in proportion
+    to their cost.
+    """
 
     def __init__(self) -> None:
         self._ahead: list[ExpectedStage] = []
         self._now, self._since = ExpectedStage(""), time.monotonic()
-        self._took: dict[float, float] = {}  # seconds of the present stage's steps, all in all, by their cost
-        self._made: dict[float, int] = {}  # how many they are
-        self._unit: float | None = None  # seconds, as the last stage with steps had it
+        self._took: dict[float, float] = {}  # total seconds of the steps of this stage, by their cost
+        self._made: dict[float, int] = {}  # the number of these steps
+        self._unit: float | None = None  # seconds per unit of cost, in the last stage that had steps
 
     def plan(self, stages: Sequence[ExpectedStage]) -> None:
-        """In their order. What is not named here counts for nothing until it runs."""
+        """Sets the stages to come, in order. A stage that is not among them does not count until it runs."""
         self._ahead = list(stages)
 
     def begin(self, name: str, steps: int, done: int) -> None:
-        """done: steps that were made earlier, by another process."""
+        """Begins a stage. done: the number of steps that an earlier process has finished."""
         names = [stage.name for stage in self._ahead]
         stage = ExpectedStage(name, [1.0] * steps)
         if name in names:
@@ -43,6 +49,7 @@ class EtaEstimator:
         self._took, self._made, self._since = {}, {}, time.monotonic()
 
     def step(self) -> None:
+        """Records that a step is finished."""
         now = time.monotonic()
         cost, *rest = self._now.passes or [1.0]
         self._took[cost] = self._took.get(cost, 0.0) + now - self._since
@@ -51,7 +58,7 @@ class EtaEstimator:
         self._now, self._since = ExpectedStage(self._now.name, rest, self._now.seconds), now
 
     def left(self) -> float | None:
-        """Seconds until the job is done; None while too little is known."""
+        """Returns the seconds until the job is done, None while too little is known."""
         stages = [self._now, *self._ahead]
         if self._unit is None and any(stage.passes for stage in stages):
             return None

@@ -1,4 +1,4 @@
-"""What the stages of a job will take, as far as that can be known before they run."""
+"""Estimates what the stages of a job cost before they run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from .eta import ExpectedStage
 from .inverted_reference import inversion_steps
 from .take import step_costs
 
-DECODED = 3.6  # passes of one frame through the UNet that its decoding takes as long as: 2.3 are counted for SD1.5
-# Seconds for each pixel of a frame, measured on a common processor: these stages do not run on the device.
+DECODED = 3.6  # decoding a frame takes as long as this many passes of it through the UNet (2.3 by operations)
+# Seconds for each pixel of a frame, measured on a common CPU: these stages do not run on the GPU.
 IN_BETWEEN, WRITTEN = 3e-7, 1.2e-7
-ENCODER_STARTS = 0.3  # seconds that ffmpeg takes however short the clip
-SMALLEST = 256 * 256  # pixels that in-betweening works on at least
+ENCODER_STARTS = 0.3  # seconds that ffmpeg takes even for a very short clip
+MIN_AREA = 256 * 256  # pixels: frames are interpolated at no smaller area
 
 
 def expected_stages(
@@ -25,6 +25,6 @@ def expected_stages(
         ExpectedStage("motion", [1.0] * inversion_steps(settings) if inverted else ()),
         ExpectedStage("sampling", step_costs(settings, again)),
         ExpectedStage("decoding", [DECODED / frames] * frames),
-        ExpectedStage("in-betweening", seconds=made * IN_BETWEEN * max(pixels, SMALLEST)),
+        ExpectedStage("in-betweening", seconds=made * IN_BETWEEN * max(pixels, MIN_AREA)),
         ExpectedStage("writing", seconds=ENCODER_STARTS + (frames + shot_frames) * WRITTEN * pixels),
     ]

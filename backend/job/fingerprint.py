@@ -1,4 +1,4 @@
-"""What a file or clip *is*, whatever it is called: SHA-256 of its content."""
+"""SHA-256 hashes that identify files and clips by their content, whatever they are called."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MAX_REMEMBERED, MAX_BYTES = 1000, 10_000_000
 
 
 def of_files(files: Mapping[str, Path]) -> dict[str, str]:
-    """Hashes of files by the names given. A file hashed before is not read again, unless its size or time changed."""
+    """Returns the hash of each file, by the given names. Raises OSError if a file cannot be read.
+
+    Hashes are remembered: a file is read again only if its size or modification time has changed.
+    """
     known = _remembered()
     hashes, new = {}, False
     for name, path in files.items():
@@ -27,7 +30,7 @@ def of_files(files: Mapping[str, Path]) -> dict[str, str]:
         if not _fits(seen, stamp):
             with open_regular(path) as file:
                 seen, new = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()], True
-        known[str(path)] = seen  # now the latest: the oldest are forgotten
+        known[str(path)] = seen  # now the newest; the oldest are dropped
         hashes[name] = seen[2]
     if new:
         _remember(known)
@@ -35,11 +38,12 @@ def of_files(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def of_frames(frames: np.ndarray) -> str:
-    """Hash of a clip's pixels and shape."""
+    """Returns the hash of the shape and the pixels of a clip."""
     return hashlib.sha256(repr(frames.shape).encode() + np.ascontiguousarray(frames).tobytes()).hexdigest()
 
 
 def of_text(*parts: object) -> str:
+    """Returns the hash of the text of all parts."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -48,19 +52,19 @@ def _fits(seen: object, stamp: list[int]) -> bool:
 
 
 def _remembered() -> dict[str, list]:
-    """Path to [size, time of change, hash]; empty when the file is absent or damaged."""
+    """Returns [size, modification time, hash] by path, empty if there is no readable file."""
     try:
-        content = read_json(_memory(), MAX_BYTES)
+        content = read_json(_hashes_file(), MAX_BYTES)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def _remember(known: dict[str, list]) -> None:
-    with suppress(OSError):  # without the memory, hashing takes its time again; nothing else is lost
-        _memory().parent.mkdir(parents=True, exist_ok=True)
-        write_json(_memory(), dict(list(known.items())[-MAX_REMEMBERED:]))
+    with suppress(OSError):  # if it cannot be written, files are hashed again; nothing else is lost
+        _hashes_file().parent.mkdir(parents=True, exist_ok=True)
+        write_json(_hashes_file(), dict(list(known.items())[-MAX_REMEMBERED:]))
 
 
-def _memory() -> Path:
+def _hashes_file() -> Path:
     return data_folder() / "hashes.json"

@@ -1,4 +1,4 @@
-"""Inverted latents kept on disk, a file for each noise level, and read one at a time: a clip's are up to a gigabyte."""
+"""A cache of inverted latents on disk, with a file for each timestep: those of one clip take up to a gigabyte."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAME = "latents"
 
 @dataclass(frozen=True)
 class InvertedLatents:
-    """Latents [1, 4, F, h, w] by timestep, in <folder>/<timestep>.safetensors."""
+    """The inverted latents [1, C, F, h, w] by timestep, in <folder>/<timestep>.safetensors; one is read at a time."""
 
     folder: Path
     device: torch.device
@@ -36,7 +36,7 @@ class InvertedLatents:
     def __call__(self, timestep: int) -> Tensor:
         path = self.folder / f"{timestep}.safetensors"
         with suppress(OSError):
-            os.utime(self.folder)  # used now: a job may take hours
+            os.utime(self.folder)  # in use: a job may take hours
         try:
             return load_file(path, device=str(self.device))[NAME]
         except (OSError, SafetensorError, KeyError) as error:
@@ -47,20 +47,21 @@ class InvertedLatents:
 
 
 Keep = Callable[[int, Tensor], None]
-# Inverts: hands latents to the first by timestep, and goes on from the state, calling the last after each step.
+# invert(keep, state, after_step): passes the latents of each timestep to `keep`, and continues from `state`.
 Invert = Callable[[Keep, SamplerState, Callable[[], None]], None]
 
 
 def cached_inversion(key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> InvertedLatents:
-    """The latents stored under `key`, or those that `invert` hands over, of which the `wanted` timesteps are stored.
+    """Returns the latents cached under `key`. If there are none, runs `invert` and stores those of `wanted` timesteps.
 
-    An inversion that was cut off goes on after its last saved step."""
+    An interrupted inversion continues after its last saved step. Raises JobError if the cache cannot be written.
+    """
     folder = data_folder() / "inversion" / key
     if folder.is_dir():
-        os.utime(folder)  # used now: the oldest go first
+        os.utime(folder)  # in use: the oldest are removed first
         return InvertedLatents(folder, device)
     try:
-        part, lock = _own(folder.with_name(f"{key}.part"))
+        part, lock = _locked_folder(folder.with_name(f"{key}.part"))
         try:
             _fill(part, {"the clip": key, "the device": f"{device}, torch {torch.__version__}"}, device, wanted, invert)
         except OSError:
@@ -68,7 +69,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
             raise
         finally:
             lock.release()
-        if folder.is_dir():  # another process was faster
+        if folder.is_dir():  # another process has finished first
             shutil.rmtree(part, ignore_errors=True)
         else:
             replace_patiently(part, folder)
@@ -81,8 +82,8 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
     return InvertedLatents(folder, device)
 
 
-def _own(part: Path) -> tuple[Path, FolderLock]:
-    """The folder to work in: that of an inversion that was cut off, if nobody works in it just now."""
+def _locked_folder(part: Path) -> tuple[Path, FolderLock]:
+    """Returns the folder to write to, and its lock: that of an interrupted inversion, if no process uses it."""
     part.mkdir(parents=True, exist_ok=True)
     try:
         return part, FolderLock(part)
@@ -97,7 +98,7 @@ def _fill(part: Path, parts: dict[str, str], device: torch.device, wanted: Colle
         if timestep in wanted:
             write_atomically(part / f"{timestep}.safetensors", save({NAME: latents.contiguous().cpu()}))
 
-    record = Checkpoint(part, lambda note: None)  # where that cannot be written, the latents cannot be either
+    record = Checkpoint(part, lambda note: None)  # no notes: if it cannot be written, neither can the latents
     state = record.state(parts, device)
     invert(keep, state, lambda: record.keep(state))
     record.remove()

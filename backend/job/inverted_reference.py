@@ -1,4 +1,4 @@
-"""The reference clip as the inversion method needs it: inverted latents, its prompt, and what is pulled at."""
+"""The reference clip as the inversion method uses it: inverted latents, inversion prompt and loss terms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ from .reference_motion import check_finite
 
 @dataclass(frozen=True, kw_only=True)
 class InvertedReference:
-    """text [1, L, C]: of the inversion prompt; latents_at(timestep): inverted latents [1, C, F, h, w]."""
+    """A reference clip that is read by inversion.
+
+    text: the embedding [1, L, C] of the inversion prompt. latents_at: returns the inverted latents [1, C, F, h, w] at a
+    timestep.
+    """
 
     text: Tensor
     terms: LossTerms
@@ -33,6 +37,7 @@ class InvertedReference:
 
 
 def inversion_steps(settings: Settings) -> int:
+    """Returns the number of inversion steps."""
     return settings.inversion_steps or settings.steps
 
 
@@ -44,8 +49,12 @@ def inverted_reference(
     settings: Settings,
     progress: Progress,
 ) -> InvertedReference:
-    """reference uint8 [F, H, W, 3]; subject: mask [F, h, w] or None; progress: is in the stage "motion", and hears of
-    each inversion step if any must be made."""
+    """Inverts the reference clip, or takes the inversion from the cache.
+
+    reference: uint8 [F, H, W, 3]. subject: its mask [F, h, w] or None. progress: must be in the stage "motion"; each
+    inversion step is reported to it.
+    Raises JobError if the settings do not fit each other, or if the object is not in the prompts.
+    """
     steps = inversion_steps(settings)
     wanted = even_timesteps(settings.steps, model.schedule.train_timesteps)[: settings.guided_steps]
     check_timesteps(wanted, steps)
@@ -77,12 +86,12 @@ def _terms(model: Backbone, subject: Tensor | None, request: JobRequest, setting
         objects=_object_tokens(model, request) if request.object else None,
         thresholds=(s.mask_thresholds[0], s.mask_thresholds[1]),
         motion_steps=s.guided_steps - s.cool_down_steps + 1,
-        subject=None if subject is None or bool((subject == 1).all()) else subject,  # all white locates nothing
+        subject=None if subject is None or bool((subject == 1).all()) else subject,  # a white mask locates nothing
     )
 
 
 def _object_tokens(model: Backbone, request: JobRequest) -> tuple[list[int], list[int]]:
-    """Token places of 'old:new': of the old word in the inversion prompt, of the new one in the prompt."""
+    """Returns the token indices of the object 'old:new': old in the inversion prompt, new in the prompt."""
     old, colon, new = (part.strip() for part in request.object.partition(":"))
     if not (colon and old and new):
         raise JobError(

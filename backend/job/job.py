@@ -1,4 +1,4 @@
-"""One job, from its folder to its result: read clip, motion, guided sampling, decode, write."""
+"""Runs a job: reads the clip and its motion, samples with guidance, decodes, and writes the result."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ Loader = Callable[[ModelEntry, torch.device, torch.dtype], Backbone]
 
 
 def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dict[str, Any]:
-    """Runs the job in `folder`; returns what result.json holds. JobError and Cancelled leave earlier results whole.
+    """Runs the job in `folder` and returns the content of result.json.
 
-    load: gives the model, which the job leaves as it was. A job that was cut off goes on after its last saved step."""
+    load: returns the model; the job restores it. An interrupted job continues after its last saved step.
+    Raises JobError or Cancelled; earlier results then stay as they are.
+    """
     request, entry, settings = read_job(folder)
     notes = Notes(progress)
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings, progress.check)
-    conditions, said = read_conditions(folder, entry, len(reference), reference.shape[1:3], progress.check)
-    for note in (*said, *notes_on((request.prompt, request.negative_prompt))):
+    conditions, condition_notes = read_conditions(folder, entry, len(reference), reference.shape[1:3], progress.check)
+    for note in (*condition_notes, *notes_on((request.prompt, request.negative_prompt))):
         notes(note)
     load, checkpoint = load or ModelCache().load, Checkpoint(folder, notes)
 
@@ -61,7 +63,7 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
             reference=reference,
             conditions=conditions,
             controls=controls,
-            subject=_subject(folder, reference, model, notes, progress.check),
+            subject=_read_subject(folder, reference, model, notes, progress.check),
         )
 
     limit_to_device_memory()
@@ -72,7 +74,7 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     progress.stage("writing")
     write_frames(folder / "result", made.frames)
     movie = write_video(folder / MOVIE, shot_frames, request.shot.fps, notes, progress.check)
-    request = replace(request, notes=[*request.notes, *notes.said])
+    request = replace(request, notes=[*request.notes, *notes.all])
     found = {
         "notes": request.notes,
         "motion_score": score_or_none(made.frames, reference),
@@ -85,29 +87,29 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
 
 
 class Notes:
-    """Sentences for the user: told at once, each once, and kept for result.json."""
+    """Sentences for the user. Each is reported once, immediately, and kept for result.json."""
 
     def __init__(self, progress: Progress):
-        self._progress, self.said = progress, list[str]()
+        self._progress, self.all = progress, list[str]()
 
     def __call__(self, note: str) -> None:
-        if note not in self.said:
-            self.said.append(note)
+        if note not in self.all:
+            self.all.append(note)
             self._progress.note(note)
 
 
-def _subject(
+def _read_subject(
     folder: Path, reference: np.ndarray, model: Backbone, note: Callable[[str], None], check: Callable[[], None]
 ) -> Tensor | None:
-    """The mask of the reference's subject on the model's device, if there is one. each: as in read_mask."""
-    mask, said = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale, check)
-    for sentence in said:
+    """Reads the mask of the reference's subject to the model's device; None if there is none."""
+    mask, mask_notes = read_mask(folder, len(reference), reference.shape[1:3], model.latent_scale, check)
+    for sentence in mask_notes:
         note(sentence)
     return None if mask is None else torch.from_numpy(mask).float().to(model.device)
 
 
 def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
-    """The checked request with its model entry and full settings."""
+    """Reads a job; returns its request, its model entry and its complete settings. Raises JobError if one is wrong."""
     try:
         request = read_request(folder)
         entry = find_entry(request.model)
@@ -120,8 +122,11 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
 def read_reference(
     folder: Path, entry: ModelEntry, settings: Settings, check: Callable[[], None] = lambda: None
 ) -> np.ndarray:
-    """The reference clip uint8 [F, H, W, 3], which must already have the form the model takes. each: called before each
-    frame is read."""
+    """Reads the reference clip, uint8 [F, H, W, 3].
+
+    check: called before each frame is read. Raises JobError if the clip does not have the number of frames in the
+    settings, or a size that the model supports.
+    """
     count = len(picture_files(folder)) if folder.is_dir() else 0
     if count > 1 and count != settings.frames:
         raise JobError(
@@ -139,7 +144,7 @@ def read_reference(
 
 
 def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
-    """How well the take follows the reference's motion; None when the reference does not move."""
+    """Returns the motion score of a take, None if the reference does not move."""
     try:
         return round(motion_score(frames, reference), 4)
     except JobError:
@@ -149,7 +154,7 @@ def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
 def _write_result(
     folder: Path, request: JobRequest, settings: Settings, model: Backbone, found: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    progress.stage("finishing")  # closes the stage before, so that its seconds count
+    progress.stage("finishing")  # ends the previous stage, so that its seconds are known
     result = {
         "request": asdict(request),
         "settings": asdict(settings),

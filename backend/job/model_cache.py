@@ -1,4 +1,4 @@
-"""The model that stays loaded between jobs: at most one, because GPU memory is the scarcest resource."""
+"""Keeps a model loaded between jobs: only one, because GPU memory is the scarcest resource."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..models.entry import ModelEntry
 
 
 class ModelCache:
-    """In the place of `load_backbone`: what was loaded last is handed out again if it is what is asked for."""
+    """A cache around `load_backbone` that keeps the last loaded model."""
 
     def __init__(self) -> None:
         self._model: Backbone | None = None
@@ -19,11 +19,11 @@ class ModelCache:
 
     @property
     def name(self) -> str | None:
-        """Of the model that is loaded; None when there is none."""
+        """The name of the loaded model, None if there is none."""
         return self._model.entry.name if self._model else None
 
     def load(self, entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Backbone:
-        """As load_backbone. Files that were replaced meanwhile are read again; another model goes first."""
+        """Like `load_backbone`. A model whose files have changed is loaded again. Another model is unloaded first."""
         key = (entry, device, dtype, _stamps(entry))
         if self._model is None or key != self._key:
             self.unload()
@@ -31,11 +31,12 @@ class ModelCache:
         return self._model
 
     def unload(self) -> None:
+        """Frees the memory of the loaded model."""
         self._model = self._key = None
         free_unused_memory()
 
 
 def _stamps(entry: ModelEntry) -> list[tuple[str, int, int]]:
-    """Size and time of change of each file; missing ones are for load_backbone to name."""
+    """Returns size and modification time of each file. load_backbone reports missing files."""
     states = {name: path.stat() for name, path in entry.weight_files().items() if path.exists()}
     return sorted((name, state.st_size, state.st_mtime_ns) for name, state in states.items())

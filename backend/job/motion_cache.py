@@ -1,4 +1,4 @@
-"""Motion representations kept on disk under a key of what they were made from, never under a name."""
+"""A cache of motion representations on disk. The key is a hash of what they were read from, never a name."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ..job_folder.writing import remove_parts, write_atomically
 from ..motion.representation import MotionRepresentation
 
 MAX_FILES, MAX_BYTES = 200, 10**9
-SECONDS_OF_WRITING = 3600.0  # an older part is of a process that was killed
+SECONDS_OF_WRITING = 3600.0  # an older partial file is of a process that was killed
 
 
 def cached_motion(key: str, device: torch.device, extract: Callable[[], MotionRepresentation]) -> MotionRepresentation:
-    """The representation stored under `key`, or `extract`'s, which is then stored; on `device`, like the latter.
+    """Returns the representation cached under `key`, on `device`. If there is none, runs `extract` and stores it.
 
-    A damaged file is made anew.
+    A damaged file is replaced.
     """
     path = data_folder() / "motion" / f"{key}.safetensors"
     if path.is_file():
         try:
             stored = MotionRepresentation.from_tensors(load_file(path, device=str(device)))
-            os.utime(path)  # used now: the oldest go first
+            os.utime(path)  # in use: the oldest are removed first
             return stored
         except (OSError, SafetensorError):
             pass
     motion = extract()
-    with suppress(OSError):  # a cache that cannot be written costs time, not the take
+    with suppress(OSError):  # without a cache the take only needs more time
         _store(motion, path)
     return motion
 

@@ -1,4 +1,4 @@
-"""Makes a job folder of a clip and a prompt."""
+"""Creates a job folder from a clip and a prompt."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from ..job_folder.settings import SettingError, parse_assignment
 from ..models.entry import ModelEntry, find_entry
 from ..models.prompt_files import with_prompt_files
 
-FOLDER_FPS = 24.0  # frames from a folder carry no rate
+FOLDER_FPS = 24.0  # a folder of frames has no frame rate
 
 
 def make_job(options: Namespace) -> Path:
-    """Checks everything that is cheap to check, then fits the clip to the model and writes <job>/ for it."""
+    """Creates the job folder for command line options and returns its path.
+
+    Everything that is cheap to check is checked first; then the clip is fitted to the model. Raises JobError if
+    something is wrong.
+    """
     entry = find_entry(options.model)
     try:
         chosen = dict(parse_assignment(text) for text in options.set)
@@ -64,9 +68,9 @@ def make_job(options: Namespace) -> Path:
 
 
 def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
-    """JobError when one cannot be followed or is too long for the model, or names a file that is not there."""
+    """Raises JobError if a prompt is invalid or too long for the model, or names a missing file."""
     entry = with_prompt_files(entry, prompt, others)
-    from ..backbones.loading import check_prompts  # slow to import: mistakes above are told at once
+    from ..backbones.loading import check_prompts  # slow to import: errors above are reported at once
 
     check_prompts(entry, (prompt, *others))
 
@@ -74,7 +78,7 @@ def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
 def _read_conditions(
     options: Namespace, entry: ModelEntry, frames: int
 ) -> tuple[dict[str, dict[int, np.ndarray]], list[str]]:
-    """What --image, --sketch and --depth name, as they are: kind -> frame -> uint8 RGB [H, W, 3]; and notes."""
+    """Reads the files of --image, --sketch and --depth; returns uint8 RGB [H, W, 3] by kind and frame, and notes."""
     given = {kind: getattr(options, kind) for kind in ("image", "sketch", "depth") if getattr(options, kind)}
     check_model(entry, given)
     conditions: dict[str, dict[int, np.ndarray]] = {}
@@ -95,7 +99,7 @@ def _read_conditions(
 
 
 def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
-    """The mask clip at the model's frames; JobError when it is not as long as the reference clip."""
+    """Reads the mask clip. Raises JobError if it is not as long as the reference clip."""
     mask = read_clip(path, frames=frames)
     if mask.total != clip.total:
         raise JobError(

@@ -1,4 +1,4 @@
-"""Tells the user and the job folder how far a job is, and stops it when it is cancelled. Without torch."""
+"""Reports the progress of a job to the user and the job folder, and stops a cancelled job. Does not import torch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from ..job_folder.writing import make_folder, remove, write_atomically
 from .eta import EtaEstimator, ExpectedStage
 
 WRITE_SECONDS = 0.2
-LOOK_SECONDS = 0.5  # between two looks for a request to stop
+CHECK_SECONDS = 0.5  # between two checks for a request to cancel
 PREVIEW = "preview/strip.png"
 
 
 def print_state(state: JobState) -> None:
+    """Prints the state of a job to stderr."""
     print(state.text, file=sys.stderr, flush=True)
 
 
-def show_nothing(step: int, place: str) -> None:
-    """Whoever runs a job by hand finds the picture in its folder."""
+def show_nothing(step: int, path: str) -> None:
+    """Ignores a preview: when a job is run by hand, the picture is in its folder."""
 
 
 class Progress:
-    """One job's progress: state.json and preview/ in its folder, and seconds spent in each stage."""
+    """The progress of one job: state.json and preview/ in its folder, and the seconds of each stage."""
 
     def __init__(
         self,
@@ -38,68 +39,67 @@ class Progress:
         tell: Callable[[JobState], None] = print_state,
         show: Callable[[int, str], None] = show_nothing,
     ):
-        """tell: is given each state that is written while the job runs; show: the step after which a preview was made,
-        and the place of its file in the folder."""
+        """tell: receives each state that is written while the job runs. show: receives each preview, as the step after
+        which it was made and the path of its file in the folder.
+        """
         self.folder = folder
         self._tell, self._show_preview = tell, show
         self.seconds: dict[str, float] = {}
         self._stop: type[Cancelled] | None = None
         self._state = JobState(state=RUNNING)
-        self._written = self._looked = 0.0
+        self._written = self._checked = 0.0
         self._stage_began = time.monotonic()
         self._eta = EtaEstimator()
 
     def cancel(self, how: type[Cancelled] = Cancelled) -> None:
-        """Asks the job to stop at its next step; safe to call from a signal handler and from other threads."""
-        if self._stop is not Cancelled:  # the user's own wish outweighs the worker's end
+        """Stops the job at its next step. Safe to call from a signal handler and from other threads."""
+        if self._stop is not Cancelled:  # a cancel by the user has priority over the end of the worker
             self._stop = how
 
     def check(self) -> None:
-        """Cancelled when the user has asked to stop, here or by a request in the folder; safe to call from other
-        threads."""
-        if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self._looked = time.monotonic()
+        """Raises Cancelled if the job was cancelled, also by a request in the folder. Safe to call from any thread."""
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            self._checked = time.monotonic()
             if cancel_requested(self.folder):
                 self.cancel()
         if self._stop:
             raise self._stop
 
     def plan(self, stages: Sequence[ExpectedStage]) -> None:
-        """What the stages to come will cost, so that the time that is left can be told for the whole job."""
+        """Sets the expected stages, from which the time left of the whole job is estimated."""
         self._eta.plan(stages)
 
     def stage(self, name: str, steps: int = 0, done: int = 0) -> None:
-        """Begins a stage of so many steps, of which some may be done already. Cancelled when the user has asked to
-        stop."""
+        """Begins a stage of `steps` steps, of which `done` are already finished. Raises Cancelled."""
         self._close_stage()
         self._eta.begin(name, steps, done)
         self._show(JobState(state=RUNNING, stage=name, step=done, steps=steps, eta=self._eta.left()), now=True)
 
     def step(self) -> None:
-        """One step of the stage is done."""
+        """Records that a step of the stage is finished. Raises Cancelled."""
         self._eta.step()
         done = self._state.step + 1
         self._show(replace(self._state, step=done, eta=self._eta.left()), now=done == self._state.steps)
 
     def preview(self, picture: bytes) -> None:
-        """Shows a PNG, a strip of small frames, as the clip looks after the steps so far."""
+        """Shows a preview, a PNG with a strip of small frames."""
         path = self.folder / PREVIEW
-        with suppress(OSError):  # only a picture: if the folder cannot be written, the job will say so itself
+        with suppress(OSError):  # only a preview: if the folder cannot be written, the job itself reports it
             make_folder(path.parent)
             write_atomically(path, picture)
             self._show_preview(self._state.step, PREVIEW)
 
     def note(self, text: str) -> None:
-        """Something the user should know about this job, in a sentence."""
+        """Reports a sentence for the user about this job."""
         print(clean(text), file=sys.stderr, flush=True)
 
     def end(self, state: str, message: str = "", hint: str = "") -> None:
-        """The last word on the job."""
+        """Writes the final state of the job."""
         self._close_stage()
         self._state = JobState(state=state, message=clean(message), hint=clean(hint))
         try:
             self._write()
-        except OSError:  # on a full disk the previews' room may do
+        except OSError:  # on a full disk the space of the previews may be enough
             remove((self.folder / PREVIEW).parent)
             self._write()
 

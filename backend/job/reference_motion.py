@@ -1,4 +1,4 @@
-"""The reference clip's motion as the one-step method needs it."""
+"""The motion of the reference clip, as the one-step method uses it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..motion.representation import MotionRepresentation, extract_motion
 from . import fingerprint
 from .motion_cache import cached_motion
 
-MOTION_NOISE_SEED = 0  # one noise for every reading, so that takes share a cached representation
+MOTION_NOISE_SEED = 0  # always the same noise, so that all takes of a clip share the cached representation
 
 
 def read_motion(model: Backbone, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
-    """The reference's motion representation, from the cache when it was read before."""
+    """Returns the motion representation of a reference, uint8 [F, H, W, 3]; from the cache if it was read before."""
     t = settings.representation_timestep
     s = settings
     reading = (t, s.guidance_blocks, s.top_k, s.diagonal, s.clip_skip, MOTION_NOISE_SEED, str(model.dtype))
@@ -47,7 +47,7 @@ def read_motion(model: Backbone, reference: np.ndarray, settings: Settings) -> M
 
 
 def check_finite(numbers: Iterable[torch.Tensor]) -> None:
-    """NotFinite when reading the reference gave numbers that are none, which must not be kept for later takes."""
+    """Raises NotFinite if tensors read from the reference are not finite; they must not get into the cache."""
     if not all(bool(torch.isfinite(tensor).all()) for tensor in numbers):
         raise NotFinite(
             "Reading the motion of the reference clip produced invalid numbers (NaN).", "Set precision to float32."

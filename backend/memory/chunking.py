@@ -1,8 +1,8 @@
-"""Lets a model's layers compute in pieces, and compute again what they would otherwise keep for the gradient.
+"""Reduces the memory of a model's layers: processes inputs in chunks and recomputes activations for the gradient.
 
-Both are exact, because the layers in question treat each row alone: spatial ones a frame, temporal ones a position.
-diffusers' gradient checkpointing leaves out motion modules, which keep the most, and its forward chunking knows
-feed-forwards alone and wants sizes that divide evenly.
+Both are exact, because these layers treat each row of their input alone: spatial layers a frame, temporal layers a
+position. diffusers' own gradient checkpointing leaves out motion modules, which store the most, and its forward
+chunking supports only feed-forward layers and sizes that divide evenly.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from torch.utils.checkpoint import checkpoint
 
 @contextmanager
 def chunked(
-    model: nn.Module, kinds: tuple[type, ...], chunk_bytes: int, again: tuple[type, ...] = ()
+    model: nn.Module, kinds: tuple[type, ...], chunk_bytes: int, recompute: tuple[type, ...] = ()
 ) -> Iterator[None]:
-    """Within the block, layers of these kinds whose input has more than `piece_bytes` (0: no limit) take it piece by
-    piece, and those of the kinds `again` among them keep only that input for the gradient. Afterwards the model is as
-    it was.
+    """Makes the layers of these classes use less memory for the duration of the block, then restores the model.
 
-    A layer in which someone listens to attention or keys runs whole and once, so that they come whole and once; the
-    layers inside it that nobody listens to are spared all the same.
+    Inputs of more than `chunk_bytes` bytes (0: no limit) are processed in chunks. Layers of the classes `recompute`
+    store only their input for the gradient (Chen et al., arXiv:1604.06174).
+
+    A layer whose attention or keys are recorded runs once, with its whole input, so that the record is complete. The
+    layers inside it that are not recorded are still chunked.
     """
-    if not chunk_bytes and not again:
+    if not chunk_bytes and not recompute:
         yield
         return
     state = _State()
     layers = [layer for layer in model.modules() if isinstance(layer, kinds)]
     for layer in layers:
-        layer.forward = _Sparing(layer, chunk_bytes, isinstance(layer, again), state)
+        layer.forward = _ChunkedForward(layer, chunk_bytes, isinstance(layer, recompute), state)
     try:
         yield
     finally:
@@ -42,60 +43,59 @@ def chunked(
 
 
 class _State:
-    """again: whether what runs just now will be, or is, computed again as a whole."""
+    """recomputing: whether the code that runs now is inside a checkpoint, in the forward or the backward pass."""
 
-    again = False
+    recomputing = False
 
 
-class _Sparing:
-    """The forward pass of a layer; its first argument and what goes with it have a row for each frame or position."""
+class _ChunkedForward:
+    """The forward pass of a layer. Its first argument, and others of that length, have a row per frame or position."""
 
-    def __init__(self, layer: nn.Module, chunk_bytes: int, again: bool, state: _State):
+    def __init__(self, layer: nn.Module, chunk_bytes: int, recompute: bool, state: _State):
         self._layer, self._forward = layer, layer.forward
-        self._piece_bytes, self._again, self._state = chunk_bytes, again, state
+        self._chunk_bytes, self._recompute, self._state = chunk_bytes, recompute, state
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        again = self._again and torch.is_grad_enabled()
+        recompute = self._recompute and torch.is_grad_enabled() and not self._state.recomputing
         rows, step = self._rows(args[0] if args else next(iter(named.values())))
-        again = again and not self._state.again
-        if (step >= rows and not again) or _listened_to(self._layer):
+        if (step >= rows and not recompute) or _is_recorded(self._layer):
             return self._forward(*args, **named)
-        parts = []
+        chunks = []
         for start in range(0, rows, step):
             some, some_named = _cut(args, rows, start, step), _cut(named, rows, start, step)
-            if again:
-                part = checkpoint(self._run, *some, use_reentrant=False, preserve_rng_state=False, **some_named)
+            if recompute:
+                chunk = checkpoint(self._run, *some, use_reentrant=False, preserve_rng_state=False, **some_named)
             else:
-                part = self._forward(*some, **some_named)
-            parts.append(part)
-        if isinstance(parts[0], tuple):
-            return tuple(_joined(pieces) for pieces in zip(*parts))
-        return _joined(parts)
+                chunk = self._forward(*some, **some_named)
+            chunks.append(chunk)
+        if isinstance(chunks[0], tuple):
+            return tuple(_joined(parts) for parts in zip(*chunks))
+        return _joined(chunks)
 
     def _rows(self, first: Tensor) -> tuple[int, int]:
-        """How many rows the input has, and how many make a piece."""
+        """Returns the number of rows of the input, and the number of rows in a chunk."""
         rows = len(first)
-        most = self._piece_bytes * rows // (first.numel() * first.element_size()) if self._piece_bytes else rows
+        most = self._chunk_bytes * rows // (first.numel() * first.element_size()) if self._chunk_bytes else rows
         return rows, max(1, min(rows, most))
 
     def _run(self, *args: Any, **named: Any) -> Any:
-        """Runs also in the backward pass."""
-        self._state.again = True
+        """The forward pass inside a checkpoint. It runs again in the backward pass."""
+        self._state.recomputing = True
         try:
             return self._forward(*args, **named)
         finally:
-            self._state.again = False
+            self._state.recomputing = False
 
 
-def _listened_to(layer: nn.Module) -> bool:
-    """Whether a recorder, or anyone else, wants to know what is computed inside."""
+def _is_recorded(layer: nn.Module) -> bool:
+    """Whether a recorder, or any other hook, needs what is computed inside the layer."""
     return any(
         module._forward_hooks or getattr(getattr(module, "processor", None), "keep", None) for module in layer.modules()
     )
 
 
 def _cut(arguments: Any, rows: int, start: int, step: int) -> Any:
-    """Of each argument that has so many rows, those from `start`."""
+    """Cuts the rows from `start` to `start + step` out of each argument that has `rows` rows."""
 
     def part(value: Any) -> Any:
         return value[start : start + step] if isinstance(value, Tensor) and len(value) == rows else value

@@ -1,4 +1,4 @@
-"""Where a model runs, and in which precision."""
+"""The device a model runs on, its precision and its memory."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..errors import JobError
 from .main_memory import main_memory
 
 PROCESS = Path("/proc/self")
-# With `repeatable` NVIDIA's library wants it, and only heeds it from the first computation on; it takes 32 MB.
+# cuBLAS needs this for `deterministic_mode` and reads it only once, at the first computation. It costs 32 MB.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-THREADS = 4  # with `repeatable`: sums are split among so many, however many cores there are
-LEAST_SHARE = 0.1  # of the device's memory, which is never refused
+THREADS = 4  # in `deterministic_mode` on a CPU: sums are split among this many threads, whatever the number of cores
+MIN_SHARE = 0.1  # of the device's memory that a job may always use
 
 
 def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
-    """The fastest device here, and `precision` (job_folder.settings) or, for 'auto', the one that it works well in.
+    """Returns the fastest device and the dtype of `precision`, a value of the setting of that name.
 
-    JobError when the device cannot compute in it.
+    'auto' gives float16 on a GPU and float32 on a CPU. Raises JobError if the device cannot compute in that precision.
     """
     device, fitting = _fastest()
     if precision == "auto":
@@ -37,21 +37,23 @@ def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
 
 
 def wider_precision(device: torch.device, dtype: torch.dtype) -> str | None:
-    """The setting `precision` to try when numbers overflow in `dtype`: bfloat16 has the range of float32, but not every
-    GPU has it. None where the range was not what was missing."""
+    """Returns the value of the setting `precision` to try when numbers overflow in `dtype`.
+
+    bfloat16 has the range of float32, but not every GPU supports it. None if a wider range would not help.
+    """
     if dtype != torch.float16:
         return None
     return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
 
 
 @contextmanager
-def deterministic_mode(wanted: bool) -> Iterator[None]:
-    """Within the block, if `wanted`, the same computation on this machine gives the same numbers, bit for bit.
+def deterministic_mode(enabled: bool) -> Iterator[None]:
+    """If `enabled`, the same computation on this machine gives the same numbers within the block, bit for bit.
 
-    On a GPU by algorithms that always add in one order, on a processor by a fixed number of threads. JobError when the
-    device has no such algorithm for something.
+    On a GPU by algorithms that always add in the same order, on a CPU by a fixed number of threads. Raises JobError if
+    the device has no deterministic algorithm for an operation.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
     algorithms, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
@@ -78,28 +80,33 @@ def deterministic_mode(wanted: bool) -> Iterator[None]:
 
 
 def has_fused_attention(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether attention with a gradient runs there without holding the matrix of all queries and keys, which NVIDIA's
-    cards and processors do, and AMD's and Apple's not always."""
+    """Whether attention with a gradient runs without storing the matrix of all queries and keys.
+
+    It does on NVIDIA GPUs and on CPUs, but not always on AMD and Apple GPUs.
+    """
     if device.type == "meta":
         return True
     try:
         query = torch.ones(1, 8, 64, 40, device=device, dtype=dtype, requires_grad=True)
         return torch._fused_sdp_choice(query, query, query) != SDPBackend.MATH.value
-    except (RuntimeError, NotImplementedError):  # the device has no choice
+    except (RuntimeError, NotImplementedError):  # the device has only one implementation
         return False
 
 
 def limit_to_device_memory() -> None:
-    """On Windows drivers lend main memory when the device's own is full, and a job then takes a hundred times as long.
-    So what is not there is refused, and the job goes on with a thriftier policy."""
+    """Limits CUDA on Windows to the device memory that is free now.
+
+    Windows drivers fall back to main memory when device memory is full, and a job then takes about a hundred times as
+    long. With the limit the allocation fails instead, and the job continues with a memory policy that needs less.
+    """
     if sys.platform != "win32" or not torch.cuda.is_available():
         return
     free, whole = torch.cuda.mem_get_info()
-    torch.cuda.set_per_process_memory_fraction(max(LEAST_SHARE, (free + torch.cuda.memory_reserved()) / whole))
+    torch.cuda.set_per_process_memory_fraction(max(MIN_SHARE, (free + torch.cuda.memory_reserved()) / whole))
 
 
 def device_name_and_memory() -> tuple[str, int | None]:
-    """The name of the device that jobs get, and all of its memory in bytes, None where it does not tell."""
+    """Returns the name of the device that runs jobs and its total memory in bytes, None where that is unknown."""
     device, _ = _fastest()
     if device.type == "cuda":
         return torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
@@ -107,15 +114,15 @@ def device_name_and_memory() -> tuple[str, int | None]:
 
 
 def reset_peak_memory() -> None:
-    """From here on, the most memory held is that of the job to come, where the system can begin anew."""
+    """Starts a new measurement of `peak_memory_bytes`, where the system supports that (CUDA and Linux)."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):  # Linux alone has it
+    with suppress(OSError):  # Linux only
         (PROCESS / "clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int | None:
-    """Most bytes held at once: of the device, else of this process; None where the system does not tell."""
+    """Returns the peak memory of the GPU in bytes, or of this process without CUDA; None where that is unknown."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     with suppress(OSError, StopIteration):
@@ -125,12 +132,12 @@ def peak_memory_bytes() -> int | None:
         import resource
     except ImportError:  # Windows
         return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
 
 
 def free_unused_memory() -> None:
-    """What no one holds any more; the allocators would keep it for later."""
-    gc.collect()  # modules and their hooks hold each other in circles
+    """Returns unused memory to the device; PyTorch's allocators would keep it for later."""
+    gc.collect()  # modules and their hooks form reference cycles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
@@ -139,21 +146,21 @@ def free_unused_memory() -> None:
 
 @contextmanager
 def on_device(device: torch.device | str, module: Any) -> Iterator[Any]:
-    """`module`, on `device` for as long as the block lasts, and then where it was."""
-    home = module.device
+    """Moves `module` to `device` for the duration of the block, then back to where it was."""
+    previous = module.device
     module.to(device)
     try:
         yield module
     finally:
-        module.to(home)
+        module.to(previous)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is an allocator's complaint: each device has its own."""
+    """Whether an allocator raised this error. Each kind of device has a message of its own."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    signs = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def _fastest() -> tuple[torch.device, torch.dtype]:

@@ -1,6 +1,6 @@
-"""What a take may hold in memory, and how it reduces its use: one policy, chosen once, applied in one place.
+"""Memory policies: how a take reduces its memory use. One is chosen for a take and applied in one place.
 
-Pictures always pass the VAE one by one, which costs nothing; the rest trades time for memory.
+The VAE always encodes and decodes frame by frame, which costs no time. Everything else trades time for memory.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .device import device_name_and_memory, is_out_of_memory, on_device
 from .main_memory import main_memory
 
 MEGABYTE = 2**20
-MARGIN = 1.2  # for what cannot be counted: workspaces, rounding and gaps of the device's allocator
+MARGIN = 1.2  # for what is not counted: workspaces, and the rounding and fragmentation of the allocator
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPolicy:
-    """Switches. A take is the same with all of them within rounding, except for tile_vae, which blends seams.
+    """A set of switches. They change a take only within rounding, except for tile_vae, which blends seams.
 
-    recompute: kinds of layers (a key of the backbone's own table) that are computed again for the gradient instead of
-    kept; piece_bytes: layers take larger inputs in pieces of this size; 0 is no limit;
-    pair_apart: the negative and the positive prompt's predictions are made one after the other;
-    offload: text encoder and VAE stay in main memory while they have nothing to do;
-    tile_vae: pictures larger than the VAE was made for pass it in tiles.
+    recompute: the kinds of layers (a key of the backbone's table) whose activations are recomputed for the gradient
+    instead of stored. chunk_bytes: layers process larger inputs in chunks of this size; 0 is no limit.
+    separate_prompts: the predictions for the negative and the positive prompt are not batched.
+    offload: text encoder and VAE stay in main memory while they are not used.
+    tile_vae: the VAE processes large frames in tiles.
     """
 
     name: str
@@ -46,12 +46,14 @@ BALANCED = MemoryPolicy(name="balanced", recompute="transformers", chunk_bytes=1
 THRIFTY = MemoryPolicy(
     name="thrifty", recompute="layers", chunk_bytes=8 * MEGABYTE, separate_prompts=True, offload=True
 )
-POLICIES = {policy.name: policy for policy in (FAST, BALANCED, THRIFTY)}  # from the fastest to the smallest
+POLICIES = {policy.name: policy for policy in (FAST, BALANCED, THRIFTY)}  # from the fastest to the least memory
 
 
 class MemoryNeeds(Protocol):
-    """Bytes of one take beside the weights of the network that predicts. movable_bytes: of parts that `offload` keeps
-    in main memory; decoding_bytes: that the VAE holds for one picture."""
+    """The memory that a take needs besides the weights of the denoising network, in bytes.
+
+    movable_bytes: the weights that `offload` keeps in main memory. decoding_bytes: what the VAE needs for one frame.
+    """
 
     @property
     def movable_bytes(self) -> int: ...
@@ -60,14 +62,14 @@ class MemoryNeeds(Protocol):
     def decoding_bytes(self) -> int: ...
 
     def sampling(self, policy: MemoryPolicy) -> int:
-        """The most that is held at once."""
+        """Returns the peak memory of sampling with this policy."""
         ...
 
 
 def choose_policy(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
-    """The fastest policy that fits, or the one that `wish` (job_folder.settings' `memory`) names.
+    """Returns the policy that `wish`, the setting `memory`, names; for 'auto' the fastest one that fits.
 
-    free: bytes that the device has left beside the loaded model, None where it does not tell.
+    free: the bytes that the device has free besides the loaded model, None if unknown.
     """
     policy = POLICIES.get(wish) or _fitting(free, needs)
     tile = policy is not FAST and free is not None and needs.decoding_bytes * MARGIN > free
@@ -75,7 +77,7 @@ def choose_policy(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPoli
 
 
 def policy_for(wish: str, device: torch.device, needs: MemoryNeeds) -> MemoryPolicy:
-    """`choose` for what is free on the device now."""
+    """Returns `choose_policy` for the memory that is free on the device now."""
     return choose_policy(wish, free_bytes(device), needs)
 
 
@@ -89,21 +91,22 @@ def _fitting(free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
 
 
 def available_bytes(policy: MemoryPolicy, free: int, needs: MemoryNeeds) -> int:
-    """Bytes that sampling may hold where `free` are left beside the loaded model."""
+    """Returns the bytes available to sampling if `free` bytes are free besides the loaded model."""
     return free + (needs.movable_bytes if policy.offload else 0)
 
 
 def thriftier(name: str) -> str | None:
-    """The next policy that needs less memory than the one of this name; None when there is none."""
+    """Returns the name of the next policy that needs less memory than this one, None after the last."""
     names = list(POLICIES)
     return next(iter(names[names.index(name) + 1 :]), None)
 
 
 def check_memory(policy: MemoryPolicy, wish: str, device: torch.device, weights: int, needs: MemoryNeeds) -> str | None:
-    """A sentence for the user when the take may not fit with this policy. weights: bytes of the network that predicts.
+    """Returns a note for the user if the take may not fit into memory with this policy, else None.
 
-    JobError when it cannot fit even with the thriftiest and nothing else on the device, unless `wish`, the setting
-    `memory`, insists on it."""
+    weights: the bytes of the denoising network. Raises JobError if the take cannot fit even on an otherwise empty
+    device; only if `wish`, the setting `memory`, is 'auto'.
+    """
     most, free = needs.sampling(policy), free_bytes(device)
     left = None if free is None else available_bytes(policy, free, needs)
     if left is None or most <= left:
@@ -127,20 +130,21 @@ def apply_policy(
     policy: MemoryPolicy,
     network: nn.Module,
     layers: tuple[type, ...],
-    again: tuple[type, ...],
+    recompute: tuple[type, ...],
     movable: Sequence[nn.Module],
     vae: Any,
     controls: Sequence[nn.Module] = (),
 ) -> Iterator[None]:
-    """Within the block the modules work as the policy wants; they are then as they were.
+    """Applies the policy to the modules for the duration of the block, then restores them.
 
-    network: predicts; layers: kinds of layers that can take their input in pieces, in it and in `controls`; again:
-    those that are computed again for the gradient; movable: what can wait in main memory, and is fetched for its work;
-    vae: can work in tiles. OutOfMemory when the device or the computer runs out of memory within.
+    network: the denoising network. layers: the layer classes of `network` and `controls` that can process their input
+    in chunks. recompute: those of them that are recomputed for the gradient. movable: modules that can wait in main
+    memory and move to the device when they are used. vae: can process tiles.
+    Raises OutOfMemory if the device or the computer runs out of memory within the block.
     """
     try:
         with ExitStack() as stack:
-            stack.enter_context(chunked(network, layers, policy.chunk_bytes, again))
+            stack.enter_context(chunked(network, layers, policy.chunk_bytes, recompute))
             for control in controls:
                 stack.enter_context(chunked(control, layers, policy.chunk_bytes))
             for module in movable if policy.offload else ():
@@ -155,16 +159,17 @@ def apply_policy(
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What `device` can still give, with what its allocator keeps in hand; None where that cannot be learnt."""
+    """Returns the free memory of `device` in bytes, with what its allocator holds unused; None if unknown."""
     if device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + kept
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     return main_memory()[1]
 
 
 def parameter_bytes(module: nn.Module) -> int:
+    """Returns the size of all parameters of the module."""
     return sum(weight.numel() * weight.element_size() for weight in module.parameters())
 
 

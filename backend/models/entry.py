@@ -1,4 +1,4 @@
-"""Model entries: TOML files that name a model's components and the settings tuned for it."""
+"""Model entries: TOML files that name the components of a model and the settings tuned for it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .entry_files import check_files, files_in, read_table
 
 SHIPPED = Path(__file__).parent / "entries"
 WEIGHTS = ".safetensors"
-INTERNAL_FIELDS = {"source", "embeddings"}  # fields that no file may name
-MAX_REASON = 500  # characters of what is wrong with an entry
-# Single paths an entry may name, besides the LoRAs with their strengths.
+INTERNAL_FIELDS = {"source", "embeddings"}  # fields that an entry's file may not set
+MAX_REASON = 500  # characters of the reason in an error
+# The paths that an entry may name, besides LoRAs.
 PARTS = ("folder", "base", "config", "motion_module", "vae")
 CONTROLS = ("sparse_rgb", "sparse_scribble", "depth_control")
 PATHS = (*PARTS, *CONTROLS, "tiny_vae")
@@ -27,9 +27,10 @@ PATHS = (*PARTS, *CONTROLS, "tiny_vae")
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSpec:
-    """What clips the model makes.
+    """The clips that a model generates.
 
-    frames: as trained; most_frames: at most; area: about so many pixels a frame; multiple: of which sides must be.
+    frames: the number of frames it was trained with. most_frames: the maximum. area: the approximate number of pixels
+    of a frame. multiple: width and height must be multiples of it.
     """
 
     frames: int
@@ -40,7 +41,7 @@ class ClipSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraFile:
-    """A LoRA's file, and how strongly its change is added to the weights (0: not at all)."""
+    """The file of a LoRA and its strength. 0 leaves it out."""
 
     file: Path
     strength: float = 1.0
@@ -48,13 +49,15 @@ class LoraFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """name: what --model takes; settings: tuned defaults; presets: what the families 'draft' and 'quality' change of
-    them; source: the entry's own file. Paths are absolute.
+    """The components and settings of a model. All paths are absolute.
 
-    Either `folder`: a complete diffusers folder; or `base`: SD1.5 as a diffusers folder or a single file, and
-    `motion_module`: a diffusers folder or an AnimateDiff file. `config`: a diffusers folder of which only the tokenizer
-    and the configs are read, in place of CLIP's and SD1.5's. `vae` takes the place of the base's own. `embeddings`: the
-    textual inversions that a job's prompts name, by name; never in the entry's file.
+    name: the value of --model. settings: the tuned defaults. presets: what the families 'draft' and 'quality' change in
+    them. source: the file of the entry.
+
+    The model is either `folder`, a complete diffusers folder; or `base`, SD1.5 as a diffusers folder or single file,
+    with `motion_module`, a diffusers folder or AnimateDiff file. config: a diffusers folder whose tokenizer and configs
+    replace those of CLIP and SD1.5. vae: replaces the VAE of the base. embeddings: the textual inversions that the
+    prompts of a job name, by name; never in the entry's file.
     """
 
     name: str
@@ -78,7 +81,7 @@ class ModelEntry:
     source: Path = Path()
 
     def settings_for(self, chosen: Mapping[str, Any]) -> Settings:
-        """This model's settings, overlaid by what a job chose. SettingError names a setting that cannot be."""
+        """Returns the settings of this model with those of a job on top. Raises SettingError for an invalid setting."""
         family = chosen.get("family", "default")
         if family in OWN_FAMILIES and family not in self.presets:
             raise SettingError(f"The model {self.name!r} has no {family} settings: {self.source} names none.")
@@ -92,32 +95,33 @@ class ModelEntry:
 
     @property
     def families(self) -> list[str]:
-        """The families of settings that can be chosen for this model."""
+        """The families of settings that this model supports."""
         return [name for name in FAMILIES if name not in OWN_FAMILIES or name in self.presets]
 
     @property
     def controls(self) -> list[str]:
-        """The keys of the control models it has: what a job may give it besides text and motion."""
+        """The keys of the control models that the entry names."""
         return [key for key in CONTROLS if getattr(self, key) is not None]
 
     def lora_files(self) -> dict[str, LoraFile]:
-        """All LoRAs by the key that names them, in the order in which they are written."""
+        """Returns all LoRAs by their key in the entry, in the order in which they are added."""
         named = {"domain_adapter": self.domain_adapter} if self.domain_adapter else {}
         for key in ("loras", "motion_loras"):
-            named |= {f"{key}[{i}]": add_on for i, add_on in enumerate(getattr(self, key))}
+            named |= {f"{key}[{i}]": lora for i, lora in enumerate(getattr(self, key))}
         return named
 
     def paths(self) -> dict[str, Path]:
-        """Every path the entry names, by its key."""
+        """Returns every path that the entry names, by its key."""
         single = {key: path for key in PATHS if (path := getattr(self, key)) is not None}
         named = {f"embedding:{name}": path for name, path in self.embeddings.items()}
-        return single | {key: add_on.file for key, add_on in self.lora_files().items()} | named
+        return single | {key: lora.file for key, lora in self.lora_files().items()} | named
 
     def missing(self) -> dict[str, Path]:
+        """Returns the paths that do not exist, by their key."""
         return {key: path for key, path in self.paths().items() if not path.exists()}
 
     def weight_files(self) -> dict[str, Path]:
-        """Every weight file the model is made of, by a name that tells its part, and a LoRA's strength."""
+        """Returns every weight file of the model, by a name of its component, with the strength of a LoRA."""
         files: dict[str, Path] = {}
         for key, path in self.paths().items():
             if key in self.lora_files():
@@ -134,11 +138,12 @@ class ModelEntry:
 
 
 def user_entries_folder() -> Path:
+    """Returns the folder of the user's own entries."""
     return data_folder() / "models"
 
 
 def read_entries() -> tuple[dict[str, ModelEntry], list[JobError]]:
-    """The shipped entries, then the user's own, which may not take another's name; and what is wrong with others."""
+    """Returns the valid entries by name, shipped ones first, and the errors in the others. Names must be unique."""
     entries: dict[str, ModelEntry] = {}
     problems = []
     for folder in (SHIPPED, user_entries_folder()):
@@ -157,12 +162,12 @@ def read_entries() -> tuple[dict[str, ModelEntry], list[JobError]]:
 
 
 def all_entries() -> dict[str, ModelEntry]:
-    """The readable entries; one that is wrong does not take the others away."""
+    """Returns the valid entries by name. Invalid ones are left out."""
     return read_entries()[0]
 
 
 def find_entry(name: str) -> ModelEntry:
-    """JobError when there is no such entry, or when a file that it names is not there."""
+    """Returns the entry of this name. Raises JobError if there is none, or if a file that it names is missing."""
     entries, problems = read_entries()
     if name not in entries:
         wrong = f" Not readable: {problems[0]}" if problems else ""
@@ -182,7 +187,7 @@ def find_entry(name: str) -> ModelEntry:
 
 
 def read_entry(path: Path) -> ModelEntry:
-    """JobError names the file and the first key that is wrong."""
+    """Reads an entry from its file. Raises JobError with the file and the first key that is wrong."""
     try:
         content = read_table(path)
     except (OSError, ValueError) as error:
@@ -199,20 +204,20 @@ def read_entry(path: Path) -> ModelEntry:
 
 
 def _values(content: Any, source: Path) -> dict[str, Any]:
-    """What the entry's file names, each of its own type. ValueError."""
+    """Returns the fields of an entry from its file's content, each of the right type. Raises ValueError."""
 
     def path(value: Any) -> Path:
-        """Absolute; a relative path counts from the entry's folder, "~" is the user's home."""
+        """Returns the absolute path. Relative paths start at the entry's folder, "~" is the home folder."""
         if not isinstance(value, str) or not value:
             raise TypeError("a path in quotes")
         return (source.parent / Path(value).expanduser()).resolve()
 
-    def add_on(value: Any, key: str) -> LoraFile:
-        """From a table of file and strength, or only a path."""
-        told = {"file": value} if isinstance(value, str) else value
-        return LoraFile(**strict_values(LoraFile, told, {"Path": path, "float": _finite}, key))
+    def lora(value: Any, key: str) -> LoraFile:
+        """Reads a table of file and strength, or only a path."""
+        fields = {"file": value} if isinstance(value, str) else value
+        return LoraFile(**strict_values(LoraFile, fields, {"Path": path, "float": _finite}, key))
 
-    def lora_files(value: Any) -> list[Any]:
+    def entries(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise TypeError("a list")
         return value
@@ -220,7 +225,7 @@ def _values(content: Any, source: Path) -> dict[str, Any]:
     checks = {
         "Path": path,
         "LoraFile": lambda one: one,
-        "tuple[LoraFile, ...]": lora_files,
+        "tuple[LoraFile, ...]": entries,
         "ClipSpec": _clip,
         "str": text,
     }
@@ -229,9 +234,9 @@ def _values(content: Any, source: Path) -> dict[str, Any]:
     tables = {"dict[str, Any]": table, "dict[str, dict[str, Any]]": _tables}
     values = strict_values(ModelEntry, content, checks | tables, "it")
     for key in ("loras", "motion_loras"):
-        values[key] = tuple(add_on(one, f"{key}[{i}]") for i, one in enumerate(values.get(key, [])))
+        values[key] = tuple(lora(one, f"{key}[{i}]") for i, one in enumerate(values.get(key, [])))
     if "domain_adapter" in values:
-        values["domain_adapter"] = add_on(values["domain_adapter"], "domain_adapter")
+        values["domain_adapter"] = lora(values["domain_adapter"], "domain_adapter")
     _check_parts(values)
     return values
 
@@ -251,7 +256,7 @@ def _tables(value: Any) -> dict[str, dict[str, Any]]:
 
 
 def _check_settings(entry: ModelEntry) -> None:
-    """What is wrong with an entry's settings is said when it is read, not when a job runs."""
+    """Raises ValueError for invalid settings, so that an error shows when an entry is read, not when a job runs."""
     for family in entry.presets:
         if family not in OWN_FAMILIES:
             raise ValueError(f"unknown preset {family!r}{nearest(family, OWN_FAMILIES)}")
@@ -260,7 +265,7 @@ def _check_settings(entry: ModelEntry) -> None:
 
 
 def _check_parts(values: Mapping[str, Any]) -> None:
-    """A model is one complete folder, or a base with a motion module."""
+    """Raises ValueError unless the model is either one complete folder, or a base with a motion module."""
     if ("folder" in values) == ("base" in values):
         raise ValueError("it needs either folder (a complete model) or base (with motion_module), one of the two")
     if "folder" in values and "motion_module" in values:

@@ -1,4 +1,4 @@
-"""A model entry's file, and the files that it names, looked at before anything opens them: they may be a stranger's."""
+"""Reads the file of a model entry and checks the files that it names, which may come from anywhere."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..errors import JobError
 from ..job_folder.reading import UnfitFile, check_regular, read_text
 
 MAX_BYTES, MAX_DOTS = 100_000, 200  # of an entry, and of one of its lines
-MAX_FILES = 10_000  # of a model's folder; a large one has some hundred
-MAX_TEXT_BYTES = 100_000_000  # of its configs and vocabularies
+MAX_FILES = 10_000  # in the folder of a model; a large one has some hundred
+MAX_TEXT_BYTES = 100_000_000  # of a config or vocabulary
 TEXTS = (".json", ".txt", ".model")
 HINT = "Point {key} at the model's own files."
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """A TOML file's content. OSError; ValueError says what is wrong with it."""
+    """Returns the content of a TOML file. Raises OSError, or ValueError with the reason."""
     try:
         text = read_text(path, MAX_BYTES)
-        if any(line.count(".") > MAX_DOTS for line in text.splitlines()):  # of a.a.a..., which takes minutes to read
+        if any(line.count(".") > MAX_DOTS for line in text.splitlines()):  # a.a.a... takes minutes to parse
             raise ValueError(f"a line of more than {MAX_DOTS} dots")
         return tomllib.loads(text)
     except UnfitFile as error:
@@ -32,7 +32,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def files_in(folder: Path, key: str) -> Iterator[Path]:
-    """All files below the folder; links to folders are not followed. JobError when there are too many for a model."""
+    """Yields all files below the folder; links to folders are not followed. Raises JobError if there are too many."""
     count = 0
     for where, _, names in os.walk(folder):
         for name in names:
@@ -46,13 +46,13 @@ def files_in(folder: Path, key: str) -> Iterator[Path]:
 
 
 def check_files(paths: dict[str, Path]) -> None:
-    """JobError for what is no regular file, such as a named pipe, which would make whoever opens it wait."""
+    """Raises JobError for a path that is no regular file, such as a named pipe: opening one would block."""
     for key, path in paths.items():
         for file in files_in(path, key) if path.is_dir() else [path]:
             try:
                 check_regular(file, MAX_TEXT_BYTES if file.suffix.lower() in TEXTS else None)
             except FileNotFoundError:
-                continue  # a dead link: whoever needs that file will say so
+                continue  # a dead link: the code that needs the file reports it
             except UnfitFile as error:
                 raise JobError(f"{key}: {error}.", HINT.format(key=key)) from None
             except OSError as error:

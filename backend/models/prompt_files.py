@@ -1,4 +1,4 @@
-"""The files that a job's prompts name: LoRAs and textual inversions, each in a folder among the user's models."""
+"""Finds the files that the prompts of a job name: LoRAs and textual inversions, in folders among the user's models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDINGS = (".safetensors", ".pt", ".ckpt", ".pth", ".bin")
 
 
 def parsed(text: str) -> Prompt:
-    """JobError for a sign in the prompt that cannot be followed."""
+    """Parses a prompt. Raises JobError for invalid syntax."""
     try:
         return parse_prompt(text)
     except PromptError as error:
@@ -24,13 +24,15 @@ def parsed(text: str) -> Prompt:
 
 
 def notes_on(texts: Iterable[str]) -> list[str]:
-    """How the signs in these prompts are followed, for the user."""
+    """Returns notes for the user about how the syntax of these prompts is read."""
     return [note for text in texts for note in parsed(text).notes]
 
 
 def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> ModelEntry:
-    """The entry with the LoRAs that `prompt` names and the textual inversions of all prompts; others: the negative and
-    the inversion prompt. JobError when one is not there."""
+    """Returns the entry with the LoRAs that `prompt` names, and with the textual inversions of all prompts.
+
+    others: the negative and the inversion prompt. Raises JobError if a file is missing.
+    """
     asked, rest = parsed(prompt), [parsed(text) for text in others]
     for name in (name for one in rest for name in one.loras):
         raise JobError(
@@ -46,22 +48,25 @@ def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> 
 
 
 def _lora(entry: ModelEntry, name: str, strength: float) -> LoraFile:
-    for add_on in entry.loras:
-        if _plain(add_on.file.name) == _plain(name):
+    for lora in entry.loras:
+        if _plain(lora.file.name) == _plain(name):
             raise JobError(
-                f"The model {entry.name!r} has the LoRA {name!r} already, with the strength {add_on.strength:g}.",
+                f"The model {entry.name!r} has the LoRA {name!r} already, with the strength {lora.strength:g}.",
                 f"Remove <lora:{name}:{strength:g}> from the prompt, or the LoRA from {entry.source}.",
             )
     hint = f"Copy its file there, or name it under loras in {entry.source} and remove <lora:{name}:{strength:g}>."
     return LoraFile(file=_file(name, "loras", hint), strength=strength)
 
 
-def _file(name: str, room: str, hint: str) -> Path:
-    """The one file of this name, with or without its ending, anywhere in the folder."""
-    folder = user_entries_folder() / room
-    files = sorted(path for path in files_in(folder, room) if path.suffix.lower() in ENDINGS and path.is_file())
+def _file(name: str, subfolder: str, hint: str) -> Path:
+    """Returns the file of this name, with or without its extension. Raises JobError unless there is exactly one.
+
+    subfolder: of the user's models, "loras" or "embeddings".
+    """
+    folder = user_entries_folder() / subfolder
+    files = sorted(path for path in files_in(folder, subfolder) if path.suffix.lower() in ENDINGS and path.is_file())
     found = [path for path in files if _plain(path.name) == _plain(name)]
-    kind = "LoRA" if room == "loras" else "textual inversion"
+    kind = "LoRA" if subfolder == "loras" else "textual inversion"
     if not found:
         near = nearest(name, [path.stem for path in files])
         raise JobError(f"There is no {kind} {name!r} in {folder}{near}", hint)
@@ -71,6 +76,6 @@ def _file(name: str, room: str, hint: str) -> Path:
 
 
 def _plain(name: str) -> str:
-    """Without a folder, without the ending of a file of weights, in small letters."""
+    """Returns the name in lower case, without folders and without the extension of a weight file."""
     name = name.replace("\\", "/").rpartition("/")[2].lower()
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)

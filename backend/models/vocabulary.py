@@ -1,4 +1,4 @@
-"""Where a model's tokenizer is: found without loading torch, so that the model list can name it."""
+"""Finds the tokenizer of a model without importing torch, so that the model list can name it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from ..errors import JobError
 from .entry import ModelEntry
 
-CLIP = Path(__file__).parent / "clip_tokenizer"  # SD1.5's, for single files, which hold none
+CLIP = Path(__file__).parent / "clip_tokenizer"  # of SD1.5, for single files, which contain none
 FILES = ("tokenizer.json", "vocab.json")
 
 
 def tokenizer_folder(entry: ModelEntry) -> Path:
-    """The folder of the tokenizer that the model reads prompts with. JobError when its diffusers folder has none."""
+    """Returns the folder of the model's tokenizer. Raises JobError if its diffusers folder has none."""
     given = entry.config or entry.folder or entry.base
     if given.is_file() and not entry.config:
         return CLIP
@@ -27,7 +27,7 @@ def tokenizer_folder(entry: ModelEntry) -> Path:
 
 
 def tokenizer_path(entry: ModelEntry) -> str | None:
-    """For the model list; None when there is none."""
+    """Returns `tokenizer_folder` as text for the model list, None if there is none."""
     try:
         return str(tokenizer_folder(entry))
     except JobError:

@@ -1,4 +1,4 @@
-"""The pull towards the reference's motion: its loss, and the gradient of that loss at the current latents."""
+"""Motion guidance: the motion loss and its gradient at the current latents."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ def motion_loss(
     layer_weights: Mapping[str, float] | None = None,
     regions: RegionWeights | None = None,
 ) -> Tensor:
-    """Squared distance of the current temporal attention to the reference's kept entries: scalar, float32.
+    """Returns the squared distance between the current temporal attention and the reference's: a scalar, float32.
 
-    Mean over each layer's entries, summed over layers (arXiv:2406.05338 v4; recorded in v2_*.safetensors), with
-    `layer_weights` if given. regions: how much each position counts in each frame.
+    MotionClone, arXiv:2406.05338v4, section "Motion Guidance". Only the entries that `reference` keeps count. As in the
+    official code (tests/reference/v2_*.safetensors), it is a mean over the entries of a layer and a sum over layers.
+
+    maps: temporal attention [h'*w', heads, F, F] of each layer, float32. layer_weights: a factor for each layer; 1 for
+    all if not given. regions: a weight for each position and frame.
     """
     total = torch.zeros((), device=next(iter(maps.values())).device)
     for layer, values in reference.values.items():
@@ -36,7 +39,7 @@ def motion_loss(
 
 
 class MotionGuidance:
-    """Guidance as a function of latents and step, ready to be handed to the sampler."""
+    """Motion guidance of the one-step method, as the function of latents and step that the sampler calls."""
 
     def __init__(
         self,
@@ -47,12 +50,12 @@ class MotionGuidance:
         layer_weights: Mapping[str, float] | None = None,
         regions: RegionWeights | None = None,
     ):
-        """text [1, L, C]: the positive prompt's embedding, with which the current motion is read."""
+        """text: the embedding [1, L, C] of the positive prompt. The rest is as in `motion_loss`."""
         self._model, self._denoise, self._text = model, denoise, text
         self._reference, self._layer_weights, self._regions = reference, layer_weights, regions
 
     def __call__(self, latents: Tensor, step: Step) -> tuple[Tensor, Tensor, float]:
-        """-> the prediction with the prompt, d loss / d latents, both [1, C, F, h, w], and the loss."""
+        """Returns the prediction for the prompt, d loss / d latents, both [1, C, F, h, w], and the loss."""
         return guided_pass(
             self._model,
             lambda z: self._denoise(z, step.timestep, self._text),
@@ -70,18 +73,21 @@ def guided_pass(
     layers: Sequence[str],
     keys: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor, float]:
-    """-> what `predict` gives, d loss / d latents, both [1, C, F, h, w], and the loss of what the layers compute in it.
+    """Runs `predict` once; returns its prediction, d loss / d latents, both [1, C, F, h, w], and the loss.
 
-    One pass serves both: it records gradients up to the last recorded layer and goes on without.
+    loss_of: computes the loss from the recorded attention maps of `layers` and the recorded keys of `keys`.
+
+    One forward pass gives the prediction and the loss. Autograd is on until the last layer is recorded and off for the
+    rest, which saves the memory and the time of the remaining layers.
     """
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()
-        freed = torch.no_grad()
-        with model.recording(layers, keys, on_complete=freed.__enter__) as recorded:
+        without_grad = torch.no_grad()
+        with model.recording(layers, keys, on_complete=without_grad.__enter__) as recorded:
             try:
                 predicted = predict(latents)
             finally:
-                freed.__exit__(None, None, None)
+                without_grad.__exit__(None, None, None)
         loss = loss_of(recorded)
         gradient = gradient_at(latents, loss, model.dtype)
     return predicted.detach(), gradient, float(loss.detach())

@@ -1,4 +1,4 @@
-"""DDIM inversion of the reference clip: the noisy latents from which sampling would lead back to it."""
+"""DDIM inversion of the reference clip: the noisy latents from which sampling would reconstruct it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from ..sampling.state import SamplerState
 
 
 def inversion_timesteps(steps: int, train_timesteps: int = 1000) -> list[int]:
-    """Ascending, evenly spread from 0 to the last (`inversion_timesteps` in v1_*.safetensors)."""
+    """Returns `steps` ascending timesteps, evenly spaced from 0 to train_timesteps - 1.
+
+    As in the official code of MotionClone v1 to v3 (`inversion_timesteps` in tests/reference/v1_*.safetensors).
+    """
     return np.linspace(0, train_timesteps - 1, steps).round().astype(int).tolist()
 
 
 def check_timesteps(wanted: Collection[int], steps: int) -> None:
-    """JobError when sampling would visit timesteps at which an inversion of so many steps keeps no latents."""
+    """Raises JobError if sampling visits a timestep that an inversion of `steps` steps does not visit."""
     missing = sorted(set(wanted) - set(inversion_timesteps(steps)))
     if missing:
         raise JobError(
@@ -40,11 +43,14 @@ def invert(
     after_step: Callable[[], None],
     state: SamplerState | None = None,
 ) -> None:
-    """Hands the latents [1, C, F, h, w] that belong to each timestep to keep(timestep, latents), noise rising.
+    """Inverts `reference` and passes the latents of each timestep to keep(timestep, latents), from low to high noise.
 
-    reference: clean latents; text [1, L, C]: the inversion prompt alone, without classifier-free guidance;
-    state: of the steps that are done already, which are not made again; it is kept up to
-    date. arXiv:2406.05338 v1 to v3; `inversion_latents.T` in v1_*.safetensors.
+    DDIM inversion: the deterministic DDIM step (Song et al., arXiv:2010.02502, eq. 12 with sigma 0) in the direction of
+    rising noise, as in the official code of MotionClone v1 to v3 (arXiv:2406.05338v3; `inversion_latents.T` in
+    tests/reference/v1_*.safetensors). There is no classifier-free guidance.
+
+    reference, latents: [1, C, F, h, w]. text: the embedding [1, L, C] of the inversion prompt. after_step: called after
+    each step, once `state` is up to date. state: of an earlier, interrupted call; its steps are skipped.
     """
     state = SamplerState() if state is None else state
     timesteps, stride = inversion_timesteps(steps, schedule.train_timesteps), schedule.train_timesteps // steps

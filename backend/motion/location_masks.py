@@ -1,7 +1,7 @@
-"""Where guidance acts: regions from a mask clip, or guessed from attention to a word of the prompt.
+"""Where guidance acts: regions from a mask clip, or estimated from the cross-attention to a word of the prompt.
 
-A mask clip [F, h, w] holds the share 0..1 of the subject in each latent cell. Layers see the latents' grid halved a
-number of times, rounding up; a layer's position is a place in its grid, row by row.
+A mask clip [F, h, w] holds how much of each latent cell the subject covers, from 0 to 1. Each layer works on the grid
+of the latents halved a number of times, rounded up. Its positions are the cells of that grid, row by row.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 EPSILON = 1e-5
-SPREAD = 5.0  # cells; sigma of the bell around the subject
+SIGMA = 5.0  # cells: of the Gaussian around the subject, as in the official code
 
 
 def layer_grid(positions: int, latent_size: tuple[int, int]) -> tuple[int, int]:
-    """(h', w') of a layer with so many positions, for latents of size (h, w)."""
+    """Returns the grid (h', w') of a layer with `positions` positions, for latents of size (h, w).
+
+    Raises ValueError if no number of halvings gives that many positions.
+    """
     h, w = latent_size
     while h * w > positions:
         h, w = (h + 1) // 2, (w + 1) // 2
@@ -30,7 +33,7 @@ def layer_grid(positions: int, latent_size: tuple[int, int]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class RegionWeights:
-    """How strongly guidance acts on the subject and on the rest, by a mask clip [F, h, w]."""
+    """How strongly guidance acts on the subject and on the background of a mask clip [F, h, w]."""
 
     mask: Tensor
     subject: float
@@ -38,16 +41,16 @@ class RegionWeights:
 
     @cached_property
     def latent_weights(self) -> Tensor:
-        """[1, 1, F, h, w]: the weight in each latent cell. A mask of ones gives `subject` everywhere, exactly."""
+        """The weight of each latent cell, [1, 1, F, h, w]. Where the mask is 1 it is exactly `subject`."""
         return (self.background * (1 - self.mask) + self.subject * self.mask)[None, None]
 
     @property
     def active(self) -> bool:
-        """Whether there is any cell in which guidance acts."""
+        """Whether guidance acts in any cell."""
         return bool(self.latent_weights.any())
 
     def for_layer(self, positions: int) -> Tensor:
-        """[positions, F]: the weight at each of a layer's positions, the mean over the cells it covers."""
+        """Returns the weights [positions, F] of a layer: of each position the mean over the cells that it covers."""
         grid = layer_grid(positions, tuple(self.mask.shape[-2:]))
         weights = functional.adaptive_avg_pool2d(self.latent_weights[0], grid)
         return weights[0].flatten(1).T
@@ -55,14 +58,14 @@ class RegionWeights:
 
 @dataclass(frozen=True)
 class Regions:
-    """Foreground and background weights of one trajectory, [F, positions, 1] each, on a grid (h', w')."""
+    """The foreground and background weights of one trajectory, [F, positions, 1] each, on a grid (h', w')."""
 
     foreground: Tensor
     background: Tensor
     grid: tuple[int, int]
 
     def at(self, grid: tuple[int, int]) -> Regions:
-        """The same regions on another grid: a finer one repeats cells, a coarser one takes their means."""
+        """Returns the same regions on another grid: nearest neighbors on a finer grid, means on a coarser one."""
         if grid == self.grid:
             return self
 
@@ -78,10 +81,10 @@ class Regions:
 
 
 def object_mask(maps: Sequence[Tensor], tokens: Sequence[int], threshold: float) -> Tensor:
-    """Binary [F, positions]: where the prompt's `tokens` are attended to.
+    """Returns a binary mask [F, positions] of where the model attends to the prompt's `tokens`.
 
-    maps: cross-attention probabilities [F, heads, positions, L] of layers of one size. They are averaged over layers,
-    heads and tokens, stretched to 0..1 in each frame, and cut at `threshold`.
+    maps: cross-attention probabilities [F, heads, positions, L] of layers of the same size. Their mean over layers,
+    heads and tokens is scaled to 0..1 in each frame and compared with `threshold`.
     """
     mean = torch.stack([m[..., list(tokens)].mean((1, 3)) for m in maps]).mean(0)
     low, high = mean.amin(-1, keepdim=True), mean.amax(-1, keepdim=True)
@@ -89,15 +92,18 @@ def object_mask(maps: Sequence[Tensor], tokens: Sequence[int], threshold: float)
 
 
 def plain_regions(mask: Tensor, grid: tuple[int, int]) -> Regions:
-    """mask [F, positions] and its complement."""
+    """Returns the mask [F, positions] as foreground and its complement as background."""
     return Regions(mask[..., None], 1 - mask[..., None], grid)
 
 
 def centered_regions(mask: Tensor, grid: tuple[int, int]) -> Regions:
-    """The mask [F, positions] weighed by a bell at its centroid, and what both leave (method.md, inversion mode, 5)."""
+    """Returns foreground and background of a mask [F, positions], softened by a Gaussian at the mask's centroid.
+
+    foreground = mask * gaussian, background = (1 - mask) * (1 - gaussian); as in the official code.
+    """
     ys, xs = torch.meshgrid(*(torch.arange(n, device=mask.device) for n in grid), indexing="ij")
     coordinates = torch.stack([ys, xs], -1).flatten(0, 1).float()  # [positions, 2]
     centroid = (mask @ coordinates) / mask.sum(-1, keepdim=True).clamp(min=1)
     distance = (coordinates[None] - centroid[:, None]).pow(2).sum(-1)
-    bell = torch.exp(-distance / (2 * SPREAD**2))
-    return Regions((mask * bell)[..., None], ((1 - bell) * (1 - mask))[..., None], grid)
+    gaussian = torch.exp(-distance / (2 * SIGMA**2))
+    return Regions((mask * gaussian)[..., None], ((1 - gaussian) * (1 - mask))[..., None], grid)

@@ -1,4 +1,4 @@
-"""What the inversion method pulls at, and how strongly."""
+"""The loss terms of the inversion method and their weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ..backbones.base import Backbone
 
 @dataclass(frozen=True, kw_only=True)
 class LossTerms:
-    """The motion and the semantic term.
+    """The motion term and the semantic term.
 
-    motion, semantic: layer -> its weight (a block's weight over the number of layers, so that terms are means);
-    key_kind: 'temp' or 'spatial'; objects: token places of the object in the inversion prompt and in the prompt, or
-    None; thresholds: of the two guessed masks; motion_steps: guided steps in which the motion term counts;
-    subject: mask [F, h, w] of the reference's object, which then is not guessed.
+    motion, semantic: the weight of each layer; see `layer_weights`.
+    key_kind: the attention whose keys the semantic term compares, TEMPORAL ('temp') or SPATIAL ('spatial').
+    objects: the token indices of the object in the inversion prompt and in the prompt; None compares whole frames.
+    thresholds: of the estimated masks of the reference and of the unguided trajectory.
+    motion_steps: the number of guided steps with the motion term.
+    subject: a mask [F, h, w] of the object in the reference, used instead of an estimate.
     """
 
     motion: dict[str, float]
@@ -30,13 +32,15 @@ class LossTerms:
 
     @property
     def located(self) -> bool:
+        """Whether the semantic term compares foreground and background separately."""
         return bool(self.semantic) and (self.objects is not None or self.subject is not None)
 
 
 def layer_weights(model: Backbone, blocks: Sequence[str], weights: Sequence[float], kind: str) -> dict[str, float]:
-    """Each layer's share in a mean over the layers of `blocks`, times its block's weight; none for a weight of 0.
+    """Returns the weight of each layer: its block's weight over the number of layers, so that a term is a mean.
 
-    kind: 'temp' for temporal, 'spatial' for spatial self-attention. method.md's factors 100 and 1/100 cancel.
+    kind: of attention, TEMPORAL or SPATIAL. Layers of weight 0 are left out. The official code multiplies the loss by
+    100 and the weights by 1/100; both factors cancel. Raises JobError if a block has no such attention.
     """
     layers = {layer: weight for block, weight in zip(blocks, weights) for layer in model.layers(kind, [block])}
     return {layer: weight / len(layers) for layer, weight in layers.items() if weight}

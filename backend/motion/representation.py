@@ -1,6 +1,7 @@
-"""The motion representation: the largest temporal attention probabilities of one noised pass over the reference clip.
+"""The motion representation: the largest temporal attention probabilities of one pass over the noised reference clip.
 
-MotionClone, arXiv:2406.05338 v4: no inversion, one forward pass, a sparse result of a few megabytes.
+MotionClone, arXiv:2406.05338v4, section "Motion Representation": a single forward pass instead of an inversion, and a
+sparse result of a few megabytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..backbones.base import TEMPORAL, AttentionMaps, AttentionRecord, Backbone,
 
 @dataclass(frozen=True)
 class MotionRepresentation:
-    """Per layer the k kept entries of each attention row: values float32, indices uint8, both [h'*w', heads, F, k]."""
+    """The k kept entries of each attention row, by layer: values float32, indices uint8, both [h'*w', heads, F, k]."""
 
     values: dict[str, Tensor]
     indices: dict[str, Tensor]
@@ -27,12 +28,14 @@ class MotionRepresentation:
         return list(self.values)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors under flat names, as they are stored."""
+        """Returns all tensors by flat names, the form in which they are stored."""
         values = {f"{layer}.value": value for layer, value in self.values.items()}
         return values | {f"{layer}.index": index for layer, index in self.indices.items()}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> MotionRepresentation:
+        """The inverse of `tensors`."""
+
         def ending(suffix: str) -> dict[str, Tensor]:
             return {name.removesuffix(suffix): t for name, t in tensors.items() if name.endswith(suffix)}
 
@@ -40,13 +43,16 @@ class MotionRepresentation:
 
 
 class _Stop(Exception):
-    """Leaves a forward pass whose rest is not needed."""
+    """Ends a forward pass early: the remaining layers are not needed."""
 
 
 def record_pass(
     model: Backbone, run: Callable[[], object], layers: Sequence[str], keys: Sequence[str] = ()
 ) -> AttentionRecord:
-    """What `layers` and `keys` compute in the pass that `run` makes, which is stopped right after the last of them."""
+    """Records the attention maps of `layers` and the keys of `keys` in the forward pass that `run` makes.
+
+    The pass ends as soon as all of them are recorded.
+    """
 
     def stop() -> None:
         raise _Stop
@@ -57,7 +63,10 @@ def record_pass(
 
 
 def top_entries(maps: AttentionMaps, top_k: int = 1, diagonal: bool = True) -> MotionRepresentation:
-    """The `top_k` largest entries of each attention row, without a frame's attention to itself if not `diagonal`."""
+    """Keeps the `top_k` largest entries of each row of `maps` [h'*w', heads, F, F].
+
+    diagonal: whether the attention of a frame to itself may be kept.
+    """
     values, indices = {}, {}
     for layer, attention in maps.items():
         frames = attention.shape[-1]
@@ -81,10 +90,14 @@ def extract_motion(
     top_k: int = 1,
     diagonal: bool = True,
 ) -> MotionRepresentation:
-    """Reads the motion of `reference` latents [1, C, F, h, w] at `timestep`.
+    """Reads the motion representation of clean `reference` latents [1, C, F, h, w].
 
-    The pass uses the empty prompt's embedding and stops right after the last recorded attention. With `diagonal` off,
-    a frame's attention to itself, which says nothing of motion, is never kept.
+    MotionClone, arXiv:2406.05338v4, section "Motion Representation". The latents are noised to `timestep` with `noise`
+    (of the same shape), and one pass with the embedding `empty_text` [1, L, C] of the empty prompt reads the temporal
+    attention of `blocks`. The pass ends after the last of these layers.
+
+    diagonal: False never keeps the attention of a frame to itself, which carries no motion.
+    Raises JobError if a block has no temporal attention.
     """
     noisy = model.schedule.signal(timestep) * reference + model.schedule.noise(timestep) * noise
     layers = model.layers(TEMPORAL, blocks)

@@ -1,4 +1,7 @@
-"""Location-aware semantic guidance: the controlled trajectory keeps the looks of the unguided one, region by region."""
+"""Location-aware semantic guidance: the take keeps the looks of an unguided trajectory, region by region.
+
+MotionClone, arXiv:2406.05338v1 to v3; as in the official code.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from .location_masks import EPSILON, Regions
 
 
 def by_frame(keys: Tensor, kind: str) -> Tensor:
-    """Keys as [F, positions, C]: those of temporal attention come as [positions, F, C]."""
+    """Returns keys as [F, positions, C]. The keys of temporal attention come as [positions, F, C]."""
     return keys.transpose(0, 1) if kind == TEMPORAL else keys
 
 
@@ -23,20 +26,23 @@ def semantic_loss(
     kind: str,
     regions: Mapping[str, tuple[Regions, Regions]] | None,
 ) -> Tensor:
-    """Weighted distance between mean keys of the two trajectories: scalar.
+    """Returns the weighted squared distance between the mean keys of the two trajectories: a scalar.
 
-    unguided, controlled: layer -> keys as recorded; kind 'temp' or 'spatial'; regions: layer -> where the unguided and
-    where the controlled trajectory shows the subject, or None to compare whole frames.
+    unguided, controlled: the recorded keys of each layer. kind: of attention, TEMPORAL or SPATIAL. regions: for each
+    layer where the unguided and where the controlled trajectory shows the subject; None compares whole frames.
     """
     total = 0.0
     for layer, weight in layer_weights.items():
-        ours, theirs = by_frame(controlled[layer].float(), kind), by_frame(unguided[layer].float(), kind)
-        total = total + weight * _distance(theirs, ours, regions[layer] if regions else None)
+        keys = [by_frame(trajectory[layer].float(), kind) for trajectory in (unguided, controlled)]
+        total = total + weight * _distance(*keys, regions[layer] if regions else None)
     return total
 
 
 def _distance(unguided: Tensor, controlled: Tensor, regions: tuple[Regions, Regions] | None) -> Tensor:
-    """Keys [F, positions, C] each. Without regions the unguided mean is over the frames too."""
+    """The squared distance between mean keys; unguided and controlled [F, positions, C].
+
+    With regions: foreground plus background. Without: whole frames, and the unguided mean is also over all frames.
+    """
     if regions is None:
         mean = unguided.mean((0, 1)).expand(controlled.shape[0], -1)
         return functional.mse_loss(controlled.mean(1), mean)
@@ -47,5 +53,5 @@ def _distance(unguided: Tensor, controlled: Tensor, regions: tuple[Regions, Regi
 
 
 def _mean(keys: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean over positions: keys [F, positions, C], weights [F, positions, 1] -> [F, C]."""
+    """The weighted mean [F, C] over the positions of keys [F, positions, C]; weights [F, positions, 1]."""
     return (keys * weights).sum(1) / (weights.sum(1) + EPSILON)

@@ -1,4 +1,4 @@
-"""MotionClone's sampler: any solver, with classifier-free guidance and a motion score."""
+"""The sampler of MotionClone: any solver, with classifier-free guidance and a motion score."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from .schedule import Step
 from .solvers import Solver, ddim
 from .state import SamplerState
 
-# Latents [1, C, F, h, w], timestep -> what the model predicts (see noise_schedule).
+# predict(latents [1, C, F, h, w], timestep) -> the model's prediction, of the same shape (see noise_schedule).
 Predict = Callable[[Tensor, float], Tensor]
-# Latents, step -> the prediction with the positive prompt, d loss / d latents, the loss.
+# guidance(latents, step) -> the prediction for the positive prompt, d loss / d latents, the loss.
 Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
 
 @dataclass(frozen=True)
 class GuidanceOptions:
-    """How the prompt and the motion pull: see job_folder.settings for the meaning of each."""
+    """How strongly the prompt and the motion guide. Each field is the setting of the same name (job_folder.settings),
+    except for motion_weight, which is multiplied by motion_strength, and score_clamp, where None is no limit."""
 
     cfg_scale: float
     cfg_form: str
@@ -32,17 +33,17 @@ class GuidanceOptions:
     score_clamp: float | None = None
     reuse_gradient: int = 1
     reuse_negative: int = 1
-    region: Tensor | None = None  # [1, 1, F, h, w]: how strongly the score acts in each latent cell
+    region: Tensor | None = None  # [1, 1, F, h, w]: the weight of the score in each latent cell
 
     @property
     def needs_negative(self) -> bool:
-        """Whether the prediction with the negative prompt changes anything."""
+        """Whether the prediction for the negative prompt has any effect."""
         return self.cfg_scale != (0.0 if self.cfg_form == "paper" else 1.0)
 
 
 @dataclass(frozen=True)
 class Predictors:
-    """With one prompt, or with the negative and the positive one from one batch."""
+    """The model's predictions for the negative prompt, for the positive prompt, and for both in one batch."""
 
     negative: Predict
     positive: Predict
@@ -61,13 +62,18 @@ def sample(
     solver: Solver | None = None,
     state: SamplerState | None = None,
 ) -> Tensor:
-    """Denoises `latents` [1, 4, F, h, w], float32, over `steps`; arXiv:2406.05338 v4, recorded in v2_*.safetensors.
+    """Denoises `latents` [1, C, F, h, w], float32, over `steps` and returns the clean latents.
 
-    after_step(step, latents, score, loss) hears of each step,
-    with the score as it was taken from the noise prediction and the loss before its weight; None in unguided steps, the
-    loss also where a gradient is used again. solver: the paper's DDIM unless given. state: of the steps that are done
-    already, which are not made again; it is kept up to date, with `latents` and, for those who look on, the `clean`
-    latents as the step estimates them. JobError when the numbers are no longer finite.
+    Guided noise prediction as in MotionClone, arXiv:2406.05338v4, section "Preliminaries", following Dhariwal & Nichol,
+    arXiv:2105.05233, algorithm 2. As in the official code (tests/reference/v2_*.safetensors) the score changes only the
+    direction of the step; the clean estimate stays unguided.
+
+    after_step(step, latents, score, loss): called after each step. The score is what was subtracted from the noise, the
+    loss is not weighted. Both are None in unguided steps; the loss also where a gradient is reused.
+    solver: DDIM, as published, if not given.
+    state: kept up to date with all that later steps need, and with the estimated `clean` latents for previews. Steps
+    that it already holds are skipped.
+    Raises NotFinite if the latents are no longer finite.
     """
     state = SamplerState() if state is None else state
     z, solve = state.get("latents", latents), solver or ddim(schedule)
@@ -79,7 +85,7 @@ def sample(
         score = _score(state["gradient"], estimate.noise, noise, step.ramp, options) if guided else None
         state["clean"] = estimate.clean
         z = solve(z, estimate, step)
-        if score is not None:  # the solver's clean estimate is the unguided one; the score only turns its direction
+        if score is not None:  # the solver used the unguided estimate; the score changes only the direction
             z = z - schedule.noise(step.next_timestep) * score
         _check_finite(z, step)
         state["latents"], state["steps"] = z, torch.tensor(step.index + 1)
@@ -91,9 +97,10 @@ def sample(
 def _predicted(
     z: Tensor, step: Step, options: GuidanceOptions, predict: Predictors, guidance: Guidance | None, state: SamplerState
 ) -> tuple[Tensor, Tensor, float | None]:
-    """The predictions with the negative and with the positive prompt, and the loss where its gradient was made.
+    """Returns the predictions for the negative and the positive prompt, and the loss if a gradient was computed.
 
-    What steps may use again, the gradient and the `pull` of the negative prompt, is left in `state`.
+    What later steps may reuse is kept in `state`: the gradient, and as `pull` the difference that the negative prompt
+    makes to the prediction.
     """
     t, loss, eps_u = step.timestep, None, None
     due = guidance is None or "pull" not in state or step.index % options.reuse_negative == 0
@@ -107,23 +114,30 @@ def _predicted(
         eps_c = predict.positive(z, t)
     if eps_u is None:
         return eps_c + state["pull"] if "pull" in state else eps_c, eps_c, loss
-    if guidance:  # plain generation asks in every step
+    if guidance:  # plain generation predicts for both prompts in every step
         state["pull"] = eps_u - eps_c
     return eps_u, eps_c, loss
 
 
 def combine(eps_u: Tensor, eps_c: Tensor, options: GuidanceOptions) -> Tensor:
-    """Classifier-free guidance (Ho & Salimans, arXiv:2207.12598, eq. 6): one prediction of those with the negative and
-    with the positive prompt. Both forms of prediction are linear in it."""
+    """Classifier-free guidance (Ho & Salimans, arXiv:2207.12598, eq. 6) of two predictions of the same shape.
+
+    eps_u, eps_c: for the negative and for the positive prompt. cfg_form "paper" is eq. 6; the scale of "standard", the
+    usual one, is larger by one for the same result. Velocities combine in the same way as noise predictions.
+    """
     base = eps_c if options.cfg_form == "paper" else eps_u
     return base + options.cfg_scale * (eps_c - eps_u)
 
 
 def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, options: GuidanceOptions) -> Tensor:
-    """What guidance adds to the noise `eps`, in one of its forms; all of shape [1, C, F, h, w]; noise: its share."""
+    """Returns the score, [1, C, F, h, w] like the gradient: what is subtracted from the predicted noise `eps`.
+
+    noise: the schedule's noise(t), such as sqrt(1 - alpha_bar). score_form "raw" is as published (arXiv:2406.05338v4);
+    with "relative" the weight is the ratio of the norms of score and predicted noise.
+    """
     weight = options.motion_weight * ramp
     if not options.mean_shift:
-        # The loss also falls when frames are tinted apart instead of moving things; that way is closed here.
+        # The loss also falls when whole frames change color. Removing the mean of each frame prevents that.
         gradient = gradient - gradient.mean((-2, -1), keepdim=True)
     if options.score_clamp is not None:
         gradient = (ramp * gradient).clamp(-options.score_clamp, options.score_clamp) / ramp

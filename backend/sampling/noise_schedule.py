@@ -1,7 +1,7 @@
-"""How much noise the latents of each timestep hold, and what a model's prediction says of them.
+"""Noise schedules: how much noise the latents of each timestep hold, and what a model's prediction says about them.
 
-A model that predicts noise and one trained by flow matching answer the same question: what is clean in these latents,
-and what is noise? Past this module nobody needs to know which of the two it was.
+Noise prediction and flow matching are two parametrizations of one estimate: which part of the latents is clean, and
+which part is noise. The code outside this module works with that estimate and needs no parametrization.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .schedule import lcm_timesteps, uneven_timesteps
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a prediction takes latents for; both of their shape: latents = signal * clean + share of noise * noise."""
+    """The clean latents and the noise that a prediction implies: latents = signal(t) * clean + noise(t) * noise."""
 
     clean: Tensor
     noise: Tensor
 
 
 class NoiseSchedule(Protocol):
-    """Latents at `timestep` are signal(timestep) * clean + noise(timestep) * Gaussian noise of deviation 1.
+    """Noisy latents at timestep t are signal(t) * clean + noise(t) * e, with Gaussian noise e of standard deviation 1.
 
-    levels: timesteps go from about `levels`, pure noise, down to 0; below 0 the picture is clean. samplers: names that
-    the setting `sampler` may have.
+    train_timesteps: timesteps run from about `train_timesteps`, pure noise, down to 0; below 0 latents are clean.
+    samplers: the values of the setting `sampler` that the schedule supports.
     """
 
     train_timesteps: int
@@ -40,18 +40,20 @@ class NoiseSchedule(Protocol):
     def estimate(self, latents: Tensor, prediction: Tensor, timestep: float) -> Estimate: ...
 
     def timesteps(self, sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[float]:
-        """Descending; `guided_steps` of them over the noisiest `guided_range` of the schedule. JobError when the
-        sampler cannot take so many."""
+        """Returns `steps` descending timesteps, with `guided_steps` of them in the noisiest `guided_range`.
+
+        Raises JobError if the sampler does not have that many.
+        """
         ...
 
 
 class VariancePreserving:
-    """Of models that predict the noise (DDPM, Stable Diffusion 1.5). alphas [levels]: cumulative products of 1 - beta,
-    Ho et al., arXiv:2006.11239, eq. 4."""
+    """The schedule of models that predict noise, such as Stable Diffusion 1.5 (Ho et al., arXiv:2006.11239, eq. 4)."""
 
     samplers = ("ddim", "dpm++2m", "euler", "lcm")
 
     def __init__(self, alphas: Tensor):
+        """alphas: the cumulative products of 1 - beta, [train_timesteps]."""
         self.alphas, self.train_timesteps = alphas, len(alphas)
 
     def signal(self, timestep: float) -> float:
@@ -68,7 +70,7 @@ class VariancePreserving:
             return lcm_timesteps(steps, guided_steps, guided_range, self.train_timesteps)
         if sampler == "ddim":
             return uneven_timesteps(steps, guided_steps, guided_range, self.train_timesteps)
-        # From timestep 0 a step changes next to nothing; only the published sampler makes it.
+        # A step from timestep 0 changes almost nothing. Only the published sampler makes it.
         return uneven_timesteps(steps + 1, guided_steps, guided_range, self.train_timesteps)[:-1]
 
     def _alpha(self, timestep: float) -> float:
@@ -76,12 +78,15 @@ class VariancePreserving:
 
 
 class FlowMatching:
-    """Of models that predict the velocity from clean to noise on a straight way (Lipman et al., arXiv:2210.02747; as
-    rectified flow, arXiv:2209.03003). shift: above 1 more of the steps are noisy (arXiv:2403.03206, eq. 23)."""
+    """The schedule of models that predict velocity, noise - clean, along straight paths.
+
+    Flow matching (Lipman et al., arXiv:2210.02747); rectified flow (Liu et al., arXiv:2209.03003).
+    """
 
     samplers = ("ddim", "euler", "dpm++2m")
 
     def __init__(self, shift: float = 1.0, train_timesteps: int = 1000):
+        """shift: above 1 moves timesteps toward noise (Esser et al., arXiv:2403.03206, eq. 23)."""
         self.shift, self.train_timesteps = shift, train_timesteps
 
     def signal(self, timestep: float) -> float:
@@ -96,5 +101,5 @@ class FlowMatching:
     def timesteps(self, sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[float]:
         border = 1 - guided_range if guided_steps else 1.0
         guided = np.linspace(1, border, guided_steps, endpoint=False)
-        shares = np.concatenate([guided, np.linspace(border, 0, steps - guided_steps, endpoint=False)])
-        return (self.train_timesteps * self.shift * shares / (1 + (self.shift - 1) * shares)).tolist()
+        even = np.concatenate([guided, np.linspace(border, 0, steps - guided_steps, endpoint=False)])
+        return (self.train_timesteps * self.shift * even / (1 + (self.shift - 1) * even)).tolist()

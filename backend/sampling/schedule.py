@@ -1,4 +1,4 @@
-"""Which timesteps are visited and how strongly each is guided: small pure functions."""
+"""The timesteps that sampling visits, and the weight of guidance at each: small pure functions."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ import numpy as np
 
 from ..errors import JobError
 
-LCM_LEVELS = 50  # noise levels that latent consistency models were distilled on, evenly spread
+LCM_LEVELS = 50  # evenly spaced noise levels on which latent consistency models are distilled
 
 
 @dataclass(frozen=True)
 class Step:
-    """One denoising step: its timestep, the next one (-1 after the last), and the weight of guidance in it."""
+    """One denoising step: its timestep, the next timestep (-1: clean), and `ramp`, the weight of guidance, 0 to 1."""
 
     index: int
-    timestep: float  # a whole number but in flow matching
+    timestep: float  # an integer, except for flow matching
     next_timestep: float
     ramp: float
 
 
 def even_timesteps(steps: int, train_timesteps: int = 1000) -> list[int]:
-    """Descending from the last to 0, evenly spread; `timesteps` in v1_*.safetensors."""
+    """Returns `steps` descending timesteps, evenly spaced from train_timesteps - 1 to 0.
+
+    As in the official code of MotionClone v1 to v3 (`timesteps` in tests/reference/v1_*.safetensors).
+    """
     return np.linspace(0, train_timesteps - 1, steps).round().astype(int)[::-1].tolist()
 
 
 def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_timesteps: int = 1000) -> list[int]:
-    """Descending timesteps: `guided_steps` of them over the noisiest `guided_range` of the schedule, the rest below.
+    """Returns `steps` descending timesteps, with `guided_steps` of them in the noisiest `guided_range` of the schedule.
 
-    arXiv:2406.05338 v4; `timesteps` in v2_*.safetensors. With no guided steps all are spread evenly.
+    As in the official code of MotionClone, arXiv:2406.05338v4 (`timesteps` in tests/reference/v2_*.safetensors). Both
+    parts are evenly spaced. Without guided steps all timesteps are evenly spaced.
     """
     if not guided_steps:
         return even_timesteps(steps, train_timesteps)
@@ -41,9 +45,10 @@ def uneven_timesteps(steps: int, guided_steps: int, guided_range: float, train_t
 
 
 def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_timesteps: int = 1000) -> list[int]:
-    """As `uneven_timesteps`, of the levels that a latent consistency model knows, and none at the very end.
+    """Like `uneven_timesteps`, but only with noise levels on which latent consistency models are distilled.
 
-    JobError when there are fewer levels than steps. With no guided steps the timesteps are those of diffusers.
+    Luo et al., arXiv:2310.04378, section 4.3 (skipping steps). Without guided steps the timesteps equal those of
+    diffusers' LCMScheduler. Raises JobError if a part has fewer noise levels than steps.
     """
     levels = np.arange(LCM_LEVELS, 0, -1) * (train_timesteps // LCM_LEVELS) - 1
     border = round(guided_range * LCM_LEVELS) if guided_steps else 0
@@ -59,7 +64,11 @@ def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_time
 
 
 def guidance_ramp(step: int, guided_steps: int, warm_up: int, cool_down: int) -> float:
-    """Weight of guidance in guided step `step` (from 0): rises over `warm_up`, falls over `cool_down`, then is 0."""
+    """Returns the weight of guidance at a step, counted from 0: 0 from `guided_steps` on.
+
+    It rises linearly over the first `warm_up` guided steps and falls linearly over the last `cool_down` ones, as in the
+    official code of MotionClone.
+    """
     if step >= guided_steps:
         return 0.0
     rise = (step + 1) / warm_up if step < warm_up else 1.0
@@ -70,7 +79,10 @@ def guidance_ramp(step: int, guided_steps: int, warm_up: int, cool_down: int) ->
 def plan_steps(
     timesteps: Sequence[float], guided_steps: int, warm_up: int, cool_down: int, stride: int | None = None
 ) -> list[Step]:
-    """Each step leads to the next timestep of the list or, in the inversion method, `stride` below its own."""
+    """Returns the denoising steps of these timesteps.
+
+    stride: the distance to the next timestep in the inversion method; None leads each step to the next of the list.
+    """
     following = [*timesteps[1:], -1] if stride is None else [t - stride for t in timesteps]
     return [
         Step(i, t, following[i], guidance_ramp(i, guided_steps, warm_up, cool_down)) for i, t in enumerate(timesteps)

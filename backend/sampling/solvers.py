@@ -1,4 +1,4 @@
-"""Solvers: how a step leads from one noise level to the next, given what is clean and what is noise."""
+"""Solvers: the step from one noise level to the next, given the estimated clean latents and noise."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from .noise_schedule import Estimate, NoiseSchedule
 from .schedule import Step
 from .state import SamplerState
 
-# Latents [1, C, F, h, w] at step.timestep, what they are taken for, the step -> latents at step.next_timestep. Latents
-# are as the noise schedule mixes them on both sides, whatever a solver uses inside. A solver may remember: it is made
-# for one take and called once for each step, in order; what the next call needs of this one is in the take's state.
+# solver(latents at step.timestep, their estimate, step) -> latents at step.next_timestep, [1, C, F, h, w] both. Latents
+# going in and out are scaled as the noise schedule says, whatever a solver uses inside. A solver is made for one take
+# and called once for each step, in order. What it must remember between calls is in the take's SamplerState.
 Solver = Callable[[Tensor, Estimate, Step], Tensor]
-LCM_SIGMA, LCM_TIME_SCALE = 0.5, 10.0  # of the boundary condition that consistency models are distilled with
+LCM_SIGMA, LCM_TIME_SCALE = 0.5, 10.0  # constants of the boundary condition in the distillation of LCMs
 
 
 def ddim(schedule: NoiseSchedule) -> Solver:
-    """The published sampler (Song et al., arXiv:2010.02502, eq. 12 with sigma 0), in flow matching Euler's method. The
-    next timestep may be any."""
+    """Returns the deterministic DDIM solver (Song et al., arXiv:2010.02502, eq. 12 with sigma 0).
+
+    With flow matching it is Euler's method. The next timestep of a step may be any timestep.
+    """
 
     def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
         t = step.next_timestep
@@ -38,10 +40,11 @@ def make_solver(
     generator: torch.Generator,
     state: SamplerState | None = None,
 ) -> Solver:
-    """The solver called `name` in job_folder.settings for these very steps; generator (CPU): what LCM draws noise from.
+    """Returns the solver of this name (the setting `sampler`) for these steps.
 
-    state: of the steps that are done already; the solver goes on from there and keeps it up to date. JobError when the
-    solver cannot take these steps, or the schedule not this solver.
+    generator: a CPU generator, from which LCM draws noise. state: the state of the take, from which the solver
+    continues and which it keeps up to date. Raises JobError if the schedule does not support the solver, or the solver
+    these steps.
     """
     state = SamplerState() if state is None else state
     if name not in schedule.samplers:
@@ -54,13 +57,15 @@ def make_solver(
         return _multistep(steps, schedule, state)
     if name == "lcm":
         return _consistency(schedule, generator, state)
-    return ddim(schedule)  # Euler's method on clean + sigma noise is the same step; only its timesteps are its own
+    return ddim(schedule)  # Euler (Karras et al., arXiv:2206.00364) makes the same step; only its timesteps differ
 
 
 def _multistep(steps: Sequence[Step], schedule: NoiseSchedule, state: SamplerState) -> Solver:
-    """DPM-Solver++ 2M (Lu et al., arXiv:2211.01095, algorithm 2): a line through the last two clean estimates. It holds
-    only while nobody bends the path; where the score has moved the latents, it would carry that push on and tear the
-    picture."""
+    """DPM-Solver++ 2M (Lu et al., arXiv:2211.01095, algorithm 2), which extrapolates the last two clean estimates.
+
+    After a guided step it makes a first-order step instead: the score has moved the latents off the solver's path, and
+    extrapolation would amplify that and distort the picture.
+    """
 
     def solve(z: Tensor, estimate: Estimate, step: Step) -> Tensor:
         now, following = step.timestep, step.next_timestep
@@ -81,14 +86,16 @@ def _multistep(steps: Sequence[Step], schedule: NoiseSchedule, state: SamplerSta
 
 
 def _log_ratio(schedule: NoiseSchedule, timestep: float) -> float:
-    """lambda = log(signal / noise)."""
+    """lambda = log(signal / noise), half the log signal-to-noise ratio."""
     signal = schedule.signal(timestep)
     return math.log(signal / schedule.noise(timestep)) if signal > 0 else -math.inf
 
 
 def _consistency(schedule: NoiseSchedule, generator: torch.Generator, state: SamplerState) -> Solver:
-    """Latent consistency models (Luo et al., arXiv:2310.04378, algorithm 3): each step goes to the clean estimate,
-    weighed by the boundary condition, and adds new noise."""
+    """Sampling of latent consistency models (Luo et al., arXiv:2310.04378, algorithm 3).
+
+    Each step goes to the clean estimate, weighted by the boundary condition, and adds new noise.
+    """
     if "solver.draws" in state:
         generator.set_state(state["solver.draws"])
 
@@ -106,7 +113,7 @@ def _consistency(schedule: NoiseSchedule, generator: torch.Generator, state: Sam
 
 
 def _check(name: str, steps: Sequence[Step]) -> None:
-    """All but DDIM lead from each timestep to the next of their list, and cannot stand still."""
+    """Raises JobError for steps that only DDIM supports: a stride of its own, or the same timestep twice."""
     following = [*[step.timestep for step in steps[1:]], -1]
     if any(step.next_timestep != t for step, t in zip(steps, following)):
         raise JobError(f"The sampler {name} cannot run the inversion method.", "Set sampler to ddim.")

@@ -1,4 +1,4 @@
-"""What sampling remembers from one step to the next."""
+"""The state that sampling carries from one step to the next."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from torch import Tensor
 
 
 class SamplerState(dict[str, Tensor]):
-    """All that the steps which are done leave to those that follow, by name: with it and the same model and text,
-    sampling goes on as if it had never been stopped: bit for bit where the device computes so (see memory.device).
+    """The tensors that later steps need from earlier ones, by name. The sampler, solver and guidance each add theirs.
 
-    The sampler, its solver and its guidance each keep their own here. Tensors are replaced, never changed in place, so
-    that a shallow copy is a record; and they are contiguous, because a file does not keep strides, and sums over other
-    strides round otherwise.
+    With this state and the same model and text, interrupted sampling continues as if it had never stopped, bit for bit
+    if the device computes deterministically (see memory.device).
+
+    Tensors are replaced, never changed in place, so a shallow copy is a snapshot. They are stored contiguous: a file
+    does not keep strides, and a sum over other strides rounds differently.
     """
 
     def __setitem__(self, name: str, tensor: Tensor) -> None:
@@ -19,5 +20,5 @@ class SamplerState(dict[str, Tensor]):
 
     @property
     def done(self) -> int:
-        """How many steps are done."""
+        """The number of finished steps."""
         return int(self.get("steps", 0))

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import Cancelled, Interrupted, JobError
-from ..job.progress import LOOK_SECONDS, Progress
+from ..job.progress import CHECK_SECONDS, Progress
 from ..job_folder.cancel_request import cancel_requested, forget_request
 from ..job_folder.plain_text import clean
 from ..job_folder.state import CANCELLED, JobState, write_state
@@ -118,7 +118,7 @@ class Worker:
 
     def _obey_requests(self) -> None:
         """Whoever asks by a file in the folder of a job that waits need not wait for the running one's end."""
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+        if time.monotonic() - self._looked < CHECK_SECONDS:
             return
         self._looked = time.monotonic()
         with self._guard:

@@ -1,4 +1,4 @@
-"""The tiny random UNet with which the numbers were recorded."""
+"""The small random UNet with which the numbers were recorded."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""One UNet pass equals AnimateDiff's own, which needs the GroupNorm of each frame alone."""
+"""One UNet pass equals that of AnimateDiff's official code, which normalizes each frame alone."""
 
 import torch
 

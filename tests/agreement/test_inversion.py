@@ -1,9 +1,9 @@
-"""The inversion method equals the published one: inverted latents, masks, losses, gradients, both trajectories."""
+"""The inversion method equals the official code: inverted latents, masks, losses, gradients, both trajectories."""
 
 import pytest
 import torch
 
-from backend.job.take import predictions
+from backend.job.take import predictors
 from backend.motion.inversion import inversion_timesteps, invert
 from backend.motion.inversion_guidance import InversionGuidance, LossTerms, Texts
 from backend.motion.loss_terms import layer_weights
@@ -50,7 +50,7 @@ def terms_of(model, chosen):
 
 @pytest.fixture(scope="module")
 def run(recorded, inverted, model, denoiser):
-    """What happens in each step: latents of both trajectories, regions, losses, gradients before clamp and scale."""
+    """Returns what happens in each step: latents of both trajectories, regions, losses, unscaled gradients."""
     tensors, chosen = recorded
     steps = plan_steps(
         even_timesteps(chosen["steps"]), chosen["guided_steps"], chosen["warm_up_steps"], 0, 1000 // chosen["steps"]
@@ -75,7 +75,7 @@ def run(recorded, inverted, model, denoiser):
         eps, gradient, loss = guide(z, step)
         heard["gradients"].append(step.ramp * gradient)
         heard["losses"].append(step.ramp * loss)
-        heard["regions"].append(guide.areas)
+        heard["regions"].append(guide.object_regions)
         return eps, gradient, loss
 
     sample(
@@ -83,7 +83,7 @@ def run(recorded, inverted, model, denoiser):
         steps,
         model.schedule,
         strength,
-        predictions(denoiser, texts.negative, texts.positive),
+        predictors(denoiser, texts.negative, texts.positive),
         guidance,
         lambda step, z, score, loss: heard["latents"].append(z),
     )

@@ -1,9 +1,9 @@
-"""The one-step method equals the published one: representation, losses, gradients, latents, timesteps."""
+"""The one-step method equals the official code: representation, losses, gradients, latents, timesteps."""
 
 import pytest
 import torch
 
-from backend.job.take import predictions
+from backend.job.take import predictors
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion
 from backend.sampling.guided import GuidanceOptions, sample
@@ -40,7 +40,7 @@ def representation(recorded, model, denoiser):
 
 @pytest.fixture(scope="module")
 def run(recorded, representation, model, denoiser):
-    """Latents after each step, and raw gradient scores and losses of guided steps."""
+    """Returns the latents after each step, and the raw scores and losses of guided steps."""
     tensors, chosen = recorded
     timesteps = uneven_timesteps(chosen["steps"], chosen["guided_steps"], chosen["guided_range"])
     steps = plan_steps(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"])
@@ -59,7 +59,7 @@ def run(recorded, representation, model, denoiser):
         steps,
         model.schedule,
         GuidanceOptions(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
-        predictions(denoiser, negative, positive),
+        predictors(denoiser, negative, positive),
         guide,
         listen,
     )

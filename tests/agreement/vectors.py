@@ -1,4 +1,4 @@
-"""The recorded numbers of the published method: where they are and how they are read."""
+"""The recorded numbers of the official code: where they are, and how to read them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(os.environ.get("MOTIONCLONE_REFERENCE_VECTORS") or Path(__file__).
 
 
 def files(pattern: str) -> list[Any]:
-    """Every file of that form; a folder without any is an error, not an empty test."""
+    """Returns all files with this prefix. A folder without any is an error, not an empty test."""
     found = sorted(FOLDER.glob(pattern))
     assert found, f"{FOLDER} holds no {pattern}: set MOTIONCLONE_REFERENCE_VECTORS to a folder that does."
     return [pytest.param(path, id=path.stem) for path in found]

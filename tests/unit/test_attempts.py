@@ -1,4 +1,4 @@
-"""Jobs that go on with another memory policy or precision: same take, same steps, and never silently from the start."""
+"""Jobs that continue with another memory policy or precision: the same take and steps, no silent restart."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def at_every_step(monkeypatch):
 
 @pytest.fixture
 def jobs(tiny, moving_clip, tmp_path):
-    """Makes a job of the moving clip: -> its folder."""
+    """Returns a function that creates a job of the moving clip and returns its folder."""
     return lambda name, *arguments: job_of(moving_clip, tmp_path / name, *arguments)
 
 
 @pytest.fixture
 def free(monkeypatch):
-    """Sets the bytes that are free, so that `auto` takes the policy of that name."""
+    """Sets the free memory so that `auto` chooses the policy of this name."""
 
     def set_free(policy: str) -> None:
         enough = {"fast": 10**12, "balanced": 6_000_000, "thrifty": 1}[policy]
@@ -76,7 +76,7 @@ def test_it_goes_on_with_a_thriftier_one_when_less_is_free_and_says_so(jobs, fre
 
 
 def test_a_policy_that_was_fallen_back_to_is_kept_too(jobs, monkeypatch):
-    """Out of memory at fast, then cut off in balanced: the next start does not run out of memory anew."""
+    """Out of memory with fast, then interrupted with balanced: the next start continues with balanced."""
     folder = jobs("a", "--set", "memory=fast")
     tried, told = failing_in(monkeypatch, ["fast"]), Told()
     progress = told.progress(folder)
@@ -132,7 +132,7 @@ def test_so_is_a_damaged_checkpoint(jobs):
 
 @pytest.fixture
 def half(monkeypatch):
-    """The device works in float16 by itself, which gives NaN from that step on; -> the precisions that are tried."""
+    """The device chooses float16, which gives NaN from this step on; returns the precisions that are tried."""
 
     def begin(at: int = 2, also: tuple[str, ...] = ()) -> list[str]:
         tried, true, choose = [], attempts.generate, job.choose_device

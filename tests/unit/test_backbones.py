@@ -1,4 +1,4 @@
-"""What every model family keeps of the contract, with small random weights: AnimateDiff, and a toy of a second one."""
+"""The contract that every model family keeps, with small random weights: AnimateDiff, and a toy of a second family."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_without_conditions_there_are_no_controls(backbone):
 
 @pytest.mark.parametrize("steps", [1, 6])
 def test_the_toy_samples_as_diffusers_pipeline_does(toy, steps):
-    """The seam holds: our loop, with flow matching behind the contract, equals WanPipeline."""
+    """The sampling loop with flow matching behind the contract equals diffusers' WanPipeline."""
     take = plain_take(toy, steps=steps, cfg_scale=3.0, cfg_form="standard")
     noise = torch.randn(toy.latent_shape(FRAMES, SIZE), generator=torch.Generator().manual_seed(take.seed))
     scheduler = FlowMatchEulerDiscreteScheduler(shift=toy_wan.SHIFT)
@@ -176,7 +176,7 @@ def test_the_toy_samples_as_diffusers_pipeline_does(toy, steps):
 
 
 def test_noise_prediction_and_flow_matching_are_two_forms_of_one_estimate():
-    """The same clean picture and noise, told in both forms, are found again."""
+    """Both parametrizations give the same clean latents and noise."""
     draws = torch.Generator().manual_seed(3)
     clean, noise = torch.randn(2, 1, 4, 2, 3, 3, generator=draws)
     for schedule, prediction in (

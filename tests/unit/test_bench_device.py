@@ -1,4 +1,4 @@
-"""The check of a device: tried with its tiny model, and what it says when something is wrong."""
+"""`bench device`, tried with its tiny model, and what it reports when something is wrong."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_every_section_has_its_figures(capsys, tmp_path):
 
 
 def test_memory_is_held_against_what_the_product_predicts(monkeypatch, capsys):
-    """Where attention is not fused its matrices count, and `auto` takes what fits then."""
+    """Without fused attention its matrices count, and `auto` chooses a policy that fits."""
 
     def rows(fused: bool) -> dict[str, dict]:
         monkeypatch.setattr("backend.backbones.animatediff.backbone.has_fused_attention", lambda *_: fused)

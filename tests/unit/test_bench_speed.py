@@ -1,4 +1,4 @@
-"""The cost of a job is what the sampler really asks of the UNet, counted or timed."""
+"""The cost of a job is what the sampler really asks of the UNet, counted or measured."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Checkpoints: a take that is cut off after any step goes on to the very same result; others are not taken for it."""
+"""Checkpoints: a take that is interrupted after any step continues to the same result, and no other take uses them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 
 def kept(folder) -> Checkpoint:
-    """As a new process finds it."""
+    """Returns the state that a new process finds."""
     return Checkpoint(folder, pytest.fail)
 
 
@@ -40,7 +40,7 @@ ANOTHER = {"The seed changed.": "2", "A setting changed.": "7"}
 
 
 def cut_off(model, take, motion, folder, steps: int) -> None:
-    """Makes that many further steps, and is stopped as by a kill: only the file is left."""
+    """Makes this many more steps and stops as if killed: only the file remains."""
     record = kept(folder)
     state, begun = record.state(THIS, CPU), record.state(THIS, CPU).done
 
@@ -54,7 +54,7 @@ def cut_off(model, take, motion, folder, steps: int) -> None:
 
 
 def check_every_cut(model, take, motion, folder) -> None:
-    """Each step is made by a process of its own; then a take is cut off once."""
+    """Every step runs in a process of its own; then a take is interrupted once."""
     whole = generate(model, take, motion, nothing)
     for cuts in ([1] * (take.settings.steps - 1), [take.settings.guided_steps]):
         for steps in cuts:

@@ -1,4 +1,4 @@
-"""What a clip may be besides a plain video: HDR, interlaced, animated pictures, several streams, numbered frames."""
+"""Clips other than plain video: HDR, interlaced, animated pictures, several streams, numbered frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEST_CARD = ("-f", "lavfi", "-i", "testsrc=size=96x64:rate=24:duration=1")
 
 
 def pictures(folder: Path, *names: str, size: tuple[int, int] = (8, 8)) -> Path:
-    """Each picture's grey is its number in the list."""
+    """Writes pictures whose gray level is their index."""
     folder.mkdir(exist_ok=True)
     for k, name in enumerate(names):
         cv2.imwrite(str(folder / name), np.full((*size, 3), 10 * k, np.uint8))
@@ -103,7 +103,7 @@ def test_folders_of_other_formats(tmp_path, suffix):
 
 
 def test_linear_light_becomes_srgb(tmp_path):
-    """A mid-grey of sRGB goes into a linear EXR and comes back."""
+    """Middle gray in sRGB survives being written to a linear EXR and read."""
     ffmpeg("-f", "lavfi", "-i", "color=black:size=16x16:rate=1:duration=2", "-vf",
            "format=gbrpf32le,geq=r=0.2159:g=0.2159:b=0.2159", tmp_path / "f%d.exr")  # fmt: skip
     assert np.abs(read_clip(tmp_path).frames.astype(int) - 128).max() <= 1
@@ -148,7 +148,7 @@ def test_a_cover_is_no_video(tmp_path):
 
 
 def test_a_huge_picture_is_refused_by_its_header(tmp_path):
-    """30000 x 30000 of nothing is a small file that would fill the memory."""
+    """An empty picture of 30000 x 30000 is a small file that would fill the memory."""
     pictures(tmp_path, "f1.png", "f2.png")
     data = bytearray((tmp_path / "f1.png").read_bytes())
     data[16:24] = (30000).to_bytes(4, "big") * 2
@@ -180,14 +180,14 @@ def test_interlaced_video_loses_its_combs_and_keeps_its_frames(tmp_path):
 
 
 def combs(frames: np.ndarray) -> float:
-    """How much each line differs from the mean of those above and below it."""
+    """Returns how much each line differs from the mean of its neighbors."""
     values = frames.astype(int)
     return float(np.abs(2 * values[:, 1:-1] - values[:, :-2] - values[:, 2:]).mean())
 
 
 @pytest.mark.parametrize("transfer, name, white", [("smpte2084", "PQ", 0.5807), ("arib-std-b67", "HLG", 0.75)])
 def test_hdr_video_has_its_grays_where_standard_video_has_them(tmp_path, transfer, name, white):
-    """A quarter of white, and white itself, which is rolled off below 255."""
+    """A quarter of white, and white itself, which is compressed to below 255."""
     for code, expected in ((white, (235, 250)), (gray_code(transfer), (134, 140))):
         level = round(64 + code * 876)
         ffmpeg("-f", "lavfi", "-i", "color=black:size=64x48:rate=10:duration=0.5", "-vf",
@@ -201,7 +201,7 @@ def test_hdr_video_has_its_grays_where_standard_video_has_them(tmp_path, transfe
 
 
 def gray_code(transfer: str) -> float:
-    """Of a quarter of white, which is 137 in sRGB."""
+    """Returns the code of a quarter of white, which is 137 in sRGB."""
     light = 203 / 4
     if transfer == "smpte2084":
         power = (light / 10000) ** (2610 / 16384)
@@ -228,7 +228,7 @@ def test_colors_of_a_wide_gamut_are_brought_into_srgb():
 
 
 def test_times_are_exact(tmp_path):
-    """A rate of 24 would round them to 24ths of a second."""
+    """A frame rate of 24 would round them to 24ths of a second."""
     ffmpeg(*TEST_CARD, "-vf", "settb=1/12000,setpts='(N+0.3*mod(N,2))/24/TB'", "-fps_mode", "passthrough",
            "-enc_time_base", "1/12000", tmp_path / "uneven.mkv")  # fmt: skip
     times = examine(tmp_path / "uneven.mkv").times

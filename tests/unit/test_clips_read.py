@@ -1,4 +1,4 @@
-"""Reading clips: real video files of every awkward kind, and folders of frames."""
+"""Reading clips: video files of every unusual kind, and folders of frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ffmpeg(*arguments) -> None:
 
 
 def sweep(count: int, height: int = 48, width: int = 64) -> np.ndarray:
-    """A light bar that moves right over a dark picture whose top left corner is red."""
+    """Returns a light bar that moves right over a dark picture with a red top left corner."""
     frames = np.full((count, height, width, 3), 40, np.uint8)
     frames[:, : height // 4, : width // 4] = (200, 30, 30)
     for k, frame in enumerate(frames):
@@ -36,7 +36,7 @@ def video(tmp_path_factory) -> Path:
 
 
 def problem(path: Path, **how) -> str:
-    """What the user is told; always with the name and with a hint."""
+    """Returns the error for a clip. It always names the file and has a hint."""
     with pytest.raises(JobError) as caught:
         read_clip(path, **how)
     assert Path(path).name in caught.value.message and caught.value.hint

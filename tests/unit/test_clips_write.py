@@ -1,4 +1,4 @@
-"""Writing clips, sizes, tensors and in-betweens."""
+"""Writing clips, resizing, tensors and frame interpolation."""
 
 from __future__ import annotations
 

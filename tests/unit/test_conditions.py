@@ -1,4 +1,4 @@
-"""Pictures, sketches and depth on the command line and in a job's folder: what is taken, changed, said and refused."""
+"""Pictures, sketches and depth on the command line and in a job folder: accepted, converted, noted and refused."""
 
 import json
 
@@ -21,7 +21,7 @@ def noise(count: int, height: int, width: int) -> np.ndarray:
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder of a square picture, a wide one, a sketch in dark lines, a depth clip, and what is no picture."""
+    """A folder with a square and a wide picture, a sketch of dark lines, a depth clip, and a file that is not one."""
     folder = tmp_path / "Bilder ü"
     write_pictures(folder, {0: noise(1, 32, 32)[0], 1: noise(1, 32, 64)[0], 2: drawing(255, 0)})
     write_frames(folder / "depth", noise(FRAMES, 32, 32))
@@ -37,7 +37,7 @@ def drawing(paper: int, ink: int) -> np.ndarray:
 
 @pytest.fixture
 def clone(tiny, moving_clip, pictures, tmp_path, capsys):
-    """Runs `clone` with conditions; "{}" in an argument is the folder of pictures. -> exit code, stderr, job folder."""
+    """Runs `clone` with conditions, "{}" being the folder of pictures; returns exit code, stderr and job folder."""
 
     def run(*arguments, model="tiny-controls", job="job"):
         told = [argument.format(pictures) for argument in arguments]
@@ -114,7 +114,7 @@ def test_a_depth_clip_is_spread_over_the_model_s_frames(clone, pictures):
 
 @pytest.fixture
 def job(tiny, tmp_path):
-    """A job folder's conditions, read: job(image={0: picture}) -> conditions, notes."""
+    """Reads the conditions of a job folder: job(image={0: picture}) returns conditions and notes."""
 
     def read(**kinds):
         for kind, given in kinds.items():

@@ -1,4 +1,4 @@
-"""Controls: each condition does something and only what it says, as diffusers' own pipelines do it."""
+"""Controls: each condition has an effect, and the same as in diffusers' pipelines."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def condition(kind: str, *frame_indices: int) -> dict[str, Condition]:
 
 
 def told(model, take: Take, conditions: dict[str, Condition], **changes) -> Take:
-    """The take with these conditions and settings."""
+    """Returns the take with these conditions and settings."""
     settings = replace(take.settings, **changes)
     return replace(take, settings=settings, controls=model.load_controls(conditions, FRAMES, settings))
 
@@ -139,7 +139,7 @@ def test_guidance_works_beside_controls_and_motion_is_read_without(model, take):
 
 
 class NextInList(DDIMScheduler):
-    """DDIM to the next timestep of the list, as the one-step method wants it; diffusers' own goes 1000 // n further."""
+    """DDIM to the next timestep of the list, as the one-step method needs it; diffusers' own steps by 1000 // n."""
 
     def step(self, eps, t, z, **_):
         listed = [*self.timesteps.tolist(), None]
@@ -192,7 +192,7 @@ def test_equals_diffusers_own_pipeline(model, take, kind):
 
 @pytest.mark.parametrize("kind", ["image", "sketch"])
 def test_sparse_control_normalises_each_frame_alone(model, take, kind):
-    """method.md's trap: SparseCtrl has motion modules of its own, trained like AnimateDiff's."""
+    """SparseCtrl has motion modules of its own, trained like AnimateDiff's."""
     (control,) = told(model, take, condition(kind)).controls
     norms = [module.norm for name, module in control.model.named_modules() if name.endswith("motion_modules.0")]
     assert norms and all(isinstance(norm, PerFrameGroupNorm) for norm in norms)

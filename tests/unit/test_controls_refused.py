@@ -1,4 +1,4 @@
-"""Control models that cannot be used are refused in words."""
+"""Control models that cannot be used are errors with a clear message."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def test_control_models_mixed_up_or_of_another_architecture(model):
 
 
 def sparse_file(net, path, **extra):
-    """As AnimateDiff publishes it: its own names, below "controlnet", from parallel training."""
+    """Writes a file as AnimateDiff publishes it: its own names, under "controlnet", prefixed by parallel training."""
     tensors = {f"module.{name}": tensor for name, tensor in (formats.original_motion(net) | extra).items()}
     torch.save({"epoch": 1, "controlnet": tensors}, path)
 
 
 def controlnet_file(net, path, prefix="control_model."):
-    """The original layout, the inverse of diffusers' conversion."""
+    """Writes the original layout, the inverse of diffusers' conversion."""
     tensors = {}
     for name, tensor in net.state_dict().items():
         if name.startswith("controlnet_cond_embedding."):
@@ -112,7 +112,7 @@ def with_file(model, key: str, path):
 
 
 def assert_same_control(given, wanted, size=(6, 10)):
-    """They say the same of the same condition."""
+    """Asserts that both give the same residuals for the same condition."""
     latents, text = torch.randn(1, 4, FRAMES, *size), torch.randn(FRAMES, 32, 16)
     for ours, theirs in zip(given(latents, 500, text)[0], wanted(latents, 500, text)[0], strict=True):
         assert torch.equal(ours, theirs)
@@ -133,7 +133,7 @@ def test_sparse_control_as_a_single_file_is_the_folder_s(model, tmp_path, kind, 
 
 
 def published_controlnet(model, folder):
-    """With as many layers for its picture as every published one, none of them mute; saved as a folder too."""
+    """A ControlNet with as many embedding layers as published ones and no zero layers; also saved as a folder."""
     config = ControlNetModel.load_config(model.entry.depth_control)
     net = ControlNetModel.from_config(config, conditioning_embedding_out_channels=(4, 8, 8, 8))
     for name, tensor in net.named_parameters():

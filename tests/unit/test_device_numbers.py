@@ -1,4 +1,4 @@
-"""No double precision on the device: Apple's have none. A take is made on a device that refuses it."""
+"""No float64 on the device, because Apple's GPUs have none: generates a take on a device that refuses it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ META, ATEN = torch.device("meta"), torch.ops.aten
 
 
 class Refusing(TorchDispatchMode):
-    """The meta device in the place of one without double precision; what is fetched from it is zeros, or one."""
+    """The meta device as a device without float64. Values read from it are zeros or one."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}

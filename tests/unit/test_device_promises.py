@@ -1,4 +1,4 @@
-"""What is promised of a device: repeatable numbers when wanted, room within its own memory, attention as it has it."""
+"""What a device must do: deterministic numbers on request, no more than its own memory, attention as it supports it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_on_windows_no_more_than_the_card_has_is_taken(monkeypatch):
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (0, 8 * GB))
     monkeypatch.setattr("torch.cuda.memory_reserved", lambda: 0)
     limit_to_device_memory()
-    assert shares[-1] == device.LEAST_SHARE and sys.platform  # a job can still begin and say that it does not fit
+    assert shares[-1] == device.MIN_SHARE and sys.platform  # a job can still begin and say that it does not fit
 
 
 def test_attention_is_asked_of_the_device_itself(monkeypatch):

@@ -77,7 +77,7 @@ def test_the_costs_are_those_that_the_bench_counts():
     counted = {
         "a plain step (with a negative prompt or none)": costs.pair / costs.single,
         "a guided step": job_costs(resolve({}, {"family": "paper"}), costs).guided_step,
-        "a guided step that uses a gradient again": costs.pair / costs.single,
+        "a guided step that reuses a gradient": costs.pair / costs.single,
         "reading the motion, once a shot": costs.reading / costs.single,
         "a clip with `family=paper`": whole("family=paper"),
         "the same without guidance": whole("family=paper", "motion_strength=0"),

@@ -1,4 +1,4 @@
-"""The time that is left: of the whole job, by what each step costs, from what steps took."""
+"""The estimated time left of the whole job, from the cost and the duration of its steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An ffmpeg that is missing, cannot start, fails or hangs: the user is told so, and can cancel at any moment."""
+"""An ffmpeg that is missing, cannot start, fails or hangs: the user gets an error, and can cancel at any time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def video(tmp_path) -> Path:
 
 @pytest.fixture
 def script(tmp_path, monkeypatch):
-    """Makes a script the ffmpeg to be used."""
+    """Uses a script as ffmpeg."""
 
     def make(text: str) -> Path:
         path = tmp_path / "ffmpeg ü"
@@ -44,7 +44,7 @@ def script(tmp_path, monkeypatch):
 
 
 def both(video: Path, check=ffmpeg_process.never_cancelled):
-    """Reading and writing a video, each as something to call."""
+    """Reading and writing a video, each as a function."""
     return (
         lambda: read_clip(video, check=check),
         lambda: write_video(video.with_name("new.mp4"), FRAMES, 12, check=check),
@@ -106,7 +106,7 @@ def test_a_hanging_ffmpeg_can_be_cancelled(video, script, hanging):
 
 @SCRIPTS
 def test_so_can_one_that_hangs_over_a_folder_s_frames(tmp_path, script):
-    """Of formats that OpenCV does not read, each frame is an ffmpeg of its own."""
+    """For formats that OpenCV does not read, each frame runs an ffmpeg of its own."""
     for number in range(2):
         (tmp_path / f"{number}.exr").write_bytes(b"v/1\1")
     script("sleep 600")

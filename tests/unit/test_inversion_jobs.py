@@ -1,4 +1,4 @@
-"""The inversion method and mask clips through the command line: what they change, and what is refused."""
+"""The inversion method and mask clips on the command line: their effects and their errors."""
 
 import json
 
@@ -25,7 +25,7 @@ def write(folder, frames):
 
 @pytest.fixture
 def clone(tiny, moving_clip, tmp_path, capsys):
-    """Runs `clone` -> exit code, stderr, job folder."""
+    """Runs `clone`; returns exit code, stderr and job folder."""
     count = iter(range(100))
 
     def run(*arguments, prompt="a red ball"):
@@ -58,7 +58,7 @@ def test_the_inversion_method_runs_and_its_semantic_term_counts(clone, keys, nam
 
 @pytest.mark.parametrize("keys", ["temp", "spatial"])
 def test_wide_frames_with_an_object_and_with_a_mask(tiny, tmp_path, capsys, keys):
-    """Guessed masks come from attention rows whose length alone does not tell height and width."""
+    """The length of an attention row does not tell height and width."""
     clip = write(tmp_path / "wide", np.random.default_rng(0).integers(0, 255, (8, 24, 40, 3), dtype=np.uint8))
     mask = write(
         tmp_path / "wide mask", np.pad(np.full((8, 24, 10, 3), 255, np.uint8), ((0, 0), (0, 0), (5, 25), (0, 0)))

@@ -1,4 +1,4 @@
-"""Whole jobs that are cut off, or run out of memory: they go on after their last saved step, and say so."""
+"""Complete jobs that are interrupted or run out of memory: they continue after their last saved step, and say so."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def at_every_step(monkeypatch):
 
 @pytest.fixture
 def jobs(tiny, moving_clip, tmp_path):
-    """Makes a job of the moving clip: -> its folder."""
+    """Returns a function that creates a job of the moving clip and returns its folder."""
     return lambda name, *arguments: job_of(moving_clip, tmp_path / name, *arguments)
 
 
@@ -61,7 +61,7 @@ def test_a_job_that_was_cut_off_goes_on_to_the_same_frames(jobs, how):
 
 @pytest.mark.parametrize("how", VARIANTS)
 def test_the_same_with_sigkill(jobs, tmp_path, how):
-    """Another process, killed in the middle of sampling; this one goes on."""
+    """Another process is killed during sampling; this one continues."""
     whole, cut = jobs("whole", *VARIANTS[how]), jobs("cut", *VARIANTS[how])
     run_job(whole, Told().progress(whole))
     code = (

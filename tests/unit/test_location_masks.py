@@ -1,4 +1,4 @@
-"""A mask says where guidance acts: cell for cell, frame for frame, and the same in every layer's coarser grid."""
+"""A mask decides where guidance acts: in each cell and frame, and on the coarser grid of every layer."""
 
 import pytest
 import torch

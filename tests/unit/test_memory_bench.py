@@ -1,4 +1,4 @@
-"""Bytes are counted right: on computations of known size, the same on the meta device, and as the policies say."""
+"""Memory is counted correctly: for computations of known size, on the meta device, and for each policy."""
 
 import json
 from functools import cache, partial
@@ -26,7 +26,7 @@ def sd15():
 
 @pytest.fixture(scope="module")
 def peaks(sd15):
-    """Of a job without controls, by policy; each is counted once for all tests."""
+    """The peak memory of a job without controls, by policy. Each is counted once for all tests."""
     return cache(lambda name: bench.peaks(sd15, (), POLICIES[name], CLIP))
 
 
@@ -105,7 +105,7 @@ def test_balanced_keeps_what_was_promised(sd15, peaks):
 
 @pytest.fixture
 def shallow(monkeypatch):
-    """Stable Diffusion 1.5 and SparseCtrl with one layer a block, where the figures themselves do not matter."""
+    """Stable Diffusion 1.5 and SparseCtrl with one layer per block, for tests that do not need the real figures."""
     monkeypatch.setitem(UNET, "layers_per_block", 1)
     monkeypatch.setattr(costs, "MotionAdapter", partial(costs.MotionAdapter, motion_layers_per_block=1))
     monkeypatch.setattr(bench, "SparseControlNetModel", partial(bench.SparseControlNetModel, layers_per_block=1))

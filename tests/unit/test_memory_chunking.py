@@ -1,4 +1,4 @@
-"""Saving memory changes nothing but memory: the same takes and gradients, attention recorded whole and once."""
+"""Saving memory does not change a take: the same latents and gradients, and complete attention records."""
 
 from collections import Counter
 from copy import deepcopy
@@ -88,7 +88,7 @@ def test_what_is_recorded_comes_whole_and_once(model, take, latents):
 
 
 def test_layers_are_computed_again_only_as_far_as_the_gradient_reaches(model, take, latents, monkeypatch):
-    """Guidance stops recording gradients after the last recorded layer; nothing after it may be computed twice."""
+    """Autograd is off after the last recorded layer, so nothing after it may be recomputed."""
     layers = model.layers(TEMPORAL, ["up_blocks.0"])
     calls, own = Counter(), ResnetBlock2D.forward
     monkeypatch.setattr(ResnetBlock2D, "forward", lambda self, *a, **k: (calls.update([self]), own(self, *a, **k))[1])
@@ -105,7 +105,7 @@ def test_layers_are_computed_again_only_as_far_as_the_gradient_reaches(model, ta
 
 
 def test_a_gradient_can_be_asked_for_again(model, take, latents):
-    """As it is in float16 after an overflow."""
+    """As float16 needs it after an overflow."""
     layers = model.layers(TEMPORAL, ["up_blocks.1"])
     with chunked(model.unet, LAYERS, SMALL, LAYERS), model.recording(layers) as recorded, torch.enable_grad():
         z = latents.clone().requires_grad_()

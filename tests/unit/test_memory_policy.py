@@ -1,4 +1,4 @@
-"""Which policy is chosen, how it is applied and taken back, and what an empty memory is told as."""
+"""Which memory policy is chosen, how it is applied and undone, and the error when memory runs out."""
 
 import json
 from dataclasses import replace
@@ -109,7 +109,7 @@ def test_switches_are_taken_back_also_after_an_error(model):
 
 
 class Lent:
-    """A module that tells where it has been."""
+    """A module that records the devices it was on."""
 
     def __init__(self, device):
         self.device, self.moves = torch.device(device), []

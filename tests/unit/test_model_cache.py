@@ -1,4 +1,4 @@
-"""The worker's jobs share a loaded model, which each leaves as it found it."""
+"""The jobs of a worker share a loaded model, and each restores it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from backend.worker.one_job import run_to_end
 
 @pytest.fixture
 def jobs(tiny, moving_clip, tmp_path):
-    """Makes a job of the moving clip: -> its folder."""
+    """Returns a function that creates a job of the moving clip and returns its folder."""
     from backend.__main__ import _parser
 
     def make(name: str, *arguments: str) -> Path:
@@ -105,7 +105,7 @@ def test_the_device_and_its_memory_are_told_once_a_job_needed_them(jobs):
 
 @pytest.mark.parametrize("how", [Cancelled, Interrupted])
 def test_what_a_stopped_job_held_is_free_when_the_worker_has_told(jobs, monkeypatch, how):
-    """As the worker runs it: nothing of the take outlives `run_to_end` and `tidy`, and the model stays."""
+    """As the worker runs it: after `run_to_end` and `tidy` the take's memory is free, and the model is still loaded."""
     engine, folder, held = Engine(), jobs("a"), []
     run(engine, folder)
     true = attempts.generate

@@ -1,4 +1,4 @@
-"""The recorder sees temporal attention as it is, and leaves the UNet as it found it."""
+"""The recorder records temporal attention correctly and restores the UNet."""
 
 import pytest
 import torch

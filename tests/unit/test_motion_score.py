@@ -1,4 +1,4 @@
-"""The motion score on drawn clips, whose motion is known, beside the drawn subject's own track."""
+"""The motion score of drawn clips with known motion, compared with the track of the drawn subject."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAIRS = 8
 
 @pytest.fixture(scope="module")
 def pairs() -> list[tuple]:
-    """(motion, its reference clip, the same motion drawn with another look, that look): subjects, then cameras."""
+    """(motion, its reference clip, the same motion with another look, that look): first subjects, then cameras."""
     drawn = []
     for k in range(PAIRS):
         rng = np.random.default_rng(30_000 + k)
@@ -30,7 +30,7 @@ def pairs() -> list[tuple]:
 
 @pytest.fixture(scope="module")
 def matrix(pairs) -> np.ndarray:
-    """Scores [clips, references] of the recoloured clips."""
+    """The scores [clips, references] of the recolored clips."""
     return control_matrix([p[2] for p in pairs], [p[1] for p in pairs])
 
 
@@ -47,7 +47,7 @@ def test_recoloured_clips_follow_and_others_do_not(matrix):
 
 
 def test_the_subjects_track_agrees(pairs):
-    """The flow is not the only judge: where it says "follows", the drawn subject is where the motion puts it."""
+    """A second judge besides the flow: where the score is high, the drawn subject is where the motion puts it."""
     for motion, _, clip, look in pairs[: PAIRS // 2]:
         track, true = subject_track(clip, look), project(motion)
         seen = ~np.isnan(track[:, 0])
@@ -86,7 +86,7 @@ def test_lengths_and_sizes_may_differ(pairs):
 
 
 def test_the_reference_is_cropped_to_the_clips_shape(pairs):
-    """A crop also changes the contrast that flow is measured at, so single scores may lose a little."""
+    """A crop also changes the contrast for the flow, so single scores may be slightly lower."""
     scores = [motion_score(fit(reference, (80, 128)), reference) for _, reference, *_ in pairs[::2]]
     scores.append(motion_score(fit(pairs[-1][1], (80, 128)), pairs[-1][1]))
     assert np.median(scores) > 0.95 and min(scores) > 0.75

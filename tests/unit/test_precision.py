@@ -1,4 +1,4 @@
-"""Half precision: of the UNet alone, on the CPU and where there is one on a GPU; steps and losses stay in float32."""
+"""Half precision: only the UNet uses it, on the CPU and on a GPU if there is one; steps and losses stay float32."""
 
 import json
 
@@ -76,7 +76,7 @@ def test_a_seed_starts_from_the_same_noise_in_every_precision(model, half):
 
 
 def through_half(latents, gain):
-    """A pass in float16 whose loss is a mean over many entries: its gradients are below float16's smallest number."""
+    """A pass in float16 whose loss is a mean over many entries, with gradients below float16's smallest number."""
     return ((latents.half() * gain).float() ** 2).mean() * 1e-4
 
 

@@ -1,4 +1,4 @@
-"""PNG files as the worker writes them for previews, read back; and others, which are refused in time."""
+"""PNG files of previews, written and read; unsuitable pictures are refused before they are decoded."""
 
 from __future__ import annotations
 

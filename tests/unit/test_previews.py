@@ -1,4 +1,4 @@
-"""Previews: what they show, what they may cost, and that they never cost the take."""
+"""Previews: what they show, how much time they take, and that their errors never end a job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def clock(monkeypatch):
-    """-> what lets time pass."""
+    """Returns a function that lets time pass."""
     now = [100.0]
     monkeypatch.setattr(previews.time, "monotonic", lambda: now[0])
 
@@ -43,7 +43,7 @@ def demo():
 
 
 def shown(model, latents: torch.Tensor, folder, clock, size=(64, 64)) -> np.ndarray:
-    """The preview of clean latents: uint8 RGB [n, h, w, 3]."""
+    """Returns the preview of clean latents: uint8 RGB [n, h, w, 3]."""
     show = Previews(model, size, Progress(folder, lambda state: None))
     clock(1000.0)
     show(SamplerState(clean=latents))
@@ -52,7 +52,7 @@ def shown(model, latents: torch.Tensor, folder, clock, size=(64, 64)) -> np.ndar
 
 
 def coloured_clip() -> torch.Tensor:
-    """[8, 3, 64, 64] in -1..1: a red square crosses green ground, frame by frame."""
+    """Returns [8, 3, 64, 64] in -1..1: a red square crosses green ground."""
     pixels = torch.empty(8, 3, 64, 64)
     pixels[:] = torch.tensor([-0.6, 0.5, -0.5])[:, None, None]
     for i, frame in enumerate(pixels):
@@ -160,7 +160,7 @@ def test_cancelling_within_a_preview_still_cancels(demo, tmp_path, clock, monkey
 
 @pytest.fixture
 def with_tiny_vae(tiny):
-    """The tiny model's entry names a tiny VAE: -> its folder."""
+    """Gives the tiny model's entry a tiny VAE; returns its folder."""
     torch.manual_seed(1)
     folder, channels = tiny.parent / "taesd ü", (8, 8, 8)
     AutoencoderTiny(

@@ -1,4 +1,4 @@
-"""What the UNet reads of a prompt: as diffusers reads it, and for signs as a plain rewrite of the common tools does."""
+"""Text embeddings: the same as diffusers', and for emphasis the same as a plain reimplementation of common tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from backend.__main__ import main
 from backend.backbones.animatediff.backbone import load_animatediff
-from backend.backbones.animatediff.text import NO_MEAN, weighted
+from backend.backbones.animatediff.text import MIN_MEAN, weighted
 from backend.errors import JobError
 from backend.models.entry import find_entry, read_entry
 from backend.models.prompt_files import with_prompt_files
@@ -25,7 +25,7 @@ PLAIN = "a red ball on green ground"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A small model whose encoder has four layers, none like another, and a mean that is not zero."""
+    """A small model whose text encoder has four different layers and a mean that is not zero."""
     folder = tmp_path_factory.mktemp("Wörter")
     parts = formats.build(folder, blocks=2)
     config = parts.text_encoder.config
@@ -86,8 +86,8 @@ def test_weights_scale_the_words_and_the_mean_stays(model):
 
 
 def test_without_a_mean_there_is_nothing_to_normalize_by(model):
-    """A small mean would blow the whole prompt up."""
-    states = torch.tensor([[[1.0, -1.0], [2.0, -2.0 + NO_MEAN / 10]]])
+    """A mean near zero would scale the whole prompt up."""
+    states = torch.tensor([[[1.0, -1.0], [2.0, -2.0 + MIN_MEAN / 10]]])
     assert torch.equal(weighted(states, [1.0, 2.0]), states * torch.tensor([1.0, 2.0])[None, :, None])
 
 

@@ -1,4 +1,4 @@
-"""Timesteps and ramps are pure: each property can be read off."""
+"""Timesteps and ramps are pure functions, and each property is tested alone."""
 
 import pytest
 

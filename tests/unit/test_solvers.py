@@ -1,4 +1,4 @@
-"""Samplers: unguided each equals diffusers' own pipeline, and each carries the guidance."""
+"""Solvers: without guidance each equals diffusers' pipeline, and guidance works with each."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ SAMPLERS = ["ddim", "dpm++2m", "euler", "lcm"]
 
 
 class EvenDDIM(DDIMScheduler):
-    """diffusers' DDIM finds the next timestep by a stride, not in its list."""
+    """diffusers' DDIM takes the next timestep by a stride, not from its list."""
 
     def set_timesteps(self, num_inference_steps=None, device=None, timesteps=None):
         self.timesteps = torch.tensor(timesteps)
@@ -44,7 +44,7 @@ def theirs(sampler):
 
 
 def by_diffusers(model, take):
-    """AnimateDiffPipeline's latents, on the timesteps of ours and from the same draws."""
+    """Returns the latents of AnimateDiffPipeline, on our timesteps and from the same random numbers."""
     s = take.settings
     scheduler, draws = theirs(s.sampler), torch.Generator().manual_seed(take.seed)
     timesteps, of_list = model.schedule.timesteps(s.sampler, s.steps, 0, s.guided_range), scheduler.set_timesteps
@@ -134,7 +134,7 @@ def test_what_only_ddim_can_do_is_said():
 
 
 def forwards(monkeypatch):
-    """Texts in each pass from now on."""
+    """Returns the number of texts in each pass from now on."""
     texts, call = [], Denoiser.__call__
 
     def counting(self, latents, timestep, text):
@@ -175,7 +175,7 @@ def test_a_gradient_used_again_still_guides(model, take, motion):
 
 
 def test_a_multistep_solver_forgets_what_guidance_has_bent():
-    """Drawn through estimates of two paths, the next step would carry the push on and tear the picture."""
+    """Extrapolating estimates of two different paths would amplify the score and distort the picture."""
     steps = plan_steps([900, 700, 500], 1, 0, 0)
     schedule = VariancePreserving(theirs("ddim").alphas_cumprod)
     z, eps = torch.randn(2, *LATENTS, generator=torch.Generator().manual_seed(0))
@@ -192,7 +192,7 @@ def test_a_multistep_solver_forgets_what_guidance_has_bent():
 
 
 class OfGaussians:
-    """Data of one known distribution, so that the best prediction is known: the way from noise to clean is exact."""
+    """Data of a known distribution, with a known best prediction and so a known path from noise to clean."""
 
     def __init__(self, schedule, mean=1.5, deviation=0.3):
         self.schedule, self.mean, self.deviation = schedule, mean, deviation
@@ -204,7 +204,7 @@ class OfGaussians:
         return Estimate(clean, (z - signal * clean) / noise)
 
     def after(self, sampler, timesteps):
-        """The latents at the last of the timesteps."""
+        """Returns the latents at the last of the timesteps."""
         steps = plan_steps(timesteps, 0, 0, 0)
         solver = make_solver(sampler, steps, self.schedule, torch.Generator())
         z = torch.linspace(-2, 2, 9, dtype=torch.float64)

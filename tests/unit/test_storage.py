@@ -1,4 +1,4 @@
-"""What takes up room: it is measured, has bounds, and can be cleaned up without losing what a user made."""
+"""Disk usage: it is measured and limited, and cleaning up never loses anything that a user made."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEYS = [f"{number:064x}" for number in range(20)]
 
 
 def put(path: Path, size: int = 1000, hours: float = 2.0) -> Path:
-    """A file that was last used so many hours ago, as was its folder."""
+    """Writes a file that was last used this many hours ago, and so was its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(size))
     then = time.time() - hours * 3600
@@ -39,7 +39,7 @@ def put(path: Path, size: int = 1000, hours: float = 2.0) -> Path:
 
 @pytest.fixture
 def filled(data_folder) -> Path:
-    """The data folder with something of everything, all of it two hours old."""
+    """The data folder with one of everything, all of it two hours old."""
     put(data_folder / "inversion" / KEYS[0] / "999.safetensors", 5000)
     put(data_folder / "inversion" / f"{KEYS[1]}.part" / "checkpoint.safetensors", 400)
     put(data_folder / "motion" / f"{KEYS[2]}.safetensors", 300)

@@ -1,4 +1,4 @@
-"""Takes: guidance pulls towards the reference, weight 0 is plain generation, and a seed decides all."""
+"""Takes: guidance moves them toward the reference, weight 0 is plain generation, and the seed decides the noise."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def test_the_strength_multiplies_the_weight_and_none_is_plain_generation(model, 
 
 
 def test_the_gradient_is_the_true_one(model, take, motion):
-    """Against a finite difference along the gradient: stopping after the last recorded attention loses nothing."""
+    """Compared with a finite difference: ending autograd after the last recorded layer loses nothing."""
     guide = MotionGuidance(model, model.denoiser(), take.positive, motion)
     z = initial_noise(model, take)
     _, gradient, _ = guide(z, step_at(700))
@@ -108,7 +108,7 @@ def test_a_relative_score_is_its_share_of_the_noise_prediction():
     ],
 )
 def test_what_steps_are_said_to_cost_is_what_the_sampler_spends(changes):
-    """By the bench, which asks the sampler itself."""
+    """Measured by the bench with the sampler itself."""
     from backend.bench.costs import Costs, job_costs
 
     s = replace(resolve({}, {"steps": 20, "guided_steps": 10, "warm_up_steps": 0, "cool_down_steps": 0}), **changes)
@@ -118,13 +118,13 @@ def test_what_steps_are_said_to_cost_is_what_the_sampler_spends(changes):
     if s.guidance_weight > 0 and s.guided_steps > 0:
         read_before = float(inversion_steps(s)) if s.method == "inversion" else 1.0
     assert sum(step_costs(s)) == pytest.approx(spent.whole - read_before)
-    more = sum(step_costs(s, again=True)) - sum(step_costs(s))
+    more = sum(step_costs(s, recompute=True)) - sum(step_costs(s))
     assert (more > 0) == (s.guidance_weight > 0 and s.guided_steps > 0)
 
 
 @pytest.mark.parametrize("reuse", [2, 3])
 def test_a_negative_pull_that_is_used_again_pulls_the_same_way(reuse):
-    """Where the two predictions are apart by the same all along, asking seldom changes nothing but the cost."""
+    """If the difference of both predictions is constant, reusing it changes only the cost."""
     schedule, asked = VariancePreserving(torch.linspace(0.999, 0.01, 1000)), []
 
     def negative(z, t):

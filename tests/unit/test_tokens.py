@@ -1,4 +1,4 @@
-"""Counting tokens without transformers: the very tokens of its tokenizer, for CLIP's vocabulary and the demo's."""
+"""Counting tokens without transformers gives the tokens of its tokenizer, for the vocabularies of CLIP and the demo."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_tokens_are_those_that_the_encoder_gets(folder, text):
 
 
 def test_clip_s_tokenizer_is_the_published_one():
-    """Numbers from CLIP's own documentation and the examples of transformers."""
+    """The numbers are from CLIP's own documentation and the examples of transformers."""
     tokenizer = read_tokenizer(CLIP)
     tokens = [tokenizer.vocabulary[token] for token in tokenizer.tokens("a photo of a cat")]
     assert tokens == [320, 1125, 539, 320, 2368] and len(tokenizer.vocabulary) == 49408

@@ -1,4 +1,4 @@
-"""Model entries that name components: how they are read, what is missing, and what their files' hashes cover."""
+"""Model entries that name components: how they are read, what is missing, and what the hashes of their files cover."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FILES = ["sd", "vae ü", "a", "b", "c", "sd15/unet/unused", "depth/depth", "taes
 
 @pytest.fixture
 def own(data_folder, monkeypatch) -> Path:
-    """The user's folder of entries, with "own" and every file it names."""
+    """The user's folder of entries, with "own" and every file that it names."""
     folder = data_folder / "models"
     for name in FILES:
         path = folder / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""People's weights in every format: what is loaded is the model that the files were written from."""
+"""Weights in every format: the loaded model is the one that the files were written from."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def noise_of(unet: torch.nn.Module, dtype: torch.dtype = torch.float32) -> torch
     ("version", "form"), [("v1", ".ckpt"), ("v2", ""), ("v2", ".ckpt"), ("v3", ".safetensors"), ("v3", ".ckpt")]
 )
 def test_base_and_motion_module(models, base, version, form):
-    """v1: 24 positions; v2: motion in the middle block; v3: neither. Diffusers' folders and AnimateDiff's files."""
+    """v1: 24 positions. v2: motion in the mid block. v3: neither. diffusers' folders and AnimateDiff's files."""
     folder, parts = models
     model = load(folder, f'{base}motion_module = "{version}{form}"')
     source = parts.motion_unet(version)
@@ -155,7 +155,7 @@ def test_the_file_may_go_once_the_model_is_loaded(models, tmp_path):
 
 
 def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
-    """Of SD1.5's sizes, here small ones, with CLIP's vocabulary, which is then read with the tokenizer that ships."""
+    """With the (here small) sizes of SD1.5 and the vocabulary of CLIP, whose tokenizer is included."""
     parts = formats.build(tmp_path, blocks=2)
     config = parts.text_encoder.config
     config.vocab_size, config.max_position_embeddings = 49408, 77
@@ -177,7 +177,7 @@ def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
 
 
 def test_the_built_in_sizes_are_sd15_s():
-    """The published counts of parameters; and every tensor of a checkpoint of that size has its place."""
+    """The published numbers of parameters, and every tensor of a checkpoint of that size is used."""
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(sd15.UNET)
         vae = AutoencoderKL.from_config(sd15.VAE)
@@ -192,7 +192,7 @@ def test_the_built_in_sizes_are_sd15_s():
 
 
 def test_a_tokenizer_folder_is_config_enough(models, tmp_path):
-    """The sizes are then SD1.5's own, which this small model has not: it is refused for them, not for its config."""
+    """The sizes are then those of SD1.5. This small model has others: the error names the sizes, not the config."""
     folder, _ = models
     shutil.copytree(folder / "base" / "tokenizer", tmp_path / "words")
     lines = f'base = "{(folder / "sd.safetensors").as_posix()}"\nconfig = "words"\n'

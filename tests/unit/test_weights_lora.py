@@ -38,7 +38,7 @@ def load(folder, lines: str, dtype=torch.float32) -> AnimateDiff:
 
 
 def assert_changed(module, source, halves: dict[str, tuple], factor: float, tolerance: float = 1e-5) -> None:
-    """Exactly the layers of `halves` changed, by factor * up @ down."""
+    """Asserts that exactly the layers of `halves` changed, by factor * up @ down."""
     given = module.state_dict()
     for name, wanted in source.state_dict().items():
         up, down = halves.get(name.removesuffix(".weight"), (None, None))

@@ -1,4 +1,4 @@
-"""Wrong, damaged and dangerous files: refused with one sentence that names the setting, the file and what it is."""
+"""Wrong, damaged and dangerous files: one error that names the setting, the file and what it is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def models(tmp_path_factory):
 
 
 def refused(folder: Path, frames: int = 24, **parts: str) -> str:
-    """The sentence; it must name each wrong file and its setting."""
+    """Returns the error. It must name each wrong file and its setting."""
     lines = "\n".join(f'{key} = "{name}"' for key, name in (GOOD | parts).items() if name)
     entry = read_entry(formats.write_entry(folder, lines, frames))
     with pytest.raises(JobError) as error:
@@ -199,7 +199,7 @@ def test_a_safetensors_file_named_ckpt_is_read_as_what_it_is(models):
 
 
 class Payload:
-    """What a malicious checkpoint does: unpickling it runs a command of the attacker's."""
+    """What a malicious checkpoint contains: unpickling it would run a command of the attacker."""
 
     def __init__(self, victim: Path):
         self.victim = victim

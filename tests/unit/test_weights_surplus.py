@@ -1,4 +1,4 @@
-"""No unknown key is harmless by default: what a file says beyond its weights is followed, noted or refused by name."""
+"""Unknown keys are never ignored silently: whatever a file contains besides its weights is used, noted or refused."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_files_are_called_what_they_are(models):
 
 
 def test_a_tokenizer_of_another_size_is_refused(models, tmp_path):
-    """It would spell prompts in other numbers: the demo's reads English by letter."""
+    """It would number the tokens differently: the demo's tokenizer reads English by letter."""
     from backend.models.vocabulary import CLIP
 
     folder, _ = models

@@ -1,4 +1,4 @@
-"""An attention processor that computes the probabilities in the open, so that they can be kept and differentiated."""
+"""An attention processor that computes explicit probabilities, which can be recorded and differentiated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from diffusers.models.attention_processor import Attention
 
 
 class ExplicitAttention:
-    """Softmax attention by two matrix products, in float32 where it matters, for any diffusers `Attention`.
+    """Scaled dot-product attention (Vaswani et al., arXiv:1706.03762, eq. 1) for any diffusers `Attention`.
 
-    keep: called with the probabilities `[batch * positions, heads, queries, keys]`, float32. On a CPU this form is also
-    faster than fused attention for the short sequences of temporal attention, above all backwards.
+    keep: called with the probabilities [batch * positions, heads, queries, keys], float32.
+
+    The softmax is computed in float32. For the short sequences of temporal attention this is also faster on a CPU than
+    fused attention, especially in the backward pass.
     """
 
     def __init__(self, keep: Callable[[torch.Tensor], None] | None = None):

@@ -1,6 +1,6 @@
-"""AnimateDiff behind the contract of backbones.base, and loading it from the files that a model entry names.
+"""AnimateDiff as a `Backbone` (see backbones.base), loaded from the files that a model entry names.
 
-Only local files are read, and nothing in them is run.
+Only local files are read, and no code in them is executed.
 """
 
 from __future__ import annotations
@@ -35,21 +35,24 @@ from .recorder import BLOCK, attention_layers, recording
 from .text import embed_texts
 from .tokens import load_tokenizer, token_indices
 from .weights.embeddings import check_width, load_embeddings
-from .weights.lora import add, lora_deltas
+from .weights.lora import add_deltas, lora_deltas
 from .weights.modules import empty_unet, fill, load_text_encoder, load_tiny_vae, load_vae
 from .weights.motion_module import unet_sources
 from .weights.sd15 import animatediff_alphas
 from .weights.sources import LOCAL, check_scheduler, notes_on_base
 
-# Loading takes a moment here; the library's own bars would only disturb the job's progress lines.
+# Loading is short; the progress bars of diffusers would only break up the job's own progress lines.
 diffusers.utils.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True)
 class AnimateDiff:
-    """Stable Diffusion 1.5 with AnimateDiff's motion modules, loaded. alphas [levels]: cumulative alphas of its noise
-    schedule; tiny_vae: for previews, None if the entry names none; embeddings: vectors [n, C] of textual inversions by
-    name; notes: on what was left out, for the user; pair_apart: see memory.policy; loaded_controls: see controls."""
+    """Stable Diffusion 1.5 with AnimateDiff's motion modules, loaded (Guo et al., arXiv:2307.04725).
+
+    alphas: the cumulative alphas [T] of the noise schedule. tiny_vae: for previews, None if the entry names none.
+    embeddings: the vectors [n, C] of textual inversions, by name. notes: for the user, on what was ignored.
+    separate_prompts: see memory.policy. loaded_controls: see controls.
+    """
 
     entry: ModelEntry
     vae: AutoencoderKL
@@ -141,21 +144,22 @@ class AnimateDiff:
 
     @contextmanager
     def with_policy(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[AnimateDiff]:
-        again, nets = KINDS[policy.recompute], [control.model for control in controls]
-        with apply_policy(policy, self.unet, LAYERS, again, [self.text_encoder, self.vae], self.vae, nets):
+        recompute, nets = KINDS[policy.recompute], [control.model for control in controls]
+        with apply_policy(policy, self.unet, LAYERS, recompute, [self.text_encoder, self.vae], self.vae, nets):
             yield replace(self, separate_prompts=policy.separate_prompts)
 
 
 def from_unet(unet: UNetMotionModel) -> AnimateDiff:
-    """Of a UNet alone, to be measured: it predicts and records, and reads neither text nor pictures."""
+    """Wraps a UNet alone, for measurements. It predicts and records, but cannot embed, encode or decode."""
     nothing: Any = None
     return AnimateDiff(nothing, nothing, nothing, nothing, unet, animatediff_alphas())
 
 
 def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> AnimateDiff:
-    """dtype: of the UNet alone; the others take a hundredth of the time, and decoders are known to fail in half.
+    """Loads the model of an entry onto `device`.
 
-    JobError names what is missing, damaged, or for another architecture.
+    dtype: of the UNet. The other parts are float32: they take about 1 % of the time, and VAE decoders can overflow in
+    float16. Raises JobError for files that are missing, damaged or of another architecture.
     """
     if entry.folder and not (entry.folder / "model_index.json").is_file():
         raise JobError(
@@ -178,7 +182,7 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
 
 
 def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> AnimateDiff:
-    """Everything that can be refused is looked at before the large weights are read."""
+    """Checks everything that may be unsuitable before it reads the large weights."""
     check_scheduler(entry)
     alphas, notes = _alphas(entry), notes_on_base(entry)
     sources = unet_sources(entry)
@@ -189,12 +193,12 @@ def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Animat
     }
     check_width(embeddings, entry.embeddings, modules["text_encoder"].config.hidden_size)
     _check_vocabulary(entry, tokenizer, modules["text_encoder"])
-    changes = lora_deltas(entry, modules, notes)
+    deltas = lora_deltas(entry, modules, notes)
     modules["vae"] = load_vae(entry, device, torch.float32, notes)
     notes += fill(modules["unet"], sources, device, dtype)
     for name, module in modules.items():
         module.to(device=device).eval().requires_grad_(False)
-        add(changes.get(name, {}), module)
+        add_deltas(deltas.get(name, {}), module)
     normalize_each_frame(modules["unet"])
     tiny_vae = load_tiny_vae(entry, device)
     parts = {"tokenizer": tokenizer, "alphas": alphas, "tiny_vae": tiny_vae, "embeddings": embeddings}
@@ -202,7 +206,7 @@ def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Animat
 
 
 def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> None:
-    """JobError when the tokenizer numbers other tokens than the encoder was trained with: it would read other words."""
+    """Raises JobError if the tokenizer does not belong to the text encoder, which would read other words then."""
     folder, rows = tokenizer_folder(entry), encoder.config.vocab_size
     if len(tokenizer) != rows:
         raise JobError(

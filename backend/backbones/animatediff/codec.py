@@ -1,4 +1,4 @@
-"""Pictures to what the UNet reads, and back."""
+"""Encodes frames as latents and decodes latents as frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ...memory.device import on_device
 
 @torch.no_grad()
 def encode_pixels(vae: AutoencoderKL, device: torch.device, pixels: Tensor) -> Tensor:
-    """[F, 3, H, W] in -1..1 to latents [1, 4, F, h, w]: the posterior's mean, frame by frame; device: to work on."""
+    """Encodes frames [F, 3, H, W] in -1..1 as latents [1, 4, F, h, w]: the mean of the posterior, frame by frame.
+
+    device: where the VAE runs.
+    """
     with on_device(device, vae):
         parts = [vae.encode(frame[None].to(vae.device, vae.dtype)).latent_dist.mean for frame in pixels]
     return (torch.cat(parts) * vae.config.scaling_factor).float().transpose(0, 1)[None]
@@ -26,7 +29,10 @@ def decode_latents(
     latents: Tensor,
     after_frame: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Latents [1, 4, F, h, w] to [F, 3, H, W] in -1..1, frame by frame; device: to work on."""
+    """Decodes latents [1, 4, F, h, w] as frames [F, 3, H, W] in -1..1, frame by frame.
+
+    device: where the VAE runs. after_frame: called after each frame.
+    """
     frames = []
     with on_device(device, vae):
         for latent in (latents[0] / vae.config.scaling_factor).transpose(0, 1):

@@ -1,4 +1,7 @@
-"""Control models: SparseCtrl for pictures and sketches at chosen frames, a ControlNet for depth in every frame."""
+"""Control models: SparseCtrl for pictures and sketches at some frames, a ControlNet for depth in every frame.
+
+SparseCtrl: Guo et al., arXiv:2311.16933. ControlNet: Zhang et al., arXiv:2302.05543.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,15 @@ from .weights.surplus import notes_on_loading
 
 CLASSES = {"image": SparseControlNetModel, "sketch": SparseControlNetModel, "depth": ControlNetModel}
 TRAIN_TIMESTEPS = 1000
-# What must be the same in the UNet, or the residuals would not fit its layers.
+# These must equal the UNet's, or the residuals do not fit its layers.
 SHAPE = ("block_out_channels", "layers_per_block", "cross_attention_dim")
 
 
 class Controlled(Protocol):
-    """What is looked at of the loaded model. loaded_controls: by kind, the files' stamps and what they hold, kept
-    between takes."""
+    """The parts of a loaded model that controls need.
+
+    loaded_controls: for each kind the stamps of its files and the loaded control model, kept between takes.
+    """
 
     @property
     def entry(self) -> ModelEntry: ...
@@ -47,18 +52,19 @@ class Controlled(Protocol):
 
 
 class SparseControl:
-    """Pictures at a few frames, told to the UNet by a SparseCtrl model, which does not look at the noisy latents."""
+    """Conditions the UNet on pictures at a few frames, by a SparseCtrl model, which ignores the noisy latents."""
 
     def __init__(
         self, model: SparseControlNetModel, pictures: Tensor, frame_indices: Sequence[int], frames: int, strength: float
     ):
-        """pictures [n, c, h, w]: latents, or pixels 0..1, as the model was trained; the other frames stay empty."""
+        """pictures [n, c, h, w]: latents or pixels in 0..1, as the control model was trained. frame_indices: their
+        frames; the other frames stay empty."""
         self.condition = pictures.new_zeros(1, pictures.shape[1], frames, *pictures.shape[2:])
         self.mask = pictures.new_zeros(1, 1, *self.condition.shape[2:])
         self.condition[0, :, list(frame_indices)] = pictures.transpose(0, 1)
         self.mask[:, :, list(frame_indices)] = 1
         self.model, self.strength = model, strength
-        self.embedding = _once(model, frames)
+        self.embedding = _cached_embedding(model, frames)
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals:
         self.model.controlnet_cond_embedding = self.embedding
@@ -74,13 +80,13 @@ class SparseControl:
 
 
 class DepthControl:
-    """A depth picture for each frame, told to the UNet by a ControlNet, frame by frame."""
+    """Conditions the UNet on a depth picture for each frame, by a ControlNet, frame by frame."""
 
     def __init__(self, model: ControlNetModel, pixels: Tensor, strength: float, end: float):
-        """pixels [F, 3, H, W] in 0..1; end: share of the noise schedule, from pure noise down, that depth holds."""
+        """pixels: [F, 3, H, W] in 0..1. end: the share of the noise schedule, from pure noise down, with depth."""
         self.model, self.pixels, self.strength = model, pixels, strength
         self.last_timestep = (1 - end) * TRAIN_TIMESTEPS
-        self.embedding = _once(model, len(pixels))
+        self.embedding = _cached_embedding(model, len(pixels))
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals | None:
         if timestep < self.last_timestep:
@@ -91,27 +97,27 @@ class DepthControl:
         return self.model(frames, timestep, text, pixels, conditioning_scale=self.strength, return_dict=False)
 
 
-class _Once(nn.Module):
-    """A control model's embedding of its condition, which is the same in every step: computed in the first."""
+class _CachedEmbedding(nn.Module):
+    """The embedding of a control model's condition. It is the same in every step, so only the first computes it."""
 
     def __init__(self, embedding: nn.Module, frames: int):
         super().__init__()
-        self.embedding, self.frames, self.known = embedding, frames, None
+        self.embedding, self.frames, self.cached = embedding, frames, None
 
     def forward(self, condition: Tensor) -> Tensor:
-        if self.known is None:
-            self.known = self.embedding(condition[: self.frames])
-        return self.known.repeat(len(condition) // self.frames, 1, 1, 1)
+        if self.cached is None:
+            self.cached = self.embedding(condition[: self.frames])
+        return self.cached.repeat(len(condition) // self.frames, 1, 1, 1)
 
 
-def _once(model: Any, frames: int) -> _Once:
-    """The embedding of a control model that may serve other takes too, for one of them."""
+def _cached_embedding(model: Any, frames: int) -> _CachedEmbedding:
+    """Returns a cached embedding for one take. The control model may serve other takes too."""
     embedding = model.controlnet_cond_embedding
-    return _Once(embedding.embedding if isinstance(embedding, _Once) else embedding, frames)
+    return _CachedEmbedding(embedding.embedding if isinstance(embedding, _CachedEmbedding) else embedding, frames)
 
 
-def used(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
-    """The kinds that are active: with a strength, and kept beyond the first step."""
+def active_kinds(conditions: Mapping[str, Condition], settings: Settings) -> list[str]:
+    """Returns the kinds of conditions that have any effect with these settings."""
     kinds = [kind for kind in conditions if getattr(settings, f"{kind}_strength") > 0]
     return [kind for kind in kinds if kind != "depth" or settings.depth_end > 0]
 
@@ -124,17 +130,18 @@ def load_controls(
     settings: Settings,
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[Control, ...]:
-    """The controls for a clip of so many frames; only what is used is loaded; note: is given sentences for the user.
-    JobError names a file or folder that is wrong.
+    """Returns the controls for a clip of `frames` frames, and loads the control models that have any effect.
 
-    The model keeps the loaded ones for its next take, and no others."""
+    note: receives sentences for the user. The model keeps the loaded control models for its next take, and drops the
+    others. Raises JobError for an unsuitable file or folder.
+    """
     controls: list[Control] = []
-    kinds = used(conditions, settings)
+    kinds = active_kinds(conditions, settings)
     for kind in set(model.loaded_controls) - set(kinds):
         del model.loaded_controls[kind]
     for kind in kinds:
-        (net, said), pixels = _kept(model, kind, frames), to_pixels(conditions[kind].pictures)
-        for sentence in said:
+        (net, notes), pixels = _loaded(model, kind, frames), to_pixels(conditions[kind].pictures)
+        for sentence in notes:
             note(sentence)
         pictures = model.encode(pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
         pictures, strength = pictures.to(net.device, net.dtype), getattr(settings, f"{kind}_strength")
@@ -145,17 +152,17 @@ def load_controls(
     return tuple(controls)
 
 
-def _kept(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
-    """The control model that an earlier take loaded, if its files are still the same, else it is loaded; and notes."""
+def _loaded(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
+    """Returns the control model and notes for the user. It is loaded again only if its files changed."""
     folder: Path = getattr(model.entry, CONTROL_OF[kind])
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _files_in(folder)]
     if kind not in model.loaded_controls or model.loaded_controls[kind][0] != stamps:
-        model.loaded_controls.pop(kind, None)  # not two of them at once
+        model.loaded_controls.pop(kind, None)  # do not hold two of them at once
         model.loaded_controls[kind] = stamps, _load(model, kind, folder)
-    net, said = model.loaded_controls[kind][1]
+    net, notes = model.loaded_controls[kind][1]
     if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
         raise JobError(f"The control model {folder} knows {known} frames; the setting frames is {frames}.", "Lower it.")
-    return net, said
+    return net, notes
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -163,12 +170,12 @@ def _files_in(folder: Path) -> list[Path]:
         return [folder]
     try:
         return sorted(path for path in folder.iterdir() if path.is_file())
-    except OSError:  # loading names what is wrong
+    except OSError:  # loading reports it
         return []
 
 
 def _load(model: Controlled, kind: str, path: Path) -> tuple[Any, list[str]]:
-    """A control model, and notes for the user."""
+    """Loads a control model; returns it with notes for the user."""
     key, wanted = CONTROL_OF[kind], CLASSES[kind]
     notes: list[str] = []
     if path.is_file():
@@ -187,7 +194,7 @@ def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes:
             folder,
             variant=variant_of(folder, "diffusion_pytorch_model"),
             torch_dtype=model.unet.dtype,
-            low_cpu_mem_usage=False,  # True would ask for accelerate
+            low_cpu_mem_usage=False,  # True requires accelerate
             output_loading_info=True,
             **SAFE,
         )
@@ -215,7 +222,7 @@ def _check_class(folder: Path, key: str, wanted: str) -> None:
 
 
 def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
-    """JobError when the control model was made for another kind of condition or another UNet."""
+    """Raises JobError if the control model was trained for another kind of condition or another UNet."""
     if kind != "depth" and net.config.use_simplified_condition_embedding != (kind == "image"):
         found = "sketches" if kind == "image" else "images"
         raise JobError(
@@ -233,5 +240,5 @@ def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
 
 
 def _each(value: Any, net: Any) -> list[Any]:
-    """A config's value for each down block; it may be given once for all."""
+    """Returns a config value for each down block. A config may give one value for all of them."""
     return list(value) if isinstance(value, list | tuple) else [value] * len(net.config.down_block_types)

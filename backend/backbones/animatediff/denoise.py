@@ -8,32 +8,31 @@ import torch
 from diffusers import UNetMotionModel
 from torch import Tensor
 
-# What a control adds to the outputs of the down blocks and of the mid block, each [n * F, c, h', w'].
+# What a control adds to the outputs of the down blocks and of the mid block, [n * F, c, h', w'] each.
 Residuals = tuple[Sequence[Tensor], Tensor]
-# Latents [n, 4, F, h, w], timestep, text once for each frame [n * F, L, C] -> residuals; None where it is not active.
+# control(latents [n, 4, F, h, w], timestep, text of each frame [n * F, L, C]) -> residuals; None if it is not active.
 Control = Callable[[Tensor, int, Tensor], Residuals | None]
 
 
 class Denoiser:
-    """Predicts noise: latents [n, 4, F, h, w], text [n, L, C] -> [n, 4, F, h, w]. Controls add to the UNet's inside.
+    """Predicts the noise [n, 4, F, h, w] of latents [n, 4, F, h, w] for text embeddings [n, L, C].
 
-    The UNet and the controls compute in the UNet's precision; predictions, and gradients at float32 latents, come in
-    float32.
+    UNet and controls compute in the UNet's precision. Predictions are float32, as are gradients at float32 latents.
     """
 
     def __init__(self, unet: UNetMotionModel, controls: Sequence[Control] = (), separate_prompts: bool = False):
-        """pair_apart: a pair's predictions are made one after the other, in half the memory."""
+        """separate_prompts: `pair` does not batch its predictions, which halves the memory."""
         self.unet, self.controls, self.separate_prompts = unet, controls, separate_prompts
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
-        precision = next(self.unet.parameters()).dtype  # unet.dtype would first go through every module of it
+        precision = next(self.unet.parameters()).dtype  # unet.dtype would go through all modules first
         latents, text = latents.to(precision), text.to(precision)
-        per_frame = text.repeat_interleave(latents.shape[2], 0)  # diffusers wants the prompt once for each frame
+        per_frame = text.repeat_interleave(latents.shape[2], 0)  # diffusers expects the text of each frame
         added = self._residuals(latents, timestep, per_frame)
         return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0].float()
 
     def pair(self, latents: Tensor, timestep: int, negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-        """The predictions with the negative and the positive prompt, from one batch if they may be."""
+        """Returns the predictions for both prompts, in one batch unless `separate_prompts` is set."""
         if self.separate_prompts:
             return self(latents, timestep, negative), self(latents, timestep, positive)
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
@@ -41,11 +40,11 @@ class Denoiser:
 
     @torch.no_grad()  # no gradient flows through the controls: they cost as much as the UNet's down half
     def _residuals(self, latents: Tensor, timestep: int, per_frame: Tensor) -> dict[str, tuple[Tensor, ...] | Tensor]:
-        """The controls' residuals, summed, as the UNet takes them; nothing at all when no control is active."""
-        said = [added for control in self.controls if (added := control(latents, timestep, per_frame)) is not None]
-        if not said:
+        """Returns the sum of the controls' residuals as the UNet's arguments, empty if no control is active."""
+        residuals = [added for control in self.controls if (added := control(latents, timestep, per_frame)) is not None]
+        if not residuals:
             return {}
-        downs, mids = zip(*said, strict=True)
+        downs, mids = zip(*residuals, strict=True)
         return {
             "down_block_additional_residuals": tuple(sum(parts) for parts in zip(*downs, strict=True)),
             "mid_block_additional_residual": sum(mids),

@@ -1,4 +1,4 @@
-"""What a take by AnimateDiff holds in memory, as counted, and which of its layers can be spared."""
+"""The memory that a take of AnimateDiff needs, as counted, and the layers that can save some of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from ...memory.policy import MemoryPolicy
 
-# From the outside in: within one that is spared as a whole, nothing more is to be done.
+# Layers that can process their input in chunks, from the outside in: inside a chunked layer nothing more is chunked.
 LAYERS = (ResnetBlock2D, Transformer2DModel, BasicTransformerBlock, FeedForward)
-# What can be computed again: transformers keep the most for what computing them costs.
+# Layers to recompute, by MemoryPolicy.recompute. Transformers store the most for what recomputing them costs.
 KINDS: dict[str, tuple[type, ...]] = {
     "nothing": (),
     "transformers": (BasicTransformerBlock, FeedForward),
@@ -22,8 +22,12 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelShape:
-    """Of a model: channels of its first block, bytes of a number in the UNet, pixels to a latent cell along each side,
-    bytes of text encoder and VAE, heads of its first block's attention, and whether the device fuses that."""
+    """The sizes of a model that decide its memory needs.
+
+    width: channels of the first block. number_bytes: bytes of a number in the UNet. latent_scale: pixels per latent
+    cell along each side. movable_bytes: the size of text encoder and VAE. heads: of the first block's attention.
+    fused: whether the device has fused attention.
+    """
 
     width: int
     number_bytes: int
@@ -35,9 +39,10 @@ class ModelShape:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """Most that is held beside the weights, in units: numbers of one picture of each frame in the UNet's first block.
+    """The peak memory besides the weights, in units of one activation of the clip in the UNet's first block.
 
-    guided: with a gradient from up_blocks.0 or 1, 2, 3; plain: without; control: more for each control.
+    guided: with a gradient from up_blocks.0 or .1, from .2, and from .3. plain: without a gradient.
+    control: added for each control.
     """
 
     guided: tuple[int, int, int]
@@ -45,22 +50,25 @@ class Needs:
     control: int
 
 
-# Counted for SD1.5 by `bench memory`; tests count again.
+# Counted for SD1.5 by `bench memory`; a test counts again.
 NEEDS = {
     "fast": Needs(guided=(266, 348, 522), plain=53, control=15),
     "balanced": Needs(guided=(82, 121, 188), plain=24, control=15),
     "thrifty": Needs(guided=(37, 63, 98), plain=12, control=9),
 }
-DECODING = 770  # numbers, float32, that the VAE holds for each pixel of a picture
-# Where attention is not fused: matrices of all queries and keys that are held of each picture in the first block, in a
-# pass without and with a gradient, and with one when layers are computed again. Counted for SD1.5; tests count again.
+DECODING = 770  # float32 numbers that the VAE holds for each pixel of a frame
+# Without fused attention: matrices of queries and keys held for each frame in the first block, in a pass without a
+# gradient, with one, and with one when layers are recomputed. Counted for SD1.5; a test counts again.
 ATTENTION_MATRICES = {"plain": 4.0, "kept": 9.5, "again": 5.7}
 
 
 @dataclass(frozen=True)
 class TakeNeeds:
-    """clip: frames and latent cells (F, h, w); deepest: the highest up block whose attention is guided, None in plain
-    generation; controls: their number."""
+    """The memory needs of a take; see memory.policy.MemoryNeeds.
+
+    clip: frames and latent cells (F, h, w). deepest_block: the number of the last up block whose attention is guided,
+    None in plain generation. controls: their number.
+    """
 
     shape: ModelShape
     clip: tuple[int, int, int]
@@ -83,17 +91,17 @@ class TakeNeeds:
         return fused if shape.fused else fused + self._matrices(policy)
 
     def _matrices(self, policy: MemoryPolicy) -> int:
-        """Bytes of attention's matrices, which layers that take their input in pieces make for one piece at a time."""
+        """Returns the bytes of attention matrices. A chunked layer holds those of one chunk at a time."""
         shape, frames, cells = self.shape, self.clip[0], self.clip[1] * self.clip[2]
         row = cells * shape.width * shape.number_bytes
-        piece = max(1, policy.chunk_bytes // row) if policy.chunk_bytes else 2 * frames
-        most = ATTENTION_MATRICES["plain"] * min(piece, frames if policy.separate_prompts else 2 * frames)
+        chunk = max(1, policy.chunk_bytes // row) if policy.chunk_bytes else 2 * frames
+        most = ATTENTION_MATRICES["plain"] * min(chunk, frames if policy.separate_prompts else 2 * frames)
         if self.deepest_block is not None:
             kind = "kept" if policy.recompute == "nothing" else "again"
-            most = max(most, ATTENTION_MATRICES[kind] * min(piece, frames))
+            most = max(most, ATTENTION_MATRICES[kind] * min(chunk, frames))
         return round(most * shape.heads * cells**2 * shape.number_bytes)
 
 
 def up_block(name: str) -> int:
-    """The number of an up block; 0 for blocks before them."""
+    """Returns the number of an up block; 0 for the down blocks and the mid block."""
     return int(name.removeprefix("up_blocks.")) if name.removeprefix("up_blocks.").isdigit() else 0

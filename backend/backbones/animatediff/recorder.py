@@ -1,4 +1,4 @@
-"""Records what a UNet's attention layers compute in a pass, and leaves no trace."""
+"""Records what the attention layers of a UNet compute in a forward pass, and restores the UNet afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...errors import JobError
 from ..base import SPATIAL, TEMPORAL, TEXT, AttentionRecord
 from .attention import ExplicitAttention
 
-BLOCK = "up_blocks.1"  # whose attention to the prompt tells where an object is
+BLOCK = "up_blocks.1"  # its attention to the prompt locates objects
 KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
     TEMPORAL: ("temporal attention", lambda name: ".motion_modules." in name),
     SPATIAL: ("spatial self-attention", lambda name: ".attentions." in name and name.endswith(".attn1")),
@@ -20,8 +20,10 @@ KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
 
 
 def attention_layers(unet: nn.Module, kind: str, blocks: Sequence[str] = (BLOCK,)) -> list[str]:
-    """Names of the attentions of a kind (backbones.base) in `blocks` ('up_blocks.1'), without diffusers' '.processor'
-    ending. JobError names a block that has none."""
+    """Returns the names of the attention layers of a kind (see backbones.base) in `blocks`, such as 'up_blocks.1'.
+
+    Raises JobError if a block has none.
+    """
     what, wanted = KINDS[kind]
     names = [name.removesuffix(".processor") for name in unet.attn_processors]
     layers: list[str] = []
@@ -43,10 +45,10 @@ def recording(
     keys: Sequence[str] = (),
     on_complete: Callable[[], None] = lambda: None,
 ) -> Iterator[AttentionRecord]:
-    """Within the block, each pass puts the probabilities of `layers` and the keys of `keys` into what it yields.
+    """Records the probabilities of `layers` and the keys of `keys` in each forward pass within the block.
 
-    when_complete is called when the last of them has come: there a pass can be stopped, or freed of its gradient.
-    The UNet is put back as it was, also after an error.
+    on_complete: called when the last of them is recorded. It may stop the pass by an exception or turn off autograd.
+    The UNet is restored at the end of the block, also after an error.
     """
     recorded = AttentionRecord()
 
@@ -69,4 +71,4 @@ def recording(
     finally:
         for hook in hooks:
             hook.remove()
-        unet.set_attn_processor(dict(previous))  # diffusers empties the dictionary it is given
+        unet.set_attn_processor(dict(previous))  # a copy: diffusers empties the dictionary

@@ -1,4 +1,4 @@
-"""Prompts to what the UNet reads of them."""
+"""Embeds prompts with the text encoder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ...errors import JobError
 from ...memory.device import on_device
 from .tokens import TokenPart, token_parts
 
-NO_MEAN = 1e-3  # a mean below this share of the mean size says nothing, and weights cannot be normalized by it
+MIN_MEAN = 1e-3  # of the mean absolute value: weights are not normalized by a mean that is closer to 0
 
 
 class TextModel(Protocol):
-    """What is looked at of a loaded model. device: where its text encoder works."""
+    """The parts of a loaded model that embedding needs. device: where the text encoder runs."""
 
     @property
     def tokenizer(self) -> CLIPTokenizer: ...
@@ -35,32 +35,28 @@ class TextModel(Protocol):
 
 @torch.no_grad()
 def embed_texts(model: TextModel, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
-    """-> [1, L, C] of each, all of one length: empty parts are added where another text has more.
+    """Returns the embedding [1, L, C] of each text. Shorter texts get empty parts, so that all have the same length.
 
-    clip_skip: 1 reads the last layer of the encoder, 2 the one before, and so on. JobError when a part has more tokens
-    than the encoder reads, or the encoder fewer layers.
+    clip_skip: 1 reads the last layer of the text encoder, 2 the one before it, and so on. Raises JobError if a part has
+    more tokens than the encoder reads, or if the encoder has fewer layers.
     """
     if clip_skip > (layers := model.text_encoder.config.num_hidden_layers):
         raise JobError(
             f"The setting clip_skip is {clip_skip}; the model's text encoder has {layers} layers.", "Lower it."
         )
-    each = [token_parts(model.tokenizer, text, model.embeddings) for text in texts]
-    most = max(map(len, each))
+    all_parts = [token_parts(model.tokenizer, text, model.embeddings) for text in texts]
+    count = max(map(len, all_parts))
     (empty,) = token_parts(model.tokenizer, "", {})
     with on_device(model.device, model.text_encoder) as encoder:
         return [
-            torch.cat([_embedded(encoder, part, clip_skip) for part in _filled(parts, empty, most)], 1)
-            for parts in each
+            torch.cat([_embedded(encoder, part, clip_skip) for part in parts + [empty] * (count - len(parts))], 1)
+            for parts in all_parts
         ]
-
-
-def _filled(parts: list[TokenPart], empty: TokenPart, most: int) -> list[TokenPart]:
-    return parts + [empty] * (most - len(parts))
 
 
 def _embedded(encoder: CLIPTextModel, part: TokenPart, clip_skip: int) -> Tensor:
     ids = torch.tensor([part.ids], device=encoder.device)
-    with _vectors_in_place(encoder.embeddings.token_embedding, part.vectors):
+    with _replaced_embeddings(encoder.embeddings.token_embedding, part.vectors):
         if clip_skip == 1:
             states = encoder(ids)[0]
         else:
@@ -70,18 +66,20 @@ def _embedded(encoder: CLIPTextModel, part: TokenPart, clip_skip: int) -> Tensor
 
 
 def weighted(states: Tensor, weights: Sequence[float]) -> Tensor:
-    """Each token's state [1, L, C] times its weight, and all of them scaled so that their mean stays, as the common
-    tools do: emphasis then shifts attention between words and does not strengthen the whole prompt."""
+    """Multiplies the state of each token, [1, L, C], by its weight, then restores the mean of all states.
+
+    As in AUTOMATIC1111's web UI: emphasis shifts attention between words without strengthening the whole prompt.
+    """
     given = states * torch.tensor(weights, device=states.device, dtype=states.dtype)[None, :, None]
     before, after = states.mean(), given.mean()
-    if min(abs(before), abs(after)) < NO_MEAN * states.abs().mean():
+    if min(abs(before), abs(after)) < MIN_MEAN * states.abs().mean():
         return given
     return given * (before / after)
 
 
 @contextmanager
-def _vectors_in_place(embedding: nn.Module, vectors: Mapping[int, Tensor]) -> Iterator[None]:
-    """While it lasts, the embedding gives these vectors [C] for the tokens at these places."""
+def _replaced_embeddings(embedding: nn.Module, vectors: Mapping[int, Tensor]) -> Iterator[None]:
+    """Makes the embedding return these vectors [C] for the tokens at these indices, for the duration of the block."""
 
     def replaced(_module: nn.Module, _given: object, output: Tensor) -> Tensor:
         output = output.clone()

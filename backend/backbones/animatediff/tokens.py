@@ -1,4 +1,4 @@
-"""What a model's tokenizer makes of prompts: their tokens and weights, and where words stand in them."""
+"""Tokenizes prompts: the tokens and their weights, and the indices of words among them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ transformers.utils.logging.disable_progress_bar()
 
 @dataclass
 class TokenPart:
-    """A part of a prompt as the encoder reads it, padded to its length. ids, weights: of each token; vectors: what
-    stands in the place of tokens, by their index."""
+    """A part of a prompt, padded to the length that the text encoder reads.
+
+    ids, weights: of each token. vectors: embeddings that replace tokens, by the index of the token.
+    """
 
     ids: list[int]
     weights: list[float]
@@ -31,13 +33,13 @@ class TokenPart:
 
 
 def load_tokenizer(entry: ModelEntry) -> CLIPTokenizer:
-    """JobError when there is none or it cannot be read."""
+    """Loads the tokenizer of a model. Raises JobError if it has none or if it cannot be read."""
     folder = tokenizer_folder(entry)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(folder, **LOCAL)
-        tokenizer.model_max_length = read_tokenizer(folder).longest + 2  # transformers has 1e30 where none is said
+        tokenizer.model_max_length = read_tokenizer(folder).longest + 2  # transformers uses 1e30 if the files give none
         return tokenizer
-    except Exception as error:  # its reader is written in Rust and names its errors as it likes
+    except Exception as error:  # the Rust tokenizer raises errors of many types
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise JobError(
             f"The tokenizer in {folder} cannot be loaded: {reason}",
@@ -46,9 +48,10 @@ def load_tokenizer(entry: ModelEntry) -> CLIPTokenizer:
 
 
 def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Tensor]) -> list[TokenPart]:
-    """The prompt's parts, one unless it says BREAK; embeddings: the vectors [n, C] of its textual inversions by name.
+    """Returns the parts of a prompt: one, and one more for each BREAK.
 
-    JobError when a part has more tokens than the encoder reads: nothing is cut silently.
+    embeddings: the vectors [n, C] of its textual inversions, by name. Raises JobError if a part has more tokens than
+    the text encoder reads; nothing is truncated silently.
     """
     longest = tokenizer.model_max_length
     parts = []
@@ -73,7 +76,7 @@ def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Te
 
 
 def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
-    """JobError when one has more tokens than the encoder reads, or a file that it names cannot be read."""
+    """Raises JobError if a text has too many tokens or names a file that cannot be read."""
     tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
     for text in texts:
         token_parts(tokenizer, text, embeddings)
@@ -82,9 +85,9 @@ def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
 def token_indices(
     tokenizer: CLIPTokenizer, text: str, words: str, where: str, embeddings: Mapping[str, Tensor]
 ) -> list[int]:
-    """Where `words` stand among the tokens of `text`, counted from 0, the token of the beginning.
+    """Returns the indices of the tokens of `words` in `text`. Index 0 is the start token.
 
-    JobError when they do not; `where` tells which text that is.
+    where: the name of that text for the error. Raises JobError if the text does not contain the words.
     """
     wanted = tokenizer(words, add_special_tokens=False).input_ids
     tokens = [token for part in token_parts(tokenizer, text, embeddings) for token in part.ids]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...backbones.animatediff.backbone import from_unet
 from ...backbones.animatediff.frame_norm import normalize_each_frame
-from ...job.take import predictions
+from ...job.take import predictors
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import extract_motion
 from ...sampling.guided import GuidanceOptions, sample
@@ -97,7 +97,7 @@ def _latents_error() -> float:
         plan_steps(timesteps, chosen["guided_steps"], chosen["warm_up_steps"], chosen["cool_down_steps"]),
         model.schedule,
         GuidanceOptions(chosen["cfg_scale"], "paper", chosen["motion_weight"], "raw"),
-        predictions(denoise, recorded["negative_embeds"], recorded["prompt_embeds"]),
+        predictors(denoise, recorded["negative_embeds"], recorded["prompt_embeds"]),
         MotionGuidance(model, denoise, recorded["prompt_embeds"], motion),
         lambda step, z, *_: found.update({step.index: z}),
     )

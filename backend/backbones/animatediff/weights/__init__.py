@@ -1,5 +1,5 @@
-"""Reads the weights that people bring: diffusers folders, original checkpoints, motion modules, VAEs and LoRAs.
+"""Loads weights in all their formats: diffusers folders, original checkpoints, motion modules, VAEs and LoRAs.
 
-`files` opens a file without running anything in it, `recognize` says what it is, `sources` turns what an entry names
-into tensors with diffusers' names, `modules` fills models with them, `lora` adds LoRAs.
+`files` opens a file without executing code in it, `recognize` detects what it contains, `sources` converts what a model
+entry names into tensors with diffusers' names, `modules` loads them into models, `lora` adds LoRAs.
 """

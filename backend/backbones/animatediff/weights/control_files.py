@@ -1,4 +1,4 @@
-"""Control models in the single files that people have: AnimateDiff's SparseCtrl, and ControlNets of either layout."""
+"""Control models in single files: AnimateDiff's SparseCtrl, and ControlNets of the original or diffusers' layout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .motion_module import HEADS, positions
 from .recognize import recognize
 from .sources import PREFIXES, Source
 
-LAYOUT = "control_model."  # before each name of a ControlNet in the original layout
+LAYOUT = "control_model."  # prefix of the names of a ControlNet in the original layout
 EMBEDDING = "controlnet_cond_embedding."
 EXPECTED = {
     SparseControlNetModel: "Expected is a SparseCtrl model of AnimateDiff, a single file or a diffusers folder.",
@@ -31,8 +31,11 @@ KINDS = {SparseControlNetModel: "SparseCtrl model", ControlNetModel: "ControlNet
 
 
 def control_from_file(path: Path, key: str, kind: type, unet: UNetMotionModel, notes: list[str]) -> Any:
-    """The control model in the file, with the UNet's sizes, precision and device. kind: SparseControlNetModel or
-    ControlNetModel; notes: see controls.load_controls. JobError when the file is another, or misfits."""
+    """Loads the control model in a file, with the UNet's sizes, precision and device.
+
+    key: the entry's key of the file. kind: SparseControlNetModel or ControlNetModel. notes: sentences for the user are
+    added to it. Raises JobError if the file is something else or does not fit.
+    """
     file = open_weights(path, key)
     found = recognize(file.shapes)
     if found.kind != KINDS[kind] or found.family not in ("", "SD1.5"):
@@ -49,7 +52,7 @@ def _sparse(file: WeightFile, unet: UNetMotionModel) -> Source:
     tensors = convert_animatediff_checkpoint_to_diffusers(given)
     simple = tensors.get(f"{EMBEDDING}weight")
     first = tensors.get(f"{EMBEDDING}conv_in.weight") if simple is None else simple
-    channels = 4 if first is None else first.shape[1] - 1  # one is the mask of the frames that have a picture
+    channels = 4 if first is None else first.shape[1] - 1  # one channel is the mask of the frames with a picture
     config = _sizes(unet) | {
         "down_block_types": list(unet.config.down_block_types),
         "num_attention_heads": unet.config.num_attention_heads,
@@ -66,7 +69,7 @@ def _controlnet(file: WeightFile, unet: UNetMotionModel) -> Source:
         "down_block_types": [name.replace("Motion", "2D") for name in unet.config.down_block_types],
         "attention_head_dim": unet.config.num_attention_heads,
     }
-    # Some files hold the base model too, which the entry names on its own.
+    # Some files also contain the base model, which the entry names separately.
     given = {name: tensor for name, tensor in file.tensors().items() if not name.startswith(PREFIXES)}
     plain = {name.removeprefix(LAYOUT): tensor for name, tensor in given.items()}
     converted = convert_controlnet_checkpoint(plain, config)
@@ -80,7 +83,7 @@ def _sizes(unet: UNetMotionModel) -> dict[str, Any]:
 
 
 def _embedding(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The widths of the layers that a picture goes through before it is added."""
+    """Returns the widths of the layers that embed the picture."""
     first = tensors.get(f"{EMBEDDING}conv_in.weight")
     numbers = [int(match[1]) for name in tensors if (match := re.match(rf"{EMBEDDING}blocks\.(\d+)\.weight", name))]
     if first is None or not numbers:

@@ -1,4 +1,4 @@
-"""Textual inversions: vectors that stand in the text encoder's input where a prompt says `embedding:name`."""
+"""Textual inversions (arXiv:2208.01618): vectors that replace `embedding:name` in the input of the text encoder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ EXPECTED = "Expected is a textual inversion for SD1.5."
 
 
 def load_embeddings(files: Mapping[str, Path]) -> dict[str, Tensor]:
-    """Each name to its vectors [n, C], float32. JobError says what a file is when it is no textual inversion."""
+    """Returns the vectors [n, C], float32, of each file by name. Raises JobError if a file is no textual inversion."""
     return {name: _read(name, path) for name, path in files.items()}
 
 
 def check_width(embeddings: Mapping[str, Tensor], files: Mapping[str, Path], width: int) -> None:
-    """JobError when one is not for a text encoder of this width."""
+    """Raises JobError if one is not for a text encoder of this width."""
     for name, vectors in embeddings.items():
         if (size := vectors.shape[1]) != width:
             given = f"{size} ({WIDTHS[size]})" if size in WIDTHS else str(size)

@@ -1,4 +1,4 @@
-"""Weight files, opened by what they contain: safetensors, or PyTorch's format without anything that could run."""
+"""Opens weight files by their content: safetensors, or PyTorch's format if it contains no executable code."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ....errors import JobError
 from ....job_folder.reading import UnfitFile, check_regular, open_regular, parse_json
 
 PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
-WRAPPERS = ("state_dict", "controlnet", "string_to_param")  # where scripts put the weights beside their own notes
-MAX_HEADER_BYTES = 16_000_000  # bytes; that of a whole SD1.5 has less than a million
+WRAPPERS = ("state_dict", "controlnet", "string_to_param")  # keys under which training scripts store the weights
+MAX_HEADER_BYTES = 16_000_000  # the header of a complete SD1.5 checkpoint has less than a million
 AGAIN = "It may be an incomplete download: fetch or copy it again."
 SCALES = re.compile(
     r"(^|\.)(scale_weight|scale_input|weight_scale(_inv)?|input_scale|scaled_fp8|comfy_quant)$"
     r"|\.(nested_)?(absmax|quant_map)$|\.quant_state\."
 )
-PREDICTION = ("v_pred", "ztsnr")  # marks that tools leave in checkpoints of another kind of prediction
+PREDICTION = ("v_pred", "ztsnr")  # tensors that mark checkpoints with another kind of prediction
 WANT_NOISE = "Choose a model that predicts noise (epsilon), as AnimateDiff's motion modules were trained with."
 FOREIGN = {
     b"PK\x03\x04": "a PyTorch file with another name",
@@ -36,28 +36,34 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class WeightFile:
-    """setting: the entry's key that names it; shapes: of all tensors, by name; tensors: reads them, late and mapped;
-    whole: the names of tensors of whole numbers."""
+    """An opened weight file.
+
+    setting: the entry's key of the file. shapes: of all tensors, by name. tensors: reads all tensors, memory-mapped.
+    integers: the names of the tensors of integers.
+    """
 
     setting: str
     path: Path
     shapes: dict[str, tuple[int, ...]]
     tensors: Callable[[], dict[str, Tensor]]
     metadata: dict[str, str] = field(default_factory=dict)
-    whole: tuple[str, ...] = ()
+    integers: tuple[str, ...] = ()
 
     def refuse(self, found: str, hint: str) -> JobError:
         return refusal(self.setting, self.path, found, hint)
 
 
 def refusal(setting: str, path: Path, found: str, hint: str) -> JobError:
-    """The one form of every sentence about a file: which setting, which file, what it is, what to do."""
+    """Returns the error about a file, always in the same form: setting, file, what it is, and what to do."""
     return JobError(f"{setting}: {path} {found}.", hint)
 
 
 def open_weights(path: Path, setting: str) -> WeightFile:
-    """Reads the header only (of a PyTorch file, its index). JobError when the file is damaged, foreign or unsafe, or
-    says that its numbers mean something else than what is computed with them here."""
+    """Opens a weight file and reads only its header (the index of a PyTorch file).
+
+    Raises JobError if the file is damaged, unsafe or in another format, or if its numbers have another meaning, such as
+    quantized weights.
+    """
     file = _opened(path, setting)
     _check_meaning(file)
     return file
@@ -71,8 +77,8 @@ def _check_meaning(file: WeightFile) -> None:
         zero = " with zero terminal SNR" if "ztsnr" in marks else ""
         raise file.refuse(f"{found}{zero} (it says {', '.join(marks) or 'prediction_type ' + said})", WANT_NOISE)
     scales = [name for name in file.shapes if SCALES.search(name)]
-    whole = [name for name in file.whole if name.endswith((".weight", ".bias"))]
-    if found := scales or whole:
+    integers = [name for name in file.integers if name.endswith((".weight", ".bias"))]
+    if found := scales or integers:
         kind = "8-bit weights with scales of their own" if scales else "quantized weights in whole numbers"
         raise file.refuse(f"holds {kind}, such as {found[0]}", "Choose the file's fp16, bf16 or fp32 version.")
 
@@ -104,9 +110,9 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
                 found = f"has a header of {length:,} bytes, more than the {MAX_HEADER_BYTES:,} that are read"
                 raise refusal(setting, path, found, "Convert it again, with fewer notes in it.")
             header: dict[str, Any] = parse_json(file.read(length).rstrip(b" "))
-        metadata = _words(header.pop("__metadata__", {}))
+        metadata = _text_metadata(header.pop("__metadata__", {}))
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        whole = [name for name, entry in header.items() if entry["dtype"][0] not in "FB" or entry["dtype"] == "BOOL"]
+        integers = [name for name, entry in header.items() if entry["dtype"][0] not in "FB" or entry["dtype"] == "BOOL"]
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise refusal(setting, path, "has a damaged safetensors header", AGAIN) from None
@@ -121,22 +127,22 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
         {names[name]: shape for name, shape in shapes.items()},
         lambda: {names[name]: tensor for name, tensor in load_file(path).items()},
         metadata,
-        tuple(names[name] for name in whole),
+        tuple(names[name] for name in integers),
     )
 
 
-def _words(metadata: Any) -> dict[str, str]:
-    """What stands in a header beside its tensors. TypeError when that is no text."""
+def _text_metadata(metadata: Any) -> dict[str, str]:
+    """Returns the metadata of a header. Raises TypeError if it is not text."""
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise TypeError
     return metadata
 
 
 def _open_pytorch(path: Path, setting: str) -> WeightFile:
-    """Only tensors and plain containers are ever unpickled; anything else in the file is refused unread."""
+    """Unpickles only tensors and plain containers. A file with anything else is refused unread."""
     try:
         content = _load_pytorch(path)
-    except Exception as error:  # of many kinds; none of them may hide that the file was not read
+    except Exception as error:  # PyTorch raises many types; report each as an unread file
         if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error):
             sure = re.search(r"unsupported (global|class)|trying to", str(error), re.IGNORECASE)
             found = "holds pickled code besides its weights" if sure else "is damaged or holds more than weights"
@@ -151,8 +157,8 @@ def _open_pytorch(path: Path, setting: str) -> WeightFile:
     names = _without_wrapping(list(tensors))
     tensors = {names[name]: tensor for name, tensor in tensors.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    whole = tuple(name for name, tensor in tensors.items() if not tensor.is_floating_point())
-    return WeightFile(setting, path, shapes, lambda: dict(tensors), whole=whole)
+    integers = tuple(name for name, tensor in tensors.items() if not tensor.is_floating_point())
+    return WeightFile(setting, path, shapes, lambda: dict(tensors), integers=integers)
 
 
 def _load_pytorch(path: Path) -> Any:
@@ -161,10 +167,10 @@ def _load_pytorch(path: Path) -> Any:
     except RuntimeError as error:
         if "mmap" not in str(error):
             raise
-        return torch.load(path, map_location="cpu", weights_only=True)  # PyTorch's old format cannot be mapped
+        return torch.load(path, map_location="cpu", weights_only=True)  # PyTorch's old format cannot be memory-mapped
 
 
 def _without_wrapping(names: list[str]) -> dict[str, str]:
-    """Each name to the name without "module.", which parallel training puts before all of them."""
+    """Maps each name to the name without the prefix "module." of data-parallel training."""
     wrapped = all(name.startswith("module.") for name in names)
     return {name: name.removeprefix("module.") if wrapped else name for name in names}

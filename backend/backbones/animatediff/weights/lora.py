@@ -1,7 +1,7 @@
-"""LoRAs of every layout that is common, added to the weights: W += strength * alpha / rank * up @ down.
+"""LoRAs in all common layouts, added to the weights: W += strength * alpha / rank * up @ down.
 
-Layouts: kohya's (`lora_unet_...`, `lora_te_...`), diffusers' old and new ones, PEFT's, and AnimateDiff's own for domain
-adapters and motion LoRAs.
+Hu et al., arXiv:2106.09685, eq. 3. Layouts: kohya's (`lora_unet_...`, `lora_te_...`), diffusers' old and new ones,
+PEFT's, and AnimateDiff's own for domain adapters and motion LoRAs.
 """
 
 from __future__ import annotations
@@ -44,52 +44,54 @@ KINDS = {"motion_loras": "motion LoRA", "loras": "LoRA", "domain_adapter": "LoRA
 
 
 @dataclass(frozen=True)
-class Change:
-    """What one LoRA adds to one weight: factor * up @ down. up: [out, rank, ...], down: [rank, in, ...]."""
+class LoraDelta:
+    """What one LoRA adds to one weight: factor * up @ down. up: [out, rank, ...]. down: [rank, in, ...]."""
 
     up: Tensor
     down: Tensor
     factor: float
 
     def matrix(self, device: torch.device) -> Tensor:
-        """float32 [out, in * kernel]."""
+        """Returns the product as float32 [out, in * kernel]."""
         up, down = (tensor.to(device, torch.float32).flatten(1) for tensor in (self.up, self.down))
         return self.factor * (up @ down)
 
 
-Changes = dict[str, dict[str, list[Change]]]  # by component, then by the layer's name
+LoraDeltas = dict[str, dict[str, list[LoraDelta]]]  # by component, then by layer
 
 
-def lora_deltas(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> Changes:
-    """What all of the entry's LoRAs change in these components; notes: what the user should know is added to them.
-    JobError when one is not for this model."""
-    changes: Changes = {name: defaultdict(list) for name in components}
-    for setting, add_on in entry.lora_files().items():
-        if add_on.strength == 0:  # as if it were not there
+def lora_deltas(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> LoraDeltas:
+    """Returns what all LoRAs of the entry add to the weights of these components.
+
+    notes: sentences for the user are added to it. Raises JobError if a LoRA does not fit the model.
+    """
+    deltas: LoraDeltas = {name: defaultdict(list) for name in components}
+    for setting, lora in entry.lora_files().items():
+        if lora.strength == 0:
             continue
-        file = open_weights(add_on.file, setting)
+        file = open_weights(lora.file, setting)
         key = setting.partition("[")[0]
         found = recognize(file.shapes)
         if found.kind != KINDS[key] or found.family not in ("", "SD1.5"):
             raise file.refuse(f"is {found}", EXPECTED[key])
-        for component, layer, change in _read(file, components, add_on.strength, notes):
-            changes[component][layer].append(change)
-    return changes
+        for component, layer, delta in _read(file, components, lora.strength, notes):
+            deltas[component][layer].append(delta)
+    return deltas
 
 
 @torch.no_grad()
-def add(changes: Mapping[str, list[Change]], module: nn.Module) -> None:
-    """Adds all changes of a layer at once, in float32, so that half precision rounds only once."""
-    for layer, several in changes.items():
+def add_deltas(deltas: Mapping[str, list[LoraDelta]], module: nn.Module) -> None:
+    """Adds all LoRAs of a layer at once, in float32, so that half precision rounds only once."""
+    for layer, layer_deltas in deltas.items():
         weight = module.get_submodule(layer).weight
-        total = sum(change.matrix(weight.device) for change in several)
+        total = sum(delta.matrix(weight.device) for delta in layer_deltas)
         weight.copy_(weight.float() + total.reshape(weight.shape))
 
 
 def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float, notes: list[str]):
-    """Yields (component, layer, Change). JobError when a layer is unknown, misfits or lacks its other half."""
+    """Yields (component, layer, delta). Raises JobError if a layer is unknown or incomplete, or does not fit."""
     grouped: dict[tuple[str, str], dict[str, Tensor]] = defaultdict(dict)
-    known = _names(components)
+    known = _layer_names(components)
     for key, tensor in _own_tensors(file, notes).items():
         match = ROLE.search(key)
         target = known.get(_plain(key[: match.start()])) if match else None
@@ -104,11 +106,11 @@ def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float
         _check_sizes(file, layer, parts, components[component].get_submodule(layer).weight)
         alpha = float(parts["alpha"]) if "alpha" in parts else None
         factor = scales.factor(component, layer, parts["down"].shape[0], alpha)
-        yield component, layer, Change(parts["up"], parts["down"], strength * factor)
+        yield component, layer, LoraDelta(parts["up"], parts["down"], strength * factor)
 
 
 def _own_tensors(file: WeightFile, notes: list[str]) -> dict[str, Tensor]:
-    """Without textual inversions that some files carry along, which a note names."""
+    """Returns the tensors of the LoRA. A note names textual inversions that are bundled with it."""
     tensors = file.tensors()
     bundled = {name.split(".")[1] for name in tensors if name.startswith(BUNDLED)}
     if bundled:
@@ -118,7 +120,7 @@ def _own_tensors(file: WeightFile, notes: list[str]) -> dict[str, Tensor]:
 
 
 def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -> JobError:
-    """A layer that the model has not, or a kind of tensor that is not known."""
+    """The error about a layer that the model does not have, or a kind of tensor that is not supported."""
     parts = key.split(".")
     if any(_plain(".".join(parts[:i])) in known for i in range(1, len(parts))):
         return file.refuse(f"holds {key}, which is no part of a plain LoRA", "Choose a plain LoRA.")
@@ -126,8 +128,8 @@ def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -
     return file.refuse(f"changes {key}, which this model has not", hint)
 
 
-def _names(components: Mapping[str, nn.Module]) -> dict[str, tuple[str, str]]:
-    """Every spelling of a layer's name, with dots as underscores, to (component, layer)."""
+def _layer_names(components: Mapping[str, nn.Module]) -> dict[str, tuple[str, str]]:
+    """Maps every spelling of a layer's name, with dots as underscores, to (component, layer)."""
     known: dict[str, tuple[str, str]] = {}
     for component, module in components.items():
         for layer, part in module.named_modules():
@@ -145,7 +147,7 @@ def _prefixes(component: str) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """A layer's name as `_names` spells it, whichever layout it comes from."""
+    """Returns the name of a layer, in any layout, as `_layer_names` spells it."""
     name = name.removeprefix("base_model.model.").replace(".processor", "")
     (name,) = convert_animatediff_checkpoint_to_diffusers({name: None})
     start, dot, last = name.rpartition(".")

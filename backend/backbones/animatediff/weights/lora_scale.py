@@ -1,6 +1,6 @@
-"""How strongly a LoRA was trained to count: alpha / rank, or alpha / sqrt(rank) where it is rank-stabilized.
+"""The scale of a LoRA: alpha / rank, or alpha / sqrt(rank) if it is rank-stabilized (rsLoRA, arXiv:2312.03732).
 
-alpha stands in the file beside each layer (kohya), in its metadata (diffusers), or in adapter_config.json beside it
+alpha is stored with each layer (kohya), in the file's metadata (diffusers), or in adapter_config.json beside the file
 (PEFT).
 """
 
@@ -15,7 +15,14 @@ from typing import Any
 from ....job_folder.reading import parse_json, read_json
 from .files import AGAIN, WeightFile
 
-PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")  # init_lora_weights that leave the base as it is
+PLAIN_STARTS = (
+    None,
+    True,
+    False,
+    "gaussian",
+    "eva",
+    "orthogonal",
+)  # init_lora_weights that do not change the base model
 MAX_CONFIG_BYTES = 1_000_000  # bytes
 STABILIZED = re.compile(r'"(rs_lora|rank_stabilized|use_rslora)": *"?true', re.IGNORECASE)
 PLAIN = "Choose a plain LoRA, or have it converted to one."
@@ -23,16 +30,22 @@ PLAIN = "Choose a plain LoRA, or have it converted to one."
 
 @dataclass(frozen=True)
 class Scales:
-    """facts: of the adapter's config, by "unet.lora_alpha" and so on, or by "lora_alpha" for all components."""
+    """The scales in the adapter's config.
+
+    facts: by "unet.lora_alpha" and so on, or by "lora_alpha" for all components.
+    """
 
     facts: Mapping[str, Any]
 
     def of(self, component: str, key: str) -> Any:
+        """Returns a value for a component, None if it is not set."""
         return self.facts.get(f"{component}.{key}", self.facts.get(key))
 
     def factor(self, component: str, layer: str, rank: int, alpha: float | None) -> float:
-        """What up @ down is multiplied by. alpha: as it stands beside the layer, which counts before all others and
-        already for the plain rank."""
+        """Returns the factor of up @ down.
+
+        alpha: the value stored with the layer. It has priority, and is already adapted to the plain rank.
+        """
         if alpha is not None:
             return alpha / rank
         pattern = self.of(component, "alpha_pattern") or {}
@@ -43,11 +56,14 @@ class Scales:
 
 
 def read_scales(file: WeightFile, notes: list[str]) -> Scales:
-    """What the file or its neighbour says. JobError when that is not to be followed; notes: see lora.changes_of."""
+    """Reads the scales from a file or from adapter_config.json beside it.
+
+    notes: sentences for the user are added to it. Raises JobError for an adapter that is not a plain LoRA.
+    """
     beside = file.path.with_name("adapter_config.json")
     try:
-        if said := file.metadata.get("lora_adapter_metadata"):
-            facts = parse_json(said.encode())
+        if metadata := file.metadata.get("lora_adapter_metadata"):
+            facts = parse_json(metadata.encode())
         elif beside.is_file() and file.path.name == "adapter_model.safetensors":
             facts = read_json(beside, MAX_CONFIG_BYTES)
         else:

@@ -1,4 +1,4 @@
-"""Models that hold the weights: made empty, then filled tensor by tensor, so that no second copy is ever held."""
+"""Builds empty models and fills them tensor by tensor, so that there is never a second copy of the weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ SAFE = LOCAL | {"use_safetensors": True}
 
 
 def empty_unet(sources: Sequence[Source], most_frames: int) -> UNetMotionModel:
-    """On the meta device: sizes without memory. sources: a UNet with motion modules, or a plain one and its modules."""
+    """Builds a UNet on the meta device, without memory.
+
+    sources: a UNet with motion modules; or a plain UNet and its motion modules. Raises JobError if they do not fit each
+    other, or know fewer than `most_frames` frames.
+    """
     with torch.device("meta"):
         if len(sources) == 1:
             unet = UNetMotionModel.from_config(sources[0].config)
@@ -49,7 +53,7 @@ def _check_blocks(plain: UNet2DConditionModel, adapter: MotionAdapter, motion: S
 
 
 def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes: list[str]) -> CLIPTextModel:
-    """notes: what the user should know of it is added to them."""
+    """Loads the text encoder. notes: sentences for the user are added to it. Raises JobError for unsuitable files."""
     root = entry.folder or entry.base
     if root.is_dir():
         folder = root / "text_encoder"
@@ -64,7 +68,7 @@ def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtyp
 
 
 def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes: list[str]) -> AutoencoderKL:
-    """notes: what the user should know of it is added to them."""
+    """Loads the VAE. notes: sentences for the user are added to it. Raises JobError for unsuitable files."""
     folder = _vae_folder(entry)
     if folder is None:
         source = vae_source(entry)
@@ -73,14 +77,17 @@ def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes:
         notes += fill(vae, [source], device, dtype)
         return vae
     variant = variant_of(folder, "diffusion_pytorch_model")
-    how = SAFE | {"torch_dtype": dtype, "low_cpu_mem_usage": False}  # True would ask for accelerate
+    how = SAFE | {"torch_dtype": dtype, "low_cpu_mem_usage": False}  # True requires accelerate
     vae, info = AutoencoderKL.from_pretrained(folder, variant=variant, output_loading_info=True, **how)
     notes += notes_on_loading(info, "vae" if entry.vae else "folder" if entry.folder else "base", folder)
     return vae.to(device)
 
 
 def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | None:
-    """For previews, if the entry names one. JobError when it is not a diffusers folder of one for these latents."""
+    """Loads the tiny VAE for previews, None if the entry names none.
+
+    Raises JobError if it is not a diffusers folder of a tiny VAE for the latents of SD1.5.
+    """
     folder = entry.tiny_vae
     if folder is None:
         return None
@@ -101,7 +108,7 @@ def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | 
 
 
 def _vae_folder(entry: ModelEntry) -> Path | None:
-    """The diffusers folder of the VAE; None when it is in a single file."""
+    """Returns the diffusers folder of the VAE, None if it is in a single file."""
     root = entry.vae or entry.folder or entry.base
     if not root.is_dir():
         return None
@@ -112,14 +119,16 @@ def _vae_folder(entry: ModelEntry) -> Path | None:
 
 
 def variant_of(folder: Path, stem: str) -> str | None:
-    """ "fp16" where the folder holds only its half-precision weights."""
+    """Returns "fp16" if the folder contains only the half-precision weights, else None."""
     plain = any((folder / f"{stem}.safetensors{end}").is_file() for end in ("", ".index.json"))
     return "fp16" if not plain and (folder / f"{stem}.fp16.safetensors").is_file() else None
 
 
 def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dtype: torch.dtype) -> list[str]:
-    """Gives `module`, which may be on the meta device, the sources' tensors. JobError when one lacks, misfits or is not
-    known; returns notes on those that are left over."""
+    """Loads the tensors of the sources into `module`, which may be on the meta device.
+
+    Returns notes for the user about unused tensors. Raises JobError if a tensor is missing, does not fit or is unknown.
+    """
     wanted = module.state_dict()
     encodings = _positions(module)
     found = {}
@@ -138,7 +147,7 @@ def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dty
         found[name] = given
     notes = [note for one in sources for note in notes_on(one.surplus(found), one.setting, one.path)]
     for name, given in found.items():
-        found[name] = given.to(device=device, dtype=dtype, copy=True)  # a copy: the file may then change or go
+        found[name] = given.to(device=device, dtype=dtype, copy=True)  # a copy: the file may change or disappear later
     module.load_state_dict(found, assign=True)
     return notes
 
@@ -155,7 +164,7 @@ def _incomplete(wanted: Collection[str], sources: Sequence[Source], encodings: C
 
 
 def _positions(module: nn.Module) -> dict[str, Tensor]:
-    """The positional encodings: computed, never trained, and left out of some files."""
+    """Returns the positional encodings by name. They are computed, not trained, and some files leave them out."""
     return {
         f"{name}.pe": SinusoidalPositionalEmbedding(part.pe.shape[-1], part.pe.shape[1]).pe
         for name, part in module.named_modules()

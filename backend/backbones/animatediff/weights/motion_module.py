@@ -1,7 +1,7 @@
-"""Motion modules: diffusers' adapter folders, and AnimateDiff's own files of every version.
+"""Motion modules: diffusers' adapter folders, and AnimateDiff's own files of all versions.
 
-v1 has 24 positions and nothing in the middle block, v2 has 32 and a motion module in the middle block, v3 has 32 and
-none in the middle. The names and shapes in the file tell them apart.
+v1 has 24 positions and no motion module in the mid block, v2 has 32 positions and one in the mid block, v3 has 32
+positions and none in the mid block. The names and shapes of the tensors show the version.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ EXPECTED = "Expected is an AnimateDiff motion module for SD1.5: its file, or a d
 
 
 def unet_sources(entry: ModelEntry) -> list[Source]:
-    """A UNet with motion modules in it; or a plain one, and its motion modules."""
+    """Returns the source of a UNet with motion modules; or those of a plain UNet and of its motion modules."""
     unet = unet_source(entry)
     return [unet] if unet.config.get("_class_name") == "UNetMotionModel" else [unet, motion_source(entry)]
 
 
 def motion_source(entry: ModelEntry) -> Source:
-    """The entry's motion module. JobError says what the file is when it is none."""
+    """Returns the source of the entry's motion module. Raises JobError if the file is something else."""
     if entry.folder:
         return folder_source(entry.folder / "motion_adapter", "folder")
     if entry.motion_module.is_dir():
@@ -49,7 +49,7 @@ def motion_source(entry: ModelEntry) -> Source:
 
 
 def adapter_config(file: WeightFile) -> dict[str, Any]:
-    """MotionAdapter's config, read from the names and shapes."""
+    """Returns the config of diffusers' MotionAdapter for a file, from the names and shapes of its tensors."""
     channels: dict[int, int] = {}
     layers: dict[int, int] = {}
     for name, shape in file.shapes.items():
@@ -72,11 +72,11 @@ def adapter_config(file: WeightFile) -> dict[str, Any]:
 
 
 def _depth(shapes: Shapes) -> int:
-    """Transformer blocks in a motion module."""
+    """Returns the number of transformer blocks in a motion module."""
     return 1 + max(int(number) for name in shapes for number in re.findall(r"transformer_blocks\.(\d+)\.", name))
 
 
 def positions(shapes: Shapes) -> int:
-    """Frames for which the file has a positional encoding."""
+    """Returns the number of frames for which the file has a positional encoding."""
     encodings = (shape for name, shape in shapes.items() if name.endswith(("pos_encoder.pe", "pos_embed.pe")))
     return next((shape[1] for shape in encodings), POSITIONS)

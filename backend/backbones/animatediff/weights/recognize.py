@@ -1,4 +1,4 @@
-"""Says from the names and shapes of a file's tensors what it holds, so that a wrong file is refused in words."""
+"""Detects what a file contains from the names and shapes of its tensors, so that an error can say what it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 Shapes = Mapping[str, tuple[int, ...]]
 
 LORA = re.compile(r"lora_(down|up|A|B)\b|[._]lora\.(down|up)\.|lora_linear_layer\.")
-# What has names of its own: mostly adapters whose change is computed in another way than a LoRA's.
+# Other formats that have characteristic names: mostly adapters that compute their change differently from a LoRA.
 RELATIVES = {
     r"\.hada_": "LoHa",
     r"\.lokr_": "LoKr",
@@ -23,7 +23,12 @@ RELATIVES = {
     r"^(adapter\.)?body\.": "T2I-Adapter",
     r"^image_proj\.": "IP-Adapter",
 }
-WIDTHS = {768: "SD1.5", 1024: "SD2.x", 1280: "SDXL refiner", 2048: "SDXL"}  # of the text that cross-attention reads
+WIDTHS = {
+    768: "SD1.5",
+    1024: "SD2.x",
+    1280: "SDXL refiner",
+    2048: "SDXL",
+}  # of the text embeddings that cross-attention reads
 INPUTS = {4: "", 5: "depth-to-image ", 8: "InstructPix2Pix ", 9: "inpainting "}
 EMA_ONLY = "checkpoint of averaged (EMA) weights only"
 TRANSFORMERS = {
@@ -37,7 +42,10 @@ TRANSFORMERS = {
 
 @dataclass(frozen=True)
 class Found:
-    """kind: what sort of file; family: which models it is for ("" when unknown); width: of the text it reads."""
+    """What a file contains.
+
+    kind: the kind of file. family: the models it is for, "" if unknown. width: of the text embeddings it reads.
+    """
 
     kind: str
     family: str = ""
@@ -49,7 +57,7 @@ class Found:
 
 
 def recognize(shapes: Shapes) -> Found:
-    """What a file with these tensors is. kind "file of unknown kind" when nothing fits."""
+    """Returns what a file with these tensors contains. The kind is "file of unknown kind" if nothing matches."""
     names = list(shapes)
     if kind := next((kind for part, kind in RELATIVES.items() if any(re.search(part, n) for n in names)), ""):
         return Found(kind)
@@ -70,7 +78,7 @@ def recognize(shapes: Shapes) -> Found:
 
 
 def _smaller(shapes: Shapes) -> Found:
-    """What a file without a UNet is."""
+    """Recognizes a file without a UNet."""
     if any(name.startswith("model_ema.") for name in shapes):
         return Found(EMA_ONLY)
     if decoder := next((n for n in shapes if n.endswith("decoder.conv_in.weight") and len(shapes[n]) == 4), None):
@@ -135,6 +143,6 @@ def _family(shapes: Shapes) -> str:
 
 
 def _width(shapes: Shapes) -> int | None:
-    """Channels of the text that cross-attention reads: the inputs of its keys."""
+    """Returns the width of the text embeddings that cross-attention reads: the input width of its keys."""
     keys = re.compile(r"attn2[._](processor\.)?to_k(\.weight|_lora\.down\.weight|\.lora_(down|A)\.weight|\.lora\.down)")
     return next((shape[1] for name, shape in shapes.items() if keys.search(name) and len(shape) >= 2), None)

@@ -1,4 +1,4 @@
-"""What SD1.5 and AnimateDiff are when a file holds weights only: sizes, and the schedule they were trained with."""
+"""The configs and the noise schedule of SD1.5 and AnimateDiff, for files that contain only weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-# What is not named here are the classes' defaults.
+# Everything else has the default of its class.
 UNET: dict[str, Any] = {
     "sample_size": 64,
     "in_channels": 4,
@@ -37,5 +37,8 @@ CONFIGS = {"unet": UNET, "vae": VAE, "text_encoder": TEXT_ENCODER}
 
 
 def animatediff_alphas() -> Tensor:
-    """[1000]: motion modules were trained with linear betas, whatever the base's own scheduler says."""
+    """Returns the cumulative alphas [1000] of AnimateDiff's noise schedule, arXiv:2307.04725.
+
+    Motion modules are trained with linear betas, whatever the scheduler config of the base model contains.
+    """
     return DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear").alphas_cumprod

@@ -1,4 +1,4 @@
-"""Where each component's config and tensors come from: a diffusers folder, or a part of a single file."""
+"""The config and tensors of each component, from a diffusers folder or from a part of a single file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .files import WANT_NOISE, WeightFile, open_weights, refusal
 from .recognize import EMA_ONLY, INPUTS, WIDTHS, Found, recognize
 from .surplus import notes_on
 
-MAX_CONFIG_BYTES = 20_000_000  # bytes; the index of a sharded model has some hundred thousand
+MAX_CONFIG_BYTES = 20_000_000  # the index of a sharded model has some hundred thousand
 LOCAL = {"local_files_only": True}
 UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
 PREFIXES = (UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX)
@@ -28,8 +28,11 @@ EXPECTED = "Expected is SD1.5: a diffusers folder, or a single file in the origi
 
 @dataclass(frozen=True)
 class Source:
-    """tensors: by diffusers' names, mapped from the file until used; setting and path: for what is said about them;
-    given: the same and all others of this part, by the file's own names."""
+    """The config and tensors of one component.
+
+    setting, path: the entry's key and the file, for errors. tensors: by diffusers' names, memory-mapped until used.
+    given: all tensors of this part, by the names in the file.
+    """
 
     setting: str
     path: Path
@@ -38,20 +41,20 @@ class Source:
     given: Mapping[str, Tensor] = field(default_factory=dict)
 
     def surplus(self, used: Mapping[str, Tensor]) -> list[str]:
-        """The file's tensors that are not among the `used` ones, by the file's names."""
+        """Returns the names, in the file, of the tensors that are not in `used`."""
         addresses = {tensor.data_ptr() for tensor in used.values()}
         given = self.given or self.tensors
         return [name for name, tensor in given.items() if not tensor.numel() or tensor.data_ptr() not in addresses]
 
 
 def config_of(entry: ModelEntry, part: str) -> dict[str, Any]:
-    """The config of a single file's part ("unet", "vae", "text_encoder"): the entry's own, else SD1.5's."""
+    """Returns the config of a part ("unet", "vae", "text_encoder") of a single file: the entry's or SD1.5's."""
     path = entry.config / part / "config.json" if entry.config else None
     return _read_json(path, "config") if path and path.is_file() else dict(sd15.CONFIGS[part])
 
 
 def unet_source(entry: ModelEntry) -> Source:
-    """The base's UNet; of a complete folder it may hold motion modules already."""
+    """Returns the source of the UNet. In a complete folder it may already contain motion modules."""
     root = entry.folder or entry.base
     if root.is_dir():
         key = "folder" if entry.folder else "base"
@@ -65,7 +68,10 @@ def unet_source(entry: ModelEntry) -> Source:
 
 
 def notes_on_base(entry: ModelEntry) -> list[str]:
-    """On what a single file holds beside its UNet, text encoder and VAE. JobError when it is not known."""
+    """Returns notes for the user about what a single file contains besides UNet, text encoder and VAE.
+
+    Raises JobError if it contains unknown tensors.
+    """
     if (entry.folder or entry.base).is_dir():
         return []
     file = base_file(entry)
@@ -77,7 +83,7 @@ def _part(file: WeightFile, prefix: str) -> dict[str, Tensor]:
 
 
 def base_file(entry: ModelEntry) -> WeightFile:
-    """The single file, after its header says that it is SD1.5. JobError says what else it is."""
+    """Opens the single file of the base model. Raises JobError if it is not SD1.5."""
     file = open_weights(entry.base, "base")
     found = recognize(file.shapes)
     expected = config_of(entry, "unet").get("cross_attention_dim")
@@ -90,6 +96,7 @@ def base_file(entry: ModelEntry) -> WeightFile:
 
 
 def text_source(entry: ModelEntry) -> Source:
+    """Returns the source of the text encoder in a single file. Raises JobError if the file has none."""
     file = base_file(entry)
     given = _part(file, TEXT_PREFIX)
     if not given:
@@ -104,7 +111,7 @@ def text_source(entry: ModelEntry) -> Source:
 
 
 def vae_source(entry: ModelEntry) -> Source:
-    """Of a single file: the entry's own VAE, or the one in its base."""
+    """Returns the source of a VAE in a single file: the entry's own VAE, or the one in its base."""
     file = open_weights(entry.vae, "vae") if entry.vae else base_file(entry)
     config = config_of(entry, "vae")
     found = recognize(file.shapes)
@@ -120,7 +127,7 @@ def vae_source(entry: ModelEntry) -> Source:
 
 
 def folder_source(folder: Path, setting: str) -> Source:
-    """A diffusers component's folder: config.json and its weights, in one file or several."""
+    """Returns the source in the folder of a diffusers component, with weights in one file or several."""
     config = _read_json(folder / "config.json", setting)
     name = "diffusion_pytorch_model"
     index = folder / f"{name}.safetensors.index.json"
@@ -135,7 +142,7 @@ def folder_source(folder: Path, setting: str) -> Source:
 
 
 def _parts(index: dict[str, Any], path: Path, setting: str) -> list[str]:
-    """The files that an index names, which lie beside it."""
+    """Returns the names of the files that an index lists. They must be beside it."""
     named = index.get("weight_map")
     names = set(named.values()) if isinstance(named, dict) else set()
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
@@ -164,7 +171,7 @@ def _check_unet_config(source: Source, key: str) -> None:
 
 
 def check_scheduler(entry: ModelEntry) -> None:
-    """JobError when a scheduler beside the weights says that they predict something else than noise."""
+    """Raises JobError if a scheduler config of the model says that it does not predict noise over 1000 timesteps."""
     for key in ("folder", "base", "config"):
         root = getattr(entry, key)
         path = root / "scheduler" / "scheduler_config.json" if root else None

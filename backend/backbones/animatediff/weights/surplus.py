@@ -1,6 +1,6 @@
-"""Tensors that a file holds and a model has no place for: known to be harmless, worth a note, or a reason to refuse.
+"""Unexpected tensors, which a file contains and a model does not use: harmless, worth a note, or an error.
 
-A key that nobody reads may be the one that changes what all others mean, so that none is ignored unless it is known.
+An unused tensor may change the meaning of all others, so only known ones are ignored.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from .files import refusal
 
 HARMLESS = re.compile(
-    r"(^|\.)(position_ids|text_projection(\.weight)?|logit_scale)$"  # of the text encoder: computed, or never used
+    r"(^|\.)(position_ids|text_projection(\.weight)?|logit_scale)$"  # of the text encoder: computed or unused
     r"|pos_(encoder|embed)\.pe$"  # positional encodings: computed
     r"|^(alphas_cumprod(_prev)?|betas|sqrt_\w+|log_one_minus_\w+|posterior_\w+|lvlb_weights|logvar|scale_factor)$"
-    r"|^(denoiser\.(sigmas|log_sigmas)|global_step|epoch|iteration)$"  # the schedule and the training's counters
-    r"|(^|\.)model_ema\.|^(first_stage_model\.)?loss\."  # averages beside the weights; a VAE's judge in training
+    r"|^(denoiser\.(sigmas|log_sigmas)|global_step|epoch|iteration)$"  # schedule and counters of the training
+    r"|(^|\.)model_ema\.|^(first_stage_model\.)?loss\."  # EMA weights; the training loss of a VAE
     r"|^cond_stage_model\.transformer\.(vision_model|visual_projection)\."  # the other half of CLIP
 )
 UNET_TOO = "{} holds {} tensors of a UNet too, which {} does not use."
@@ -30,7 +30,7 @@ HINT = "It may be for another model, or need a reader that MotionClone has not; 
 
 
 def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
-    """The notes on surplus tensors of these names, for the user. JobError when one is not known to be harmless."""
+    """Returns notes for the user about unexpected tensors. Raises JobError if one is not known to be harmless."""
     unknown = [name for name in names if not HARMLESS.search(name)]
     notes = []
     for pattern, note in NOTED:
@@ -46,8 +46,10 @@ def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
 
 
 def notes_on_loading(info: Mapping[str, Any], setting: str, folder: Path) -> list[str]:
-    """As notes_on, of what diffusers or transformers say of a folder that they have loaded. JobError when a tensor is
-    missing or of another size too: it would be random."""
+    """Like `notes_on`, for the loading info of diffusers or transformers.
+
+    Also raises JobError if a tensor is missing or has another size, because it would keep random values.
+    """
     missing = [name for name in info["missing_keys"] if not HARMLESS.search(name)]
     if missing:
         found = f"lacks {len(missing)} tensors, among them {sorted(missing)[0]}"
