@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import ModuleType
 
 MODULES = (
     "translations",
-    "panels.addon_preferences",
+    "panels.preferences_page",
     "properties",
     "thumbnails",
     "jobs.job_runner",
@@ -28,3 +30,17 @@ def unregister() -> None:
     """Takes everything back in reverse order."""
     for name in reversed(MODULES):
         import_module(f".{name}", __package__).unregister()
+
+
+def in_order(modules: Sequence[ModuleType]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """(register, unregister) of them all: in this order, and taken back in reverse."""
+
+    def register() -> None:
+        for module in modules:
+            module.register()
+
+    def unregister() -> None:
+        for module in reversed(modules):
+            module.unregister()
+
+    return register, unregister

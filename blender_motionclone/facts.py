@@ -18,7 +18,6 @@ from .errors import UserError
 from .form_scene import form_scene, in_scene
 from .jobs import job_runner, take_states
 from .jobs.timings import Timings
-from .named_files import check_reach
 from .preferences import (
     backend_folders,
     backend_python,
@@ -30,8 +29,9 @@ from .preferences import (
     worker_is_remote,
 )
 from .prompt_words import PromptWords, words_of
+from .reach import check_reach
 from .session import session
-from .setup import backend_models, backend_state, first_run, install_runner
+from .setup import backend_models, first_run, install_runner, interpreter
 from .showing import redraw
 from .tick_times import BUDGET, timed
 
@@ -41,7 +41,7 @@ AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
 
 @dataclass(frozen=True)
 class Facts:
-    """backend: of backend_state.py, "" before the first look; button: what Generate does, as "Clone frames 1-48 of
+    """backend: of interpreter.py, "" before the first look; button: what Generate does, as "Clone frames 1-48 of
     Camera"; detail: what comes of it; notes: what is worth knowing about it; filmed: whether the reference is there
     already; advice: what would make it better, if anything; problem: why it cannot; words: of the prompt; steps: the
     way to the first clip, where it shows."""
@@ -86,7 +86,7 @@ def gather(context: bpy.types.Context) -> Facts:
         return found
     state = _backend(context)
     found = Facts(backend=state)
-    if state == backend_state.READY:
+    if state == interpreter.READY:
         found = _with_plans(found, context)
     if not first_run_is_hidden(context):
         found = replace(found, steps=tuple(_steps(context, state)))
@@ -141,24 +141,24 @@ def _key(found: Facts | None):
 
 
 def _backend(context: bpy.types.Context) -> str:
-    """Of backend_state.py. A remote worker, and a Python that was chosen, are taken as they are."""
+    """Of interpreter.py. A remote worker, and a Python that was chosen, are taken as they are."""
     if worker_is_remote(context):
-        return backend_state.READY
-    states = [backend_state.backend_state(folder) for folder in backend_folders(context)]
-    installed = next((state for state in states if state != backend_state.MISSING), backend_state.MISSING)
+        return interpreter.READY
+    states = [interpreter.backend_state(folder) for folder in backend_folders(context)]
+    installed = next((state for state in states if state != interpreter.MISSING), interpreter.MISSING)
     try:
         python = backend_python(context)
     except UserError:
         return installed
     own = any(python.is_relative_to(folder) for folder in backend_folders(context))
-    return installed if own else backend_state.READY
+    return installed if own else interpreter.READY
 
 
 def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
     """None once all are done."""
     options = install_options(context)
     now = (install_runner.ends(), *options)  # what an interrupted installation has fetched is not fetched again
-    if state != backend_state.READY and _now.plan_asked_for != now and install_runner.ask("backend --plan", options):
+    if state != interpreter.READY and _now.plan_asked_for != now and install_runner.ask("backend --plan", options):
         _now.plan_asked_for = now
     models = backend_models.models() or []
     has_model = any(model["name"] != "demo" and not model["missing"] for model in models)

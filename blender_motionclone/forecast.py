@@ -10,7 +10,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .capture.plan import CapturePlan
 from .jobs.timings import Timings, duration, kind_of
 from .prompt_words import PromptWords
-from .sentences import sentence
+from .translations import sentence
 
 MOST_FRAMES_EACH = 5.0  # of the shot that one of the model's frames can stand for without losing much
 LONG = (

@@ -71,3 +71,31 @@ def _own_folders() -> Iterator[Path]:
     own = Path(bpy.data.filepath).parent
     if bpy.data.filepath and own.parent != own:  # all paths lie beneath a drive
         yield own
+
+
+def check_reach(settings: bpy.types.PropertyGroup) -> None:
+    """UserError for one that is not to be looked at unasked."""
+    for label, path in _files(settings):
+        if not in_reach(path):
+            raise UserError(
+                f"{label}: this file names {path}, which is not in its folder or holds links; so it is not opened "
+                "unasked.",
+                "If you know this file, use what it names; otherwise choose another.",
+                "motionclone.use_named_files",
+            )
+
+
+def choose_all(settings: bpy.types.PropertyGroup) -> None:
+    """The user wants them."""
+    for _, path in _files(settings):
+        choose(str(path))
+
+
+def _files(settings: bpy.types.PropertyGroup) -> Iterator[tuple[str, Path]]:
+    """Those that the next take needs, with the names of their fields."""
+    fields = {"First Picture": settings.image_file, "First Sketch": settings.sketch_file}
+    if settings.source == "FILE":
+        fields = {"Clip": settings.clip_file} | fields
+    for label, text in fields.items():
+        if path := named(text):
+            yield label, path

@@ -1,10 +1,13 @@
-"""The settings field: `name=value name=value`. Without bpy."""
+"""The settings field, `name=value name=value`, and the presets in presets/*.toml. Without bpy."""
 
 from __future__ import annotations
 
 import shlex
+import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ..backend.job_folder.declared import Declaration, declarations, typed_text
@@ -86,3 +89,29 @@ def own_value(name: str, model: dict[str, Any] | None, family: str) -> Any:
         return KNOWN[name].default if told is None else KNOWN[name].typed(told)
     except SettingError:  # of a worker of another version
         return KNOWN[name].default
+
+
+FOLDER = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class ShippedPreset:
+    """values: by the names of MotionCloneSettings' properties."""
+
+    name: str
+    title: str
+    description: str
+    values: dict[str, Any]
+
+
+def read_presets(folder: Path) -> tuple[ShippedPreset, ...]:
+    """In the order of their files' names, of which the leading number is not part of the preset's name."""
+    return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
+
+
+def _read(path: Path) -> ShippedPreset:
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    return ShippedPreset(name=path.stem.partition("-")[2], **content)
+
+
+SHIPPED = read_presets(FOLDER)

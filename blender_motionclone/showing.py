@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import bpy
 
 from ..backend.job_folder.state import JobState
-from .sentences import sentence
+from .translations import sentence
 
 SIDEBARS = {"VIEW_3D", "SEQUENCE_EDITOR"}
 TAB = "MotionClone"

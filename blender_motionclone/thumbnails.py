@@ -11,8 +11,7 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
-from .picture_size import reads_quickly
-from .png import PngError, png_size, read_png
+from .picture_files import PngError, png_size, read_png, reads_quickly
 from .session import session
 
 MOST_FRAMES = 20_000  # of a result

@@ -1,12 +1,16 @@
-"""The add-on's words in other languages: locale/LANGUAGE/*.toml, a table for each of Blender's contexts."""
+"""The add-on's words in other languages: locale/LANGUAGE/*.toml, and sentences with names and numbers in them."""
 
 from __future__ import annotations
 
+import sys
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from .wrapping import sentences_of, shown
 
 FOLDER = Path(__file__).parent / "locale"
 NAMES = {"de": ("de_DE", "de")}  # as Blender 4 and 5 call a file's language
@@ -30,3 +34,59 @@ def register() -> None:
 
 def unregister() -> None:
     bpy.app.translations.unregister(__package__)
+
+
+BLANK = "{}"
+
+
+def sentence(text: str) -> str:
+    """The text as its template is translated, filled in with the same words; of several sentences each by itself, where
+    all are known. As it is where there is no template, but for what cannot be shown. Commands are as they are typed on
+    this system."""
+    said = _translated(shown(text))
+    return said.replace("python3 -m install", "py -m install") if sys.platform == "win32" else said
+
+
+def _translated(text: str) -> str:
+    parts = sentences_of(text)
+    if len(parts) > 1:
+        said = [_translated(part) for part in parts]
+        if all(one != other for one, other in zip(said, parts, strict=True)):
+            return " ".join(said)
+    template, words = _recognised(text)
+    translated = iface_(template)
+    if translated == template:
+        return text
+    return translated.format(*(_translated(word) if word.endswith(".") else word for word in words))
+
+
+@lru_cache(maxsize=256)
+def _recognised(text: str) -> tuple[str, tuple[str, ...]]:
+    """The template that the text was made of, and what stands in its blanks. Of several, the one with the most words
+    of its own."""
+    found = ((template, _words_in(text, template)) for template in _templates())
+    return next(((template, words) for template, words in found if words), (text, ()))
+
+
+def _words_in(text: str, template: str) -> tuple[str, ...]:
+    """What stands in the template's blanks, each as short as can be; () when the text was made of another. Takes no
+    longer for a text that somebody made to be hard to match."""
+    first, *between, last = template.split(BLANK)
+    end = len(text) - len(last)
+    if not (text.startswith(first) and text.endswith(last)) or len(first) >= end:
+        return ()
+    words, start = [], len(first)
+    for part in between:
+        found = text.find(part, start + 1, end)
+        if found < 0:
+            return ()
+        words.append(text[start:found])
+        start = found + len(part)
+    return (*words, text[start:end]) if start < end else ()
+
+
+@lru_cache(maxsize=1)
+def _templates() -> list[str]:
+    languages = read_translations(FOLDER).values()
+    templates = {text for words in languages for context, text in words if context == "*" and BLANK in text}
+    return sorted(templates, key=lambda text: (-len(text), text))

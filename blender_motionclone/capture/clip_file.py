@@ -12,7 +12,7 @@ from .. import reach
 from ..errors import UserError
 from ..preferences import clip_command
 from ..session import session
-from ..setup.clip_calls import ClipCall, ClipFacts, examine
+from ..setup.backend_call import ClipCall, ClipFacts, examine
 
 SECONDS_BETWEEN_LOOKS = 0.01
 

@@ -1,34 +1,31 @@
-"""One shot as a job folder, ready for the worker."""
+"""One shot as a new job folder, ready for the worker. One folder is one job that anyone can run again by hand."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ...backend.job_folder.folders import new_job_name
 from ...backend.job_folder.reading import UnfitFile, check_regular
 from ...backend.job_folder.request import JobRequest, write_request
 from ...backend.job_folder.writing import is_link
 from ..errors import UserError
-from .camera_clip import capture_camera
-from .file_clip import WAITING, capture_file
-from .flatness import check_pictures
-from .job_folder import PLACE, new_job_folder, write_place
+from ..job_note import NOTE, write_place
 from .pictures import write_pictures
-from .plain_colors import color_notes
+from .plain_colors import color_notes, read_picture
 from .plan import CapturePlan
+from .reference_clips import WAITING, capture_camera, capture_file, capture_strip, capture_viewport
 from .scene_strip import settled
-from .strip_clip import capture_strip
 from .undisturbed import undisturbed
-from .viewport_clip import capture_viewport
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
 MOST_BYTES = 2**30  # of a file that takes have alike
 # What all takes of one capture have alike.
-SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", PLACE)
+SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", NOTE)
 
 
 def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
@@ -110,3 +107,45 @@ def _stillness(plan: CapturePlan, reference: Path) -> list[str]:
     if any(picture != first for picture in rest):
         return []
     return [f"Nothing moves in {plan.title}, so the take stands still. Animate the camera or the objects to change it."]
+
+
+@contextmanager
+def new_job_folder(jobs: Path) -> Iterator[Path]:
+    """Makes a folder in `jobs`; takes it away again when the block fails."""
+    folder = jobs / new_job_name()
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(
+            f"The jobs folder {jobs} cannot be written to ({error.strerror}).",
+            "Choose another in Preferences > Add-ons > MotionClone.",
+        ) from None
+    try:
+        yield folder
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UserError(
+            f"The job folder {folder} could not be written ({error.strerror or error}).",
+            "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+        ) from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+SAME = 2 / 255  # what rounding makes of one color
+
+
+def check_pictures(folder: Path, title: str) -> None:
+    """UserError when each picture in the folder is of one color. title: what they show."""
+    if not all(_is_flat(path) for path in sorted(folder.iterdir())):
+        return
+    raise UserError(
+        f"Every picture of {title} is of a single color, so there is no motion to clone.",
+        "Look at it in Blender: is something before the camera and shown in renders, and are the files there?",
+    )
+
+
+def _is_flat(path: Path) -> bool:
+    picture = read_picture(path)
+    return bool((picture.max((0, 1)) - picture.min((0, 1))).max() <= SAME)

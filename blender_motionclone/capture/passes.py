@@ -18,10 +18,8 @@ import numpy as np
 
 from ...backend.job_folder.writing import remove_patiently
 from ..errors import UserError
-from .depth_shades import SKY, depth_shades
-from .exr import read_exr
 from .motion_texture import use_cycles
-from .pixels import to_bytes, write_png
+from .pixels import SKY, depth_shades, read_exr, to_bytes, write_png
 from .plan import CapturePlan
 from .rendering import render_frames
 from .stage import NAME, Stage, passing, put

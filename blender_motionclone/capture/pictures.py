@@ -11,7 +11,7 @@ import bpy
 from ...backend.job_folder.reading import UnfitFile, check_regular
 from .. import reach
 from ..errors import UserError
-from ..picture_size import picture_size
+from ..picture_files import picture_size
 
 # Folder in the job -> the control that a model entry must have, and what the panel calls the picture.
 KINDS = {"image": ("sparse_rgb", "First Picture"), "sketch": ("sparse_scribble", "First Sketch")}

@@ -1,7 +1,8 @@
-"""Pictures as arrays: writing them without anyone's colour management, and making them smaller. Without bpy."""
+"""Pictures as arrays: their shape, writing and resizing them, and the exact numbers of renders. Without bpy."""
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,107 @@ def _weights(old: int, new: int) -> np.ndarray:
         weights = 1 - np.abs(np.clip(middles, 0.5, old - 0.5)[:, None] - (np.arange(old) + 0.5))
     weights = np.clip(weights, 0, None)
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+SKY = 1e9  # from so far on nothing was hit
+
+
+def depth_shades(distances: np.ndarray) -> np.ndarray:
+    """uint8 [F, H, W] of distances from the camera's plane [F, H, W]: inverse distance, near light and far dark.
+
+    One scale for the whole clip: its nearest place is 255, its farthest (the sky where there is some) 0.
+    """
+    nearness = np.where(distances < SKY, 1 / np.maximum(distances, 1e-6), 0.0)
+    low, high = nearness.min(), nearness.max()
+    return np.rint((nearness - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def pixel_aspect(aspect: float, size: tuple[int, int]) -> tuple[float, float]:
+    """(x, y), the smaller 1: the pixels' shape that makes a picture of `size` (H, W) show exactly `aspect`.
+
+    So the reference clip holds the camera's whole frame and nothing else, and its result, stretched over the frame,
+    lies on the shot pixel by pixel.
+    """
+    height, width = size
+    stretch = aspect * height / width
+    return (stretch, 1.0) if stretch >= 1 else (1.0, 1 / stretch)
+
+
+MAGIC, MULTIPART = 20000630, 0x1000
+TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
+
+
+class _Part:
+    """One part's header. channels: (name, type) in the order in which a line holds them."""
+
+    def __init__(self, attributes: dict[str, bytes]):
+        if attributes["compression"][0] != 0:
+            raise ValueError("the file is compressed")
+        left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"])
+        self.top, self.height, self.width = top, bottom - top + 1, right - left + 1
+        self.channels = list(_channels(attributes["channels"]))
+        self.planes = {name: np.zeros((self.height, self.width), np.float32) for name, _ in self.channels}
+
+    def take_line(self, y: int, data: bytes) -> None:
+        start = 0
+        for name, kind in self.channels:
+            end = start + self.width * kind.itemsize
+            self.planes[name][y - self.top] = np.frombuffer(data[start:end], kind)
+            start = end
+
+
+def read_exr(path: Path) -> dict[str, np.ndarray]:
+    """float32 [H, W] by channel name, such as "ViewLayer.Depth.Z", of all parts. ValueError when it is no such file."""
+    data = path.read_bytes()
+    try:
+        return _read(data)
+    except (struct.error, KeyError, IndexError) as error:
+        raise ValueError(f"{path} is not a whole EXR file") from error
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+
+
+def _read(data: bytes) -> dict[str, np.ndarray]:
+    magic, version = struct.unpack_from("<II", data)
+    if magic != MAGIC:
+        raise ValueError("it is no EXR file")
+    several = bool(version & MULTIPART)
+    parts, place = [], 8
+    while data[place] != 0 if several or not parts else False:
+        attributes, place = _header(data, place)
+        parts.append(_Part(attributes))
+    place += several  # an empty header ends them
+    lines = sum(part.height for part in parts)
+    for offset in struct.unpack_from(f"<{lines}Q", data, place):
+        number = 0
+        if several:
+            (number,) = struct.unpack_from("<i", data, offset)
+            offset += 4
+        y, size = struct.unpack_from("<ii", data, offset)
+        parts[number].take_line(y, data[offset + 8 : offset + 8 + size])
+    return {name: plane for part in parts for name, plane in part.planes.items()}
+
+
+def _header(data: bytes, place: int) -> tuple[dict[str, bytes], int]:
+    """The attributes from `place` on, and where they end."""
+    attributes = {}
+    while data[place] != 0:
+        name, place = _text(data, place)
+        _, place = _text(data, place)
+        (size,) = struct.unpack_from("<i", data, place)
+        attributes[name] = data[place + 4 : place + 4 + size]
+        place += 4 + size
+    return attributes, place + 1
+
+
+def _channels(data: bytes):
+    place = 0
+    while data[place] != 0:
+        name, place = _text(data, place)
+        yield name, TYPES[struct.unpack_from("<i", data, place)[0]]
+        place += 16
+
+
+def _text(data: bytes, place: int) -> tuple[str, int]:
+    end = data.index(0, place)
+    return data[place:end].decode("utf-8", "replace"), end + 1

@@ -12,17 +12,16 @@ import bpy
 from ...backend.job_folder.clip_size import clip_size
 from ...backend.job_folder.names import nearest
 from ...backend.job_folder.request import JobRequest
-from ..demo_scene import PROMPT as EXAMPLE  # which every model knows, the demo's too
+from ..demo_scene import PROMPT as EXAMPLE
 from ..errors import UserError
 from ..prompt_words import check_prompts
 from ..settings_text import frame_count, parse_settings
-from .frame_times import frame_times
-from .looks import solid_shading
+from .frame_times import StretchedTime, frame_times, stretched_time
 from .pictures import chosen_pictures
+from .shading import solid_shading
 from .shot import SceneShot
 from .simulations import notes_of
 from .stage import named
-from .stretched_time import StretchedTime, stretched_time
 from .subject import chosen_subject
 from .targets import Target, targets_of
 

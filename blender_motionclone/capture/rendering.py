@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ..errors import UserError
-from .pixel_aspect import pixel_aspect
+from .pixels import pixel_aspect
 from .plain_colors import make_plain
 from .simulations import first_frame
 from .stage import Stage, put

@@ -15,11 +15,10 @@ from typing import ClassVar
 import bpy
 
 from ..errors import UserError
-from .marker_cameras import camera_at
 from .plan import CapturePlan, check_camera, check_vectors
-from .shot import checked_camera
+from .shot import camera_at, checked_camera
 from .stage import NAME, named, passing, put, staged
-from .strip_tree import leave_only, metas_around, strip_named
+from .strips import leave_only, metas_around, strip_named
 
 EXACT = 6  # decimals of a frame's number: what more there is comes from adding
 

@@ -10,7 +10,6 @@ from typing import Any
 import bpy
 
 from ..errors import UserError
-from .plane_collection import leave_planes_out
 from .scene_animation import SceneValues, own_animation, read_by_others
 from .simulations import check_simulations, keep_bodies
 
@@ -160,3 +159,28 @@ def _living(name: str) -> bpy.types.Scene:
     if scene is None:
         raise UserError("The file was changed while its shot was being captured.", AGAIN)
     return scene
+
+
+PLANES = "MotionClone Planes"
+PLANES_MARK = "motionclone_planes"
+
+
+def plane_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
+    """The scene's own; a new one where it has none that can be changed."""
+    for collection in scene.collection.children:
+        if collection.get(PLANES_MARK) and collection.is_editable:
+            return collection
+    collection = bpy.data.collections.new(PLANES)
+    collection[PLANES_MARK] = True
+    scene.collection.children.link(collection)
+    return collection
+
+
+def leave_planes_out(layer: bpy.types.ViewLayer) -> None:
+    """An earlier result before the camera is no part of the next reference. Acts on this view layer only."""
+    row = list(layer.layer_collection.children)
+    while row:
+        child = row.pop()
+        if child.collection.get(PLANES_MARK):
+            child.exclude = True
+        row += child.children

@@ -9,13 +9,10 @@ import bpy
 
 from ..errors import UserError
 from ..form_scene import sequence_scene
-from ..setup.clip_calls import ClipFacts
+from ..setup.backend_call import ClipFacts
 from .clip_file import clip_facts
-from .marker_cameras import camera_at
-from .plain_strip import check_plain
-from .shot import SceneShot, camera_shots, checked_camera, cuts_within, frame_rate, range_shot, shot_between
-from .strip_tree import frames_seen, left_out
-from .view_layers import rendered_layer
+from .shot import SceneShot, camera_at, camera_shots, checked_camera, cuts_within, frame_rate, range_shot, shot_between
+from .strips import check_plain, frames_seen, left_out
 
 DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 MOST_FRAMES = 100_000  # as job.json allows
@@ -186,3 +183,14 @@ _SOURCES: dict[str, Callable[[bpy.types.Context], list[Target]]] = {
     "STRIP": _strip,
     "FILE": _file,
 }
+
+
+def rendered_layer(scene: bpy.types.Scene, chosen: bpy.types.ViewLayer | None) -> bpy.types.ViewLayer:
+    """The chosen one, unless it is off for rendering: then the first that is on, as in Blender's own renders."""
+    used = [layer for layer in scene.view_layers if layer.use]
+    if not used:
+        raise UserError(
+            f"All view layers of scene {scene.name!r} are off for rendering, so Blender renders nothing.",
+            "Turn on View Layer > Use for Rendering.",
+        )
+    return chosen if chosen in used else used[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import bpy
 from mathutils import Matrix, Vector
 
-from .pixel_aspect import pixel_aspect
+from .pixels import pixel_aspect
 from .stage import Stage, named
 
 Eye = Callable[[Stage], tuple[Matrix, Matrix]]

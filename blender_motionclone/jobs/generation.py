@@ -21,12 +21,12 @@ from ..capture.plan import CapturePlan, model_named, plans_of
 from ..capture.stage import named
 from ..errors import UserError
 from ..form_scene import form_scene, in_scene
+from ..job_note import read_note
 from ..preferences import usable_jobs_folder
 from ..session import session
 from ..setup import backend_models
 from . import job_runner, take_states, takes
 from .backend_calls import ask_for_models
-from .job_home import read_note
 from .job_queue import MOST_JOBS
 
 Steps = Generator[tuple[int, int], None, None]

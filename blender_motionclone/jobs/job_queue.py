@@ -17,7 +17,7 @@ from ...backend.wire import messages as say
 from ...backend.wire.client import Client, ClientError
 from ...backend.wire.last_words import Lost
 from ..errors import UserError
-from .job_board import JobBoard, WorkerStatus
+from .job_states import JobBoard, WorkerStatus
 
 MOST_JOBS = 200  # as many as a worker lets wait
 SECONDS_TO_ASK = 1.0

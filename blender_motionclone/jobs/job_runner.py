@@ -12,6 +12,7 @@ import bpy
 
 from ...backend.job_folder.state import JobState
 from ..errors import UserError
+from ..job_note import note_handing_over
 from ..preferences import FINISH_ALL, FINISH_RUNNING, STOP, when_closing
 from ..session import session
 from ..setup import backend_models
@@ -19,10 +20,9 @@ from ..showing import redraw
 from ..tick_times import BUDGET, Tick, surviving, timed
 from . import take_states, takes
 from .backend_calls import ask_for_models, start_of
-from .job_board import WorkerStatus
-from .job_home import note_handing_over
-from .job_news import JobNews
 from .job_queue import MOST_JOBS, JobQueue
+from .job_states import WorkerStatus
+from .notifications import JobNews
 
 SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is asked for, and while a worker is there
 JOBS_TO_FINISH = {FINISH_ALL: MOST_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes

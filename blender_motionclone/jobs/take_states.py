@@ -19,12 +19,12 @@ from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
 from .. import reach
 from ..errors import UserError
+from ..job_note import is_awaited, read_note
 from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
 from ..session import session
 from ..wrapping import shown, shown_line
 from .job_files import is_job_name
-from .job_home import is_awaited, read_note
 
 ELSEWHERE = "Another Blender, or a worker of its own, has this job."
 CANCELLING = "The worker that has this job was asked to stop it."

@@ -14,16 +14,15 @@ import bpy
 from ...backend.job_folder.request import RequestError, read_request
 from ...backend.job_folder.state import JobState
 from .. import reach
-from ..capture.job_folder import read_place
 from ..errors import UserError
+from ..job_note import Home, note_home, read_place
 from ..preferences import jobs_folder
 from ..properties import SEEDS, MotionCloneTake
 from ..session import session
 from ..wrapping import shown
 from . import take_states
 from .job_files import is_job_name
-from .job_home import Home, note_home
-from .job_offers import MOST, Offer, offer_of, search
+from .recovery import MOST, Offer, offer_of, search
 
 
 @dataclass

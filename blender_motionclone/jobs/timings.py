@@ -12,7 +12,7 @@ from typing import Any
 
 from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.writing import is_link
-from ..png import PngError, png_size
+from ..picture_files import PngError, png_size
 
 NEWEST = 60  # job folders that are looked at
 MOST_BYTES, MOST_SECONDS = 1_000_000, 1e7  # of result.json, and that a take may have taken

@@ -1,4 +1,4 @@
-"""Install, repair and remove the backend: `python -m install`, beside Blender."""
+"""Install, repair and remove the backend, and open the preferences that show it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import bpy
 
 from ..errors import UserError
 from ..jobs import job_runner
-from ..preferences import install_options
+from ..preferences import ROOT_PACKAGE, check_online, install_options
 from ..setup import install_runner
-from ..setup.online import check_online
-from .reporting import reporting_errors
+from .reporting import InWindow, reporting_errors
 
 
 def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online: bool, wait: bool) -> set[str]:
@@ -116,5 +115,22 @@ def _poll_idle(operator: type) -> bool:
     return True
 
 
-CLASSES = (MOTIONCLONE_OT_install_backend, MOTIONCLONE_OT_cancel_install, MOTIONCLONE_OT_remove_backend)
+class MOTIONCLONE_OT_open_preferences(InWindow, bpy.types.Operator):
+    """Open MotionClone's preferences: the backend, its folders, models and the worker"""
+
+    bl_idname = "motionclone.open_preferences"
+    bl_label = "Preferences"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        bpy.ops.screen.userpref_show(section="ADDONS")
+        bpy.ops.preferences.addon_show(module=ROOT_PACKAGE)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_install_backend,
+    MOTIONCLONE_OT_cancel_install,
+    MOTIONCLONE_OT_remove_backend,
+    MOTIONCLONE_OT_open_preferences,
+)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,4 +1,4 @@
-"""Ask the doctor, do what he says, and copy his report."""
+"""Run the doctor, apply its fixes, copy its report, and report how long timers take."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import bpy
 from .. import tick_times
 from ..errors import UserError
 from ..preferences import doctor_options, wheels_options
-from ..sentences import sentence
 from ..setup import install_runner
+from ..translations import sentence
 from .backend import run_installer
 from .reporting import reporting_errors
 
@@ -91,5 +91,23 @@ def _report() -> str:
     return f"{install_runner.heard().report.rstrip()}\n\nLongest ticks in Blender: {tick_times.report()}\n"
 
 
-CLASSES = (MOTIONCLONE_OT_doctor, MOTIONCLONE_OT_fix, MOTIONCLONE_OT_copy_report)
+class MOTIONCLONE_OT_report_ticks(bpy.types.Operator):
+    bl_idname = "motionclone.report_ticks"
+    bl_label = "Report MotionClone's Timers"
+    bl_description = (
+        "Say for how long MotionClone's timers have kept Blender from you at most, since Blender was started: the "
+        "processor's time, and what the clock says, which is more when the machine is busy"
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        self.report({"INFO"}, f"Longest ticks: {tick_times.report()}")
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_doctor,
+    MOTIONCLONE_OT_fix,
+    MOTIONCLONE_OT_copy_report,
+    MOTIONCLONE_OT_report_ticks,
+)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

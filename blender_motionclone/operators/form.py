@@ -10,12 +10,11 @@ from .. import facts
 from ..forecast import count_of
 from ..form_scene import form_scene
 from ..jobs import job_runner
-from ..sentences import sentence
 from ..setting_controls import chosen_in
-from ..settings_text import without
+from ..settings_text import SHIPPED, without
 from ..setup import install_runner
-from ..shipped_presets import SHIPPED
-from .in_window import InWindow
+from ..translations import sentence
+from .reporting import InWindow
 
 WIDTH = 640  # pixels of the prompt's window
 SETTINGS = (  # as form_scene finds them; a preset is a script of its own, which cannot know where the extension lies

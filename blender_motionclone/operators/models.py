@@ -7,14 +7,13 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..errors import UserError
 from ..preferences import install_options, show_models
-from ..sentences import sentence
 from ..setup import install_runner
 from ..setup.first_run import needs
 from ..setup.installer import MB
+from ..translations import sentence
 from ..wrapping import sentences_of
 from .backend import run_installer
-from .in_window import InWindow
-from .reporting import reporting_errors
+from .reporting import InWindow, reporting_errors
 
 WIDTH, PART = 520, 0.68  # pixels of the dialog, and the share that a part's name has of it
 

@@ -1,14 +1,16 @@
-"""The one place where errors become reports."""
+"""What operators share: errors become reports, scripts wait for their jobs, and some need a window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import bpy
 
+from ...backend.job_folder.state import DONE
 from ..errors import UserError
-from ..sentences import sentence
+from ..jobs import job_runner
+from ..translations import sentence
 
 
 @contextmanager
@@ -38,3 +40,31 @@ def each_by_itself() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     yield alone
     if errors:
         raise errors[0]
+
+
+class InWindow:
+    """For an operator that makes no sense where Blender runs without a window."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if bpy.app.background:
+            cls.poll_message_set("This Blender runs without a window")
+            return False
+        return True
+
+
+def wait_for(jobs: Sequence[str]) -> None:
+    """UserError when one of them is not done."""
+    job_runner.wait(jobs)
+    bad = [(job, state) for job in jobs if (state := job_runner.state(job)).state != DONE]
+    if bad:
+        job, state = bad[0]
+        many = f"{len(bad)} of {len(jobs)} jobs are not done; {job}: " if len(jobs) > 1 else ""
+        raise UserError(f"{many}{state.message}", state.hint)
+
+
+def handed_over(jobs: Sequence[str]) -> str:
+    """For a report."""
+    if len(jobs) == 1:
+        return sentence("The worker has one more job.")
+    return sentence(f"The worker has {len(jobs)} more jobs.")

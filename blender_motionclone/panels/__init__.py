@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..registration import in_order
-from . import clone, details, menus, presets, queue, takes
+from .. import in_order
+from . import clone, details, menus, queue, takes
 
-MODULES = (menus, presets, clone, details, queue, takes)
+MODULES = (menus, clone, details, queue, takes)
 
 register, unregister = in_order(MODULES)

@@ -1,12 +1,15 @@
-"""Buttons of our operators: the same icon wherever one is shown."""
+"""Buttons of our operators, always with the same icon, and problems with the button that fixes them."""
 
 from __future__ import annotations
 
 import bpy
 
 from ...backend.job_folder.state import DONE
+from ..errors import UserError
+from ..preferences import ALLOW_ONLINE
 from ..results import watching
-from ..setup.online import ALLOW_ONLINE
+from ..translations import sentence
+from .sidebar import BOX, paragraph
 
 ICONS = {
     "add_camera": "ADD",
@@ -87,3 +90,33 @@ def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> N
         button(layout, "stop_watching")
     elif take.state == DONE:
         button(layout, "watch").job = take.name
+
+
+CLOSE = 24  # pixels of the button that takes it away
+
+
+def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+    """One that happened, until the user takes it away, or has done what it asked for."""
+    if problem.repair == ALLOW_ONLINE and bpy.app.online_access:
+        return
+    box = layout.box()
+    row = box.row()
+    body = row.column()
+    body.alert = True
+    paragraph(body, context, sentence(problem.message), icon="ERROR", less=BOX + CLOSE)
+    button(row, "dismiss_problem", text="", emboss=False)
+    _draw_rest(box, context, problem, BOX)
+
+
+def draw_obstacle(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+    """What is still missing: no alarm."""
+    column = layout.column()
+    paragraph(column, context, sentence(problem.message), icon="INFO")
+    _draw_rest(column, context, problem, 0)
+
+
+def _draw_rest(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError, less: int) -> None:
+    if problem.hint:
+        paragraph(layout, context, sentence(problem.hint), icon="BLANK1", less=less)
+    if problem.repair:
+        repair_button(layout, problem.repair)

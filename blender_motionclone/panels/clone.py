@@ -12,17 +12,14 @@ from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..prompt_words import PromptWords
 from ..properties import active_take
-from ..sentences import sentence
 from ..setup import install_runner
-from ..setup.backend_state import READY
-from .buttons import button, watch_button
+from ..setup.interpreter import READY
+from ..translations import sentence
+from .buttons import button, draw_obstacle, draw_problem, watch_button
 from .first_run import draw_first_run, draw_installing
-from .menus import draw_models
-from .presets import MOTIONCLONE_PT_presets
-from .problem import draw_obstacle, draw_problem
-from .progress import draw_work
-from .spaces import in_both_sidebars
-from .text import fits, paragraph, width
+from .menus import MOTIONCLONE_PT_presets, draw_models
+from .queue import draw_work
+from .sidebar import fits, in_both_sidebars, paragraph, width
 
 BIG, WATCH = 1.8, 1.3  # of a button's usual height
 NAMES = 0.32  # share of the width that names of menus take

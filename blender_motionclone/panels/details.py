@@ -11,12 +11,11 @@ from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..setting_controls import SHOWN, chosen_in, groups, is_chosen
 from ..settings_text import given
-from ..setup.backend_state import READY
+from ..setup.interpreter import READY
 from ..wrapping import shown_line
 from .buttons import button
 from .clone import MOTIONCLONE_PT_sidebar, labelled
-from .spaces import in_both_sidebars
-from .text import fitting, paragraph
+from .sidebar import fitting, in_both_sidebars, paragraph
 
 GB = 2**30
 PASSES = ("use_mask", "use_depth", "use_vectors")

@@ -6,12 +6,12 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..facts import Facts
+from ..preferences import ALLOW_ONLINE, may_be_allowed
 from ..setup import install_runner
 from ..setup.first_run import Step
 from ..setup.installer import Heard
-from ..setup.online import ALLOW_ONLINE, may_be_allowed
 from .buttons import ICONS, button, online_switch
-from .text import BOX, paragraph
+from .sidebar import BOX, paragraph
 
 INSTALL = "motionclone.install_backend"
 STAGES = {

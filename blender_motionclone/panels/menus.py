@@ -1,15 +1,17 @@
-"""Menus: which model, and where a take goes."""
+"""Menus: which model, where a take goes, and presets."""
 
 from __future__ import annotations
 
 import bpy
+from bl_ui.utils import PresetPanel
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..form_scene import form_scene
 from ..properties import PLACES
+from ..settings_text import SHIPPED
 from ..setup import backend_models
 from .buttons import ICONS, button
-from .text import fits
+from .sidebar import fits
 
 ARROW = 20  # pixels of the icon and the arrow, less what a label's edges have more
 
@@ -51,4 +53,37 @@ def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, less: in
     layout.menu(MOTIONCLONE_MT_models.bl_idname, text=text or iface_("Model"), icon=ICONS["choose_model"])
 
 
-register, unregister = bpy.utils.register_classes_factory((MOTIONCLONE_MT_models, MOTIONCLONE_MT_place))
+class MOTIONCLONE_PT_presets(PresetPanel, bpy.types.Panel):
+    """Settings to begin with"""
+
+    bl_label = "MotionClone Presets"
+    preset_subdir = "motionclone"
+    preset_operator = "script.execute_preset"
+    preset_add_operator = "motionclone.preset_add"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.emboss = "PULLDOWN_MENU"
+        for preset in SHIPPED:
+            button(self.layout, "apply_preset", text=preset.title).preset = preset.name
+        self.layout.separator()
+        if bpy.utils.preset_paths(MOTIONCLONE_PT_presets.preset_subdir):
+            super().draw(context)
+        else:  # Blender would speak of missing paths before the first is kept
+            _draw_add(self.layout)
+
+
+def _draw_add(layout: bpy.types.UILayout) -> None:
+    """As Blender draws it beneath those that there are."""
+    manager, row = bpy.data.window_managers[0], layout.row()
+    part = row.row()
+    part.emboss = "NORMAL"
+    part.prop(manager, "preset_name", text="")
+    button(row, "preset_add", text="").name = manager.preset_name
+
+
+CLASSES = (
+    MOTIONCLONE_MT_models,
+    MOTIONCLONE_MT_place,
+    MOTIONCLONE_PT_presets,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

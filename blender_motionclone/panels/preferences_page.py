@@ -1,4 +1,4 @@
-"""What Preferences > Add-ons > MotionClone shows: the backend with its buttons, models, folders, the worker."""
+"""Preferences > Add-ons > MotionClone: the backend with its buttons, models, folders, and the worker."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import facts
 from ..form_scene import form_scene
 from ..jobs import job_runner
-from ..preferences import default_backend_folder, default_jobs_folder, path_problem
-from ..sentences import sentence
+from ..preferences import (
+    FINISH_RUNNING,
+    ROOT_PACKAGE,
+    WHEN_CLOSING,
+    default_backend_folder,
+    default_jobs_folder,
+    may_be_allowed,
+    path_problem,
+)
 from ..setup import install_runner, storage
-from ..setup.backend_state import MISSING, READY, UNFINISHED
 from ..setup.first_run import needs, size_and_time
 from ..setup.installer import MB
-from ..setup.online import may_be_allowed
-from .buttons import button, online_switch
+from ..setup.interpreter import MISSING, READY, UNFINISHED
+from ..translations import sentence
+from .buttons import button, draw_obstacle, draw_problem, online_switch
 from .details import worker_text
 from .first_run import draw_installing
-from .problem import draw_obstacle, draw_problem
-from .text import BOX, paragraph
+from .sidebar import BOX, paragraph
 
 BACKEND_WORDS = {
     READY: "The backend is installed",
@@ -171,3 +177,56 @@ def _draw_settings(
     row.prop(preferences, "worker_is_remote")
     column.prop(preferences, "when_closing")
     column.prop(preferences, "first_run_hidden")
+
+
+class MotionClonePreferences(bpy.types.AddonPreferences):
+    bl_idname = ROOT_PACKAGE
+
+    backend_folder: bpy.props.StringProperty(
+        name="Backend Folder",
+        description="Where the backend is installed. Empty: the user's folder for application data",
+        subtype="DIR_PATH",
+    )
+    backend_python: bpy.props.StringProperty(
+        name="Backend Python",
+        description="The Python that runs the backend, if it was not installed from here. Empty: the installed one",
+        subtype="FILE_PATH",
+    )
+    wheels_folder: bpy.props.StringProperty(
+        name="Offline Packages",
+        description="A folder that the installer's command `wheels` filled: installing then needs no internet",
+        subtype="DIR_PATH",
+    )
+    jobs_folder: bpy.props.StringProperty(
+        name="Jobs Folder",
+        description="Where jobs and their results are kept. Empty: the user's folder for application data",
+        subtype="DIR_PATH",
+    )
+    worker_command: bpy.props.StringProperty(
+        name="Worker Command",
+        description="What starts the worker on another machine, as: ssh render 'cd motionclone; python -m backend "
+        "serve'. Empty: the backend on this machine",
+    )
+    worker_is_remote: bpy.props.BoolProperty(
+        name="Send Files",
+        description="The worker does not see this machine's folders: jobs are sent to it and results fetched",
+        default=True,
+    )
+    when_closing: bpy.props.EnumProperty(
+        name="When Blender Closes",
+        description="What becomes of takes that run or wait. Open the file again to add them or to run the rest",
+        items=WHEN_CLOSING,
+        default=FINISH_RUNNING,
+    )
+
+    first_run_hidden: bpy.props.BoolProperty(
+        name="Hide First Steps", description="Do not show the way to the first clip in the sidebar"
+    )
+    models_shown: bpy.props.BoolProperty(name="Models", description="Show the models that can be had")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_page(self.layout, context, self)
+
+
+CLASSES = (MotionClonePreferences,)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -10,13 +10,11 @@ from .. import thumbnails
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACES, active_take
-from ..sentences import sentence
+from ..translations import sentence
 from .buttons import button, watch_button
 from .menus import MOTIONCLONE_MT_place
-from .progress import picture_scale
-from .queue import draw_left_over, take_title
-from .spaces import in_both_sidebars
-from .text import ICON, fitting, paragraph
+from .queue import draw_left_over, picture_scale, take_title
+from .sidebar import ICON, fitting, in_both_sidebars, paragraph
 
 PICTURE = 6.0  # times a button's height: large enough to be seen, and the buttons beneath stay in sight
 FOLLOWS = 0.3  # from which score on a take follows the motion

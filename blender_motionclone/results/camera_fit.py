@@ -8,7 +8,7 @@ import bpy
 from mathutils import Matrix
 
 from ..errors import UserError
-from .marks import job_shown
+from .placement import job_shown
 
 DISTANCE = "Distance"
 NOWHERE = 10.0  # metres: the distance where the camera sees no objects

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...backend.job_folder.reading import open_regular
 from ...backend.job_folder.request import JobRequest, RequestError, read_request
 from ...backend.job_folder.results import movie_of
-from ..capture.job_folder import read_place
 from ..errors import UserError
+from ..job_note import read_place
 from ..wrapping import shown
-from .movie_file import is_whole_mp4
 
 NAME_BYTES = 63  # Blender keeps no more of a strip's name
 
@@ -73,3 +74,32 @@ def strip_name(request: JobRequest) -> str:
     room = NAME_BYTES - len(seed)
     short = textwrap.shorten(shown(request.prompt), room, placeholder="...")
     return short.encode()[:room].decode(errors="ignore").strip() + seed
+
+
+MOST_BOXES = 10_000  # a movie has a handful
+
+
+def is_whole_mp4(path: Path) -> bool:
+    """True when the file is a row of complete boxes, index and pictures among them. OSError: it cannot be read."""
+    with open_regular(path) as file:
+        size, place, kinds = file.seek(0, 2), 0, set()
+        for _ in range(MOST_BOXES):
+            if place >= size:
+                break
+            file.seek(place)
+            length, kind = _box(file.read(16), size - place)
+            if length < 8 or place + length > size:
+                return False
+            kinds.add(kind)
+            place += length
+    return place >= size and {b"moov", b"mdat"} <= kinds
+
+
+def _box(head: bytes, rest: int) -> tuple[int, bytes]:
+    """(length, kind) of the box that starts so; (0, b"") where none does. Length 0 is written for "to the end"."""
+    if len(head) < 8:
+        return 0, b""
+    length, kind = struct.unpack(">I4s", head[:8])
+    if length == 1 and len(head) == 16:
+        length = struct.unpack(">Q", head[8:])[0]
+    return length or rest, kind

@@ -6,13 +6,12 @@ from collections.abc import Collection
 
 import bpy
 
-from ..capture.strip_names import all_strips_of, content_length, shown_range, strips_of
+from ..capture.strips import all_strips_of, content_length, shown_range, strips_of
 from ..errors import UserError
-from .colours import clip_space, set_space, tend_view
+from .colors import clip_space, set_space, tend_view
 from .finished_job import FinishedJob
-from .marks import give_name, has_given_name, job_shown, mark, same_take, shows_shot
-from .movie_path import stored_path
-from .placement import Placement, Wish
+from .movie_image import stored_path
+from .placement import Placement, Wish, give_name, has_given_name, job_shown, mark, same_take, shows_shot
 
 CHANNELS = 128
 

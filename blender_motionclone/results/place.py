@@ -7,13 +7,11 @@ from collections.abc import Callable
 import bpy
 
 from ..errors import UserError
-from .background import place_background
-from .compositor import place_in_compositor
+from .camera_view import place_background, place_plane
 from .finished_job import FinishedJob
 from .movie_strip import place_strip
+from .nodes import place_in_compositor, place_texture
 from .placement import Placement, Wish
-from .plane import place_plane
-from .texture import place_texture
 
 
 def place_job(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, how: str, wish: Wish) -> Placement:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .backend_state import READY, UNFINISHED
 from .installer import MB, Plan
+from .interpreter import READY, UNFINISHED
 
 FAST_LINE = 50_000_000 / 8  # bytes a second
 UNPACKING = 15_000_000  # bytes a second of what lies on the disk afterwards

@@ -20,7 +20,7 @@ from typing import Any
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import kill
 from ..errors import UserError
-from .processes import start_beside
+from .backend_call import start_beside
 
 MB = 1_000_000
 DOCTOR = "Ask the doctor in Preferences > Add-ons > MotionClone what is wrong."

@@ -1,4 +1,7 @@
-"""Which Python runs the backend, and what it may inherit from Blender. Without bpy."""
+"""Which Python runs the backend, what it may inherit from Blender, and whether the backend is installed. Without bpy.
+
+install/state.py writes the file that is read here; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...backend.job_folder.folders import DATA, data_folder
+from ...backend.job_folder.reading import read_json
 from ..errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,3 +58,24 @@ def child_environment(environment: Mapping[str, str], root: Path) -> dict[str, s
 
 def current_environment() -> dict[str, str]:
     return child_environment(os.environ, ROOT)
+
+
+MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
+STATE_FILE = "motionclone.json"
+MOST_BYTES = 1_000_000  # of it
+LAYERS = ("torch", "backend")
+
+
+def backend_state(environment: Path) -> str:
+    """MISSING; UNFINISHED when an installation was interrupted; else READY. An environment that was made by hand has
+    no state file: it is READY when its interpreter is there."""
+    if not environment.is_dir():
+        return MISSING
+    try:
+        content = read_json(environment / STATE_FILE, MOST_BYTES)
+        whole = not content["installing"] and all(layer in content["layers"] for layer in LAYERS)
+    except FileNotFoundError:
+        return READY if python_of(environment).is_file() else MISSING
+    except (OSError, ValueError, KeyError, TypeError):
+        return UNFINISHED
+    return READY if whole and python_of(environment).is_file() else UNFINISHED

@@ -15,8 +15,8 @@ from ...backend.job_folder.storage import TITLES
 from ...backend.wire.processes import kill
 from ..errors import UserError
 from ..session import session
+from .backend_call import start_beside
 from .interpreter import HINT
-from .processes import start_beside
 
 SECONDS_TO_ANSWER = 600.0  # a folder on a network takes its time
 

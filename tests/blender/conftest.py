@@ -132,7 +132,7 @@ def make_job(scene, tmp_path, movie, part):
         (folder / "result.mp4").write_bytes(movie.read_bytes())
         request = {"prompt": prompt, "seed": seed, "shot": {"frames": MOVIE_FRAMES, "fps": 24.0}}
         (folder / "job.json").write_text(json.dumps(request), encoding="utf-8")
-        part("capture.job_folder").write_place(folder, scene.name, start, "Camera")
+        part("job_note").write_place(folder, scene.name, start, "Camera")
         scene.motionclone.last_job = str(folder)
         return folder
 

@@ -109,7 +109,7 @@ class Trial:
     @contextmanager
     def _drawing(self) -> Iterator[None]:
         """Blender's fonts cannot measure without a window in 4.2."""
-        text = self.part("panels.text")
+        text = self.part("panels.sidebar")
         measure, text._measure = text._measure, lambda words, size: 7.0 * len(words)
         try:
             yield

@@ -82,7 +82,7 @@ def rendered(scene, tmp_path, part) -> list[bytes]:
     """The same moments as Blender renders them for the user's own scene, frame by frame."""
     part("capture.rendering").prepare_pictures(scene, (48, 80), 16 / 9)
     scene.render.engine = "BLENDER_WORKBENCH"
-    part("capture.stage").put(scene.display.shading, part("capture.looks")._PLAIN)
+    part("capture.stage").put(scene.display.shading, part("capture.shading")._PLAIN)
     pictures = []
     for frame in range(1, LAST + 1):
         scene.frame_set(frame)

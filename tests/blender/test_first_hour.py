@@ -171,7 +171,7 @@ def test_a_take_that_is_run_again_keeps_its_strip(quick, scores, part):  # noqa:
     quick.motionclone.place = "STRIP"
     generate()
     (take,) = quick.motionclone.takes
-    places = part("jobs.take_places")
+    places = part("jobs.notifications")
     for where in places.places_of(take.name):
         places.place(where)
     assert seen(quick) == {"seed 0": True}

@@ -245,7 +245,7 @@ def test_the_details_and_menus_draw(known, scene):
 
 
 def test_no_line_is_wider_than_the_region(known, scene, part):
-    text = part("panels.text")
+    text = part("panels.sidebar")
     layout = CheckedLayout()
     text.paragraph(layout, bpy.context, "The backend's Python /home/someone/with/a/very/long/folder/python is gone.")
     width = text.width(bpy.context)

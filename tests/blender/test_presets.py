@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.parametrize("name", ["camera-move", "object-motion", "draft", "quality"])
 def test_a_shipped_preset_sets_the_form_and_leaves_the_prompt(scene, part, name):
-    preset = next(preset for preset in part("shipped_presets").SHIPPED if preset.name == name)
+    preset = next(preset for preset in part("settings_text").SHIPPED if preset.name == name)
     settings = scene.motionclone
     settings.strength, settings.preset, settings.seeds, settings.use_mask = 3.0, "paper", 9, True
     assert bpy.ops.motionclone.apply_preset(preset=name) == {"FINISHED"}

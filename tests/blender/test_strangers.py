@@ -58,7 +58,7 @@ def test_every_seed_that_other_programs_use_is_taken_in_shown_and_followed(quick
     assert take.whole_seed == seed and f"seed {seed}" in part("panels.takes").summary(take)
     scene = opened_again(quick, tmp_path)
     assert scene.motionclone.takes[0].whole_seed == seed
-    following = part("operators.take_retry").next_seed(scene, scene.motionclone.takes[0])
+    following = part("operators.takes").next_seed(scene, scene.motionclone.takes[0])
     assert following == (seed + 1) % 2**64
 
 
@@ -264,7 +264,7 @@ def test_a_picture_of_a_take_that_was_made_again_takes_the_place_of_the_old(quic
 
 
 def test_templates_are_found_as_before_and_at_once(part):
-    words_in = part("sentences")._words_in
+    words_in = part("translations")._words_in
     assert words_in("{} has {} frames; the shot has {}.", "{} has {} frames; the shot has {}.") == ("{}", "{}", "{}")
     assert words_in("a has 3 frames; the shot has 4.", "{} has {} frames; the shot has {}.") == ("a", "3", "4")
     for text in ("a has  frames; the shot has 4.", " has 3 frames; the shot has 4.", "a has 3", ""):

@@ -39,7 +39,7 @@ def test_pictures_are_looked_for_in_pieces(many, part, monkeypatch):
 
 def test_what_takes_have_to_show_comes_in_pieces(many, part, monkeypatch):
     states = part("jobs.job_runner").JobState
-    told = part("jobs.job_news").JobNews()
+    told = part("jobs.notifications").JobNews()
     told.note({take.name: states(state="failed", message="Broken.", hint="Fix it.") for take in many})
     told.tell(until=0.0)
     assert {take.state for take in many} == {"done"} and told.busy and told.about(many[0].name)

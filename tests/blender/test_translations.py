@@ -12,7 +12,7 @@ def german(part, monkeypatch):
     for language in ("de", "de_DE"):  # as Blender 5 and 4 call it
         words = translations.read_translations(translations.FOLDER)[language]
         assert words["Operator", "New Seed"] == "Neuer Startwert"
-    monkeypatch.setattr(part("sentences"), "iface_", lambda text: words.get(("*", text), text))
+    monkeypatch.setattr(part("translations"), "iface_", lambda text: words.get(("*", text), text))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def german(part, monkeypatch):
     ],
 )
 def test_sentences_are_german_with_their_own_words_in_them(german, part, said, expected):
-    assert part("sentences").sentence(said) == expected
+    assert part("translations").sentence(said) == expected
 
 
 def test_errors_are_reported_in_german(german, scene, jobs):
@@ -58,4 +58,4 @@ def test_errors_are_reported_in_german(german, scene, jobs):
 
 def test_in_english_everything_is_as_it_was_written(part):
     said = "Scene 'A' has no camera."
-    assert part("sentences").sentence(said) == said
+    assert part("translations").sentence(said) == said

@@ -10,8 +10,7 @@ import pytest
 
 from tests.extension import part
 
-exr, pixels, stretched = part("capture.exr"), part("capture.pixels"), part("capture.stretched_time")
-depth_shades = part("capture.depth_shades").depth_shades
+pixels, frame_times = part("capture.pixels"), part("capture.frame_times")
 
 
 def attribute(name: str, kind: str, value: bytes) -> bytes:
@@ -35,7 +34,7 @@ def write_exr(path, planes: dict[str, np.ndarray], compression: int = 0) -> None
 def test_channels_come_back_exactly(tmp_path):
     planes = {name: np.random.default_rng(1).normal(size=(5, 7)).astype(np.float32) for name in ("A.Z", "B é.X")}
     write_exr(tmp_path / "x.exr", planes)
-    found = exr.read_exr(tmp_path / "x.exr")
+    found = pixels.read_exr(tmp_path / "x.exr")
     assert found.keys() == planes.keys() and all((found[n] == planes[n]).all() for n in planes)
 
 
@@ -45,24 +44,24 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, spoil):
     write_exr(path, {"A": np.ones((4, 4), np.float32)})
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(ValueError, match=r"x\.exr"):
-        exr.read_exr(path)
+        pixels.read_exr(path)
 
 
 def test_compression_is_refused(tmp_path):
     write_exr(tmp_path / "x.exr", {"A": np.ones((4, 4), np.float32)}, compression=3)
     with pytest.raises(ValueError, match="compressed"):
-        exr.read_exr(tmp_path / "x.exr")
+        pixels.read_exr(tmp_path / "x.exr")
 
 
 def test_depth_has_one_scale_for_the_clip():
-    shades = depth_shades(np.array([[[2.0, 4.0]], [[8.0, 1e10]]]))
+    shades = pixels.depth_shades(np.array([[[2.0, 4.0]], [[8.0, 1e10]]]))
     assert shades.tolist() == [[[255, 128]], [[64, 0]]]
-    assert depth_shades(np.full((2, 1, 1), 3.0)).max() == 0  # no nearer and no farther
+    assert pixels.depth_shades(np.full((2, 1, 1), 3.0)).max() == 0  # no nearer and no farther
 
 
 @pytest.mark.parametrize("start, end, count", [(11, 58, 16), (-20, 40, 16), (1, 16, 16), (0, 900, 2), (5, 9, 16)])
 def test_a_render_frame_is_a_step_of_the_clip(start, end, count):
-    found = stretched.stretched_time(start, end, count)
+    found = frame_times.stretched_time(start, end, count)
     shown = [(frame + part_) * found.old / found.new for frame, part_ in found.times]
     assert shown == pytest.approx([start + k * (end - start) / (count - 1) for k in range(count)])
     assert all(0 <= part_ < 1 for _, part_ in found.times)
@@ -71,14 +70,14 @@ def test_a_render_frame_is_a_step_of_the_clip(start, end, count):
 @pytest.mark.parametrize("scene", [Fraction(4, 3), Fraction(1, 2), Fraction(90, 7)])
 def test_a_scene_that_is_stretched_itself_shows_the_same_moments(scene):
     """Its frame x shows time x * scene, which the render frames show too."""
-    found = stretched.stretched_time(11, 58, 16, scene)
+    found = frame_times.stretched_time(11, 58, 16, scene)
     shown = [(frame + part_) * found.old / found.new for frame, part_ in found.times]
     assert shown == pytest.approx([(11 + k * 47 / 15) * float(scene) for k in range(16)])
 
 
 def test_a_shot_that_blender_cannot_stretch():
-    assert stretched.stretched_time(11, 58, 128, Fraction(1, 900)) is None
-    assert stretched.stretched_time(1, 1000, 2) is None
+    assert frame_times.stretched_time(11, 58, 128, Fraction(1, 900)) is None
+    assert frame_times.stretched_time(1, 1000, 2) is None
 
 
 def test_smaller_pictures_are_means_and_even_ones_stay():

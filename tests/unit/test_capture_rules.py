@@ -6,7 +6,9 @@ import pytest
 
 from backend.job_folder.clip_size import clip_size
 from blender_motionclone.capture.frame_times import frame_times
-from blender_motionclone.capture.pixel_aspect import pixel_aspect
+from tests.extension import part
+
+pixel_aspect = part("capture.pixels").pixel_aspect
 
 SHOTS = [
     (1920, 1080),

@@ -15,7 +15,7 @@ from tests.documents import PAGES, ROOT, prose, rows
 from tests.extension import part
 from tests.sentences import Source
 
-SHIPPED, FIRST_RUN = part("shipped_presets").SHIPPED, part("setup.first_run")
+SHIPPED, FIRST_RUN = part("settings_text").SHIPPED, part("setup.first_run")
 KNOWN = part("settings_text").KNOWN
 GUIDE = [page for page in PAGES if page.name not in ("README.md", "method.md", "developing.md")]
 BLENDERS = {  # words of Blender itself

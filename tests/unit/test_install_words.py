@@ -68,7 +68,7 @@ def test_the_buttons_that_are_named_are_there(name):
 
 @pytest.mark.parametrize("name", PREFERENCES)
 def test_the_preferences_that_are_named_are_there(name):
-    assert any(name in hint for hint in hints()) and f'name="{name}"' in FACE["addon_preferences.py"]
+    assert any(name in hint for hint in hints()) and f'name="{name}"' in FACE["preferences_page.py"]
 
 
 def test_the_backend_s_own_doctor_says_it_as_the_installer_does():

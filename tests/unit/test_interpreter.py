@@ -11,7 +11,7 @@ import pytest
 
 from tests.extension import ROOT, part
 
-interpreter, processes, UserError = part("setup.interpreter"), part("setup.processes"), part("errors").UserError
+interpreter, backend_call, UserError = part("setup.interpreter"), part("setup.backend_call"), part("errors").UserError
 child_environment, find_interpreter, python_of = (
     interpreter.child_environment,
     interpreter.find_interpreter,
@@ -68,6 +68,6 @@ def test_what_is_started_does_not_work_in_the_extension_s_folder(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "json.py").write_text("raise SystemExit('a stranger')")
     code = "import json, os, backend; print(json.dumps([os.getcwd(), backend.__file__]))"
-    done = processes.start_beside([sys.executable, "-c", code], subprocess.PIPE, None, text=True)
+    done = backend_call.start_beside([sys.executable, "-c", code], subprocess.PIPE, None, text=True)
     folder, module = json.loads(done.communicate()[0])
     assert Path(folder) == Path(ROOT.anchor) and Path(module).parent == ROOT / "backend"

@@ -15,7 +15,7 @@ from backend.job_folder.writing import is_link
 from tests.extension import part
 from tests.systems import link_folder
 
-homes, offers, files = part("jobs.job_home"), part("jobs.job_offers"), part("jobs.job_files")
+homes, offers, files = part("job_note"), part("jobs.recovery"), part("jobs.job_files")
 UserError = part("errors").UserError
 NAME = "20261125-101500-abc123"
 HERE = homes.Home(scene="Shot ü", key="k1", file="/films/a.blend")

@@ -269,7 +269,7 @@ def test_a_look_ends_with_its_time_and_loses_nothing(queue, tmp_path):
 
 def test_places_that_are_told_while_the_first_job_begins_mix_nothing_up():
     """The worker takes the first job out of the queue before it tells so."""
-    board = part("jobs.job_board").JobBoard()
+    board = part("jobs.job_states").JobBoard()
     for job in "abcd":
         board.add(job, Path(job))
     for job, place in (("a", 0), ("b", 1), ("c", 1), ("d", 2)):

@@ -11,7 +11,7 @@ import pytest
 from backend.job_folder.pictures import png
 from tests.extension import part
 
-reader = part("png")
+reader = part("picture_files")
 PICTURE = np.random.default_rng(3).integers(0, 256, (9, 14, 3), np.uint8)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.extension import ROOT, part
 
-presets = part("shipped_presets")
+presets = part("settings_text")
 
 
 def test_they_come_in_the_order_in_which_they_are_needed():

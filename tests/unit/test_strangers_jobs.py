@@ -12,10 +12,10 @@ import pytest
 from tests.extension import part
 from tests.systems import link, link_folder
 
-files, homes, offers = part("jobs.job_files"), part("jobs.job_home"), part("jobs.job_offers")
-folders, png, sizes = part("capture.job_folder"), part("png"), part("picture_size")
+files, notes, recovery = part("jobs.job_files"), part("job_note"), part("jobs.recovery")
+pictures = part("picture_files")
 finished = part("results.finished_job")
-movies, timings, wrapping = part("results.movie_file"), part("jobs.timings"), part("wrapping")
+movies, timings, wrapping = part("results.finished_job"), part("jobs.timings"), part("wrapping")
 UserError = part("errors").UserError
 NAME = "20261125-101500-abc123"
 PIPES = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files in folders")
@@ -129,22 +129,22 @@ BIG = "9" * 400
 )
 def test_a_note_of_a_stranger_s_is_read_strictly(tmp_path, content):
     (tmp_path / "blender.json").write_text(content)
-    assert homes.read_note(tmp_path) == {}
+    assert notes.read_note(tmp_path) == {}
     with pytest.raises(UserError, match=r"blender\.json cannot be read"):
-        folders.read_place(tmp_path, 7)
+        notes.read_place(tmp_path, 7)
 
 
 @pytest.mark.parametrize("start", ["1", True, 1.5, None, 2**31, -(2**31), [1]])
 def test_a_shot_starts_at_a_frame_that_blender_knows(tmp_path, start):
     (tmp_path / "blender.json").write_text(json.dumps({"frame_start": start, "camera": "Camera"}))
     with pytest.raises(UserError, match="cannot be read. Remove it to place the clip at the start frame"):
-        folders.read_place(tmp_path, 7)
+        notes.read_place(tmp_path, 7)
 
 
 def test_of_a_note_only_what_is_of_its_kind_is_taken(tmp_path):
     wrong = {"scene": ["x"], "key": {}, "file": 3, "dismissed": "yes", "handed_over": True, "frame_start": 5, "y": 1}
     (tmp_path / "blender.json").write_text(json.dumps(wrong))
-    assert homes.read_note(tmp_path) == {"frame_start": 5}
+    assert notes.read_note(tmp_path) == {"frame_start": 5}
 
 
 @PIPES
@@ -152,11 +152,11 @@ def test_of_a_note_only_what_is_of_its_kind_is_taken(tmp_path):
 def test_nothing_waits_for_what_is_no_file(tmp_path, make):
     for name in ("blender.json", "result.json", "result.mp4", "strip.png"):
         make(tmp_path / name)
-    assert homes.read_note(tmp_path) == {}
+    assert notes.read_note(tmp_path) == {}
     known = timings.Timings()
     known.learn(tmp_path)
     assert not known.any
-    for read in (png.png_size, png.read_png, sizes.picture_size):
+    for read in (pictures.png_size, pictures.read_png, pictures.picture_size):
         with pytest.raises(OSError):
             read(tmp_path / "strip.png")
     with pytest.raises(OSError):
@@ -182,7 +182,7 @@ def test_a_clip_that_had_to_take_another_name_is_found(tmp_path):
 @pytest.mark.parametrize("seconds", ['{"a": 1e300}', f'{{"a": {BIG[:90]}}}', '{"a": -5}', "[]", '{"a": []}'])
 def test_a_time_that_no_take_has_taken_is_not_learnt(tmp_path, seconds):
     (tmp_path / "reference").mkdir()
-    (tmp_path / "reference/0000.png").write_bytes(png.SIGNATURE + b"\0\0\0\rIHDR" + b"\0\0\0\x40" * 2)
+    (tmp_path / "reference/0000.png").write_bytes(pictures.SIGNATURE + b"\0\0\0\rIHDR" + b"\0\0\0\x40" * 2)
     start = '{"request": {"model": "demo", "settings": {}}, "settings": {"frames": 16}, "seconds": '
     known = timings.Timings()
     for times, any_known in ((seconds, False), ('{"a": 5}', True)):
@@ -194,30 +194,30 @@ def test_a_time_that_no_take_has_taken_is_not_learnt(tmp_path, seconds):
 def test_offers_are_as_many_as_can_wait(tmp_path):
     for name in ("\u202e" + NAME, "a\nb"):
         job(tmp_path / name)
-    home = homes.Home(scene="S", key="k", file="")
-    assert [offer for offer in offers.search(tmp_path, [home]) if offer] == []
-    assert offers.MOST == 200
+    home = notes.Home(scene="S", key="k", file="")
+    assert [offer for offer in recovery.search(tmp_path, [home]) if offer] == []
+    assert recovery.MOST == 200
 
 
 def test_a_picture_s_size_is_known_from_its_header(tmp_path):
     path = tmp_path / "a.png"
-    path.write_bytes(png.SIGNATURE + b"\0\0\0\rIHDR" + (30000).to_bytes(4, "big") + (20000).to_bytes(4, "big"))
-    assert sizes.picture_size(path) == (20000, 30000)
+    path.write_bytes(pictures.SIGNATURE + b"\0\0\0\rIHDR" + (30000).to_bytes(4, "big") + (20000).to_bytes(4, "big"))
+    assert pictures.picture_size(path) == (20000, 30000)
     frame = b"\xff\xc2\0\x11\x08" + (7000).to_bytes(2, "big") + (9000).to_bytes(2, "big")
     path.write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF" + b"\0" * 10 + frame)
-    assert sizes.picture_size(path) == (7000, 9000)
+    assert pictures.picture_size(path) == (7000, 9000)
     for content in (b"", b"\xff\xd8", b"\xff\xd8" + b"\xff\xe0\0\x02" * 5000, b"GIF89a" + b"x" * 50):
         path.write_bytes(content)
-        assert sizes.picture_size(path) is None
+        assert pictures.picture_size(path) is None
 
 
 def test_a_preview_is_small(tmp_path):
     path = tmp_path / "strip.png"
     for width, height in ((0, 4_000_000), (5000, 1), (4096, 4096)):
         body = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
-        path.write_bytes(png.SIGNATURE + len(body).to_bytes(4, "big") + b"IHDR" + body + b"\0\0\0\0")
-        with pytest.raises(png.PngError, match="of a form that is not read here"):
-            png.read_png(path)
+        path.write_bytes(pictures.SIGNATURE + len(body).to_bytes(4, "big") + b"IHDR" + body + b"\0\0\0\0")
+        with pytest.raises(pictures.PngError, match="of a form that is not read here"):
+            pictures.read_png(path)
 
 
 def test_what_is_drawn_turns_no_letters_around_and_has_an_end():

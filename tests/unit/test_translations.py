@@ -40,7 +40,7 @@ def table(folder: Path) -> dict[str, dict[str, str]]:
 
 def tooltips() -> set[str]:
     """Of operators, properties and their choices."""
-    found = {preset.description for preset in part("shipped_presets").SHIPPED}
+    found = {preset.description for preset in part("settings_text").SHIPPED}
     found |= {one.description for one in part("settings_text").KNOWN.values()}
     for path in FILES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def tooltips() -> set[str]:
                     found.add(ast.literal_eval(given["description"]))
     for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
         found |= {row.elts[2].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
-    return found | {_assigned(ADD_ON / "operators" / "place_take.py", "AS_SET").elts[2].value}
+    return found | {_assigned(ADD_ON / "operators" / "placing.py", "AS_SET").elts[2].value}
 
 
 def sentences() -> set[str]:
@@ -73,7 +73,7 @@ def sentences() -> set[str]:
                 found |= {_template(value) for given in said for value in known.get(ast.unparse(given), [given])}
         if path.name == "targets.py":
             found |= {_template(value) for value in known["title"]}
-        if path.name == "colours.py":
+        if path.name == "colors.py":
             found |= {_template(node.value) for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value}
     return {text for text in found if re.search("[a-z]", text)}
 
@@ -193,7 +193,7 @@ def tables_in_code() -> set[tuple[str, str]]:
     found |= {timings.SECONDS, timings.MINUTES, timings.HOURS}
     found |= {_assigned(ADD_ON / "panels" / "takes.py", name).value for name in ("VIEW_CHANGED", "HARDLY")}
     found |= {_assigned(ADD_ON / "forecast.py", "LONG").value}
-    stages = (("progress", "STAGES"), ("first_run", "STAGES"))
+    stages = (("queue", "STAGES"), ("first_run", "STAGES"))
     for path, name in (*stages, ("takes", "STATE_WORDS"), ("details", "WORKER_STATES")):
         found |= set(_values(ADD_ON / "panels" / f"{path}.py", name))
     found |= set(_values(ADD_ON / "panels" / "preferences_page.py", "BACKEND_WORDS"))
@@ -202,7 +202,7 @@ def tables_in_code() -> set[tuple[str, str]]:
     for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
         found |= {row.elts[1].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
     places = {("Operator", row.elts[1].value) for row in _assigned(ADD_ON / "properties.py", "PLACES").elts[:-1]}
-    presets = {("Operator", preset.title) for preset in part("shipped_presets").SHIPPED}
+    presets = {("Operator", preset.title) for preset in part("settings_text").SHIPPED}
     return {("*", text) for text in found} | places | presets
 
 

@@ -28,7 +28,7 @@ from tests.systems import WINDOWS
 from tests.workers import Talk, make_job
 
 pytestmark = pytest.mark.skipif(not WINDOWS, reason="only Windows refuses to replace what is open")
-files, processes, UserError = part("jobs.job_files"), part("setup.processes"), part("errors").UserError
+files, backend_call, UserError = part("jobs.job_files"), part("setup.backend_call"), part("errors").UserError
 JOB = "20261127-101010-abcdef"
 
 
@@ -138,7 +138,7 @@ def test_the_extension_s_folder_can_be_replaced_while_what_it_started_runs(tmp_p
     root = tmp_path / "motionclone"
     root.mkdir()
     (root / "some_module.py").write_text("import time\nprint('runs', flush=True)\ntime.sleep(600)")
-    process = processes.start_beside(
+    process = backend_call.start_beside(
         [sys.executable, "-m", "some_module"], subprocess.PIPE, subprocess.STDOUT, root, text=True
     )
     try:

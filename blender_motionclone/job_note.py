@@ -1,0 +1,119 @@
+"""blender.json in a job's folder: which scene the job belongs to, and where its shot lies. Without bpy."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..backend.job_folder.reading import read_json
+from ..backend.job_folder.writing import is_link, write_atomically
+from .errors import UserError
+
+NOTE = "blender.json"
+MOST_BYTES = 100_000  # of it
+FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574  # that Blender knows
+SECONDS_TO_START = 60.0  # that a worker may need until it holds a job it was given: it has to start first
+KINDS: dict[str, tuple[type, ...]] = {  # of what is noted
+    **dict.fromkeys(("scene", "key", "file", "camera"), (str,)),
+    **{"frame_start": (int,), "dismissed": (bool,), "handed_over": (int, float)},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """A scene. key: its own name for its jobs, saved with it, "" while it has none; file: the .blend, "" if unsaved."""
+
+    scene: str
+    key: str
+    file: str
+
+    def owns(self, note: dict[str, Any]) -> bool:
+        """By the key. A file that was closed without saving has lost it: then by its path and the scene's name."""
+        if self.key and note.get("key") == self.key:
+            return True
+        return bool(self.file) and note.get("scene") == self.scene and _same(note.get("file", ""), self.file)
+
+
+def write_place(folder: Path, scene_name: str, frame_start: int, camera: str = "") -> None:
+    """Notes where the shot lies: the request itself knows no scene. camera: its name, or "" for other sources."""
+    _write(folder, {"scene": scene_name, "frame_start": frame_start, "camera": camera})
+
+
+def read_place(folder: Path, otherwise: int) -> tuple[int, str]:
+    """(scene frame the shot starts at, its camera's name or ""); (otherwise, "") for jobs not made in Blender."""
+    try:
+        note = _read(folder)
+    except FileNotFoundError:
+        return otherwise, ""
+    except (OSError, ValueError):
+        note = None
+    start, camera = (note.get("frame_start"), note.get("camera", "")) if isinstance(note, dict) else (None, "")
+    if type(start) is int and FIRST_FRAME <= start <= LAST_FRAME and isinstance(camera, str) and "\0" not in camera:
+        return start, camera
+    raise UserError(f"{folder / NOTE} cannot be read.", "Remove it to place the clip at the start frame.")
+
+
+def note_home(folder: Path, home: Home, frame_start: int) -> None:
+    """frame_start: where the shot starts, for jobs that were not made in Blender and do not tell."""
+    here = {"scene": home.scene, "key": home.key, "file": home.file, "dismissed": False}
+    _change(folder, {"frame_start": frame_start} | read_note(folder) | here)
+
+
+def note_handing_over(folder: Path) -> None:
+    """A worker is about to be given the job."""
+    _change(folder, read_note(folder) | {"handed_over": time.time()})
+
+
+def is_awaited(folder: Path, note: dict[str, Any]) -> bool:
+    """Whether the job was handed over a moment ago, and its worker has not said a word yet: it may still be starting,
+    perhaps for another Blender."""
+    now, since = time.time(), note.get("handed_over")
+    if not isinstance(since, int | float) or not now - SECONDS_TO_START < since <= now:
+        return False
+    try:
+        return (folder / "state.json").stat().st_mtime < since  # of when it ran before
+    except OSError:
+        return True
+
+
+def dismiss(folder: Path) -> None:
+    """The job is not to be offered again."""
+    _change(folder, read_note(folder) | {"dismissed": True})
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """What is noted, each of its own type; empty for a job that was not made in Blender, or if it cannot be read."""
+    try:
+        note = _read(folder)
+    except (OSError, ValueError):
+        return {}
+    known = note.items() if isinstance(note, dict) else ()
+    return {name: value for name, value in known if type(value) in KINDS.get(name, ())}
+
+
+def _read(folder: Path) -> Any:
+    """What the file holds; None for a link. OSError, ValueError."""
+    return None if is_link(folder / NOTE) else read_json(folder / NOTE, MOST_BYTES)
+
+
+def _change(folder: Path, note: dict[str, Any]) -> None:
+    """Writes the note of a job that is there. UserError when it cannot be written."""
+    try:
+        _write(folder, note)
+    except OSError as error:
+        raise UserError(
+            f"The job folder {folder} cannot be written ({error.strerror}).",
+            "Make room on the disk, or allow writing there.",
+        ) from None
+
+
+def _write(folder: Path, note: dict[str, Any]) -> None:
+    write_atomically(folder / NOTE, json.dumps(note, ensure_ascii=False) + "\n")
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.normcase(os.path.normpath(one)) == os.path.normcase(os.path.normpath(other))

@@ -1,0 +1,180 @@
+"""Delivers the worker's notifications: takes show how their jobs ended, and their clips are placed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import bpy
+
+from ...backend.job_folder.state import DONE, FAILED, JobState
+from ..errors import UserError
+from ..properties import MotionCloneTake
+from ..results import watching
+from ..results.finished_job import FinishedJob, read_finished_job
+from ..results.movie_strip import show_alone
+from ..results.place import place_job
+from ..results.placement import Wish
+from ..showing import redraw, show_failures
+from . import take_states
+
+
+@dataclass(frozen=True)
+class Place:
+    """scene: its name; how: an identifier of properties.PLACES."""
+
+    scene: str
+    how: str
+    job: FinishedJob
+
+
+def places_of(job: str) -> list[Place]:
+    """Where it goes. Only its folder is looked at. UserError when that holds no whole clip."""
+    return [
+        Place(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
+        for scene, take in take_states.named(job)
+        if (how := scene.motionclone.place) != "NONE"
+    ]
+
+
+def place(where: Place) -> None:
+    """UserError when it cannot be; the take stays in the list. Where only one take can be seen, one that is better, or
+    of another prompt, keeps its place."""
+    if scene := bpy.data.scenes.get(where.scene):
+        window = _window(scene)
+        with bpy.context.temp_override(window=window):  # a timer has none of its own, and undo asks for one
+            with bpy.context.temp_override(scene=scene, view_layer=_layer(scene, window)):
+                if (wish := _wish(scene, where)) is None:
+                    return
+                place_job(bpy.context, scene, where.job, where.how, wish)
+                _show_best(scene, where)
+            with suppress(RuntimeError):  # undo is switched off, or there is no window
+                bpy.ops.ed.undo_push(message="Place MotionClone Take")
+
+
+def show(job: str) -> None:
+    """Plays the take in a window that shows its scene, if there is one with room. UserError when it cannot be."""
+    for scene, take in take_states.named(job):
+        window = _window(scene)
+        if window and window.scene == scene and not window.screen.show_fullscreen:
+            folder = take_states.existing_folder(take)
+            finished = read_finished_job(folder, take.frame_start)
+            with bpy.context.temp_override(window=window):
+                watching.watch(bpy.context, scene, finished, folder / "reference")
+
+
+def _wish(scene: bpy.types.Scene, where: Place) -> Wish | None:
+    """None for a take that is to be listed only."""
+    takes = scene.motionclone.takes
+    take = takes.get(where.job.id)
+    if scene.motionclone.replace or take is None or take.place == where.how:  # one that was run again has its place
+        return Wish(replace=True)
+    if where.how == "STRIP":
+        return Wish(replace=False)
+    others = [other for other in takes if other.place == where.how and _shot(other) == _shot(take) and other != take]
+    if any(other.prompt != take.prompt or other.score > take.score for other in others):
+        return None
+    return Wish(replace=True)
+
+
+def _shot(take: MotionCloneTake) -> tuple[int, int, str]:
+    return take.frame_start, take.frames, take.camera
+
+
+def _show_best(scene: bpy.types.Scene, where: Place) -> None:
+    """Of the strips of one batch, that of the best score is seen."""
+    takes = scene.motionclone.takes
+    take = takes.get(where.job.id)
+    if where.how != "STRIP" or scene.motionclone.replace or take is None or not take.batch:
+        return
+    batch = [other for other in takes if other.batch == take.batch and other.place == "STRIP"]
+    best = max(batch, key=lambda other: other.score, default=take)
+    show_alone(scene, where.job, best.name, {other.name for other in batch})
+
+
+def _window(scene: bpy.types.Scene) -> bpy.types.Window | None:
+    """One that shows the scene, if there is one."""
+    windows = sorted(bpy.context.window_manager.windows, key=lambda window: window.scene != scene)
+    return next(iter(windows), None)
+
+
+def _layer(scene: bpy.types.Scene, window: bpy.types.Window | None) -> bpy.types.ViewLayer:
+    """In which the scene has its active object."""
+    return window.view_layer if window and window.scene == scene else scene.view_layers[0]
+
+
+class JobNews:
+    """Goes on by pieces, for each may take as long as a tick may. problem: what kept a clip from its place; whoever
+    shows it takes it away."""
+
+    def __init__(self) -> None:
+        self.problem: UserError | None = None
+        self._untold: dict[str, JobState] = {}  # not yet shown by the takes
+        self._failed: list[JobState] = []
+        self._done: deque[str] = deque()  # whose place is not known yet
+        self._places: deque[Place] = deque()
+        self._to_watch = set[str]()  # jobs that are played once they are done
+        self._shows: deque[str] = deque()
+
+    def watch(self, job: str) -> None:
+        """Plays the take when it is done."""
+        self._to_watch.add(job)
+
+    def place(self, job: str) -> None:
+        """Its take is done and goes to its place."""
+        if job not in self._done:
+            self._done.append(job)
+
+    def note(self, states: Mapping[str, JobState]) -> None:
+        self._untold.update(states)
+
+    def about(self, job: str) -> bool:
+        """Whether something of it is still to come."""
+        return job in self._untold or job in self._done or any(where.job.id == job for where in self._places)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._untold or self._failed or self._done or self._places or self._shows)
+
+    def tell(self, until: float) -> None:
+        """Takes show how a job ends, not each of its steps; the last that failed becomes the active one. until: of
+        time.monotonic."""
+        while self._untold and time.monotonic() < until:
+            job = next(iter(self._untold))
+            now = self._untold.pop(job)
+            take_states.update(job, now)
+            if now.state == DONE:
+                self._done.append(job)
+            elif now.state == FAILED:
+                take_states.make_active(job)
+                self._failed.append(now)
+        if self._failed and not self._untold:
+            failed, self._failed = self._failed, []
+            show_failures(failed)
+
+    def place_next(self) -> bool:
+        """Goes on with what is to be placed: looks for a clip, or places or plays one; -> whether it did the latter, in
+        which Blender opens a movie and keeps an undo step and takes as long as it takes."""
+        placing = bool(self._places or self._shows)
+        try:
+            if self._places:
+                place(self._places.popleft())
+            elif self._shows:
+                show(self._shows.popleft())
+            elif self._done:
+                self._look_for(self._done.popleft())
+        except UserError as error:
+            self.problem = error
+        if placing:
+            redraw()
+        return placing
+
+    def _look_for(self, job: str) -> None:
+        """Its clip."""
+        if job in self._to_watch:
+            self._to_watch.remove(job)
+            self._shows.append(job)
+        self._places.extend(places_of(job))

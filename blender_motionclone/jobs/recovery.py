@@ -1,0 +1,72 @@
+"""Jobs of this .blend that its takes do not tell of: finished while it was closed, or left undone. Without bpy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.state import DONE, JobState, read_state
+from ..job_note import Home, is_awaited, read_note
+from .job_files import is_job, is_job_name
+
+MOST = 200  # offers at a time, as many as can wait in the queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """at_work: a worker has it still, perhaps that of a Blender that was killed, or is about to take it; it is not to
+    be offered yet."""
+
+    folder: Path
+    state: JobState
+    note: dict[str, Any] = field(repr=False)
+    at_work: bool = False
+
+    @property
+    def job(self) -> str:
+        return self.folder.name
+
+    @property
+    def done(self) -> bool:
+        return self.state.state == DONE
+
+    @property
+    def undone(self) -> bool:
+        """Left queued or running; failed and cancelled jobs have had their end."""
+        return not self.state.finished
+
+    @property
+    def out_of_work(self) -> bool:
+        """Whether no worker has it any more that had it."""
+        return self.at_work and not _at_work(self.folder, self.note)
+
+
+def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
+    """Looks into one folder after the other, the newest first; None for one that is no offer."""
+    try:
+        with os.scandir(jobs) as entries:
+            names = sorted((entry.name for entry in entries if is_job_name(entry.name)), reverse=True)
+    except OSError:
+        return
+    for name in names:
+        yield offer_of(jobs / name, homes)
+
+
+def offer_of(folder: Path, homes: Sequence[Home]) -> Offer | None:
+    """None when it is no job of theirs, or one that has had its end."""
+    note = read_note(folder)
+    if note.get("dismissed") or not any(home.owns(note) for home in homes):
+        return None
+    if not is_job(folder):
+        return None
+    at_work = _at_work(folder, note)  # before its state is read, which may be its last by then
+    offer = Offer(folder=folder, state=read_state(folder), note=note, at_work=at_work)
+    return offer if at_work or offer.done or offer.undone else None
+
+
+def _at_work(folder: Path, note: dict[str, Any]) -> bool:
+    return is_awaited(folder, note) or is_locked(folder)  # in this order: it may be taken between

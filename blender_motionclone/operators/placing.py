@@ -1,0 +1,105 @@
+"""Put a take's clip somewhere in the scene, and restore the scene's view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from .. import reach
+from ..errors import UserError
+from ..form_scene import form_scene, in_scene
+from ..jobs import take_states
+from ..properties import PLACES
+from ..results.colors import restore_view
+from ..results.finished_job import read_finished_job
+from ..results.place import PLACERS, place_job
+from ..results.placement import Wish
+from ..translations import sentence
+from .reporting import reporting_errors
+
+AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACES))
+HOWS = (AS_SET, *(place for place in PLACES if place[0] in PLACERS))
+
+
+class MOTIONCLONE_OT_take_place(bpy.types.Operator):
+    """Place the generated clip on exactly the shot's frames, in its own colours"""
+
+    bl_idname = "motionclone.take_place"
+    bl_label = "Place Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    job: bpy.props.StringProperty(
+        name="Job", description="A take's id, or a job's folder. Empty: the active take, else the scene's last job"
+    )
+    how: bpy.props.EnumProperty(
+        name="Place In",
+        description="Where the clip goes",
+        items=HOWS,
+        default=AS_SET[0],
+    )
+    replace: bpy.props.BoolProperty(
+        name="Replace", description="Take the place of an earlier take of the same shot", default=True
+    )
+    keep_view: bpy.props.BoolProperty(
+        name="Keep View",
+        description="Leave the scene's view transform as it is; strong colours of the clip may look paler then. "
+        "Otherwise it is set to Standard, at which every pixel is as it was generated",
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            scene = form_scene(context)
+            job = read_finished_job(folder_of(scene, self.job), scene.frame_start)
+            wish = Wish(replace=self.replace, keep_view=self.keep_view)
+            with in_scene(scene) as here:
+                placement = place_job(here, scene, job, self._how(scene), wish)
+            self.report({"INFO"}, sentence(placement.text))
+            if placement.note:
+                self.report({"WARNING"}, sentence(placement.note))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _how(self, scene: bpy.types.Scene) -> str:
+        """Who places a take by hand although finished ones go nowhere means the first place."""
+        how = scene.motionclone.place if self.how == "AS_SET" else self.how
+        return how if how in PLACERS else PLACES[0][0]
+
+
+def folder_of(scene: bpy.types.Scene, job: str) -> Path:
+    """The folder of a take's id or of a folder's path; for "" that of the active take, else of the last job."""
+    settings = scene.motionclone
+    take = settings.takes.get(job)
+    if not job and 0 <= settings.take_index < len(settings.takes):
+        take = settings.takes[settings.take_index]
+    if take:
+        return take_states.existing_folder(take)
+    if not (path := reach.named(job or settings.last_job)):
+        raise UserError("This scene has no MotionClone job yet.", "Generate a clip first, or choose a job's folder.")
+    return path
+
+
+class MOTIONCLONE_OT_restore_view(bpy.types.Operator):
+    """Give the scene the view back that it had before it was made Standard to keep a clip's colours"""
+
+    bl_idname = "motionclone.restore_view"
+    bl_label = "Restore View"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not form_scene(context).motionclone.view_before:
+            cls.poll_message_set("The scene's view is its own")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        restore_view(form_scene(context))
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_take_place,
+    MOTIONCLONE_OT_restore_view,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,117 @@
+"""Cancel and reorder jobs, and start and stop the worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+from ..form_scene import form_scene
+from ..jobs import job_runner, take_states
+from .reporting import each_by_itself, reporting_errors
+
+
+class MOTIONCLONE_OT_cancel(bpy.types.Operator):
+    """Stop the running MotionClone job, or another that waits. Its folder stays"""
+
+    bl_idname = "motionclone.cancel"
+    bl_label = "Cancel"
+
+    job: bpy.props.StringProperty(name="Job", description="A job's id. Empty: the running one")
+    everything: bpy.props.BoolProperty(name="Everything", description="Stop those that wait too")
+    elsewhere: bpy.props.BoolProperty(
+        name="Elsewhere", description="Stop those of this scene that a worker of another or an earlier Blender has"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        scene = form_scene(context)
+        if job_runner.running() or job_runner.elsewhere(scene):
+            return True
+        if any(take_states.can_be_asked(take) for take in scene.motionclone.takes):
+            return True
+        cls.poll_message_set("No MotionClone job is running")
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            jobs = job_runner.mine()
+            if self.elsewhere:
+                self._ask(form_scene(context), job_runner.elsewhere(form_scene(context)))
+                return {"FINISHED"}
+            if folder := self._folder_elsewhere(form_scene(context)):
+                self._ask(form_scene(context), [folder])
+                return {"FINISHED"}
+            if not jobs or (self.job and self.job not in jobs):
+                raise UserError(f"No job {self.job!r} runs or waits here.", "It may have ended already.")
+            for job in reversed(jobs) if self.everything else [self.job or jobs[0]]:
+                job_runner.cancel(job)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _folder_elsewhere(self, scene: bpy.types.Scene) -> Path | None:
+        """Of a named take whose job is not this Blender's own."""
+        if self.job in job_runner.mine() or not (take := scene.motionclone.takes.get(self.job)):
+            return None
+        return take_states.existing_folder(take) if take_states.can_be_asked(take) else None
+
+    def _ask(self, scene: bpy.types.Scene, folders: list[Path]) -> None:
+        with each_by_itself() as alone:
+            for folder in folders:
+                with alone():
+                    take_states.ask_to_cancel(folder)
+        for take in scene.motionclone.takes:
+            if take_states.with_a_worker(take):
+                take_states.look_at(take)
+
+
+class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
+    """Let this take be made earlier or later than the others that wait"""
+
+    bl_idname = "motionclone.queue_move"
+    bl_label = "Move in Queue"
+
+    job: bpy.props.StringProperty(name="Job", description="A waiting job's id")
+    place: bpy.props.IntProperty(name="Place", description="How many waiting jobs go before it", min=0)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            if self.job not in job_runner.waiting():
+                raise UserError(f"No job {self.job!r} waits here.", "It may run or be done already.")
+            job_runner.move(self.job, self.place)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_start_worker(bpy.types.Operator):
+    """Start the worker now, to see whether it does; it starts by itself with the first take"""
+
+    bl_idname = "motionclone.start_worker"
+    bl_label = "Start Worker"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            job_runner.start_worker(context)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_stop_worker(bpy.types.Operator):
+    """Stop the worker and give its memory back. Takes that are not done stay and can be run again"""
+
+    bl_idname = "motionclone.stop_worker"
+    bl_label = "Stop Worker"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        job_runner.stop_worker()
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_cancel,
+    MOTIONCLONE_OT_queue_move,
+    MOTIONCLONE_OT_start_worker,
+    MOTIONCLONE_OT_stop_worker,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,132 @@
+"""Add, dismiss or run again the jobs that an earlier session left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+
+from ...backend.job_folder.state import DONE
+from ..errors import UserError
+from ..form_scene import form_scene
+from ..job_note import dismiss
+from ..jobs import generation, job_runner, take_states, takes
+from ..jobs.job_files import check_job
+from ..translations import sentence
+from .reporting import each_by_itself, handed_over, reporting_errors, wait_for
+
+
+class MOTIONCLONE_OT_resume(bpy.types.Operator):
+    """Run again what was not done, with the same seed; where possible it goes on from where it was cut off"""
+
+    bl_idname = "motionclone.resume"
+    bl_label = "Run Again"
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+
+    job: bpy.props.StringProperty(
+        name="Job", description="A take's id. Empty: all of this scene that were left, or lost with their worker"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        with reporting_errors(self):
+            self.report({"INFO"}, handed_over(self._hand_over(context)))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From a script: returns when the jobs have ended."""
+        with reporting_errors(self):
+            wait_for(self._hand_over(context))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _hand_over(self, context: bpy.types.Context) -> list[str]:
+        folders = [self._chosen(form_scene(context))] if self.job else self._left(form_scene(context))
+        if not folders:
+            raise UserError("No take was left undone.", "Choose one to run again.")
+        job_runner.clear_problem()
+        with each_by_itself() as alone:
+            jobs: list[str] = []
+            for folder in folders:
+                with alone():
+                    check_job(folder)
+                    jobs.append(generation.hand_over_again(context, folder))
+        return jobs
+
+    def _chosen(self, scene: bpy.types.Scene) -> Path:
+        take = takes.take_of(scene, self.job)
+        folder = take_states.existing_folder(take)
+        if take.name not in job_runner.mine():
+            take_states.look_at(take)  # what the .blend tells of it may be old
+        if take.state == DONE:
+            raise UserError("This take is done.", "New Seed makes another.")
+        return folder
+
+    def _left(self, scene: bpy.types.Scene) -> list[Path]:
+        takes.search_all()
+        left = {folder.name: folder for folder in takes.unfinished(scene)}
+        return [*(left | {job: job_runner.folder(job) for job in job_runner.lost()}).values()]
+
+
+class MOTIONCLONE_OT_adopt(bpy.types.Operator):
+    """Add the takes that were finished while this file was closed and use them as Place In says, or a job's folder"""
+
+    bl_idname = "motionclone.adopt"
+    bl_label = "Add Takes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    folder: bpy.props.StringProperty(
+        name="Folder", description="A job's folder. Empty: all finished jobs of this scene", subtype="DIR_PATH"
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            folders = self._folders(form_scene(context))
+            with each_by_itself() as alone:
+                for folder in folders:
+                    with alone():
+                        check_job(folder)
+                        take = takes.add_take(form_scene(context), folder)
+                        takes.withdraw_offer(folder)
+                        if not self.folder and take.state == DONE:  # a named one may have been used elsewhere
+                            job_runner.place([take.name])
+            self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _folders(self, scene: bpy.types.Scene) -> list[Path]:
+        if self.folder:
+            return [Path(os.path.normpath(bpy.path.abspath(self.folder)))]
+        takes.search_all()
+        if not (found := takes.finished_elsewhere(scene)):
+            raise UserError("No finished job of this scene is missing among its takes.", "Choose a job's folder.")
+        return found
+
+
+class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
+    """Do not offer these takes again. Their files stay: Add Takes lists one of them by its job's folder"""
+
+    bl_idname = "motionclone.dismiss_offers"
+    bl_label = "Dismiss Takes"
+    bl_options = {"INTERNAL"}
+
+    done: bpy.props.BoolProperty(name="Done", description="Those that are finished; else those that are not")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            if not self.done:
+                job_runner.give_up_lost()
+            for folder in (takes.finished_elsewhere if self.done else takes.unfinished)(form_scene(context)):
+                dismiss(folder)
+                takes.withdraw_offer(folder)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_resume,
+    MOTIONCLONE_OT_adopt,
+    MOTIONCLONE_OT_dismiss_offers,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

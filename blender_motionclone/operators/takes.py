@@ -1,0 +1,177 @@
+"""Watch a take, open its folder, remove it, or make another with the next seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from ...backend.job_folder.request import RequestError, read_request
+from .. import reach
+from ..capture.job import variant
+from ..errors import UserError
+from ..form_scene import form_scene
+from ..job_note import dismiss
+from ..jobs import generation, job_runner, take_states, takes
+from ..jobs.job_files import check_job, delete_job, is_job
+from ..preferences import jobs_folder
+from ..properties import SEEDS, MotionCloneTake
+from ..results import watching
+from ..results.finished_job import read_finished_job
+from ..translations import sentence
+from .reporting import InWindow, handed_over, reporting_errors, wait_for
+
+
+class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
+    """Make another take of the same motion and prompt with the next seed; this one stays as it is"""
+
+    bl_idname = "motionclone.take_retry"
+    bl_label = "New Seed"
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+
+    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    seed: bpy.props.IntProperty(name="Seed", description="-1: the next that no such take has", default=-1, min=-1)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        with reporting_errors(self):
+            self.report({"INFO"}, handed_over([self._hand_over(context)]))
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From a script: returns when the job has ended."""
+        with reporting_errors(self):
+            wait_for([self._hand_over(context)])
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+    def _hand_over(self, context: bpy.types.Context) -> str:
+        take = takes.take_of(form_scene(context), self.job)
+        folder = take_states.existing_folder(take)
+        try:
+            request = read_request(folder)
+        except RequestError as error:
+            raise UserError(str(error), "Generate the clip anew.") from None
+        check_job(folder)
+        seed = next_seed(form_scene(context), take) if self.seed < 0 else self.seed
+        other = variant(folder, replace(request, seed=seed), jobs_folder(context))
+        return generation.hand_over(context, form_scene(context), other)
+
+
+def next_seed(scene: bpy.types.Scene, take: MotionCloneTake) -> int:
+    """One above those of all takes of the same shot and prompt; after the last seed comes 0."""
+    what = _what(take)
+    last = max(other.whole_seed for other in scene.motionclone.takes if _what(other) == what)
+    return (last + 1) % SEEDS
+
+
+def _what(take: MotionCloneTake) -> tuple[str, int, int, str]:
+    return take.prompt, take.frame_start, take.frames, take.camera
+
+
+class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
+    """Remove this take from the list; its files only if you say so"""
+
+    bl_idname = "motionclone.take_remove"
+    bl_label = "Remove Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    delete_files: bpy.props.BoolProperty(
+        name="Delete Its Files", description="Delete the job's folder with the clip. This cannot be undone"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.delete_files = False
+        return context.window_manager.invoke_props_dialog(self, confirm_text=iface_("Remove", "Operator"))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.prop(self, "delete_files")
+        take = form_scene(context).motionclone.takes.get(self.job) or takes.take_of(form_scene(context), "")
+        if self.delete_files and take.placed_in:
+            self.layout.label(text=sentence(f"{take.placed_in!r} will lose its clip."), icon="ERROR", translate=False)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            take = takes.take_of(form_scene(context), self.job)
+            if take.name in job_runner.mine():
+                raise UserError("This take is being made or waits for it.", "Cancel it first.")
+            if self.delete_files:
+                _delete_files(take)
+            elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
+                dismiss(folder)  # offers are looked for there alone
+            takes.remove_take(form_scene(context), take.name)
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+def _delete_files(take: MotionCloneTake) -> None:
+    """Wherever they are, if they are there."""
+    reach.choose(take.folder)
+    if folder := take_states.folder_of(take):
+        delete_job(folder)
+
+
+class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
+    """Open the folder with this take's clip, reference and log in the system's file browser"""
+
+    bl_idname = "motionclone.take_open_folder"
+    bl_label = "Open Folder"
+
+    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            take = takes.take_of(form_scene(context), self.job)
+            folder = take_states.existing_folder(take)
+            job_runner.sync_takes()  # one that was out of reach is looked at from now on
+            if "." in folder.name or not is_job(folder):  # a system may run what is named like a program
+                raise UserError(f"{folder} was not made by the add-on, so it is not opened.", "Open it by hand.")
+            try:
+                bpy.ops.wm.path_open(filepath=str(folder))
+            except (RuntimeError, OSError):
+                raise UserError(f"The system shows no folders. It is {folder}.", "Open it by hand.") from None
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
+    """Play this take beside the view, next to the reference that it follows"""
+
+    bl_idname = "motionclone.watch"
+    bl_label = "Watch"
+    bl_options = {"UNDO"}
+
+    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        with reporting_errors(self):
+            take = takes.take_of(form_scene(context), self.job)
+            folder = take_states.existing_folder(take)
+            job = read_finished_job(folder, take.frame_start)
+            watching.watch(context, context.scene, job, folder / "reference")
+            return {"FINISHED"}
+        return {"CANCELLED"}
+
+
+class MOTIONCLONE_OT_stop_watching(InWindow, bpy.types.Operator):
+    """Close the area in which the take is played"""
+
+    bl_idname = "motionclone.stop_watching"
+    bl_label = "Stop Watching"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        watching.stop()
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MOTIONCLONE_OT_take_retry,
+    MOTIONCLONE_OT_take_remove,
+    MOTIONCLONE_OT_take_open_folder,
+    MOTIONCLONE_OT_watch,
+    MOTIONCLONE_OT_stop_watching,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,86 @@
+"""One panel in both sidebars, and sentences in as many lines as the sidebar's width asks for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import blf
+import bpy
+
+from ..showing import TAB
+from ..wrapping import shortened, shown, shown_line, wrap
+
+FONT = 0  # Blender's own
+EDGES = 66  # pixels at a scale of 1 that panels keep free at both sides, with the tabs and a scroll bar
+ICON = 20
+IN_PREFERENCES = 60
+BOX = 14  # that a box takes from its inside
+LINE = 0.75  # of a line's usual height: a paragraph's lines belong together
+
+
+def paragraph(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    icon: str = "NONE",
+    less: int = 0,
+    share: float = 1.0,
+) -> None:
+    """less: pixels at a scale of 1 that stand beside it, such as a button; share: of a line that is split, its part."""
+    column = layout.column(align=True)
+    column.scale_y = LINE
+    beside = less + (ICON if icon != "NONE" else 0)
+    for number, line in enumerate(_lines(shown(text), round(share * width(context, beside)), _size(context))):
+        column.label(text=line, translate=False, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def fitting(context: bpy.types.Context, text: str, less: int = 0) -> str:
+    """The text, or as much of it as fits one line."""
+    size = _size(context)
+    return shortened(shown_line(text), width(context, less), lambda part: _measure(part, size))
+
+
+def fits(context: bpy.types.Context, text: str, less: int = 0) -> bool:
+    return _measure(text, _size(context)) <= width(context, less)
+
+
+def width(context: bpy.types.Context, less: int = 0) -> int:
+    """Pixels that a line of text has in the region that is being drawn."""
+    scale = context.preferences.system.ui_scale or 1.0
+    if context.region and context.region.type == "WINDOW":  # the preferences, whose boxes lie in boxes
+        less += IN_PREFERENCES
+    return round((context.region.width if context.region else 250) - (EDGES + less) * scale)
+
+
+@lru_cache(maxsize=256)
+def _lines(text: str, pixels: int, size: float) -> list[str]:
+    return wrap(text, pixels, lambda part: _measure(part, size))
+
+
+def _measure(text: str, size: float) -> float:
+    blf.size(FONT, size)
+    return blf.dimensions(FONT, text)[0]
+
+
+def _size(context: bpy.types.Context) -> float:
+    """The font's, in pixels."""
+    preferences = context.preferences
+    return preferences.ui_styles[0].widget.points * (preferences.system.ui_scale or 1.0)
+
+
+SPACES = {"VIEW_3D": "", "SEQUENCE_EDITOR": "_sequencer"}  # what is added to a class's name there
+
+
+def in_both_sidebars(body: type) -> tuple[type, ...]:
+    """The panels that have the body's `draw`, `bl_label` and so on, one a space. `parent`: the body of the panel that
+    they lie in, if any."""
+    return tuple(_panel(body, space) for space in SPACES)
+
+
+def _panel(body: type, space: str) -> type:
+    name = body.__name__ + SPACES[space]
+    place = {"bl_idname": name, "bl_space_type": space, "bl_region_type": "UI", "bl_category": TAB}
+    parent = getattr(body, "parent", None)
+    if parent is not None:
+        place["bl_parent_id"] = parent.__name__ + SPACES[space]
+    return type(name, (body, bpy.types.Panel), place | {"__doc__": body.__doc__, "__module__": body.__module__})

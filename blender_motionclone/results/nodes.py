@@ -1,0 +1,162 @@
+"""A clip in nodes: those of the active object's material, and the compositor's."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..errors import UserError
+from .colors import clip_space, tend_view
+from .finished_job import FinishedJob
+from .movie_image import earlier_takes, follow_shot, movie_image
+from .placement import Placement, Wish
+
+
+def place_texture(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+    """Colours the surface with the clip. Light and the scene's view act on it as on any other texture."""
+    thing = _textured_object(context)
+    image = movie_image(job)
+    material = _material(thing, job)
+    tree = material.node_tree
+    nodes, replaced = earlier_takes(image_nodes(tree), job) if wish.replace else ([], "")
+    if not nodes:
+        nodes = [add_image_node(tree, _colour_socket(material))]
+    for node in nodes:
+        node.image = image
+        follow_shot(node.image_user, job, scene)
+    text = f"The clip colours material {material.name!r} of {thing.name!r}"
+    return Placement(name=material.name, replaced=replaced, text=text)
+
+
+def image_nodes(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
+    return [node for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage"]
+
+
+def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bpy.types.Node:
+    """Feeds `socket`; what fed it before stays in the tree, unconnected."""
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.location = socket.node.location.x - 320, socket.node.location.y
+    tree.links.new(node.outputs["Color"], socket)
+    return node
+
+
+def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
+    thing = context.view_layer.objects.active
+    if thing is None:
+        raise UserError("No object is active.", "Click the object to show the clip on.")
+    if thing.type != "MESH":
+        raise UserError(f"{thing.name!r} is no mesh.", "Make a mesh object active to show the clip on.")
+    if not thing.is_editable or not thing.data.is_editable:
+        raise UserError(
+            f"{thing.name!r} is linked and cannot be changed.",
+            "Use Object > Relations > Make Local, or another object.",
+        )
+    if not thing.data.uv_layers:
+        raise UserError(f"{thing.name!r} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.")
+    return thing
+
+
+def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
+    """The object's active material, with nodes; a new one where it has none."""
+    material = thing.active_material
+    _check_override(material or thing.data)
+    if material is None:
+        material = bpy.data.materials.new(job.name)
+        if thing.material_slots:
+            thing.active_material = material
+        else:
+            thing.data.materials.append(material)
+    if not material.is_editable:
+        raise UserError(
+            f"Material {material.name!r} is linked and cannot be changed.", "Make it local, or give the object another."
+        )
+    if material.node_tree is None or not material.use_nodes:
+        material.use_nodes = True
+    return material
+
+
+def _check_override(block: bpy.types.ID) -> None:
+    """Blender lets Python add nodes and slots there, and forgets them when the file is opened again."""
+    if block.override_library:
+        raise UserError(
+            f"{block.name!r} is a library override, which would lose the clip when the file is opened again.",
+            "Make it local, or give the object another material.",
+        )
+
+
+def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
+    """The colour of the shader next to the output. A material without a surface gets a Principled one."""
+    tree = material.node_tree
+    output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
+    surface = output.inputs["Surface"]
+    if not surface.is_linked:
+        shader = tree.nodes.new("ShaderNodeBsdfPrincipled")
+        shader.location = output.location.x - 320, output.location.y
+        tree.links.new(shader.outputs[0], surface)
+    row, seen = [surface.links[0].from_node], set()
+    while row:
+        node = row.pop(0)
+        for name in ("Base Color", "Color"):
+            if name in node.inputs:
+                return node.inputs[name]
+        seen.add(node)
+        row += [link.from_node for socket in node.inputs for link in socket.links if link.from_node not in seen]
+    raise UserError(
+        f"Material {material.name!r} has no shader with a colour.",
+        "Connect a Principled BSDF to its output and try again.",
+    )
+
+
+def place_in_compositor(_context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+    """Adds the node beside what is there: the render stays as it is until the user connects it."""
+    tree = _tree(scene)
+    if tree and not tree.is_editable:
+        raise UserError(f"The compositor's nodes {tree.name!r} are linked and cannot be changed.", "Make them local.")
+    image = movie_image(job, clip_space(scene, wish.keep_view))
+    tree = tree or _new_tree(scene)
+    showers = [node for node in tree.nodes if node.bl_idname == "CompositorNodeImage"]
+    nodes, replaced = earlier_takes(showers, job) if wish.replace else ([], "")
+    for node in nodes or [_add(tree)]:
+        node.image = image
+        node.label = job.name
+        follow_shot(node, job, scene)
+        name = node.name
+    text = f"The compositor has the clip in node {name!r}"
+    if hasattr(scene, "node_tree") and not scene.use_nodes:
+        text = f"The compositor has the clip in node {name!r}, but Use Nodes is off"
+    return Placement(name=name, replaced=replaced, text=text, note=tend_view(scene, wish.keep_view))
+
+
+def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    return scene.compositing_node_group if hasattr(scene, "compositing_node_group") else scene.node_tree
+
+
+def _new_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """One that lets the render through."""
+    if hasattr(scene, "compositing_node_group"):
+        return _new_group(scene)
+    scene.use_nodes = True  # brings Render Layers and Composite along
+    return scene.node_tree
+
+
+def _new_group(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+    layers.scene, output.location.x = scene, 400
+    tree.links.new(layers.outputs["Image"], output.inputs["Image"])
+    scene.compositing_node_group = tree
+    return tree
+
+
+def _add(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """The image node, with a scale node behind it that stretches the clip over the frame."""
+    left = min((node.location.x for node in tree.nodes), default=0.0)
+    low = min((node.location.y for node in tree.nodes), default=0.0) - 400
+    image, scale = tree.nodes.new("CompositorNodeImage"), tree.nodes.new("CompositorNodeScale")
+    image.location, scale.location = (left, low), (left + 300, low)
+    if "Type" in scale.inputs:  # 5.0
+        scale.inputs["Type"].default_value, scale.inputs["Frame Type"].default_value = "Render Size", "Stretch"
+    else:
+        scale.space, scale.frame_method = "RENDER_SIZE", "STRETCH"
+    tree.links.new(image.outputs["Image"], scale.inputs["Image"])
+    return image
