@@ -6,7 +6,7 @@ from __future__ import annotations
 class UserError(Exception):
     """`message` says what is wrong and where; `hint` says what to do next. Both are shown as they are.
 
-    repair: the operator that fixes it, as "motionclone.install_backend", which panels offer as a button; "" for none.
+    repair: the id of the operator that fixes it, which panels offer as a button; "" for none.
     """
 
     def __init__(self, message: str, hint: str = "", repair: str = ""):

@@ -12,6 +12,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.job_folder.folders import data_folder
+from .declarations import Operators
 from .errors import UserError
 from .setup.backend_call import command_beside, words_of
 from .setup.interpreter import find_interpreter
@@ -127,7 +128,7 @@ def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[s
         python = str(backend_python(context))
     except UserError as error:
         said = "A clip from a file is read by the backend on this computer, which is not installed."
-        raise UserError(said, error.hint, "motionclone.install_backend") from None
+        raise UserError(said, error.hint, Operators.INSTALL_BACKEND) from None
     return lambda arguments: [python, "-m", "backend", *arguments]
 
 
@@ -178,7 +179,7 @@ def _chosen_path(context: bpy.types.Context, name: str) -> str:
             f"The preference {PATHS[name]} is {value}, which is a relative path.",
             "Write the whole path in Preferences > Add-ons > MotionClone, or turn off Relative Path when you choose it "
             "in Blender's file browser.",
-            "motionclone.open_preferences",
+            Operators.OPEN_PREFERENCES,
         )
     return value
 

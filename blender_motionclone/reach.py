@@ -15,6 +15,7 @@ import bpy
 
 from ..backend.job_folder.folders import data_folder
 from ..backend.job_folder.writing import is_link
+from .declarations import Operators
 from .errors import UserError
 from .preferences import jobs_folder
 
@@ -81,7 +82,7 @@ def check_reach(settings: bpy.types.PropertyGroup) -> None:
                 f"{label}: this file names {path}, which is not in its folder or holds links; so it is not opened "
                 "unasked.",
                 "If you know this file, use what it names; otherwise choose another.",
-                "motionclone.use_named_files",
+                Operators.USE_NAMED_FILES,
             )
 
 

@@ -12,6 +12,7 @@ import bpy
 from ...backend.job_folder.clip_size import clip_size
 from ...backend.job_folder.names import nearest
 from ...backend.job_folder.request import JobRequest
+from ..declarations import Operators
 from ..demo_scene import PROMPT as EXAMPLE
 from ..errors import UserError
 from ..prompt_words import check_prompts
@@ -136,7 +137,7 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
             raise UserError(
                 f"The model {model['name']!r} has no {wanted.preset} settings.",
                 "Choose another preset or model.",
-                "motionclone.balanced",
+                Operators.BALANCED,
             )
     if wanted.strength != 1:
         chosen["motion_strength"] = f"{wanted.strength:g}"
@@ -198,7 +199,7 @@ def _check_passes(plan: CapturePlan) -> None:
         raise UserError(
             f"Only a camera's shot has {' and '.join(asked)}; {plan.title} has not.",
             "Choose Reference > Camera, or turn off what is rendered beside the clip.",
-            "motionclone.no_passes",
+            Operators.NO_PASSES,
         )
     if not plan.target.strip:  # which frames those show is not known yet
         check_vectors(plan)

@@ -8,6 +8,7 @@ from math import ceil
 import bpy
 
 from ...backend.job_folder.request import Shot
+from ..declarations import Operators
 from ..errors import UserError
 
 
@@ -67,19 +68,19 @@ def range_shot(scene: bpy.types.Scene) -> SceneShot:
         raise UserError(
             f"The frame range ends ({end}) before it starts ({start}).",
             "Set the End frame after the Start.",
-            "motionclone.set_end",
+            Operators.SET_END,
         )
     if end == start:
         raise UserError(
             f"The shot is one frame long (frame {start}); nothing can move.",
             "Set a later End frame.",
-            "motionclone.set_end",
+            Operators.SET_END,
         )
     if scene.frame_step != 1:
         raise UserError(
             f"The frame step is {scene.frame_step}; a shot needs every frame.",
             "Set Output > Frame Range > Step to 1.",
-            "motionclone.every_frame",
+            Operators.EVERY_FRAME,
         )
     return shot_between(scene, start, end)
 
@@ -109,7 +110,7 @@ def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bp
             raise UserError(
                 f"No camera marker's shot holds frame {scene.frame_current}.",
                 "Go to a frame inside of the frame range, or choose Shots > Frame Range.",
-                "motionclone.use_range",
+                Operators.USE_RANGE,
             )
     return [(shot_between(scene, start, end), marker.camera) for marker, start, end in shots]
 
@@ -117,7 +118,7 @@ def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bp
 def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
     if scene.camera and scene.camera.type == "CAMERA":
         return scene.camera
-    repair = "motionclone.use_camera" if cameras_of(scene) else "motionclone.add_camera"
+    repair = Operators.USE_CAMERA if cameras_of(scene) else Operators.ADD_CAMERA
     if scene.camera is None:
         raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.", repair)
     raise UserError(
@@ -136,13 +137,13 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
         raise UserError(
             "The cameras of all markers are hidden in renders, so Blender cuts to none of them.",
             "Show one in renders (Object > Visibility > Renders), or choose Shots > Frame Range.",
-            "motionclone.use_range",
+            Operators.USE_RANGE,
         )
     if not spans:
         raise UserError(
             "The timeline has no markers with a camera.",
             "Select a camera and use Marker > Bind Camera to Markers in the timeline, or choose Shots > Frame Range.",
-            "motionclone.use_range",
+            Operators.USE_RANGE,
         )
     shots = [(span.marker, start, end) for span, start, end in _within(spans, whole)]
     for marker, start, end in shots:
@@ -177,5 +178,5 @@ def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Objec
     return UserError(
         f"The frame range has {many} to another camera; the reference shows {camera.name} throughout.",
         "Choose Shots > All Shots to have a take of each camera.",
-        "motionclone.all_shots",
+        Operators.ALL_SHOTS,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import bpy
 
+from ..declarations import Operators
 from ..errors import UserError
 from .stage import NAME, Stage
 
@@ -20,7 +21,7 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
         raise UserError(
             f"{what}, so there is no subject for the mask.",
             "Select the objects to clone the motion of, choose a collection under Subject, or turn off the mask.",
-            "motionclone.no_mask",
+            Operators.NO_MASK,
         )
     return tuple(dict.fromkeys(item.name_full for item in chosen))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import bpy
 
+from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import sequence_scene
 from ..setup.backend_call import ClipFacts
@@ -82,13 +83,13 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
         )
     area = open_view(context)
     if not area:
-        raise UserError("No 3D view is open.", "Open one, or choose Reference > Camera.", "motionclone.clone_camera")
+        raise UserError("No 3D view is open.", "Open one, or choose Reference > Camera.", Operators.CLONE_CAMERA)
     scene, shot = context.scene, range_shot(context.scene)
     if area.spaces.active.shading.type == "RENDERED" and scene.render.engine not in DRAWN_BY_BLENDER:
         raise UserError(
             f"The viewport shows a render by {scene.render.engine.title()}, which cannot be captured.",
             "Set its shading to Solid or Material Preview, or choose Reference > Camera.",
-            "motionclone.show_solid",
+            Operators.SHOW_SOLID,
         )
     cuts = _cuts_in_view(area.spaces.active, scene, shot)
     return [

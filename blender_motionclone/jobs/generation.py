@@ -19,6 +19,7 @@ from ..capture import clip_file, filmed
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..capture.stage import named
+from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import form_scene, in_scene
 from ..job_note import read_note
@@ -158,7 +159,7 @@ def check_complete(model: dict[str, Any]) -> None:
         raise UserError(
             f"Files of the model {model['name']!r} are missing: {', '.join(missing)}.",
             "Download them, or choose another model.",
-            "motionclone.get_model",
+            Operators.GET_MODEL,
         )
 
 

@@ -16,13 +16,13 @@ from ...backend.job_folder.state import CANCELLED, FAILED, QUEUED, RUNNING, JobS
 from ...backend.wire import messages as say
 from ...backend.wire.client import Client, ClientError
 from ...backend.wire.last_words import Lost
+from ..declarations import Operators
 from ..errors import UserError
 from .job_states import JobBoard, WorkerStatus
 
 MOST_JOBS = 200  # as many as a worker lets wait
 SECONDS_TO_ASK = 1.0
 SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender ends or the add-on is disabled
-START = "motionclone.start_worker"
 STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job was done.", hint="Run it again.")
 
 
@@ -67,7 +67,7 @@ class JobQueue:
             self._client = Client(start.command, start.cwd, start.environment, start.remote)
         except ClientError as error:
             hint = "Install the backend, or correct it in Preferences > Add-ons > MotionClone."
-            raise UserError(str(error), hint, "motionclone.install_backend") from None
+            raise UserError(str(error), hint, Operators.INSTALL_BACKEND) from None
         self._start, self.board.worker = start, WorkerStatus(state="starting")
 
     def submit(self, start: Start, folder: Path) -> str:
@@ -197,7 +197,7 @@ class JobQueue:
                 self._keep(job, JobState(state=FAILED, message=message.message, hint=message.hint))
         self.lost += failed
         if not failed and not started:  # takes tell of theirs; who is idle and gone is started with the next job
-            self.problem = UserError(message.message, message.hint, START)
+            self.problem = UserError(message.message, message.hint, Operators.START_WORKER)
         return jobs
 
     def _goes_on(self, job: str) -> bool:

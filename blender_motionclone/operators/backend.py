@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import bpy
 
+from ..declarations import Operators
 from ..errors import UserError
 from ..jobs import job_runner
 from ..preferences import ROOT_PACKAGE, check_online, install_options
@@ -39,8 +40,8 @@ def _look_again() -> None:
 
 
 class MOTIONCLONE_OT_install_backend(bpy.types.Operator):
-    bl_idname = "motionclone.install_backend"
-    bl_label = "Install Backend"
+    bl_idname = Operators.INSTALL_BACKEND
+    bl_label = Operators.INSTALL_BACKEND.label
     bl_description = (
         "Install the program that makes the clips, bring it up to date, or go on where that was interrupted. It lies "
         "in a folder of its own; Blender's Python stays as it is"
@@ -71,8 +72,8 @@ class MOTIONCLONE_OT_install_backend(bpy.types.Operator):
 class MOTIONCLONE_OT_cancel_install(bpy.types.Operator):
     """Stop the installer. What it has done stays, and the next goes on from there"""
 
-    bl_idname = "motionclone.cancel_install"
-    bl_label = "Cancel"
+    bl_idname = Operators.CANCEL_INSTALL
+    bl_label = Operators.CANCEL_INSTALL.label
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -86,8 +87,8 @@ class MOTIONCLONE_OT_cancel_install(bpy.types.Operator):
 class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
     """Take away all that was installed and cached. Jobs and their clips stay"""
 
-    bl_idname = "motionclone.remove_backend"
-    bl_label = "Remove Backend"
+    bl_idname = Operators.REMOVE_BACKEND
+    bl_label = Operators.REMOVE_BACKEND.label
 
     models: bpy.props.BoolProperty(
         name="Models Too", description="Take away the models that were got as well; your own stay"
@@ -118,8 +119,8 @@ def _poll_idle(operator: type) -> bool:
 class MOTIONCLONE_OT_open_preferences(InWindow, bpy.types.Operator):
     """Open MotionClone's preferences: the backend, its folders, models and the worker"""
 
-    bl_idname = "motionclone.open_preferences"
-    bl_label = "Preferences"
+    bl_idname = Operators.OPEN_PREFERENCES
+    bl_label = Operators.OPEN_PREFERENCES.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         bpy.ops.screen.userpref_show(section="ADDONS")

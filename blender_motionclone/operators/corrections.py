@@ -11,6 +11,7 @@ from mathutils import Matrix
 from ..capture.shot import cameras_of
 from ..capture.targets import open_view
 from ..capture.view_eye import longer_side
+from ..declarations import Operators
 from ..form_scene import form_scene
 from ..reach import choose_all
 from ..translations import sentence
@@ -45,8 +46,8 @@ class FormCorrection(Correction):
 class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
     """End the frame range with the last keyframe, or after two seconds where nothing is keyed"""
 
-    bl_idname = "motionclone.set_end"
-    bl_label = "Set the End Frame"
+    bl_idname = Operators.SET_END
+    bl_label = Operators.SET_END.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = form_scene(context)
@@ -59,8 +60,8 @@ class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
 class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
     """Set the frame range's step to 1"""
 
-    bl_idname = "motionclone.every_frame"
-    bl_label = "Set Step to 1"
+    bl_idname = Operators.EVERY_FRAME
+    bl_label = Operators.EVERY_FRAME.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         form_scene(context).frame_step = 1
@@ -70,32 +71,32 @@ class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
 class MOTIONCLONE_OT_use_range(FormCorrection, bpy.types.Operator):
     """Clone the scene's frame range as one shot"""
 
-    bl_idname = "motionclone.use_range"
-    bl_label = "Use Frame Range"
+    bl_idname = Operators.USE_RANGE
+    bl_label = Operators.USE_RANGE.label
     values = {"shots": "RANGE"}
 
 
 class MOTIONCLONE_OT_all_shots(FormCorrection, bpy.types.Operator):
     """Clone each camera marker's shot, a take for each"""
 
-    bl_idname = "motionclone.all_shots"
-    bl_label = "All Shots"
+    bl_idname = Operators.ALL_SHOTS
+    bl_label = Operators.ALL_SHOTS.label
     values = {"source": "CAMERA", "shots": "ALL"}
 
 
 class MOTIONCLONE_OT_clone_camera(FormCorrection, bpy.types.Operator):
     """Clone what the scene's camera shows"""
 
-    bl_idname = "motionclone.clone_camera"
-    bl_label = "Clone the Camera"
+    bl_idname = Operators.CLONE_CAMERA
+    bl_label = Operators.CLONE_CAMERA.label
     values = {"source": "CAMERA"}
 
 
 class MOTIONCLONE_OT_show_solid(Correction, bpy.types.Operator):
     """Set the 3D view's shading to Solid"""
 
-    bl_idname = "motionclone.show_solid"
-    bl_label = "Set to Solid"
+    bl_idname = Operators.SHOW_SOLID
+    bl_label = Operators.SHOW_SOLID.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if area := open_view(context):
@@ -106,24 +107,24 @@ class MOTIONCLONE_OT_show_solid(Correction, bpy.types.Operator):
 class MOTIONCLONE_OT_no_passes(FormCorrection, bpy.types.Operator):
     """Render nothing beside the clip: no mask, no depth, no motion vectors"""
 
-    bl_idname = "motionclone.no_passes"
-    bl_label = "Turn Off Passes"
+    bl_idname = Operators.NO_PASSES
+    bl_label = Operators.NO_PASSES.label
     values = {"use_mask": False, "use_depth": False, "use_vectors": False}
 
 
 class MOTIONCLONE_OT_no_mask(FormCorrection, bpy.types.Operator):
     """Clone the motion of everything in the picture"""
 
-    bl_idname = "motionclone.no_mask"
-    bl_label = "Turn Off the Mask"
+    bl_idname = Operators.NO_MASK
+    bl_label = Operators.NO_MASK.label
     values = {"use_mask": False}
 
 
 class MOTIONCLONE_OT_use_named_files(Correction, bpy.types.Operator):
     """Open the clip and the pictures that this file names, although they do not lie in its folder"""
 
-    bl_idname = "motionclone.use_named_files"
-    bl_label = "Use These Files"
+    bl_idname = Operators.USE_NAMED_FILES
+    bl_label = Operators.USE_NAMED_FILES.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         choose_all(form_scene(context).motionclone)
@@ -133,8 +134,8 @@ class MOTIONCLONE_OT_use_named_files(Correction, bpy.types.Operator):
 class MOTIONCLONE_OT_balanced(FormCorrection, bpy.types.Operator):
     """Choose the preset that each model has: the settings tuned for it"""
 
-    bl_idname = "motionclone.balanced"
-    bl_label = "Use Balanced"
+    bl_idname = Operators.BALANCED
+    bl_label = Operators.BALANCED.label
     values = {"preset": "default"}
 
 
@@ -148,8 +149,8 @@ def _last_key(scene: bpy.types.Scene) -> int:
 class MOTIONCLONE_OT_add_camera(Correction, bpy.types.Operator):
     """Add a camera that sees what the 3D view shows, and make it the scene's"""
 
-    bl_idname = "motionclone.add_camera"
-    bl_label = "Add Camera Here"
+    bl_idname = Operators.ADD_CAMERA
+    bl_label = Operators.ADD_CAMERA.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = form_scene(context)
@@ -164,8 +165,8 @@ class MOTIONCLONE_OT_add_camera(Correction, bpy.types.Operator):
 class MOTIONCLONE_OT_use_camera(Correction, bpy.types.Operator):
     """Make the active object the scene's camera if it is one, else the first camera that there is"""
 
-    bl_idname = "motionclone.use_camera"
-    bl_label = "Use Existing Camera"
+    bl_idname = Operators.USE_CAMERA
+    bl_label = Operators.USE_CAMERA.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         found = cameras_of(form_scene(context))

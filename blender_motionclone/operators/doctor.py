@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .. import tick_times
+from ..declarations import Operators
 from ..errors import UserError
 from ..preferences import doctor_options, wheels_options
 from ..setup import install_runner
@@ -14,8 +15,8 @@ from .reporting import reporting_errors
 
 
 class MOTIONCLONE_OT_doctor(bpy.types.Operator):
-    bl_idname = "motionclone.doctor"
-    bl_label = "Ask the Doctor"
+    bl_idname = Operators.DOCTOR
+    bl_label = Operators.DOCTOR.label
     bl_description = (
         "Look for what is wrong with the backend, the device, the models and the disk. What is found is listed in the "
         "preferences"
@@ -47,8 +48,8 @@ class MOTIONCLONE_OT_doctor(bpy.types.Operator):
 class MOTIONCLONE_OT_fix(bpy.types.Operator):
     """Do what the doctor advises"""
 
-    bl_idname = "motionclone.fix"
-    bl_label = "Fix"
+    bl_idname = Operators.FIX
+    bl_label = Operators.FIX.label
 
     finding: bpy.props.IntProperty(name="Finding", description="Which of the doctor's findings, from 0")
 
@@ -56,7 +57,7 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
         with reporting_errors(self):
             findings = install_runner.findings() or []
             if not 0 <= self.finding < len(findings) or not findings[self.finding]["fix"]:
-                raise UserError("There is nothing to be fixed here.", "Ask the doctor again.", "motionclone.doctor")
+                raise UserError("There is nothing to be fixed here.", "Ask the doctor again.", Operators.DOCTOR)
             arguments = list(findings[self.finding]["fix"])
             if arguments[0] == "backend":
                 arguments += wheels_options(context)
@@ -67,8 +68,8 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
 class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
     """Copy a report for a bug report to the clipboard, without your name and paths"""
 
-    bl_idname = "motionclone.copy_report"
-    bl_label = "Copy Report"
+    bl_idname = Operators.COPY_REPORT
+    bl_label = Operators.COPY_REPORT.label
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -92,8 +93,8 @@ def _report() -> str:
 
 
 class MOTIONCLONE_OT_report_ticks(bpy.types.Operator):
-    bl_idname = "motionclone.report_ticks"
-    bl_label = "Report MotionClone's Timers"
+    bl_idname = Operators.REPORT_TICKS
+    bl_label = Operators.REPORT_TICKS.label
     bl_description = (
         "Say for how long MotionClone's timers have kept Blender from you at most, since Blender was started: the "
         "processor's time, and what the clock says, which is more when the machine is busy"

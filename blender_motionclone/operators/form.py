@@ -7,6 +7,7 @@ from bl_operators.presets import AddPresetBase
 from bpy.app.translations import pgettext_tip as tip_
 
 from .. import facts
+from ..declarations import Operators
 from ..forecast import count_of
 from ..form_scene import form_scene
 from ..jobs import job_runner
@@ -30,8 +31,8 @@ KEPT_IN_PRESETS = (
 class MOTIONCLONE_OT_choose_model(bpy.types.Operator):
     """Generate with this model"""
 
-    bl_idname = "motionclone.choose_model"
-    bl_label = "Choose Model"
+    bl_idname = Operators.CHOOSE_MODEL
+    bl_label = Operators.CHOOSE_MODEL.label
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
     model: bpy.props.StringProperty(name="Model", description="The entry's name")
@@ -44,8 +45,8 @@ class MOTIONCLONE_OT_choose_model(bpy.types.Operator):
 class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
     """Set the form as this preset has it; the prompt stays"""
 
-    bl_idname = "motionclone.apply_preset"
-    bl_label = "Apply Preset"
+    bl_idname = Operators.APPLY_PRESET
+    bl_label = Operators.APPLY_PRESET.label
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
     preset: bpy.props.EnumProperty(
@@ -68,8 +69,8 @@ class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
 class MOTIONCLONE_OT_settings_reset(bpy.types.Operator):
     """Go back to the model's own value"""
 
-    bl_idname = "motionclone.settings_reset"
-    bl_label = "Reset Settings"
+    bl_idname = Operators.SETTINGS_RESET
+    bl_label = Operators.SETTINGS_RESET.label
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
     setting: bpy.props.StringProperty(name="Setting", description="Empty: all of the group")
@@ -85,8 +86,8 @@ class MOTIONCLONE_OT_settings_reset(bpy.types.Operator):
 class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
     """Keep the form as a preset, or take one away"""
 
-    bl_idname = "motionclone.preset_add"
-    bl_label = "Add MotionClone Preset"
+    bl_idname = Operators.PRESET_ADD
+    bl_label = Operators.PRESET_ADD.label
     preset_menu = "MOTIONCLONE_PT_presets"
     preset_subdir = "motionclone"
     preset_defines = [SETTINGS]
@@ -96,8 +97,8 @@ class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
 class MOTIONCLONE_OT_edit_prompt(InWindow, bpy.types.Operator):
     """Write the prompt in a wide field"""
 
-    bl_idname = "motionclone.edit_prompt"
-    bl_label = "Edit Prompt"
+    bl_idname = Operators.EDIT_PROMPT
+    bl_label = Operators.EDIT_PROMPT.label
     bl_options = {"INTERNAL"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -121,8 +122,8 @@ class MOTIONCLONE_OT_edit_prompt(InWindow, bpy.types.Operator):
 class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
     """Another prompt: each is generated with the same motion"""
 
-    bl_idname = "motionclone.prompt_add"
-    bl_label = "Add Prompt"
+    bl_idname = Operators.PROMPT_ADD
+    bl_label = Operators.PROMPT_ADD.label
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -133,8 +134,8 @@ class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
 class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
     """Take this prompt away"""
 
-    bl_idname = "motionclone.prompt_remove"
-    bl_label = "Remove Prompt"
+    bl_idname = Operators.PROMPT_REMOVE
+    bl_label = Operators.PROMPT_REMOVE.label
     bl_options = {"REGISTER", "UNDO"}
 
     number: bpy.props.IntProperty(name="Number", description="Which of the further prompts, from 0", min=0)
@@ -151,8 +152,8 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
 class MOTIONCLONE_OT_dismiss_problem(bpy.types.Operator):
     """Take this message away"""
 
-    bl_idname = "motionclone.dismiss_problem"
-    bl_label = "Dismiss"
+    bl_idname = Operators.DISMISS_PROBLEM
+    bl_label = Operators.DISMISS_PROBLEM.label
     bl_options = {"INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:

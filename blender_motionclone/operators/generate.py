@@ -7,6 +7,7 @@ import time
 import bpy
 
 from .. import facts
+from ..declarations import Operators
 from ..demo_scene import PROMPT, add_demo_scene
 from ..errors import UserError
 from ..jobs import generation, job_runner
@@ -100,8 +101,8 @@ class Generating:
 class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
     """Render the shot as a reference clip and generate clips with the same motion"""
 
-    bl_idname = "motionclone.generate"
-    bl_label = "Generate"
+    bl_idname = Operators.GENERATE
+    bl_label = Operators.GENERATE.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     anew: bpy.props.BoolProperty(
@@ -124,8 +125,8 @@ NAME = "MotionClone Demo"
 
 
 class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
-    bl_idname = "motionclone.try_demo"
-    bl_label = "Try the Demo"
+    bl_idname = Operators.TRY_DEMO
+    bl_label = Operators.TRY_DEMO.label
     bl_description = (
         "Add a small scene with a bouncing ball and a moving camera, and clone its motion with the demo "
         "model; then play the clip. Your scenes stay as they are"
@@ -165,8 +166,8 @@ def _scene() -> bpy.types.Scene:
 class MOTIONCLONE_OT_hide_first_run(bpy.types.Operator):
     """Hide the first steps; the preferences show them again"""
 
-    bl_idname = "motionclone.hide_first_run"
-    bl_label = "Hide First Steps"
+    bl_idname = Operators.HIDE_FIRST_RUN
+    bl_label = Operators.HIDE_FIRST_RUN.label
     bl_options = {"INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:

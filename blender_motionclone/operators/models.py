@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..declarations import Operators
 from ..errors import UserError
 from ..preferences import install_options, show_models
 from ..setup import install_runner
@@ -41,8 +42,8 @@ _kept: list[tuple] = []
 
 
 class MOTIONCLONE_OT_model_get(bpy.types.Operator):
-    bl_idname = "motionclone.model_get"
-    bl_label = "Get Model"
+    bl_idname = Operators.MODEL_GET
+    bl_label = Operators.MODEL_GET.label
     bl_description = (
         "Download this model, or use its files where other programs on this machine have them; licences and "
         "sizes are shown first"
@@ -97,8 +98,8 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
 class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
     """Take this model's files away, but not those that another model needs"""
 
-    bl_idname = "motionclone.model_remove"
-    bl_label = "Remove Model"
+    bl_idname = Operators.MODEL_REMOVE
+    bl_label = Operators.MODEL_REMOVE.label
 
     model: bpy.props.StringProperty(name="Model", description="Its name in the catalogue")
 
@@ -112,8 +113,8 @@ class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
 class MOTIONCLONE_OT_get_model(InWindow, bpy.types.Operator):
     """Open the list of models that can be had, in the preferences"""
 
-    bl_idname = "motionclone.get_model"
-    bl_label = "Get a Model"
+    bl_idname = Operators.GET_MODEL
+    bl_label = Operators.GET_MODEL.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         install_runner.ask("models list")

@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 
 from .. import reach
+from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import form_scene, in_scene
 from ..jobs import take_states
@@ -25,8 +26,8 @@ HOWS = (AS_SET, *(place for place in PLACES if place[0] in PLACERS))
 class MOTIONCLONE_OT_take_place(bpy.types.Operator):
     """Place the generated clip on exactly the shot's frames, in its own colours"""
 
-    bl_idname = "motionclone.take_place"
-    bl_label = "Place Take"
+    bl_idname = Operators.TAKE_PLACE
+    bl_label = Operators.TAKE_PLACE.label
     bl_options = {"REGISTER", "UNDO"}
 
     job: bpy.props.StringProperty(
@@ -82,8 +83,8 @@ def folder_of(scene: bpy.types.Scene, job: str) -> Path:
 class MOTIONCLONE_OT_restore_view(bpy.types.Operator):
     """Give the scene the view back that it had before it was made Standard to keep a clip's colours"""
 
-    bl_idname = "motionclone.restore_view"
-    bl_label = "Restore View"
+    bl_idname = Operators.RESTORE_VIEW
+    bl_label = Operators.RESTORE_VIEW.label
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod

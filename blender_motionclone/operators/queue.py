@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 
+from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
@@ -15,8 +16,8 @@ from .reporting import each_by_itself, reporting_errors
 class MOTIONCLONE_OT_cancel(bpy.types.Operator):
     """Stop the running MotionClone job, or another that waits. Its folder stays"""
 
-    bl_idname = "motionclone.cancel"
-    bl_label = "Cancel"
+    bl_idname = Operators.CANCEL
+    bl_label = Operators.CANCEL.label
 
     job: bpy.props.StringProperty(name="Job", description="A job's id. Empty: the running one")
     everything: bpy.props.BoolProperty(name="Everything", description="Stop those that wait too")
@@ -69,8 +70,8 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
 class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
     """Let this take be made earlier or later than the others that wait"""
 
-    bl_idname = "motionclone.queue_move"
-    bl_label = "Move in Queue"
+    bl_idname = Operators.QUEUE_MOVE
+    bl_label = Operators.QUEUE_MOVE.label
 
     job: bpy.props.StringProperty(name="Job", description="A waiting job's id")
     place: bpy.props.IntProperty(name="Place", description="How many waiting jobs go before it", min=0)
@@ -87,8 +88,8 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
 class MOTIONCLONE_OT_start_worker(bpy.types.Operator):
     """Start the worker now, to see whether it does; it starts by itself with the first take"""
 
-    bl_idname = "motionclone.start_worker"
-    bl_label = "Start Worker"
+    bl_idname = Operators.START_WORKER
+    bl_label = Operators.START_WORKER.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
@@ -100,8 +101,8 @@ class MOTIONCLONE_OT_start_worker(bpy.types.Operator):
 class MOTIONCLONE_OT_stop_worker(bpy.types.Operator):
     """Stop the worker and give its memory back. Takes that are not done stay and can be run again"""
 
-    bl_idname = "motionclone.stop_worker"
-    bl_label = "Stop Worker"
+    bl_idname = Operators.STOP_WORKER
+    bl_label = Operators.STOP_WORKER.label
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         job_runner.stop_worker()

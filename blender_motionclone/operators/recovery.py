@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ...backend.job_folder.state import DONE
+from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import form_scene
 from ..job_note import dismiss
@@ -20,8 +21,8 @@ from .reporting import each_by_itself, handed_over, reporting_errors, wait_for
 class MOTIONCLONE_OT_resume(bpy.types.Operator):
     """Run again what was not done, with the same seed; where possible it goes on from where it was cut off"""
 
-    bl_idname = "motionclone.resume"
-    bl_label = "Run Again"
+    bl_idname = Operators.RESUME
+    bl_label = Operators.RESUME.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     job: bpy.props.StringProperty(
@@ -72,8 +73,8 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
 class MOTIONCLONE_OT_adopt(bpy.types.Operator):
     """Add the takes that were finished while this file was closed and use them as Place In says, or a job's folder"""
 
-    bl_idname = "motionclone.adopt"
-    bl_label = "Add Takes"
+    bl_idname = Operators.ADOPT
+    bl_label = Operators.ADOPT.label
     bl_options = {"REGISTER", "UNDO"}
 
     folder: bpy.props.StringProperty(
@@ -107,8 +108,8 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
 class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
     """Do not offer these takes again. Their files stay: Add Takes lists one of them by its job's folder"""
 
-    bl_idname = "motionclone.dismiss_offers"
-    bl_label = "Dismiss Takes"
+    bl_idname = Operators.DISMISS_OFFERS
+    bl_label = Operators.DISMISS_OFFERS.label
     bl_options = {"INTERNAL"}
 
     done: bpy.props.BoolProperty(name="Done", description="Those that are finished; else those that are not")

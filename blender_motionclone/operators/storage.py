@@ -6,6 +6,7 @@ import time
 
 import bpy
 
+from ..declarations import Operators
 from ..errors import UserError
 from ..preferences import backend_python, jobs_folder
 from ..setup import install_runner, storage
@@ -20,8 +21,8 @@ SECONDS_BETWEEN_LOOKS = 0.25
 class MOTIONCLONE_OT_storage_measure(bpy.types.Operator):
     """Measure how much room jobs, models and caches take up on the disk"""
 
-    bl_idname = "motionclone.storage_measure"
-    bl_label = "Measure"
+    bl_idname = Operators.STORAGE_MEASURE
+    bl_label = Operators.STORAGE_MEASURE.label
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -32,8 +33,8 @@ class MOTIONCLONE_OT_storage_measure(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_storage_clean(bpy.types.Operator):
-    bl_idname = "motionclone.storage_clean"
-    bl_label = "Clean Up"
+    bl_idname = Operators.STORAGE_CLEAN
+    bl_label = Operators.STORAGE_CLEAN.label
     bl_description = (
         "Remove the caches, which are made again when they are needed, copies of other machines' jobs, and files that "
         "were left half written. Jobs, clips and models stay, and so does what was used within the last hour"

@@ -10,6 +10,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from ...backend.job_folder.request import RequestError, read_request
 from .. import reach
 from ..capture.job import variant
+from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import form_scene
 from ..job_note import dismiss
@@ -26,8 +27,8 @@ from .reporting import InWindow, handed_over, reporting_errors, wait_for
 class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
     """Make another take of the same motion and prompt with the next seed; this one stays as it is"""
 
-    bl_idname = "motionclone.take_retry"
-    bl_label = "New Seed"
+    bl_idname = Operators.TAKE_RETRY
+    bl_label = Operators.TAKE_RETRY.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
@@ -73,8 +74,8 @@ def _what(take: MotionCloneTake) -> tuple[str, int, int, str]:
 class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
     """Remove this take from the list; its files only if you say so"""
 
-    bl_idname = "motionclone.take_remove"
-    bl_label = "Remove Take"
+    bl_idname = Operators.TAKE_REMOVE
+    bl_label = Operators.TAKE_REMOVE.label
     bl_options = {"REGISTER", "UNDO"}
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
@@ -116,8 +117,8 @@ def _delete_files(take: MotionCloneTake) -> None:
 class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
     """Open the folder with this take's clip, reference and log in the system's file browser"""
 
-    bl_idname = "motionclone.take_open_folder"
-    bl_label = "Open Folder"
+    bl_idname = Operators.TAKE_OPEN_FOLDER
+    bl_label = Operators.TAKE_OPEN_FOLDER.label
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
 
@@ -139,8 +140,8 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
 class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
     """Play this take beside the view, next to the reference that it follows"""
 
-    bl_idname = "motionclone.watch"
-    bl_label = "Watch"
+    bl_idname = Operators.WATCH
+    bl_label = Operators.WATCH.label
     bl_options = {"UNDO"}
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
@@ -158,8 +159,8 @@ class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
 class MOTIONCLONE_OT_stop_watching(InWindow, bpy.types.Operator):
     """Close the area in which the take is played"""
 
-    bl_idname = "motionclone.stop_watching"
-    bl_label = "Stop Watching"
+    bl_idname = Operators.STOP_WATCHING
+    bl_label = Operators.STOP_WATCHING.label
     bl_options = {"INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -5,70 +5,17 @@ from __future__ import annotations
 import bpy
 
 from ...backend.job_folder.state import DONE
+from ..declarations import Operators
 from ..errors import UserError
 from ..preferences import ALLOW_ONLINE
 from ..results import watching
 from ..translations import sentence
 from .sidebar import BOX, paragraph
 
-ICONS = {
-    "add_camera": "ADD",
-    "adopt": "FILE_REFRESH",
-    "apply_preset": "PRESET",
-    "balanced": "PRESET",
-    "cancel": "CANCEL",
-    "cancel_install": "CANCEL",
-    "choose_model": "OUTLINER_OB_GROUP_INSTANCE",
-    "all_shots": "MARKER",
-    "clone_camera": "CAMERA_DATA",
-    "copy_report": "COPYDOWN",
-    "dismiss_offers": "X",
-    "dismiss_problem": "X",
-    "doctor": "CHECKMARK",
-    "edit_prompt": "GREASEPENCIL",
-    "every_frame": "TIME",
-    "generate": "RENDER_ANIMATION",
-    "get_model": "IMPORT",
-    "hide_first_run": "X",
-    "install_backend": "IMPORT",
-    "model_get": "IMPORT",
-    "model_remove": "TRASH",
-    "fix": "TOOL_SETTINGS",
-    "no_mask": "X",
-    "no_passes": "X",
-    "open_preferences": "PREFERENCES",
-    "preset_add": "ADD",
-    "prompt_add": "ADD",
-    "prompt_remove": "REMOVE",
-    "queue_move": "SORTTIME",
-    "remove_backend": "TRASH",
-    "report_ticks": "TIME",
-    "restore_view": "LOOP_BACK",
-    "resume": "PLAY",
-    "set_end": "TIME",
-    "settings_reset": "LOOP_BACK",
-    "show_solid": "SHADING_SOLID",
-    "start_worker": "PLAY",
-    "stop_watching": "PAUSE",
-    "stop_worker": "SNAP_FACE",
-    "storage_clean": "TRASH",
-    "storage_measure": "DISK_DRIVE",
-    "take_open_folder": "FILE_FOLDER",
-    "take_place": "IMPORT",
-    "take_remove": "TRASH",
-    "take_retry": "FILE_REFRESH",
-    "try_demo": "PLAY",
-    "use_camera": "CAMERA_DATA",
-    "use_named_files": "CHECKMARK",
-    "use_range": "TIME",
-    "watch": "PLAY",
-}
 
-
-def button(layout: bpy.types.UILayout, name: str, **look) -> bpy.types.OperatorProperties:
-    """name: without "motionclone.". look: as for UILayout.operator."""
-    look.setdefault("icon", ICONS[name])
-    return layout.operator(f"motionclone.{name}", **look)
+def button(layout: bpy.types.UILayout, operator: Operators, **options) -> bpy.types.OperatorProperties:
+    """Draws the operator's button with its own icon. options: as for UILayout.operator."""
+    return layout.operator(operator, **({"icon": operator.icon} | options))
 
 
 def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
@@ -76,7 +23,7 @@ def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
     if idname == ALLOW_ONLINE:
         online_switch(layout)
     else:
-        button(layout, idname.removeprefix("motionclone."))
+        button(layout, Operators(idname))
 
 
 def online_switch(layout: bpy.types.UILayout) -> None:
@@ -87,9 +34,9 @@ def online_switch(layout: bpy.types.UILayout) -> None:
 def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:
     """Plays the take, or ends that; nothing for one that is not done."""
     if watching.watched() == take.name:
-        button(layout, "stop_watching")
+        button(layout, Operators.STOP_WATCHING)
     elif take.state == DONE:
-        button(layout, "watch").job = take.name
+        button(layout, Operators.WATCH).job = take.name
 
 
 CLOSE = 24  # pixels of the button that takes it away
@@ -104,7 +51,7 @@ def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem
     body = row.column()
     body.alert = True
     paragraph(body, context, sentence(problem.message), icon="ERROR", less=BOX + CLOSE)
-    button(row, "dismiss_problem", text="", emboss=False)
+    button(row, Operators.DISMISS_PROBLEM, text="", emboss=False)
     _draw_rest(box, context, problem, BOX)
 
 

@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
+from ..declarations import Operators
 from ..facts import Facts
 from ..forecast import count_of
 from ..form_scene import form_scene
@@ -58,7 +59,7 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Fac
     column = _section(layout, "Prompt")
     row = column.row(align=True)
     row.prop(settings, "prompt", text="", placeholder="What the clip shows")
-    button(row, "edit_prompt", text="")
+    button(row, Operators.EDIT_PROMPT, text="")
     column.prop(settings, "negative_prompt", text="", placeholder="What to avoid")
     draw_words(layout, context, known.words)
     column = _section(layout, "Look")
@@ -113,9 +114,9 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
     row.enabled = bool(known.button) and job_runner.capture() is None
     less = ICON + (ANEW if known.filmed else 0)
     short = known.button if known.button and fits(context, known.button, less) else ""
-    button(row, "generate", text=short or iface_("Generate", "Operator"), translate=False)
+    button(row, Operators.GENERATE, text=short or iface_("Generate", "Operator"), translate=False)
     if known.filmed:
-        button(row, "generate", text="", icon="FILE_REFRESH").anew = True
+        button(row, Operators.GENERATE, text="", icon="FILE_REFRESH").anew = True
     if known.problem:
         draw_obstacle(column, context, known.problem)
     elif known.button:

@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.job_folder.declared import typed_text
 from .. import facts
+from ..declarations import Operators
 from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..setting_controls import SHOWN, chosen_in, groups, is_chosen
@@ -95,8 +96,8 @@ class MOTIONCLONE_PT_batch(Detail):
         for number, more in enumerate(form_scene(context).motionclone.more_prompts):
             row = column.row(align=True)
             row.prop(more, "text", text="", placeholder="What the clip shows")
-            button(row, "prompt_remove", text="").number = number
-        button(self.layout, "prompt_add")
+            button(row, Operators.PROMPT_REMOVE, text="").number = number
+        button(self.layout, Operators.PROMPT_ADD)
 
 
 class MOTIONCLONE_PT_advanced(Detail):
@@ -119,8 +120,8 @@ class MOTIONCLONE_PT_advanced(Detail):
         column.prop(settings, "replace")
         worker = job_runner.worker()
         paragraph(layout, context, worker_text(worker), icon="SYSTEM")
-        button(layout, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
-        button(layout, "open_preferences")
+        button(layout, Operators.STOP_WORKER if worker.state in ("starting", "ready") else Operators.START_WORKER)
+        button(layout, Operators.OPEN_PREFERENCES)
 
 
 def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str) -> None:
@@ -129,7 +130,7 @@ def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
     bounds = SHOWN[name].bounds
     row.prop(settings.controls, name, slider=bool(bounds and bounds[1] <= MOST_OF_A_SLIDER))
     if is_chosen(settings, name):
-        button(row, "settings_reset", text="").setting = name
+        button(row, Operators.SETTINGS_RESET, text="").setting = name
 
 
 def _settings_panel(number: int, group: str) -> type:
@@ -141,7 +142,7 @@ def _settings_panel(number: int, group: str) -> type:
             if one.group == group and not one.basic:
                 draw_setting(column, settings, name)
         if chosen_in(settings, group):
-            button(self.layout, "settings_reset").group = group
+            button(self.layout, Operators.SETTINGS_RESET).group = group
 
     def active(settings: bpy.types.PropertyGroup) -> str:
         chosen = given(settings.settings)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..declarations import Operators
 from ..facts import Facts
 from ..preferences import ALLOW_ONLINE, may_be_allowed
 from ..setup import install_runner
 from ..setup.first_run import Step
 from ..setup.installer import Heard
-from .buttons import ICONS, button, online_switch
+from .buttons import button, online_switch
 from .sidebar import BOX, paragraph
 
-INSTALL = "motionclone.install_backend"
 STAGES = {
     "python": "Preparing",
     "download": "Downloading",
@@ -30,7 +30,7 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context, known
     box = layout.box()
     row = box.row()
     row.label(text="First Steps", icon="INFO")
-    button(row, "hide_first_run", text="", emboss=False)
+    button(row, Operators.HIDE_FIRST_RUN, text="", emboss=False)
     for number, step in enumerate(known.steps, 1):
         _draw_step(box, context, number, step)
 
@@ -46,12 +46,15 @@ def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int,
     else:
         column = box.column()
         problem = install_runner.problem()
-        if step.operator == INSTALL and may_be_allowed() and (problem is None or problem.repair != ALLOW_ONLINE):
+        if (
+            step.operator is Operators.INSTALL_BACKEND
+            and may_be_allowed()
+            and (problem is None or problem.repair != ALLOW_ONLINE)
+        ):
             online_switch(column)
         row = column.row()
         row.scale_y = 1.5 if step.next else 1.0
-        name = step.operator.removeprefix("motionclone.")
-        row.operator(step.operator, text=title, icon=ICONS[name], translate=False)
+        button(row, step.operator, text=title, translate=False)
         paragraph(column, context, step.text, less=BOX)
 
 
@@ -61,7 +64,7 @@ def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     paragraph(box, context, iface_(install_runner.running() or ""), icon="IMPORT", less=BOX)
     paragraph(box, context, doing(heard), less=BOX)
     box.progress(factor=heard.factor or 0.0, text="" if heard.factor is None else f"{heard.factor:.0%}")
-    button(box, "cancel_install")
+    button(box, Operators.CANCEL_INSTALL)
     paragraph(box, context, iface_("Blender can be used meanwhile."), less=BOX)
 
 

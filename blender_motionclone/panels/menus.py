@@ -6,11 +6,12 @@ import bpy
 from bl_ui.utils import PresetPanel
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..declarations import Operators
 from ..form_scene import form_scene
 from ..properties import PLACES
 from ..settings_text import SHIPPED
 from ..setup import backend_models
-from .buttons import ICONS, button
+from .buttons import button
 from .sidebar import fits
 
 ARROW = 20  # pixels of the icon and the arrow, less what a label's edges have more
@@ -26,10 +27,10 @@ class MOTIONCLONE_MT_models(bpy.types.Menu):
         chosen = form_scene(context).motionclone.model
         for model in backend_models.models() or ():
             icon = "ERROR" if model["missing"] else "CHECKMARK" if model["name"] == chosen else "BLANK1"
-            choose = button(self.layout, "choose_model", text=model["title"], translate=False, icon=icon)
+            choose = button(self.layout, Operators.CHOOSE_MODEL, text=model["title"], translate=False, icon=icon)
             choose.model = model["name"]
         self.layout.separator()
-        button(self.layout, "get_model")
+        button(self.layout, Operators.GET_MODEL)
 
 
 class MOTIONCLONE_MT_place(bpy.types.Menu):
@@ -41,7 +42,7 @@ class MOTIONCLONE_MT_place(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         for identifier, name, _description, icon, _number in PLACES:
             if identifier != "NONE":
-                button(self.layout, "take_place", text=name, icon=icon).how = identifier
+                button(self.layout, Operators.TAKE_PLACE, text=name, icon=icon).how = identifier
 
 
 def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, less: int) -> None:
@@ -50,7 +51,7 @@ def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, less: in
     titles = {model["name"]: model["title"] for model in backend_models.models() or ()}
     title = titles.get(name, name)
     text = title if fits(context, title, less + ARROW) else name
-    layout.menu(MOTIONCLONE_MT_models.bl_idname, text=text or iface_("Model"), icon=ICONS["choose_model"])
+    layout.menu(MOTIONCLONE_MT_models.bl_idname, text=text or iface_("Model"), icon=Operators.CHOOSE_MODEL.icon)
 
 
 class MOTIONCLONE_PT_presets(PresetPanel, bpy.types.Panel):
@@ -59,12 +60,12 @@ class MOTIONCLONE_PT_presets(PresetPanel, bpy.types.Panel):
     bl_label = "MotionClone Presets"
     preset_subdir = "motionclone"
     preset_operator = "script.execute_preset"
-    preset_add_operator = "motionclone.preset_add"
+    preset_add_operator = Operators.PRESET_ADD
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.emboss = "PULLDOWN_MENU"
         for preset in SHIPPED:
-            button(self.layout, "apply_preset", text=preset.title).preset = preset.name
+            button(self.layout, Operators.APPLY_PRESET, text=preset.title).preset = preset.name
         self.layout.separator()
         if bpy.utils.preset_paths(MOTIONCLONE_PT_presets.preset_subdir):
             super().draw(context)
@@ -78,7 +79,7 @@ def _draw_add(layout: bpy.types.UILayout) -> None:
     part = row.row()
     part.emboss = "NORMAL"
     part.prop(manager, "preset_name", text="")
-    button(row, "preset_add", text="").name = manager.preset_name
+    button(row, Operators.PRESET_ADD, text="").name = manager.preset_name
 
 
 CLASSES = (

@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import facts
+from ..declarations import Operators
 from ..form_scene import form_scene
 from ..jobs import job_runner
 from ..preferences import (
@@ -69,12 +70,12 @@ def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: st
         paragraph(box, context, size_and_time(install_runner.plan(), iface_), icon="BLANK1")
     row = box.row(align=True)
     if state == READY:
-        button(row, "install_backend", text="Update or Repair").repair = True
+        button(row, Operators.INSTALL_BACKEND, text="Update or Repair").repair = True
     else:
-        button(row, "install_backend", text="Continue" if state == UNFINISHED else "Install Backend")
-    button(row, "doctor")
+        button(row, Operators.INSTALL_BACKEND, text="Continue" if state == UNFINISHED else "Install Backend")
+    button(row, Operators.DOCTOR)
     if state != MISSING:
-        button(row, "remove_backend")
+        button(row, Operators.REMOVE_BACKEND)
     if state == READY:
         _draw_worker(box, context)
     _draw_findings(box, context)
@@ -84,7 +85,7 @@ def _draw_worker(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
     worker = job_runner.worker()
     row = box.row()
     row.label(text=worker_text(worker), icon="SYSTEM", translate=False)
-    button(row, "stop_worker" if worker.state in ("starting", "ready") else "start_worker")
+    button(row, Operators.STOP_WORKER if worker.state in ("starting", "ready") else Operators.START_WORKER)
     if worker.message:
         paragraph(box, context, f"{sentence(worker.message)} {sentence(worker.hint)}", icon="ERROR")
 
@@ -101,8 +102,8 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
         text = f"{sentence(finding['text'])} {sentence(finding['hint'])}"
         paragraph(row, context, text, icon=FINDING_ICONS[finding["level"]], less=BOX, share=1.0 - beside)
         if finding["fix"]:
-            button(row, "fix").finding = number
-    button(box, "copy_report")
+            button(row, Operators.FIX).finding = number
+    button(box, Operators.COPY_REPORT)
 
 
 def _draw_models(
@@ -115,7 +116,7 @@ def _draw_models(
     if body is None:
         return
     if models is None:
-        button(body, "get_model", text="Show the Models")
+        button(body, Operators.GET_MODEL, text="Show the Models")
     for row in models or ():
         _draw_model(body.box(), context, row, state)
 
@@ -127,9 +128,9 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
     part = row.row()
     part.enabled = state == READY
     if installed:
-        button(part, "model_remove").model = model["name"]
+        button(part, Operators.MODEL_REMOVE).model = model["name"]
     else:
-        button(part, "model_get", text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
+        button(part, Operators.MODEL_GET, text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
     paragraph(box, context, iface_(model["about"]), icon="BLANK1")
     paragraph(box, context, needs(model, iface_), icon="BLANK1")
     paragraph(box, context, iface_("License: {terms}").format(terms=sentence(model["terms"])), icon="BLANK1")
@@ -143,7 +144,7 @@ def _draw_storage(layout: bpy.types.UILayout, state: str) -> None:
     row.enabled = state == READY
     if storage.asking():
         row.label(text="Measuring...")
-    button(row, "storage_measure", icon="NONE")
+    button(row, Operators.STORAGE_MEASURE, icon="NONE")
     rooms = storage.rooms()
     if rooms is None:
         return
@@ -154,7 +155,7 @@ def _draw_storage(layout: bpy.types.UILayout, state: str) -> None:
     freed = sum(room.removable for room in rooms)
     row = column.row()
     row.enabled = state == READY and freed > 0
-    button(row, "storage_clean", text=iface_("Clean Up: {size}").format(size=_size(freed)), translate=False)
+    button(row, Operators.STORAGE_CLEAN, text=iface_("Clean Up: {size}").format(size=_size(freed)), translate=False)
 
 
 def _size(count: int) -> str:

@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.job_folder.state import JobState
 from .. import thumbnails
+from ..declarations import Operators
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states, takes
 from ..preferences import FINISH_ALL, ROOT_PACKAGE, STOP, when_closing
@@ -50,7 +51,7 @@ def _draw_job(box: bpy.types.UILayout, context: bpy.types.Context, job: str) -> 
     state = job_runner.state(job)
     paragraph(box, context, stage_text(state), less=BOX)
     box.progress(factor=state.progress, text=left_text(state))
-    button(box, "cancel").job = job  # above the picture: in sight without scrolling
+    button(box, Operators.CANCEL).job = job  # above the picture: in sight without scrolling
     if picture := thumbnails.icon(thumbnails.PREVIEW):
         box.template_icon(icon_value=picture, scale=picture_scale(context))
     _draw_closing(box, context)
@@ -122,7 +123,7 @@ class MOTIONCLONE_PT_queue:
             row.label(text=fitting(context, title, BUTTONS), translate=False)
             _move(row, job, place - 1, "TRIA_UP", place > 0)
             _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
-            button(row, "cancel", text="", icon="X").job = job
+            button(row, Operators.CANCEL, text="", icon="X").job = job
 
 
 def take_title(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
@@ -139,7 +140,7 @@ def shot_name(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
 def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:
     part = row.row(align=True)
     part.enabled = possible
-    move = button(part, "queue_move", text="", icon=icon)
+    move = button(part, Operators.QUEUE_MOVE, text="", icon=icon)
     move.job, move.place = job, max(0, place)
 
 
@@ -152,25 +153,25 @@ def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         if all(map(take_states.was_asked, elsewhere)):
             paragraph(box, context, iface_("It was asked to stop."), icon="BLANK1", less=BOX)
         else:
-            button(box, "cancel", text="Cancel All").elsewhere = True
+            button(box, Operators.CANCEL, text="Cancel All").elsewhere = True
     finished, unfinished = takes.finished_elsewhere(form_scene(context)), takes.unfinished(form_scene(context))
     if finished:
         box = layout.box()
         text = iface_("Takes finished meanwhile: {count}").format(count=len(finished))
         _draw_offer(box, context, text, done=True)
-        button(box, "adopt")
+        button(box, Operators.ADOPT)
     lost = job_runner.lost()
     if unfinished or len(lost) > 1:  # a single lost one is the active take, which offers it itself
         box = layout.box()
         text = iface_("Takes not finished: {count}").format(count=len(unfinished) + len(lost))
         _draw_offer(box, context, text, done=False)
-        button(box, "resume")
+        button(box, Operators.RESUME)
 
 
 def _draw_offer(box: bpy.types.UILayout, context: bpy.types.Context, text: str, done: bool) -> None:
     row = box.row()
     paragraph(row.column(), context, text, icon="INFO", less=BOX + CLOSE)
-    button(row, "dismiss_offers", text="", emboss=False).done = done
+    button(row, Operators.DISMISS_OFFERS, text="", emboss=False).done = done
 
 
 CLASSES = (*in_both_sidebars(MOTIONCLONE_PT_queue),)

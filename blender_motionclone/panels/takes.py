@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from .. import thumbnails
+from ..declarations import Operators
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACES, active_take
@@ -63,7 +64,7 @@ class MOTIONCLONE_PT_takes:
             draw_take(layout, context, take)
         if settings.view_before:
             paragraph(layout, context, iface_(VIEW_CHANGED), icon="INFO")
-            button(layout, "restore_view")
+            button(layout, Operators.RESTORE_VIEW)
 
 
 def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:
@@ -86,16 +87,16 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     row = column.row(align=True)
     if take.state == DONE:
         watch_button(row, take)
-        button(row, "take_place", text="Use").job = take.name
+        button(row, Operators.TAKE_PLACE, text="Use").job = take.name
         row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
     elif take.name in job_runner.mine() or take_states.can_be_asked(take):
-        button(row, "cancel").job = take.name
+        button(row, Operators.CANCEL).job = take.name
     elif take.state != RUNNING and not take_states.with_a_worker(take):
-        button(row, "resume").job = take.name
+        button(row, Operators.RESUME).job = take.name
     row = column.row(align=True)
-    button(row, "take_retry")
-    button(row, "take_open_folder", text="")
-    button(row, "take_remove", text="")
+    button(row, Operators.TAKE_RETRY)
+    button(row, Operators.TAKE_OPEN_FOLDER, text="")
+    button(row, Operators.TAKE_REMOVE, text="")
 
 
 def summary(take: bpy.types.PropertyGroup) -> str:

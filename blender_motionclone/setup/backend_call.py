@@ -21,6 +21,7 @@ from typing import IO, Any, Generic, TypeVar
 from ...backend.job_folder.plain_text import clean
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import DETACHED, kill
+from ..declarations import Operators
 from ..errors import UserError
 from .interpreter import HINT, ROOT, WORKING, child_environment
 
@@ -58,7 +59,7 @@ class BackendCall:
             self._process = start_beside(command, self._said, self._complained)
         except OSError as error:
             said = f"The backend's Python {self.program} cannot be started ({error.strerror})."
-            raise UserError(said, HINT, "motionclone.install_backend") from None
+            raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
 
     def code(self) -> int | None:
         """The exit code, None until it has ended. UserError when it writes without end."""
@@ -154,7 +155,7 @@ class ClipCall(Generic[Answer]):
             raise UserError(clean(found["message"]), clean(str(found.get("hint", ""))))
         if code:
             said = f"The backend cannot read {self._path}: {self._call.complaint()}"
-            raise UserError(said, HINT, "motionclone.install_backend")
+            raise UserError(said, HINT, Operators.INSTALL_BACKEND)
         try:
             return self._read(found)
         except (KeyError, TypeError, ValueError):

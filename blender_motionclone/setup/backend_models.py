@@ -9,6 +9,7 @@ from typing import Any
 
 from ...backend.job_folder.plain_text import clean
 from ...backend.job_folder.reading import parse_json
+from ..declarations import Operators
 from ..errors import UserError
 from ..session import session
 from .backend_call import BackendCall, command_beside
@@ -123,7 +124,7 @@ class ModelList:
             return None
         if code:
             said = f"The backend cannot list its models: {self._call.complaint()}"
-            raise UserError(said, HINT, "motionclone.install_backend")
+            raise UserError(said, HINT, Operators.INSTALL_BACKEND)
         try:
             found = models_in(self._call.said())
         except ValueError:

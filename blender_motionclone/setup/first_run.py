@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..declarations import Operators
 from .installer import MB, Plan
 from .interpreter import READY, UNFINISHED
 
@@ -16,12 +17,12 @@ Say = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Step:
-    """title: what it gives; text: how big and how long, in a sentence; operator: its button, as
-    "motionclone.install_backend"; next: whether it is the one to do now; possible: whether it can be done yet."""
+    """title: what it gives; text: how big and how long, in a sentence; operator: its button; next: whether it is the
+    one to do now; possible: whether it can be done yet."""
 
     title: str
     text: str
-    operator: str
+    operator: Operators
     done: bool
     next: bool
     possible: bool
@@ -63,6 +64,6 @@ INTERRUPTED = "It was interrupted and goes on from there."
 SIZES = "{download} MB to download, {disk} MB on disk; about {minutes} min on a fast line."
 SIZE = "Nothing to download, {disk} MB on disk; about {minutes} min."
 TITLES = ("Install the backend", "Try the demo model", "Get a real model")
-OPERATORS = ("motionclone.install_backend", "motionclone.try_demo", "motionclone.get_model")
+OPERATORS = (Operators.INSTALL_BACKEND, Operators.TRY_DEMO, Operators.GET_MODEL)
 DEMO_TEXT = "It comes with MotionClone: a small world of balls, cubes and cones. Less than a minute."
 MODEL_TEXT = "For pictures of anything. Several GB; a graphics card with 8 GB or more."

@@ -19,6 +19,7 @@ from typing import Any
 
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import kill
+from ..declarations import Operators
 from ..errors import UserError
 from .backend_call import start_beside
 
@@ -80,7 +81,7 @@ class Heard:
         self.done, self.text = True, str(message["text"])
 
     def _failed(self, message: dict[str, Any]) -> None:
-        self.problem = UserError(str(message["message"]), str(message["hint"]), "motionclone.doctor")
+        self.problem = UserError(str(message["message"]), str(message["hint"]), Operators.DOCTOR)
 
     def _cancelled(self, message: dict[str, Any]) -> None:
         self.cancelled = True
@@ -157,7 +158,7 @@ class Installer:
         if code == 0 or heard.done or heard.problem or heard.cancelled:
             return
         said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")
-        heard.problem = UserError(f"The installer stopped: {said}", DOCTOR, "motionclone.doctor")
+        heard.problem = UserError(f"The installer stopped: {said}", DOCTOR, Operators.DOCTOR)
 
     def _hear(self, pipe) -> None:
         with pipe:

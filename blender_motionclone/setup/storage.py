@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...backend.job_folder.storage import TITLES
 from ...backend.wire.processes import kill
+from ..declarations import Operators
 from ..errors import UserError
 from ..session import session
 from .backend_call import start_beside
@@ -96,7 +97,7 @@ class Question:
             self._process = start_beside(command, self._said, self._complained, root)
         except OSError as error:
             said = f"The backend's Python {command[0]} cannot be started ({error.strerror})."
-            raise UserError(said, HINT, "motionclone.install_backend") from None
+            raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
 
     def answer(self) -> list[Room] | None:
         """None until it has come. UserError when there is none to be had."""
@@ -111,7 +112,7 @@ class Question:
         if code or found is None:
             lines = [line.strip() for line in _text(self._complained).splitlines() if line.strip()]
             reason = lines[-1] if lines else f"exit code {code}"
-            raise UserError(f"The storage cannot be measured: {reason}", HINT, "motionclone.install_backend")
+            raise UserError(f"The storage cannot be measured: {reason}", HINT, Operators.INSTALL_BACKEND)
         return found
 
     def drop(self) -> None:

@@ -24,6 +24,7 @@ from backend.models.entry import find_entry
 from install.commands import _parser as install_parser
 from install.models.catalogue import read_catalogue
 from tests.documents import PAGES, ROOT, code_spans, commands
+from tests.extension import part
 
 BACKEND = "$(python3 -m install python) -m backend"
 PROMPT = '--prompt "a red ball on green ground under a blue sky"'
@@ -175,8 +176,7 @@ def _blender(words: list[str]) -> None:
         node for node in ast.walk(ast.parse(words[words.index("--python-expr") + 1])) if isinstance(node, ast.Call)
     ]
     ours = [name for name in (ast.unparse(call.func) for call in calls) if name.startswith("bpy.ops.motionclone.")]
-    operators = "\n".join(path.read_text() for path in (ROOT / "blender_motionclone" / "operators").glob("*.py"))
-    assert ours and all(f'bl_idname = "{name.removeprefix("bpy.ops.")}"' in operators for name in ours)
+    assert ours and all(name.removeprefix("bpy.ops.") in list(part("declarations").Operators) for name in ours)
 
 
 PROOFS = {

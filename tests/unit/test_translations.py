@@ -150,6 +150,7 @@ def _template(node: ast.expr) -> str:
 
 def names() -> Iterator[tuple[str, str, str]]:
     """(context, text, file) of everything short that is shown: names, labels and what iface_ translates."""
+    yield from (("Operator", operator.label, "declarations.py") for operator in part("declarations").Operators)
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
@@ -159,10 +160,13 @@ def names() -> Iterator[tuple[str, str, str]]:
 
 
 def _labels(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    is_operator = any("Operator" in ast.unparse(base) for base in node.bases)
     for line in node.body:
-        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "bl_label":
-            yield "Operator" if is_operator else "*", ast.literal_eval(line.value)
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "bl_label" and _is_text(line.value):
+            yield "*", ast.literal_eval(line.value)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _said(node: ast.Call) -> Iterator[tuple[str, str]]:
