@@ -61,13 +61,13 @@ def _add_floor(scene: bpy.types.Scene) -> None:
     edge = range(TILES + 1)
     corners = [((i - TILES / 2) * TILE, (j - 6) * TILE, 0.0) for j in edge for i in edge]
     row = TILES + 1
-    places = [(i, j) for j in range(TILES) for i in range(TILES)]
-    faces = [(j * row + i, j * row + i + 1, (j + 1) * row + i + 1, (j + 1) * row + i) for i, j in places]
+    tiles = [(i, j) for j in range(TILES) for i in range(TILES)]
+    faces = [(j * row + i, j * row + i + 1, (j + 1) * row + i + 1, (j + 1) * row + i) for i, j in tiles]
     mesh = bpy.data.meshes.new("Floor")
     mesh.from_pydata(corners, [], faces)
     mesh.materials.append(_grey("light tile"))
     mesh.materials.append(_grey("dark tile"))
-    mesh.polygons.foreach_set("material_index", [(i + j) % 2 for i, j in places])
+    mesh.polygons.foreach_set("material_index", [(i + j) % 2 for i, j in tiles])
     _link(scene, bpy.data.objects.new("Floor", mesh))
 
 

@@ -189,7 +189,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
         advice=forecast.advice(plans),
         notes=tuple(note for note in _notes_of(plans) if not remark or note != remark.message),
         remark=remark,
-        filmed=all(filmed.may_serve_again(plan, jobs_folder(context)) for plan in plans),
+        filmed=all(filmed.may_be_reused(plan, jobs_folder(context)) for plan in plans),
     )
 
 

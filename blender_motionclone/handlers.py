@@ -8,10 +8,11 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .capture import filmed
-from .capture.stage import take_left_over_away
+from .capture.stage import remove_leftovers
 from .errors import UserError
 from .jobs import generation, job_runner, takes
 from .preferences import worker_is_remote
+from .properties import carry_over_all
 from .results import watching
 from .setup import backend_models
 
@@ -28,7 +29,8 @@ def before_load(*_) -> None:
 @persistent
 def after_load(*_) -> None:
     with job_runner.surviving_errors():
-        take_left_over_away()
+        remove_leftovers()
+        carry_over_all()
     job_runner.look_at_takes()
     if not backend_models.models() and not worker_is_remote(bpy.context):
         with suppress(UserError):  # said when the user asks for something
@@ -39,16 +41,25 @@ def after_load(*_) -> None:
 def after_undo(*_) -> None:
     with job_runner.surviving_errors():
         if not generation.going_on():
-            take_left_over_away()
+            remove_leftovers()
+        carry_over_all()
         filmed.forget()
         takes.bring_back()
         job_runner.sync_takes()
+
+
+@persistent
+def after_import(*_) -> None:
+    """Scenes may have been appended from an older file."""
+    with job_runner.surviving_errors():
+        carry_over_all()
 
 
 HANDLERS = (
     *(("load_pre", before_load), ("load_post", after_load)),
     *(("undo_post", after_undo), ("redo_post", after_undo)),
     ("depsgraph_update_post", filmed.note_changes),
+    *((("blend_import_post", after_import),) if hasattr(bpy.app.handlers, "blend_import_post") else ()),  # 4.3
 )
 
 

@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # of what is noted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Home:
+class Owner:
     """A scene. key: its own name for its jobs, saved with it, "" while it has none; file: the .blend, "" if unsaved."""
 
     scene: str
@@ -38,12 +38,12 @@ class Home:
         return bool(self.file) and note.get("scene") == self.scene and _same(note.get("file", ""), self.file)
 
 
-def write_place(folder: Path, scene_name: str, frame_start: int, camera: str = "") -> None:
+def write_shot(folder: Path, scene_name: str, frame_start: int, camera: str = "") -> None:
     """Notes where the shot lies: the request itself knows no scene. camera: its name, or "" for other sources."""
     _write(folder, {"scene": scene_name, "frame_start": frame_start, "camera": camera})
 
 
-def read_place(folder: Path, otherwise: int) -> tuple[int, str]:
+def read_shot(folder: Path, otherwise: int) -> tuple[int, str]:
     """(scene frame the shot starts at, its camera's name or ""); (otherwise, "") for jobs not made in Blender."""
     try:
         note = _read(folder)
@@ -57,9 +57,9 @@ def read_place(folder: Path, otherwise: int) -> tuple[int, str]:
     raise UserError(f"{folder / NOTE} cannot be read.", "Remove it to place the clip at the start frame.")
 
 
-def note_home(folder: Path, home: Home, frame_start: int) -> None:
+def note_owner(folder: Path, owner: Owner, frame_start: int) -> None:
     """frame_start: where the shot starts, for jobs that were not made in Blender and do not tell."""
-    here = {"scene": home.scene, "key": home.key, "file": home.file, "dismissed": False}
+    here = {"scene": owner.scene, "key": owner.key, "file": owner.file, "dismissed": False}
     _change(folder, {"frame_start": frame_start} | read_note(folder) | here)
 
 

@@ -54,15 +54,15 @@ def _parts(data: bytes) -> tuple[tuple[int, ...], list[bytes]]:
     """-> (height, width, bits, colour type, compression, filter, interlaced), the compressed rows."""
     if not data.startswith(SIGNATURE):
         raise PngError("The file is no PNG.")
-    header, packed, place = b"", [], len(SIGNATURE)
-    while place + 8 <= len(data):
-        (length,), name = struct.unpack(">I", data[place : place + 4]), data[place + 4 : place + 8]
-        body = data[place + 8 : place + 8 + length]
+    header, packed, position = b"", [], len(SIGNATURE)
+    while position + 8 <= len(data):
+        (length,), name = struct.unpack(">I", data[position : position + 4]), data[position + 4 : position + 8]
+        body = data[position + 8 : position + 8 + length]
         if name == b"IHDR":
             header = body
         elif name == b"IDAT":
             packed.append(body)
-        place += 12 + length
+        position += 12 + length
     width, height, *rest = struct.unpack(">IIBBBBB", header)
     return (height, width, *rest), packed
 

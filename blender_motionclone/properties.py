@@ -18,6 +18,8 @@ NO_SCORE = -2.0  # a motion score lies in [-1, 1]
 MOST_INT = 2**31 - 1  # that Blender's own whole numbers can be
 SEEDS = 2**64  # so many there are
 
+FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "placement"}  # until version 0.1
+
 SOURCES = (
     ("CAMERA", "Camera", "The active camera's animation", "CAMERA_DATA", 0),
     ("VIEWPORT", "Viewport", "The 3D view as it is seen, over the scene's frame range", "VIEW3D", 1),
@@ -29,18 +31,18 @@ SHOTS = (
     ("MARKER", "Shot Here", "The shot of the camera marker at the current frame"),
     ("ALL", "All Shots", "One take for the shot of each camera marker"),
 )
-LOOKS = (
+SHADINGS = (
     ("MOTION", "Motion", "Surfaces get a texture that moves with them, so that flat blockouts show how they move"),
     ("PLAIN", "Plain", "Plain grey Workbench shading"),
     ("AS_SEEN", "As Seen", "Shading as in the 3D view or the scene's own Workbench settings"),
 )
-PRESETS = (
+QUALITIES = (
     ("default", "Balanced", "The settings tuned for the model"),
     ("draft", "Draft", "A quick look: few steps"),
     ("quality", "High", "More steps; slower"),
     ("paper", "Published", "The settings of the publication; slowest"),
 )
-PLACES = (
+PLACEMENTS = (
     ("STRIP", "Sequencer Strip", "A movie strip on exactly the shot's frames", "SEQUENCE", 0),
     ("TEXTURE", "Texture", "A movie texture on the active object's material", "TEXTURE", 1),
     ("PLANE", "Camera Plane", "A plane that fills the camera's view", "MESH_PLANE", 2),
@@ -61,12 +63,28 @@ def _chosen(name: str):
     return lambda settings, _context: reach.choose(getattr(settings, name))
 
 
+def carry_over(owner: bpy.types.PropertyGroup, _context: bpy.types.Context | None = None) -> None:
+    """Moves what an older file, preset or script has set under a former name to the property's present name."""
+    for former, present in FORMER_NAMES.items():
+        if former in owner.bl_rna.properties and owner.is_property_set(former):
+            setattr(owner, present, getattr(owner, former))
+            owner.property_unset(former)
+
+
+def carry_over_all() -> None:
+    """Updates the settings and takes of all scenes that can be changed."""
+    for scene in bpy.data.scenes:
+        if scene.is_editable:
+            for owner in (scene.motionclone, *scene.motionclone.takes):
+                carry_over(owner)
+
+
 class MotionCloneTake(bpy.types.PropertyGroup):
     """A clip that was asked for; `name` is its job's id. Its folder holds everything: these are what the panel shows.
 
     seed, long_seed: see whole_seed. state: as backend/job_folder/state.py has it; score: the motion score, NO_SCORE
     while there is none.
-    place, placed_in: how it was placed last, and the name of the strip, material, object, camera or node that shows it.
+    placement, placed_in: how it was placed last, and the name of the strip, material, object, camera or node with it.
     """
 
     folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
@@ -83,9 +101,11 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     frame_start: bpy.props.IntProperty(name="Start", description="The shot's first frame in the scene")
     frames: bpy.props.IntProperty(name="Frames", description="The shot's length")
     camera: bpy.props.StringProperty(name="Camera", description="The camera that the shot was captured with, if any")
-    place: bpy.props.StringProperty(name="Place", description="How it was placed last")
+    placement: bpy.props.StringProperty(name="Placement", description="How the take was last placed")
     placed_in: bpy.props.StringProperty(name="Placed In", description="What shows it")
     batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were asked for at once")
+
+    place: bpy.props.StringProperty(options={"HIDDEN"}, update=carry_over)
 
     @property
     def whole_seed(self) -> int:
@@ -108,10 +128,10 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         update=_chosen("clip_file"),
     )
-    look: bpy.props.EnumProperty(
-        name="Look",
+    reference_shading: bpy.props.EnumProperty(
+        name="Shading",
         description="How the reference clip is shaded",
-        items=LOOKS,
+        items=SHADINGS,
         default="AS_SEEN",  # best with the demo model: `backend bench looks`
     )
     use_mask: bpy.props.BoolProperty(
@@ -146,7 +166,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     # Look
     model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)
-    preset: bpy.props.EnumProperty(name="Quality", description="Quick or good", items=PRESETS)
+    quality: bpy.props.EnumProperty(name="Quality", description="Quick or good", items=QUALITIES)
     strength: bpy.props.FloatProperty(
         name="Motion Strength",
         description="How strongly the motion pulls: 1 as tuned for the model, 0 is the prompt alone",
@@ -171,7 +191,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         description="Changes to the model's own settings, for example: steps=30 cfg_scale=5",
     )
     # Takes
-    place: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACES)
+    placement: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACEMENTS)
     replace: bpy.props.BoolProperty(
         name="Replace",
         description="A finished take goes into the place of the one that is seen of the same shot. Otherwise it lies "
@@ -188,6 +208,10 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     last_job: bpy.props.StringProperty(
         name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
     )
+    # Former names
+    look: bpy.props.EnumProperty(items=SHADINGS, default="AS_SEEN", options={"HIDDEN"}, update=carry_over)
+    preset: bpy.props.EnumProperty(items=QUALITIES, options={"HIDDEN"}, update=carry_over)
+    place: bpy.props.EnumProperty(items=PLACEMENTS, options={"HIDDEN"}, update=carry_over)
 
 
 def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:

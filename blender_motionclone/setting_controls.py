@@ -29,7 +29,7 @@ def value_of(form: bpy.types.PropertyGroup, name: str) -> Any:
     chosen = given(form.settings)
     if name in chosen:
         return chosen[name]
-    return own_value(name, backend_models.model_called(form.model), str(chosen.get("family", form.preset)))
+    return own_value(name, backend_models.model_called(form.model), str(chosen.get("family", form.quality)))
 
 
 def is_chosen(form: bpy.types.PropertyGroup, name: str) -> bool:

@@ -47,13 +47,13 @@ def timed(kind: str) -> Iterator[Tick]:
 
 
 @contextmanager
-def surviving(say: Callable[[UserError], None]) -> Iterator[None]:
+def surviving(report_problem: Callable[[UserError], None]) -> Iterator[None]:
     """An unexpected error in the block ends the block and is told: Blender would drop the timer."""
     try:
         yield
     except Exception as error:
         traceback.print_exc()
-        say(UserError(f"Unexpected error: {error!r}.", "The system console has the details."))
+        report_problem(UserError(f"Unexpected error: {error!r}.", "The system console has the details."))
 
 
 def worst_ticks() -> dict[str, Worst]:

@@ -68,7 +68,7 @@ def find(plan: CapturePlan, key: tuple[tuple, tuple] | None, jobs: Path) -> Path
     return found.folder if found and found.exactly == key[1] and _is_whole(found.folder, plan, jobs) else None
 
 
-def may_serve_again(plan: CapturePlan, jobs: Path) -> bool:
+def may_be_reused(plan: CapturePlan, jobs: Path) -> bool:
     """For panels: whether `find` finds one, most likely."""
     found = _now.known.get(_key(plan)) if _now.known else None
     return bool(found) and _is_whole(found.folder, plan, jobs)
@@ -81,12 +81,12 @@ def _is_whole(folder: Path, plan: CapturePlan, jobs: Path) -> bool:
 
 def _key(plan: CapturePlan) -> tuple | None:
     target, shot = plan.target, plan.shot
-    shading = plan.shading.get("color_type") or _scene(plan).display.shading.color_type
-    if target.kind not in SOURCES or target.strip or (plan.look == "AS_SEEN" and shading == "TEXTURE"):
+    shading = plan.viewport_shading.get("color_type") or _scene(plan).display.shading.color_type
+    if target.kind not in SOURCES or target.strip or (plan.reference_shading == "AS_SEEN" and shading == "TEXTURE"):
         return None
     what = repr(replace(target, title="", notes=(), cuts=None))
     frames = (shot.start, shot.end, shot.fps, shot.aspect, plan.count, plan.size)
-    how = (plan.look, _frozen(plan.shading), plan.subject, plan.depth_folder, plan.vectors)
+    how = (plan.reference_shading, _frozen(plan.viewport_shading), plan.subject, plan.depth_folder, plan.vectors)
     pictures = tuple((kind, _state_of(path)) for kind, path in sorted(plan.pictures.items()))
     if target.clip:
         path = target.clip.path  # pictures in a folder may change without a trace in it

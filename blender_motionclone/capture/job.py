@@ -14,12 +14,12 @@ from ...backend.job_folder.reading import UnfitFile, check_regular
 from ...backend.job_folder.request import JobRequest, write_request
 from ...backend.job_folder.writing import is_link
 from ..errors import UserError
-from ..job_note import NOTE, write_place
+from ..job_note import NOTE, write_shot
 from .pictures import write_pictures
 from .plain_colors import color_notes, read_picture
 from .plan import CapturePlan
 from .reference_clips import WAITING, capture_camera, capture_file, capture_strip, capture_viewport
-from .scene_strip import settled
+from .scene_strip import resolved
 from .undisturbed import undisturbed
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
@@ -34,9 +34,9 @@ def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], N
 
     Closed before its end, or failing, it leaves no folder behind. The user's scene is as it was between any two steps.
     """
-    plan = settled(plan)
+    plan = resolved(plan)
     with new_job_folder(jobs) as folder:
-        write_place(folder, plan.target.home, plan.shot.start, plan.target.camera)
+        write_shot(folder, plan.target.take_scene, plan.shot.start, plan.target.camera)
         write_pictures(plan.pictures, folder)
         noted = yield from _pictures(plan, folder)
         check_pictures(folder / "reference", plan.title)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import bpy
 
 from .rendering import use_engine
-from .stage import NAME, Stage, passing, put
+from .stage import NAME, Stage, put, temporary
 
 LIGHT = (-0.45, -0.49, 0.75)  # from where the even light comes a little stronger
 SURFACE = {"features": 4.0, "detail": 6.0, "roughness": 0.65, "low": 0.35, "high": 0.65}
@@ -41,8 +41,8 @@ def motion_texture(stage: Stage) -> Iterator[None]:
     """Inside the block the stage renders with the texture."""
     use_cycles(stage.scene, samples=SAMPLES)
     with (
-        passing(bpy.data.materials, bpy.data.materials.new(NAME)) as material,
-        passing(bpy.data.worlds, bpy.data.worlds.new(NAME)) as world,
+        temporary(bpy.data.materials, bpy.data.materials.new(NAME)) as material,
+        temporary(bpy.data.worlds, bpy.data.worlds.new(NAME)) as world,
     ):
         _draw_surface(_emptied(material))
         _draw_sky(_emptied(world))
@@ -67,12 +67,12 @@ def _emptied(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
 
 def _draw_surface(tree: bpy.types.NodeTree) -> None:
     """Noise in rest-shape coordinates, as many features along every object's longest side, another place for each."""
-    place, size, surface, which = (
+    coordinates, size, surface, which = (
         tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexCoord", "Attribute", "NewGeometry", "ObjectInfo")
     )
     size.attribute_type, size.attribute_name = "OBJECT", "texspace_size"
     # Generated coordinates run from 0 to 1 along each side of the rest shape: its size makes the noise even again.
-    even = _maths(tree, "ShaderNodeVectorMath", "MULTIPLY", place.outputs["Generated"], size.outputs["Vector"])
+    even = _maths(tree, "ShaderNodeVectorMath", "MULTIPLY", coordinates.outputs["Generated"], size.outputs["Vector"])
     parts = tree.nodes.new("ShaderNodeSeparateXYZ")
     tree.links.new(size.outputs["Vector"], parts.inputs[0])
     longest = _maths(tree, "ShaderNodeMath", "MAXIMUM", parts.outputs[0], parts.outputs[1])
@@ -93,11 +93,11 @@ def _draw_sky(tree: bpy.types.NodeTree) -> None:
     _emit(tree, "ShaderNodeBackground", "ShaderNodeOutputWorld", grey)
 
 
-def _noise(tree, form: dict[str, float], greys: tuple[float, float], place, scale, seed):
+def _noise(tree, form: dict[str, float], greys: tuple[float, float], vector, scale, seed):
     noise = tree.nodes.new("ShaderNodeTexNoise")
     noise.noise_dimensions = "4D"
     noise.inputs["Detail"].default_value, noise.inputs["Roughness"].default_value = form["detail"], form["roughness"]
-    for name, value in (("Vector", place), ("Scale", scale), ("W", seed)):
+    for name, value in (("Vector", vector), ("Scale", scale), ("W", seed)):
         _feed(tree, noise.inputs[name], value)
     spread = tree.nodes.new("ShaderNodeMapRange")
     for k, value in enumerate((noise.outputs[0], form["low"], form["high"], *greys)):

@@ -22,7 +22,7 @@ from .motion_texture import use_cycles
 from .pixels import SKY, depth_shades, read_exr, to_bytes, write_png
 from .plan import CapturePlan
 from .rendering import render_frames
-from .stage import NAME, Stage, passing, put
+from .stage import NAME, Stage, put, temporary
 from .subject import hold_out_others
 
 _EXR = {
@@ -47,7 +47,7 @@ def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[No
 @contextmanager
 def _one_material(stage: Stage) -> Iterator[None]:
     """All surfaces are opaque and nothing slow is shaded."""
-    with passing(bpy.data.materials, bpy.data.materials.new(NAME)) as material:
+    with temporary(bpy.data.materials, bpy.data.materials.new(NAME)) as material:
         put(stage.view_layer, {"material_override": material, "use_volumes": False})
         stage.scene.world = None
         yield
@@ -58,7 +58,7 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
     stage.scene.render.film_transparent = True
     (folder / "mask").mkdir()
     brightest = 0.0
-    with passing(bpy.data.collections, hold_out_others(stage, plan.subject or ())):
+    with temporary(bpy.data.collections, hold_out_others(stage, plan.subject or ())):
         for k, layers in _layers(stage, plan.times, folder):
             brightest = max(brightest, float(layers["Combined.A"].max()))
             write_png(folder / f"mask/{k:04d}.png", to_bytes(layers["Combined.A"]))

@@ -105,13 +105,13 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
     if magic != MAGIC:
         raise ValueError("it is no EXR file")
     several = bool(version & MULTIPART)
-    parts, place = [], 8
-    while data[place] != 0 if several or not parts else False:
-        attributes, place = _header(data, place)
+    parts, position = [], 8
+    while data[position] != 0 if several or not parts else False:
+        attributes, position = _header(data, position)
         parts.append(_Part(attributes))
-    place += several  # an empty header ends them
+    position += several  # an empty header ends them
     lines = sum(part.height for part in parts)
-    for offset in struct.unpack_from(f"<{lines}Q", data, place):
+    for offset in struct.unpack_from(f"<{lines}Q", data, position):
         number = 0
         if several:
             (number,) = struct.unpack_from("<i", data, offset)
@@ -121,26 +121,26 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
     return {name: plane for part in parts for name, plane in part.planes.items()}
 
 
-def _header(data: bytes, place: int) -> tuple[dict[str, bytes], int]:
+def _header(data: bytes, position: int) -> tuple[dict[str, bytes], int]:
     """The attributes from `place` on, and where they end."""
     attributes = {}
-    while data[place] != 0:
-        name, place = _text(data, place)
-        _, place = _text(data, place)
-        (size,) = struct.unpack_from("<i", data, place)
-        attributes[name] = data[place + 4 : place + 4 + size]
-        place += 4 + size
-    return attributes, place + 1
+    while data[position] != 0:
+        name, position = _text(data, position)
+        _, position = _text(data, position)
+        (size,) = struct.unpack_from("<i", data, position)
+        attributes[name] = data[position + 4 : position + 4 + size]
+        position += 4 + size
+    return attributes, position + 1
 
 
 def _channels(data: bytes):
-    place = 0
-    while data[place] != 0:
-        name, place = _text(data, place)
-        yield name, TYPES[struct.unpack_from("<i", data, place)[0]]
-        place += 16
+    position = 0
+    while data[position] != 0:
+        name, position = _text(data, position)
+        yield name, TYPES[struct.unpack_from("<i", data, position)[0]]
+        position += 16
 
 
-def _text(data: bytes, place: int) -> tuple[str, int]:
-    end = data.index(0, place)
-    return data[place:end].decode("utf-8", "replace"), end + 1
+def _text(data: bytes, position: int) -> tuple[str, int]:
+    end = data.index(0, position)
+    return data[position:end].decode("utf-8", "replace"), end + 1

@@ -13,7 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .stage import NAME, passing, put
+from .stage import NAME, put, temporary
 
 NEUTRAL: dict[str, Any] = {
     "view_transform": "Standard",
@@ -92,8 +92,8 @@ def color_notes() -> list[str]:
 def plain_display() -> tuple[str, str] | None:
     """(display, view), by trying: names say little in a studio's own configuration."""
     with (
-        passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as scene,
-        passing(bpy.data.images, bpy.data.images.new(NAME, LEVELS, 1)) as image,
+        temporary(bpy.data.scenes, bpy.data.scenes.new(NAME)) as scene,
+        temporary(bpy.data.images, bpy.data.images.new(NAME, LEVELS, 1)) as image,
         tempfile.TemporaryDirectory() as folder,
     ):
         put(scene.render.image_settings, PNG)

@@ -44,8 +44,8 @@ class CapturePlan:
     target: Target
     count: int
     size: tuple[int, int]
-    look: str
-    shading: dict[str, Any]
+    reference_shading: str
+    viewport_shading: dict[str, Any]
     subject: tuple[str, ...] = ()
     depth_folder: str = ""
     vectors: bool = False
@@ -103,7 +103,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
     check_prompts(prompts_of(wanted), model, wait)
     same = {
         "pictures": pictures,
-        "shading": solid_shading(context),
+        "viewport_shading": solid_shading(context),
         "subject": chosen_subject(context) if wanted.use_mask else (),
         "depth_folder": _depth_folder(model) if wanted.use_depth else "",
     }
@@ -119,7 +119,7 @@ def _plan_of(
         target=target,
         count=frame_count(settings, model),
         size=clip_size(target.shot.aspect, model["area"], model["multiple"]),
-        look=wanted.look,
+        reference_shading=wanted.reference_shading,
         vectors=wanted.use_vectors,
         **same,
     )
@@ -131,11 +131,11 @@ def _plan_of(
 def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Any]:
     """A request's, from what the scene's settings choose."""
     chosen: dict[str, Any] = {}
-    if wanted.preset != "default":
-        chosen["family"] = wanted.preset
-        if wanted.preset not in model.get("families", (wanted.preset,)):
+    if wanted.quality != "default":
+        chosen["family"] = wanted.quality
+        if wanted.quality not in model.get("families", (wanted.quality,)):
             raise UserError(
-                f"The model {model['name']!r} has no {wanted.preset} settings.",
+                f"The model {model['name']!r} has no {wanted.quality} settings.",
                 "Choose another preset or model.",
                 Operators.BALANCED,
             )
@@ -182,7 +182,7 @@ def _depth_folder(model: dict[str, Any]) -> str:
 
 def check_camera(plan: CapturePlan) -> None:
     """Workbench films each lens as if it were a flat one; Cycles, which films the look Motion, as it is."""
-    if plan.target.kind != "CAMERA" or plan.look == "MOTION":
+    if plan.target.kind != "CAMERA" or plan.reference_shading == "MOTION":
         return
     lens = named(bpy.data.objects, plan.target.camera).data
     if lens.type not in FLAT:

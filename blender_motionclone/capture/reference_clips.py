@@ -21,7 +21,7 @@ from .pixels import scaled, to_bytes, write_png
 from .plain_colors import read_picture
 from .plan import CapturePlan
 from .rendering import prepare_pictures, render_frames, visited
-from .shading import dressed
+from .shading import shaded
 from .shot import aspect_of
 from .stage import Stage, named, staged
 from .strips import check_media, leave_only, strip_named
@@ -95,7 +95,7 @@ def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
         stage.scene.camera = named(bpy.data.objects, plan.target.camera)
         # A scene strip stretches its scene's frame over that of the edit.
         prepare_pictures(stage.scene, plan.size, aspect_of(stage.scene))
-        with dressed(stage, plan.look, plan.shading):
+        with shaded(stage, plan.reference_shading, plan.viewport_shading):
             for _ in render_frames(stage, plan.times, folder / "reference"):
                 yield
         yield from capture_passes(stage, plan, folder)

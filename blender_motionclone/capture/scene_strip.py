@@ -17,7 +17,7 @@ import bpy
 from ..errors import UserError
 from .plan import CapturePlan, check_camera, check_vectors
 from .shot import camera_at, checked_camera
-from .stage import NAME, named, passing, put, staged
+from .stage import NAME, named, put, staged, temporary
 from .strips import leave_only, metas_around, strip_named
 
 EXACT = 6  # decimals of a frame's number: what more there is comes from adding
@@ -34,16 +34,16 @@ class MOTIONCLONE_frames(bpy.types.RenderEngine):
         self.asked.append(depsgraph.scene.frame_current + depsgraph.scene.frame_subframe)
 
 
-def settled(plan: CapturePlan) -> CapturePlan:
+def resolved(plan: CapturePlan) -> CapturePlan:
     """The plan with the moments and the camera that its scene strip shows; others as they are. UserError when the
     strip shows a cut."""
     target = plan.target
     if target.kind != "CAMERA" or not target.strip:
         return plan
-    home, shown = named(bpy.data.scenes, target.home), named(bpy.data.scenes, target.scene)
-    moments = _moments(home, target.strip, plan.times)
+    take_scene, shown = named(bpy.data.scenes, target.take_scene), named(bpy.data.scenes, target.scene)
+    moments = _moments(take_scene, target.strip, plan.times)
     plan = replace(plan, moments=moments)
-    strip = strip_named(home.sequence_editor, target.strip)
+    strip = strip_named(take_scene.sequence_editor, target.strip)
     if strip.scene_camera is None:
         plan = replace(plan, target=replace(target, camera=_camera(shown, strip, plan).name_full))
     check_camera(plan)
@@ -64,22 +64,22 @@ def _camera(shown: bpy.types.Scene, strip: bpy.types.Strip, plan: CapturePlan) -
     return first if first and first.type == "CAMERA" else checked_camera(shown)
 
 
-def _moments(home: bpy.types.Scene, name: str, times: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+def _moments(take_scene: bpy.types.Scene, name: str, times: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
     """(frame, subframe) of the strip's scene at each of the timeline's times. Between two frames of the timeline lies
     what is between their contents, but not where the strip shows each several times (Strobe)."""
-    strip = strip_named(home.sequence_editor, name)
-    if any(each.strobe > 1 for each in (strip, *metas_around(home.sequence_editor, strip))):
+    strip = strip_named(take_scene.sequence_editor, name)
+    if any(each.strobe > 1 for each in (strip, *metas_around(take_scene.sequence_editor, strip))):
         times = [(round(frame + part), 0.0) for frame, part in times]
     at = [(floor(frame + part), ceil(frame + part)) for frame, part in times]
-    content = _content(home, name, sorted({frame for both in at for frame in both}))
+    content = _content(take_scene, name, sorted({frame for both in at for frame in both}))
     shown = (content[low] + (content[high] - content[low]) * part for (low, high), (_, part) in zip(at, times))
     exact = [round(moment, EXACT) for moment in shown]
     return tuple((floor(moment), moment - floor(moment)) for moment in exact)
 
 
-def _content(home: bpy.types.Scene, name: str, frames: list[int]) -> dict[int, float]:
+def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[int, float]:
     """frame of the timeline -> that of the strip's scene which Blender shows there."""
-    with staged(home, home.view_layers[0].name) as stage, _noting(stage.scene, name) as asked:
+    with staged(take_scene, take_scene.view_layers[0].name) as stage, _noting(stage.scene, name) as asked:
         content = {}
         for frame in frames:
             asked.clear()
@@ -101,9 +101,9 @@ def _noting(edit: bpy.types.Scene, name: str) -> Iterator[list[float]]:
     bpy.utils.register_class(MOTIONCLONE_frames)
     try:
         with (
-            passing(bpy.data.cameras, bpy.data.cameras.new(NAME)) as lens,
-            passing(bpy.data.objects, bpy.data.objects.new(NAME, lens)) as camera,
-            passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as other,
+            temporary(bpy.data.cameras, bpy.data.cameras.new(NAME)) as lens,
+            temporary(bpy.data.objects, bpy.data.objects.new(NAME, lens)) as camera,
+            temporary(bpy.data.scenes, bpy.data.scenes.new(NAME)) as other,
         ):
             other.frame_start, other.frame_end = strip.scene.frame_start, strip.scene.frame_end
             other.camera, other.render.resolution_x, other.render.resolution_y = camera, 8, 8

@@ -50,15 +50,15 @@ def _settings_of(shading: bpy.types.View3DShading) -> dict[str, Any]:
 
 
 @contextmanager
-def dressed(stage: Stage, look: str, shading: dict[str, Any]) -> Iterator[None]:
+def shaded(stage: Stage, reference_shading: str, viewport_shading: dict[str, Any]) -> Iterator[None]:
     """Inside the block the stage renders in that look. shading: the settings of the look AS_SEEN."""
-    if look == "MOTION":
+    if reference_shading == "MOTION":
         with motion_texture(stage):
             yield
         return
     check_graphics()
     use_engine(stage.scene, WORKBENCH, "Choose the look Motion.")
-    put(stage.scene.display.shading, _PLAIN if look == "PLAIN" else shading)
+    put(stage.scene.display.shading, _PLAIN if reference_shading == "PLAIN" else viewport_shading)
     yield
 
 

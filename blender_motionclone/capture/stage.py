@@ -101,7 +101,7 @@ def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
     scene.name = NAME
     had_result = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
     try:
-        with passing(bpy.data.scenes, scene), passing(bpy.data.scenes, bpy.data.scenes.new(NAME)) as empty:
+        with temporary(bpy.data.scenes, scene), temporary(bpy.data.scenes, bpy.data.scenes.new(NAME)) as empty:
             scene[MARK] = empty[MARK] = True
             yield Stage(scene.name, empty.name)
     finally:
@@ -109,7 +109,7 @@ def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
             bpy.data.images.remove(image)
 
 
-def take_left_over_away() -> None:
+def remove_leftovers() -> None:
     """A file that was saved in the middle of a capture has the stage in it, and an undo may bring it back."""
     for scene in [scene for scene in bpy.data.scenes if scene.get(MARK) and scene.is_editable]:
         bpy.data.scenes.remove(scene)
@@ -134,7 +134,7 @@ def _check_idle() -> None:
 
 
 @contextmanager
-def passing(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Iterator[bpy.types.ID]:
+def temporary(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Iterator[bpy.types.ID]:
     """A data-block that is there inside of the block only. Found again by its name: a pointer may not live so long."""
     name = block.name
     try:

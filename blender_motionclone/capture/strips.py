@@ -164,14 +164,14 @@ def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
 
 def _changed(strip: bpy.types.Strip, size, frame) -> str:
     """ "" when a picture of that size fills the frame, both in pixels."""
-    place, crop = strip.transform, strip.crop
+    transform, crop = strip.transform, strip.crop
     right = [whole / side for side, whole in zip(size, frame)]
-    scale = (place.scale_x, place.scale_y)
+    scale = (transform.scale_x, transform.scale_y)
     if any(abs(own - fit) * side > PIXEL for own, fit, side in zip(scale, right, size)):
         return f"its Scale is {_numbers(scale)}, and {_numbers(right)} would fill the frame"
-    if max(abs(place.offset_x), abs(place.offset_y)) > PIXEL:
-        return f"its Position is {_numbers((place.offset_x, place.offset_y))}"
-    if abs(place.rotation) > NEAR:
+    if max(abs(transform.offset_x), abs(transform.offset_y)) > PIXEL:
+        return f"its Position is {_numbers((transform.offset_x, transform.offset_y))}"
+    if abs(transform.rotation) > NEAR:
         return "its Rotation is set"
     if any((crop.min_x, crop.max_x, crop.min_y, crop.max_y)):
         return "its Crop is set"

@@ -31,7 +31,7 @@ class Target:
 
     kind: str
     title: str
-    home: str
+    take_scene: str
     scene: str
     view_layer: str
     shot: SceneShot
@@ -59,7 +59,7 @@ def _camera(scene: bpy.types.Scene, layer: str, shot: SceneShot, camera: bpy.typ
     return Target(
         kind="CAMERA",
         title=f"frames {shot.start}-{shot.end} of {camera.name}",
-        home=scene.name_full,
+        take_scene=scene.name_full,
         scene=scene.name_full,
         view_layer=layer,
         shot=shot,
@@ -96,7 +96,7 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
         Target(
             kind="VIEWPORT",
             title=f"frames {shot.start}-{shot.end} of the viewport",
-            home=scene.name_full,
+            take_scene=scene.name_full,
             scene=scene.name_full,
             view_layer=context.view_layer.name,
             shot=shot,
@@ -168,7 +168,7 @@ def _file(context: bpy.types.Context) -> list[Target]:
         Target(
             kind="FILE",
             title=facts.path.name,
-            home=scene.name_full,
+            take_scene=scene.name_full,
             scene=scene.name_full,
             view_layer=context.view_layer.name,
             shot=shot,

@@ -28,15 +28,15 @@ def eye_of(
     camera = space.camera if space.use_local_camera else scene.camera
     if view.view_perspective == "CAMERA" and camera:
         return _through(camera.name_full, aspect, size)
-    projection, place = _reshaped(view.window_matrix, aspect), view.view_matrix.copy()
+    projection, matrix = _reshaped(view.window_matrix, aspect), view.view_matrix.copy()
     if not space.lock_object:
-        return lambda stage: (place, projection)
+        return lambda stage: (matrix, projection)
     locked, bone = space.lock_object.name_full, space.lock_bone
-    fixed = place @ Matrix.Translation(_place_of(space.lock_object, bone))
+    fixed = matrix @ Matrix.Translation(_location_of(space.lock_object, bone))
 
     def following(stage: Stage) -> tuple[Matrix, Matrix]:
         seen = named(bpy.data.objects, locked).evaluated_get(_evaluated(stage))
-        return fixed @ Matrix.Translation(-_place_of(seen, bone)), projection
+        return fixed @ Matrix.Translation(-_location_of(seen, bone)), projection
 
     return following
 
@@ -71,7 +71,7 @@ def longer_side(projection: Matrix) -> float:
     return min(projection[0][0], projection[1][1])
 
 
-def _place_of(thing: bpy.types.Object, bone: str) -> Vector:
+def _location_of(thing: bpy.types.Object, bone: str) -> Vector:
     if bone and thing.pose and bone in thing.pose.bones:
         return thing.matrix_world @ thing.pose.bones[bone].head
     return thing.matrix_world.translation

@@ -91,7 +91,7 @@ def generation(context: bpy.types.Context, form: str, jobs: list[str], anew: boo
         here.view_layer.update()  # what has changed since is told now
         if anew:
             filmed.forget()
-        plans, wishes = plans_of(here, models, wait=True), wishes_of(scene.motionclone)
+        plans, wishes = plans_of(here, models, wait=True), takes_wanted(scene.motionclone)
     check_complete(model_named(plans[0].request.model, models))
     _check_room(len(plans) * len(wishes))
     done, of = 0, sum(plan.steps for plan in plans)
@@ -102,10 +102,10 @@ def generation(context: bpy.types.Context, form: str, jobs: list[str], anew: boo
         folder = again or (yield from _captured(plan, jobs_in, done, of))
         filmed.remember(key, folder)
         done += plan.steps
-        batch, home = "", named(bpy.data.scenes, plan.target.home)
+        batch, take_scene = "", named(bpy.data.scenes, plan.target.take_scene)
         for take in _folders_of(folder, plan, wishes, bool(again)):
             batch = batch or take.name
-            jobs.append(hand_over(context, home, take, batch))
+            jobs.append(hand_over(context, take_scene, take, batch))
             yield done, of
 
 
@@ -123,7 +123,7 @@ def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int
         yield variant(folder, other, folder.parent) if again or number else folder
 
 
-def wishes_of(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:
+def takes_wanted(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:
     """(prompt, seed) of the takes of each shot, those of the first prompt first."""
     prompts = [settings.prompt.strip(), *(prompt.text.strip() for prompt in settings.more_prompts)]
     seeds = range(settings.seed, settings.seed + settings.seeds)
@@ -148,7 +148,7 @@ def hand_over_again(context: bpy.types.Context, folder: Path) -> str:
     takes.withdraw_offer(folder)
     take_states.update(job, job_runner.state(job))
     for scene in bpy.data.scenes:
-        if scene.is_editable and takes.home_of(scene).owns(read_note(folder)):
+        if scene.is_editable and takes.owner_of(scene).owns(read_note(folder)):
             takes.add_take(scene, folder, job_runner.state(job))
     return job
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from ...backend.job_folder.lock import is_locked
 from ...backend.job_folder.state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
-from ...backend.wire import messages as say
+from ...backend.wire import messages
 from ...backend.wire.client import Client, ClientError
 from ...backend.wire.last_words import Lost
 from ..declarations import Operators
 from ..errors import UserError
-from .job_states import JobBoard, WorkerStatus
+from .job_states import JobStates, WorkerStatus
 
 MOST_JOBS = 200  # as many as a worker lets wait
 SECONDS_TO_ASK = 1.0
@@ -40,7 +40,7 @@ class JobQueue:
     """Call `pump` now and then; `board` tells how the jobs stand."""
 
     def __init__(self) -> None:
-        self.board = JobBoard()
+        self.jobs = JobStates()
         self.lost: list[str] = []  # ended with their worker, to be run again
         self.problem: UserError | None = None
         self._client: Client | None = None
@@ -56,7 +56,7 @@ class JobQueue:
 
     def start(self, start: Start) -> None:
         """Starts the worker unless one is there. UserError when it cannot be started."""
-        if self._client and not self.board.order:
+        if self._client and not self.jobs.order:
             if not self._client.alive:
                 self._client = None
             elif start != self._start:  # the preferences have changed
@@ -68,39 +68,39 @@ class JobQueue:
         except ClientError as error:
             hint = "Install the backend, or correct it in Preferences > Add-ons > MotionClone."
             raise UserError(str(error), hint, Operators.INSTALL_BACKEND) from None
-        self._start, self.board.worker = start, WorkerStatus(state="starting")
+        self._start, self.jobs.worker = start, WorkerStatus(state="starting")
 
     def submit(self, start: Start, folder: Path) -> str:
         """-> the job's id, its folder's name. The worker is started if need be."""
         job = folder.name
-        if job in self.board.order:
+        if job in self.jobs.order:
             raise UserError(f"The job {job} waits or runs already.", "Wait for it, or cancel it first.")
-        if len(self.board.order) >= MOST_JOBS:
+        if len(self.jobs.order) >= MOST_JOBS:
             raise UserError(f"{MOST_JOBS} jobs wait already.", "Wait until some of them are done.")
         self.start(start)
         self._hand_over(job, folder)
         return job
 
     def cancel(self, job: str) -> None:
-        if self._client and job in self.board.order:
-            self.board.cancelling.add(job)
+        if self._client and job in self.jobs.order:
+            self.jobs.cancelling.add(job)
             self._tell(self._client.cancel, job)
 
     def remove(self, job: str) -> None:
         """Takes a waiting job out; its folder is as if it had never been submitted."""
-        if self._client and job in self.board.order:
+        if self._client and job in self.jobs.order:
             self._tell(self._client.remove, job)
 
-    def move(self, job: str, place: int) -> None:
-        """place: how many waiting jobs go before it."""
-        if self._client and job in self.board.order:
-            self._tell(self._client.move, job, place)
+    def move(self, job: str, position: int) -> None:
+        """position: how many waiting jobs go before it."""
+        if self._client and job in self.jobs.order:
+            self._tell(self._client.move, job, position)
 
     def stop(self) -> list[str]:
         """Ends the worker beside us, at the running job's next step; -> the jobs that stay undone in their folders."""
-        client, self._client, self.board.worker = self._client, None, WorkerStatus()
-        undone, self.board.order = self.board.order, []
-        self.board.states.update(dict.fromkeys(undone, STOPPED))
+        client, self._client, self.jobs.worker = self._client, None, WorkerStatus()
+        undone, self.jobs.order = self.jobs.order, []
+        self.jobs.states.update(dict.fromkeys(undone, STOPPED))
         self._heard.clear()
         if client:
             self._closing = threading.Thread(target=client.close, name="worker's end", daemon=True)
@@ -111,9 +111,9 @@ class JobQueue:
         """For the end of Blender, which waits for no job: an idle worker ends now. finish: how many jobs, from the head
         of the queue, the worker still does in their folders; 0: it stops at the running job's next step."""
         client, self._client = self._client, None
-        if client and self.board.order:
+        if client and self.jobs.order:
             with suppress(ClientError):  # it has just died
-                client.finish(self.board.order[:finish])
+                client.finish(self.jobs.order[:finish])
             client.leave()
         elif client:
             client.close(SECONDS_TO_LEAVE)
@@ -131,7 +131,7 @@ class JobQueue:
         changed: dict[str, JobState] = {}
         while self._heard and time.monotonic() < deadline:
             for job in self._take(self._heard.popleft()):
-                changed[job] = self.board.states[job]
+                changed[job] = self.jobs.states[job]
         return changed
 
     def _hand_over(self, job: str, folder: Path) -> None:
@@ -142,7 +142,7 @@ class JobQueue:
             if self._client.alive:
                 raise UserError(str(error), "Correct it and try again.") from None
             # It has just died: `pump` will say why, of this job too.
-        self.board.add(job, folder)
+        self.jobs.add(job, folder)
         if job in self.lost:
             self.lost.remove(job)
 
@@ -152,7 +152,7 @@ class JobQueue:
         if time.monotonic() - self._asked < SECONDS_TO_ASK:
             return
         self._asked = time.monotonic()
-        for job in self.board.cancelling.intersection(self.board.order):
+        for job in self.jobs.cancelling.intersection(self.jobs.order):
             self._tell(self._client.cancel, job)
 
     def _tell(self, order: Any, *arguments: Any) -> None:
@@ -166,31 +166,31 @@ class JobQueue:
         """-> the jobs that it changed."""
         if isinstance(message, Lost):
             return self._lose(message)
-        if isinstance(message, say.Refused):
+        if isinstance(message, messages.Refused):
             return self._refuse(message)
-        job = self.board.take(message)
+        job = self.jobs.take(message)
         return (job,) if job else ()
 
-    def _refuse(self, message: say.Refused) -> Iterable[str]:
+    def _refuse(self, message: messages.Refused) -> Iterable[str]:
         """A job that was not taken, or an order about one, such as to move it, that came too late."""
         job = message.job
-        if job in self.board.order and self._client and job not in self._client.jobs:
-            self.board.end(job, JobState(state=FAILED, message=message.message))
+        if job in self.jobs.order and self._client and job not in self._client.jobs:
+            self.jobs.end(job, JobState(state=FAILED, message=message.message))
             return (job,)
-        if job not in self.board.cancelling:
+        if job not in self.jobs.cancelling:
             self.problem = UserError(message.message)
         return ()
 
     def _lose(self, message: Lost) -> Iterable[str]:
         """The job that ran ends as failed, or cancelled if it was to be; those that waited go to a new worker, but only
         if this one had come as far as running anything."""
-        board, self._client = self.board, None
-        failed, started = [], board.worker.state == "ready"
-        board.worker = WorkerStatus(state="lost", message=message.message, hint=message.hint)
-        jobs, board.order = board.order, []
-        ran = next((job for job in jobs if board.states[job].state == RUNNING), None)
+        states, self._client = self.jobs, None
+        failed, started = [], states.worker.state == "ready"
+        states.worker = WorkerStatus(state="lost", message=message.message, hint=message.hint)
+        jobs, states.order = states.order, []
+        ran = next((job for job in jobs if states.states[job].state == RUNNING), None)
         for job in jobs:
-            if job in board.cancelling:
+            if job in states.cancelling:
                 self._keep(job, JobState(state=CANCELLED, message="The job was cancelled; its worker had to be ended."))
             elif job == ran or not ran or not self._goes_on(job):
                 failed.append(job)
@@ -205,15 +205,15 @@ class JobQueue:
         assert self._start
         try:
             self.start(self._start)
-            self._hand_over(job, self.board.folders[job])
+            self._hand_over(job, self.jobs.folders[job])
         except UserError:
             return False
         return True
 
     def _keep(self, job: str, state: JobState) -> None:
         """A worker that was killed leaves "running" behind; the folder must say what became of the job."""
-        self.board.states[job] = state
-        folder = self.board.folders[job]
+        self.jobs.states[job] = state
+        folder = self.jobs.folders[job]
         with suppress(OSError):  # it is told all the same
             if not is_locked(folder):
                 write_state(state, folder)

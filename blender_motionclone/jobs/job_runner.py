@@ -22,7 +22,7 @@ from . import take_states, takes
 from .backend_calls import ask_for_models, start_of
 from .job_queue import MOST_JOBS, JobQueue
 from .job_states import WorkerStatus
-from .notifications import JobNews
+from .notifications import Notifications
 
 SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is asked for, and while a worker is there
 JOBS_TO_FINISH = {FINISH_ALL: MOST_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes
@@ -34,7 +34,7 @@ class _Now:
     """The client of the worker, and what it told. capture: pictures that are done, and of how many."""
 
     queue: JobQueue = field(default_factory=JobQueue)
-    news: JobNews = field(default_factory=JobNews)
+    notifications: Notifications = field(default_factory=Notifications)
     problem: UserError | None = None
     capture: tuple[int, int] | None = None
     looked: float = 0.0
@@ -48,30 +48,30 @@ _now = session.part(_Now)
 
 def running() -> str | None:
     """The job at the head of the queue: it runs, or will as soon as the worker is there."""
-    return next(iter(_now.queue.board.order), None)
+    return next(iter(_now.queue.jobs.order), None)
 
 
 def waiting() -> tuple[str, ...]:
-    return tuple(_now.queue.board.order[1:])
+    return tuple(_now.queue.jobs.order[1:])
 
 
 def state(job: str) -> JobState:
     """Of a job of this session; "queued" for others."""
-    return _now.queue.board.states.get(job, JobState())
+    return _now.queue.jobs.states.get(job, JobState())
 
 
 def preview(job: str) -> Path | None:
     """A strip of small frames; each preview takes the place of the one before."""
-    return _now.queue.board.previews.get(job, (0, None))[1]
+    return _now.queue.jobs.previews.get(job, (0, None))[1]
 
 
 def preview_step(job: str) -> int:
     """After which step the preview was made, so that a new one is noticed; 0 for none."""
-    return _now.queue.board.previews.get(job, (0, None))[0]
+    return _now.queue.jobs.previews.get(job, (0, None))[0]
 
 
 def worker() -> WorkerStatus:
-    return _now.queue.board.worker
+    return _now.queue.jobs.worker
 
 
 def capture() -> tuple[int, int] | None:
@@ -85,7 +85,7 @@ def problem() -> UserError | None:
 
 
 def clear_problem() -> None:
-    _now.problem = _now.queue.problem = _now.news.problem = None
+    _now.problem = _now.queue.problem = _now.notifications.problem = None
 
 
 # What operators do.
@@ -99,7 +99,7 @@ def start_worker(context: bpy.types.Context) -> None:
 
 def stop_worker() -> None:
     """At the running job's next step; what is not done stays in its folder, to be run again."""
-    _now.news.note({job: state(job) for job in _now.queue.stop()})
+    _now.notifications.note({job: state(job) for job in _now.queue.stop()})
     wake()
 
 
@@ -120,20 +120,20 @@ def remove(job: str) -> None:
     _now.queue.remove(job)
 
 
-def move(job: str, place: int) -> None:
-    """place: how many waiting jobs go before it."""
-    _now.queue.move(job, place)
+def move(job: str, position: int) -> None:
+    """position: how many waiting jobs go before it."""
+    _now.queue.move(job, position)
 
 
 def watch(job: str) -> None:
     """Plays the take when it is done."""
-    _now.news.watch(job)
+    _now.notifications.watch(job)
 
 
 def place(jobs: Sequence[str]) -> None:
     """Puts finished takes where their scenes want them, as if they had ended just now. From a script: at once."""
     for job in jobs:
-        _now.news.place(job)
+        _now.notifications.place(job)
     wake()
     if bpy.app.background:  # no timer runs
         wait(jobs)
@@ -141,7 +141,7 @@ def place(jobs: Sequence[str]) -> None:
 
 def lost() -> tuple[str, ...]:
     """Jobs that ended with their worker and have not been run again."""
-    return tuple(job for job in _now.queue.lost if _now.queue.board.folders[job].is_dir())
+    return tuple(job for job in _now.queue.lost if _now.queue.jobs.folders[job].is_dir())
 
 
 def give_up_lost() -> None:
@@ -151,7 +151,7 @@ def give_up_lost() -> None:
 
 def folder(job: str) -> Path:
     """Of a job of this session."""
-    return _now.queue.board.folders[job]
+    return _now.queue.jobs.folders[job]
 
 
 def show_capture(progress: tuple[int, int] | None) -> None:
@@ -171,14 +171,14 @@ def wait(jobs: Sequence[str]) -> None:
 
 
 def _until_ended(jobs: Sequence[str]) -> None:
-    while any(job in _now.queue.board.order or _now.news.about(job) for job in jobs):
+    while any(job in _now.queue.jobs.order or _now.notifications.about(job) for job in jobs):
         tick()
         time.sleep(0.02)
 
 
 def elsewhere(scene: bpy.types.Scene) -> list[Path]:
     """Folders of the scene's jobs that a worker has which is not this Blender's own."""
-    return [folder for folder in takes.at_work(scene) if folder.name not in _now.queue.board.order]
+    return [folder for folder in takes.at_work(scene) if folder.name not in _now.queue.jobs.order]
 
 
 # The timer.
@@ -205,16 +205,16 @@ def _look(this: Tick, until: float) -> None:
     changed: dict[str, JobState] = {}
     with surviving(_show_problem):
         changed = _now.queue.pump(BUDGET)
-        _now.news.note(changed)
+        _now.notifications.note(changed)
     with surviving(_show_problem):
         if backend_models.poll() or changed:
             redraw()
     if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes while it renders
         with surviving(_show_problem):
-            if not changed and _now.news.place_next():
+            if not changed and _now.notifications.place_next():
                 this.kind = "placing"
         with surviving(_show_problem):
-            _now.news.tell(until)
+            _now.notifications.tell(until)
         with surviving(_show_problem):
             _look_elsewhere(until)
     _take_up_problems()
@@ -231,8 +231,8 @@ def _show_problem(error: UserError) -> None:
 
 def _take_up_problems() -> None:
     """How a job failed is told by its take."""
-    _now.problem = _now.queue.problem or _now.news.problem or _now.problem
-    _now.queue.problem = _now.news.problem = None
+    _now.problem = _now.queue.problem or _now.notifications.problem or _now.problem
+    _now.queue.problem = _now.notifications.problem = None
 
 
 def _look_elsewhere(until: float) -> None:
@@ -248,12 +248,12 @@ def _look_elsewhere(until: float) -> None:
 
 def mine() -> tuple[str, ...]:
     """Jobs that this Blender's own worker has, the running one first."""
-    return tuple(_now.queue.board.order)
+    return tuple(_now.queue.jobs.order)
 
 
 def _pause() -> float | None:
     looking = backend_models.fetching() or takes.searching() or take_states.syncing()
-    if _now.queue.board.order or _now.news.busy or looking:
+    if _now.queue.jobs.order or _now.notifications.busy or looking:
         return SECONDS_BUSY
     return SECONDS_IDLE if _now.queue.busy or take_states.followed() or takes.watching() else None
 

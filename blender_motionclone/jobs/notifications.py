@@ -17,13 +17,13 @@ from ..results import watching
 from ..results.finished_job import FinishedJob, read_finished_job
 from ..results.movie_strip import show_alone
 from ..results.place import place_job
-from ..results.placement import Wish
+from ..results.placement import PlacementOptions
 from ..showing import redraw, show_failures
 from . import take_states
 
 
 @dataclass(frozen=True)
-class Place:
+class PendingPlacement:
     """scene: its name; how: an identifier of properties.PLACES."""
 
     scene: str
@@ -31,25 +31,25 @@ class Place:
     job: FinishedJob
 
 
-def places_of(job: str) -> list[Place]:
+def placements_of(job: str) -> list[PendingPlacement]:
     """Where it goes. Only its folder is looked at. UserError when that holds no whole clip."""
     return [
-        Place(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
+        PendingPlacement(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
         for scene, take in take_states.named(job)
-        if (how := scene.motionclone.place) != "NONE"
+        if (how := scene.motionclone.placement) != "NONE"
     ]
 
 
-def place(where: Place) -> None:
+def place(where: PendingPlacement) -> None:
     """UserError when it cannot be; the take stays in the list. Where only one take can be seen, one that is better, or
     of another prompt, keeps its place."""
     if scene := bpy.data.scenes.get(where.scene):
         window = _window(scene)
         with bpy.context.temp_override(window=window):  # a timer has none of its own, and undo asks for one
             with bpy.context.temp_override(scene=scene, view_layer=_layer(scene, window)):
-                if (wish := _wish(scene, where)) is None:
+                if (options := _wish(scene, where)) is None:
                     return
-                place_job(bpy.context, scene, where.job, where.how, wish)
+                place_job(bpy.context, scene, where.job, where.how, options)
                 _show_best(scene, where)
             with suppress(RuntimeError):  # undo is switched off, or there is no window
                 bpy.ops.ed.undo_push(message="Place MotionClone Take")
@@ -66,31 +66,33 @@ def show(job: str) -> None:
                 watching.watch(bpy.context, scene, finished, folder / "reference")
 
 
-def _wish(scene: bpy.types.Scene, where: Place) -> Wish | None:
+def _wish(scene: bpy.types.Scene, where: PendingPlacement) -> PlacementOptions | None:
     """None for a take that is to be listed only."""
     takes = scene.motionclone.takes
     take = takes.get(where.job.id)
-    if scene.motionclone.replace or take is None or take.place == where.how:  # one that was run again has its place
-        return Wish(replace=True)
+    if scene.motionclone.replace or take is None or take.placement == where.how:  # one that was run again has its place
+        return PlacementOptions(replace=True)
     if where.how == "STRIP":
-        return Wish(replace=False)
-    others = [other for other in takes if other.place == where.how and _shot(other) == _shot(take) and other != take]
+        return PlacementOptions(replace=False)
+    others = [
+        other for other in takes if other.placement == where.how and _shot(other) == _shot(take) and other != take
+    ]
     if any(other.prompt != take.prompt or other.score > take.score for other in others):
         return None
-    return Wish(replace=True)
+    return PlacementOptions(replace=True)
 
 
 def _shot(take: MotionCloneTake) -> tuple[int, int, str]:
     return take.frame_start, take.frames, take.camera
 
 
-def _show_best(scene: bpy.types.Scene, where: Place) -> None:
+def _show_best(scene: bpy.types.Scene, where: PendingPlacement) -> None:
     """Of the strips of one batch, that of the best score is seen."""
     takes = scene.motionclone.takes
     take = takes.get(where.job.id)
     if where.how != "STRIP" or scene.motionclone.replace or take is None or not take.batch:
         return
-    batch = [other for other in takes if other.batch == take.batch and other.place == "STRIP"]
+    batch = [other for other in takes if other.batch == take.batch and other.placement == "STRIP"]
     best = max(batch, key=lambda other: other.score, default=take)
     show_alone(scene, where.job, best.name, {other.name for other in batch})
 
@@ -106,7 +108,7 @@ def _layer(scene: bpy.types.Scene, window: bpy.types.Window | None) -> bpy.types
     return window.view_layer if window and window.scene == scene else scene.view_layers[0]
 
 
-class JobNews:
+class Notifications:
     """Goes on by pieces, for each may take as long as a tick may. problem: what kept a clip from its place; whoever
     shows it takes it away."""
 
@@ -115,7 +117,7 @@ class JobNews:
         self._untold: dict[str, JobState] = {}  # not yet shown by the takes
         self._failed: list[JobState] = []
         self._done: deque[str] = deque()  # whose place is not known yet
-        self._places: deque[Place] = deque()
+        self._placements: deque[PendingPlacement] = deque()
         self._to_watch = set[str]()  # jobs that are played once they are done
         self._shows: deque[str] = deque()
 
@@ -133,11 +135,11 @@ class JobNews:
 
     def about(self, job: str) -> bool:
         """Whether something of it is still to come."""
-        return job in self._untold or job in self._done or any(where.job.id == job for where in self._places)
+        return job in self._untold or job in self._done or any(where.job.id == job for where in self._placements)
 
     @property
     def busy(self) -> bool:
-        return bool(self._untold or self._failed or self._done or self._places or self._shows)
+        return bool(self._untold or self._failed or self._done or self._placements or self._shows)
 
     def tell(self, until: float) -> None:
         """Takes show how a job ends, not each of its steps; the last that failed becomes the active one. until: of
@@ -158,10 +160,10 @@ class JobNews:
     def place_next(self) -> bool:
         """Goes on with what is to be placed: looks for a clip, or places or plays one; -> whether it did the latter, in
         which Blender opens a movie and keeps an undo step and takes as long as it takes."""
-        placing = bool(self._places or self._shows)
+        placing = bool(self._placements or self._shows)
         try:
-            if self._places:
-                place(self._places.popleft())
+            if self._placements:
+                place(self._placements.popleft())
             elif self._shows:
                 show(self._shows.popleft())
             elif self._done:
@@ -177,4 +179,4 @@ class JobNews:
         if job in self._to_watch:
             self._to_watch.remove(job)
             self._shows.append(job)
-        self._places.extend(places_of(job))
+        self._placements.extend(placements_of(job))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...backend.job_folder.lock import is_locked
 from ...backend.job_folder.state import DONE, JobState, read_state
-from ..job_note import Home, is_awaited, read_note
+from ..job_note import Owner, is_awaited, read_note
 from .job_files import is_job, is_job_name
 
 MOST = 200  # offers at a time, as many as can wait in the queue
@@ -45,7 +45,7 @@ class Offer:
         return self.at_work and not _at_work(self.folder, self.note)
 
 
-def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
+def search(jobs: Path, owners: Sequence[Owner]) -> Iterator[Offer | None]:
     """Looks into one folder after the other, the newest first; None for one that is no offer."""
     try:
         with os.scandir(jobs) as entries:
@@ -53,13 +53,13 @@ def search(jobs: Path, homes: Sequence[Home]) -> Iterator[Offer | None]:
     except OSError:
         return
     for name in names:
-        yield offer_of(jobs / name, homes)
+        yield offer_of(jobs / name, owners)
 
 
-def offer_of(folder: Path, homes: Sequence[Home]) -> Offer | None:
+def offer_of(folder: Path, owners: Sequence[Owner]) -> Offer | None:
     """None when it is no job of theirs, or one that has had its end."""
     note = read_note(folder)
-    if note.get("dismissed") or not any(home.owns(note) for home in homes):
+    if note.get("dismissed") or not any(owner.owns(note) for owner in owners):
         return None
     if not is_job(folder):
         return None

@@ -99,7 +99,7 @@ def state_of(take: MotionCloneTake) -> JobState:
     """As its folder tells."""
     folder = folder_of(take)
     if folder is None:
-        return GONE if _own_place(take) else _as_told(take)
+        return GONE if _own_folder(take) else _as_told(take)
     # In this order: a worker may take the job, or end it, at any time between.
     awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
     if awaited or (locked and not state.finished):
@@ -111,10 +111,10 @@ def state_of(take: MotionCloneTake) -> JobState:
 
 def finished_unseen(scene: bpy.types.Scene) -> list[Path]:
     """Of takes that the scene lists and that it would have placed, had it seen them end."""
-    if scene.motionclone.place == "NONE":
+    if scene.motionclone.placement == "NONE":
         return []
     listed = scene.motionclone.takes
-    return [folder for job, folder in _now.unseen.items() if (take := listed.get(job)) and not take.place]
+    return [folder for job, folder in _now.unseen.items() if (take := listed.get(job)) and not take.placement]
 
 
 def withdraw(job: str) -> None:
@@ -155,8 +155,10 @@ def was_asked(folder: Path) -> bool:
 def folder_of(take: MotionCloneTake) -> Path | None:
     """Where its job lies: where it was made, if that may be looked at unasked, or in the present jobs folder; None if
     in neither."""
-    places = _own_place(take), in_jobs_folder(take)
-    return next((place for place in places if place and os.path.isdir(place)), None)  # False for one that is no path
+    folders = _own_folder(take), in_jobs_folder(take)
+    return next(
+        (folder for folder in folders if folder and os.path.isdir(folder)), None
+    )  # False for one that is no path
 
 
 def in_jobs_folder(take: MotionCloneTake) -> Path | None:
@@ -179,10 +181,10 @@ def known_folder(take: MotionCloneTake) -> Path:
     raise UserError(f"{GONE.message} It was {shown(take.folder)}.", GONE.hint)
 
 
-def _own_place(take: MotionCloneTake) -> Path | None:
+def _own_folder(take: MotionCloneTake) -> Path | None:
     """Where it says that it was made, if that may be looked at unasked: the .blend may be a stranger's."""
-    place = reach.named(take.folder)
-    return place if place and reach.in_reach(place) else None
+    folder = reach.named(take.folder)
+    return folder if folder and reach.in_reach(folder) else None
 
 
 def _as_told(take: MotionCloneTake) -> JobState:

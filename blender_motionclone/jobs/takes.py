@@ -15,7 +15,7 @@ from ...backend.job_folder.request import RequestError, read_request
 from ...backend.job_folder.state import JobState
 from .. import reach
 from ..errors import UserError
-from ..job_note import Home, note_home, read_place
+from ..job_note import Owner, note_owner, read_shot
 from ..preferences import jobs_folder
 from ..properties import SEEDS, MotionCloneTake
 from ..session import session
@@ -54,9 +54,9 @@ def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None
             f"The seed in {folder} is {request.seed}; seeds lie between 0 and {SEEDS - 1}.", "Correct it in job.json."
         )
     settings = scene.motionclone
-    start, camera = read_place(folder, scene.frame_start)
+    start, camera = read_shot(folder, scene.frame_start)
     settings.key = settings.key or secrets.token_hex(8)
-    note_home(folder, home_of(scene), scene.frame_start)
+    note_owner(folder, owner_of(scene), scene.frame_start)
     reach.choose(str(folder))
     take = settings.takes.get(folder.name) or settings.takes.add()
     take.name, take.folder = folder.name, str(folder)
@@ -102,8 +102,8 @@ def forget_session() -> None:
     take_states.forget()
 
 
-def home_of(scene: bpy.types.Scene) -> Home:
-    return Home(scene=scene.name, key=scene.motionclone.key, file=bpy.data.filepath)
+def owner_of(scene: bpy.types.Scene) -> Owner:
+    return Owner(scene=scene.name, key=scene.motionclone.key, file=bpy.data.filepath)
 
 
 # Offers.
@@ -113,7 +113,7 @@ def begin_search() -> None:
     """Looks for jobs of this file that no take names; `search_on` goes on with it."""
     _now.offers.clear()
     try:
-        _now.search = search(jobs_folder(bpy.context), _homes())
+        _now.search = search(jobs_folder(bpy.context), _owners())
     except UserError:  # the panels say what is wrong with the preference
         _now.search = None
 
@@ -147,7 +147,7 @@ def look_again() -> bool:
     ended = [offer for offer in _now.offers if offer.out_of_work]
     for offer in ended:
         _now.offers.remove(offer)
-        if now := offer_of(offer.folder, _homes()):
+        if now := offer_of(offer.folder, _owners()):
             _now.offers.append(now)
     return bool(ended)
 
@@ -172,8 +172,8 @@ def unfinished(scene: bpy.types.Scene) -> list[Path]:
 
 def at_work(scene: bpy.types.Scene) -> list[Path]:
     """Jobs of this scene that a worker has, this Blender's own or another."""
-    home = home_of(scene)
-    return [offer.folder for offer in _now.offers if offer.at_work and home.owns(offer.note)]
+    owner = owner_of(scene)
+    return [offer.folder for offer in _now.offers if offer.at_work and owner.owns(offer.note)]
 
 
 def withdraw_offer(folder: Path) -> None:
@@ -182,9 +182,9 @@ def withdraw_offer(folder: Path) -> None:
 
 
 def _offers_to(scene: bpy.types.Scene) -> list[Offer]:
-    home = home_of(scene)
-    return [offer for offer in _now.offers if not offer.at_work and home.owns(offer.note)]
+    owner = owner_of(scene)
+    return [offer for offer in _now.offers if not offer.at_work and owner.owns(offer.note)]
 
 
-def _homes() -> list[Home]:
-    return [home_of(scene) for scene in bpy.data.scenes if scene.is_editable]
+def _owners() -> list[Owner]:
+    return [owner_of(scene) for scene in bpy.data.scenes if scene.is_editable]

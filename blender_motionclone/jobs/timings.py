@@ -90,12 +90,12 @@ class Timings:
         return bool(self._known)
 
 
-def duration(seconds: float, say: Callable[[str], str] = str) -> str:
+def duration(seconds: float, translate: Callable[[str], str] = str) -> str:
     """ "about 40 s", "about 3 min": no more exact than it is known. say: translates."""
     if seconds < 10:
-        return say(SECONDS).format(count=max(1, round(seconds)))
+        return translate(SECONDS).format(count=max(1, round(seconds)))
     if seconds < 90:
-        return say(SECONDS).format(count=round(seconds / 5) * 5)
+        return translate(SECONDS).format(count=round(seconds / 5) * 5)
     if seconds < 90 * 60:
-        return say(MINUTES).format(count=round(seconds / 60))
-    return say(HOURS).format(count=f"{seconds / 3600:.1f}")
+        return translate(MINUTES).format(count=round(seconds / 60))
+    return translate(HOURS).format(count=f"{seconds / 3600:.1f}")

@@ -136,7 +136,7 @@ class MOTIONCLONE_OT_balanced(FormCorrection, bpy.types.Operator):
 
     bl_idname = Operators.BALANCED
     bl_label = Operators.BALANCED.label
-    values = {"preset": "default"}
+    values = {"quality": "default"}
 
 
 def _last_key(scene: bpy.types.Scene) -> int:

@@ -23,8 +23,8 @@ SETTINGS = (  # as form_scene finds them; a preset is a script of its own, which
     "and getattr(bpy.context, 'sequencer_scene', None) or bpy.context.scene).motionclone"
 )
 KEPT_IN_PRESETS = (
-    *("source", "shots", "look", "use_mask", "use_depth", "use_vectors"),
-    *("negative_prompt", "model", "preset", "strength", "seeds", "settings", "place", "replace"),
+    *("source", "shots", "reference_shading", "use_mask", "use_depth", "use_vectors"),
+    *("negative_prompt", "model", "quality", "strength", "seeds", "settings", "placement", "replace"),
 )
 
 

@@ -24,7 +24,7 @@ class Generating:
     _timer: bpy.types.Timer | None = None
     _jobs: list[str]
 
-    def _films_anew(self) -> bool:
+    def _renders_again(self) -> bool:
         """Even what is as it was when it was filmed last."""
         return False
 
@@ -38,7 +38,7 @@ class Generating:
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """From a button: the capture shows its progress and can be ended by ESC, then the worker goes on beside."""
         with reporting_errors(self):
-            self._jobs = generation.begin(context, self._films_anew())
+            self._jobs = generation.begin(context, self._renders_again())
             self._timer = context.window_manager.event_timer_add(SECONDS_BETWEEN_STEPS, window=context.window)
             context.window_manager.modal_handler_add(self)
             return {"RUNNING_MODAL"}
@@ -109,7 +109,7 @@ class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
         name="Film Anew", description="Film the shot even if it is as it was when it was filmed last"
     )
 
-    def _films_anew(self) -> bool:
+    def _renders_again(self) -> bool:
         return self.anew
 
 

@@ -11,16 +11,16 @@ from ..declarations import Operators
 from ..errors import UserError
 from ..form_scene import form_scene, in_scene
 from ..jobs import take_states
-from ..properties import PLACES
+from ..properties import PLACEMENTS
 from ..results.colors import restore_view
 from ..results.finished_job import read_finished_job
 from ..results.place import PLACERS, place_job
-from ..results.placement import Wish
+from ..results.placement import PlacementOptions
 from ..translations import sentence
 from .reporting import reporting_errors
 
-AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACES))
-HOWS = (AS_SET, *(place for place in PLACES if place[0] in PLACERS))
+AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACEMENTS))
+HOWS = (AS_SET, *(place for place in PLACEMENTS if place[0] in PLACERS))
 
 
 class MOTIONCLONE_OT_take_place(bpy.types.Operator):
@@ -52,9 +52,9 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
         with reporting_errors(self):
             scene = form_scene(context)
             job = read_finished_job(folder_of(scene, self.job), scene.frame_start)
-            wish = Wish(replace=self.replace, keep_view=self.keep_view)
+            options = PlacementOptions(replace=self.replace, keep_view=self.keep_view)
             with in_scene(scene) as here:
-                placement = place_job(here, scene, job, self._how(scene), wish)
+                placement = place_job(here, scene, job, self._how(scene), options)
             self.report({"INFO"}, sentence(placement.text))
             if placement.note:
                 self.report({"WARNING"}, sentence(placement.note))
@@ -63,8 +63,8 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
 
     def _how(self, scene: bpy.types.Scene) -> str:
         """Who places a take by hand although finished ones go nowhere means the first place."""
-        how = scene.motionclone.place if self.how == "AS_SET" else self.how
-        return how if how in PLACERS else PLACES[0][0]
+        how = scene.motionclone.placement if self.how == "AS_SET" else self.how
+        return how if how in PLACERS else PLACEMENTS[0][0]
 
 
 def folder_of(scene: bpy.types.Scene, job: str) -> Path:

@@ -74,13 +74,13 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
     bl_label = Operators.QUEUE_MOVE.label
 
     job: bpy.props.StringProperty(name="Job", description="A waiting job's id")
-    place: bpy.props.IntProperty(name="Place", description="How many waiting jobs go before it", min=0)
+    position: bpy.props.IntProperty(name="Position", description="How many waiting jobs go before it", min=0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             if self.job not in job_runner.waiting():
                 raise UserError(f"No job {self.job!r} waits here.", "It may run or be done already.")
-            job_runner.move(self.job, self.place)
+            job_runner.move(self.job, self.position)
             return {"FINISHED"}
         return {"CANCELLED"}
 

@@ -64,7 +64,7 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Fac
     draw_words(layout, context, known.words)
     column = _section(layout, "Look")
     draw_models(labelled(column, "Model"), context, less=round(NAMES * width(context)))
-    labelled(column, "Quality").prop(settings, "preset", text="")
+    labelled(column, "Quality").prop(settings, "quality", text="")
     column.prop(settings, "strength", slider=True)
     row = column.row(align=True)
     row.prop(settings, "seed")
@@ -88,7 +88,7 @@ def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGrou
     row.prop(settings, "source", text="")
     if settings.source == "CAMERA":
         row.prop(settings, "shots", text="")
-        labelled(column, "Shading").prop(settings, "look", text="")
+        labelled(column, "Shading").prop(settings, "reference_shading", text="")
     elif settings.source == "FILE":
         column.prop(settings, "clip_file", text="", placeholder="A video or a folder of pictures")
 

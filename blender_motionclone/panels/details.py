@@ -116,7 +116,7 @@ class MOTIONCLONE_PT_advanced(Detail):
             if one.basic:
                 draw_setting(column, settings, name)
         column = layout.column(align=True)
-        labelled(column, "Place In").prop(settings, "place", text="")
+        labelled(column, "Place In").prop(settings, "placement", text="")
         column.prop(settings, "replace")
         worker = job_runner.worker()
         paragraph(layout, context, worker_text(worker), icon="SYSTEM")

@@ -8,7 +8,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..declarations import Operators
 from ..form_scene import form_scene
-from ..properties import PLACES
+from ..properties import PLACEMENTS
 from ..settings_text import SHIPPED
 from ..setup import backend_models
 from .buttons import button
@@ -40,7 +40,7 @@ class MOTIONCLONE_MT_place(bpy.types.Menu):
     bl_label = "Use"
 
     def draw(self, context: bpy.types.Context) -> None:
-        for identifier, name, _description, icon, _number in PLACES:
+        for identifier, name, _description, icon, _number in PLACEMENTS:
             if identifier != "NONE":
                 button(self.layout, Operators.TAKE_PLACE, text=name, icon=icon).how = identifier
 

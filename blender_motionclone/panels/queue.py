@@ -117,12 +117,12 @@ class MOTIONCLONE_PT_queue:
         waiting = job_runner.waiting()
         listed = form_scene(context).motionclone.takes
         column = self.layout.column(align=True)
-        for place, job in enumerate(waiting):
+        for position, job in enumerate(waiting):
             row = column.row(align=True)
             title = take_title(form_scene(context), take) if (take := listed.get(job)) else job
             row.label(text=fitting(context, title, BUTTONS), translate=False)
-            _move(row, job, place - 1, "TRIA_UP", place > 0)
-            _move(row, job, place + 1, "TRIA_DOWN", place + 1 < len(waiting))
+            _move(row, job, position - 1, "TRIA_UP", position > 0)
+            _move(row, job, position + 1, "TRIA_DOWN", position + 1 < len(waiting))
             button(row, Operators.CANCEL, text="", icon="X").job = job
 
 
@@ -137,11 +137,11 @@ def shot_name(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
     return shown_line(next(begins, f"{take.frame_start}-{take.frame_start + take.frames - 1}"))
 
 
-def _move(row: bpy.types.UILayout, job: str, place: int, icon: str, possible: bool) -> None:
+def _move(row: bpy.types.UILayout, job: str, position: int, icon: str, possible: bool) -> None:
     part = row.row(align=True)
     part.enabled = possible
     move = button(part, Operators.QUEUE_MOVE, text="", icon=icon)
-    move.job, move.place = job, max(0, place)
+    move.job, move.position = job, max(0, position)
 
 
 def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

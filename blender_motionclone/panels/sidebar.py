@@ -79,8 +79,8 @@ def in_both_sidebars(body: type) -> tuple[type, ...]:
 
 def _panel(body: type, space: str) -> type:
     name = body.__name__ + SPACES[space]
-    place = {"bl_idname": name, "bl_space_type": space, "bl_region_type": "UI", "bl_category": TAB}
+    attributes = {"bl_idname": name, "bl_space_type": space, "bl_region_type": "UI", "bl_category": TAB}
     parent = getattr(body, "parent", None)
     if parent is not None:
-        place["bl_parent_id"] = parent.__name__ + SPACES[space]
-    return type(name, (body, bpy.types.Panel), place | {"__doc__": body.__doc__, "__module__": body.__module__})
+        attributes["bl_parent_id"] = parent.__name__ + SPACES[space]
+    return type(name, (body, bpy.types.Panel), attributes | {"__doc__": body.__doc__, "__module__": body.__module__})

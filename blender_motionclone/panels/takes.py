@@ -10,7 +10,7 @@ from .. import thumbnails
 from ..declarations import Operators
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
-from ..properties import NO_SCORE, PLACES, active_take
+from ..properties import NO_SCORE, PLACEMENTS, active_take
 from ..translations import sentence
 from .buttons import button, watch_button
 from .menus import MOTIONCLONE_MT_place
@@ -77,12 +77,12 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
         paragraph(column, context, sentence(note), icon="INFO")
     if take.message and take.state != DONE:
         paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
-    if take.placed_in and (place := next((place for place in PLACES if place[0] == take.place), None)):
-        where = fitting(context, f"{iface_(place[1])}: {take.placed_in}", ICON)
-        column.label(text=where, icon=place[3], translate=False)
-        if take.place == "STRIP" and form_scene(context).camera:
+    if take.placed_in and (placement := next((row for row in PLACEMENTS if row[0] == take.placement), None)):
+        where = fitting(context, f"{iface_(placement[1])}: {take.placed_in}", ICON)
+        column.label(text=where, icon=placement[3], translate=False)
+        if take.placement == "STRIP" and form_scene(context).camera:
             column.prop(form_scene(context).render, "use_sequencer", text="Render the Strips")
-    elif take.state == DONE and form_scene(context).motionclone.place != "NONE":
+    elif take.state == DONE and form_scene(context).motionclone.placement != "NONE":
         paragraph(column, context, iface_("Not in the scene; Use places it."), icon="BLANK1")
     row = column.row(align=True)
     if take.state == DONE:

@@ -8,11 +8,11 @@ from ..capture.shot import checked_camera
 from ..capture.stage import plane_collection
 from ..errors import UserError
 from .camera_fit import fit_to_camera
-from .colors import clip_space, tend_view
+from .colors import clip_space, neutralize_view
 from .finished_job import FinishedJob
 from .movie_image import earlier_takes, follow_shot, hide_outside_shot, movie_image
 from .nodes import add_image_node, image_nodes
-from .placement import Placement, Wish, give_name, has_given_name, job_shown, mark, same_take, shows_shot
+from .placement import Placement, PlacementOptions, give_name, has_given_name, job_shown, mark, same_take, shows_shot
 
 # A picture, no lamp: it must neither light the scene, nor throw a shadow, nor be seen in mirrors.
 UNSEEN_BY = ("visible_diffuse", "visible_glossy", "visible_transmission", "visible_volume_scatter", "visible_shadow")
@@ -20,12 +20,14 @@ UNSEEN_BY = ("visible_diffuse", "visible_glossy", "visible_transmission", "visib
 OVERLAP = 0.01
 
 
-def place_plane(_context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+def place_plane(
+    _context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
+) -> Placement:
     """Seen on the shot's frames only, so that the planes of several shots do not cover each other."""
     camera = shot_camera(scene, job)
-    planes = earlier_planes(scene, job) if wish.replace else []
+    planes = earlier_planes(scene, job) if options.replace else []
     before = job_shown(planes[-1]) if planes else ""
-    image = movie_image(job, clip_space(scene, wish.keep_view))
+    image = movie_image(job, clip_space(scene, options.keep_view))
     for plane in planes or [_new_plane(scene, camera, job, image)]:
         _show(plane, job, image, scene)
     text = (
@@ -35,7 +37,7 @@ def place_plane(_context: bpy.types.Context, scene: bpy.types.Scene, job: Finish
         name=plane.name,
         replaced=before if before != job.id else "",
         text=text,
-        note=tend_view(scene, wish.keep_view),
+        note=neutralize_view(scene, options.keep_view),
     )
 
 
@@ -104,7 +106,9 @@ def _emission(name: str, image: bpy.types.Image) -> bpy.types.Material:
     return material
 
 
-def place_background(_context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+def place_background(
+    _context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
+) -> Placement:
     """The 3D view draws backgrounds past the scene's view transform, so that their colours need no care."""
     camera = shot_camera(scene, job)
     if not camera.data.is_editable:
@@ -113,7 +117,7 @@ def place_background(_context: bpy.types.Context, scene: bpy.types.Scene, job: F
         )
     backgrounds = camera.data.background_images
     images = [background for background in backgrounds if background.source == "IMAGE"]
-    ours, replaced = earlier_takes(images, job) if wish.replace else ([], "")
+    ours, replaced = earlier_takes(images, job) if options.replace else ([], "")
     image = movie_image(job)
     for background in ours or [_add(backgrounds)]:
         background.image = image

@@ -22,7 +22,7 @@ def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
     return UNDONE.get(name, "sRGB") if undone else "sRGB"
 
 
-def tend_view(scene: bpy.types.Scene, keep_view: bool) -> str:
+def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
     """Makes the scene's view neutral, at which every pixel is as it was generated; keep_view: leaves it as it is.
 
     Returns what the user must know of colours, or "".

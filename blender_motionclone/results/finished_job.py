@@ -11,7 +11,7 @@ from ...backend.job_folder.reading import open_regular
 from ...backend.job_folder.request import JobRequest, RequestError, read_request
 from ...backend.job_folder.results import movie_of
 from ..errors import UserError
-from ..job_note import read_place
+from ..job_note import read_shot
 from ..wrapping import shown
 
 NAME_BYTES = 63  # Blender keeps no more of a strip's name
@@ -42,7 +42,7 @@ def read_finished_job(folder: Path, frame_start: int) -> FinishedJob:
         request = read_request(folder)
     except RequestError as error:
         raise UserError(str(error), "Choose a folder that MotionClone made.") from None
-    start, camera = read_place(folder, frame_start)
+    start, camera = read_shot(folder, frame_start)
     return FinishedJob(
         id=folder.name,
         movie=_movie(folder),
@@ -82,17 +82,17 @@ MOST_BOXES = 10_000  # a movie has a handful
 def is_whole_mp4(path: Path) -> bool:
     """True when the file is a row of complete boxes, index and pictures among them. OSError: it cannot be read."""
     with open_regular(path) as file:
-        size, place, kinds = file.seek(0, 2), 0, set()
+        size, position, kinds = file.seek(0, 2), 0, set()
         for _ in range(MOST_BOXES):
-            if place >= size:
+            if position >= size:
                 break
-            file.seek(place)
-            length, kind = _box(file.read(16), size - place)
-            if length < 8 or place + length > size:
+            file.seek(position)
+            length, kind = _box(file.read(16), size - position)
+            if length < 8 or position + length > size:
                 return False
             kinds.add(kind)
-            place += length
-    return place >= size and {b"moov", b"mdat"} <= kinds
+            position += length
+    return position >= size and {b"moov", b"mdat"} <= kinds
 
 
 def _box(head: bytes, rest: int) -> tuple[int, bytes]:

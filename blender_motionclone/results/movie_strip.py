@@ -8,10 +8,10 @@ import bpy
 
 from ..capture.strips import all_strips_of, content_length, shown_range, strips_of
 from ..errors import UserError
-from .colors import clip_space, set_space, tend_view
+from .colors import clip_space, neutralize_view, set_space
 from .finished_job import FinishedJob
 from .movie_image import stored_path
-from .placement import Placement, Wish, give_name, has_given_name, job_shown, mark, same_take, shows_shot
+from .placement import Placement, PlacementOptions, give_name, has_given_name, job_shown, mark, same_take, shows_shot
 
 CHANNELS = 128
 
@@ -111,13 +111,15 @@ def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
     raise UserError(f"No channel is free above frames {start} to {end - 1}.", "Move the strips there down.")
 
 
-def place_strip(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
-    space = clip_space(scene, wish.keep_view)
-    strip, replaced = put_strip(scene, job, wish.replace)
+def place_strip(
+    context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
+) -> Placement:
+    space = clip_space(scene, options.keep_view)
+    strip, replaced = put_strip(scene, job, options.replace)
     set_space(strip.colorspace_settings, space)
     show_in_sequencer(context, scene)
     text = f"{strip.name!r} lies on channel {strip.channel} of scene {scene.name!r}, frame {shown_range(strip)[0]} on"
-    return Placement(name=strip.name, replaced=replaced, text=text, note=tend_view(scene, wish.keep_view))
+    return Placement(name=strip.name, replaced=replaced, text=text, note=neutralize_view(scene, options.keep_view))
 
 
 def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:

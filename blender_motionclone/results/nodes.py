@@ -5,19 +5,21 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from .colors import clip_space, tend_view
+from .colors import clip_space, neutralize_view
 from .finished_job import FinishedJob
 from .movie_image import earlier_takes, follow_shot, movie_image
-from .placement import Placement, Wish
+from .placement import Placement, PlacementOptions
 
 
-def place_texture(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+def place_texture(
+    context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
+) -> Placement:
     """Colours the surface with the clip. Light and the scene's view act on it as on any other texture."""
     thing = _textured_object(context)
     image = movie_image(job)
     material = _material(thing, job)
     tree = material.node_tree
-    nodes, replaced = earlier_takes(image_nodes(tree), job) if wish.replace else ([], "")
+    nodes, replaced = earlier_takes(image_nodes(tree), job) if options.replace else ([], "")
     if not nodes:
         nodes = [add_image_node(tree, _colour_socket(material))]
     for node in nodes:
@@ -106,15 +108,17 @@ def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
     )
 
 
-def place_in_compositor(_context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, wish: Wish) -> Placement:
+def place_in_compositor(
+    _context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
+) -> Placement:
     """Adds the node beside what is there: the render stays as it is until the user connects it."""
     tree = _tree(scene)
     if tree and not tree.is_editable:
         raise UserError(f"The compositor's nodes {tree.name!r} are linked and cannot be changed.", "Make them local.")
-    image = movie_image(job, clip_space(scene, wish.keep_view))
+    image = movie_image(job, clip_space(scene, options.keep_view))
     tree = tree or _new_tree(scene)
     showers = [node for node in tree.nodes if node.bl_idname == "CompositorNodeImage"]
-    nodes, replaced = earlier_takes(showers, job) if wish.replace else ([], "")
+    nodes, replaced = earlier_takes(showers, job) if options.replace else ([], "")
     for node in nodes or [_add(tree)]:
         node.image = image
         node.label = job.name
@@ -123,7 +127,7 @@ def place_in_compositor(_context: bpy.types.Context, scene: bpy.types.Scene, job
     text = f"The compositor has the clip in node {name!r}"
     if hasattr(scene, "node_tree") and not scene.use_nodes:
         text = f"The compositor has the clip in node {name!r}, but Use Nodes is off"
-    return Placement(name=name, replaced=replaced, text=text, note=tend_view(scene, wish.keep_view))
+    return Placement(name=name, replaced=replaced, text=text, note=neutralize_view(scene, options.keep_view))
 
 
 def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:

@@ -11,17 +11,19 @@ from .camera_view import place_background, place_plane
 from .finished_job import FinishedJob
 from .movie_strip import place_strip
 from .nodes import place_in_compositor, place_texture
-from .placement import Placement, Wish
+from .placement import Placement, PlacementOptions
 
 
-def place_job(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, how: str, wish: Wish) -> Placement:
+def place_job(
+    context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, how: str, options: PlacementOptions
+) -> Placement:
     """Places the job's clip (how: an identifier of properties.PLACES); UserError when it cannot.
 
     The caller makes an undo step of it. The job may be no take of this scene.
     """
     if not scene.is_editable:
         raise UserError(f"Scene {scene.name!r} is linked and cannot be changed.", "Make it local, or open its file.")
-    placement = PLACERS[how](context, scene, job, wish)
+    placement = PLACERS[how](context, scene, job, options)
     _remember(scene, job, how, placement)
     return placement
 
@@ -29,12 +31,12 @@ def place_job(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJ
 def _remember(scene: bpy.types.Scene, job: FinishedJob, how: str, placement: Placement) -> None:
     for take in scene.motionclone.takes:
         if take.name == job.id:
-            take.place, take.placed_in = how, placement.name
-        elif take.name == placement.replaced and take.place == how:
-            take.place = take.placed_in = ""
+            take.placement, take.placed_in = how, placement.name
+        elif take.name == placement.replaced and take.placement == how:
+            take.placement = take.placed_in = ""
 
 
-Placer = Callable[[bpy.types.Context, bpy.types.Scene, FinishedJob, Wish], Placement]
+Placer = Callable[[bpy.types.Context, bpy.types.Scene, FinishedJob, PlacementOptions], Placement]
 PLACERS: dict[str, Placer] = {
     "STRIP": place_strip,
     "TEXTURE": place_texture,

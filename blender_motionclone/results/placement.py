@@ -13,7 +13,7 @@ from .finished_job import FinishedJob
 
 JOB, SHOT, NAME = "motionclone_job", "motionclone_shot", "motionclone_name"
 
-Shower = TypeVar("Shower", bound=bpy.types.bpy_struct)
+User = TypeVar("Shower", bound=bpy.types.bpy_struct)
 
 
 def mark(owner: bpy.types.bpy_struct, job: FinishedJob) -> None:
@@ -29,7 +29,7 @@ def shows_shot(owner: bpy.types.bpy_struct, job: FinishedJob) -> bool:
     return str(owner.get(SHOT, "")) == job.shot
 
 
-def same_take(owners: Iterable[Shower], last: Shower) -> list[Shower]:
+def same_take(owners: Iterable[User], last: User) -> list[User]:
     """All that show what `last` shows: a strip that was cut shows its take in both halves."""
     return [owner for owner in owners if job_shown(owner) == job_shown(last)]
 
@@ -44,7 +44,7 @@ def has_given_name(owner: bpy.types.bpy_struct) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class PlacementOptions:
     """replace: an earlier take of the same shot goes from its place; keep_view: see colours.tend_view."""
 
     replace: bool = True

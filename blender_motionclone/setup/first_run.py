@@ -12,7 +12,7 @@ from .interpreter import READY, UNFINISHED
 
 FAST_LINE = 50_000_000 / 8  # bytes a second
 UNPACKING = 15_000_000  # bytes a second of what lies on the disk afterwards
-Say = Callable[[str], str]
+Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -28,32 +28,33 @@ class Step:
     possible: bool
 
 
-def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool, say: Say = str) -> list[Step]:
+def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool, translate: Translate = str) -> list[Step]:
     """backend: of backend_state.py; plan: what installing will fetch, if it is known; tried: a clip was generated;
     has_model: a model other than the demo's is there; say: translates."""
     done = (backend == READY, tried, has_model)
     first = next((number for number, is_done in enumerate(done) if not is_done), None)
-    interrupted = f"{say(INTERRUPTED)} " if backend == UNFINISHED else ""
-    texts = (interrupted + size_and_time(plan, say), say(DEMO_TEXT), say(MODEL_TEXT))
+    interrupted = f"{translate(INTERRUPTED)} " if backend == UNFINISHED else ""
+    texts = (interrupted + size_and_time(plan, translate), translate(DEMO_TEXT), translate(MODEL_TEXT))
     return [
-        Step(say(TITLES[n]), texts[n], OPERATORS[n], done[n], n == first, n == 0 or backend == READY) for n in range(3)
+        Step(translate(TITLES[n]), texts[n], OPERATORS[n], done[n], n == first, n == 0 or backend == READY)
+        for n in range(3)
     ]
 
 
-def size_and_time(plan: Plan | None, say: Say = str) -> str:
+def size_and_time(plan: Plan | None, translate: Translate = str) -> str:
     """What installing takes, in two sentences."""
     if plan is None:
-        return f"{say(WHAT)} {say(APART)}"
+        return f"{translate(WHAT)} {translate(APART)}"
     minutes = max(1, round((plan.download_bytes / FAST_LINE + plan.disk_bytes / UNPACKING) / 60))
     sizes = {"download": f"{plan.download_bytes / MB:,.0f}", "disk": f"{plan.disk_bytes / MB:,.0f}"}
-    return f"{say(WHAT)} {say(SIZES if plan.download_bytes else SIZE).format(minutes=minutes, **sizes)}"
+    return f"{translate(WHAT)} {translate(SIZES if plan.download_bytes else SIZE).format(minutes=minutes, **sizes)}"
 
 
-def needs(model: dict[str, Any], say: Say = str) -> str:
+def needs(model: dict[str, Any], translate: Translate = str) -> str:
     """What a model of the catalogue takes. model: its row."""
     text = NEEDS if model["download_bytes"] else HAS
     size = (model["download_bytes"] or model["bytes"]) / (1000 * MB)
-    return say(text).format(size=f"{size:.1f}", vram=model["vram"])
+    return translate(text).format(size=f"{size:.1f}", vram=model["vram"])
 
 
 NEEDS = "{size} GB to download; a graphics card with {vram} GB or more"

@@ -25,8 +25,8 @@ HINT = (
 )
 
 
-def find_interpreter(chosen: str, environment: Mapping[str, str], places: Iterable[Path]) -> Path:
-    """The user's choice, else $MOTIONCLONE_BACKEND_PYTHON, else the first virtual environment of `places` there is.
+def find_interpreter(chosen: str, environment: Mapping[str, str], environments: Iterable[Path]) -> Path:
+    """The user's choice, else $MOTIONCLONE_BACKEND_PYTHON, else the first of `environments` that exists.
 
     A choice that does not exist is an error: another interpreter than the chosen one would be a riddle.
     """
@@ -35,7 +35,7 @@ def find_interpreter(chosen: str, environment: Mapping[str, str], places: Iterab
             if not Path(path).is_file():
                 raise UserError(f"{source} names {path}, which is no file.", HINT)
             return Path(path)
-    for python in map(python_of, places):
+    for python in map(python_of, environments):
         if python.is_file():
             return python
     raise UserError("MotionClone's backend is not installed: no Python environment for it was found.", HINT)

@@ -18,7 +18,7 @@ SILENT = 5 * MINUTES  # for one test; then it says where each of its threads sta
 # The worker and its line, the installer, models, job folders, and what Windows does to files that are open.
 UNIT = (
     *("test_wire_messages", "test_wire_request", "test_wire_settings", "test_wire_files", "test_job_state"),
-    *("test_client", "test_worker", "test_worker_folders", "test_job_queue", "test_job_home", "test_remote"),
+    *("test_client", "test_worker", "test_worker_folders", "test_job_queue", "test_job_note", "test_remote"),
     *("test_parcel", "test_storage", "test_interpreter", "test_backend_models", "test_clip_calls"),
     *("test_install", "test_install_windows", "test_install_strangers", "test_installer_process"),
     *("test_models_manage", "test_models_found", "test_windows_open_files", "test_checkpoint", "test_clips_write"),

@@ -71,7 +71,7 @@ def scene(installed) -> bpy.types.Scene:
     slide(cube, 11, 58, 3)
     scene.camera = add_camera("Camera", (0, -12, 4), 1.3)
     scene.motionclone.prompt = "a red ball on green ground under a blue sky"
-    scene.motionclone.look = "PLAIN"  # the quickest
+    scene.motionclone.reference_shading = "PLAIN"  # the quickest
     return scene
 
 
@@ -132,7 +132,7 @@ def make_job(scene, tmp_path, movie, part):
         (folder / "result.mp4").write_bytes(movie.read_bytes())
         request = {"prompt": prompt, "seed": seed, "shot": {"frames": MOVIE_FRAMES, "fps": 24.0}}
         (folder / "job.json").write_text(json.dumps(request), encoding="utf-8")
-        part("job_note").write_place(folder, scene.name, start, "Camera")
+        part("job_note").write_shot(folder, scene.name, start, "Camera")
         scene.motionclone.last_job = str(folder)
         return folder
 

@@ -36,8 +36,8 @@ class Trial:
     def __init__(self, case: Case, world: World):
         self.case, self.world, self.touched, self.seconds = case, world, list[str](), 0.0
         self.preferences = bpy.context.preferences.addons[PACKAGE].preferences
-        for operator in ("resume", "take_retry"):  # as from a button; no job of these ever ends
-            self.part(f"operators.{operator}").wait_for = len
+        for operators in ("recovery", "takes"):  # as from a button; no job of these ever ends
+            self.part(f"operators.{operators}").wait_for = len
 
     def problem(self) -> str:
         """What does not hold; "" when all does."""

@@ -30,7 +30,7 @@ def flat(scene) -> bpy.types.Scene:
     shading.light, shading.color_type, shading.background_type = "FLAT", "MATERIAL", "WORLD"
     scene.world = bpy.data.worlds.new("Sky")
     scene.world.color = (0, 0, 1)
-    scene.motionclone.look = "AS_SEEN"
+    scene.motionclone.reference_shading = "AS_SEEN"
     return scene
 
 

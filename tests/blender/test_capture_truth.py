@@ -90,7 +90,7 @@ def test_a_panoramic_camera(scene, part, tmp_path):
     scene.camera.data.type = "PANO"
     with pytest.raises(part("errors").UserError, match="'Camera' is panoramic"):
         plans(part)
-    scene.motionclone.look = "MOTION"
+    scene.motionclone.reference_shading = "MOTION"
     round_one = pictures(captured(part, tmp_path, area=1024))[0]
     scene.camera.data.type = "PERSP"
     assert (pictures(captured(part, tmp_path, area=1024))[0] != round_one).any()

@@ -62,7 +62,7 @@ def test_all_are_finished_and_placed_on_their_frames(shot, worker, part, closing
     assert "Takes finished meanwhile: 3" in text_of(said) and "motionclone.adopt" in said
     assert bpy.ops.motionclone.adopt() == {"FINISHED"}
     assert sorted(names(scene)) == sorted(jobs) and frames(scene) == [(11, 59)] * 3
-    assert {take.place for take in scene.motionclone.takes} == {"STRIP"} and worker.problem() is None
+    assert {take.placement for take in scene.motionclone.takes} == {"STRIP"} and worker.problem() is None
     assert takes.finished_elsewhere(scene) == takes.unfinished(scene) == []
 
 
@@ -116,21 +116,21 @@ def test_what_this_blender_saw_end_is_not_offered_after_an_undo(shot, worker, pa
     shot.motionclone.seeds = 1
     generate()
     (take,) = shot.motionclone.takes
-    take.state, take.place = "queued", ""  # as it was before
+    take.state, take.placement = "queued", ""  # as it was before
     part("handlers").after_undo()
     assert take.state == "done" and part("jobs.takes").finished_elsewhere(shot) == []
 
 
 def test_takes_that_go_nowhere_or_are_dismissed_are_not_offered_again(shot, worker, part):
     takes, states = part("jobs.takes"), part("jobs.take_states")
-    shot.motionclone.seeds, shot.motionclone.place = 1, "NONE"
+    shot.motionclone.seeds, shot.motionclone.placement = 1, "NONE"
     generate()
     (take,) = shot.motionclone.takes
     states.forget()
     take.state = "running"
     states.look_at(take)
     assert take.state == "done" and takes.finished_elsewhere(shot) == []
-    shot.motionclone.place = "STRIP"
+    shot.motionclone.placement = "STRIP"
     assert takes.finished_elsewhere(shot) == [Path(take.folder)]
     assert bpy.ops.motionclone.dismiss_offers(done=True) == {"FINISHED"} and takes.finished_elsewhere(shot) == []
     take.state = "running"

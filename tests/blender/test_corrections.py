@@ -68,7 +68,7 @@ def mask_of_nothing(scene):
 
 
 def preset_that_is_none(scene):
-    scene.motionclone.preset = "quality"
+    scene.motionclone.quality = "quality"
 
 
 CASES = [

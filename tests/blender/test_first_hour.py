@@ -147,7 +147,7 @@ def seen(scene) -> dict[str, bool]:
 
 
 def test_a_batch_keeps_all_its_takes_and_shows_the_best(quick, scores):  # noqa: F811
-    quick.motionclone.place, quick.motionclone.seeds = "STRIP", 3
+    quick.motionclone.placement, quick.motionclone.seeds = "STRIP", 3
     generate()
     assert seen(quick) == {"seed 0": False, "seed 1": True, "seed 2": False}
     assert len({strip.channel for strip in strips_of(quick)}) == 3
@@ -155,7 +155,7 @@ def test_a_batch_keeps_all_its_takes_and_shows_the_best(quick, scores):  # noqa:
 
 
 def test_a_later_take_lies_above_an_earlier_one_and_replaces_it_only_if_wanted(quick, scores):  # noqa: F811
-    quick.motionclone.place = "STRIP"
+    quick.motionclone.placement = "STRIP"
     generate()
     quick.motionclone.seed = 1
     generate()
@@ -168,17 +168,17 @@ def test_a_later_take_lies_above_an_earlier_one_and_replaces_it_only_if_wanted(q
 
 
 def test_a_take_that_is_run_again_keeps_its_strip(quick, scores, part):  # noqa: F811
-    quick.motionclone.place = "STRIP"
+    quick.motionclone.placement = "STRIP"
     generate()
     (take,) = quick.motionclone.takes
     places = part("jobs.notifications")
-    for where in places.places_of(take.name):
+    for where in places.placements_of(take.name):
         places.place(where)
     assert seen(quick) == {"seed 0": True}
 
 
 def test_use_shows_a_take_that_lies_muted_beneath_another(quick, scores):  # noqa: F811
-    quick.motionclone.place, quick.motionclone.seeds = "STRIP", 3
+    quick.motionclone.placement, quick.motionclone.seeds = "STRIP", 3
     generate()
     assert bpy.ops.motionclone.take_place(job=quick.motionclone.takes[0].name) == {"FINISHED"}
     assert seen(quick) == {"seed 0": True, "seed 1": False, "seed 2": False}
@@ -186,23 +186,23 @@ def test_use_shows_a_take_that_lies_muted_beneath_another(quick, scores):  # noq
 
 @pytest.mark.parametrize("other", [{"seed": 0}, {"seed": 1, "prompt": "a blue cone"}])
 def test_a_plane_keeps_a_take_that_is_better_or_different(quick, scores, other):  # noqa: F811
-    quick.motionclone.place, quick.motionclone.seed = "PLANE", 2
+    quick.motionclone.placement, quick.motionclone.seed = "PLANE", 2
     generate()
     for name, value in other.items():
         setattr(quick.motionclone, name, value)
     generate()
     first, second = quick.motionclone.takes
-    assert first.place == "PLANE" and second.state == "done" and second.place == ""
+    assert first.placement == "PLANE" and second.state == "done" and second.placement == ""
     assert "Not in the scene; Use places it." in text_of(shown("takes"))
-    assert bpy.ops.motionclone.take_place() == {"FINISHED"} and second.place == "PLANE" and first.place == ""
+    assert bpy.ops.motionclone.take_place() == {"FINISHED"} and second.placement == "PLANE" and first.placement == ""
 
 
 def test_a_plane_takes_a_better_take_of_the_same_prompt(quick, scores):  # noqa: F811
-    quick.motionclone.place = "PLANE"
+    quick.motionclone.placement = "PLANE"
     generate()
     quick.motionclone.seed = 1
     generate()
-    assert [take.place for take in quick.motionclone.takes] == ["", "PLANE"]
+    assert [take.placement for take in quick.motionclone.takes] == ["", "PLANE"]
 
 
 def test_f12_goes_on_to_render_the_scene(scene, job):
@@ -238,7 +238,9 @@ def press(part):
         jobs = generation.begin(bpy.context, anew)
         while generation.step():
             time.sleep(0.01)
-        tick_until(runner, lambda: not any(job in runner.mine() or runner._now.news.about(job) for job in jobs))
+        tick_until(
+            runner, lambda: not any(job in runner.mine() or runner._now.notifications.about(job) for job in jobs)
+        )
         return inode(settings.last_job) != before
 
     return press
@@ -290,7 +292,7 @@ def simplify(scene):
 
 
 def shade(scene):
-    scene.motionclone.look = "AS_SEEN"
+    scene.motionclone.reference_shading = "AS_SEEN"
 
 
 def exclude(scene):

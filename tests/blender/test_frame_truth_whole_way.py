@@ -30,7 +30,7 @@ def counting_scene(scene, start: int, end: int) -> None:
     shading.light, shading.color_type, shading.background_type = "FLAT", "MATERIAL", "WORLD"
     scene.world = bpy.data.worlds.new("Night")
     scene.world.color = (0, 0, 0)
-    scene.motionclone.look = "AS_SEEN"
+    scene.motionclone.reference_shading = "AS_SEEN"
 
 
 def add_lamp(scene, square, bit: int, row: int, numbers: range) -> None:
@@ -81,10 +81,10 @@ def test_the_strip_shows_on_each_frame_what_the_scene_showed(
     end = start + length - 1
     small.frame_start, small.frame_end = start, end
     counting_scene(small, start, end)
-    small.motionclone.settings, small.motionclone.place = f"frames={count} steps=1", "STRIP"
+    small.motionclone.settings, small.motionclone.placement = f"frames={count} steps=1", "STRIP"
     assert bpy.ops.motionclone.generate() == {"FINISHED"}
     (take,) = small.motionclone.takes
-    assert (take.place, take.frame_start, take.frames) == ("STRIP", start, length)
+    assert (take.placement, take.frame_start, take.frames) == ("STRIP", start, length)
     shown = numbers_of(small, tmp_path, start, end)
     moments = [start + k * (length - 1) / (count - 1) for k in range(count)]
     nearest = [int((frame - start) * (count - 1) / (length - 1) + 0.5) for frame in range(start, end + 1)]

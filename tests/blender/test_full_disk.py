@@ -39,7 +39,7 @@ def by_camera(scene, charts) -> None:  # noqa: F811
 
 
 def by_motion_look(scene, charts) -> None:  # noqa: F811
-    scene.motionclone.look, scene.motionclone.use_depth = "MOTION", True
+    scene.motionclone.reference_shading, scene.motionclone.use_depth = "MOTION", True
 
 
 def by_strip(scene, charts) -> None:  # noqa: F811

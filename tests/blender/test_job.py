@@ -253,11 +253,11 @@ def test_a_job_that_is_done_lies_on_its_frames(scene, jobs, worker):
     (strip,) = strips(scene)
     assert (strip.frame_final_start, strip.frame_final_end) == (11, 59)
     (take,) = scene.motionclone.takes
-    assert (take.state, take.place, take.placed_in) == ("done", "STRIP", strip.name)
-    scene.motionclone.place = "NONE"
+    assert (take.state, take.placement, take.placed_in) == ("done", "STRIP", strip.name)
+    scene.motionclone.placement = "NONE"
     scene.motionclone.prompt = "another"
     generate()
-    assert strips(scene) == [strip] and scene.motionclone.takes[1].place == ""
+    assert strips(scene) == [strip] and scene.motionclone.takes[1].placement == ""
 
 
 def strips(scene) -> list:

@@ -38,7 +38,7 @@ def local(linked):
         here.collection.objects.link(item)
     here.frame_start, here.frame_end, here.camera = 11, 58, linked.camera
     here.render.resolution_x, here.render.resolution_y = 320, 180
-    here.motionclone.prompt, here.motionclone.look = "a red ball", "PLAIN"
+    here.motionclone.prompt, here.motionclone.reference_shading = "a red ball", "PLAIN"
     return here
 
 
@@ -48,7 +48,7 @@ def pictures(folder, name="reference"):
 
 @pytest.mark.parametrize("look", ["PLAIN", "MOTION"])
 def test_linked_objects_are_captured_and_left_alone(local, part, tmp_path, look):
-    local.motionclone.look = look
+    local.motionclone.reference_shading = look
     local.frame_set(20)
     before = everything()
     clip = pictures(captured(part, tmp_path))
@@ -62,7 +62,7 @@ def test_a_linked_scene_is_captured_by_its_strip(linked, part, tmp_path):
     editor = here.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     editor.active_strip = strips.new_scene(name="Shot", scene=linked, channel=1, frame_start=1)
-    here.motionclone.source, here.motionclone.prompt, here.motionclone.look = "STRIP", "a ball", "PLAIN"
+    here.motionclone.source, here.motionclone.prompt, here.motionclone.reference_shading = "STRIP", "a ball", "PLAIN"
     clip = pictures(captured(part, tmp_path))
     assert np.abs(clip[0].astype(int) - clip[-1]).max() > 20
 

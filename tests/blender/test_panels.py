@@ -89,7 +89,7 @@ def test_the_time_comes_from_earlier_takes(known, scene, jobs, part):
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
     part("facts").learn(folder)
     assert known().detail.endswith(", about 40 s")
-    scene.motionclone.preset = "draft"
+    scene.motionclone.quality = "draft"
     assert "about" not in known().detail
 
 
@@ -109,7 +109,7 @@ def test_the_form_fits_the_source(known, scene, source):
     known()
     said = shown("sidebar")
     assert ("clip_file" in said) == (source == "FILE")
-    assert ("shots" in said) == (source == "CAMERA") and ("look" in said) == (source == "CAMERA")
+    assert ("shots" in said) == (source == "CAMERA") and ("reference_shading" in said) == (source == "CAMERA")
 
 
 def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, monkeypatch):
@@ -212,7 +212,7 @@ def test_a_take_of_ours_that_waits_can_be_cancelled_there(known, scene, part, mo
 
 def test_a_take_says_where_it_was_placed(known, scene):
     take = scene.motionclone.takes.add()
-    take.name, take.state, take.place, take.placed_in = "take-1", "done", "PLANE", "A red ball"
+    take.name, take.state, take.placement, take.placed_in = "take-1", "done", "PLANE", "A red ball"
     assert "Camera Plane: A red ball" in text_of(shown("takes"))
 
 

@@ -101,11 +101,11 @@ def test_the_list_knows_which_take_is_where(scene, job, make_job):
     first, second = list_take(scene, job), list_take(scene, make_job("other", 4))
     place(job)
     first, second = scene.motionclone.takes
-    assert (first.place, first.placed_in) == ("STRIP", strips_of(scene)[0].name) and not second.place
+    assert (first.placement, first.placed_in) == ("STRIP", strips_of(scene)[0].name) and not second.placement
     bpy.ops.motionclone.take_place(job="other")
     first, second = scene.motionclone.takes
-    assert (second.place, second.placed_in) == ("STRIP", strips_of(scene)[0].name)
-    assert (first.place, first.placed_in) == ("", "")
+    assert (second.placement, second.placed_in) == ("STRIP", strips_of(scene)[0].name)
+    assert (first.placement, first.placed_in) == ("", "")
 
 
 def test_the_active_take_is_meant_when_none_is_named(scene, job, make_job):

@@ -12,7 +12,7 @@ import pytest
 def test_a_shipped_preset_sets_the_form_and_leaves_the_prompt(scene, part, name):
     preset = next(preset for preset in part("settings_text").SHIPPED if preset.name == name)
     settings = scene.motionclone
-    settings.strength, settings.preset, settings.seeds, settings.use_mask = 3.0, "paper", 9, True
+    settings.strength, settings.quality, settings.seeds, settings.use_mask = 3.0, "paper", 9, True
     assert bpy.ops.motionclone.apply_preset(preset=name) == {"FINISHED"}
     for key, value in preset.values.items():
         assert getattr(settings, key) == pytest.approx(value), key
@@ -21,15 +21,15 @@ def test_a_shipped_preset_sets_the_form_and_leaves_the_prompt(scene, part, name)
 
 def test_a_preset_of_the_user_s_comes_back(scene):
     settings = scene.motionclone
-    settings.look, settings.strength, settings.preset = "PLAIN", 1.5, "draft"
+    settings.reference_shading, settings.strength, settings.quality = "PLAIN", 1.5, "draft"
     assert bpy.ops.motionclone.preset_add(name="My Shot") == {"FINISHED"}
     folder = Path(bpy.utils.preset_paths("motionclone")[0])
     assert (folder / "My_Shot.py").is_file()
-    settings.look, settings.strength, settings.prompt = "MOTION", 1.0, "another"
+    settings.reference_shading, settings.strength, settings.prompt = "MOTION", 1.0, "another"
     bpy.ops.script.execute_preset(
         filepath=str(folder / "My_Shot.py"), menu_idname=bpy.types.MOTIONCLONE_PT_presets.__name__
     )
-    assert (settings.look, settings.strength, settings.prompt) == ("PLAIN", 1.5, "another")
+    assert (settings.reference_shading, settings.strength, settings.prompt) == ("PLAIN", 1.5, "another")
     assert bpy.ops.motionclone.preset_add(name="My Shot", remove_name=True) == {"FINISHED"}
     assert not (folder / "My_Shot.py").exists()
 

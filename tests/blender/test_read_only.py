@@ -31,7 +31,7 @@ scene.render.resolution_x, scene.render.resolution_y = 80, 48
 cube = bpy.data.objects["Cube"]
 cube.driver_add("location", 0).driver.expression = "frame / 100"
 form = scene.motionclone
-form.prompt, form.look = "a red ball on green ground under a blue sky", "PLAIN"
+form.prompt, form.reference_shading = "a red ball on green ground under a blue sky", "PLAIN"
 form.settings = "steps=4 guided_steps=2 warm_up_steps=1 cool_down_steps=1"
 scene.frame_end = 16
 bpy.ops.motionclone.generate()

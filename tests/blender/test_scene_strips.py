@@ -34,7 +34,7 @@ def edit(scene):
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     editor.active_strip = strips.new_scene(name="Shot", scene=scene, channel=1, frame_start=FIRST)
     wanted = other.motionclone
-    wanted.source, wanted.prompt, wanted.look = "STRIP", "a ball", "PLAIN"
+    wanted.source, wanted.prompt, wanted.reference_shading = "STRIP", "a ball", "PLAIN"
     return other
 
 

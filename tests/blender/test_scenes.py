@@ -24,7 +24,7 @@ def scenes(scene, jobs, worker) -> list[bpy.types.Scene]:
     for item in (camera, plane):
         other.collection.objects.link(item)
     other.view_layers[0].objects.active = plane
-    other.camera, other.motionclone.look = camera, "PLAIN"
+    other.camera, other.motionclone.reference_shading = camera, "PLAIN"
     for each in (scene, other):
         each.frame_start, each.frame_end, each.render.fps = SHOTS[each.name]
         each.motionclone.prompt, each.motionclone.settings = f"shot of {each.name}", "steps=2 frames=4"
@@ -33,7 +33,7 @@ def scenes(scene, jobs, worker) -> list[bpy.types.Scene]:
 
 def generate_each(scenes, how: str) -> None:
     for each in scenes:
-        each.motionclone.place = how
+        each.motionclone.placement = how
         with bpy.context.temp_override(scene=each):
             assert bpy.ops.motionclone.generate() == {"FINISHED"}
 
@@ -58,7 +58,7 @@ def test_a_scene_that_no_window_shows_has_an_active_object_of_its_own(scenes):
     scene, other = scenes
     scene.view_layers[0].objects.active = scene.objects["Cube"]
     generate_each(scenes, "TEXTURE")
-    assert [each.motionclone.takes[0].place for each in scenes] == ["TEXTURE", "TEXTURE"]
+    assert [each.motionclone.takes[0].placement for each in scenes] == ["TEXTURE", "TEXTURE"]
     materials = [scene.objects["Cube"].active_material, other.objects["Other Plane"].active_material]
     assert [each.motionclone.takes[0].placed_in for each in scenes] == [material.name for material in materials]
     assert materials[0] != materials[1]
@@ -68,7 +68,7 @@ def test_a_scene_that_no_window_shows_has_an_active_object_of_its_own(scenes):
 def test_what_a_view_shows_is_placed_in_its_own_scene(scenes, how):
     cameras = [scene.camera for scene in scenes]
     generate_each(scenes, how)
-    assert [each.motionclone.takes[0].place for each in scenes] == [how, how]
+    assert [each.motionclone.takes[0].placement for each in scenes] == [how, how]
     if how == "BACKGROUND":
         assert [len(camera.data.background_images) for camera in cameras] == [1, 1]
     if how == "PLANE":
@@ -82,7 +82,7 @@ def test_a_take_that_is_done_while_another_scene_is_shown(scenes, worker, part):
     scene, other = scenes
     with bpy.context.temp_override(scene=other):
         (job,) = press_generate(part)
-    tick_until(worker, lambda: not worker.running() and not worker._now.news.busy)
+    tick_until(worker, lambda: not worker.running() and not worker._now.notifications.busy)
     assert other.motionclone.takes[job].state == "done" and len(strips_of(other)) == 1
     assert not strips_of(scene) and not len(scene.motionclone.takes)
 

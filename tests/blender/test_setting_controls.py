@@ -19,14 +19,14 @@ MODEL = {
 def form(part, monkeypatch):
     monkeypatch.setattr(part("setup.backend_models"), "models", lambda: [MODEL])
     form = bpy.context.scene.motionclone
-    form.model, form.preset, form.settings = "demo", "default", ""
+    form.model, form.quality, form.settings = "demo", "default", ""
     return form
 
 
 def test_they_show_the_model_s_own_values_until_the_text_says_otherwise(form):
     controls = form.controls
     assert (controls.steps, controls.cfg_form, controls.diagonal) == (30, "standard", True)
-    form.preset = "draft"
+    form.quality = "draft"
     assert (controls.steps, controls.mask_thresholds) == (8, "0.2,0.4")
     form.settings = "family=default steps=12"
     assert (controls.steps, controls.mask_thresholds) == (12, "0.3,0.3")

@@ -82,7 +82,7 @@ def test_a_scene_strip_is_captured_as_its_scene(scene, part, tmp_path):
     editor.active_strip = strips.new_scene(name="Shot", scene=scene, channel=1, frame_start=101)
     edit.render.resolution_x, edit.render.resolution_y = 320, 180
     wanted = edit.motionclone
-    wanted.source, wanted.prompt, wanted.look = "STRIP", "a ball", "PLAIN"
+    wanted.source, wanted.prompt, wanted.reference_shading = "STRIP", "a ball", "PLAIN"
     with bpy.context.temp_override(scene=edit, view_layer=edit.view_layers[0]):
         other = captured(part, tmp_path)
     for path in sorted((folder / "reference").iterdir()):

@@ -21,7 +21,7 @@ SLOW = "steps=1000"
 @pytest.fixture
 def quick(scene, jobs, worker):
     """A scene whose takes take a blink, and go nowhere."""
-    scene.motionclone.settings, scene.motionclone.place = "steps=2 frames=4", "NONE"
+    scene.motionclone.settings, scene.motionclone.placement = "steps=2 frames=4", "NONE"
     return scene
 
 
@@ -158,7 +158,7 @@ def test_another_file_ends_a_capture_and_no_job(quick, jobs, part, tmp_path):
 
 def test_a_file_saved_in_the_middle_of_a_capture_is_as_the_user_made_it(quick, jobs, part, tmp_path):
     generation, file = part("jobs.generation"), tmp_path / "shot.blend"
-    quick.motionclone.look = "MOTION"
+    quick.motionclone.reference_shading = "MOTION"
     before = {kind: [block.name for block in getattr(bpy.data, kind)] for kind in ("scenes", "materials", "worlds")}
     generation.begin(bpy.context)
     while part("jobs.job_runner").capture() != (1, 4):
@@ -334,7 +334,7 @@ def test_the_take_that_failed_last_is_the_active_one(quick, worker):
     generate()
     first, second = quick.motionclone.takes
     assert quick.motionclone.take_index == 1
-    worker._now.news.note({first.name: worker.JobState(state="failed", message="Too little memory.")})
+    worker._now.notifications.note({first.name: worker.JobState(state="failed", message="Too little memory.")})
     worker.tick()
     assert quick.motionclone.take_index == 0 and first.message == "Too little memory."
 
@@ -396,9 +396,9 @@ def test_the_queue_can_be_put_in_another_order(quick, worker, part):
     first, *rest = press_generate(part)
     tick_until(worker, lambda: worker.state(first).stage == "sampling")
     assert worker.running() == first and worker.waiting() == tuple(rest)
-    assert bpy.ops.motionclone.queue_move(job=rest[2], place=0) == {"FINISHED"}
+    assert bpy.ops.motionclone.queue_move(job=rest[2], position=0) == {"FINISHED"}
     tick_until(worker, lambda: worker.waiting() == (rest[2], rest[0], rest[1]))
-    assert "No job" in error_of(bpy.ops.motionclone.queue_move, job=first, place=1)
+    assert "No job" in error_of(bpy.ops.motionclone.queue_move, job=first, position=1)
     bpy.ops.motionclone.cancel(job=rest[0])
     tick_until(worker, lambda: worker.waiting() == (rest[2], rest[1]))
     bpy.ops.motionclone.cancel(everything=True)
@@ -480,15 +480,15 @@ def test_a_linked_scene_is_left_alone(quick, worker, part, tmp_path):
 
 
 def test_a_strip_that_was_deleted_while_the_next_take_was_made(quick, worker, part):
-    quick.motionclone.place = "STRIP"
+    quick.motionclone.placement = "STRIP"
     generate()
     editor = quick.sequence_editor
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     press_generate(part)
     strips.remove(strips[0])
-    tick_until(worker, lambda: not worker.running() and not worker._now.news.busy)
+    tick_until(worker, lambda: not worker.running() and not worker._now.notifications.busy)
     assert len(strips) == 1 and worker.problem() is None
-    assert [take.place for take in quick.motionclone.takes][1] == "STRIP"
+    assert [take.placement for take in quick.motionclone.takes][1] == "STRIP"
 
 
 def test_an_error_nobody_foresaw_stops_no_timer(quick, worker, part, monkeypatch, capfd):

@@ -39,7 +39,7 @@ def test_pictures_are_looked_for_in_pieces(many, part, monkeypatch):
 
 def test_what_takes_have_to_show_comes_in_pieces(many, part, monkeypatch):
     states = part("jobs.job_runner").JobState
-    told = part("jobs.notifications").JobNews()
+    told = part("jobs.notifications").Notifications()
     told.note({take.name: states(state="failed", message="Broken.", hint="Fix it.") for take in many})
     told.tell(until=0.0)
     assert {take.state for take in many} == {"done"} and told.busy and told.about(many[0].name)
@@ -59,7 +59,7 @@ def test_the_subject_is_what_is_selected_and_all_that_hangs_on_it(scene, part):
 
 
 def test_a_session_tells_its_longest_ticks(scene, jobs, worker, part):
-    scene.motionclone.settings, scene.motionclone.place = "steps=2 frames=4", "STRIP"
+    scene.motionclone.settings, scene.motionclone.placement = "steps=2 frames=4", "STRIP"
     generate()
     worst = part("tick_times").worst_ticks()
     assert worst["worker"].ticks > 1 and worst["placing"].ticks >= 1

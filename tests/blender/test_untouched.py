@@ -54,7 +54,7 @@ def as_a_still(scene: bpy.types.Scene) -> None:
 
 def plan_of(scene, part, look="PLAIN", passes=False):
     wanted = scene.motionclone
-    wanted.look, wanted.use_mask, wanted.use_depth, wanted.use_vectors = look, passes, passes, passes
+    wanted.reference_shading, wanted.use_mask, wanted.use_depth, wanted.use_vectors = look, passes, passes, passes
     (plan,) = part("capture.plan").plans_of(bpy.context, [MODEL])
     bpy.context.view_layer.update()
     return plan

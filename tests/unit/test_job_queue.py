@@ -41,18 +41,18 @@ def until(queue, condition) -> list:
     """Pumps until it holds; -> the changes, one after the other."""
     changes, deadline = [], time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, (queue.board.order, queue.board.states, queue.board.worker, queue.problem)
+        assert time.monotonic() < deadline, (queue.jobs.order, queue.jobs.states, queue.jobs.worker, queue.problem)
         changes += queue.pump(0.005).items()
         time.sleep(0.005)
     return changes
 
 
 def ended(queue, *jobs: str):
-    return lambda: not set(jobs) & set(queue.board.order)
+    return lambda: not set(jobs) & set(queue.jobs.order)
 
 
 def runs(queue, job: str):
-    return lambda: queue.board.states[job].stage == "sampling"
+    return lambda: queue.jobs.states[job].stage == "sampling"
 
 
 def submit(queue, folder: Path, **settings) -> str:
@@ -64,30 +64,30 @@ def pid(queue) -> int:
 
 
 def test_a_job_is_done_and_was_seen_on_its_way(queue, tmp_path):
-    assert queue.board.worker.state == "stopped" and not queue.busy
+    assert queue.jobs.worker.state == "stopped" and not queue.busy
     job = submit(queue, tmp_path / "job-1", steps=30)
-    assert queue.board.worker.state == "starting" and queue.board.order == [job] and queue.busy
+    assert queue.jobs.worker.state == "starting" and queue.jobs.order == [job] and queue.busy
     states = [state for name, state in until(queue, ended(queue, job)) if name == job]
-    assert [state.state for state in states if state.finished] == ["done"] == [queue.board.states[job].state]
+    assert [state.state for state in states if state.finished] == ["done"] == [queue.jobs.states[job].state]
     assert "sampling" in {state.stage for state in states}
-    step, picture = queue.board.previews[job]
+    step, picture = queue.jobs.previews[job]
     assert step > 0 and picture.read_bytes().startswith(b"\x89PNG")
-    assert (queue.board.worker.state, queue.board.worker.device) == ("ready", "dummy")
+    assert (queue.jobs.worker.state, queue.jobs.worker.device) == ("ready", "dummy")
     assert queue.problem is None and queue.lost == []
 
 
 def test_one_after_the_other_in_the_order_that_the_user_wants(queue, tmp_path):
     first, *waiting = (submit(queue, tmp_path / f"job-{n}", seed=n, **SLOW) for n in range(4))
     until(queue, runs(queue, first))
-    assert queue.board.order == [first, *waiting]
+    assert queue.jobs.order == [first, *waiting]
     queue.move("job-3", 0)
-    until(queue, lambda: queue.board.order == [first, "job-3", "job-1", "job-2"])
+    until(queue, lambda: queue.jobs.order == [first, "job-3", "job-1", "job-2"])
     queue.move(first, 2)  # it runs already
     until(queue, lambda: queue.problem)
     assert "is running" in str(queue.problem)
     queue.remove("job-1")
     until(queue, ended(queue, "job-1"))
-    assert queue.board.states["job-1"].state == "cancelled" and not (tmp_path / "job-1/state.json").exists()
+    assert queue.jobs.states["job-1"].state == "cancelled" and not (tmp_path / "job-1/state.json").exists()
     queue.cancel("job-2")
     queue.cancel(first)
     until(queue, ended(queue, first, "job-2"))
@@ -101,12 +101,12 @@ def test_when_the_worker_is_killed_its_job_fails_and_the_others_go_on_in_a_new_o
     gone = pid(queue)
     kill_now(gone)
     until(queue, runs(queue, second))
-    assert pid(queue) != gone and queue.board.order == [second, third]
-    state = queue.board.states[first]
+    assert pid(queue) != gone and queue.jobs.order == [second, third]
+    state = queue.jobs.states[first]
     assert state.state == "failed" and KILLED in state.message and state == read_state(tmp_path / first)
     assert queue.lost == [first] and queue.problem is None, "the take tells it"
     queue.submit(start(), tmp_path / first)
-    assert queue.lost == [] and queue.board.order == [second, third, first]
+    assert queue.lost == [] and queue.jobs.order == [second, third, first]
     for job in (second, third):
         queue.cancel(job)
     until(queue, runs(queue, first))
@@ -117,9 +117,9 @@ def test_a_worker_that_never_gets_to_work_is_not_started_over_and_over(queue, tm
     jobs = [queue.submit(start(command), make_job(tmp_path / f"job-{n}")) for n in range(3)]
     until(queue, ended(queue, *jobs))
     for job in jobs:
-        assert queue.board.states[job].state == "failed" and "torch" in queue.board.states[job].message
+        assert queue.jobs.states[job].state == "failed" and "torch" in queue.jobs.states[job].message
         assert read_state(tmp_path / job).state == "failed"
-    assert queue.lost == jobs and queue.board.worker.state == "lost" and not queue.busy
+    assert queue.lost == jobs and queue.jobs.worker.state == "lost" and not queue.busy
 
 
 def test_a_job_that_kills_each_worker_stops_nobody_else(queue, tmp_path):
@@ -128,7 +128,7 @@ def test_a_job_that_kills_each_worker_stops_nobody_else(queue, tmp_path):
         for n, prompt in enumerate(["oom", "a ball", "crash", "a cube"])
     ]
     until(queue, ended(queue, *jobs))
-    states = [queue.board.states[job] for job in jobs]
+    states = [queue.jobs.states[job] for job in jobs]
     assert [state.state for state in states] == ["failed", "done", "failed", "done"]
     assert "out of memory" in states[0].message and "exit code 3" in states[2].message
 
@@ -136,7 +136,7 @@ def test_a_job_that_kills_each_worker_stops_nobody_else(queue, tmp_path):
 def test_a_program_that_cannot_be_started(queue, tmp_path):
     with pytest.raises(UserError, match="cannot be started") as caught:
         queue.submit(start([str(tmp_path / "none")]), make_job(tmp_path / "job"))
-    assert caught.value.repair == "motionclone.install_backend" and queue.board.order == []
+    assert caught.value.repair == "motionclone.install_backend" and queue.jobs.order == []
 
 
 def test_a_worker_that_died_idle_is_started_anew(queue, tmp_path):
@@ -146,14 +146,14 @@ def test_a_worker_that_died_idle_is_started_anew(queue, tmp_path):
     queue._client._process.wait()
     job = submit(queue, tmp_path / "job-2")
     until(queue, ended(queue, job))
-    assert queue.board.states[job].state == "done" and queue.problem is None
+    assert queue.jobs.states[job].state == "done" and queue.problem is None
 
 
 def test_that_an_idle_worker_died_is_shown_and_no_problem(queue, tmp_path):
     until(queue, ended(queue, submit(queue, tmp_path / "job-1")))
     kill_now(pid(queue))
-    until(queue, lambda: queue.board.worker.state == "lost")
-    assert queue.problem is None and KILLED in queue.board.worker.message
+    until(queue, lambda: queue.jobs.worker.state == "lost")
+    assert queue.problem is None and KILLED in queue.jobs.worker.message
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot halt a process")
@@ -165,15 +165,15 @@ def test_a_worker_that_does_not_listen_is_ended_and_the_job_is_cancelled(queue, 
     os.kill(pid(queue), signal.SIGSTOP)
     queue.cancel(job)
     until(queue, runs(queue, other))
-    assert queue.board.states[job].state == "cancelled" == read_state(tmp_path / job).state
+    assert queue.jobs.states[job].state == "cancelled" == read_state(tmp_path / job).state
     assert queue.lost == []
 
 
 def test_a_stopped_worker_leaves_its_jobs_to_be_run_again(queue, tmp_path):
     job, other = (submit(queue, tmp_path / f"job-{n}", seed=n, **SLOW) for n in range(2))
     until(queue, runs(queue, job))
-    assert queue.stop() == [job, other] and queue.board.order == []
-    assert queue.board.worker.state == "stopped" and queue.board.states[job].state == "queued"
+    assert queue.stop() == [job, other] and queue.jobs.order == []
+    assert queue.jobs.worker.state == "stopped" and queue.jobs.states[job].state == "queued"
     until(queue, lambda: not queue.busy)
     assert [read_state(tmp_path / name).state for name in (job, other)] == ["queued", "queued"]
     queue.submit(start(), tmp_path / job)
@@ -201,7 +201,7 @@ def test_blender_s_end_with_jobs_that_wait(queue, tmp_path, finish, states):
     assert process.wait(PATIENCE) == 0
     assert [read_state(tmp_path / job).state for job in jobs] == states
     assert not any(is_locked(tmp_path / job) for job in jobs)
-    queue.board.order.clear()  # a Blender of its own
+    queue.jobs.order.clear()  # a Blender of its own
     left = [job for job, state in zip(jobs, states, strict=True) if state == "queued"]
     for job in left:
         queue.submit(start(), tmp_path / job)
@@ -230,7 +230,7 @@ def test_another_command_takes_effect_when_nothing_runs(queue, tmp_path):
     queue.submit(start([*COMMAND, "--idle", "5"]), make_job(tmp_path / "job-2"))
     assert pid(queue) != first
     until(queue, ended(queue, "job-2"))
-    assert queue.board.states["job-2"].state == "done"
+    assert queue.jobs.states["job-2"].state == "done"
 
 
 def test_what_a_worker_does_not_take_is_told(queue, tmp_path):
@@ -240,7 +240,7 @@ def test_what_a_worker_does_not_take_is_told(queue, tmp_path):
         until(queue, ended(queue, job))
     finally:
         lock.release()
-    assert queue.board.states[job].state == "failed" and "in use by another worker" in queue.board.states[job].message
+    assert queue.jobs.states[job].state == "failed" and "in use by another worker" in queue.jobs.states[job].message
     assert not (tmp_path / "taken/state.json").exists()  # it is the other's
 
 
@@ -253,7 +253,7 @@ def test_bad_names_doubles_and_too_many(queue, tmp_path, monkeypatch):
     monkeypatch.setattr(queues, "MOST_JOBS", 1)
     with pytest.raises(UserError, match="1 jobs wait already"):
         submit(queue, tmp_path / "job-2")
-    assert queue.board.order == [job]
+    assert queue.jobs.order == [job]
 
 
 def test_a_look_ends_with_its_time_and_loses_nothing(queue, tmp_path):
@@ -264,18 +264,18 @@ def test_a_look_ends_with_its_time_and_loses_nothing(queue, tmp_path):
     queue.pump(0.0)
     assert len(queue._heard) > 40_000  # however fast the machine is, this takes time
     until(queue, ended(queue, job))
-    assert queue.board.states[job].state == "done"
+    assert queue.jobs.states[job].state == "done"
 
 
 def test_places_that_are_told_while_the_first_job_begins_mix_nothing_up():
     """The worker takes the first job out of the queue before it tells so."""
-    board = part("jobs.job_states").JobBoard()
+    states = part("jobs.job_states").JobStates()
     for job in "abcd":
-        board.add(job, Path(job))
+        states.add(job, Path(job))
     for job, place in (("a", 0), ("b", 1), ("c", 1), ("d", 2)):
-        board.take(say.Queued(job, place))
-    board.take(say.Progress("a", "starting"))
-    assert board.order == ["a", "b", "c", "d"]
+        states.take(say.Queued(job, place))
+    states.take(say.Progress("a", "starting"))
+    assert states.order == ["a", "b", "c", "d"]
     for job, place in (("d", 0), ("b", 1), ("c", 2)):
-        board.take(say.Queued(job, place))
-    assert board.order == ["a", "d", "b", "c"]
+        states.take(say.Queued(job, place))
+    assert states.order == ["a", "d", "b", "c"]

@@ -131,14 +131,14 @@ def test_a_note_of_a_stranger_s_is_read_strictly(tmp_path, content):
     (tmp_path / "blender.json").write_text(content)
     assert notes.read_note(tmp_path) == {}
     with pytest.raises(UserError, match=r"blender\.json cannot be read"):
-        notes.read_place(tmp_path, 7)
+        notes.read_shot(tmp_path, 7)
 
 
 @pytest.mark.parametrize("start", ["1", True, 1.5, None, 2**31, -(2**31), [1]])
 def test_a_shot_starts_at_a_frame_that_blender_knows(tmp_path, start):
     (tmp_path / "blender.json").write_text(json.dumps({"frame_start": start, "camera": "Camera"}))
     with pytest.raises(UserError, match="cannot be read. Remove it to place the clip at the start frame"):
-        notes.read_place(tmp_path, 7)
+        notes.read_shot(tmp_path, 7)
 
 
 def test_of_a_note_only_what_is_of_its_kind_is_taken(tmp_path):
@@ -194,7 +194,7 @@ def test_a_time_that_no_take_has_taken_is_not_learnt(tmp_path, seconds):
 def test_offers_are_as_many_as_can_wait(tmp_path):
     for name in ("\u202e" + NAME, "a\nb"):
         job(tmp_path / name)
-    home = notes.Home(scene="S", key="k", file="")
+    home = notes.Owner(scene="S", key="k", file="")
     assert [offer for offer in recovery.search(tmp_path, [home]) if offer] == []
     assert recovery.MOST == 200
 

@@ -53,7 +53,7 @@ def tooltips() -> set[str]:
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
                 if "description" in given:  # not what only holds the others
                     found.add(ast.literal_eval(given["description"]))
-    for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
+    for choices in ("SOURCES", "SHOTS", "SHADINGS", "QUALITIES", "PLACEMENTS"):
         found |= {row.elts[2].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
     return found | {_assigned(ADD_ON / "operators" / "placing.py", "AS_SET").elts[2].value}
 
@@ -203,9 +203,9 @@ def tables_in_code() -> set[tuple[str, str]]:
     found |= set(_values(ADD_ON / "panels" / "preferences_page.py", "BACKEND_WORDS"))
     found |= set(_values(ADD_ON / "setup" / "install_runner.py", "WORDS"))
     found |= {text for one in part("settings_text").KNOWN.values() for text in (one.label, one.group)}
-    for choices in ("SOURCES", "SHOTS", "LOOKS", "PRESETS", "PLACES"):
+    for choices in ("SOURCES", "SHOTS", "SHADINGS", "QUALITIES", "PLACEMENTS"):
         found |= {row.elts[1].value for row in _assigned(ADD_ON / "properties.py", choices).elts}
-    places = {("Operator", row.elts[1].value) for row in _assigned(ADD_ON / "properties.py", "PLACES").elts[:-1]}
+    places = {("Operator", row.elts[1].value) for row in _assigned(ADD_ON / "properties.py", "PLACEMENTS").elts[:-1]}
     presets = {("Operator", preset.title) for preset in part("settings_text").SHIPPED}
     return {("*", text) for text in found} | places | presets
 

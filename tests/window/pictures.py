@@ -31,7 +31,7 @@ cube = bpy.data.objects["Cube"]
 for frame, x in ((1, -2), (48, 2)):
     cube.location.x = x
     cube.keyframe_insert("location", index=0, frame=frame)
-form.prompt, form.preset, form.seed = {PROMPT!r}, "draft", 3
+form.prompt, form.quality, form.seed = {PROMPT!r}, "draft", 3
 """
 SLOW_FRAMES = """
 import time

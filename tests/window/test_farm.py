@@ -19,7 +19,7 @@ OTHER = """
 other = bpy.data.scenes.new("Other")
 for item in (scene.camera, cube):
     other.collection.objects.link(item)
-other.camera, other.motionclone.prompt, other.motionclone.look = scene.camera, "two", "PLAIN"
+other.camera, other.motionclone.prompt, other.motionclone.reference_shading = scene.camera, "two", "PLAIN"
 """
 GENERATE = "bpy.ops.motionclone.generate()\n"
 # Tells what the saved file has.

@@ -13,7 +13,7 @@ ON = "bpy.ops.preferences.addon_enable(module='bl_ext.user_default.motionclone')
 
 
 def test_twenty_times_with_the_panel_open_and_a_job_running(installed):
-    installed.ask(BLOCKOUT + DUMMY + f"dummy({sys.executable!r})\nform.prompt, form.look = 'two', 'PLAIN'")
+    installed.ask(BLOCKOUT + DUMMY + f"dummy({sys.executable!r})\nform.prompt, form.reference_shading = 'two', 'PLAIN'")
     installed.ask("form.settings = 'steps=1000'")
     installed.open_sidebar()
     installed.wait_for("part('facts').of(scene).button")

@@ -29,7 +29,7 @@ def blender(open_window, session):
 
 def begin(window: BlenderWindow, file: Path, steps: int) -> Path:
     """A job of a file that was saved before, until it runs; -> its folder."""
-    window.ask(BLOCKOUT + f"form.prompt, form.look, form.settings = 'two', 'PLAIN', 'steps={steps}'")
+    window.ask(BLOCKOUT + f"form.prompt, form.reference_shading, form.settings = 'two', 'PLAIN', 'steps={steps}'")
     window.ask(f"bpy.ops.wm.save_as_mainfile(filepath={str(file)!r})")
     window.wait_for("part('facts').of(scene).button")
     window.press("motionclone.generate")
