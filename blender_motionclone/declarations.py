@@ -8,7 +8,7 @@ from enum import StrEnum
 class Operators(StrEnum):
     """An operator's id, as Blender and scripts know it.
 
-    label: the text on its button; icon: the same wherever its button is shown.
+    label: the text of its button; icon: the one that its button always has.
     """
 
     label: str

@@ -1,1 +1,1 @@
-"""Scene -> files: the reference clip and the job request."""
+"""From the scene to files: the reference clip and the job request."""

@@ -1,4 +1,4 @@
-"""The clip that the property Clip names: the backend is asked about it once, and again when the file has changed."""
+"""The clip chosen in the Clip property. The backend is asked about it once, and again when the file has changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LOOKS = 0.01
 
 @dataclass
 class _Now:
-    """The clip that was asked about last. key: tells it from others; found: the answer."""
+    """The last clip that was asked about. key: identifies it; found: the answer."""
 
     key: tuple = ()
     call: ClipCall[ClipFacts] | None = None
@@ -30,8 +30,8 @@ _now = session.part(_Now)
 
 
 def awaited(context: bpy.types.Context) -> bool:
-    """Asks about the scene's clip, unless that was done or another source is chosen; whether the answer is still to
-    come. UserError when nothing is chosen or there is no backend."""
+    """Asks about the scene's clip, if a file is the source and it was not asked about yet. Returns whether the answer
+    is still pending. UserError when nothing is chosen or there is no backend."""
     if context.scene.motionclone.source != "FILE":
         return False
     path = _chosen(context)
@@ -48,7 +48,8 @@ def awaited(context: bpy.types.Context) -> bool:
 
 
 def clip_facts(context: bpy.types.Context) -> ClipFacts:
-    """What the backend says of the clip; waits for it unless `awaited` has done so. UserError says what is wrong."""
+    """What the backend reports about the clip. Waits for the answer if `awaited` did not. UserError says what is
+    wrong."""
     while awaited(context):
         time.sleep(SECONDS_BETWEEN_LOOKS)
     if isinstance(_now.found, UserError):
@@ -58,7 +59,8 @@ def clip_facts(context: bpy.types.Context) -> ClipFacts:
 
 
 def forget() -> None:
-    """Asks anew the next time: pictures in a folder may have changed without a trace in it. No process is left."""
+    """Makes the next call ask again, because pictures in a folder can change without a trace. Leaves no process
+    behind."""
     if _now.call:
         _now.call.drop()
     session.reset(_now)

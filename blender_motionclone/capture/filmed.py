@@ -1,7 +1,7 @@
-"""Which shots are as they were when they were filmed: their reference serves again.
+"""Which shots have not changed since they were captured, so that their reference can be used again.
 
-Blender tells of changes to objects and what they are made of; what it does not tell of is compared. Whatever may be
-missed otherwise is filmed anew: the viewport, strips, folders of pictures, and shading that shows textures.
+Blender reports changes to objects and their data; everything else is compared. Whatever could be missed is captured
+again: the viewport, strips, folders of pictures, and shading that shows textures.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PLAIN = {"BOOLEAN", "INT", "FLOAT", "ENUM", "STRING"}
 
 @dataclass
 class _Now:
-    """known: the shots that are remembered."""
+    """known: the remembered shots."""
 
-    changes: int = 0  # since Blender was started, of what a shot may show
-    own: bool = False  # what Blender tells now comes of a capture
+    changes: int = 0  # since Blender started, to anything that a shot can show
+    own: bool = False  # whether a capture causes the changes that Blender reports now
     known: dict[tuple, _Filmed] = field(default_factory=dict)
 
 
@@ -40,14 +40,14 @@ _now = session.part(_Now)
 
 @dataclass(frozen=True)
 class _Filmed:
-    """exactly: what takes longer to compare than a panel may wait."""
+    """exactly: what takes too long to compare while a panel is drawn."""
 
     folder: Path
     exactly: tuple
 
 
 def remember(key: tuple[tuple, tuple] | None, folder: Path) -> None:
-    """The reference in that job's folder shows the shot. key: of `look_at` when its filming began."""
+    """Remembers that the reference in that job's folder shows the shot. key: from `look_at` when its capture began."""
     if key is None:
         return
     _now.known.pop(key[0], None)
@@ -57,7 +57,7 @@ def remember(key: tuple[tuple, tuple] | None, folder: Path) -> None:
 
 
 def look_at(plan: CapturePlan) -> tuple[tuple, tuple] | None:
-    """What the shot looks like now; None for one that is filmed in any case."""
+    """Describes how the shot looks now. None for a shot that is always captured again."""
     key = _key(plan)
     return (key, _exactly(plan)) if key else None
 
@@ -69,7 +69,7 @@ def find(plan: CapturePlan, key: tuple[tuple, tuple] | None, jobs: Path) -> Path
 
 
 def may_be_reused(plan: CapturePlan, jobs: Path) -> bool:
-    """For panels: whether `find` finds one, most likely."""
+    """Whether `find` will probably find one. Fast enough for panels."""
     found = _now.known.get(_key(plan)) if _now.known else None
     return bool(found) and _is_whole(found.folder, plan, jobs)
 
@@ -89,7 +89,7 @@ def _key(plan: CapturePlan) -> tuple | None:
     how = (plan.reference_shading, _frozen(plan.viewport_shading), plan.subject, plan.depth_folder, plan.vectors)
     pictures = tuple((kind, _state_of(path)) for kind, path in sorted(plan.pictures.items()))
     if target.clip:
-        path = target.clip.path  # pictures in a folder may change without a trace in it
+        path = target.clip.path  # pictures in a folder can change without a trace
         return None if path.is_dir() else (what, *frames, *how, pictures, _state_of(path))
     scene = _scene(plan)
     settings = _values(scene.render, RENDER), _values(scene.display), _values(scene.display.shading)
@@ -97,7 +97,7 @@ def _key(plan: CapturePlan) -> tuple | None:
 
 
 def _exactly(plan: CapturePlan) -> tuple:
-    """What Blender tells nobody of."""
+    """What Blender reports no changes of."""
     objects = tuple(
         (item.name_full, item.hide_render, item.is_holdout, item.display_type, *item.color, *_slots(item))
         for item in _scene(plan).view_layers[plan.target.view_layer].objects
@@ -107,13 +107,13 @@ def _exactly(plan: CapturePlan) -> tuple:
 
 
 def forget() -> None:
-    """Another file is opened, or something undone."""
+    """Called when another file is opened, or after an undo."""
     _now.known.clear()
 
 
 @contextmanager
 def own_changes() -> Iterator[None]:
-    """What Blender tells inside the block, such as that it goes to another frame, is no change by the user."""
+    """Ignores the changes that Blender reports inside the block, such as going to another frame."""
     _now.own = True
     try:
         yield
@@ -123,15 +123,15 @@ def own_changes() -> Iterator[None]:
 
 @persistent
 def note_changes(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
-    """Blender's handler. What a capture does to its own scene does not count, nor what it makes Blender look at again:
-    objects whose shading alone is updated, which the key compares."""
+    """Blender's handler. It ignores what a capture does to its own scene, and updates of an object's shading only,
+    which the key compares."""
     if not _now.own and not scene.get(MARK) and any(_counts(update) for update in graph.updates):
         _now.changes += 1
 
 
 def _counts(update: bpy.types.DepsgraphUpdate) -> bool:
     if isinstance(update.id, bpy.types.Object):
-        # A capture's own resolution makes Blender look at cameras again; what they hold is told by their data.
+        # A capture's resolution makes Blender update cameras; changes to the camera's data are reported separately.
         has_shape = update.id.type != "CAMERA"
         return update.is_updated_transform or (has_shape and update.is_updated_geometry)
     return not isinstance(update.id, bpy.types.Scene | bpy.types.Collection)
@@ -142,7 +142,7 @@ def _slots(item: bpy.types.Object) -> tuple[str, ...]:
 
 
 def _values(owner: bpy.types.bpy_struct, named: str = "") -> tuple:
-    """named: a pattern of the names that count."""
+    """named: a pattern of the property names that matter."""
     names = [p.identifier for p in owner.bl_rna.properties if p.type in PLAIN and re.search(named, p.identifier)]
     return _frozen({name: getattr(owner, name) for name in names})
 

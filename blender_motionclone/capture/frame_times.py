@@ -1,4 +1,4 @@
-"""When the model's frames are taken, in the scene's time and in stretched time. Without bpy."""
+"""The times of the model's frames, in the scene's time and in stretched time. Without bpy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from math import floor
 
 
 def frame_times(start: int, end: int, count: int) -> list[tuple[int, float]]:
-    """(frame, subframe in [0, 1)) of `count` >= 2 times evenly from `start` to `end`, both included.
+    """`count` >= 2 evenly spaced times (frame, subframe in [0, 1)) from `start` to `end`, both included.
 
-    The k-th is start + k (end - start) / (count - 1), in whole numbers so that the last is `end` exactly.
+    Time k is start + k (end - start) / (count - 1), computed with whole numbers so that the last is exactly `end`.
     """
     if count < 2:
         raise ValueError(f"motion needs at least two frames, not {count}")
@@ -26,7 +26,7 @@ MOST = 900  # Blender's limit for either number of its time stretching
 
 @dataclass(frozen=True)
 class StretchedTime:
-    """old, new: Blender's time stretching, render frame x shows scene frame x old / new. times: (frame, subframe) of
+    """old, new: Blender's time stretching; render frame x shows scene frame x * old / new. times: (frame, subframe) of
     the model's frames as render frames."""
 
     old: int
@@ -35,10 +35,10 @@ class StretchedTime:
 
 
 def stretched_time(start: int, end: int, count: int, scene: Fraction = Fraction(1)) -> StretchedTime | None:
-    """For `count` frames evenly from frame `start` to `end` of a scene that is stretched itself: its frame x shows time
-    x * scene. None where Blender's numbers cannot express it.
+    """The time stretching for `count` even frames from `start` to `end`. `scene` is the scene's own stretching: its
+    frame x shows time x * scene. None when Blender's numbers cannot express it.
 
-    Renderers give motion vectors from one render frame to the next, which is then exactly a step of the clip.
+    Render engines give motion vectors from one render frame to the next, which is then exactly one step of the clip.
     """
     step = Fraction(end - start, count - 1)
     whole = step * scene

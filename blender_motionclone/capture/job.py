@@ -1,4 +1,4 @@
-"""One shot as a new job folder, ready for the worker. One folder is one job that anyone can run again by hand."""
+"""Captures one shot into a new job folder, ready for the worker. One folder is one job that anyone can run by hand."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from .scene_strip import resolved
 from .undisturbed import undisturbed
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
-MOST_BYTES = 2**30  # of a file that takes have alike
-# What all takes of one capture have alike.
+MOST_BYTES = 2**30  # of a file that takes share
+# What all takes of one capture share.
 SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", NOTE)
 
 
 def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
-    """Renders a picture with each `next`, or waits a little for one, and gives (done, of); returns the finished job's
-    folder.
+    """Renders one picture with each `next`, or waits briefly for one, and yields (done, total). Returns the finished
+    job's folder.
 
-    Closed before its end, or failing, it leaves no folder behind. The user's scene is as it was between any two steps.
+    If it is closed early or fails, it leaves no folder behind. Between two steps the user's scene is unchanged.
     """
     plan = resolved(plan)
     with new_job_folder(jobs) as folder:
@@ -47,7 +47,7 @@ def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], N
 
 
 def _pictures(plan: CapturePlan, folder: Path) -> Generator[tuple[int, int], None, list[str]]:
-    """-> what the capture notes for the user."""
+    """Returns the capture's notes for the user."""
     done = 0
     with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
         while True:
@@ -60,7 +60,7 @@ def _pictures(plan: CapturePlan, folder: Path) -> Generator[tuple[int, int], Non
 
 
 def capture_job(plan: CapturePlan, jobs: Path, on_frame: Callable[[int, int], None] = lambda done, of: None) -> Path:
-    """The same at one go: calls on_frame(done, of) after each picture."""
+    """Captures the whole job and calls on_frame(done, total) after each picture."""
     steps = capture_steps(plan, jobs)
     with closing(steps):
         while True:
@@ -71,9 +71,11 @@ def capture_job(plan: CapturePlan, jobs: Path, on_frame: Callable[[int, int], No
 
 
 def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
-    """Another job of the same reference and passes, such as with another prompt or seed; returns its folder in `jobs`.
+    """Makes another job with the same reference and passes, such as for another prompt or seed. Returns its folder in
+    `jobs`.
 
-    Links are not followed, whoever made the folder: UserError."""
+    Links are never followed, because the folder can come from somebody else: UserError.
+    """
     with new_job_folder(jobs) as other:
         for name in SHARED:
             if os.path.lexists(folder / name):
@@ -83,7 +85,7 @@ def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same files under another name, or copies where the disk knows no such thing."""
+    """Hard-links the files, or copies them where the disk has no hard links."""
     if is_link(source):
         raise UserError(f"{source} is a link.", "Put the file itself there, or generate the clip anew.")
     if source.is_dir():
@@ -102,7 +104,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _stillness(plan: CapturePlan, reference: Path) -> list[str]:
-    """A shot that stands still can be wanted, so it is no error; but it is worth a word."""
+    """A note about a shot without motion. It is not an error, because the user may want it."""
     first, *rest = (path.read_bytes() for path in sorted(reference.iterdir()))
     if any(picture != first for picture in rest):
         return []
@@ -111,7 +113,7 @@ def _stillness(plan: CapturePlan, reference: Path) -> list[str]:
 
 @contextmanager
 def new_job_folder(jobs: Path) -> Iterator[Path]:
-    """Makes a folder in `jobs`; takes it away again when the block fails."""
+    """Makes a folder in `jobs`, and removes it when the block fails."""
     folder = jobs / new_job_name()
     try:
         folder.mkdir(parents=True)
@@ -133,11 +135,11 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
         raise
 
 
-SAME = 2 / 255  # what rounding makes of one color
+SAME = 2 / 255  # rounding of a single color
 
 
 def check_pictures(folder: Path, title: str) -> None:
-    """UserError when each picture in the folder is of one color. title: what they show."""
+    """UserError when each picture in the folder has a single color. title: what they show."""
     if not all(_is_flat(path) for path in sorted(folder.iterdir())):
         return
     raise UserError(

@@ -1,8 +1,8 @@
-"""A grey texture that sits on every surface and moves with it, so that flat blockouts show how they move.
+"""A gray texture that sticks to every surface, so that plain blockouts show their motion.
 
-It lies in each object's own rest shape, before modifiers bend it, and in the directions of the sky. Geometry nodes keep
-no rest shape: what they move or make themselves slides through it, while on their instances it sits well.
-Nothing of the user's is touched: a view layer of the stage draws everything with one material.
+It is mapped to each object's rest shape, before modifiers, and to the directions of the sky. Geometry nodes keep no
+rest shape: the texture slides over what they move or create, but sticks to instances. The user's data is not changed: a
+view layer of the stage overrides all materials.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import bpy
 from .rendering import use_engine
 from .stage import NAME, Stage, put, temporary
 
-LIGHT = (-0.45, -0.49, 0.75)  # from where the even light comes a little stronger
+LIGHT = (-0.45, -0.49, 0.75)  # where the slightly stronger part of the light comes from
 SURFACE = {"features": 4.0, "detail": 6.0, "roughness": 0.65, "low": 0.35, "high": 0.65}
 SKY = {"features": 2.5, "detail": 3.0, "roughness": 0.5, "low": 0.35, "high": 0.65}
 GREYS, SKY_GREYS = (0.12, 0.75), (0.05, 0.25)  # scene-linear, darkest and brightest
 SAMPLES = 8
 
 _CYCLES = {
-    "device": "CPU",  # a picture of one bounce: a GPU's kernels would take longer to load
+    "device": "CPU",  # rendering one bounce is quicker than loading a GPU's kernels
     "use_adaptive_sampling": False,
     "use_denoising": False,
     "max_bounces": 0,
@@ -38,7 +38,7 @@ _CYCLES = {
 
 @contextmanager
 def motion_texture(stage: Stage) -> Iterator[None]:
-    """Inside the block the stage renders with the texture."""
+    """Makes the stage render with the texture inside the block."""
     use_cycles(stage.scene, samples=SAMPLES)
     with (
         temporary(bpy.data.materials, bpy.data.materials.new(NAME)) as material,
@@ -46,14 +46,14 @@ def motion_texture(stage: Stage) -> Iterator[None]:
     ):
         _draw_surface(_emptied(material))
         _draw_sky(_emptied(world))
-        world.cycles.sampling_method = "NONE"  # as a lamp it would first be drawn whole, for seconds a frame
+        world.cycles.sampling_method = "NONE"  # otherwise it is rendered first, for seconds per frame
         stage.scene.world = world
         put(stage.view_layer, {"material_override": material, "use_sky": True, "use_volumes": False})
         yield
 
 
 def use_cycles(scene: bpy.types.Scene, **settings) -> None:
-    """Cycles needs no graphics driver and can draw everything with one material."""
+    """Cycles needs no graphics driver and can override all materials."""
     use_engine(scene, "CYCLES", "Enable the add-on Cycles Render Engine, or choose the look Plain and no passes.")
     put(scene.cycles, _CYCLES | settings)
 
@@ -66,12 +66,13 @@ def _emptied(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
 
 
 def _draw_surface(tree: bpy.types.NodeTree) -> None:
-    """Noise in rest-shape coordinates, as many features along every object's longest side, another place for each."""
+    """Noise in rest-shape coordinates: the same number of features along each object's longest side, offset per
+    object."""
     coordinates, size, surface, which = (
         tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexCoord", "Attribute", "NewGeometry", "ObjectInfo")
     )
     size.attribute_type, size.attribute_name = "OBJECT", "texspace_size"
-    # Generated coordinates run from 0 to 1 along each side of the rest shape: its size makes the noise even again.
+    # Generated coordinates run from 0 to 1 along each side of the rest shape; its size makes the noise uniform again.
     even = _maths(tree, "ShaderNodeVectorMath", "MULTIPLY", coordinates.outputs["Generated"], size.outputs["Vector"])
     parts = tree.nodes.new("ShaderNodeSeparateXYZ")
     tree.links.new(size.outputs["Vector"], parts.inputs[0])
@@ -87,7 +88,7 @@ def _draw_surface(tree: bpy.types.NodeTree) -> None:
 
 
 def _draw_sky(tree: bpy.types.NodeTree) -> None:
-    """Clouds in the directions of the world: a turning camera shows by them."""
+    """Clouds in world directions, which show how the camera turns."""
     direction = tree.nodes.new("ShaderNodeTexCoord").outputs["Generated"]
     grey = _noise(tree, SKY, SKY_GREYS, direction, SKY["features"], 0.0)
     _emit(tree, "ShaderNodeBackground", "ShaderNodeOutputWorld", grey)
@@ -114,7 +115,7 @@ def _maths(tree, kind: str, operation: str, *values):
 
 
 def _feed(tree, socket, value) -> None:
-    """A socket's source: another socket, or a constant."""
+    """value: another socket, or a constant."""
     if isinstance(value, bpy.types.NodeSocket):
         tree.links.new(value, socket)
     else:

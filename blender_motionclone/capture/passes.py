@@ -31,11 +31,11 @@ _EXR = {
     "color_depth": "32",
     "exr_codec": "NONE",
 }
-MASK_SAMPLES = 16  # grey levels of an outline
+MASK_SAMPLES = 16  # gray levels along an outline
 
 
 def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """Writes what the plan asks for into the job's folder, a rendered picture a step."""
+    """Writes the passes that the plan asks for into the job's folder, one rendered picture per step."""
     put(stage.scene.render.image_settings, _EXR)
     with _one_material(stage):
         if plan.subject:
@@ -46,7 +46,7 @@ def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[No
 
 @contextmanager
 def _one_material(stage: Stage) -> Iterator[None]:
-    """All surfaces are opaque and nothing slow is shaded."""
+    """Makes all surfaces opaque, and skips slow shading."""
     with temporary(bpy.data.materials, bpy.data.materials.new(NAME)) as material:
         put(stage.view_layer, {"material_override": material, "use_volumes": False})
         stage.scene.world = None
@@ -71,7 +71,8 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
 
 
 def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """Depth and vectors of one sample in each pixel's middle: the mean of two surfaces' distances is neither's."""
+    """Depth and vectors use one sample at each pixel's center, because the mean of two surfaces' distances belongs to
+    neither."""
     use_cycles(stage.scene, samples=1, pixel_filter_type="BOX", filter_width=0.01)
     stage.view_layer.use_pass_z, stage.view_layer.use_pass_vector = True, plan.vectors
     times, distances = plan.times, {}
@@ -96,10 +97,10 @@ def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
 def _layers(
     stage: Stage, times: Sequence[tuple[int, float]], folder: Path
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """The k-th time's k and render layers, float32 [H, W] by name without the view layer's."""
+    """Yields k and the render layers at time k: float32 [H, W] by name, without the view layer's name."""
     for k, path in render_frames(stage, times, folder / "layers", ".exr"):
         prefix = f"{stage.view_layer.name}."
         yield k, {name.removeprefix(prefix): plane for name, plane in read_exr(path).items()}
         remove_patiently(path)
-    with suppress(OSError):  # a virus scanner may still look at a file that was removed
+    with suppress(OSError):  # a virus scanner may still hold a file that was removed
         (folder / "layers").rmdir()

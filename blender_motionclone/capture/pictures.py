@@ -1,4 +1,4 @@
-"""Pictures of the clip's first frame, which guide models that have a control for them."""
+"""Pictures of the clip's first frame. They guide models that have a matching control."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .. import reach
 from ..errors import UserError
 from ..picture_files import picture_size
 
-# Folder in the job -> the control that a model entry must have, and what the panel calls the picture.
+# Folder in the job -> the control that the model needs, and the property's label in the panel.
 KINDS = {"image": ("sparse_rgb", "First Picture"), "sketch": ("sparse_scribble", "First Sketch")}
-SUFFIXES = (".png", ".jpg", ".jpeg")  # what the backend reads
-MOST_PICTURE, MOST_SIDE = 500_000_000, 16384  # bytes and pixels
+SUFFIXES = (".png", ".jpg", ".jpeg")  # formats that the backend reads
+MOST_PICTURE, MOST_SIDE = 500_000_000, 16384  # in bytes and pixels
 
 
 def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Path]:
-    """kind -> file, of those that are chosen. UserError for one that the model cannot take or that is no picture."""
+    """Chosen files by kind. UserError when the model cannot use one, or when it is not a picture."""
     chosen = {}
     for kind, (control, label) in KINDS.items():
         if not (text := getattr(wanted, f"{kind}_file").strip()):
@@ -41,20 +41,20 @@ def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> d
 
 
 def write_pictures(pictures: dict[str, Path], folder: Path) -> None:
-    """Copies each into the job's folder as its kind's frame 0."""
+    """Copies each picture into the job's folder as frame 0 of its kind."""
     for kind, path in pictures.items():
         (folder / kind).mkdir()
         shutil.copyfile(path, folder / kind / f"0000{path.suffix.lower()}")
 
 
 def check_picture(path: Path) -> None:
-    """UserError for one so large that reading it would stop Blender for a minute and fill the memory."""
+    """UserError when the picture is so large that reading it would block Blender for a minute and fill the memory."""
     try:
         check_regular(path, MOST_PICTURE)
         fits = max(picture_size(path) or (0,)) <= MOST_SIDE
     except UnfitFile:
         fits = False
-    except OSError:  # Blender says what is wrong with it
+    except OSError:  # Blender reports what is wrong with it
         return
     if not fits:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Pictures as arrays: their shape, writing and resizing them, and the exact numbers of renders. Without bpy."""
+"""Pictures as arrays: pixel aspect, writing, resizing, depth pictures, and exact values from EXR files. Without bpy."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ...backend.job_folder.writing import write_atomically
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
-    """picture: uint8 grey [H, W] or RGB [H, W, 3], stored as they are."""
+    """picture: uint8 gray [H, W] or RGB [H, W, 3], stored without conversion."""
     height, width, *channels = picture.shape
     write_atomically(path, png(picture.tobytes(), width, height, *(channels or [1])))
 
 
 def to_bytes(shares: np.ndarray) -> np.ndarray:
-    """0..1 as 0..255, rounded."""
+    """Scales 0..1 to 0..255 and rounds."""
     return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
 
 
 def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """float [H, W, C] at size (h, w): each new pixel is the mean of what it covers; lines between if enlarged."""
+    """Resizes float [H, W, C] to size (h, w): averages when it shrinks, interpolates linearly when it enlarges."""
     rows, columns = (_weights(old, new) for old, new in zip(picture.shape[:2], size))
     return np.einsum("hH,HWC,wW->hwC", rows, picture.astype(np.float32), columns, optimize=True)
 
 
 def _weights(old: int, new: int) -> np.ndarray:
-    """float32 [new, old]: how much each old pixel gives to each new one; rows add up to 1."""
+    """float32 [new, old]: how much each old pixel contributes to each new one; rows sum to 1."""
     step = old / new
     middles = (np.arange(new) + 0.5) * step
     reach = max(step, 1) / 2
@@ -42,13 +42,13 @@ def _weights(old: int, new: int) -> np.ndarray:
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-SKY = 1e9  # from so far on nothing was hit
+SKY = 1e9  # at this distance and beyond, nothing was hit
 
 
 def depth_shades(distances: np.ndarray) -> np.ndarray:
-    """uint8 [F, H, W] of distances from the camera's plane [F, H, W]: inverse distance, near light and far dark.
+    """uint8 [F, H, W] of distances from the camera plane [F, H, W]: inverse distance, near is bright and far is dark.
 
-    One scale for the whole clip: its nearest place is 255, its farthest (the sky where there is some) 0.
+    The whole clip has one scale: its nearest point is 255, its farthest (the sky, if any) 0.
     """
     nearness = np.where(distances < SKY, 1 / np.maximum(distances, 1e-6), 0.0)
     low, high = nearness.min(), nearness.max()
@@ -56,10 +56,10 @@ def depth_shades(distances: np.ndarray) -> np.ndarray:
 
 
 def pixel_aspect(aspect: float, size: tuple[int, int]) -> tuple[float, float]:
-    """(x, y), the smaller 1: the pixels' shape that makes a picture of `size` (H, W) show exactly `aspect`.
+    """The pixel aspect (x, y), the smaller one 1, with which a picture of `size` (H, W) shows exactly `aspect`.
 
-    So the reference clip holds the camera's whole frame and nothing else, and its result, stretched over the frame,
-    lies on the shot pixel by pixel.
+    So the reference shows exactly the camera's frame, and its result, stretched over the frame, matches the shot pixel
+    by pixel.
     """
     height, width = size
     stretch = aspect * height / width
@@ -71,7 +71,7 @@ TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 
 
 class _Part:
-    """One part's header. channels: (name, type) in the order in which a line holds them."""
+    """One part's header. channels: (name, type) in the order in which a scanline stores them."""
 
     def __init__(self, attributes: dict[str, bytes]):
         if attributes["compression"][0] != 0:
@@ -90,7 +90,8 @@ class _Part:
 
 
 def read_exr(path: Path) -> dict[str, np.ndarray]:
-    """float32 [H, W] by channel name, such as "ViewLayer.Depth.Z", of all parts. ValueError when it is no such file."""
+    """Reads an uncompressed OpenEXR file of scanlines. Returns float32 [H, W] by channel name, such as
+    "ViewLayer.Depth.Z", of all parts. ValueError for any other file."""
     data = path.read_bytes()
     try:
         return _read(data)
@@ -109,7 +110,7 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
     while data[position] != 0 if several or not parts else False:
         attributes, position = _header(data, position)
         parts.append(_Part(attributes))
-    position += several  # an empty header ends them
+    position += several  # an empty header ends the list
     lines = sum(part.height for part in parts)
     for offset in struct.unpack_from(f"<{lines}Q", data, position):
         number = 0
@@ -122,7 +123,7 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _header(data: bytes, position: int) -> tuple[dict[str, bytes], int]:
-    """The attributes from `place` on, and where they end."""
+    """The attributes that start at `position`, and where they end."""
     attributes = {}
     while data[position] != 0:
         name, position = _text(data, position)

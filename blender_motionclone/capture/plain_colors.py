@@ -1,4 +1,4 @@
-"""Pictures that keep their colors: the view that changes none, in any color configuration (OCIO), and reading back."""
+"""Pictures that keep their colors in any color configuration (OCIO): the neutral view, and reading pictures back."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ NEUTRAL: dict[str, Any] = {
 
 
 def what_regrades(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
-    """Those of the view's values that change finished pictures; none when nothing does. 4.2 has no white balance."""
+    """The view's values that change finished pictures; empty when none does. Blender 4.2 has no white balance."""
     values = {name: getattr(view, name, neutral) for name, neutral in NEUTRAL.items()}
     return {name: value for name, value in values.items() if value != NEUTRAL[name]}
 
 
 def in_words(values: dict[str, Any]) -> str:
-    """ "view transform AgX, exposure 1.0"."""
+    """For example "view transform AgX, exposure 1.0"."""
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
 
 def make_neutral(view: bpy.types.ColorManagedViewSettings) -> None:
-    """A studio's own colour configuration may know no Standard: its view stays then, see `what_regrades`."""
+    """Keeps the view when the color configuration has no Standard view; see `what_regrades`."""
     set_view(view, {name: NEUTRAL[name] for name in what_regrades(view)})
 
 
 def set_view(view: bpy.types.ColorManagedViewSettings, values: dict[str, Any]) -> None:
-    """Sets the named values; a view or look that this colour configuration does not know is left out."""
-    for name in [name for name in NEUTRAL if name in values]:  # looks are offered for the view that is set
+    """Sets the named values. Skips a view or look that the color configuration does not have."""
+    for name in [name for name in NEUTRAL if name in values]:  # which looks exist depends on the view
         try:
             setattr(view, name, values[name])
         except TypeError:
@@ -52,7 +52,7 @@ def set_view(view: bpy.types.ColorManagedViewSettings, values: dict[str, Any]) -
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """float32 RGB [H, W, 3] of 0..1 as stored in the file."""
+    """float32 RGB [H, W, 3] in 0..1, as stored in the file."""
     image = bpy.data.images.load(str(path), check_existing=False)
     try:
         image.colorspace_settings.is_data = True
@@ -70,7 +70,7 @@ PNG = {"media_type": "IMAGE", "file_format": "PNG", "color_mode": "RGB", "color_
 
 
 def make_plain(scene: bpy.types.Scene) -> None:
-    """Lets the scene's pictures be sRGB as they are; in a configuration that cannot, they have the scene's own look."""
+    """Makes the scene's pictures plain sRGB. If the configuration has no such view, they keep the scene's look."""
     display, view = plain_display() or ("", "")
     with suppress(TypeError):
         scene.display_settings.display_device = display or USUAL[0]
@@ -88,9 +88,9 @@ def color_notes() -> list[str]:
     ]
 
 
-@cache  # a Blender has one configuration
+@cache  # one Blender has one configuration
 def plain_display() -> tuple[str, str] | None:
-    """(display, view), by trying: names say little in a studio's own configuration."""
+    """Finds (display, view) by trying, because names mean little in a studio's own configuration."""
     with (
         temporary(bpy.data.scenes, bpy.data.scenes.new(NAME)) as scene,
         temporary(bpy.data.images, bpy.data.images.new(NAME, LEVELS, 1)) as image,
@@ -132,7 +132,7 @@ def _choices(scene: bpy.types.Scene) -> Iterator[tuple[str, str]]:
 
 
 def _names(owner: bpy.types.bpy_struct, name: str) -> list[str]:
-    """What the property may be set to. Only Blender's refusal of what it may not be tells."""
+    """The allowed values of the property. Only Blender's error message for a wrong value lists them."""
     try:
         setattr(owner, name, "\0")
     except TypeError as refused:

@@ -26,7 +26,7 @@ from .stage import named
 from .subject import chosen_subject
 from .targets import Target, targets_of
 
-FLAT = ("PERSP", "ORTHO")  # kinds of lenses that every engine has
+FLAT = ("PERSP", "ORTHO")  # lens types that every render engine has
 STILL_EVEN = 1e-4  # of a frame
 
 
@@ -34,10 +34,11 @@ STILL_EVEN = 1e-4  # of a frame
 class CapturePlan:
     """One shot to be captured.
 
-    request: of the first take; others differ in prompt and seed. target: whose motion it is. size: (H, W) and count:
-    frames of the model's clip. look: of properties.LOOKS. shading: of the look AS_SEEN where that is not the scene's
-    own. subject: full names of the objects that the mask shows, empty for no mask. depth_folder: where in the job's
-    folder depth goes, "" for none. vectors: whether they are wanted. pictures: kind -> file of the first frame.
+    request: of the first take; others differ in prompt and seed. target: whose motion is captured. size: (H, W) and
+    count: frames of the model's clip. reference_shading: one of properties.SHADINGS. viewport_shading: the 3D view's
+    settings for AS_SEEN, empty for the scene's own. subject: full names of the objects in the mask, empty for no mask.
+    depth_folder: where in the job's folder depth goes, "" for none. vectors: whether motion vectors are rendered.
+    pictures: files of the first frame by kind.
     """
 
     request: JobRequest
@@ -58,7 +59,7 @@ class CapturePlan:
 
     @property
     def title(self) -> str:
-        """What it captures, for a button: "frames 1-48 of Camera"."""
+        """What is captured, for a button: "frames 1-48 of Camera"."""
         return self.target.title
 
     @property
@@ -68,7 +69,7 @@ class CapturePlan:
 
     @property
     def stretched(self) -> StretchedTime | None:
-        """The same times where a render frame is a step of the clip; None where Blender cannot express them."""
+        """The same times, where one render frame is one step of the clip. None when Blender cannot express them."""
         first, last = (frame + part for frame, part in (self.times[0], self.times[-1]))
         if not (first.is_integer() and last.is_integer() and first < last):
             return None
@@ -80,7 +81,7 @@ class CapturePlan:
 
     @property
     def frames_each(self) -> float:
-        """How many of the shot's frames one of the model's stands for."""
+        """How many of the shot's frames one model frame represents."""
         return (self.shot.end - self.shot.start) / max(1, self.count - 1)
 
     @property
@@ -90,10 +91,10 @@ class CapturePlan:
 
 
 def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: bool = False) -> list[CapturePlan]:
-    """One plan a shot, or the UserError that keeps the scene's settings from being one. Nothing is rendered.
+    """One plan per shot. UserError when the scene's settings do not allow one. Nothing is rendered.
 
-    models: the entries as `python -m backend models --json` gives them. wait: until the prompt's length is known. Not
-    for drawing, since a file is opened for the source FILE.
+    models: entries from `python -m backend models --json`. wait: whether to wait until the prompt's length is known. Do
+    not call it while drawing, because the source FILE opens a file.
     """
     wanted = context.scene.motionclone
     model = model_named(wanted.model, models)
@@ -113,7 +114,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
 def _plan_of(
     wanted: bpy.types.PropertyGroup, target: Target, model: dict[str, Any], settings: dict[str, Any], **same: Any
 ) -> CapturePlan:
-    """settings: of the request. same: what all shots have in common."""
+    """settings: of the request. same: what all shots share."""
     plan = CapturePlan(
         request=request_of(wanted, target, settings),
         target=target,
@@ -129,7 +130,7 @@ def _plan_of(
 
 
 def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Any]:
-    """A request's, from what the scene's settings choose."""
+    """A request's settings, from what the form chooses."""
     chosen: dict[str, Any] = {}
     if wanted.quality != "default":
         chosen["family"] = wanted.quality
@@ -145,13 +146,13 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
 
 
 def prompts_of(wanted: bpy.types.PropertyGroup) -> list[str]:
-    """All that the model has to read: of each take, and what to avoid."""
+    """Every prompt that the model has to read: those of the takes, and the negative prompt."""
     more = (prompt.text.strip() for prompt in wanted.more_prompts)
     return [text for text in (wanted.prompt.strip(), *more, wanted.negative_prompt.strip()) if text]
 
 
 def request_of(wanted: bpy.types.PropertyGroup, target: Target, settings: dict[str, Any]) -> JobRequest:
-    """The first take that the scene's settings ask for."""
+    """The request of the first take."""
     return JobRequest(
         prompt=wanted.prompt.strip(),
         negative_prompt=wanted.negative_prompt.strip(),
@@ -168,7 +169,7 @@ def _notes_of(target: Target) -> list[str]:
 
 
 def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The entry of that name."""
+    """The entry of that name. UserError when there is none."""
     entries = {entry["name"]: entry for entry in models}
     if name not in entries:
         raise UserError(f"There is no model {name!r}{nearest(name, entries)}", f"Models here: {', '.join(entries)}.")
@@ -176,12 +177,12 @@ def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _depth_folder(model: dict[str, Any]) -> str:
-    """A job's depth/ guides the model; where that has no control for it, depth is only kept for later use."""
+    """depth/ guides the model. If the model has no control for depth, it is only stored for later use."""
     return "depth" if "depth_control" in model.get("controls", ()) else "passes/depth"
 
 
 def check_camera(plan: CapturePlan) -> None:
-    """Workbench films each lens as if it were a flat one; Cycles, which films the look Motion, as it is."""
+    """Workbench renders every lens as a flat one. Cycles, which renders the Motion shading, supports them all."""
     if plan.target.kind != "CAMERA" or plan.reference_shading == "MOTION":
         return
     lens = named(bpy.data.objects, plan.target.camera).data
@@ -201,7 +202,7 @@ def _check_passes(plan: CapturePlan) -> None:
             "Choose Reference > Camera, or turn off what is rendered beside the clip.",
             Operators.NO_PASSES,
         )
-    if not plan.target.strip:  # which frames those show is not known yet
+    if not plan.target.strip:  # the frames that the strip shows are not known yet
         check_vectors(plan)
 
 

@@ -1,4 +1,4 @@
-"""Writes the reference clip of a camera, the 3D view, a strip, or a file, and the passes beside it."""
+"""Writes the reference clip of a camera, the 3D view, a strip or a file, and the passes of a camera."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from .view_eye import eye_of
 
 
 def capture_viewport(plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """Writes folder/reference/0000.png ...: the view without overlays, its shape the scene's, its colours the view's.
+    """Writes folder/reference/0000.png ...: the view without overlays, in the scene's shape and the view's colors.
 
-    What the view looks at and how is settled when the capture begins; turning it meanwhile changes nothing.
+    What the view shows is fixed when the capture begins; navigating meanwhile changes nothing.
     """
     target = plan.target
     scene = named(bpy.data.scenes, target.scene)
@@ -41,7 +41,7 @@ def capture_viewport(plan: CapturePlan, folder: Path) -> Iterator[None]:
     with staged(scene, target.view_layer, until=plan.times[-1][0]) as stage:
         for k in visited(stage, plan.times):
             with _view(target.view) as (space, region), stage.read_by_drivers():
-                if stage.values:  # asks drivers again; only then, since it writes what moves into the user's objects
+                if stage.values:  # evaluates drivers again, which writes values into the user's objects
                     stage.view_layer.update()
                 picture = _drawn(stage, space, region, eye(stage), plan.size)
             write_png(folder / f"reference/{k:04d}.png", picture)
@@ -59,7 +59,7 @@ def _drawn(
     height, width = size
     try:
         canvas = gpu.types.GPUOffScreen(width, height)
-    except Exception as error:  # Blender raises bare ones: no graphics driver, or no memory there
+    except Exception as error:  # Blender raises bare exceptions: no graphics driver, or no memory
         raise UserError(
             f"The viewport cannot be drawn: {error}", "Choose Reference > Camera and the look Motion."
         ) from None
@@ -74,7 +74,7 @@ def _drawn(
 
 @contextmanager
 def _view(pointer: int) -> Iterator[tuple[bpy.types.SpaceView3D, bpy.types.Region]]:
-    """That 3D view, its overlays put away inside the block. Of four views in one, the one that turns freely."""
+    """The 3D view, with overlays hidden inside the block. In a quad view, the region that rotates freely."""
     areas = (area for window in bpy.context.window_manager.windows for area in window.screen.areas)
     area = next((area for area in areas if area.as_pointer() == pointer and area.type == "VIEW_3D"), None)
     if area is None:
@@ -89,11 +89,11 @@ def _view(pointer: int) -> Iterator[tuple[bpy.types.SpaceView3D, bpy.types.Regio
 
 
 def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """Writes folder/reference/0000.png ..., then the passes beside it, a rendered picture a step."""
+    """Writes folder/reference/0000.png ..., then the passes, one rendered picture per step."""
     scene = named(bpy.data.scenes, plan.target.scene)
     with staged(scene, plan.target.view_layer, until=max(plan.times)[0]) as stage:
         stage.scene.camera = named(bpy.data.objects, plan.target.camera)
-        # A scene strip stretches its scene's frame over that of the edit.
+        # A scene strip stretches its scene's frame over the frame of the edit.
         prepare_pictures(stage.scene, plan.size, aspect_of(stage.scene))
         with shaded(stage, plan.reference_shading, plan.viewport_shading):
             for _ in render_frames(stage, plan.times, folder / "reference"):
@@ -102,7 +102,7 @@ def capture_camera(plan: CapturePlan, folder: Path) -> Iterator[None]:
 
 
 def capture_strip(plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """The strip as its scene's sequencer shows it, alone."""
+    """Renders the strip alone, as its scene's sequencer shows it."""
     scene = named(bpy.data.scenes, plan.target.scene)
     check_media(strip_named(scene.sequence_editor, plan.target.strip), plan.shot.start, plan.shot.end)
     with staged(scene, plan.target.view_layer) as stage:
@@ -111,7 +111,7 @@ def capture_strip(plan: CapturePlan, folder: Path) -> Iterator[None]:
 
 
 def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) -> Iterator[None]:
-    """Renders each frame at the stage's own size, then makes it as large as the model's."""
+    """Renders each frame at the stage's own size, then resizes it to the model's."""
     scene = stage.scene
     width, height = scene.render.resolution_x, scene.render.resolution_y
     pixels = scene.render.pixel_aspect_x, scene.render.pixel_aspect_y
@@ -131,12 +131,12 @@ def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) 
 
 
 WAITING = "waiting"
-PAUSE = 0.002  # seconds between looks, well below what a tick may take
+PAUSE = 0.002  # seconds between polls, well below what a tick may take
 
 
 def capture_file(plan: CapturePlan, folder: Path) -> Generator[str | None, None, list[str]]:
-    """Writes folder/reference/0000.png ..., evenly over the clip's time, whatever its rate. Yields WAITING, or None for
-    each picture that is there; returns the notes."""
+    """Writes folder/reference/0000.png ..., spread evenly over the clip's time at any frame rate. Yields WAITING, or
+    None for each finished picture; returns the notes."""
     assert plan.target.clip
     to = folder / "reference"
     call = write_frames(clip_command(bpy.context), plan.target.clip.path, plan.count, plan.size, to)

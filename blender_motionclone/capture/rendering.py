@@ -1,4 +1,4 @@
-"""How a stage renders: at which moments, as which pictures."""
+"""How a stage renders: at which times, and which kind of pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .plain_colors import make_plain
 from .simulations import first_frame
 from .stage import Stage, put
 
-# The reference is read as plain sRGB pictures of what the camera sees, without what is burnt in or laid over.
+# The reference is plain sRGB pictures of what the camera sees, without overlays or burnt-in text.
 _RENDER: dict[str, Any] = {
     "resolution_percentage": 100,
     "use_border": False,
@@ -48,12 +48,12 @@ def prepare_pictures(scene: bpy.types.Scene, size: tuple[int, int], aspect: floa
     scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = pixel_aspect(aspect, size)
     put(scene.render.image_settings, _PNG)
     stamps = [p.identifier for p in scene.render.bl_rna.properties if p.identifier.startswith("use_stamp")]
-    put(scene.render, dict.fromkeys(stamps, False))  # a file that tells when it was made never equals another
+    put(scene.render, dict.fromkeys(stamps, False))  # metadata with the date would make equal pictures differ
     make_plain(scene)
 
 
 def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
-    """`otherwise` is the hint for the user whose Blender has not got that engine."""
+    """otherwise: the hint for a Blender without that engine."""
     try:
         scene.render.engine = engine
     except TypeError:
@@ -63,7 +63,7 @@ def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
 def render_frames(
     stage: Stage, times: Sequence[tuple[int, float]], folder: Path, suffix: str = ".png"
 ) -> Iterator[tuple[int, Path]]:
-    """Renders the k-th of the times into folder/0000.png ...; gives k and each file when it is there."""
+    """Renders time k into folder/0000.png ...; yields k and each file when it is written."""
     folder.mkdir(parents=True, exist_ok=True)
     for k in visited(stage, times):
         path = folder / f"{k:04d}{suffix}"
@@ -72,8 +72,8 @@ def render_frames(
 
 
 def visited(stage: Stage, times: Sequence[tuple[int, float]]) -> Iterator[int]:
-    """Moves the stage to each of the times and gives its number, the earliest first: they may be reversed. Walks
-    through the whole frames between, which uncached simulations need."""
+    """Moves the stage to each of the times and yields its number, the earliest first, because they may be reversed.
+    Steps through all whole frames in between, which simulations without a cache need."""
     last = first_frame(stage.scene, min(times)[0]) - 1
     for k in sorted(range(len(times)), key=times.__getitem__):
         frame, subframe = times[k]

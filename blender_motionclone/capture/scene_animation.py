@@ -1,8 +1,8 @@
 """The animation of a scene's own properties, which drivers of its objects may read.
 
-A stage is a copy of the scene. It keeps that animation, but for the settings that a capture makes itself. Drivers that
-name the user's scene do not look at the copy: they read the values that the user's scene is given while one frame is
-rendered, and that are taken back before Blender goes on.
+A stage is a copy of the scene. It keeps that animation, except for settings that a capture sets itself. Drivers that
+refer to the user's scene do not read the copy. So the user's scene is given the copy's values while one frame is
+rendered, and its own values again before Blender continues.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ SET_BY_CAPTURES = ("render.", "view_settings.", "display_settings.", "display.",
 SET_BY_CAPTURES += ("view_layers[", "cycles.", "eevee.", "frame_", "use_nodes", "compositing_node_group")
 SEQUENCE = "sequence_editor."
 OF_THE_WINDOW = (bpy.types.WindowManager, bpy.types.Screen, bpy.types.WorkSpace)
-UNFIT = (AttributeError, KeyError, TypeError, ValueError)  # what a property says that is gone, read-only or not this
+UNFIT = (AttributeError, KeyError, TypeError, ValueError)  # a property is gone, read-only or of another type
 
 
 @contextmanager
 def own_animation(copy: bpy.types.Scene) -> Iterator[list[str]]:
-    """Leaves a copied scene the animation that no capture sets itself; gives the paths of what is animated then."""
+    """Removes the animation of paths that a capture sets itself from a copied scene. Yields the paths that are still
+    animated."""
     data = copy.animation_data
     if data is None:
         yield []
@@ -53,7 +54,7 @@ def _sets(paths: list[str]) -> bool:
 
 
 def animated_paths(data: bpy.types.AnimData) -> list[str]:
-    """Of what its action, its NLA strips and its drivers move."""
+    """Paths that its action, its NLA strips and its drivers animate."""
     paths = [driver.data_path for driver in data.drivers]
     for track in data.nla_tracks:
         paths += _paths_in(track)
@@ -75,7 +76,7 @@ def _slot(owner: bpy.types.AnimData | bpy.types.NlaStrip) -> Any:
 
 
 def _curves(action: bpy.types.Action, slot: Any) -> list[Any]:
-    """The collections of curves that animate the slot's owner: since 4.4 an action may hold those of several."""
+    """The F-curve collections that animate the slot's owner. Since 4.4 one action can have several slots."""
     if not hasattr(action, "layers"):
         return [action.fcurves]
     if slot is None:
@@ -85,21 +86,21 @@ def _curves(action: bpy.types.Action, slot: Any) -> list[Any]:
 
 
 def read_by_others(scene: bpy.types.Scene) -> bool:
-    """Whether a driver, or whatever else, names the scene."""
+    """Whether a driver, or anything else, refers to the scene."""
     users = bpy.data.user_map(subset=[scene]).get(scene, set())
     return any(user != scene and not isinstance(user, OF_THE_WINDOW) for user in users)
 
 
 @dataclass(frozen=True)
 class SceneValues:
-    """scene: the full name of the user's; paths: of what is animated there."""
+    """scene: the full name of the user's scene; paths: the animated ones."""
 
     scene: str
     paths: tuple[str, ...]
 
     @contextmanager
     def of(self, seen: bpy.types.Scene) -> Iterator[None]:
-        """Inside the block the user's scene has the values that its copy has, evaluated, at its present frame."""
+        """Gives the user's scene the evaluated values of its copy, inside the block, without changing its frame."""
         scene = next((scene for scene in bpy.data.scenes if scene.name_full == self.scene), None)
         before: list[tuple[str, Any]] = []
         try:
@@ -116,17 +117,17 @@ class SceneValues:
 
 
 def value_at(owner: bpy.types.ID, path: str) -> Any:
-    """What the data-block has at that path, as a value of its own."""
+    """The value at that path of the data-block, as a copy."""
     holder, key, by_name = _holder(owner, path)
     value = holder[key] if by_name else getattr(holder, key)
     if hasattr(value, "to_list"):
         return value.to_list()
-    is_array = hasattr(value, "foreach_get") or hasattr(value, "freeze")  # Blender's own, or a vector, which is live
+    is_array = hasattr(value, "foreach_get") or hasattr(value, "freeze")  # arrays, and vectors, which are live
     return tuple(value) if is_array else value
 
 
 def write_at(owner: bpy.types.ID, path: str, value: Any) -> None:
-    """Without evaluating the animation of what it belongs to, which would write over it."""
+    """Sets the value without evaluating the owner's animation, which would overwrite it."""
     holder, key, by_name = _holder(owner, path)
     if not by_name:
         setattr(holder, key, value)
@@ -142,7 +143,7 @@ def _set(owner: bpy.types.ID, path: str, value: Any) -> None:
 
 
 def _holder(owner: bpy.types.ID, path: str) -> tuple[Any, str, bool]:
-    """What has the property, its name there, and whether that is a custom one."""
+    """The owner of the property, its name there, and whether it is a custom property."""
     if found := re.fullmatch(r'(.*?)\["((?:[^"\\]|\\.)*)"\]', path):
         return _resolved(owner, found[1]), bpy.utils.unescape_identifier(found[2]), True
     before, _, name = path.rpartition(".")

@@ -1,7 +1,8 @@
 """Which frames of its scene a scene strip shows, and through which camera.
 
-Offsets, reversal, retiming, held ends and metas all play a part: Blender's own sequencer is asked. In a copy of the
-edit an empty scene stands in for the strip's, and an engine that draws nothing notes which of its frames are asked for.
+Offsets, reversal, retiming, held ends and meta strips all matter, so Blender's own sequencer is asked. In a copy of the
+edit, an empty scene replaces the strip's scene, and a render engine that draws nothing records which frames are asked
+for.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from .shot import camera_at, checked_camera
 from .stage import NAME, named, put, staged, temporary
 from .strips import leave_only, metas_around, strip_named
 
-EXACT = 6  # decimals of a frame's number: what more there is comes from adding
+EXACT = 6  # decimals of a frame number; more come from rounding errors
 
 
 class MOTIONCLONE_frames(bpy.types.RenderEngine):
-    """Notes which frames are rendered, and draws nothing. It is known to Blender only while it is asked."""
+    """Records which frames are rendered, and draws nothing. It is registered only while it is used."""
 
     bl_idname = "MOTIONCLONE_frames"
     bl_label = "MotionClone"
@@ -35,8 +36,8 @@ class MOTIONCLONE_frames(bpy.types.RenderEngine):
 
 
 def resolved(plan: CapturePlan) -> CapturePlan:
-    """The plan with the moments and the camera that its scene strip shows; others as they are. UserError when the
-    strip shows a cut."""
+    """The plan with the times and the camera that its scene strip shows; other plans are returned unchanged. UserError
+    when the strip shows a cut."""
     target = plan.target
     if target.kind != "CAMERA" or not target.strip:
         return plan
@@ -65,8 +66,8 @@ def _camera(shown: bpy.types.Scene, strip: bpy.types.Strip, plan: CapturePlan) -
 
 
 def _moments(take_scene: bpy.types.Scene, name: str, times: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """(frame, subframe) of the strip's scene at each of the timeline's times. Between two frames of the timeline lies
-    what is between their contents, but not where the strip shows each several times (Strobe)."""
+    """(frame, subframe) of the strip's scene at each time of the timeline. Times between two frames are interpolated,
+    unless the strip repeats frames (Strobe)."""
     strip = strip_named(take_scene.sequence_editor, name)
     if any(each.strobe > 1 for each in (strip, *metas_around(take_scene.sequence_editor, strip))):
         times = [(round(frame + part), 0.0) for frame, part in times]
@@ -78,7 +79,7 @@ def _moments(take_scene: bpy.types.Scene, name: str, times: list[tuple[int, floa
 
 
 def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[int, float]:
-    """frame of the timeline -> that of the strip's scene which Blender shows there."""
+    """Maps frames of the timeline to the frames of the strip's scene that Blender shows there."""
     with staged(take_scene, take_scene.view_layers[0].name) as stage, _noting(stage.scene, name) as asked:
         content = {}
         for frame in frames:
@@ -96,7 +97,7 @@ def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[
 
 @contextmanager
 def _noting(edit: bpy.types.Scene, name: str) -> Iterator[list[float]]:
-    """Inside the block the strip alone is rendered, and notes its frames."""
+    """Renders the strip alone inside the block, and records its frames."""
     strip = leave_only(edit.sequence_editor, name)
     bpy.utils.register_class(MOTIONCLONE_frames)
     try:

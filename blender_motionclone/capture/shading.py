@@ -34,7 +34,7 @@ _PLAIN: dict[str, Any] = {
 
 
 def solid_shading(context: bpy.types.Context) -> dict[str, Any]:
-    """The solid shading of the 3D view that the user works in, by name; empty for the scene's own."""
+    """The solid shading of the current 3D view, by name; empty for the scene's own."""
     space = context.space_data
     if space is None or space.type != "VIEW_3D":
         return {}
@@ -44,14 +44,14 @@ def solid_shading(context: bpy.types.Context) -> dict[str, Any]:
 def _settings_of(shading: bpy.types.View3DShading) -> dict[str, Any]:
     plain = {"BOOLEAN", "INT", "FLOAT", "ENUM", "STRING"}
     names = [p.identifier for p in shading.bl_rna.properties if p.type in plain and not p.is_readonly]
-    names.sort(key=lambda name: name != "light")  # which studio lights there are depends on it
+    names.sort(key=lambda name: name != "light")  # the available studio lights depend on it
     values = {name: getattr(shading, name) for name in names}
     return {name: tuple(value) if hasattr(value, "foreach_get") else value for name, value in values.items()}
 
 
 @contextmanager
 def shaded(stage: Stage, reference_shading: str, viewport_shading: dict[str, Any]) -> Iterator[None]:
-    """Inside the block the stage renders in that look. shading: the settings of the look AS_SEEN."""
+    """Makes the stage render with that shading inside the block. viewport_shading: the settings for AS_SEEN."""
     if reference_shading == "MOTION":
         with motion_texture(stage):
             yield
@@ -63,7 +63,7 @@ def shaded(stage: Stage, reference_shading: str, viewport_shading: dict[str, Any
 
 
 def check_graphics() -> None:
-    """UserError when it cannot. With a window it draws already; other systems than Linux have a driver of their own."""
+    """UserError when Blender cannot draw. With a window it can, and only Linux may lack a driver."""
     if bpy.app.background and sys.platform.startswith("linux") and not _egl_has_a_driver():
         raise UserError(
             "Blender finds no graphics driver (EGL) on this machine.",
@@ -74,7 +74,7 @@ def check_graphics() -> None:
 
 @cache
 def _egl_has_a_driver() -> bool:
-    """Asks for a display without opening it: the default one may well be another than Blender opens."""
+    """Asks for a display without opening it, because Blender may open another one."""
     try:
         egl = ctypes.CDLL("libEGL.so.1")
         egl.eglGetDisplay.argtypes, egl.eglGetDisplay.restype = (ctypes.c_void_p,), ctypes.c_void_p

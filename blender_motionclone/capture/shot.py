@@ -1,4 +1,4 @@
-"""What of a scene makes shots, and the cameras of its markers; checked before anything slow is done."""
+"""A scene's shots, and the cameras of its markers. Checked before anything slow is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import UserError
 
 @dataclass(frozen=True)
 class Span:
-    """Frames `first` up to the next span's are seen through the marker's camera."""
+    """The marker's camera is active from frame `first` to the frame before the next span."""
 
     marker: bpy.types.TimelineMarker
     first: int
@@ -25,10 +25,10 @@ class Span:
 
 
 def spans_of(scene: bpy.types.Scene) -> list[Span]:
-    """In the order of time; the first one also holds all frames before its marker.
+    """Sorted by time. The first span also includes all frames before its marker.
 
-    As Blender takes them: of several markers on one frame the first that was made, and none whose camera is hidden in
-    renders. Markers count stretched time: where it is stretched, their frames are others than those rendered.
+    Follows Blender's rules: of several markers on one frame the oldest counts, and a camera that is hidden in renders
+    does not. Markers use stretched time, so with time stretching their frames differ from rendered frames.
     """
     markers: dict[int, bpy.types.TimelineMarker] = {}
     for marker in scene.timeline_markers:
@@ -39,7 +39,7 @@ def spans_of(scene: bpy.types.Scene) -> list[Span]:
 
 
 def camera_at(scene: bpy.types.Scene, frame: float) -> bpy.types.Object | None:
-    """The one that a render of this frame shows; None where the scene has none."""
+    """The camera that a render of this frame shows. None if the scene has none."""
     spans = spans_of(scene)
     if not spans:
         return scene.camera
@@ -48,7 +48,7 @@ def camera_at(scene: bpy.types.Scene, frame: float) -> bpy.types.Object | None:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneShot:
-    """Scene frames start..end, both included; fps frames a second; aspect = width / height as shown."""
+    """Scene frames start..end, both included; fps: frames per second; aspect: width / height as shown."""
 
     start: int
     end: int
@@ -57,12 +57,12 @@ class SceneShot:
 
     @property
     def grid(self) -> Shot:
-        """The frame grid the result must lie on."""
+        """The frame grid that the result must have."""
         return Shot(frames=self.end - self.start + 1, fps=self.fps)
 
 
 def range_shot(scene: bpy.types.Scene) -> SceneShot:
-    """The scene's frame range as one shot. UserError says what makes it none."""
+    """The scene's frame range as one shot. UserError says why it is not one."""
     start, end = scene.frame_start, scene.frame_end
     if end < start:
         raise UserError(
@@ -86,7 +86,7 @@ def range_shot(scene: bpy.types.Scene) -> SceneShot:
 
 
 def shot_between(scene: bpy.types.Scene, start: int, end: int) -> SceneShot:
-    """Frames start..end of the scene at its own rate and shape."""
+    """Frames start..end with the scene's own frame rate and aspect."""
     return SceneShot(start=start, end=end, fps=frame_rate(scene), aspect=aspect_of(scene))
 
 
@@ -100,7 +100,7 @@ def aspect_of(scene: bpy.types.Scene) -> float:
 
 
 def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bpy.types.Object]]:
-    """(shot, camera) for `which` of "RANGE", "MARKER" and "ALL", as properties.SHOTS explains."""
+    """(shot, camera) for `which` of "RANGE", "MARKER" and "ALL"; see properties.SHOTS."""
     if which == "RANGE":
         return [(range_shot(scene), checked_camera(scene))]
     shots = _marker_shots(scene)
@@ -131,7 +131,7 @@ def cameras_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker, int, int]]:
-    """(marker, first frame, last frame) of every shot that camera markers cut out of the frame range."""
+    """(marker, first frame, last frame) of each shot that the camera markers make of the frame range."""
     whole, spans = range_shot(scene), spans_of(scene)
     if not spans and any(marker.camera for marker in scene.timeline_markers):
         raise UserError(
@@ -161,7 +161,7 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
 
 
 def _within(spans: list[Span], whole: SceneShot) -> list[tuple[Span, int, int]]:
-    """(span, first frame, last frame) of those that have frames of the shot."""
+    """(span, first frame, last frame) of the spans that have frames in the shot."""
     starts = [whole.start, *(max(span.first, whole.start) for span in spans[1:])]
     ends = [*(span.first - 1 for span in spans[1:]), whole.end]
     cut = [(span, start, min(end, whole.end)) for span, start, end in zip(spans, starts, ends)]
@@ -169,7 +169,7 @@ def _within(spans: list[Span], whole: SceneShot) -> list[tuple[Span, int, int]]:
 
 
 def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Object) -> UserError | None:
-    """What the user must know of a shot that the markers would cut: a reference with a cut would have two motions, so
+    """What the user must know about a shot that markers would cut. A reference with a cut would have two motions, so
     one camera shows all of it."""
     cuts = sum(span.camera != camera for span, _, _ in _within(spans_of(scene), shot))
     if not cuts:

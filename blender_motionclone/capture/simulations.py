@@ -1,8 +1,7 @@
 """Simulations in a capture: Blender runs some of them only for the scene that its window shows.
 
-A copy of the scene reads what they have left in their caches, so the user plays the animation or bakes it first. Cloth
-and particles run for the copy too, if it goes through all frames from their first, and fill their caches
-as playing does.
+A copy of the scene reads their caches, so the user has to play the animation or bake it first. Cloth and particles do
+run in the copy, if it steps through all frames from their first; they fill their caches as in playback.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from ..errors import UserError
 
 
 def check_simulations(scene: bpy.types.Scene, view_layer: str, until: int) -> None:
-    """UserError when one that the copy cannot run is not known up to frame `until`."""
+    """UserError when a simulation that the copy cannot run has no cache up to frame `until`."""
     for owner, what, cache in _only_read(scene):
-        scene.view_layers[view_layer].update()  # or a cache does not know yet that it is outdated
+        scene.view_layers[view_layer].update()  # otherwise a cache may not know that it is outdated
         if not _is_known(cache, until):
             raise UserError(
                 f"The {what} simulation of {owner.name!r} is not calculated up to frame {until}.",
@@ -27,7 +26,7 @@ def check_simulations(scene: bpy.types.Scene, view_layer: str, until: int) -> No
 
 
 def keep_bodies(copy: bpy.types.Scene) -> None:
-    """Lets the rigid bodies of a copied scene be where its cache has them: Blender reads it only if it is baked."""
+    """Makes a copied scene use its rigid body cache, which Blender reads only when it is baked."""
     world = copy.rigidbody_world
     if world and world.enabled and not world.point_cache.is_baked:
         with bpy.context.temp_override(point_cache=world.point_cache):
@@ -35,13 +34,13 @@ def keep_bodies(copy: bpy.types.Scene) -> None:
 
 
 def first_frame(scene: bpy.types.Scene, otherwise: int) -> int:
-    """Where frames have to be gone through from for a shot that starts at frame `otherwise`."""
+    """The frame from which all frames must be visited, for a shot that starts at frame `otherwise`."""
     starts = [cache.frame_start for cache in _run_by_copies(scene) if not cache.is_baked]
     return min([otherwise, *starts])
 
 
 def notes_of(scene: bpy.types.Scene) -> list[str]:
-    """What cannot be told from Python: whether simulations of geometry nodes are known."""
+    """Notes about simulations of geometry nodes, because Python cannot tell whether they are cached."""
     names = [
         item.name for item in scene.objects for part in item.modifiers if part.type == "NODES" and _simulates(part)
     ]
@@ -69,10 +68,10 @@ def _run_by_copies(scene: bpy.types.Scene) -> Iterator[bpy.types.PointCache]:
 
 
 def _is_known(cache: bpy.types.PointCache, until: int) -> bool:
-    """A baked cache may end sooner: Blender shows its last frame from there on, and so does the reference."""
+    """A baked cache may end earlier: Blender then shows its last frame, and so does the reference."""
     if cache.is_baked:
         return True
-    frames = re.search(r"\d+", cache.info)  # "69 frames in memory (11 KiB)", in the user's language
+    frames = re.search(r"\d+", cache.info)  # "69 frames in memory (11 KiB)", translated
     wanted = min(until, cache.frame_end) - cache.frame_start + 1
     return not cache.is_outdated and not cache.is_frame_skip and (int(frames[0]) if frames else 0) >= wanted
 

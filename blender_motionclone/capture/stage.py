@@ -1,4 +1,4 @@
-"""A copy of the scene on which a capture may change anything; the user's own scene is only read."""
+"""A copy of the scene that a capture may change; the user's own scene is only read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .scene_animation import SceneValues, own_animation, read_by_others
 from .simulations import check_simulations, keep_bodies
 
 NAME = "MotionClone capture"
-MARK = "motionclone_stage"  # a custom property of scenes that are a stage's
-LONGEST_PATH = 1000  # bytes: Blender cuts file paths off soon after
+MARK = "motionclone_stage"  # a custom property of a stage's scenes
+LONGEST_PATH = 1000  # in bytes; Blender truncates longer file paths
 AGAIN = "Press Generate again."
 
 
 class Stage:
-    """The copy and an empty scene beside it, by their names: a pointer would outlive an undo or an opened file."""
+    """The copy and an empty scene, stored by name, because a pointer is invalid after an undo or opening a file."""
 
     def __init__(self, copy: str, empty: str):
         self._copy, self._empty = copy, empty
@@ -35,7 +35,7 @@ class Stage:
         return self.scene.view_layers[0]
 
     def render(self, path: Path) -> None:
-        """Renders the copy at its present frame into the file `path`; UserError when there is no file then."""
+        """Renders the copy at its current frame into the file `path`. UserError when no file was written."""
         if len(str(path).encode()) > LONGEST_PATH:
             raise UserError(
                 f"The path of the jobs folder {path.parents[1]} is too long for Blender.",
@@ -50,12 +50,12 @@ class Stage:
             )
 
     def look(self, write: bool = False) -> None:
-        """Renders the copy at its present frame; write: into its file."""
+        """Renders the copy at its current frame. write: whether to write the file."""
         scene, empty = self.scene, _living(self._empty)
         frame = scene.frame_current
         try:
-            # Blender renders at the frame of the context's scene, and ends with evaluating that one; the empty scene
-            # has nothing to lose. To assign `frame_current` would make windows go to their own frame anew.
+            # Blender renders at the frame of the context's scene and evaluates that scene afterwards; the empty one has
+            # nothing to lose. Assigning `frame_current` would make windows evaluate their own frame again.
             empty.frame_set(frame, subframe=scene.frame_subframe)
             with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]), self.read_by_drivers():
                 bpy.ops.render.render(write_still=write, scene=scene.name)
@@ -66,19 +66,18 @@ class Stage:
             ) from None
 
     def read_by_drivers(self) -> AbstractContextManager[None]:
-        """Inside the block drivers that name the user's scene read its values at the stage's frame."""
+        """Inside the block, drivers that refer to the user's scene read its values at the stage's frame."""
         seen = self.scene.evaluated_get(self.view_layer.depsgraph)
         return self.values.of(seen) if self.values else nullcontext()
 
 
 @contextmanager
 def staged(scene: bpy.types.Scene, view_layer: str, until: int | None = None) -> Iterator[Stage]:
-    """A stage with only that view layer, which is gone after the block whatever happens.
+    """A stage with only that view layer. It is always removed after the block.
 
-    Settings, frame, camera, selection, and values that were moved but not keyed stay as they are in `scene`.
-    until: the last frame at which its objects are looked at, to which its simulations must be known; None when they
-    are not. Blender 4.2 counts one user too many for what lies directly in a scene that was copied, until the file is
-    opened again.
+    In `scene`, the settings, the frame, the camera, the selection and unkeyed changes stay unchanged. until: the last
+    frame that is rendered, up to which simulations must be cached; None to skip that check. Blender 4.2 counts one user
+    too many for data in a copied scene until the file is opened again.
     """
     _check_idle()
     if until is not None:
@@ -89,10 +88,10 @@ def staged(scene: bpy.types.Scene, view_layer: str, until: int | None = None) ->
         keep_bodies(stage.scene)
         for layer in list(stage.scene.view_layers):
             if layer.name != view_layer:
-                put(layer, {"material_override": None, "world_override": None})  # or they would keep a user too many
+                put(layer, {"material_override": None, "world_override": None})  # otherwise they would count as a user
                 stage.scene.view_layers.remove(layer)
         leave_planes_out(stage.view_layer)
-        stage.scene.timeline_markers.clear()  # they would switch cameras while frames pass
+        stage.scene.timeline_markers.clear()  # they would switch cameras during the capture
         yield stage
 
 
@@ -110,20 +109,20 @@ def _set_up(scene: bpy.types.Scene) -> Iterator[Stage]:
 
 
 def remove_leftovers() -> None:
-    """A file that was saved in the middle of a capture has the stage in it, and an undo may bring it back."""
+    """Removes stages that were saved in the middle of a capture, or that an undo brought back."""
     for scene in [scene for scene in bpy.data.scenes if scene.get(MARK) and scene.is_editable]:
         bpy.data.scenes.remove(scene)
 
 
 def put(owner: bpy.types.bpy_struct, values: dict[str, Any]) -> None:
-    """Sets what this version of Blender has."""
+    """Sets the values that this version of Blender has."""
     for name, value in values.items():
         if hasattr(owner, name):
             setattr(owner, name, value)
 
 
 def _literal(path: Path) -> str:
-    """As a render's path that is taken word for word: Blender 4.5 fills in what stands in braces."""
+    """Escapes a path for rendering, because Blender 4.5 fills in templates in braces."""
     text = str(path)
     return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5) else text
 
@@ -135,7 +134,8 @@ def _check_idle() -> None:
 
 @contextmanager
 def temporary(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Iterator[bpy.types.ID]:
-    """A data-block that is there inside of the block only. Found again by its name: a pointer may not live so long."""
+    """A data-block that exists only inside the block. It is found again by name, because a pointer may become
+    invalid."""
     name = block.name
     try:
         yield block
@@ -145,7 +145,7 @@ def temporary(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Ite
 
 
 def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID:
-    """The data-block of that full name, which tells a linked one from a local one; UserError when it is gone."""
+    """The data-block of that full name, which distinguishes linked from local ones. UserError when it is gone."""
     if (block := blocks.get(full_name)) and block.name_full == full_name:
         return block
     for block in blocks:
@@ -166,7 +166,7 @@ PLANES_MARK = "motionclone_planes"
 
 
 def plane_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
-    """The scene's own; a new one where it has none that can be changed."""
+    """The scene's collection for placed planes. Makes a new one if there is none that can be changed."""
     for collection in scene.collection.children:
         if collection.get(PLANES_MARK) and collection.is_editable:
             return collection
@@ -177,7 +177,7 @@ def plane_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
 
 
 def leave_planes_out(layer: bpy.types.ViewLayer) -> None:
-    """An earlier result before the camera is no part of the next reference. Acts on this view layer only."""
+    """Excludes earlier results from this view layer, so that they do not appear in the next reference."""
     row = list(layer.layer_collection.children)
     while row:
         child = row.pop()

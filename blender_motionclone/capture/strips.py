@@ -1,4 +1,4 @@
-"""Strips that are captured: their names in each Blender, what is around them, their files, and what they show."""
+"""Strips that are captured: their API names in each Blender, the strips around them, their files, and their framing."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from .stage import AGAIN
 
 
 def strips_of(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_collection:
-    """Those outside of meta strips, where new ones are added."""
+    """Strips outside of meta strips, where new ones are added."""
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
 def all_strips_of(editor: bpy.types.SequenceEditor) -> list[bpy.types.Strip]:
-    """Those inside of meta strips too."""
+    """All strips, including those inside of meta strips."""
     return list(editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all)
 
 
 def shown_range(strip: bpy.types.Strip) -> tuple[int, int]:
-    """First frame, and the first frame after it."""
+    """The first frame, and the frame after the last."""
     if hasattr(strip, "left_handle"):
         return strip.left_handle, strip.right_handle
     return strip.frame_final_start, strip.frame_final_end
 
 
 def content_length(strip: bpy.types.Strip) -> int:
-    """Frames of its file, as Blender counts them."""
+    """The number of frames of its file, as Blender counts them."""
     return strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration
 
 
@@ -45,7 +45,7 @@ def strip_named(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types
 
 
 def metas_around(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[bpy.types.Strip]:
-    """The innermost one last."""
+    """The meta strips that contain the strip, the innermost one last."""
     return [meta for meta in all_strips_of(editor) if meta.type == "META" and meta != strip and _holds(meta, strip)]
 
 
@@ -54,13 +54,13 @@ def _holds(meta: bpy.types.Strip, wanted: bpy.types.Strip) -> bool:
 
 
 def frames_seen(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> tuple[int, int]:
-    """First and last frame: a meta strip cuts off what lies beyond its own ends."""
+    """The first and last visible frame: a meta strip hides what is outside of its own range."""
     ranges = [shown_range(each) for each in (strip, *metas_around(editor, strip))]
     return int(max(start for start, _ in ranges)), int(min(end for _, end in ranges)) - 1
 
 
 def leave_only(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:
-    """Silences all strips but that one and the metas around it, whose channels are heard whatever the user muted."""
+    """Mutes all strips except that one and the meta strips around it. Unmutes their channels."""
     wanted = strip_named(editor, name)
     around = metas_around(editor, wanted)
     for strip in all_strips_of(editor):
@@ -73,7 +73,7 @@ def leave_only(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.
 
 
 def left_out(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[str]:
-    """Sentences about effects that change how the strip looks in its sequence: the reference is of the strip alone."""
+    """Notes about effects that change the strip in its sequence: the reference shows the strip alone."""
     first, last = frames_seen(editor, strip)
     around = [strip, *metas_around(editor, strip)]
     names = [each.name for each in all_strips_of(editor) if not each.mute and _acts_on(each, around, first, last)]
@@ -92,7 +92,7 @@ def _acts_on(effect: bpy.types.Strip, strips: list[bpy.types.Strip], first: int,
 
 
 def check_media(strip: bpy.types.Strip, first: int, last: int) -> None:
-    """UserError when a file is missing or empty that the strip needs at frames first..last. No file is opened."""
+    """UserError when a file that the strip needs at frames first..last is missing or empty. No file is opened."""
     needed = list(dict.fromkeys(_files(strip, range(first, last + 1), set())))
     missing = [path for path in needed if not _is_there(path)]
     if not missing:
@@ -108,7 +108,7 @@ def check_media(strip: bpy.types.Strip, first: int, last: int) -> None:
 
 
 def _files(strip: bpy.types.Strip, frames: range | None, seen: set[str]) -> Iterator[Path]:
-    """frames: those that matter, None for all."""
+    """frames: the ones that matter, None for all."""
     if strip.type == "MOVIE":
         yield _path(strip.filepath, strip)
     elif strip.type == "IMAGE":
@@ -120,7 +120,7 @@ def _files(strip: bpy.types.Strip, frames: range | None, seen: set[str]) -> Iter
 
 
 def _files_of_scene(scene: bpy.types.Scene, seen: set[str]) -> Iterator[Path]:
-    """seen: scenes that were looked at: their strips may show each other."""
+    """seen: scenes that were already checked, because strips can show each other's scenes."""
     if scene.name_full in seen or not scene.sequence_editor:
         return
     seen.add(scene.name_full)
@@ -134,7 +134,7 @@ def _path(text: str, strip: bpy.types.Strip) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    """A regular file with something in it: a pipe would be waited for."""
+    """Whether it is a regular file that is not empty. Reading a pipe would block."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -142,13 +142,13 @@ def _is_there(path: Path) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size > 0 and os.access(path, os.R_OK)
 
 
-PIXEL = 1.0  # so much may be missing at an edge
+PIXEL = 1.0  # tolerance at an edge
 NEAR = 1e-4
 PICTURE = ("transform.", "crop.", "use_flip_x", "use_flip_y")
 
 
 def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
-    """UserError that names the property because of which the camera's picture is not what Blender shows."""
+    """UserError when the strip changes its scene's picture. It names the property that does."""
     shown = strip.scene.render
     size = [side * shown.resolution_percentage / 100 for side in (shown.resolution_x, shown.resolution_y)]
     frame = (home.render.resolution_x, home.render.resolution_y)
@@ -163,7 +163,7 @@ def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
 
 
 def _changed(strip: bpy.types.Strip, size, frame) -> str:
-    """ "" when a picture of that size fills the frame, both in pixels."""
+    """ "" when a picture of that size fills the frame; both sizes are in pixels."""
     transform, crop = strip.transform, strip.crop
     right = [whole / side for side, whole in zip(size, frame)]
     scale = (transform.scale_x, transform.scale_y)
@@ -184,7 +184,7 @@ def _numbers(both) -> str:
 
 
 def _animated(home: bpy.types.Scene, strip: bpy.types.Strip) -> str:
-    """What of these is animated: the value at the user's present frame says nothing of the others."""
+    """Names an animated property, because its value at the current frame says nothing about others."""
     data, path = home.animation_data, strip.path_from_id()
     if not data:
         return ""

@@ -1,4 +1,4 @@
-"""Whose motion is cloned, where not everything's is."""
+"""The subject: the objects whose motion is cloned, if not everything's is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .stage import NAME, Stage
 
 
 def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
-    """Full names of the objects in the mask's collection, else of the selected ones and what is parented to them."""
+    """Full names of the objects in the mask's collection, or of the selected objects and their children."""
     collection = context.scene.motionclone.mask_collection
     chosen = list(collection.all_objects) if collection else _with_children(context.view_layer.objects.selected)
     if not chosen:
@@ -27,7 +27,7 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
 
 
 def _with_children(items: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
-    """In one pass over the file's objects: `children_recursive` takes one for each of them."""
+    """Takes one pass over the file's objects; `children_recursive` would take one per object."""
     children: dict[bpy.types.Object, list[bpy.types.Object]] = defaultdict(list)
     for item in bpy.data.objects:
         if item.parent:
@@ -45,7 +45,7 @@ def _with_children(items: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
 def hold_out_others(stage: Stage, subject: tuple[str, ...]) -> bpy.types.Collection:
     """Makes everything but the subject a hole in the picture that still hides what is behind it.
 
-    Returns the collection that does it, for the caller to remove.
+    Returns the collection that does it. The caller removes it.
     """
     layer = stage.view_layer
     others = [item for item in _rendered(layer.layer_collection) if item.name_full not in subject]
@@ -58,7 +58,7 @@ def hold_out_others(stage: Stage, subject: tuple[str, ...]) -> bpy.types.Collect
 
 
 def _rendered(layer: bpy.types.LayerCollection):
-    """The objects that a render shows: a hole must not bring to light what is hidden."""
+    """The objects that a render shows, because holding out a hidden object would make it visible."""
     if layer.exclude or layer.collection.hide_render:
         return
     yield from layer.collection.objects

@@ -1,4 +1,4 @@
-"""Whose motion is captured: a camera's shot, the 3D view, a strip, or a file."""
+"""What is captured: a camera's shot, the 3D view, a strip, or a file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .shot import SceneShot, camera_at, camera_shots, checked_camera, cuts_withi
 from .strips import check_plain, frames_seen, left_out
 
 DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
-MOST_FRAMES = 100_000  # as job.json allows
+MOST_FRAMES = 100_000  # the limit of job.json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """kind: of properties.SOURCES, or "CAMERA" for a scene strip that shows one. title: for a button.
+    """kind: one of properties.SOURCES, or "CAMERA" for a scene strip that shows a camera. title: for a button.
 
-    home: full name of the scene whose frames `shot` counts and which gets the take. scene, view_layer: what is
-    captured. camera: full name. strip: the name of home's, whose content it is; scene_strip.settled says which frames
-    of the scene it shows. clip: of a file. view: the 3D view's area, as a pointer. notes: sentences for the
-    user. cuts: what the markers would do to the shot.
+    take_scene: full name of the scene whose frames `shot` counts and that gets the take. scene, view_layer: what is
+    captured. camera: its full name. strip: the name of the strip in take_scene whose content it is;
+    scene_strip.resolved finds the frames of the scene that it shows. clip: of a file. view: the 3D view's area, as a
+    pointer. notes: for the user. cuts: what the markers would do to the shot.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Target:
 
 
 def targets_of(context: bpy.types.Context) -> list[Target]:
-    """What the scene's settings name, one for each shot. UserError says what is wrong with it."""
+    """One target per shot, as the scene's settings say. UserError says what is wrong with them."""
     return _SOURCES[context.scene.motionclone.source](context)
 
 
@@ -70,7 +70,7 @@ def _camera(scene: bpy.types.Scene, layer: str, shot: SceneShot, camera: bpy.typ
 
 
 def open_view(context: bpy.types.Context) -> bpy.types.Area | None:
-    """The 3D view that the user is in, else the largest on the screen."""
+    """The current 3D view, or the largest on the screen."""
     areas = [area for area in context.screen.areas if area.type == "VIEW_3D"] if context.screen else []
     return context.area if context.area in areas else max(areas, key=lambda a: a.width * a.height, default=None)
 
@@ -108,7 +108,7 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
 
 
 def _cuts_in_view(space: bpy.types.SpaceView3D, scene: bpy.types.Scene, shot: SceneShot) -> UserError | None:
-    """Markers switch only a view through the scene's camera."""
+    """Markers switch the camera only in a view through the scene's camera."""
     through = space.region_3d.view_perspective == "CAMERA" and not space.use_local_camera and scene.camera
     return cuts_within(scene, shot, scene.camera) if through else None
 
@@ -140,7 +140,7 @@ def _strip(context: bpy.types.Context) -> list[Target]:
 
 
 def _scene_of(scene: bpy.types.Scene, strip: bpy.types.Strip, named: dict) -> Target:
-    """A scene strip shows a camera: its scene is captured as any other, so looks and passes are to be had."""
+    """Captures a scene strip through its camera like any other scene, so shading and passes are available."""
     shown = strip.scene
     if shown is None:
         raise UserError(f"The strip {strip.name!r} shows no scene.", "Choose its scene in the strip's settings.")
@@ -148,12 +148,12 @@ def _scene_of(scene: bpy.types.Scene, strip: bpy.types.Strip, named: dict) -> Ta
     camera = strip.scene_camera or camera_at(shown, shown.frame_start)
     if camera is None or camera.type != "CAMERA":
         camera = checked_camera(shown)
-    layer = getattr(strip, "view_layer", None) or rendered_layer(shown, None)  # strips have one since 5.2
+    layer = getattr(strip, "view_layer", None) or rendered_layer(shown, None)  # 5.2
     return Target(kind="CAMERA", scene=shown.name_full, view_layer=layer.name, camera=camera.name_full, **named)
 
 
 def _file(context: bpy.types.Context) -> list[Target]:
-    """The file's real time on the scene's frames, from the scene's first frame on."""
+    """The file's real duration on the scene's frames, from the scene's first frame on."""
     scene = context.scene
     facts = clip_facts(context)
     fps = frame_rate(scene)
@@ -187,7 +187,7 @@ _SOURCES: dict[str, Callable[[bpy.types.Context], list[Target]]] = {
 
 
 def rendered_layer(scene: bpy.types.Scene, chosen: bpy.types.ViewLayer | None) -> bpy.types.ViewLayer:
-    """The chosen one, unless it is off for rendering: then the first that is on, as in Blender's own renders."""
+    """The chosen view layer. If it is not used for rendering, the first one that is, as in Blender's own renders."""
     used = [layer for layer in scene.view_layers if layer.use]
     if not used:
         raise UserError(

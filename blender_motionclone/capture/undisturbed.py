@@ -1,7 +1,7 @@
-"""A capture beside the user's work: what was moved and not keyed yet stays, and what a capture does is no change.
+"""Captures without disturbing the user: unkeyed changes stay, and the capture itself does not count as a change.
 
-Blender's render operator makes every window evaluate its animation again. That alone would put what is animated back to
-its keys, and Blender would tell of it as of a change by the user.
+Blender's render operator makes every window evaluate its animation again. That alone would reset animated values to
+their keyframes, and Blender would report it like a change by the user.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from . import filmed
 from .scene_animation import UNFIT, animated_paths, value_at, write_at
 from .stage import MARK
 
-GONE = (*UNFIT, ReferenceError)  # what a data-block says that was removed meanwhile
+GONE = (*UNFIT, ReferenceError)  # errors of a data-block that was removed meanwhile
 
 Values = dict[tuple[bpy.types.ID, str], Any]
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """For one step of a capture: inside the block it may render. The user's changes before and after count as such."""
+    """Wraps one step of a capture, which may render. Changes by the user before and after it count as usual."""
     _update()
     before = _animated()
     try:
@@ -36,14 +36,14 @@ def undisturbed() -> Iterator[None]:
 
 
 def _update() -> None:
-    """All that windows show is evaluated, and Blender tells what has changed."""
+    """Evaluates everything that windows show, so that Blender reports all changes."""
     windows = bpy.context.window_manager.windows
     for layer in {bpy.context.view_layer, *(window.view_layer for window in windows)}:
         layer.update()
 
 
 def _animated() -> Values:
-    """The values that animation would write over."""
+    """The values that animation would overwrite."""
     values: Values = {}
     for owner in _owners():
         for path in animated_paths(owner.animation_data):
@@ -53,7 +53,7 @@ def _animated() -> Values:
 
 
 def _owners() -> Iterator[bpy.types.ID]:
-    """What has animation and can be changed, but a stage's."""
+    """Data-blocks with animation that can be changed, except those of a stage."""
     kinds = (p.identifier for p in bpy.data.bl_rna.properties if p.type == "COLLECTION")
     for block in (block for kind in kinds for block in getattr(bpy.data, kind)):
         if not block.is_editable or (isinstance(block, bpy.types.Scene) and block.get(MARK)):
@@ -64,7 +64,7 @@ def _owners() -> Iterator[bpy.types.ID]:
 
 
 def _restore(values: Values) -> bool:
-    """-> whether a value was another."""
+    """Returns whether a value had changed."""
     changed = False
     for (owner, path), value in values.items():
         with suppress(*GONE):

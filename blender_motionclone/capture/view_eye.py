@@ -1,4 +1,4 @@
-"""From where a 3D view looks, and what of it a picture of another shape shows."""
+"""The viewpoint of a 3D view, and what a picture of another shape shows of it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def eye_of(
     aspect: float,
     size: tuple[int, int],
 ) -> Eye:
-    """What gives the view's matrix and its projection at the frame of a stage, for pictures of size (H, W).
+    """Returns a function that gives the view matrix and the projection at a stage's frame, for pictures of size (H, W).
 
-    A view through a camera shows that camera's frame. Another stays where it is now, or by its object if it is locked
-    to one; the picture's longer side shows as much as the view's, as in Blender's own viewport renders.
+    A view through a camera shows that camera's frame. Any other stays where it is now, or follows the object that it is
+    locked to. The picture's longer side shows as much as the view's, as in Blender's own viewport renders.
     """
     camera = space.camera if space.use_local_camera else scene.camera
     if view.view_perspective == "CAMERA" and camera:
@@ -59,7 +59,7 @@ def _evaluated(stage: Stage) -> bpy.types.Depsgraph:
 
 
 def _reshaped(window: Matrix, aspect: float) -> Matrix:
-    """The projection with the picture's aspect in place of the window's; the longer side shows the same."""
+    """The projection with the picture's aspect instead of the window's. The longer side shows the same range."""
     longer = longer_side(window)
     reshaped = window.copy()
     reshaped[0][0], reshaped[1][1] = (longer, longer * aspect) if aspect >= 1 else (longer / aspect, longer)
@@ -67,7 +67,7 @@ def _reshaped(window: Matrix, aspect: float) -> Matrix:
 
 
 def longer_side(projection: Matrix) -> float:
-    """Its factor there: the more a side shows, the smaller everything is on it."""
+    """The projection factor of the longer side: the larger it is, the less the side shows."""
     return min(projection[0][0], projection[1][1])
 
 
