@@ -1,4 +1,4 @@
-"""Everything that touches Blender. Files that do not need bpy say so in their first line and are tested without it."""
+"""The add-on: everything that touches Blender. Files that do not need bpy say so in their first line."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ MODULES = (
 
 
 def register() -> None:
-    """Registers every module in order. Imports late, so that the bpy-free files can be imported without Blender."""
+    """Registers every module in order. Imports late, so that files without bpy can be imported outside of Blender."""
     for name in MODULES:
         import_module(f".{name}", __package__).register()
 
 
 def unregister() -> None:
-    """Takes everything back in reverse order."""
+    """Unregisters every module in reverse order."""
     for name in reversed(MODULES):
         import_module(f".{name}", __package__).unregister()
 
 
 def in_order(modules: Sequence[ModuleType]) -> tuple[Callable[[], None], Callable[[], None]]:
-    """(register, unregister) of them all: in this order, and taken back in reverse."""
+    """Returns (register, unregister) for the modules: in this order, and in reverse."""
 
     def register() -> None:
         for module in modules:

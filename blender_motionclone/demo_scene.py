@@ -1,4 +1,4 @@
-"""The demo's blockout: a grey ball bounces across a tiled floor while the camera moves the other way."""
+"""The demo's scene: a gray ball bounces across a tiled floor while the camera moves in the opposite direction."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import bpy
 
 PROMPT = "a red ball on green ground under a blue sky"
 FRAMES = 48
-TILE, TILES = 2.2, 40  # edge of a floor tile in metres, tiles along each side
-LENS = 39.6  # mm on a 36 mm sensor: a focal length of 2.2 half frame heights in a square picture
+TILE, TILES = 2.2, 40  # edge of a floor tile in meters, number of tiles along each side
+LENS = 39.6  # mm on a 36 mm sensor: the focal length is 2.2 times half the frame height in a square picture
 GREYS = {"subject": 1.0, "light tile": 0.92, "dark tile": 0.74}  # from 0 to 1, before the studio light dims them
 SKY = 0.36
 
 
 def add_demo_scene(name: str) -> bpy.types.Scene:
-    """A new scene beside the others, which stay as they are."""
+    """Adds a new scene and leaves the others unchanged."""
     scene = bpy.data.scenes.new(name)
     scene.frame_start, scene.frame_end = 1, FRAMES
     scene.render.fps = 24
@@ -31,7 +31,7 @@ def add_demo_scene(name: str) -> bpy.types.Scene:
 
 
 def _animate(item: bpy.types.Object, path: Callable[[float], tuple[float, float, float]]) -> None:
-    """A key on every frame: path(t) gives the place in metres for t from 0 to 1."""
+    """Inserts a keyframe on every frame: path(t) gives the location in meters for t from 0 to 1."""
     for frame in range(1, FRAMES + 1):
         item.location = path((frame - 1) / (FRAMES - 1))
         item.keyframe_insert("location", frame=frame)
@@ -57,7 +57,7 @@ def _add_camera(scene: bpy.types.Scene) -> bpy.types.Object:
 
 
 def _add_floor(scene: bpy.types.Scene) -> None:
-    """One mesh of square tiles in two greys, as far as the horizon."""
+    """One mesh of square tiles in two grays, up to the horizon."""
     edge = range(TILES + 1)
     corners = [((i - TILES / 2) * TILE, (j - 6) * TILE, 0.0) for j in edge for i in edge]
     row = TILES + 1
@@ -88,7 +88,7 @@ def _linear(shown: float) -> float:
 
 
 def _shade(scene: bpy.types.Scene) -> None:
-    """What the Workbench engine draws: material colours in studio light."""
+    """Sets what the Workbench engine draws: material colors in studio light."""
     scene.world = bpy.data.worlds.new("Sky")
     scene.world.color = [_linear(SKY)] * 3
     shading = scene.display.shading

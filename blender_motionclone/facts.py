@@ -1,4 +1,5 @@
-"""What the panels show that takes looking: gathered by a timer while a panel is open, so that drawing does no work."""
+"""What the panels show and what takes time to find out. A timer gathers it while a panel is open, so that drawing is
+fast."""
 
 from __future__ import annotations
 
@@ -41,10 +42,10 @@ AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
 
 @dataclass(frozen=True)
 class Facts:
-    """backend: of interpreter.py, "" before the first look; button: what Generate does, as "Clone frames 1-48 of
-    Camera"; detail: what comes of it; notes: what is worth knowing about it; filmed: whether the reference is there
-    already; advice: what would make it better, if anything; problem: why it cannot; words: of the prompt; steps: the
-    way to the first clip, where it shows."""
+    """backend: of interpreter.py, "" before the first check; button: what Generate does, such as "Clone frames 1-48 of
+    Camera"; detail: its result; notes: about the shots; filmed: whether the reference can be used again; advice: what
+    would improve the take; remark: about the shots, with a repair; problem: why generating is not possible; words: of
+    the prompt; steps: the way to the first clip, while it is shown."""
 
     backend: str = ""
     button: str = ""
@@ -60,27 +61,28 @@ class Facts:
 
 @dataclass
 class _Now:
-    """What was gathered, and where the next look goes on."""
+    """What was gathered, and where the next check continues."""
 
     known: dict[str, Facts] = field(default_factory=dict)  # by the scene's name
-    wanted: set[str] = field(default_factory=set)  # scenes whose panels were drawn since the last look
+    wanted: set[str] = field(default_factory=set)  # scenes whose panels were drawn since the last check
     timings: Timings = field(default_factory=Timings)
     jobs_found_in: Path | None = None
-    plan_asked_for: tuple = ()  # which it was, when what an installation will fetch was asked last
-    turn: int = -1  # of the take that was looked at last
+    plan_asked_for: tuple = ()  # the options for which the installation's plan was asked
+    turn: int = -1  # the take that was checked last
 
 
 _now = session.part(_Now)
 
 
 def of(scene: bpy.types.Scene) -> Facts:
-    """For drawing: what is known by now. Asking lets the timer look again."""
+    """What is known so far, for drawing. Makes the timer check this scene again."""
     _now.wanted.add(scene.name_full)
     return _now.known.get(scene.name_full, Facts())
 
 
 def gather(context: bpy.types.Context) -> Facts:
-    """Looks at the context's scene, and keeps what it finds for `of`. The context is of the scene: form_scene.py."""
+    """Checks the context's scene and stores the result for `of`. The context must be of the scene; see
+    form_scene.py."""
     if problem := path_problem(context):
         _now.known[context.scene.name_full] = found = Facts(problem=problem)
         return found
@@ -95,19 +97,19 @@ def gather(context: bpy.types.Context) -> Facts:
 
 
 def learn(folder: Path) -> None:
-    """Takes up the time of a job that was just done."""
+    """Learns the time of a job that has just finished."""
     _now.timings.learn(folder)
 
 
 def tick() -> float:
-    """Looks at the scenes whose panels are open, and takes up one more take's picture and time."""
+    """Checks the scenes whose panels are open, and loads one more take's picture and time."""
     with timed("panels"), job_runner.surviving_errors():
         _look()
     return SECONDS_BETWEEN_LOOKS
 
 
 def _look() -> None:
-    if bpy.app.is_job_running("RENDER"):  # to open a file is to change Blender's data, which a render does not bear
+    if bpy.app.is_job_running("RENDER"):  # opening a file changes Blender's data, which must not happen during a render
         return
     wanted = set(_now.wanted)
     _now.wanted.clear()
@@ -124,7 +126,7 @@ def _look() -> None:
 
 
 def _contexts() -> Iterator[tuple[bpy.types.Scene, dict]]:
-    """The scene that each area's panels are about, with what `temp_override` needs for it."""
+    """The scene of each area's panels, with its arguments for `temp_override`."""
     for window in bpy.context.window_manager.windows:
         for area in sorted(window.screen.areas, key=lambda area: area.type != AREAS[0]):
             if area.type in AREAS:
@@ -135,13 +137,13 @@ def _contexts() -> Iterator[tuple[bpy.types.Scene, dict]]:
 
 
 def _key(found: Facts | None):
-    """Two errors that say the same are the same."""
+    """Errors with equal texts are equal."""
     said = (found.problem, found.remark) if found else ()
     return found and (replace(found, problem=None, remark=None), [e and (str(e), e.repair) for e in said])
 
 
 def _backend(context: bpy.types.Context) -> str:
-    """Of interpreter.py. A remote worker, and a Python that was chosen, are taken as they are."""
+    """The state of the backend, as in interpreter.py. A remote worker and a chosen Python count as ready."""
     if worker_is_remote(context):
         return interpreter.READY
     states = [interpreter.backend_state(folder) for folder in backend_folders(context)]
@@ -155,9 +157,9 @@ def _backend(context: bpy.types.Context) -> str:
 
 
 def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
-    """None once all are done."""
+    """The remaining steps; empty when all are done."""
     options = install_options(context)
-    now = (install_runner.ends(), *options)  # what an interrupted installation has fetched is not fetched again
+    now = (install_runner.ends(), *options)  # an interrupted installation changes the plan
     if state != interpreter.READY and _now.plan_asked_for != now and install_runner.ask("backend --plan", options):
         _now.plan_asked_for = now
     models = backend_models.models() or []
@@ -167,7 +169,7 @@ def _steps(context: bpy.types.Context, state: str) -> list[first_run.Step]:
 
 
 def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
-    """What Generate would do now."""
+    """Adds what Generate would do now."""
     models = backend_models.models()
     if models is None:
         return replace(found, problem=backend_models.problem() or _asked_for_models(context))
@@ -198,13 +200,13 @@ def _notes_of(plans: list[CapturePlan]) -> list[str]:
 
 
 def words_now(settings: bpy.types.PropertyGroup) -> PromptWords | None:
-    """What the chosen model makes of the prompt; None while that is not known, and where there is no prompt."""
+    """What the chosen model makes of the prompt. None while that is not known, or without a prompt."""
     model = backend_models.model_called(settings.model)
     return words_of(settings.prompt, model) if model and settings.prompt.strip() else None
 
 
 def _asked_for_models(context: bpy.types.Context) -> UserError | None:
-    """Asks the backend for its models, unless that is going on; why it cannot be asked."""
+    """Asks the backend for its models unless it was asked already. Returns why it cannot be asked."""
     if not backend_models.fetching():
         try:
             job_runner.refresh_models(context)
@@ -214,7 +216,7 @@ def _asked_for_models(context: bpy.types.Context) -> UserError | None:
 
 
 def _take_up(context: bpy.types.Context) -> bool:
-    """One more job's time and one more take's picture; whether there is a new picture."""
+    """Loads one more job's time and one more take's picture. Returns whether there is a new picture."""
     if path_problem(context):
         return False
     folder = jobs_folder(context)
@@ -228,7 +230,7 @@ def _take_up(context: bpy.types.Context) -> bool:
 
 
 def _take_up_take(takes: bpy.types.bpy_prop_collection) -> bool:
-    """Whether one has got its picture. Some may never get one, so each look goes on where the last one ended."""
+    """Returns whether a take got its picture. Some never get one, so each check continues where the last one ended."""
     until = time.monotonic() + BUDGET / 2
     for _ in range(len(takes)):
         _now.turn = (_now.turn + 1) % len(takes)
@@ -243,7 +245,7 @@ def _take_up_take(takes: bpy.types.bpy_prop_collection) -> bool:
 
 
 def _take_up_preview() -> bool:
-    """The running job's, which is played; whether there is something new to see."""
+    """Plays the running job's preview. Returns whether there is something new to show."""
     job = job_runner.running()
     preview = job_runner.preview(job) if job else None
     if preview is None:

@@ -1,4 +1,4 @@
-"""What a press of Generate will do, in words."""
+"""Describes what Generate will do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .jobs.timings import Timings, duration, kind_of
 from .prompt_words import PromptWords
 from .translations import sentence
 
-MOST_FRAMES_EACH = 5.0  # of the shot that one of the model's frames can stand for without losing much
+MOST_FRAMES_EACH = 5.0  # shot frames that one model frame can represent without losing much motion
 LONG = (
     "Each of the model's frames stands for {frames} frames of the shot, so quick motion is lost. Split the shot with "
     "camera markers and choose All Shots, or shorten it."
@@ -20,25 +20,25 @@ LONG = (
 
 
 def count_of(words: PromptWords) -> str:
-    """ "12 of 30 tokens"."""
+    """For example "12 of 30 tokens"."""
     return iface_("{tokens} of {longest} tokens").format(tokens=words.tokens, longest=words.longest)
 
 
 def takes_of_a_shot(settings: bpy.types.PropertyGroup) -> int:
-    """Prompts times seeds."""
+    """The number of takes of one shot: prompts times seeds."""
     prompts = 1 + sum(bool(more.text.strip()) for more in settings.more_prompts)
     return prompts * settings.seeds
 
 
 def button(plans: Sequence[CapturePlan]) -> str:
-    """ "Clone frames 1-48 of Camera"."""
+    """For example "Clone frames 1-48 of Camera"."""
     if len(plans) == 1:
         return iface_("Clone {title}").format(title=sentence(plans[0].title))
     return iface_("Clone {count} shots").format(count=len(plans))
 
 
 def detail(plans: Sequence[CapturePlan], takes: int, timings: Timings) -> str:
-    """ "3 takes of 16 frames at 512 x 288, about 2 min"; the time is left out while it is not known."""
+    """For example "3 takes of 16 frames at 512 x 288, about 2 min". The time is left out while it is unknown."""
     plan = plans[0]
     height, width = plan.size
     text = iface_("{count} frames at {width} x {height}").format(count=plan.count, width=width, height=height)
@@ -49,6 +49,6 @@ def detail(plans: Sequence[CapturePlan], takes: int, timings: Timings) -> str:
 
 
 def advice(plans: Sequence[CapturePlan]) -> str:
-    """What becomes of a long shot: whatever happens between two of the model's frames is lost."""
+    """Advice for a long shot, because motion between two of the model's frames is lost."""
     longest = max(plan.frames_each for plan in plans)
     return iface_(LONG).format(frames=f"{longest:.1f}") if longest > MOST_FRAMES_EACH else ""

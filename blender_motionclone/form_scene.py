@@ -1,4 +1,4 @@
-"""Whose form and takes a panel or a button is about."""
+"""The scene whose form and takes a panel or a button uses."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import bpy
 
 
 def sequence_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """Whose strips the sequencer shows: in Blender 5 the one that the workspace names, if it does, whatever scene the
-    window shows."""
+    """The scene whose strips the sequencer shows. In Blender 5 the workspace can name one."""
     return getattr(context, "sequencer_scene", None) or context.scene
 
 
 def form_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """In a sequencer the one whose strips it shows, else the window's."""
+    """In a sequencer, the scene whose strips it shows; elsewhere, the window's scene."""
     in_sequencer = context.area is not None and context.area.type == "SEQUENCE_EDITOR"
     return sequence_scene(context) if in_sequencer else context.scene
 
 
 @contextmanager
 def in_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Context]:
-    """Gives a context of that scene, valid inside the block: the window's own where it shows the scene."""
+    """Yields a context of that scene for the block. It is the window's own context if that shows the scene."""
     context = bpy.context
     if context.scene == scene:
         yield context

@@ -1,4 +1,4 @@
-"""What happens when another file is opened, or when the user undoes."""
+"""Handlers for opening files, undo, and appending."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .setup import backend_models
 
 @persistent
 def before_load(*_) -> None:
-    """A capture belongs to the scene that goes away; the worker's jobs do not."""
+    """A capture belongs to the scene that is closed. The worker's jobs do not."""
     generation.stop()
     takes.forget_session()
     watching.forget()
@@ -33,7 +33,7 @@ def after_load(*_) -> None:
         carry_over_all()
     job_runner.look_at_takes()
     if not backend_models.models() and not worker_is_remote(bpy.context):
-        with suppress(UserError):  # said when the user asks for something
+        with suppress(UserError):  # reported when the user needs the models
             job_runner.refresh_models(bpy.context)
 
 

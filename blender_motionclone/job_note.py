@@ -1,4 +1,4 @@
-"""blender.json in a job's folder: which scene the job belongs to, and where its shot lies. Without bpy."""
+"""blender.json in a job's folder: which scene the job belongs to, and where its shot starts. Without bpy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..backend.job_folder.writing import is_link, write_atomically
 from .errors import UserError
 
 NOTE = "blender.json"
-MOST_BYTES = 100_000  # of it
-FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574  # that Blender knows
-SECONDS_TO_START = 60.0  # that a worker may need until it holds a job it was given: it has to start first
-KINDS: dict[str, tuple[type, ...]] = {  # of what is noted
+MOST_BYTES = 100_000  # of the file
+FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574  # Blender's limits
+SECONDS_TO_START = 60.0  # how long a worker may take to lock a new job, because it may have to start first
+KINDS: dict[str, tuple[type, ...]] = {  # types of the values
     **dict.fromkeys(("scene", "key", "file", "camera"), (str,)),
     **{"frame_start": (int,), "dismissed": (bool,), "handed_over": (int, float)},
 }
@@ -25,26 +25,30 @@ KINDS: dict[str, tuple[type, ...]] = {  # of what is noted
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A scene. key: its own name for its jobs, saved with it, "" while it has none; file: the .blend, "" if unsaved."""
+    """A scene. key: identifies it in its jobs and is saved with it, "" if it has none yet; file: the .blend, "" if
+    unsaved."""
 
     scene: str
     key: str
     file: str
 
     def owns(self, note: dict[str, Any]) -> bool:
-        """By the key. A file that was closed without saving has lost it: then by its path and the scene's name."""
+        """Compares the key. A file that was closed without saving has lost its key; then the path and the scene's name
+        count."""
         if self.key and note.get("key") == self.key:
             return True
         return bool(self.file) and note.get("scene") == self.scene and _same(note.get("file", ""), self.file)
 
 
 def write_shot(folder: Path, scene_name: str, frame_start: int, camera: str = "") -> None:
-    """Notes where the shot lies: the request itself knows no scene. camera: its name, or "" for other sources."""
+    """Stores where the shot starts, because the request itself knows no scene. camera: its name, or "" for other
+    sources."""
     _write(folder, {"scene": scene_name, "frame_start": frame_start, "camera": camera})
 
 
 def read_shot(folder: Path, otherwise: int) -> tuple[int, str]:
-    """(scene frame the shot starts at, its camera's name or ""); (otherwise, "") for jobs not made in Blender."""
+    """(the scene frame on which the shot starts, its camera's name or ""); (otherwise, "") for jobs from outside of
+    Blender."""
     try:
         note = _read(folder)
     except FileNotFoundError:
@@ -58,35 +62,35 @@ def read_shot(folder: Path, otherwise: int) -> tuple[int, str]:
 
 
 def note_owner(folder: Path, owner: Owner, frame_start: int) -> None:
-    """frame_start: where the shot starts, for jobs that were not made in Blender and do not tell."""
+    """frame_start: where the shot starts, for jobs that were made outside of Blender."""
     here = {"scene": owner.scene, "key": owner.key, "file": owner.file, "dismissed": False}
     _change(folder, {"frame_start": frame_start} | read_note(folder) | here)
 
 
 def note_handing_over(folder: Path) -> None:
-    """A worker is about to be given the job."""
+    """Stores that a worker is about to get the job."""
     _change(folder, read_note(folder) | {"handed_over": time.time()})
 
 
 def is_awaited(folder: Path, note: dict[str, Any]) -> bool:
-    """Whether the job was handed over a moment ago, and its worker has not said a word yet: it may still be starting,
-    perhaps for another Blender."""
+    """Whether the job was submitted a moment ago and its worker has not written anything yet. The worker may still be
+    starting, perhaps for another Blender."""
     now, since = time.time(), note.get("handed_over")
     if not isinstance(since, int | float) or not now - SECONDS_TO_START < since <= now:
         return False
     try:
-        return (folder / "state.json").stat().st_mtime < since  # of when it ran before
+        return (folder / "state.json").stat().st_mtime < since  # from an earlier run
     except OSError:
         return True
 
 
 def dismiss(folder: Path) -> None:
-    """The job is not to be offered again."""
+    """Stores that the job must not be offered again."""
     _change(folder, read_note(folder) | {"dismissed": True})
 
 
 def read_note(folder: Path) -> dict[str, Any]:
-    """What is noted, each of its own type; empty for a job that was not made in Blender, or if it cannot be read."""
+    """The stored values of the right types. Empty for a job from outside of Blender, or if the file cannot be read."""
     try:
         note = _read(folder)
     except (OSError, ValueError):
@@ -96,12 +100,12 @@ def read_note(folder: Path) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> Any:
-    """What the file holds; None for a link. OSError, ValueError."""
+    """The file's content; None for a link. OSError, ValueError."""
     return None if is_link(folder / NOTE) else read_json(folder / NOTE, MOST_BYTES)
 
 
 def _change(folder: Path, note: dict[str, Any]) -> None:
-    """Writes the note of a job that is there. UserError when it cannot be written."""
+    """Writes the note of an existing job. UserError when it cannot be written."""
     try:
         _write(folder, note)
     except OSError as error:

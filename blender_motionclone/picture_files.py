@@ -13,17 +13,17 @@ from ..backend.job_folder.pictures import SIGNATURE
 from ..backend.job_folder.reading import check_regular, open_regular, read_bytes
 from ..backend.job_folder.writing import is_link
 
-CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the colour type; palettes are not written by either
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by color type; neither the backend nor the add-on writes palettes
 MOST_SIDE = 4096
-MOST_FILE, MOST_PIXELS = 1_000_000, 4_000_000  # bytes of a preview: of the file, and of its pixels
+MOST_FILE, MOST_PIXELS = 1_000_000, 4_000_000  # limits of a preview: bytes of the file, bytes of its pixels
 
 
 class PngError(ValueError):
-    """The file is no PNG that can be read here, or not whole."""
+    """The file is not a complete PNG of a supported kind."""
 
 
 def png_size(path: Path) -> tuple[int, int]:
-    """(height, width) from the file's header; PngError, OSError."""
+    """(height, width) from the file's header. PngError, OSError."""
     with open_regular(path) as file:
         size = pictures.picture_size(file) if file.peek(8).startswith(SIGNATURE) else None
     if size is None:
@@ -32,8 +32,8 @@ def png_size(path: Path) -> tuple[int, int]:
 
 
 def read_png(path: Path) -> np.ndarray:
-    """uint8 [H, W, 3]; PngError for anything but 8 bits a channel without palette, interlacing and the filters that
-    must be undone pixel by pixel; OSError."""
+    """uint8 [H, W, 3]. OSError. PngError for anything but 8 bits per channel without a palette, interlacing, or filters
+    that have to be undone pixel by pixel."""
     data = read_bytes(path, MOST_FILE)
     try:
         (height, width, bits, kind, _, _, interlaced), packed = _parts(data)
@@ -51,7 +51,7 @@ def read_png(path: Path) -> np.ndarray:
 
 
 def _parts(data: bytes) -> tuple[tuple[int, ...], list[bytes]]:
-    """-> (height, width, bits, colour type, compression, filter, interlaced), the compressed rows."""
+    """Returns (height, width, bits, color type, compression, filter, interlaced) and the compressed rows."""
     if not data.startswith(SIGNATURE):
         raise PngError("The file is no PNG.")
     header, packed, position = b"", [], len(SIGNATURE)
@@ -68,8 +68,8 @@ def _parts(data: bytes) -> tuple[tuple[int, ...], list[bytes]]:
 
 
 def _unfiltered(lines: np.ndarray, channels: int) -> np.ndarray:
-    """Undoes each row's filter. lines: uint8 [H, 1 + W * channels], each beginning with its filter's number."""
-    rows = np.zeros((len(lines) + 1, lines.shape[1] - 1), np.uint8)  # the first stands above the picture
+    """Undoes each row's filter. lines: uint8 [H, 1 + W * channels], each starting with its filter's number."""
+    rows = np.zeros((len(lines) + 1, lines.shape[1] - 1), np.uint8)  # the first row is above the picture
     for number, line in enumerate(lines):
         rows[number + 1] = _row(int(line[0]), line[1:].reshape(-1, channels), rows[number].reshape(-1, channels))
     return rows[1:]
@@ -85,7 +85,7 @@ def _row(kind: int, line: np.ndarray, above: np.ndarray) -> np.ndarray:
     raise PngError("The file's rows are packed in a way that is slow to read.")
 
 
-MOST_BYTES = 64_000_000  # of a picture that a job has made
+MOST_BYTES = 64_000_000  # of a picture in a job
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
@@ -96,7 +96,7 @@ def picture_size(path: Path) -> tuple[int, int] | None:
 
 
 def reads_quickly(path: Path) -> bool:
-    """Whether it is a picture that Blender reads in a moment: it may lie in a folder from somebody else."""
+    """Whether Blender can read the picture quickly, because it may be in a stranger's folder."""
     try:
         check_regular(path, MOST_BYTES)
         size = picture_size(path)

@@ -1,4 +1,4 @@
-"""What was chosen in Preferences > Add-ons > MotionClone, and what holds where nothing was."""
+"""What is set in Preferences > Add-ons > MotionClone, with defaults for empty values."""
 
 from __future__ import annotations
 
@@ -34,35 +34,35 @@ PATHS = {
 
 
 def backend_python(context: bpy.types.Context) -> Path:
-    """The backend's interpreter. UserError when there is none."""
+    """The backend's Python. UserError when there is none."""
     return find_interpreter(_chosen_path(context, "backend_python"), os.environ, backend_folders(context))
 
 
 def backend_folders(context: bpy.types.Context) -> tuple[Path, ...]:
-    """Where an installed backend may be: the chosen folder alone, else a checkout's own and the user's. UserError when
-    the chosen path is a relative one."""
+    """Where an installed backend can be: the chosen folder only, or else those of a checkout and of the user. UserError
+    for a relative path."""
     chosen = _chosen_path(context, "backend_folder")
     return (Path(chosen),) if chosen else (EXTENSION_ROOT / ".venv", default_backend_folder())
 
 
 def default_backend_folder() -> Path:
-    """Where the backend is installed unless another folder is chosen."""
+    """Where the backend is installed if no folder is chosen."""
     return data_folder() / "venv"
 
 
 def jobs_folder(context: bpy.types.Context) -> Path:
-    """Where new jobs go. UserError when the chosen path is a relative one."""
+    """Where new jobs go. UserError for a relative path."""
     chosen = _chosen_path(context, "jobs_folder")
     return Path(chosen) if chosen else default_jobs_folder()
 
 
 def default_jobs_folder() -> Path:
-    """Where jobs go unless another folder is chosen."""
+    """Where jobs go if no folder is chosen."""
     return data_folder() / "jobs"
 
 
 def path_problem(context: bpy.types.Context) -> UserError | None:
-    """What is wrong with the first path among the preferences that cannot be taken."""
+    """What is wrong with the first invalid path in the preferences."""
     for name in PATHS:
         try:
             _chosen_path(context, name)
@@ -72,7 +72,7 @@ def path_problem(context: bpy.types.Context) -> UserError | None:
 
 
 def usable_jobs_folder(context: bpy.types.Context) -> Path:
-    """The folder for new jobs. UserError where they would go with the backend when that is removed or made anew."""
+    """The folder for new jobs. UserError when removing the backend would also remove the jobs."""
     folder = jobs_folder(context)
     for backend in backend_folders(context):
         if folder.resolve().is_relative_to(backend.resolve()):
@@ -85,7 +85,8 @@ def usable_jobs_folder(context: bpy.types.Context) -> Path:
 
 
 def worker_command(context: bpy.types.Context) -> list[str]:
-    """What starts the worker: the preference, else the backend on this machine. UserError when it cannot be that."""
+    """How to start the worker: the preference, or else the backend on this machine. UserError when neither can be
+    used."""
     text = _chosen(context, "worker_command")
     try:
         command = words_of(text)
@@ -98,8 +99,8 @@ def worker_command(context: bpy.types.Context) -> list[str]:
 
 
 def _program(name: str) -> str:
-    """What starts it. Windows would look first in the folder that Blender was started in, which is that of the .blend
-    that was double-clicked: so only where programs are installed."""
+    """The full path of a program. Windows would first look in Blender's working directory, which may be the folder of a
+    stranger's .blend, so only the folders of PATH are searched."""
     hint = "Correct it in Preferences > Add-ons > MotionClone."
     if os.path.dirname(name):
         if not Path(name).is_absolute():
@@ -115,13 +116,13 @@ def _program(name: str) -> str:
 
 
 def worker_is_remote(context: bpy.types.Context) -> bool:
-    """Whether job folders must be sent to the worker."""
+    """Whether job folders have to be sent to the worker."""
     return bool(_chosen(context, "worker_command").strip() and _chosen(context, "worker_is_remote"))
 
 
 def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[str]]:
-    """Gives what calls the backend on this machine, where the user's files are, with such arguments. UserError when
-    there is none."""
+    """Returns a function that gives the command line for calling the backend on this machine with such arguments.
+    UserError when there is none."""
     if not worker_is_remote(context):
         return partial(command_beside, worker_command(context))
     try:
@@ -133,7 +134,7 @@ def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[s
 
 
 def when_closing(context: bpy.types.Context) -> str:
-    """What becomes of takes that run or wait when Blender closes: an identifier of WHEN_CLOSING."""
+    """What happens to running and waiting takes when Blender closes: an identifier of WHEN_CLOSING."""
     return _chosen(context, "when_closing") or FINISH_RUNNING
 
 
@@ -147,20 +148,20 @@ def hide_first_run(context: bpy.types.Context) -> None:
 
 
 def show_models(context: bpy.types.Context) -> None:
-    """Unfolds them in the preferences."""
+    """Expands the models in the preferences."""
     if addon := context.preferences.addons.get(ROOT_PACKAGE):
         addon.preferences.models_shown = True
 
 
 def install_options(context: bpy.types.Context, wheels: bool = True) -> list[str]:
-    """What the preferences say to `python -m install`. wheels: whether the command takes a folder of packages."""
+    """Options for `python -m install`. wheels: whether the command accepts a folder of packages."""
     folder = _chosen_path(context, "backend_folder")
     where = ["--where", folder] if folder else []
     return [*where, *wheels_options(context)] if wheels else where
 
 
 def doctor_options(context: bpy.types.Context) -> list[str]:
-    """Which backend `python -m install doctor` is to look at: the chosen one, else what is installed."""
+    """Options for `python -m install doctor`: the chosen backend, or the installed one."""
     chosen = _chosen_path(context, "backend_python")
     return [*install_options(context, wheels=False), *(["--python", chosen] if chosen else [])]
 
@@ -171,8 +172,8 @@ def wheels_options(context: bpy.types.Context) -> list[str]:
 
 
 def _chosen_path(context: bpy.types.Context, name: str) -> str:
-    """Absolute, or empty. UserError for a relative one: that of a stranger's .blend, or of the folder that Blender was
-    started in, would decide which program runs."""
+    """Absolute or empty. UserError for a relative path, because the folder of a stranger's .blend, or Blender's working
+    directory, would decide which program runs."""
     value = _chosen(context, name).strip()
     if value and (value.startswith("//") or not Path(value).is_absolute()):
         raise UserError(
@@ -185,21 +186,21 @@ def _chosen_path(context: bpy.types.Context, name: str) -> str:
 
 
 def _chosen(context: bpy.types.Context, name: str):
-    """Scripts may register the package without enabling it as an add-on: nothing is chosen then."""
+    """Empty when a script registered the package without enabling it as an add-on."""
     addon = context.preferences.addons.get(ROOT_PACKAGE)
     return getattr(addon.preferences, name) if addon else ""
 
 
-ALLOW_ONLINE = "allow_online"  # a repair that is no operator: Blender's own switch is drawn in its place
+ALLOW_ONLINE = "allow_online"  # a repair without an operator: Blender's own setting is drawn instead
 
 
 def may_be_allowed() -> bool:
-    """Whether Blender is offline by a setting that the user can change right now."""
+    """Whether the user can allow online access right now."""
     return not bpy.app.online_access and not bpy.app.online_access_override
 
 
 def check_online() -> None:
-    """UserError when Blender may not use the internet."""
+    """UserError when Blender may not go online."""
     if bpy.app.online_access:
         return
     if bpy.app.online_access_override:

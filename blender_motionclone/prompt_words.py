@@ -1,6 +1,6 @@
-"""What a model makes of a prompt, known before anything is filmed: how long it is, and words the model never saw.
+"""A prompt's length for a model, and the words that the model does not know, found before anything is captured.
 
-Without bpy. A tokenizer takes a moment to read, so that a thread does it for the panels.
+Without bpy. Reading a tokenizer takes a moment, so a thread does it for the panels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..backend.job_folder.prompt import PromptError, parse_prompt
 from ..backend.job_folder.tokens import Tokenizer, TokenizerError, read_tokenizer
 from .errors import UserError
 
-MOST = 5000  # letters that are looked at; panels do it again and again, and a .blend may hold any number
+MOST = 5000  # in characters; panels check it repeatedly, and a .blend can contain any length
 
 _read: dict[Path, Tokenizer | None] = {}  # by folder; None for one that cannot be read
 _reading: dict[Path, threading.Thread] = {}
@@ -23,7 +23,7 @@ _reading: dict[Path, threading.Thread] = {}
 
 @dataclass(frozen=True)
 class PromptWords:
-    """tokens: of the prompt; longest: how many the model reads; unknown: words that the model was never shown."""
+    """tokens: of the prompt; longest: how many the model reads; unknown: words that the model was not trained with."""
 
     tokens: int
     longest: int
@@ -31,9 +31,9 @@ class PromptWords:
 
 
 def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWords | None:
-    """None while the tokenizer is being read (wait: until it is), and when there is none on this machine.
+    """None while the tokenizer is being read (wait: waits for it), or when there is none on this machine.
 
-    model: an entry as `python -m backend models --json` gives it.
+    model: an entry from `python -m backend models --json`.
     """
     tokenizer = _tokenizer(model, wait)
     if tokenizer is None:
@@ -43,8 +43,8 @@ def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWo
 
 
 def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = False) -> None:
-    """UserError for the first with a sign that cannot be followed, or that is longer than the model reads. Until its
-    tokenizer is read, none is."""
+    """UserError for the first prompt with invalid syntax, or that is too long for the model. Lengths are checked once
+    the tokenizer is read."""
     for prompt in prompts:
         try:
             parse_prompt(prompt)
@@ -65,7 +65,7 @@ def forget() -> None:
 
 
 def _tokenizer(model: dict[str, Any], wait: bool) -> Tokenizer | None:
-    if not (named := model.get("tokenizer")) or not (folder := Path(named)).is_dir():  # a remote worker's are not here
+    if not (named := model.get("tokenizer")) or not (folder := Path(named)).is_dir():  # a remote one
         return None
     if folder not in _read and folder not in _reading:
         _reading[folder] = threading.Thread(target=_take_up, args=(folder,), name="tokenizer", daemon=True)
@@ -78,7 +78,7 @@ def _tokenizer(model: dict[str, Any], wait: bool) -> Tokenizer | None:
 def _take_up(folder: Path) -> None:
     try:
         _read[folder] = read_tokenizer(folder)
-    except TokenizerError:  # the worker says what is wrong with it
+    except TokenizerError:  # the worker reports what is wrong with it
         _read[folder] = None
     finally:
         _reading.pop(folder, None)

@@ -1,6 +1,6 @@
-"""`scene.motionclone`: the settings of the next takes, and the takes there are. All of it is saved in the .blend.
+"""`scene.motionclone`: the settings of the next takes, and the existing takes. All of it is saved in the .blend.
 
-A model's own settings live in its entry, not here; how a running job stands is known to job_runner.py alone.
+The model's own settings are in its entry. The state of a running job is in job_runner.py.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ..backend.job_folder.state import QUEUED
 from . import reach
 from .setting_controls import MotionCloneControls
 
-NO_SCORE = -2.0  # a motion score lies in [-1, 1]
-MOST_INT = 2**31 - 1  # that Blender's own whole numbers can be
-SEEDS = 2**64  # so many there are
+NO_SCORE = -2.0  # a motion score is in [-1, 1]
+MOST_INT = 2**31 - 1  # the maximum of Blender's integers
+SEEDS = 2**64  # the number of possible seeds
 
-FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "placement"}  # until version 0.1
+FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "placement"}  # until version 0.1.0
 
 SOURCES = (
     ("CAMERA", "Camera", "The active camera's animation", "CAMERA_DATA", 0),
@@ -53,18 +53,18 @@ PLACEMENTS = (
 
 
 class MotionClonePrompt(bpy.types.PropertyGroup):
-    """One more prompt for a batch."""
+    """Another prompt, with takes of its own"""
 
     text: bpy.props.StringProperty(name="Prompt", description="What this clip shows")
 
 
 def _chosen(name: str):
-    """Called when the user names a file, not when a .blend that names one is opened."""
+    """Runs when the user chooses a file, not when a .blend that refers to one is opened."""
     return lambda settings, _context: reach.choose(getattr(settings, name))
 
 
 def carry_over(owner: bpy.types.PropertyGroup, _context: bpy.types.Context | None = None) -> None:
-    """Moves what an older file, preset or script has set under a former name to the property's present name."""
+    """Moves a value that an older file, preset or script has set under a former name to the property's current name."""
     for former, present in FORMER_NAMES.items():
         if former in owner.bl_rna.properties and owner.is_property_set(former):
             setattr(owner, present, getattr(owner, former))
@@ -80,11 +80,11 @@ def carry_over_all() -> None:
 
 
 class MotionCloneTake(bpy.types.PropertyGroup):
-    """A clip that was asked for; `name` is its job's id. Its folder holds everything: these are what the panel shows.
+    """A take; `name` is its job's id. Its folder holds everything; these are the values that the panel shows.
 
-    seed, long_seed: see whole_seed. state: as backend/job_folder/state.py has it; score: the motion score, NO_SCORE
-    while there is none.
-    placement, placed_in: how it was placed last, and the name of the strip, material, object, camera or node with it.
+    seed, long_seed: see whole_seed. state: as in backend/job_folder/state.py; score: the motion score, NO_SCORE if
+    there is none. placement, placed_in: how it was last placed, and the name of the strip, material, object, camera or
+    node.
     """
 
     folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
@@ -109,7 +109,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
 
     @property
     def whole_seed(self) -> int:
-        """What it was generated with: many programs use seeds of 64 bits, Blender's whole numbers have 32."""
+        """Its seed. Seeds have up to 64 bits, but Blender's integers have 32."""
         return int(self.long_seed) if re.fullmatch("[0-9]{1,20}", self.long_seed) else self.seed
 
     @whole_seed.setter
@@ -132,7 +132,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         name="Shading",
         description="How the reference clip is shaded",
         items=SHADINGS,
-        default="AS_SEEN",  # best with the demo model: `backend bench looks`
+        default="AS_SEEN",  # best with the demo model, measured by `backend bench looks`
     )
     use_mask: bpy.props.BoolProperty(
         name="Subject Mask", description="Clone only the motion of the chosen objects; it is rendered beside the clip"
@@ -164,7 +164,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         update=_chosen("sketch_file"),
     )
-    # Look
+    # Generation
     model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)
     quality: bpy.props.EnumProperty(name="Quality", description="Quick or good", items=QUALITIES)
     strength: bpy.props.FloatProperty(
@@ -215,7 +215,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
 
 
 def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:
-    """The take that the buttons are about, if there is one."""
+    """The take that the buttons act on, if there is one."""
     return settings.takes[settings.take_index] if 0 <= settings.take_index < len(settings.takes) else None
 
 

@@ -1,7 +1,7 @@
-"""Which paths may be touched without being asked, since a .blend from elsewhere may name any.
+"""Which paths may be accessed without asking, because a .blend from elsewhere can refer to any.
 
-On Windows, even to look whether \\\\host\\share\\clip.mp4 exists sends the user's password hash to that host. So only
-what lies in our own folders or beside the .blend is looked at by itself, and what the user named in this session.
+On Windows, just checking whether \\\\host\\share\\clip.mp4 exists sends the user's password hash to that host. So only
+our own folders, the .blend's folder, and what the user chose in this session are accessed.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from .declarations import Operators
 from .errors import UserError
 from .preferences import jobs_folder
 
-MOST_ENTRIES = 5000  # of a folder that is looked at unasked
+MOST_ENTRIES = 5000  # of a folder that is checked without asking
 
 _chosen: set[Path] = set()
 
 
 def named(text: str) -> Path | None:
-    """The absolute path that a .blend's text means, without looking at the disk; None where it means none."""
+    """The absolute path that a .blend's text means, without accessing the disk. None if it means none."""
     path = Path(os.path.normpath(bpy.path.abspath(text))) if text.strip() else None
     return path if path and path.is_absolute() else None
 
 
 def choose(text: str) -> None:
-    """The user has named it, or pressed a button that is about it: until Blender ends it may be looked at."""
+    """The user chose the path, or pressed a button about it: it may be accessed until Blender quits."""
     if path := named(text):
         _chosen.add(path)
 
 
 def in_reach(path: Path) -> bool:
-    """path: as `named` gives it."""
+    """path: as `named` returns it."""
     if path in _chosen:
         return True
     return any(lies_in(path, folder) for folder in _own_folders()) and not holds_links(path)
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Whether it lies beneath the folder, and no link on the way leads elsewhere."""
+    """Whether the path is below the folder, and contains no link."""
     try:
         parts = path.relative_to(folder).parts
     except ValueError:
@@ -53,7 +53,7 @@ def lies_in(path: Path, folder: Path) -> bool:
 
 
 def holds_links(folder: Path) -> bool:
-    """Whether one of its entries leads elsewhere, or they are too many to look at each. False for a file."""
+    """Whether an entry is a link, or there are too many entries to check. False for a file."""
     try:
         with os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
@@ -70,12 +70,12 @@ def _own_folders() -> Iterator[Path]:
     with suppress(UserError):
         yield jobs_folder(bpy.context)
     own = Path(bpy.data.filepath).parent
-    if bpy.data.filepath and own.parent != own:  # all paths lie beneath a drive
+    if bpy.data.filepath and own.parent != own:  # every path is below the root of a drive
         yield own
 
 
 def check_reach(settings: bpy.types.PropertyGroup) -> None:
-    """UserError for one that is not to be looked at unasked."""
+    """UserError for a file that must not be accessed without asking."""
     for label, path in _files(settings):
         if not in_reach(path):
             raise UserError(
@@ -87,13 +87,13 @@ def check_reach(settings: bpy.types.PropertyGroup) -> None:
 
 
 def choose_all(settings: bpy.types.PropertyGroup) -> None:
-    """The user wants them."""
+    """The user wants to use all of them."""
     for _, path in _files(settings):
         choose(str(path))
 
 
 def _files(settings: bpy.types.PropertyGroup) -> Iterator[tuple[str, Path]]:
-    """Those that the next take needs, with the names of their fields."""
+    """The files that the next take needs, with the names of their properties."""
     fields = {"First Picture": settings.image_file, "First Sketch": settings.sketch_file}
     if settings.source == "FILE":
         fields = {"Clip": settings.clip_file} | fields

@@ -1,6 +1,6 @@
-"""What lives as long as Blender does with the add-on on: one object that holds each module's part of it. Without bpy.
+"""State that lives as long as the add-on is enabled: one object that holds each module's part. Without bpy.
 
-A module declares its part as a dataclass and asks for it once; whoever looks for what is remembered finds it here.
+A module declares its part as a dataclass and requests it once. So all state can be found here.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ Part = TypeVar("Part")
 
 
 class Session:
-    """Parts by their classes, each as its fields' defaults until something changes it."""
+    """Stores parts by class, each with its fields' defaults at first."""
 
     def __init__(self) -> None:
         self._parts: dict[type, Any] = {}
 
     def part(self, kind: type[Part]) -> Part:
-        """The one of this class, made when it is asked for first."""
+        """The part of this class, created on first request."""
         return self._parts.setdefault(kind, kind())
 
     def reset(self, part: object) -> None:
-        """Its fields are as at the beginning."""
+        """Resets the part's fields to their defaults."""
         vars(part).clear()
         vars(part).update(vars(type(part)()))
 

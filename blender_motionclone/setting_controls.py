@@ -1,7 +1,7 @@
-"""The settings as sliders and menus: made of their declarations, and nothing but a view of the form's settings text.
+"""Sliders and menus for the settings, made from their declarations. They are only a view of the form's settings text.
 
-The text stays the one place that holds what was chosen, so that presets, jobs and older files are as they were. A
-control that the text does not name shows the model's own value.
+The text stays the only place that stores what is chosen, so presets, jobs and older files work. A control that the text
+does not mention shows the model's own value.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..backend.job_folder.declared import Declaration, typed_text
 from .settings_text import KNOWN, given, own_value, with_value
 from .setup import backend_models
 
-IN_FORM = ("motion_strength",)  # the form has a slider of its own for it
+IN_FORM = ("motion_strength",)  # the form has its own slider for it
 SHOWN = {name: one for name, one in KNOWN.items() if name not in IN_FORM}
-LARGE = 1e5  # a bound beyond it is no sensible end of a slider
+LARGE = 1e5  # a larger bound is no useful limit for a slider
 
 
 def form_of(controls: bpy.types.PropertyGroup) -> bpy.types.PropertyGroup:
@@ -25,7 +25,7 @@ def form_of(controls: bpy.types.PropertyGroup) -> bpy.types.PropertyGroup:
 
 
 def value_of(form: bpy.types.PropertyGroup, name: str) -> Any:
-    """As the text has it, else the model's own."""
+    """The value in the text, or else the model's own."""
     chosen = given(form.settings)
     if name in chosen:
         return chosen[name]
@@ -37,7 +37,7 @@ def is_chosen(form: bpy.types.PropertyGroup, name: str) -> bool:
 
 
 def chosen_in(form: bpy.types.PropertyGroup, group: str) -> list[str]:
-    """Names of a group's settings that the text has."""
+    """Names of a group's settings that are in the text."""
     return [name for name, one in SHOWN.items() if one.group == group and is_chosen(form, name)]
 
 
@@ -80,6 +80,6 @@ def _setter(one: Declaration) -> Callable[[Any, Any], None]:
 
 
 class MotionCloneControls(bpy.types.PropertyGroup):
-    """Every setting of a take that the form does not show elsewhere"""
+    """Every setting of a take that is not shown elsewhere in the form"""
 
     __annotations__ = {name: _property(one) for name, one in SHOWN.items()}

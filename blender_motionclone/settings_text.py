@@ -15,7 +15,7 @@ from ..backend.job_folder.settings import SettingError, Settings, parse_assignme
 from .errors import UserError
 
 KNOWN: dict[str, Declaration] = declarations(Settings)
-MOST = 5000  # letters; panels read them again and again, and a .blend may hold any number
+MOST = 5000  # in characters; panels read it repeatedly, and a .blend can contain any length
 
 
 def parse_settings(text: str) -> dict[str, Any]:
@@ -33,9 +33,9 @@ def parse_settings(text: str) -> dict[str, Any]:
 
 
 def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
-    """How many frames the reference has: the settings' or the model's own. UserError for what cannot be set at all.
+    """The number of frames of the reference: from the settings, or the model's own. UserError for an impossible value.
 
-    model: an entry as `python -m backend models --json` gives it ("frames", "most_frames").
+    model: an entry from `python -m backend models --json` ("frames", "most_frames").
     """
     try:
         count = typed_values(settings).get("frames", model["frames"])
@@ -51,8 +51,7 @@ def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
 
 @lru_cache(maxsize=64)
 def given(text: str) -> dict[str, Any]:
-    """{"steps": 20} of the settings in a text that exist and can have their values; what is wrong with the others is
-    said by `parse_settings` and `frame_count`."""
+    """{"steps": 20} of the valid settings in a text. `parse_settings` and `frame_count` report the invalid ones."""
     try:
         chosen = parse_settings(text)
     except UserError:
@@ -67,13 +66,13 @@ def given(text: str) -> dict[str, Any]:
 
 
 def with_value(text: str, name: str, value: Any) -> str:
-    """The text with this setting in it, in the place of an earlier one; of nothing there is nothing to be written."""
+    """Sets this setting in the text, replacing an earlier value. An empty value is not written."""
     said = typed_text(value)
     return " ".join(filter(None, [without(text, [name]), said and shlex.quote(f"{name}={said}")]))
 
 
 def without(text: str, names: Iterable[str]) -> str:
-    """The text without these settings; the rest stays as it was typed."""
+    """Removes these settings from the text; the rest stays as it was typed."""
     try:
         parts = shlex.split(text)
     except ValueError:
@@ -83,11 +82,11 @@ def without(text: str, names: Iterable[str]) -> str:
 
 
 def own_value(name: str, model: dict[str, Any] | None, family: str) -> Any:
-    """What the setting is where the text does not say: as the model has it in this family, else as it is declared."""
+    """The setting's value if the text has none: the model's own in this family, or else the declared default."""
     told = (model or {}).get("values", {}).get(family, {}).get(name)
     try:
         return KNOWN[name].default if told is None else KNOWN[name].typed(told)
-    except SettingError:  # of a worker of another version
+    except SettingError:  # from a worker of another version
         return KNOWN[name].default
 
 
@@ -96,7 +95,7 @@ FOLDER = Path(__file__).parent / "presets"
 
 @dataclass(frozen=True)
 class ShippedPreset:
-    """values: by the names of MotionCloneSettings' properties."""
+    """values: by names of MotionCloneSettings' properties."""
 
     name: str
     title: str
@@ -105,7 +104,7 @@ class ShippedPreset:
 
 
 def read_presets(folder: Path) -> tuple[ShippedPreset, ...]:
-    """In the order of their files' names, of which the leading number is not part of the preset's name."""
+    """In the order of the file names. The leading number is not part of the preset's name."""
     return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
 
 

@@ -1,4 +1,4 @@
-"""How what goes on beside Blender comes to its windows."""
+"""Redraws panels when background work changes, and shows failures in a popup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ TAB = "MotionClone"
 
 
 def redraw() -> None:
-    """The sidebars only, for drawing a heavy scene again takes long; and the preferences, which show the worker."""
+    """Redraws only the sidebars, because redrawing a heavy scene is slow, and the preferences, which show the
+    worker."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "PREFERENCES":
@@ -33,7 +34,7 @@ def tab_is_open() -> bool:
 
 
 def show_failures(failed: Sequence[JobState]) -> None:
-    """For whom no panel says it: a timer has no operator to report with."""
+    """Shows a popup if no panel shows the failures, because a timer has no operator to report with."""
     if bpy.app.background or not bpy.context.window_manager.windows or tab_is_open():
         return
 

@@ -1,4 +1,4 @@
-"""Small pictures of takes and of the running job's preview, loaded by timers so that drawing never reads a file."""
+"""Small pictures of takes and of the running job's preview. Timers load them, so that drawing never reads a file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .picture_files import PngError, png_size, read_png, reads_quickly
 from .session import session
 
 MOST_FRAMES = 20_000  # of a result
-SIDE = 256  # pixels of the longer edge
+SIDE = 256  # pixels of the longer side
 PREVIEW = "preview"
 
 
 @dataclass
 class _Now:
-    """The pictures that are loaded. shown: where each came from, and when that file was changed; frames: of the
-    preview, which is played; turn: the one that is shown."""
+    """The loaded pictures. shown: each one's file and modification time; frames: of the preview, which is played; turn:
+    the current frame."""
 
     pictures: bpy.utils.previews.ImagePreviewCollection | None = None
     shown: dict[str, tuple[Path, int]] = field(default_factory=dict)
@@ -34,27 +34,28 @@ _now = session.part(_Now)
 
 
 def icon(name: str) -> int:
-    """The picture of a take (its job's id) or PREVIEW, for `template_icon`; 0 while there is none.
+    """The icon of a take (by its job's id) or of PREVIEW, for `template_icon`; 0 if there is none.
 
-    Blender (4.3 at least) reads one picture once for each size, and when it is taken away meanwhile frees it once for
-    each too. So no picture is drawn as the icon of a label as well.
+    Blender (at least 4.3) reads a picture once for each size, and frees it once for each size when it is removed
+    meanwhile. So a picture is never drawn as a label's icon as well.
     """
     return _now.pictures[name].icon_id if _now.pictures is not None and name in _now.shown else 0
 
 
 def load_take(job: str, folder: Path) -> bool:
-    """Takes up the middle frame of a take's result; whether there is something new to see."""
+    """Loads the middle frame of a take's result. Returns whether there is something new to show."""
     frame = _middle_frame(folder / "result")
     if not frame or not _is_new(job, frame) or not reads_quickly(frame) or _now.pictures is None:
         return False
-    if job in _now.pictures:  # of the same take before it was made again, or of another file's take of that name
+    if job in _now.pictures:  # of the take before it was run again, or of another file's take
         del _now.pictures[job]
     _now.pictures.load(job, str(frame), "IMAGE")  # Blender reads it when it is drawn
     return True
 
 
 def load_preview(strip: Path, folder: Path) -> bool:
-    """Takes up a preview, which is frames of the job's clip side by side; whether there is something new to see."""
+    """Loads a preview, which is frames of the job's clip side by side. Returns whether there is something new to
+    show."""
     if not _is_new(PREVIEW, strip):
         return False
     try:
@@ -66,7 +67,7 @@ def load_preview(strip: Path, folder: Path) -> bool:
 
 
 def play() -> bool:
-    """Shows the preview's next frame; whether there is another."""
+    """Shows the preview's next frame. Returns whether there are others."""
     if not _now.frames:
         return False
     _now.turn = (_now.turn + 1) % len(_now.frames)
@@ -75,7 +76,7 @@ def play() -> bool:
 
 
 def forget_preview() -> None:
-    """Its job has ended."""
+    """The job has ended."""
     _now.frames.clear()
     if _now.shown.pop(PREVIEW, None) and _now.pictures is not None and PREVIEW in _now.pictures:
         del _now.pictures[PREVIEW]
@@ -89,7 +90,7 @@ def split(strip: np.ndarray, aspect: float) -> list[np.ndarray]:
 
 
 def _middle_frame(folder: Path) -> Path | None:
-    """Of the pictures in a take's folder; None where there are none."""
+    """The middle picture in a take's folder; None if there is none."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in islice(entries, MOST_FRAMES) if entry.name.endswith(".png"))
@@ -99,7 +100,7 @@ def _middle_frame(folder: Path) -> Path | None:
 
 
 def _is_new(name: str, path: Path) -> bool:
-    """Notes it as seen; a file that cannot be read now may be another time it is changed."""
+    """Remembers the file. Returns whether it is new or has changed."""
     try:
         changed = path.stat().st_mtime_ns
     except OSError:
@@ -111,7 +112,7 @@ def _is_new(name: str, path: Path) -> bool:
 
 
 def _show(name: str, picture: np.ndarray) -> None:
-    """picture: uint8 [H, W, 3]; Blender wants floats of four channels, the lowest row first."""
+    """picture: uint8 [H, W, 3]. Blender expects float RGBA with the bottom row first."""
     assert _now.pictures is not None
     step = -(-max(picture.shape[:2]) // SIDE)
     small = picture[::-step, ::step]

@@ -1,4 +1,4 @@
-"""How the add-on's timers do: how long they keep Blender from its user, and that no error ends them. Without bpy."""
+"""Measures how long the add-on's timers block Blender, and keeps errors from ending them. Without bpy."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from .errors import UserError
 
-BUDGET = 0.005  # seconds that a tick may take; what is not done by then waits for the next
+BUDGET = 0.005  # seconds that a tick may take; the rest waits for the next one
 
 
 @dataclass
 class Worst:
-    """Milliseconds of the longest ticks. work: of the processor's time; clock: what passed meanwhile, which on a busy
-    machine is more."""
+    """Milliseconds of the longest ticks. work: processor time; clock: elapsed time, which is longer on a busy
+    machine."""
 
     ticks: int = 0
     work: float = 0.0
@@ -25,7 +25,7 @@ class Worst:
 
 @dataclass
 class Tick:
-    """kind: under which name it is counted; may be changed while it lasts."""
+    """kind: the name under which it is counted; can be changed during the tick."""
 
     kind: str
 
@@ -35,7 +35,7 @@ _worst: dict[str, Worst] = {}
 
 @contextmanager
 def timed(kind: str) -> Iterator[Tick]:
-    """Counts the block as a tick."""
+    """Measures the block as one tick."""
     tick, clock, work = Tick(kind), time.perf_counter(), time.thread_time()
     try:
         yield tick
@@ -48,7 +48,7 @@ def timed(kind: str) -> Iterator[Tick]:
 
 @contextmanager
 def surviving(report_problem: Callable[[UserError], None]) -> Iterator[None]:
-    """An unexpected error in the block ends the block and is told: Blender would drop the timer."""
+    """An unexpected error ends only the block and is reported. Otherwise Blender would drop the timer."""
     try:
         yield
     except Exception as error:
@@ -57,12 +57,12 @@ def surviving(report_problem: Callable[[UserError], None]) -> Iterator[None]:
 
 
 def worst_ticks() -> dict[str, Worst]:
-    """By kind."""
+    """The longest ticks by kind."""
     return dict(_worst)
 
 
 def report() -> str:
-    """ "worker 0.7 ms of work, 2.1 ms by the clock (364 ticks); panels ...", for a developer."""
+    """For developers: "worker 0.7 ms of work, 2.1 ms by the clock (364 ticks); panels ..."."""
     texts = [
         f"{kind} {worst.work:.1f} ms of work, {worst.clock:.1f} ms by the clock ({worst.ticks} ticks)"
         for kind, worst in sorted(_worst.items())

@@ -1,4 +1,4 @@
-"""The add-on's words in other languages: locale/LANGUAGE/*.toml, and sentences with names and numbers in them."""
+"""The interface in other languages: locale/LANGUAGE/*.toml, and sentences with names and numbers in them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bpy.app.translations import pgettext_iface as iface_
 from .wrapping import sentences_of, shown
 
 FOLDER = Path(__file__).parent / "locale"
-NAMES = {"de": ("de_DE", "de")}  # as Blender 4 and 5 call a file's language
+NAMES = {"de": ("de_DE", "de")}  # names of the language in Blender 4 and 5
 
 
 @cache
 def read_translations(folder: Path) -> dict[str, dict[tuple[str, str], str]]:
-    """{language: {(context, English): translation}}, as Blender wants it."""
+    """{language: {(context, English): translation}}, the format that Blender needs."""
     found: dict[str, dict[tuple[str, str], str]] = {}
     for path in sorted(folder.glob("*/*.toml")):
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -40,9 +40,8 @@ BLANK = "{}"
 
 
 def sentence(text: str) -> str:
-    """The text as its template is translated, filled in with the same words; of several sentences each by itself, where
-    all are known. As it is where there is no template, but for what cannot be shown. Commands are as they are typed on
-    this system."""
+    """Translates a text by its template, filled in with the same words. Several sentences are translated one by one, if
+    all are known. Without a template the text is returned, made safe to show. Commands are adapted to this system."""
     said = _translated(shown(text))
     return said.replace("python3 -m install", "py -m install") if sys.platform == "win32" else said
 
@@ -62,15 +61,15 @@ def _translated(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _recognised(text: str) -> tuple[str, tuple[str, ...]]:
-    """The template that the text was made of, and what stands in its blanks. Of several, the one with the most words
-    of its own."""
+    """The template that the text was made from, and the words in its blanks. Of several, the one with the most own
+    words."""
     found = ((template, _words_in(text, template)) for template in _templates())
     return next(((template, words) for template, words in found if words), (text, ()))
 
 
 def _words_in(text: str, template: str) -> tuple[str, ...]:
-    """What stands in the template's blanks, each as short as can be; () when the text was made of another. Takes no
-    longer for a text that somebody made to be hard to match."""
+    """The words in the template's blanks, as short as possible; () when the text does not match. Its duration is linear
+    even for hostile texts."""
     first, *between, last = template.split(BLANK)
     end = len(text) - len(last)
     if not (text.startswith(first) and text.endswith(last)) or len(first) >= end:

@@ -1,4 +1,4 @@
-"""Breaks a text into its sentences, and into lines that fit a width in pixels. Without bpy."""
+"""Splits a text into sentences, and into lines of a width in pixels. Without bpy."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable
 from ..backend.job_folder.plain_text import clean
 
 Measure = Callable[[str], float]  # a text's width in pixels
-MOST_SHOWN = 2000  # characters: to measure and draw a longer text at each redraw would hold Blender up
+MOST_SHOWN = 2000  # characters; measuring a longer text at each redraw would block Blender
 
 
 def shown(text: str) -> str:
-    """A text that may come from a stranger, as it may be drawn: without control characters and without marks that
-    turn the direction of writing, and not endless."""
+    """Makes a stranger's text safe to draw: without control characters and marks that change the writing direction, and
+    limited in length."""
     return text if len(text) <= MOST_SHOWN and text.isprintable() else clean(text, MOST_SHOWN)
 
 
 def shown_line(text: str) -> str:
-    """The same for what is drawn as one line."""
+    """The same for a single line."""
     return " ".join(shown(text).split("\n"))
 
 
@@ -27,8 +27,8 @@ def sentences_of(text: str) -> list[str]:
 
 
 def wrap(text: str, width: float, measure: Measure) -> list[str]:
-    """The text's lines, none wider than `width` unless a single letter is. A word that is too long for a line, such as
-    a path, is broken between letters: text that is cut off cannot be read at all."""
+    """The lines of the text, none wider than `width` unless a single character is. Words that are too long, such as
+    paths, are broken anywhere, so that all of the text can be read."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -44,7 +44,8 @@ def wrap(text: str, width: float, measure: Measure) -> list[str]:
 
 
 def shortened(text: str, width: float, measure: Measure) -> str:
-    """The text, or its beginning and "..." where it is wider than `width`; for what can be read in full elsewhere."""
+    """The text, or its beginning and "..." if it is wider than `width`. For texts that can be read in full
+    elsewhere."""
     if measure(text) <= width:
         return text
     while text and measure(f"{text}...") > width:
@@ -53,7 +54,7 @@ def shortened(text: str, width: float, measure: Measure) -> str:
 
 
 def _pieces(word: str, width: float, measure: Measure) -> list[str]:
-    """At least one piece; each holds at least a letter."""
+    """At least one piece, each with at least one character."""
     pieces = []
     while measure(word) > width and len(word) > 1:
         end = 1

@@ -1,1 +1,1 @@
-"""Jobs and the takes that come of them: making, queueing, running, keeping, offering."""
+"""Jobs and their takes: creating, queueing, running, listing and recovering them."""

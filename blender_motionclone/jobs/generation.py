@@ -1,6 +1,6 @@
-"""From the scene's settings to jobs in the queue: captures each shot once, hands over a take for each prompt and seed.
+"""From the scene's settings to jobs in the queue: captures each shot once and submits a take for each prompt and seed.
 
-One generation goes on at a time, step by step; whoever runs it decides when the next step is taken.
+Only one generation runs at a time, step by step. The caller decides when to take the next step.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Steps = Generator[tuple[int, int], None, None]
 
 @dataclass
 class _Now:
-    """The generation that goes on, if any."""
+    """The running generation, if any."""
 
     steps: Steps | None = None
 
@@ -48,8 +48,8 @@ def going_on() -> bool:
 
 
 def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
-    """-> the jobs, to which each is added when the worker has it. UserError when one goes on already. anew: films even
-    what is as it was."""
+    """Starts a generation. Returns a list to which each job is added when it is submitted. UserError when one is
+    running. anew: whether to capture unchanged shots again."""
     if _now.steps:
         raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     ask_for_models(context)
@@ -59,7 +59,8 @@ def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
 
 
 def step() -> bool:
-    """Goes on by one picture or so; -> whether there is more to do. UserError ends it."""
+    """Takes one step, such as rendering a picture. Returns whether there is more to do. UserError ends the
+    generation."""
     assert _now.steps
     try:
         job_runner.show_capture(next(_now.steps))
@@ -73,7 +74,8 @@ def step() -> bool:
 
 
 def stop() -> None:
-    """Leaves the scene as it was, and no unfinished folder; takes of shots that are captured stay in the queue."""
+    """Ends the generation. The scene is unchanged, and no unfinished folder is left. Submitted takes stay in the
+    queue."""
     steps, _now.steps = _now.steps, None
     if steps:
         steps.close()
@@ -81,14 +83,14 @@ def stop() -> None:
 
 
 def generation(context: bpy.types.Context, form: str, jobs: list[str], anew: bool) -> Steps:
-    """Gives (done, of) pictures. form: full name of the scene whose settings say what is generated."""
+    """Yields (done, total) pictures. form: full name of the scene whose settings are used."""
     models = yield from _models()
     clip_file.forget()
     scene = named(bpy.data.scenes, form)
     while _awaits_its_clip(scene):
         yield 0, 1
     with in_scene(scene) as here:
-        here.view_layer.update()  # what has changed since is told now
+        here.view_layer.update()  # Blender now reports all changes so far
         if anew:
             filmed.forget()
         plans, wishes = plans_of(here, models, wait=True), takes_wanted(scene.motionclone)
@@ -115,8 +117,8 @@ def _awaits_its_clip(scene: bpy.types.Scene) -> bool:
 
 
 def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int]], again: bool) -> Iterator[Path]:
-    """A job's folder for each take of the shot. folder: that of the reference, which is the first take's own unless it
-    serves again."""
+    """A job's folder for each take of the shot. folder: that of the reference, which is the first take's own unless the
+    reference is used again."""
     request = replace(plan.request, notes=read_request(folder).notes)
     for number, (prompt, seed) in enumerate(wishes):
         other = replace(request, prompt=prompt, seed=seed)
@@ -124,15 +126,15 @@ def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int
 
 
 def takes_wanted(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:
-    """(prompt, seed) of the takes of each shot, those of the first prompt first."""
+    """(prompt, seed) of the takes of each shot, sorted by prompt."""
     prompts = [settings.prompt.strip(), *(prompt.text.strip() for prompt in settings.more_prompts)]
     seeds = range(settings.seed, settings.seed + settings.seeds)
     return [(prompt, seed) for prompt in dict.fromkeys(filter(None, prompts)) for seed in seeds]
 
 
 def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path, batch: str = "") -> str:
-    """Submits the job in a folder and lists it as a take; -> its id. A take that the worker does not get is listed too,
-    so that what was captured is not lost. batch: the first of the takes that are asked for at once."""
+    """Submits the job in a folder and lists it as a take. Returns its id. If it cannot be submitted it is listed too,
+    so that the capture is not lost. batch: the first take that was requested together with this one."""
     try:
         job = job_runner.submit(context, folder)
     except UserError as error:
@@ -143,7 +145,7 @@ def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path, 
 
 
 def hand_over_again(context: bpy.types.Context, folder: Path) -> str:
-    """Submits a job that was submitted before; the scenes whose job it is list it as a take. -> its id."""
+    """Submits a job again. The scenes that own it list it as a take. Returns its id."""
     job = job_runner.submit(context, folder)
     takes.withdraw_offer(folder)
     take_states.update(job, job_runner.state(job))
@@ -154,7 +156,7 @@ def hand_over_again(context: bpy.types.Context, folder: Path) -> str:
 
 
 def check_complete(model: dict[str, Any]) -> None:
-    """UserError when files of it are missing."""
+    """UserError when files of the model are missing."""
     if missing := model.get("missing"):
         raise UserError(
             f"Files of the model {model['name']!r} are missing: {', '.join(missing)}.",
@@ -181,7 +183,7 @@ def _models() -> Generator[tuple[int, int], None, Sequence[dict[str, Any]]]:
 
 
 def _captured(plan: CapturePlan, jobs: Path, before: int, of: int) -> Generator[tuple[int, int], None, Path]:
-    """-> the folder. before, of: pictures of the shots before, and of all."""
+    """Returns the folder. before: pictures of the shots before; of: pictures of all shots."""
     with closing(capture_steps(plan, jobs)) as steps:
         while True:
             try:

@@ -1,6 +1,6 @@
-"""What a job's folder may hold to be worked with, and how one is deleted. Without bpy.
+"""Checks what a job's folder contains before it is used, and deletes jobs. Without bpy.
 
-A folder that came with a .blend is a stranger's: links and pipes in it may lead anywhere.
+A folder that came with a .blend may be a stranger's: its links and pipes can lead anywhere.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from ...backend.job_folder.writing import is_link
 from ..errors import UserError
 
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-MOST_NAME = 200  # bytes
-MOST_ENTRIES, MOST_DEPTH = 100_000, 5  # of files and folders in a job's folder
+MOST_NAME = 200  # in bytes
+MOST_ENTRIES, MOST_DEPTH = 100_000, 5  # files and folders in a job's folder
 
 
 def is_job_name(name: str) -> bool:
-    """Whether it can be shown, and is the name of a folder within another on every system."""
+    """Whether it can be shown, and is a valid folder name on every system."""
     fits = 0 < len(name.encode("utf-8", "replace")) <= MOST_NAME
     return fits and name.isprintable() and name not in (".", "..") and not re.search(r'[/\\:*?"<>|]', name)
 
 
 def is_job(folder: Path) -> bool:
-    """Whether the folder holds a request, which is a plain file."""
+    """Whether the folder contains a request that is a regular file."""
     request = folder / "job.json"
     try:
         check_regular(request)
@@ -40,8 +40,8 @@ def is_job(folder: Path) -> bool:
 
 
 def check_job(folder: Path) -> None:
-    """UserError unless the folder holds a job in plain files and folders, which can be read and written without
-    reaching what lies elsewhere."""
+    """UserError unless the folder contains a job and only regular files and folders, so that using it touches nothing
+    outside of it."""
     if not is_job(folder):
         raise UserError(f"There is no job.json in {folder}.", "Choose a folder that MotionClone made.")
     for count, (path, found) in enumerate(_entries(folder)):
@@ -55,9 +55,10 @@ def check_job(folder: Path) -> None:
 
 
 def delete_job(folder: Path) -> None:
-    """UserError when it is in use or cannot be deleted.
+    """UserError when the job is in use or cannot be deleted.
 
-    Only a folder that is named as MotionClone names them, and holds a job, goes: a .blend from elsewhere may name any.
+    Only deletes a folder that is named like a job and contains one, because a .blend from elsewhere can name any
+    folder.
     """
     if is_link(folder) or not NAME.fullmatch(folder.name) or not is_job(folder):
         raise UserError(
@@ -70,7 +71,7 @@ def delete_job(folder: Path) -> None:
         )
     going = folder.with_name(f"{folder.name}.deleted")
     try:
-        # Windows renames no folder in which a file is open: then nothing of the job is lost.
+        # Windows does not rename a folder with open files, so nothing of the job is lost.
         os.rename(folder, going)
         _delete(going)
     except OSError as error:
@@ -84,8 +85,8 @@ def delete_job(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    """job.json is the last to go: without it nobody could tell that the rest is a job's, and try again. Clips are the
-    first: one that is open keeps all the rest, also on a share that lets folders with open files be renamed."""
+    """Deletes job.json last, because without it nobody could recognize the rest and try again. Deletes clips first: an
+    open one then keeps all the rest, also on a network share that renames folders with open files."""
     for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".mp4"):
         if path.is_dir() and not is_link(path):
             shutil.rmtree(path)
@@ -95,7 +96,7 @@ def _delete(folder: Path) -> None:
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All that it holds, without following links. UserError when a folder cannot be read."""
+    """All files and folders in it, without following links. UserError when a folder cannot be read."""
     waiting = [folder]
     while waiting:
         try:

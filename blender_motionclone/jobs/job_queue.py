@@ -1,4 +1,4 @@
-"""Hands jobs to the worker, which it starts when there is need, and hears how they go. Without bpy; nothing waits."""
+"""Submits jobs to the worker, starts the worker when needed, and tracks their states. Never waits. Without bpy."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ..declarations import Operators
 from ..errors import UserError
 from .job_states import JobStates, WorkerStatus
 
-MOST_JOBS = 200  # as many as a worker lets wait
+MOST_JOBS = 200  # the worker's own limit
 SECONDS_TO_ASK = 1.0
-SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender ends or the add-on is disabled
+SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender quits or the add-on is disabled
 STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job was done.", hint="Run it again.")
 
 
@@ -37,25 +37,25 @@ class Start:
 
 
 class JobQueue:
-    """Call `pump` now and then; `board` tells how the jobs stand."""
+    """Call `pump` regularly; `jobs` has the states."""
 
     def __init__(self) -> None:
         self.jobs = JobStates()
-        self.lost: list[str] = []  # ended with their worker, to be run again
+        self.lost: list[str] = []  # jobs that ended with their worker and can be run again
         self.problem: UserError | None = None
         self._client: Client | None = None
         self._start: Start | None = None
         self._heard = deque[Any]()
         self._closing: threading.Thread | None = None
-        self._asked = 0.0  # when a cancelling worker was asked last
+        self._asked = 0.0  # when the worker was last asked to cancel
 
     @property
     def busy(self) -> bool:
-        """Whether there may be something to hear."""
+        """Whether there can be new messages."""
         return bool(self._client or self._heard or self._closing)
 
     def start(self, start: Start) -> None:
-        """Starts the worker unless one is there. UserError when it cannot be started."""
+        """Starts the worker unless it is running. UserError when it cannot be started."""
         if self._client and not self.jobs.order:
             if not self._client.alive:
                 self._client = None
@@ -71,7 +71,7 @@ class JobQueue:
         self._start, self.jobs.worker = start, WorkerStatus(state="starting")
 
     def submit(self, start: Start, folder: Path) -> str:
-        """-> the job's id, its folder's name. The worker is started if need be."""
+        """Submits the job, and starts the worker if necessary. Returns the job's id, which is its folder's name."""
         job = folder.name
         if job in self.jobs.order:
             raise UserError(f"The job {job} waits or runs already.", "Wait for it, or cancel it first.")
@@ -87,17 +87,18 @@ class JobQueue:
             self._tell(self._client.cancel, job)
 
     def remove(self, job: str) -> None:
-        """Takes a waiting job out; its folder is as if it had never been submitted."""
+        """Removes a waiting job from the queue. Its folder is as if it had never been submitted."""
         if self._client and job in self.jobs.order:
             self._tell(self._client.remove, job)
 
     def move(self, job: str, position: int) -> None:
-        """position: how many waiting jobs go before it."""
+        """position: how many waiting jobs are before it."""
         if self._client and job in self.jobs.order:
             self._tell(self._client.move, job, position)
 
     def stop(self) -> list[str]:
-        """Ends the worker beside us, at the running job's next step; -> the jobs that stay undone in their folders."""
+        """Stops the worker in the background, at the running job's next step. Returns the unfinished jobs, which stay
+        in their folders."""
         client, self._client, self.jobs.worker = self._client, None, WorkerStatus()
         undone, self.jobs.order = self.jobs.order, []
         self.jobs.states.update(dict.fromkeys(undone, STOPPED))
@@ -108,8 +109,8 @@ class JobQueue:
         return undone
 
     def let_go(self, finish: int = 1) -> None:
-        """For the end of Blender, which waits for no job: an idle worker ends now. finish: how many jobs, from the head
-        of the queue, the worker still does in their folders; 0: it stops at the running job's next step."""
+        """Called when Blender quits, which does not wait for jobs: an idle worker ends now. finish: how many jobs, from
+        the head of the queue, the worker still finishes; 0: it stops at the running job's next step."""
         client, self._client = self._client, None
         if client and self.jobs.order:
             with suppress(ClientError):  # it has just died
@@ -121,7 +122,7 @@ class JobQueue:
             self._closing.join()
 
     def pump(self, seconds: float) -> dict[str, JobState]:
-        """Hears what the worker said, for at most so long; -> the jobs that are not as they were."""
+        """Processes the worker's messages for at most so many seconds. Returns the jobs whose state changed."""
         deadline = time.monotonic() + seconds
         if self._closing and not self._closing.is_alive():
             self._closing = None
@@ -141,13 +142,13 @@ class JobQueue:
         except ClientError as error:
             if self._client.alive:
                 raise UserError(str(error), "Correct it and try again.") from None
-            # It has just died: `pump` will say why, of this job too.
+            # It has just died. `pump` will report why, for this job too.
         self.jobs.add(job, folder)
         if job in self.lost:
             self.lost.remove(job)
 
     def _ask_again(self) -> None:
-        """What it said before it heard of the cancelling must not pass for an answer: the client insists anew."""
+        """Repeats a request to cancel, because messages sent before the worker received it are no answer."""
         assert self._client
         if time.monotonic() - self._asked < SECONDS_TO_ASK:
             return
@@ -159,11 +160,11 @@ class JobQueue:
         try:
             order(*arguments)
         except ClientError as error:
-            if self._client and self._client.alive:  # otherwise `pump` will say what became of it
+            if self._client and self._client.alive:  # otherwise `pump` reports what happened
                 raise UserError(str(error), "Try again.") from None
 
     def _take(self, message: Any) -> Iterable[str]:
-        """-> the jobs that it changed."""
+        """Processes one message. Returns the jobs that it changed."""
         if isinstance(message, Lost):
             return self._lose(message)
         if isinstance(message, messages.Refused):
@@ -172,7 +173,7 @@ class JobQueue:
         return (job,) if job else ()
 
     def _refuse(self, message: messages.Refused) -> Iterable[str]:
-        """A job that was not taken, or an order about one, such as to move it, that came too late."""
+        """Handles a rejected job, or an order such as moving a job that came too late."""
         job = message.job
         if job in self.jobs.order and self._client and job not in self._client.jobs:
             self.jobs.end(job, JobState(state=FAILED, message=message.message))
@@ -182,8 +183,8 @@ class JobQueue:
         return ()
 
     def _lose(self, message: Lost) -> Iterable[str]:
-        """The job that ran ends as failed, or cancelled if it was to be; those that waited go to a new worker, but only
-        if this one had come as far as running anything."""
+        """Handles a lost worker. The running job fails, or is cancelled if that was requested. Waiting jobs go to a new
+        worker, but only if the lost one had started successfully."""
         states, self._client = self.jobs, None
         failed, started = [], states.worker.state == "ready"
         states.worker = WorkerStatus(state="lost", message=message.message, hint=message.hint)
@@ -196,12 +197,12 @@ class JobQueue:
                 failed.append(job)
                 self._keep(job, JobState(state=FAILED, message=message.message, hint=message.hint))
         self.lost += failed
-        if not failed and not started:  # takes tell of theirs; who is idle and gone is started with the next job
+        if not failed and not started:  # takes show failures; an idle worker starts again with a job
             self.problem = UserError(message.message, message.hint, Operators.START_WORKER)
         return jobs
 
     def _goes_on(self, job: str) -> bool:
-        """Whether another worker takes it."""
+        """Returns whether another worker takes the job."""
         assert self._start
         try:
             self.start(self._start)
@@ -211,9 +212,9 @@ class JobQueue:
         return True
 
     def _keep(self, job: str, state: JobState) -> None:
-        """A worker that was killed leaves "running" behind; the folder must say what became of the job."""
+        """Stores the state in the folder, because a worker that was killed leaves "running" there."""
         self.jobs.states[job] = state
         folder = self.jobs.folders[job]
-        with suppress(OSError):  # it is told all the same
+        with suppress(OSError):  # the state is reported anyway
             if not is_locked(folder):
                 write_state(state, folder)

@@ -1,4 +1,4 @@
-"""Owns the worker's client: one timer hears the worker, keeps takes in step and minds what else goes on beside."""
+"""Owns the worker's client. One timer processes its messages, updates takes, and checks other work in progress."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .job_queue import MOST_JOBS, JobQueue
 from .job_states import WorkerStatus
 from .notifications import Notifications
 
-SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is asked for, and while a worker is there
+SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is running, and while only the worker is running
 JOBS_TO_FINISH = {FINISH_ALL: MOST_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes
-SECONDS_BETWEEN_LOOKS = 2.0  # at folders in which a worker of another Blender works
+SECONDS_BETWEEN_LOOKS = 2.0  # between checks of folders that a worker of another Blender uses
 
 
 @dataclass
 class _Now:
-    """The client of the worker, and what it told. capture: pictures that are done, and of how many."""
+    """The worker's client and its messages. capture: (done, total) pictures."""
 
     queue: JobQueue = field(default_factory=JobQueue)
     notifications: Notifications = field(default_factory=Notifications)
@@ -47,7 +47,7 @@ _now = session.part(_Now)
 
 
 def running() -> str | None:
-    """The job at the head of the queue: it runs, or will as soon as the worker is there."""
+    """The job at the head of the queue. It is running, or will run as soon as the worker is ready."""
     return next(iter(_now.queue.jobs.order), None)
 
 
@@ -56,17 +56,17 @@ def waiting() -> tuple[str, ...]:
 
 
 def state(job: str) -> JobState:
-    """Of a job of this session; "queued" for others."""
+    """The state of a job of this session; "queued" for others."""
     return _now.queue.jobs.states.get(job, JobState())
 
 
 def preview(job: str) -> Path | None:
-    """A strip of small frames; each preview takes the place of the one before."""
+    """A strip of small frames. Each preview replaces the one before."""
     return _now.queue.jobs.previews.get(job, (0, None))[1]
 
 
 def preview_step(job: str) -> int:
-    """After which step the preview was made, so that a new one is noticed; 0 for none."""
+    """The step after which the preview was made, which identifies a new one; 0 for none."""
     return _now.queue.jobs.previews.get(job, (0, None))[0]
 
 
@@ -75,12 +75,12 @@ def worker() -> WorkerStatus:
 
 
 def capture() -> tuple[int, int] | None:
-    """(done, of) pictures of a capture that goes on."""
+    """(done, total) pictures of the running capture."""
     return _now.capture
 
 
 def problem() -> UserError | None:
-    """The last thing that went wrong without an operator to report it."""
+    """The last error that no operator could report."""
     return _now.problem
 
 
@@ -98,13 +98,13 @@ def start_worker(context: bpy.types.Context) -> None:
 
 
 def stop_worker() -> None:
-    """At the running job's next step; what is not done stays in its folder, to be run again."""
+    """Stops at the running job's next step. Unfinished jobs stay in their folders and can be run again."""
     _now.notifications.note({job: state(job) for job in _now.queue.stop()})
     wake()
 
 
 def submit(context: bpy.types.Context, folder: Path) -> str:
-    """-> the job's id."""
+    """Returns the job's id."""
     note_handing_over(folder)
     job = _now.queue.submit(start_of(context), folder)
     wake()
@@ -116,12 +116,12 @@ def cancel(job: str) -> None:
 
 
 def remove(job: str) -> None:
-    """Takes a waiting job out of the queue."""
+    """Removes a waiting job from the queue."""
     _now.queue.remove(job)
 
 
 def move(job: str, position: int) -> None:
-    """position: how many waiting jobs go before it."""
+    """position: how many waiting jobs are before it."""
     _now.queue.move(job, position)
 
 
@@ -131,7 +131,7 @@ def watch(job: str) -> None:
 
 
 def place(jobs: Sequence[str]) -> None:
-    """Puts finished takes where their scenes want them, as if they had ended just now. From a script: at once."""
+    """Places finished takes as their scenes say, as if they had ended just now. A script waits for it."""
     for job in jobs:
         _now.notifications.place(job)
     wake()
@@ -140,17 +140,17 @@ def place(jobs: Sequence[str]) -> None:
 
 
 def lost() -> tuple[str, ...]:
-    """Jobs that ended with their worker and have not been run again."""
+    """Jobs that ended with their worker and were not run again."""
     return tuple(job for job in _now.queue.lost if _now.queue.jobs.folders[job].is_dir())
 
 
 def give_up_lost() -> None:
-    """They are not to be run again all at once; each take still can be."""
+    """Stops offering to run them again together. Each take can still be run again."""
     _now.queue.lost.clear()
 
 
 def folder(job: str) -> Path:
-    """Of a job of this session."""
+    """The folder of a job of this session."""
     return _now.queue.jobs.folders[job]
 
 
@@ -160,7 +160,8 @@ def show_capture(progress: tuple[int, int] | None) -> None:
 
 
 def wait(jobs: Sequence[str]) -> None:
-    """Blocks until they have ended and their takes show it, for scripts and farms. Interrupted, it cancels them."""
+    """Blocks until the jobs have ended and their takes show it, for scripts and render farms. Cancels them when it is
+    interrupted."""
     try:
         _until_ended(jobs)
     except BaseException:
@@ -177,7 +178,7 @@ def _until_ended(jobs: Sequence[str]) -> None:
 
 
 def elsewhere(scene: bpy.types.Scene) -> list[Path]:
-    """Folders of the scene's jobs that a worker has which is not this Blender's own."""
+    """Folders of the scene's jobs that the worker of another Blender is running."""
     return [folder for folder in takes.at_work(scene) if folder.name not in _now.queue.jobs.order]
 
 
@@ -185,13 +186,14 @@ def elsewhere(scene: bpy.types.Scene) -> list[Path]:
 
 
 def wake() -> None:
-    """Persistent: opening another file does not stop the jobs, so it must not stop the watching either."""
+    """Starts the timer. It is persistent, because opening another file does not stop the jobs."""
     if not bpy.app.timers.is_registered(tick):
         bpy.app.timers.register(tick, first_interval=SECONDS_BUSY, persistent=True)
 
 
 def tick() -> float | None:
-    """Looks once at everything that goes on; -> seconds until the next look, None when nothing does."""
+    """Checks all work in progress once. Returns the seconds until the next check, or None when there is nothing to
+    do."""
     with timed("worker") as this:
         _look(this, time.monotonic() + BUDGET)
     pause: float | None = SECONDS_BUSY
@@ -201,7 +203,7 @@ def tick() -> float | None:
 
 
 def _look(this: Tick, until: float) -> None:
-    """One thing after the other, so that what goes wrong with one keeps none from the rest."""
+    """Does each part separately, so that an error in one does not stop the others."""
     changed: dict[str, JobState] = {}
     with surviving(_show_problem):
         changed = _now.queue.pump(BUDGET)
@@ -209,7 +211,7 @@ def _look(this: Tick, until: float) -> None:
     with surviving(_show_problem):
         if backend_models.poll() or changed:
             redraw()
-    if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes while it renders
+    if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes during a render
         with surviving(_show_problem):
             if not changed and _now.notifications.place_next():
                 this.kind = "placing"
@@ -221,7 +223,7 @@ def _look(this: Tick, until: float) -> None:
 
 
 def surviving_errors() -> AbstractContextManager[None]:
-    """For what Blender calls: an unexpected error is shown and ends only the block."""
+    """For Blender's callbacks: an unexpected error is shown and ends only the block."""
     return surviving(_show_problem)
 
 
@@ -230,24 +232,24 @@ def _show_problem(error: UserError) -> None:
 
 
 def _take_up_problems() -> None:
-    """How a job failed is told by its take."""
+    """A job's failure is shown by its take instead."""
     _now.problem = _now.queue.problem or _now.notifications.problem or _now.problem
     _now.queue.problem = _now.notifications.problem = None
 
 
 def _look_elsewhere(until: float) -> None:
-    """Takes whose jobs run in another Blender, and jobs that no take names."""
+    """Checks takes whose jobs run in another Blender, and looks for jobs without a take."""
     if time.monotonic() - _now.looked > SECONDS_BETWEEN_LOOKS:
         _now.looked = time.monotonic()
         take_states.begin_to_follow()
         if takes.look_again():
             redraw()
-    if take_states.sync_on(mine(), until) | takes.search_on(until):  # both
+    if take_states.sync_on(mine(), until) | takes.search_on(until):  # evaluates both
         redraw()
 
 
 def mine() -> tuple[str, ...]:
-    """Jobs that this Blender's own worker has, the running one first."""
+    """Jobs of this Blender's own worker, the running one first."""
     return tuple(_now.queue.jobs.order)
 
 
@@ -259,31 +261,32 @@ def _pause() -> float | None:
 
 
 def sync_takes() -> None:
-    """All takes show what became of their jobs. Where they are many the timer goes on with it, if timers run."""
+    """Updates all takes from their folders. If there are many, the timer continues."""
     take_states.sync(mine(), float("inf") if bpy.app.background else time.monotonic() + BUDGET)
     wake()
 
 
 def refresh_models(context: bpy.types.Context) -> None:
-    """The backend or its models may have changed. UserError when there is no backend to be asked."""
+    """Asks for the models again, because the backend or its models may have changed. UserError when there is no
+    backend."""
     ask_for_models(context)
     wake()
 
 
 def look_at_takes() -> None:
-    """Of the open file: they show what became of them, and jobs that none of them names are looked for."""
+    """Updates the takes of the open file, and looks for jobs without a take."""
     with surviving(_show_problem):
         sync_takes()
         takes.begin_search()
 
 
 def register() -> None:
-    """The file that is open may have takes, but add-ons must not look into files while they are switched on."""
+    """The open file may have takes, but an add-on must not read files while it is being enabled."""
     bpy.app.timers.register(look_at_takes, first_interval=SECONDS_BUSY)
 
 
 def unregister() -> None:
-    """Blender's end must not wait for jobs: the worker is left to finish those that the user wants finished."""
+    """Quitting Blender must not wait for jobs: the worker finishes those that the user wants finished."""
     _now.queue.let_go(JOBS_TO_FINISH[when_closing(bpy.context)])
     backend_models.forget()
     for timer in filter(bpy.app.timers.is_registered, (tick, look_at_takes)):

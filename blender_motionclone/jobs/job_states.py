@@ -1,4 +1,4 @@
-"""How each job of this session stands, as far as the worker has told. Without bpy."""
+"""The state of each job of this session, as far as the worker has reported. Without bpy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OUT = JobState(state=CANCELLED, message="The job was taken out of the queue.", h
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerStatus:
-    """state: "stopped", "starting", "ready" or "lost"; message and hint tell why it was lost. device and memory_bytes
-    are known once a job ran."""
+    """state: "stopped", "starting", "ready" or "lost"; message and hint say why it was lost. device and memory_bytes
+    are known after the first job."""
 
     state: str = "stopped"
     device: str | None = None
@@ -25,16 +25,16 @@ class WorkerStatus:
 
 
 class JobStates:
-    """`take` notes what the worker said; -> the id of the job that it changed, if any."""
+    """`take` processes a message of the worker and returns the id of the job that it changed, if any."""
 
     def __init__(self) -> None:
         self.worker = WorkerStatus()
-        self.order: list[str] = []  # handed over and not ended, as the worker takes them: the running one first
+        self.order: list[str] = []  # submitted and not ended, in the worker's order: the running one first
         self.states: dict[str, JobState] = {}  # of all jobs of this session
-        self.previews: dict[str, tuple[int, Path]] = {}  # the step, and the picture
+        self.previews: dict[str, tuple[int, Path]] = {}  # the step and the picture
         self.folders: dict[str, Path] = {}
         self.cancelling = set[str]()
-        self._unheard = set[str]()  # whose place in the queue is the last, as they were handed over
+        self._unheard = set[str]()  # jobs whose first Queued message did not come yet; they are last in the queue
 
     def add(self, job: str, folder: Path) -> None:
         self.cancelling.discard(job)
@@ -58,8 +58,8 @@ class JobStates:
         self.states[job] = state
 
     def _queued(self, message: messages.Queued) -> None:
-        """The first only confirms; later ones tell all places anew, after a move. A first one's place may or may not
-        count a job that is about to run."""
+        """The first message of a job only confirms it. Later ones report all positions after a move. The first position
+        may or may not count a job that is about to run."""
         if message.job in self._unheard:
             self._unheard.remove(message.job)
             return

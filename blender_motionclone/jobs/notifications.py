@@ -24,7 +24,7 @@ from . import take_states
 
 @dataclass(frozen=True)
 class PendingPlacement:
-    """scene: its name; how: an identifier of properties.PLACES."""
+    """scene: its name; how: an identifier of properties.PLACEMENTS."""
 
     scene: str
     how: str
@@ -32,7 +32,7 @@ class PendingPlacement:
 
 
 def placements_of(job: str) -> list[PendingPlacement]:
-    """Where it goes. Only its folder is looked at. UserError when that holds no whole clip."""
+    """Where the job's clip goes. Reads only its folder. UserError when there is no complete clip."""
     return [
         PendingPlacement(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
         for scene, take in take_states.named(job)
@@ -41,22 +41,22 @@ def placements_of(job: str) -> list[PendingPlacement]:
 
 
 def place(where: PendingPlacement) -> None:
-    """UserError when it cannot be; the take stays in the list. Where only one take can be seen, one that is better, or
-    of another prompt, keeps its place."""
+    """Places the clip. UserError when that fails; the take stays in the list. Where only one take can be visible, a
+    better one, or one of another prompt, stays."""
     if scene := bpy.data.scenes.get(where.scene):
         window = _window(scene)
-        with bpy.context.temp_override(window=window):  # a timer has none of its own, and undo asks for one
+        with bpy.context.temp_override(window=window):  # a timer has no window, and undo needs one
             with bpy.context.temp_override(scene=scene, view_layer=_layer(scene, window)):
                 if (options := _wish(scene, where)) is None:
                     return
                 place_job(bpy.context, scene, where.job, where.how, options)
                 _show_best(scene, where)
-            with suppress(RuntimeError):  # undo is switched off, or there is no window
+            with suppress(RuntimeError):  # undo is disabled, or there is no window
                 bpy.ops.ed.undo_push(message="Place MotionClone Take")
 
 
 def show(job: str) -> None:
-    """Plays the take in a window that shows its scene, if there is one with room. UserError when it cannot be."""
+    """Plays the take in a window that shows its scene, if there is one with enough room. UserError when that fails."""
     for scene, take in take_states.named(job):
         window = _window(scene)
         if window and window.scene == scene and not window.screen.show_fullscreen:
@@ -67,10 +67,10 @@ def show(job: str) -> None:
 
 
 def _wish(scene: bpy.types.Scene, where: PendingPlacement) -> PlacementOptions | None:
-    """None for a take that is to be listed only."""
+    """None for a take that is only listed."""
     takes = scene.motionclone.takes
     take = takes.get(where.job.id)
-    if scene.motionclone.replace or take is None or take.placement == where.how:  # one that was run again has its place
+    if scene.motionclone.replace or take is None or take.placement == where.how:  # it was run again
         return PlacementOptions(replace=True)
     if where.how == "STRIP":
         return PlacementOptions(replace=False)
@@ -87,7 +87,7 @@ def _shot(take: MotionCloneTake) -> tuple[int, int, str]:
 
 
 def _show_best(scene: bpy.types.Scene, where: PendingPlacement) -> None:
-    """Of the strips of one batch, that of the best score is seen."""
+    """Of a batch's strips, only the one with the best score is visible."""
     takes = scene.motionclone.takes
     take = takes.get(where.job.id)
     if where.how != "STRIP" or scene.motionclone.replace or take is None or not take.batch:
@@ -98,27 +98,27 @@ def _show_best(scene: bpy.types.Scene, where: PendingPlacement) -> None:
 
 
 def _window(scene: bpy.types.Scene) -> bpy.types.Window | None:
-    """One that shows the scene, if there is one."""
+    """A window that shows the scene, or any other window."""
     windows = sorted(bpy.context.window_manager.windows, key=lambda window: window.scene != scene)
     return next(iter(windows), None)
 
 
 def _layer(scene: bpy.types.Scene, window: bpy.types.Window | None) -> bpy.types.ViewLayer:
-    """In which the scene has its active object."""
+    """The view layer in which the scene has its active object."""
     return window.view_layer if window and window.scene == scene else scene.view_layers[0]
 
 
 class Notifications:
-    """Goes on by pieces, for each may take as long as a tick may. problem: what kept a clip from its place; whoever
-    shows it takes it away."""
+    """Works in pieces, because each may take as long as a tick may. problem: why a clip could not be placed; the caller
+    clears it."""
 
     def __init__(self) -> None:
         self.problem: UserError | None = None
         self._untold: dict[str, JobState] = {}  # not yet shown by the takes
         self._failed: list[JobState] = []
-        self._done: deque[str] = deque()  # whose place is not known yet
+        self._done: deque[str] = deque()  # whose clips were not looked up yet
         self._placements: deque[PendingPlacement] = deque()
-        self._to_watch = set[str]()  # jobs that are played once they are done
+        self._to_watch = set[str]()  # jobs to be played when they are done
         self._shows: deque[str] = deque()
 
     def watch(self, job: str) -> None:
@@ -126,7 +126,7 @@ class Notifications:
         self._to_watch.add(job)
 
     def place(self, job: str) -> None:
-        """Its take is done and goes to its place."""
+        """The take is done and will be placed."""
         if job not in self._done:
             self._done.append(job)
 
@@ -134,7 +134,7 @@ class Notifications:
         self._untold.update(states)
 
     def about(self, job: str) -> bool:
-        """Whether something of it is still to come."""
+        """Whether something about the job is still pending."""
         return job in self._untold or job in self._done or any(where.job.id == job for where in self._placements)
 
     @property
@@ -142,7 +142,7 @@ class Notifications:
         return bool(self._untold or self._failed or self._done or self._placements or self._shows)
 
     def tell(self, until: float) -> None:
-        """Takes show how a job ends, not each of its steps; the last that failed becomes the active one. until: of
+        """Updates takes when their jobs end, not at each step. The last failed one becomes active. until: a time of
         time.monotonic."""
         while self._untold and time.monotonic() < until:
             job = next(iter(self._untold))
@@ -158,8 +158,8 @@ class Notifications:
             show_failures(failed)
 
     def place_next(self) -> bool:
-        """Goes on with what is to be placed: looks for a clip, or places or plays one; -> whether it did the latter, in
-        which Blender opens a movie and keeps an undo step and takes as long as it takes."""
+        """Does the next piece: looks up a clip, places one, or plays one. Returns whether it did one of the latter,
+        where Blender opens a movie and stores an undo step, which takes as long as it takes."""
         placing = bool(self._placements or self._shows)
         try:
             if self._placements:
@@ -175,7 +175,7 @@ class Notifications:
         return placing
 
     def _look_for(self, job: str) -> None:
-        """Its clip."""
+        """Looks up the job's clip."""
         if job in self._to_watch:
             self._to_watch.remove(job)
             self._shows.append(job)

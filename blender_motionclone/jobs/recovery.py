@@ -1,4 +1,4 @@
-"""Jobs of this .blend that its takes do not tell of: finished while it was closed, or left undone. Without bpy."""
+"""Jobs of this .blend that no take lists: finished while it was closed, or not finished. Without bpy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MOST = 200  # offers at a time, as many as can wait in the queue
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """at_work: a worker has it still, perhaps that of a Blender that was killed, or is about to take it; it is not to
-    be offered yet."""
+    """at_work: whether a worker is still running the job, perhaps that of a Blender that was killed, or is about to. It
+    is not offered yet."""
 
     folder: Path
     state: JobState
@@ -36,17 +36,17 @@ class Offer:
 
     @property
     def undone(self) -> bool:
-        """Left queued or running; failed and cancelled jobs have had their end."""
+        """Whether it was left queued or running. Failed and cancelled jobs have ended."""
         return not self.state.finished
 
     @property
     def out_of_work(self) -> bool:
-        """Whether no worker has it any more that had it."""
+        """Whether the worker that had it no longer has it."""
         return self.at_work and not _at_work(self.folder, self.note)
 
 
 def search(jobs: Path, owners: Sequence[Owner]) -> Iterator[Offer | None]:
-    """Looks into one folder after the other, the newest first; None for one that is no offer."""
+    """Checks one folder after the other, the newest first. Yields None for one that is not offered."""
     try:
         with os.scandir(jobs) as entries:
             names = sorted((entry.name for entry in entries if is_job_name(entry.name)), reverse=True)
@@ -57,16 +57,16 @@ def search(jobs: Path, owners: Sequence[Owner]) -> Iterator[Offer | None]:
 
 
 def offer_of(folder: Path, owners: Sequence[Owner]) -> Offer | None:
-    """None when it is no job of theirs, or one that has had its end."""
+    """None when the job is not theirs, or has failed or was cancelled."""
     note = read_note(folder)
     if note.get("dismissed") or not any(owner.owns(note) for owner in owners):
         return None
     if not is_job(folder):
         return None
-    at_work = _at_work(folder, note)  # before its state is read, which may be its last by then
+    at_work = _at_work(folder, note)  # before reading the state, which may change to its last one meanwhile
     offer = Offer(folder=folder, state=read_state(folder), note=note, at_work=at_work)
     return offer if at_work or offer.done or offer.undone else None
 
 
 def _at_work(folder: Path, note: dict[str, Any]) -> bool:
-    return is_awaited(folder, note) or is_locked(folder)  # in this order: it may be taken between
+    return is_awaited(folder, note) or is_locked(folder)  # in this order, because a worker may lock it in between

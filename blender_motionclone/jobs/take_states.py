@@ -1,4 +1,4 @@
-"""What takes show of their jobs: kept in step with the folders that hold everything."""
+"""The states that takes show, updated from their jobs' folders, which hold everything."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ MOST_RESULT, MOST_NOTES = 1_000_000, 8  # bytes of result.json, and notes that a
 
 @dataclass
 class _Now:
-    """Which takes are followed, and what is known of the ends of their jobs.
+    """Which takes are followed, and what is known about their jobs' ends.
 
-    to_look_at: scenes' names and jobs of takes whose folders are to be looked at; asked: folders whose workers were
-    asked to stop; told: jobs that this Blender saw end, or whose end it offered; unseen: job -> folder, of listed takes
-    that were done while nobody here looked.
+    to_look_at: scene names and jobs of takes whose folders have to be checked; asked: folders whose workers were asked
+    to cancel; told: jobs that this Blender saw end or offered; unseen: job -> folder, of listed takes that finished
+    while this Blender was not watching.
     """
 
     to_look_at: deque[tuple[str, str]] = field(default_factory=deque)
@@ -70,13 +70,13 @@ def named(job: str) -> Iterator[tuple[bpy.types.Scene, MotionCloneTake]]:
 
 
 def make_active(job: str) -> None:
-    """In the scenes that have it."""
+    """Makes the job's take active in each scene that has it."""
     for scene, take in named(job):
         scene.motionclone.take_index = scene.motionclone.takes.find(take.name)
 
 
 def update(job: str, state: JobState) -> None:
-    """Lets its takes show how a job of this Blender's own worker stands."""
+    """Updates the takes of a job of this Blender's own worker."""
     if state.state == DONE:
         withdraw(job)
     for _, take in named(job):
@@ -84,7 +84,7 @@ def update(job: str, state: JobState) -> None:
 
 
 def show(take: MotionCloneTake, state: JobState) -> bool:
-    """Whether it was not shown before."""
+    """Shows the state in the take. Returns whether the take changed."""
     score, notes = _result_of(take) if state.state == DONE else (NO_SCORE, "")
     now = {"state": state.state, "message": shown(state.message), "hint": shown(state.hint), "notes": notes}
     changed = {name: value for name, value in now.items() if getattr(take, name) != value}
@@ -96,11 +96,11 @@ def show(take: MotionCloneTake, state: JobState) -> bool:
 
 
 def state_of(take: MotionCloneTake) -> JobState:
-    """As its folder tells."""
+    """The state that its folder contains."""
     folder = folder_of(take)
     if folder is None:
         return GONE if _own_folder(take) else _as_told(take)
-    # In this order: a worker may take the job, or end it, at any time between.
+    # In this order, because a worker may take or end the job in between.
     awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
     if awaited or (locked and not state.finished):
         _now.followed = True
@@ -110,7 +110,7 @@ def state_of(take: MotionCloneTake) -> JobState:
 
 
 def finished_unseen(scene: bpy.types.Scene) -> list[Path]:
-    """Of takes that the scene lists and that it would have placed, had it seen them end."""
+    """Folders of listed takes that the scene would have placed if it had seen them end."""
     if scene.motionclone.placement == "NONE":
         return []
     listed = scene.motionclone.takes
@@ -118,23 +118,23 @@ def finished_unseen(scene: bpy.types.Scene) -> list[Path]:
 
 
 def withdraw(job: str) -> None:
-    """Its end is known now."""
+    """Marks the job's end as known."""
     _now.told.add(job)
     _now.unseen.pop(job, None)
 
 
 def with_a_worker(take: MotionCloneTake) -> bool:
-    """Whether a worker that is not this Blender's own has its job, or is about to take it."""
+    """Whether the worker of another Blender has the take's job, or is about to take it."""
     return take.message in (ELSEWHERE, CANCELLING, AWAITED.message)
 
 
 def can_be_asked(take: MotionCloneTake) -> bool:
-    """Whether such a worker can still be asked to stop the take's job."""
+    """Whether that worker can still be asked to cancel the job."""
     return take.message == ELSEWHERE
 
 
 def ask_to_cancel(folder: Path) -> None:
-    """The worker that has the job in the folder, whoever started it, stops it. UserError."""
+    """Asks the worker of the job in the folder, whoever started it, to cancel it. UserError."""
     if not is_locked(folder):
         raise UserError(f"No worker has the job in {shown(str(folder))}.", "It may have ended already.")
     try:
@@ -148,63 +148,61 @@ def ask_to_cancel(folder: Path) -> None:
 
 
 def was_asked(folder: Path) -> bool:
-    """Whether this Blender has asked a worker to stop the job there."""
+    """Whether this Blender has asked a worker to cancel that job."""
     return folder in _now.asked
 
 
 def folder_of(take: MotionCloneTake) -> Path | None:
-    """Where its job lies: where it was made, if that may be looked at unasked, or in the present jobs folder; None if
-    in neither."""
+    """The job's folder: where it was made, if that path may be read without asking, or in the current jobs folder. None
+    if it is in neither."""
     folders = _own_folder(take), in_jobs_folder(take)
-    return next(
-        (folder for folder in folders if folder and os.path.isdir(folder)), None
-    )  # False for one that is no path
+    return next((folder for folder in folders if folder and os.path.isdir(folder)), None)  # False for an invalid path
 
 
 def in_jobs_folder(take: MotionCloneTake) -> Path | None:
-    """Where its job lies if it is in the present jobs folder."""
+    """The job's folder in the current jobs folder."""
     with suppress(UserError):
         return jobs_folder(bpy.context) / take.name if is_job_name(take.name) else None
     return None
 
 
 def existing_folder(take: MotionCloneTake) -> Path:
-    """For what the user asks of the take, wherever it lies. UserError when it is gone."""
+    """The job's folder, for an action of the user on the take. UserError when it is gone."""
     reach.choose(take.folder)
     return known_folder(take)
 
 
 def known_folder(take: MotionCloneTake) -> Path:
-    """`folder_of` for what cannot do without. UserError."""
+    """Like `folder_of`, but UserError when there is none."""
     if folder := folder_of(take):
         return folder
     raise UserError(f"{GONE.message} It was {shown(take.folder)}.", GONE.hint)
 
 
 def _own_folder(take: MotionCloneTake) -> Path | None:
-    """Where it says that it was made, if that may be looked at unasked: the .blend may be a stranger's."""
+    """The folder where it was made, if that may be read without asking, because the .blend may be a stranger's."""
     folder = reach.named(take.folder)
     return folder if folder and reach.in_reach(folder) else None
 
 
 def _as_told(take: MotionCloneTake) -> JobState:
-    """Of a take whose folder is out of reach: an end that the .blend tells of is believed."""
+    """The state of a take whose folder is out of reach. An end that is stored in the .blend is trusted."""
     state = take.state if take.state in (DONE, FAILED, CANCELLED) else QUEUED
     return JobState(state=state, message=FAR.message, hint=FAR.hint)
 
 
-# Looking at the folders takes a while where takes are many or the disk is slow, so it can be done in pieces.
+# Checking folders is slow when there are many takes or the disk is slow, so it is done in pieces.
 
 
 def begin_sync() -> None:
-    """All takes are to show what their folders say."""
+    """Queues all takes to be checked."""
     _now.followed = False
     _now.to_look_at.clear()
     _now.to_look_at.extend((scene.name, take.name) for scene in _scenes() for take in scene.motionclone.takes)
 
 
 def begin_to_follow() -> None:
-    """Those that are not done are to be looked at again, if another worker has the job of one of them."""
+    """Queues unfinished takes again, if another worker has the job of one of them."""
     if not _now.followed or _now.to_look_at:
         return
     _now.followed = False
@@ -213,8 +211,8 @@ def begin_to_follow() -> None:
 
 
 def sync_on(mine: Collection[str], until: float) -> bool:
-    """Goes on with it till that time (of time.monotonic); -> whether a take changed. mine: jobs of this Blender's own
-    worker, which tells of them itself."""
+    """Checks takes until that time (of time.monotonic). Returns whether one changed. mine: jobs of this Blender's own
+    worker, which reports them itself."""
     changed = False
     while _now.to_look_at and time.monotonic() < until:
         scene, job = _now.to_look_at.popleft()
@@ -225,7 +223,7 @@ def sync_on(mine: Collection[str], until: float) -> bool:
 
 
 def look_at(take: MotionCloneTake) -> bool:
-    """Whether it changed. Whatever its folder holds, the takes after it are looked at too."""
+    """Returns whether the take changed. An error in its folder does not stop the takes after it."""
     before = take.state
     try:
         changed = show(take, state_of(take))
@@ -239,7 +237,7 @@ def look_at(take: MotionCloneTake) -> bool:
 
 
 def sync(mine: Collection[str], until: float = float("inf")) -> None:
-    """All takes show what their folders say; what is not done till that time is left to `sync_on`."""
+    """Updates all takes from their folders. `sync_on` continues with what is not done by then."""
     begin_sync()
     sync_on(mine, until)
 
@@ -249,22 +247,22 @@ def syncing() -> bool:
 
 
 def followed() -> bool:
-    """Whether another worker has the job of one of the takes."""
+    """Whether another worker has the job of a take."""
     return _now.followed
 
 
 def forget() -> None:
-    """Another file is being opened."""
+    """Called when another file is opened."""
     session.reset(_now)
 
 
 def _scenes() -> Iterator[bpy.types.Scene]:
-    """Those that can be changed."""
+    """The scenes that can be changed."""
     return (scene for scene in bpy.data.scenes if scene.is_editable)
 
 
 def _result_of(take: MotionCloneTake) -> tuple[float, str]:
-    """Score and notes of a take that is done; as they were shown before where its folder is out of reach."""
+    """Score and notes of a finished take. Unchanged when its folder is out of reach."""
     folder = folder_of(take)
     return _result(folder) if folder else (take.score, take.notes)
 

@@ -1,4 +1,4 @@
-"""The takes that the scenes list, and jobs that are offered to be listed."""
+"""The takes that scenes list, and the jobs that are offered to be listed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from .recovery import MOST, Offer, offer_of, search
 
 @dataclass
 class _Now:
-    """The search for jobs that no take names, and what it found. new: job -> scene's name and folder, of the takes that
-    this file got since it was opened."""
+    """The search for jobs without a take, and its results. new: job -> scene name and folder, of takes added since the
+    file was opened."""
 
     new: dict[str, tuple[str, Path]] = field(default_factory=dict)
     offers: list[Offer] = field(default_factory=list)
@@ -39,9 +39,9 @@ _now = session.part(_Now)
 
 
 def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None) -> MotionCloneTake:
-    """A take of that job, or the one there is; it becomes the active one. UserError when the folder is no job's.
+    """Adds a take of that job, or finds the existing one, and makes it active. UserError when the folder has no job.
 
-    folder: made in this session or named by the user. state: how the job stands, if the folder does not tell yet.
+    folder: made in this session or chosen by the user. state: the job's state, if the folder does not tell yet.
     """
     if not is_job_name(folder.name):
         raise UserError(f"The folder name {folder.name!a} cannot be the name of a take.", "Rename the folder.")
@@ -88,7 +88,7 @@ def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
 
 
 def bring_back() -> None:
-    """After an undo: it takes back what the user did, not what was asked of the worker."""
+    """After an undo, lists the takes of submitted jobs again, because they still run."""
     for job, (name, folder) in list(_now.new.items()):
         scene = bpy.data.scenes.get(name)
         if scene and job not in scene.motionclone.takes and folder.is_dir():
@@ -97,7 +97,7 @@ def bring_back() -> None:
 
 
 def forget_session() -> None:
-    """Another file is being opened."""
+    """Called when another file is opened."""
     session.reset(_now)
     take_states.forget()
 
@@ -106,20 +106,20 @@ def owner_of(scene: bpy.types.Scene) -> Owner:
     return Owner(scene=scene.name, key=scene.motionclone.key, file=bpy.data.filepath)
 
 
-# Offers.
+# Offers
 
 
 def begin_search() -> None:
-    """Looks for jobs of this file that no take names; `search_on` goes on with it."""
+    """Starts looking for jobs of this file without a take; `search_on` continues."""
     _now.offers.clear()
     try:
         _now.search = search(jobs_folder(bpy.context), _owners())
-    except UserError:  # the panels say what is wrong with the preference
+    except UserError:  # the panels show what is wrong with the preference
         _now.search = None
 
 
 def search_on(until: float = float("inf")) -> bool:
-    """Till that time (of time.monotonic); -> whether something was found."""
+    """Continues until that time (of time.monotonic). Returns whether something was found."""
     before = len(_now.offers)
     while _now.search and time.monotonic() < until:
         try:
@@ -127,13 +127,13 @@ def search_on(until: float = float("inf")) -> bool:
                 _now.offers.append(offer)
         except StopIteration:
             _now.search = None
-        if len(_now.offers) >= MOST:  # the others are offered when these are taken or dismissed
+        if len(_now.offers) >= MOST:  # the others are offered when these were added or dismissed
             _now.search = None
     return len(_now.offers) > before
 
 
 def search_all() -> None:
-    """At one go, for whoever asks for what there is now."""
+    """Completes the search now."""
     begin_search()
     search_on()
 
@@ -143,7 +143,7 @@ def searching() -> bool:
 
 
 def look_again() -> bool:
-    """At the jobs that a worker had; -> whether one may be offered now."""
+    """Checks jobs that a worker was running. Returns whether one can be offered now."""
     ended = [offer for offer in _now.offers if offer.out_of_work]
     for offer in ended:
         _now.offers.remove(offer)
@@ -153,25 +153,25 @@ def look_again() -> bool:
 
 
 def watching() -> bool:
-    """Whether a worker has a job that may be offered later."""
+    """Whether a worker is running a job that may be offered later."""
     return any(offer.at_work for offer in _now.offers)
 
 
 def finished_elsewhere(scene: bpy.types.Scene) -> list[Path]:
-    """Jobs of this scene that were done while nobody looked: no take names them, or it waits for its place."""
+    """Finished jobs of this scene that no take lists, or whose take was not placed yet."""
     listed = scene.motionclone.takes
     unlisted = [offer.folder for offer in _offers_to(scene) if offer.done and offer.job not in listed]
     return unlisted + take_states.finished_unseen(scene)
 
 
 def unfinished(scene: bpy.types.Scene) -> list[Path]:
-    """Jobs of this scene that were left queued or running, in the order in which they were handed over."""
+    """Unfinished jobs of this scene, in the order in which they were submitted."""
     left = [offer for offer in _offers_to(scene) if offer.undone]
     return [offer.folder for offer in sorted(left, key=lambda offer: offer.note.get("handed_over", 0.0))]
 
 
 def at_work(scene: bpy.types.Scene) -> list[Path]:
-    """Jobs of this scene that a worker has, this Blender's own or another."""
+    """Jobs of this scene that any worker is running."""
     owner = owner_of(scene)
     return [offer.folder for offer in _now.offers if offer.at_work and owner.owns(offer.note)]
 

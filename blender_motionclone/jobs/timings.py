@@ -1,4 +1,4 @@
-"""How long takes took, from the result.json of those that are done: how long the next will take. Without bpy."""
+"""How long takes took, read from the result.json of finished ones, to estimate the next. Without bpy."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.writing import is_link
 from ..picture_files import PngError, png_size
 
-NEWEST = 60  # job folders that are looked at
-MOST_BYTES, MOST_SECONDS = 1_000_000, 1e7  # of result.json, and that a take may have taken
+NEWEST = 60  # job folders that are read
+MOST_BYTES, MOST_SECONDS = 1_000_000, 1e7  # bytes of result.json, and the longest plausible take
 RECENT = 5  # takes of a kind that count
 SECONDS, MINUTES, HOURS = "about {count} s", "about {count} min", "about {count} h"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the time depends on. settings: what was chosen, such as the preset; size: (height, width)."""
+    """What the time depends on. settings: the chosen ones, such as the quality; size: (height, width)."""
 
     model: str
     settings: frozenset[tuple[str, str]]
@@ -31,7 +31,7 @@ class Kind:
 
 
 def kind_of(model: str, settings: Mapping[str, Any], frames: int, size: tuple[int, int]) -> Kind:
-    """How strongly the motion pulls takes no time, unless it is not to pull at all."""
+    """Motion strength does not change the time, unless it is 0."""
     chosen = {str(key): str(value) for key, value in settings.items() if key != "motion_strength"}
     if float(settings.get("motion_strength", 1)) == 0:
         chosen["motion_strength"] = "0"
@@ -41,7 +41,7 @@ def kind_of(model: str, settings: Mapping[str, Any], frames: int, size: tuple[in
 
 
 class Timings:
-    """Learns a folder at a time, so that no one has to wait for many."""
+    """Reads one folder at a time, so that nobody has to wait for many."""
 
     def __init__(self) -> None:
         self._pending: deque[Path] = deque()
@@ -49,7 +49,7 @@ class Timings:
         self._seconds: defaultdict[Kind, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
 
     def find(self, jobs: Path) -> None:
-        """Notes the newest jobs of the folder; `learn_one` reads them, the oldest of them first."""
+        """Finds the newest jobs of the folder; `learn_one` reads them, the oldest of them first."""
         try:
             with os.scandir(jobs) as entries:
                 names = sorted(entry.name for entry in entries)
@@ -59,13 +59,13 @@ class Timings:
         self._pending = deque(folder for folder in folders if folder not in self._known)
 
     def learn_one(self) -> bool:
-        """Reads one of the noted jobs; False when none is left."""
+        """Reads one of the jobs. Returns False when none is left."""
         if self._pending:
             self.learn(self._pending.popleft())
         return bool(self._pending)
 
     def learn(self, folder: Path) -> None:
-        """Takes up a job that is done; others, and what cannot be read, are passed over."""
+        """Reads the times of a finished job. Skips others, and what cannot be read."""
         if folder in self._known or any(map(is_link, (folder / "result.json", folder / "reference"))):
             return
         try:
@@ -81,17 +81,17 @@ class Timings:
         self._seconds[kind].append(seconds)
 
     def seconds(self, kind: Kind) -> float | None:
-        """What a take of this kind took; None where none is known."""
+        """How long a take of this kind took; None if unknown."""
         return median(self._seconds[kind]) if kind in self._seconds else None
 
     @property
     def any(self) -> bool:
-        """Whether any take was ever finished, as far as is known."""
+        """Whether any take is known to have finished."""
         return bool(self._known)
 
 
 def duration(seconds: float, translate: Callable[[str], str] = str) -> str:
-    """ "about 40 s", "about 3 min": no more exact than it is known. say: translates."""
+    """ "about 40 s", "about 3 min": rounded as far as it is uncertain. translate: translates a text."""
     if seconds < 10:
         return translate(SECONDS).format(count=max(1, round(seconds)))
     if seconds < 90:

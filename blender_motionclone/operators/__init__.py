@@ -1,4 +1,4 @@
-"""Operators translate: they read properties, call, and report. One subject a file."""
+"""Operators: they read properties, call functions, and report errors. One subject per file."""
 
 from __future__ import annotations
 

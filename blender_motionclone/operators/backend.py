@@ -16,8 +16,8 @@ from .reporting import InWindow, reporting_errors
 
 
 def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online: bool, wait: bool) -> set[str]:
-    """Starts it, or with `wait` returns at its end. online: whether it may have to download. What keeps it from
-    starting is reported, and shown in the panels with its repair."""
+    """Starts the installer; with `wait` returns at its end. online: whether it may download. An error on starting is
+    reported, and shown in the panels with its repair."""
     with reporting_errors(operator, shown=not wait):
         try:
             if online:
@@ -34,7 +34,7 @@ def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online
 
 def _look_again() -> None:
     """The backend or its models have changed."""
-    with suppress(UserError):  # there is none any more
+    with suppress(UserError):  # there is no backend any more
         job_runner.refresh_models(bpy.context)
     install_runner.ask("models list")
 
@@ -70,7 +70,7 @@ class MOTIONCLONE_OT_install_backend(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_cancel_install(bpy.types.Operator):
-    """Stop the installer. What it has done stays, and the next goes on from there"""
+    """Stop the installer. What it has done is kept, and the next run continues from there"""
 
     bl_idname = Operators.CANCEL_INSTALL
     bl_label = Operators.CANCEL_INSTALL.label
@@ -85,7 +85,7 @@ class MOTIONCLONE_OT_cancel_install(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
-    """Take away all that was installed and cached. Jobs and their clips stay"""
+    """Remove everything that was installed and cached. Jobs and their clips are kept"""
 
     bl_idname = Operators.REMOVE_BACKEND
     bl_label = Operators.REMOVE_BACKEND.label
@@ -117,7 +117,7 @@ def _poll_idle(operator: type) -> bool:
 
 
 class MOTIONCLONE_OT_open_preferences(InWindow, bpy.types.Operator):
-    """Open MotionClone's preferences: the backend, its folders, models and the worker"""
+    """Open MotionClone's preferences: the backend, its folders, models, and the worker"""
 
     bl_idname = Operators.OPEN_PREFERENCES
     bl_label = Operators.OPEN_PREFERENCES.label

@@ -1,4 +1,4 @@
-"""Buttons that fix a single setting that keeps a shot from being captured. Each is one undo step."""
+"""Buttons that fix one setting that prevents a capture. Each is one undo step."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..form_scene import form_scene
 from ..reach import choose_all
 from ..translations import sentence
 
-SECONDS = 2.0  # of a shot in which nothing is keyed
+SECONDS = 2.0  # the length of a shot without keyframes
 
 
 class Correction:
-    """Of the scene in the window."""
+    """Acts on the form's scene."""
 
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
@@ -33,7 +33,7 @@ class Correction:
 
 
 class FormCorrection(Correction):
-    """values: what the scene's form is set to, by its properties' names."""
+    """values: new values of the form's properties, by name."""
 
     values: ClassVar[dict[str, Any]] = {}
 
@@ -44,7 +44,7 @@ class FormCorrection(Correction):
 
 
 class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
-    """End the frame range with the last keyframe, or after two seconds where nothing is keyed"""
+    """End the frame range at the last keyframe, or after two seconds if nothing is keyed"""
 
     bl_idname = Operators.SET_END
     bl_label = Operators.SET_END.label
@@ -58,7 +58,7 @@ class MOTIONCLONE_OT_set_end(Correction, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
-    """Set the frame range's step to 1"""
+    """Set the step of the frame range to 1"""
 
     bl_idname = Operators.EVERY_FRAME
     bl_label = Operators.EVERY_FRAME.label
@@ -69,7 +69,7 @@ class MOTIONCLONE_OT_every_frame(Correction, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_use_range(FormCorrection, bpy.types.Operator):
-    """Clone the scene's frame range as one shot"""
+    """Capture the scene's frame range as one shot"""
 
     bl_idname = Operators.USE_RANGE
     bl_label = Operators.USE_RANGE.label
@@ -77,7 +77,7 @@ class MOTIONCLONE_OT_use_range(FormCorrection, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_all_shots(FormCorrection, bpy.types.Operator):
-    """Clone each camera marker's shot, a take for each"""
+    """Capture the shot of each camera marker, with a take for each"""
 
     bl_idname = Operators.ALL_SHOTS
     bl_label = Operators.ALL_SHOTS.label
@@ -85,7 +85,7 @@ class MOTIONCLONE_OT_all_shots(FormCorrection, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_clone_camera(FormCorrection, bpy.types.Operator):
-    """Clone what the scene's camera shows"""
+    """Capture the animation of the scene's camera"""
 
     bl_idname = Operators.CLONE_CAMERA
     bl_label = Operators.CLONE_CAMERA.label
@@ -105,7 +105,7 @@ class MOTIONCLONE_OT_show_solid(Correction, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_no_passes(FormCorrection, bpy.types.Operator):
-    """Render nothing beside the clip: no mask, no depth, no motion vectors"""
+    """Render no passes: no mask, no depth, and no motion vectors"""
 
     bl_idname = Operators.NO_PASSES
     bl_label = Operators.NO_PASSES.label
@@ -121,7 +121,7 @@ class MOTIONCLONE_OT_no_mask(FormCorrection, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_use_named_files(Correction, bpy.types.Operator):
-    """Open the clip and the pictures that this file names, although they do not lie in its folder"""
+    """Open the clip and the pictures that this file refers to, although they are outside of its folder"""
 
     bl_idname = Operators.USE_NAMED_FILES
     bl_label = Operators.USE_NAMED_FILES.label
@@ -132,7 +132,7 @@ class MOTIONCLONE_OT_use_named_files(Correction, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_balanced(FormCorrection, bpy.types.Operator):
-    """Choose the preset that each model has: the settings tuned for it"""
+    """Use the settings that are tuned for the model"""
 
     bl_idname = Operators.BALANCED
     bl_label = Operators.BALANCED.label
@@ -140,14 +140,14 @@ class MOTIONCLONE_OT_balanced(FormCorrection, bpy.types.Operator):
 
 
 def _last_key(scene: bpy.types.Scene) -> int:
-    """Of all objects and what they are made of; 0 where nothing is keyed."""
+    """The last keyframe of all objects and their data; 0 if nothing is keyed."""
     owners = [owner for item in scene.objects for owner in (item, item.data) if owner]
     animated = [data for owner in owners if (data := getattr(owner, "animation_data", None)) and data.action]
     return max((math.ceil(data.action.frame_range[1]) for data in animated), default=0)
 
 
 class MOTIONCLONE_OT_add_camera(Correction, bpy.types.Operator):
-    """Add a camera that sees what the 3D view shows, and make it the scene's"""
+    """Add a camera with the view of the 3D viewport, and make it the scene's camera"""
 
     bl_idname = Operators.ADD_CAMERA
     bl_label = Operators.ADD_CAMERA.label
@@ -163,7 +163,7 @@ class MOTIONCLONE_OT_add_camera(Correction, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_use_camera(Correction, bpy.types.Operator):
-    """Make the active object the scene's camera if it is one, else the first camera that there is"""
+    """Make the active object the scene's camera if it is a camera, or else the first camera of the scene"""
 
     bl_idname = Operators.USE_CAMERA
     bl_label = Operators.USE_CAMERA.label
@@ -178,7 +178,7 @@ class MOTIONCLONE_OT_use_camera(Correction, bpy.types.Operator):
 
 
 def _look_as(camera: bpy.types.Object, space: bpy.types.SpaceView3D) -> None:
-    """Whatever the picture's shape, its longer side shows as much as the view's."""
+    """The picture's longer side shows as much as the view's."""
     view, lens = space.region_3d, camera.data
     camera.matrix_world = view.view_matrix.inverted()
     lens.clip_start, lens.clip_end = space.clip_start, space.clip_end
@@ -186,7 +186,7 @@ def _look_as(camera: bpy.types.Object, space: bpy.types.SpaceView3D) -> None:
         lens.angle = 2 * math.atan(1 / longer_side(view.window_matrix))
     else:
         lens.type, lens.ortho_scale = "ORTHO", 2 / longer_side(view.window_matrix)
-        # Such a view shows what lies behind its eye too.
+        # An orthographic view also shows what is behind its viewpoint.
         camera.matrix_world @= Matrix.Translation((0, 0, 2 * view.view_distance))
 
 

@@ -46,7 +46,7 @@ class MOTIONCLONE_OT_doctor(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_fix(bpy.types.Operator):
-    """Do what the doctor advises"""
+    """Apply the doctor's fix"""
 
     bl_idname = Operators.FIX
     bl_label = Operators.FIX.label
@@ -66,7 +66,8 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
-    """Copy a report for a bug report to the clipboard, without your name and paths"""
+    """Copy a report to the clipboard that you can paste into a bug report. It contains neither your name nor your
+    paths"""
 
     bl_idname = Operators.COPY_REPORT
     bl_label = Operators.COPY_REPORT.label

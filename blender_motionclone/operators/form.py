@@ -1,4 +1,4 @@
-"""Small changes to the form: model, presets, more prompts, a problem that was read."""
+"""Small changes to the form: model, presets, settings, prompts, and messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..translations import sentence
 from .reporting import InWindow
 
 WIDTH = 640  # pixels of the prompt's window
-SETTINGS = (  # as form_scene finds them; a preset is a script of its own, which cannot know where the extension lies
+SETTINGS = (  # as in form_scene; a preset is a separate script that cannot import the extension
     "settings = (bpy.context.area and bpy.context.area.type == 'SEQUENCE_EDITOR' "
     "and getattr(bpy.context, 'sequencer_scene', None) or bpy.context.scene).motionclone"
 )
@@ -43,7 +43,7 @@ class MOTIONCLONE_OT_choose_model(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
-    """Set the form as this preset has it; the prompt stays"""
+    """Apply the settings of this preset to the form. The prompt is kept"""
 
     bl_idname = Operators.APPLY_PRESET
     bl_label = Operators.APPLY_PRESET.label
@@ -67,7 +67,7 @@ class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_settings_reset(bpy.types.Operator):
-    """Go back to the model's own value"""
+    """Reset to the model's own value"""
 
     bl_idname = Operators.SETTINGS_RESET
     bl_label = Operators.SETTINGS_RESET.label
@@ -84,7 +84,7 @@ class MOTIONCLONE_OT_settings_reset(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
-    """Keep the form as a preset, or take one away"""
+    """Save the form's settings as a preset, or remove a preset"""
 
     bl_idname = Operators.PRESET_ADD
     bl_label = Operators.PRESET_ADD.label
@@ -95,7 +95,7 @@ class MOTIONCLONE_OT_preset_add(AddPresetBase, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_edit_prompt(InWindow, bpy.types.Operator):
-    """Write the prompt in a wide field"""
+    """Edit the prompt in a wide window"""
 
     bl_idname = Operators.EDIT_PROMPT
     bl_label = Operators.EDIT_PROMPT.label
@@ -120,7 +120,7 @@ class MOTIONCLONE_OT_edit_prompt(InWindow, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
-    """Another prompt: each is generated with the same motion"""
+    """Add another prompt, to generate a take of it with the same motion"""
 
     bl_idname = Operators.PROMPT_ADD
     bl_label = Operators.PROMPT_ADD.label
@@ -132,7 +132,7 @@ class MOTIONCLONE_OT_prompt_add(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
-    """Take this prompt away"""
+    """Remove this prompt"""
 
     bl_idname = Operators.PROMPT_REMOVE
     bl_label = Operators.PROMPT_REMOVE.label
@@ -150,7 +150,7 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_dismiss_problem(bpy.types.Operator):
-    """Take this message away"""
+    """Dismiss this message"""
 
     bl_idname = Operators.DISMISS_PROBLEM
     bl_label = Operators.DISMISS_PROBLEM.label

@@ -1,4 +1,4 @@
-"""Capture the shots and let the worker make takes of them; the same for the demo scene."""
+"""Captures the shots and submits their takes, of the form's scene or of the demo scene."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SECONDS_BETWEEN_STEPS = 0.01
 
 
 class Generating:
-    """What an operator does that generates: one that calls another would keep its errors from the user."""
+    """Shared by the operators that generate. If one called the other, its errors would not reach the user."""
 
     _timer: bpy.types.Timer | None = None
     _jobs: list[str]
 
     def _renders_again(self) -> bool:
-        """Even what is as it was when it was filmed last."""
+        """Whether to capture shots that have not changed."""
         return False
 
     @classmethod
@@ -36,7 +36,7 @@ class Generating:
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """From a button: the capture shows its progress and can be ended by ESC, then the worker goes on beside."""
+        """From a button: Esc ends the capture, which shows its progress. Then the worker runs in the background."""
         with reporting_errors(self):
             self._jobs = generation.begin(context, self._renders_again())
             self._timer = context.window_manager.event_timer_add(SECONDS_BETWEEN_STEPS, window=context.window)
@@ -52,7 +52,7 @@ class Generating:
             self.report({"INFO"}, sentence("The capture was cancelled."))
             return self._end(context)
         if event.type != "TIMER":
-            return {"PASS_THROUGH"}  # Blender is used meanwhile
+            return {"PASS_THROUGH"}  # the user goes on working
         goes_on = False
         try:
             with reporting_errors(self):
@@ -68,18 +68,18 @@ class Generating:
         self.report({"INFO"}, handed_over(self._jobs))
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends it: its window is closed, or another file is opened."""
+        """Called by Blender when its window is closed or another file is opened."""
         generation.stop()
         self._end(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """From a script: returns when the jobs have ended. Films in any case: of what a script changes before it sets
-        a frame, Blender tells nobody."""
+        """From a script: returns when the jobs have ended. It always captures, because Blender does not report what a
+        script changes before it sets a frame."""
         with reporting_errors(self):
             jobs = generation.begin(context, anew=True)
             try:
                 while generation.step():
-                    time.sleep(0.001)  # while the backend is asked for its models
+                    time.sleep(0.001)  # while waiting for the backend's models
             except UserError:
                 job_runner.wait(jobs)  # those of the shots before
                 raise
@@ -89,7 +89,7 @@ class Generating:
         return {"CANCELLED"}
 
     def _end(self, context: bpy.types.Context) -> set[str]:
-        """Finished if takes were listed, which is a step to undo."""
+        """Finished if takes were listed, which makes an undo step."""
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
@@ -99,11 +99,11 @@ class Generating:
 
 
 class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
-    """Render the shot as a reference clip and generate clips with the same motion"""
+    """Render the shot as a reference clip, and generate clips with the same motion"""
 
     bl_idname = Operators.GENERATE
     bl_label = Operators.GENERATE.label
-    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
     anew: bpy.props.BoolProperty(
         name="Film Anew", description="Film the shot even if it is as it was when it was filmed last"
@@ -131,7 +131,7 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
         "Add a small scene with a bouncing ball and a moving camera, and clone its motion with the demo "
         "model; then play the clip. Your scenes stay as they are"
     )
-    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self._show(context)
@@ -143,7 +143,7 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
             return super().execute(context)
 
     def _handed_over(self) -> None:
-        """The first clip is to be seen without a search for it."""
+        """Plays the first clip, so that the user does not have to look for it."""
         super()._handed_over()
         for job in self._jobs:
             job_runner.watch(job)
@@ -156,7 +156,7 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
 
 
 def _scene() -> bpy.types.Scene:
-    """The demo's, made anew unless the file has it."""
+    """The demo scene, made if the file does not have it."""
     scene = bpy.data.scenes.get(NAME) or add_demo_scene(NAME)
     scene.motionclone.prompt = scene.motionclone.prompt or PROMPT
     scene.motionclone.model = "demo"
@@ -164,7 +164,7 @@ def _scene() -> bpy.types.Scene:
 
 
 class MOTIONCLONE_OT_hide_first_run(bpy.types.Operator):
-    """Hide the first steps; the preferences show them again"""
+    """Hide the first steps. You can show them again in the preferences"""
 
     bl_idname = Operators.HIDE_FIRST_RUN
     bl_label = Operators.HIDE_FIRST_RUN.label

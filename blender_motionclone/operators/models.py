@@ -1,4 +1,4 @@
-"""Get models of the catalogue and take them away: `python -m install models`."""
+"""Download models from the catalog and remove them: `python -m install models`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..wrapping import sentences_of
 from .backend import run_installer
 from .reporting import InWindow, reporting_errors
 
-WIDTH, PART = 520, 0.68  # pixels of the dialog, and the share that a part's name has of it
+WIDTH, PART = 520, 0.68  # pixels of the dialog, and the share of a part's name
 
 
 def row_named(name: str) -> dict:
-    """The catalogue's row; UserError when there is none."""
+    """The catalog's row. UserError when there is none."""
     row = next((row for row in install_runner.models() or () if row["name"] == name), None)
     if row is None:
         raise UserError(f"The catalogue has no model {name!r}.", "Open MotionClone's preferences for what it has.")
@@ -28,7 +28,7 @@ def row_named(name: str) -> dict:
 
 
 def _extras(operator: bpy.types.Operator, context: bpy.types.Context) -> list[tuple]:
-    """Blender needs the items to be kept: see _kept."""
+    """Stored in _kept, because Blender needs the items to stay alive."""
     rows = [row for row in install_runner.models() or () if row["name"] == operator.model]
     _kept[:] = [
         (part["name"], _title(part), part["licence"], 1 << number)
@@ -96,7 +96,7 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
-    """Take this model's files away, but not those that another model needs"""
+    """Remove this model's files, except those that another model needs"""
 
     bl_idname = Operators.MODEL_REMOVE
     bl_label = Operators.MODEL_REMOVE.label
@@ -111,7 +111,7 @@ class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_get_model(InWindow, bpy.types.Operator):
-    """Open the list of models that can be had, in the preferences"""
+    """Open the list of available models in the preferences"""
 
     bl_idname = Operators.GET_MODEL
     bl_label = Operators.GET_MODEL.label
@@ -128,7 +128,7 @@ def _title(part: dict) -> str:
 
 
 def _beside_licence(box: bpy.types.UILayout, part: dict) -> bpy.types.UILayout:
-    """A line that ends with its licence, to be read in the browser; -> what is before that."""
+    """A row that ends with a link to the license. Returns the part before it."""
     line = box.split(factor=PART)
     before = line.row()
     name = part["licence"].partition(",")[0]

@@ -24,7 +24,7 @@ HOWS = (AS_SET, *(place for place in PLACEMENTS if place[0] in PLACERS))
 
 
 class MOTIONCLONE_OT_take_place(bpy.types.Operator):
-    """Place the generated clip on exactly the shot's frames, in its own colours"""
+    """Place the clip in the scene on exactly the shot's frames, in its own colors"""
 
     bl_idname = Operators.TAKE_PLACE
     bl_label = Operators.TAKE_PLACE.label
@@ -62,13 +62,13 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
         return {"CANCELLED"}
 
     def _how(self, scene: bpy.types.Scene) -> str:
-        """Who places a take by hand although finished ones go nowhere means the first place."""
+        """If finished takes are placed nowhere, placing one by hand uses the first placement."""
         how = scene.motionclone.placement if self.how == "AS_SET" else self.how
         return how if how in PLACERS else PLACEMENTS[0][0]
 
 
 def folder_of(scene: bpy.types.Scene, job: str) -> Path:
-    """The folder of a take's id or of a folder's path; for "" that of the active take, else of the last job."""
+    """The folder of a take, by its id or its folder's path; for "" that of the active take, or of the last job."""
     settings = scene.motionclone
     take = settings.takes.get(job)
     if not job and 0 <= settings.take_index < len(settings.takes):
@@ -81,7 +81,7 @@ def folder_of(scene: bpy.types.Scene, job: str) -> Path:
 
 
 class MOTIONCLONE_OT_restore_view(bpy.types.Operator):
-    """Give the scene the view back that it had before it was made Standard to keep a clip's colours"""
+    """Restore the view transform that the scene had before it was set to Standard to keep a clip's colors"""
 
     bl_idname = Operators.RESTORE_VIEW
     bl_label = Operators.RESTORE_VIEW.label

@@ -14,7 +14,7 @@ from .reporting import each_by_itself, reporting_errors
 
 
 class MOTIONCLONE_OT_cancel(bpy.types.Operator):
-    """Stop the running MotionClone job, or another that waits. Its folder stays"""
+    """Cancel the running job or a waiting one. Its folder is kept"""
 
     bl_idname = Operators.CANCEL
     bl_label = Operators.CANCEL.label
@@ -52,7 +52,7 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
         return {"CANCELLED"}
 
     def _folder_elsewhere(self, scene: bpy.types.Scene) -> Path | None:
-        """Of a named take whose job is not this Blender's own."""
+        """The folder of a named take whose job another Blender runs."""
         if self.job in job_runner.mine() or not (take := scene.motionclone.takes.get(self.job)):
             return None
         return take_states.existing_folder(take) if take_states.can_be_asked(take) else None
@@ -68,7 +68,7 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
-    """Let this take be made earlier or later than the others that wait"""
+    """Move this take up or down among the waiting takes"""
 
     bl_idname = Operators.QUEUE_MOVE
     bl_label = Operators.QUEUE_MOVE.label
@@ -86,7 +86,7 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_start_worker(bpy.types.Operator):
-    """Start the worker now, to see whether it does; it starts by itself with the first take"""
+    """Start the worker now. Otherwise it starts with the first take"""
 
     bl_idname = Operators.START_WORKER
     bl_label = Operators.START_WORKER.label
@@ -99,7 +99,7 @@ class MOTIONCLONE_OT_start_worker(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_stop_worker(bpy.types.Operator):
-    """Stop the worker and give its memory back. Takes that are not done stay and can be run again"""
+    """Stop the worker and free its memory. Unfinished takes are kept and can be run again"""
 
     bl_idname = Operators.STOP_WORKER
     bl_label = Operators.STOP_WORKER.label

@@ -1,4 +1,4 @@
-"""Add, dismiss or run again the jobs that an earlier session left."""
+"""Runs unfinished jobs again, and adds or dismisses jobs that an earlier session left."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .reporting import each_by_itself, handed_over, reporting_errors, wait_for
 
 
 class MOTIONCLONE_OT_resume(bpy.types.Operator):
-    """Run again what was not done, with the same seed; where possible it goes on from where it was cut off"""
+    """Run the unfinished take again with the same seed. If possible, it continues from where it stopped"""
 
     bl_idname = Operators.RESUME
     bl_label = Operators.RESUME.label
-    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
     job: bpy.props.StringProperty(
         name="Job", description="A take's id. Empty: all of this scene that were left, or lost with their worker"
@@ -59,7 +59,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
         take = takes.take_of(scene, self.job)
         folder = take_states.existing_folder(take)
         if take.name not in job_runner.mine():
-            take_states.look_at(take)  # what the .blend tells of it may be old
+            take_states.look_at(take)  # the .blend may be out of date
         if take.state == DONE:
             raise UserError("This take is done.", "New Seed makes another.")
         return folder
@@ -71,7 +71,8 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_adopt(bpy.types.Operator):
-    """Add the takes that were finished while this file was closed and use them as Place In says, or a job's folder"""
+    """Add the takes that finished while this file was closed, and place them as Place In says. Or add the job in a
+    folder"""
 
     bl_idname = Operators.ADOPT
     bl_label = Operators.ADOPT.label
@@ -90,7 +91,7 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
                         check_job(folder)
                         take = takes.add_take(form_scene(context), folder)
                         takes.withdraw_offer(folder)
-                        if not self.folder and take.state == DONE:  # a named one may have been used elsewhere
+                        if not self.folder and take.state == DONE:  # a chosen folder may be in use elsewhere
                             job_runner.place([take.name])
             self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
             return {"FINISHED"}
@@ -106,7 +107,7 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
-    """Do not offer these takes again. Their files stay: Add Takes lists one of them by its job's folder"""
+    """Stop offering these takes. Their files are kept, and Add Takes can add them by their folder"""
 
     bl_idname = Operators.DISMISS_OFFERS
     bl_label = Operators.DISMISS_OFFERS.label

@@ -1,4 +1,4 @@
-"""What operators share: errors become reports, scripts wait for their jobs, and some need a window."""
+"""Shared by operators: reports errors, waits for jobs in scripts, and requires a window."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..translations import sentence
 
 @contextmanager
 def reporting_errors(operator: bpy.types.Operator, shown: bool = False) -> Iterator[None]:
-    """A UserError inside becomes an ERROR report, and the code after the block runs. shown: a panel says it too, so
-    that it is no more than a line in the status bar, and no window that pops up before that panel."""
+    """Reports a UserError inside as ERROR; the code after the block runs. shown: a panel shows it too, so it is only a
+    warning in the status bar instead of a popup that hides the panel."""
     try:
         yield
     except UserError as error:
@@ -26,8 +26,8 @@ def reporting_errors(operator: bpy.types.Operator, shown: bool = False) -> Itera
 
 @contextmanager
 def each_by_itself() -> Iterator[Callable[[], AbstractContextManager[None]]]:
-    """Gives what to wrap each of several things in: one that fails keeps none from the others. The first UserError is
-    raised when all are done."""
+    """Yields a context manager for each of several actions. One that fails does not stop the others. The first
+    UserError is raised at the end."""
     errors: list[UserError] = []
 
     @contextmanager
@@ -43,7 +43,7 @@ def each_by_itself() -> Iterator[Callable[[], AbstractContextManager[None]]]:
 
 
 class InWindow:
-    """For an operator that makes no sense where Blender runs without a window."""
+    """For operators that need a window."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -64,7 +64,7 @@ def wait_for(jobs: Sequence[str]) -> None:
 
 
 def handed_over(jobs: Sequence[str]) -> str:
-    """For a report."""
+    """A text that says how many jobs were submitted."""
     if len(jobs) == 1:
         return sentence("The worker has one more job.")
     return sentence(f"The worker has {len(jobs)} more jobs.")

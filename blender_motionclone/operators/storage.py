@@ -1,4 +1,4 @@
-"""See what takes up room on the disk, and make room; the backend does it, beside Blender."""
+"""Measures disk usage and cleans up. The backend does it in the background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class MOTIONCLONE_OT_storage_measure(bpy.types.Operator):
-    """Measure how much room jobs, models and caches take up on the disk"""
+    """Measure how much disk space jobs, models and caches use"""
 
     bl_idname = Operators.STORAGE_MEASURE
     bl_label = Operators.STORAGE_MEASURE.label
@@ -52,7 +52,7 @@ def _ask(operator: bpy.types.Operator, context: bpy.types.Context, clean: bool) 
     with reporting_errors(operator):
         install_runner.forget_problem()
         storage.ask(backend_python(context), ROOT, jobs_folder(context), clean)
-        if bpy.app.background:  # a script goes on when it is done
+        if bpy.app.background:  # a script continues when it is done
             while not storage.poll():
                 time.sleep(SECONDS_BETWEEN_LOOKS)
         elif not bpy.app.timers.is_registered(_tick):
@@ -62,7 +62,7 @@ def _ask(operator: bpy.types.Operator, context: bpy.types.Context, clean: bool) 
 
 
 def _tick() -> float | None:
-    """Looks once for the answer; -> seconds until the next look, None when there is nothing left to look for."""
+    """Checks for the answer. Returns the seconds until the next check, or None."""
     with timed("storage"):
         try:
             answered = storage.poll()

@@ -1,4 +1,4 @@
-"""Watch a take, open its folder, remove it, or make another with the next seed."""
+"""Watch a take, open its folder, remove it, or make another take with the next seed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .reporting import InWindow, handed_over, reporting_errors, wait_for
 
 
 class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
-    """Make another take of the same motion and prompt with the next seed; this one stays as it is"""
+    """Make another take of the same motion and prompt with the next seed. This one is kept"""
 
     bl_idname = Operators.TAKE_RETRY
     bl_label = Operators.TAKE_RETRY.label
-    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it anew, and Blender wait for its jobs
+    bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
     job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
     seed: bpy.props.IntProperty(name="Seed", description="-1: the next that no such take has", default=-1, min=-1)
@@ -61,7 +61,7 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
 
 
 def next_seed(scene: bpy.types.Scene, take: MotionCloneTake) -> int:
-    """One above those of all takes of the same shot and prompt; after the last seed comes 0."""
+    """One above the highest seed of the same shot and prompt. After the last possible seed comes 0."""
     what = _what(take)
     last = max(other.whole_seed for other in scene.motionclone.takes if _what(other) == what)
     return (last + 1) % SEEDS
@@ -72,7 +72,7 @@ def _what(take: MotionCloneTake) -> tuple[str, int, int, str]:
 
 
 class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
-    """Remove this take from the list; its files only if you say so"""
+    """Remove this take from the list. Its files are only deleted if you choose so"""
 
     bl_idname = Operators.TAKE_REMOVE
     bl_label = Operators.TAKE_REMOVE.label
@@ -101,14 +101,14 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
             if self.delete_files:
                 _delete_files(take)
             elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
-                dismiss(folder)  # offers are looked for there alone
+                dismiss(folder)  # only jobs in this folder are offered
             takes.remove_take(form_scene(context), take.name)
             return {"FINISHED"}
         return {"CANCELLED"}
 
 
 def _delete_files(take: MotionCloneTake) -> None:
-    """Wherever they are, if they are there."""
+    """Deletes the take's files, wherever they are."""
     reach.choose(take.folder)
     if folder := take_states.folder_of(take):
         delete_job(folder)
@@ -126,8 +126,8 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
         with reporting_errors(self):
             take = takes.take_of(form_scene(context), self.job)
             folder = take_states.existing_folder(take)
-            job_runner.sync_takes()  # one that was out of reach is looked at from now on
-            if "." in folder.name or not is_job(folder):  # a system may run what is named like a program
+            job_runner.sync_takes()  # one that was out of reach can be read from now on
+            if "." in folder.name or not is_job(folder):  # a system may run a folder that is named like a program
                 raise UserError(f"{folder} was not made by the add-on, so it is not opened.", "Open it by hand.")
             try:
                 bpy.ops.wm.path_open(filepath=str(folder))
@@ -138,7 +138,7 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
-    """Play this take beside the view, next to the reference that it follows"""
+    """Play this take next to its reference"""
 
     bl_idname = Operators.WATCH
     bl_label = Operators.WATCH.label
@@ -157,7 +157,7 @@ class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_stop_watching(InWindow, bpy.types.Operator):
-    """Close the area in which the take is played"""
+    """Close the area in which the take is playing"""
 
     bl_idname = Operators.STOP_WATCHING
     bl_label = Operators.STOP_WATCHING.label

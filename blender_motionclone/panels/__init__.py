@@ -1,4 +1,4 @@
-"""The sidebars' tab: what to clone, how it comes along, and the takes. Drawing only reads what others know."""
+"""The tab in the sidebars: what to clone, progress, and takes. Drawing only reads what is already known."""
 
 from __future__ import annotations
 

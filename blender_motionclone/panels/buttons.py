@@ -19,7 +19,7 @@ def button(layout: bpy.types.UILayout, operator: Operators, **options) -> bpy.ty
 
 
 def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
-    """idname: as UserError.repair has it."""
+    """idname: the value of UserError.repair."""
     if idname == ALLOW_ONLINE:
         online_switch(layout)
     else:
@@ -27,23 +27,23 @@ def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
 
 
 def online_switch(layout: bpy.types.UILayout) -> None:
-    """Blender's own setting, right where it is missed: only the user ticks it."""
+    """Blender's own setting, drawn where it is needed. Only the user enables it."""
     layout.prop(bpy.context.preferences.system, "use_online_access")
 
 
 def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:
-    """Plays the take, or ends that; nothing for one that is not done."""
+    """Plays the take, or stops playing. Draws nothing for an unfinished take."""
     if watching.watched() == take.name:
         button(layout, Operators.STOP_WATCHING)
     elif take.state == DONE:
         button(layout, Operators.WATCH).job = take.name
 
 
-CLOSE = 24  # pixels of the button that takes it away
+CLOSE = 24  # pixels of the dismiss button
 
 
 def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
-    """One that happened, until the user takes it away, or has done what it asked for."""
+    """An error, until the user dismisses it or has done what it asks for."""
     if problem.repair == ALLOW_ONLINE and bpy.app.online_access:
         return
     box = layout.box()
@@ -56,7 +56,7 @@ def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem
 
 
 def draw_obstacle(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
-    """What is still missing: no alarm."""
+    """What is still missing, without an alert."""
     column = layout.column()
     paragraph(column, context, sentence(problem.message), icon="INFO")
     _draw_rest(column, context, problem, 0)

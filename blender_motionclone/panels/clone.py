@@ -1,4 +1,4 @@
-"""The first panel: reference, prompt, look, and one big button that says what it will do."""
+"""The first panel: reference, prompt, generation settings, and one large button that says what it will do."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .menus import MOTIONCLONE_PT_presets, draw_models
 from .queue import draw_work
 from .sidebar import fits, in_both_sidebars, paragraph, width
 
-BIG, WATCH = 1.8, 1.3  # of a button's usual height
-NAMES = 0.32  # share of the width that names of menus take
-ICON, ANEW = 14, 34  # pixels that a wide button leaves less for its text than a label does, and of the small one
+BIG, WATCH = 1.8, 1.3  # relative to a button's usual height
+NAMES = 0.32  # the labels' share of the width
+ICON, ANEW = 14, 34  # pixels that a wide button's text has less than a label's, and pixels of the small button
 
 
 class MOTIONCLONE_PT_sidebar:
-    """What to clone, and the button that does it"""
+    """What to clone, and the button that generates"""
 
     bl_label = "MotionClone"
     bl_order = 0
@@ -49,7 +49,7 @@ class MOTIONCLONE_PT_sidebar:
             draw_generate(self.layout, context, known)
             draw_work(self.layout, context)
             _draw_watch(self.layout, context)
-        elif known.problem:  # the preferences
+        elif known.problem:  # a wrong path in the preferences
             draw_obstacle(self.layout, context, known.problem)
 
 
@@ -72,7 +72,7 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Fac
 
 
 def draw_words(layout: bpy.types.UILayout, context: bpy.types.Context, words: PromptWords | None) -> None:
-    """How long the prompt is for its model, and which of its words that does not know."""
+    """The prompt's length for its model, and words that the model does not know."""
     if words is None:
         return
     column = layout.column()
@@ -100,14 +100,14 @@ def _section(layout: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
 
 
 def labelled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
-    """A row that begins with its name: what a menu shows does not say what it is about."""
+    """A row that begins with a label."""
     row = column.split(factor=NAMES, align=True)
     row.label(text=title)
     return row
 
 
 def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:
-    """The button, and beneath it what it will make, or what is still missing."""
+    """The button, and below it what it will make, or what is still missing."""
     column = layout.column()
     row = column.row()
     row.scale_y = BIG
@@ -133,7 +133,7 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
 
 
 def _draw_watch(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """In sight without scrolling: a clip that was made is to be seen."""
+    """Draws the button near the top, so that a new clip is noticed."""
     if not job_runner.running() and (take := active_take(form_scene(context).motionclone)):
         row = layout.row()
         row.scale_y = WATCH

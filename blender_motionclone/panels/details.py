@@ -1,4 +1,4 @@
-"""What is seldom changed, folded away: passes, pictures, more prompts, the model's own settings, the worker."""
+"""Rarely changed settings, collapsed: passes, pictures, more prompts, the model's own settings, and the worker."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .sidebar import fitting, in_both_sidebars, paragraph
 
 GB = 2**30
 PASSES = ("use_mask", "use_depth", "use_vectors")
-MOST_OF_A_SLIDER = 10  # larger numbers are typed, and dragged as Blender does
-HEADER = 130  # pixels of a header that its own name takes
+MOST_OF_A_SLIDER = 10  # sliders with a larger maximum are number fields
+HEADER = 130  # pixels of a header's own name
 WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "gone"}
 
 
 class Detail:
-    """A sub-panel that starts closed."""
+    """A subpanel that starts closed."""
 
     parent = MOTIONCLONE_PT_sidebar
     bl_options = {"DEFAULT_CLOSED"}
@@ -36,18 +36,18 @@ class Detail:
         return facts.of(form_scene(context)).backend == READY
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        """What is active shows when the panel is folded too."""
+        """Shows what is active while the panel is closed."""
         if shown := self.active(form_scene(context).motionclone):
             self.layout.label(text=fitting(context, shown, HEADER), icon="CHECKMARK", translate=False)
 
     @staticmethod
     def active(settings: bpy.types.PropertyGroup) -> str:
-        """In a word or two; "" for nothing."""
+        """A word or two; "" for nothing."""
         return ""
 
 
 class MOTIONCLONE_PT_passes(Detail):
-    """What is rendered beside the reference clip"""
+    """Passes that are rendered beside the reference clip"""
 
     bl_label = "Passes"
 
@@ -66,7 +66,7 @@ class MOTIONCLONE_PT_passes(Detail):
 
 
 class MOTIONCLONE_PT_pictures(Detail):
-    """Pictures that say how the clip begins"""
+    """Pictures that define how the clip begins"""
 
     bl_label = "First Frame"
 
@@ -82,7 +82,7 @@ class MOTIONCLONE_PT_pictures(Detail):
 
 
 class MOTIONCLONE_PT_batch(Detail):
-    """More takes with one press"""
+    """More prompts, with a take for each"""
 
     bl_label = "More Prompts"
 
@@ -125,7 +125,7 @@ class MOTIONCLONE_PT_advanced(Detail):
 
 
 def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str) -> None:
-    """With a button that takes it back where it is not the model's own."""
+    """Draws a reset button if the value is not the model's own."""
     row = column.row(align=True)
     bounds = SHOWN[name].bounds
     row.prop(settings.controls, name, slider=bool(bounds and bounds[1] <= MOST_OF_A_SLIDER))
@@ -134,7 +134,7 @@ def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
 
 
 def _settings_panel(number: int, group: str) -> type:
-    """The sub-panel of the settings under one heading."""
+    """The subpanel of the settings in one group."""
 
     def draw(self: bpy.types.Panel, context: bpy.types.Context) -> None:
         settings, column = form_scene(context).motionclone, self.layout.column(align=True)
@@ -154,7 +154,7 @@ def _settings_panel(number: int, group: str) -> type:
 
 
 def worker_text(worker: job_runner.WorkerStatus) -> str:
-    """ "Worker: ready on cuda, 24 GB"."""
+    """For example "Worker: ready (cuda, 24 GB)"."""
     state = iface_("Worker: {state}").format(state=iface_(WORKER_STATES[worker.state]))
     memory = f", {worker.memory_bytes / GB:.0f} GB" if worker.memory_bytes else ""
     return shown_line(f"{state} ({worker.device}{memory})") if worker.device else state

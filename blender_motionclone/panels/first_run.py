@@ -1,4 +1,4 @@
-"""The way to the first clip, and the installation that runs."""
+"""The steps to the first clip, and a running installation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STAGES = {
 
 
 def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context, known: Facts) -> None:
-    """Three steps; the one to do now has its sentence and a large button, those to come only their names."""
+    """Three steps. The current one has a description and a large button; later ones only their names."""
     box = layout.box()
     row = box.row()
     row.label(text="First Steps", icon="INFO")
@@ -59,7 +59,7 @@ def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int,
 
 
 def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """What the installer does, how far it is, and how to stop it."""
+    """What the installer is doing, its progress, and a button to stop it."""
     heard, box = install_runner.heard(), layout.box()
     paragraph(box, context, iface_(install_runner.running() or ""), icon="IMPORT", less=BOX)
     paragraph(box, context, doing(heard), less=BOX)
@@ -69,7 +69,7 @@ def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
 
 
 def doing(heard: Heard) -> str:
-    """ "Downloading, 12 of 402 MB"."""
+    """For example "Downloading, 12 of 402 MB"."""
     text = iface_(STAGES[heard.stage]) if heard.stage in STAGES else heard.text
     if not heard.megabytes:
         return text

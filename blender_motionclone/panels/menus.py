@@ -1,4 +1,4 @@
-"""Menus: which model, where a take goes, and presets."""
+"""Menus: models, placements, and presets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..setup import backend_models
 from .buttons import button
 from .sidebar import fits
 
-ARROW = 20  # pixels of the icon and the arrow, less what a label's edges have more
+ARROW = 20  # pixels of the icon and the arrow, minus a label's margins
 
 
 class MOTIONCLONE_MT_models(bpy.types.Menu):
-    """The models that can be chosen"""
+    """The available models"""
 
     bl_idname = "MOTIONCLONE_MT_models"
     bl_label = "Model"
@@ -34,7 +34,7 @@ class MOTIONCLONE_MT_models(bpy.types.Menu):
 
 
 class MOTIONCLONE_MT_place(bpy.types.Menu):
-    """Where the take can go"""
+    """Where to place the take"""
 
     bl_idname = "MOTIONCLONE_MT_place"
     bl_label = "Use"
@@ -46,7 +46,7 @@ class MOTIONCLONE_MT_place(bpy.types.Menu):
 
 
 def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, less: int) -> None:
-    """The menu's button: the chosen model's title if it fits, else its name. less: pixels that stand beside it."""
+    """The menu's button: the chosen model's title if it fits, or else its name. less: pixels beside it."""
     name = form_scene(context).motionclone.model
     titles = {model["name"]: model["title"] for model in backend_models.models() or ()}
     title = titles.get(name, name)
@@ -55,7 +55,7 @@ def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context, less: in
 
 
 class MOTIONCLONE_PT_presets(PresetPanel, bpy.types.Panel):
-    """Settings to begin with"""
+    """Sets of settings to begin with"""
 
     bl_label = "MotionClone Presets"
     preset_subdir = "motionclone"
@@ -69,12 +69,12 @@ class MOTIONCLONE_PT_presets(PresetPanel, bpy.types.Panel):
         self.layout.separator()
         if bpy.utils.preset_paths(MOTIONCLONE_PT_presets.preset_subdir):
             super().draw(context)
-        else:  # Blender would speak of missing paths before the first is kept
+        else:  # before the first preset, Blender would report missing paths
             _draw_add(self.layout)
 
 
 def _draw_add(layout: bpy.types.UILayout) -> None:
-    """As Blender draws it beneath those that there are."""
+    """The row that Blender draws below existing presets."""
     manager, row = bpy.data.window_managers[0], layout.row()
     part = row.row()
     part.emboss = "NORMAL"

@@ -35,7 +35,7 @@ BACKEND_WORDS = {
     "": "Looking for the backend",
 }
 FINDING_ICONS = {"ok": "CHECKMARK", "warning": "INFO", "problem": "ERROR"}
-FIX = 0.2  # of the width, for the buttons beside findings
+FIX = 0.2  # share of the width for the buttons beside findings
 OFFLINE = "INTERNET_OFFLINE"
 GB = 1000 * MB
 MODEL_BUTTONS = {"absent": "Get", "unfinished": "Continue", "damaged": "Fix"}
@@ -109,7 +109,7 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _draw_models(
     layout: bpy.types.UILayout, context: bpy.types.Context, state: str, preferences: bpy.types.AddonPreferences
 ) -> None:
-    """The catalogue's."""
+    """The models of the catalog."""
     models = install_runner.models()
     header, body = layout.panel_prop(preferences, "models_shown")
     header.label(text="Models")
@@ -137,7 +137,7 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
 
 
 def _draw_storage(layout: bpy.types.UILayout, state: str) -> None:
-    """What takes up room on the disk, once it was measured."""
+    """Disk usage, once it was measured."""
     column = layout.box().column(align=True)
     row = column.row()
     row.label(text="Storage", icon="DISK_DRIVE")
@@ -165,7 +165,7 @@ def _size(count: int) -> str:
 def _draw_settings(
     layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences
 ) -> None:
-    """What is empty shows in grey what is taken then."""
+    """Empty fields show their default in gray."""
     column = layout.column()
     column.use_property_split = True
     column.prop(preferences, "jobs_folder", placeholder=str(default_jobs_folder()))

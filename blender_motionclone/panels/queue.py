@@ -51,14 +51,14 @@ def _draw_job(box: bpy.types.UILayout, context: bpy.types.Context, job: str) -> 
     state = job_runner.state(job)
     paragraph(box, context, stage_text(state), less=BOX)
     box.progress(factor=state.progress, text=left_text(state))
-    button(box, Operators.CANCEL).job = job  # above the picture: in sight without scrolling
+    button(box, Operators.CANCEL).job = job  # above the picture, so that it is visible without scrolling
     if picture := thumbnails.icon(thumbnails.PREVIEW):
         box.template_icon(icon_value=picture, scale=picture_scale(context))
     _draw_closing(box, context)
 
 
 def _draw_closing(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """What becomes of the takes when Blender closes, said in time: Blender lets no add-on ask while it quits."""
+    """Tells early what happens to takes when Blender closes, because an add-on cannot ask while Blender quits."""
     paragraph(box, context, closing_text(when_closing(context), len(job_runner.waiting())), less=BOX)
     if addon := context.preferences.addons.get(ROOT_PACKAGE):
         box.prop(addon.preferences, "when_closing", text="")
@@ -78,7 +78,7 @@ def closing_text(choice: str, waiting: int) -> str:
 
 
 def stage_text(state: JobState) -> str:
-    """ "Making the clip, step 3 of 24"."""
+    """For example "Making the clip, step 3 of 24"."""
     name = iface_(STAGES.get(state.stage, state.stage.capitalize() or "Waiting"))
     if not state.steps:
         return name
@@ -86,7 +86,7 @@ def stage_text(state: JobState) -> str:
 
 
 def left_text(state: JobState) -> str:
-    """Within the bar: "12 s left"; empty while that is not known."""
+    """The text in the progress bar, such as "12 s left"; empty while it is unknown."""
     if state.eta is None:
         return ""
     if state.eta < 100:
@@ -95,16 +95,16 @@ def left_text(state: JobState) -> str:
 
 
 def picture_scale(context: bpy.types.Context) -> float:
-    """For `template_icon`, so that a picture in a box is as wide as the sidebar lets it be."""
+    """The scale for `template_icon` at which a picture in a box is as wide as the sidebar allows."""
     unit = UNIT * (context.preferences.system.ui_scale or 1.0)
     return min(14.0, max(3.0, width(context, BOX) / unit))
 
 
-BUTTONS = 64  # pixels of those beside a job
+BUTTONS = 64  # pixels of the buttons beside a job
 
 
 class MOTIONCLONE_PT_queue:
-    """The takes that wait"""
+    """The waiting takes"""
 
     bl_label = "Queue"
     bl_order = 1
@@ -127,12 +127,12 @@ class MOTIONCLONE_PT_queue:
 
 
 def take_title(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
-    """ "Close-up  3  a red ball"."""
+    """For example "Close-up  3  a red ball"."""
     return shown_line(f"{shot_name(scene, take)}  {take.whole_seed}  {take.prompt}")
 
 
 def shot_name(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> str:
-    """What the camera marker is called with which the shot begins, else its frames, as "1-48"."""
+    """The name of the camera marker at which the shot begins, or its frames, such as "1-48"."""
     begins = (mark.name for mark in scene.timeline_markers if mark.camera and mark.frame == take.frame_start)
     return shown_line(next(begins, f"{take.frame_start}-{take.frame_start + take.frames - 1}"))
 
@@ -145,7 +145,7 @@ def _move(row: bpy.types.UILayout, job: str, position: int, icon: str, possible:
 
 
 def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Takes of this file that it does not list yet, and those that never came to their end."""
+    """Takes of this file that are not listed yet, and unfinished ones."""
     if elsewhere := job_runner.elsewhere(form_scene(context)):
         box = layout.box()
         text = iface_("Takes that a worker still makes: {count}").format(count=len(elsewhere))

@@ -1,4 +1,4 @@
-"""One panel in both sidebars, and sentences in as many lines as the sidebar's width asks for."""
+"""One panel for both sidebars, and paragraphs that wrap at the sidebar's width."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import bpy
 from ..showing import TAB
 from ..wrapping import shortened, shown, shown_line, wrap
 
-FONT = 0  # Blender's own
-EDGES = 66  # pixels at a scale of 1 that panels keep free at both sides, with the tabs and a scroll bar
+FONT = 0  # Blender's own font
+EDGES = 66  # pixels at a scale of 1 of a panel's margins, the tabs and a scroll bar
 ICON = 20
 IN_PREFERENCES = 60
-BOX = 14  # that a box takes from its inside
-LINE = 0.75  # of a line's usual height: a paragraph's lines belong together
+BOX = 14  # a box's margin
+LINE = 0.75  # relative to the usual line height, because a paragraph's lines belong together
 
 
 def paragraph(
@@ -26,7 +26,7 @@ def paragraph(
     less: int = 0,
     share: float = 1.0,
 ) -> None:
-    """less: pixels at a scale of 1 that stand beside it, such as a button; share: of a line that is split, its part."""
+    """less: pixels at a scale of 1 beside it, such as a button; share: its part of a split row."""
     column = layout.column(align=True)
     column.scale_y = LINE
     beside = less + (ICON if icon != "NONE" else 0)
@@ -35,7 +35,7 @@ def paragraph(
 
 
 def fitting(context: bpy.types.Context, text: str, less: int = 0) -> str:
-    """The text, or as much of it as fits one line."""
+    """The text, or its beginning if it does not fit on one line."""
     size = _size(context)
     return shortened(shown_line(text), width(context, less), lambda part: _measure(part, size))
 
@@ -45,9 +45,9 @@ def fits(context: bpy.types.Context, text: str, less: int = 0) -> bool:
 
 
 def width(context: bpy.types.Context, less: int = 0) -> int:
-    """Pixels that a line of text has in the region that is being drawn."""
+    """The width in pixels of a line of text in the region that is being drawn."""
     scale = context.preferences.system.ui_scale or 1.0
-    if context.region and context.region.type == "WINDOW":  # the preferences, whose boxes lie in boxes
+    if context.region and context.region.type == "WINDOW":  # in the preferences, boxes are nested
         less += IN_PREFERENCES
     return round((context.region.width if context.region else 250) - (EDGES + less) * scale)
 
@@ -63,17 +63,17 @@ def _measure(text: str, size: float) -> float:
 
 
 def _size(context: bpy.types.Context) -> float:
-    """The font's, in pixels."""
+    """The font size in pixels."""
     preferences = context.preferences
     return preferences.ui_styles[0].widget.points * (preferences.system.ui_scale or 1.0)
 
 
-SPACES = {"VIEW_3D": "", "SEQUENCE_EDITOR": "_sequencer"}  # what is added to a class's name there
+SPACES = {"VIEW_3D": "", "SEQUENCE_EDITOR": "_sequencer"}  # suffixes of the class names
 
 
 def in_both_sidebars(body: type) -> tuple[type, ...]:
-    """The panels that have the body's `draw`, `bl_label` and so on, one a space. `parent`: the body of the panel that
-    they lie in, if any."""
+    """The panels with the body's `draw`, `bl_label` and so on, one per editor. `parent`: the body of the parent panel,
+    if any."""
     return tuple(_panel(body, space) for space in SPACES)
 
 

@@ -1,4 +1,4 @@
-"""The takes there are: a list, and of the chosen one its picture, what became of it, and what can be done with it."""
+"""The list of takes; and of the active one its picture, its result, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .menus import MOTIONCLONE_MT_place
 from .queue import draw_left_over, picture_scale, take_title
 from .sidebar import ICON, fitting, in_both_sidebars, paragraph
 
-PICTURE = 6.0  # times a button's height: large enough to be seen, and the buttons beneath stay in sight
-FOLLOWS = 0.3  # from which score on a take follows the motion
+PICTURE = 6.0  # relative to a button's height: large enough to recognize, while the buttons below stay visible
+FOLLOWS = 0.3  # from this score on, a take follows the motion
 STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
 VIEW_CHANGED = "The scene's view is Standard now, to keep the clip's colours."
 HARDLY = (
@@ -29,7 +29,7 @@ STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "
 
 
 class MOTIONCLONE_UL_takes(bpy.types.UIList):
-    """A take a row: how it stands, of which shot it is, what was asked for, and how well its motion follows"""
+    """Each row shows a take's state, shot, seed, prompt, and motion score"""
 
     bl_idname = "MOTIONCLONE_UL_takes"
 
@@ -43,7 +43,7 @@ class MOTIONCLONE_UL_takes(bpy.types.UIList):
 
 
 class MOTIONCLONE_PT_takes:
-    """The clips that were made"""
+    """The generated clips"""
 
     bl_label = "Takes"
     bl_order = 2
@@ -100,7 +100,7 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
 
 
 def summary(take: bpy.types.PropertyGroup) -> str:
-    """ "Done, frames 1-48, seed 3, motion 82 %"."""
+    """For example "Done, frames 1-48, seed 3, follows the motion to 82 %"."""
     parts = [iface_(STATE_WORDS.get(take.state, take.state))]
     if take.frames:
         last = take.frame_start + take.frames - 1
@@ -112,17 +112,17 @@ def summary(take: bpy.types.PropertyGroup) -> str:
 
 
 def hardly_follows(take: bpy.types.PropertyGroup) -> bool:
-    """Whether it was made, but its motion is another."""
+    """Whether it is done, but its motion differs."""
     return take.state == DONE and NO_SCORE < take.score < FOLLOWS
 
 
 def take_icon(take: bpy.types.PropertyGroup) -> str:
-    """How it stands; no tick for one that does not follow."""
+    """The icon of its state, without a check mark if it does not follow the motion."""
     return "INFO" if hardly_follows(take) else STATE_ICONS.get(take.state, "QUESTION")
 
 
 def percent(score: float) -> str:
-    """A motion score lies in [-1, 1]; one below 0 follows as little as one of 0."""
+    """A motion score is in [-1, 1]. Below 0 means the same as 0."""
     return f"{max(0.0, score):.0%}"
 
 

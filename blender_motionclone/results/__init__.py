@@ -1,1 +1,1 @@
-"""Files -> scene: what comes back from a job."""
+"""From files to the scene: what a job produces."""

@@ -1,4 +1,4 @@
-"""Keeps a unit square in a camera's frame, exactly, whatever the lens, the format and the distance become."""
+"""Fits a unit square exactly to a camera's frame, whatever the lens, the resolution and the distance are."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..errors import UserError
 from .placement import job_shown
 
 DISTANCE = "Distance"
-NOWHERE = 10.0  # metres: the distance where the camera sees no objects
-BEHIND = 1.25  # times the distance of the farthest thing
+NOWHERE = 10.0  # meters, when the camera sees no objects
+BEHIND = 1.25  # relative to the farthest object
 
-# How the frame follows from what the camera holds. _SIZE: of the side that the sensor fits, where the square is.
+# The frame's size, from the camera's values. _SIZE: of the side that the sensor fits, at the square's distance.
 _ASPECT = "(rx*px/(ry*py))"
 _WIDE = f"(f==1 or f==0 and {_ASPECT}>=1)"
 _SIZE = "(o if t==1 else d*(sh if f==2 else sw)/l)"
@@ -44,14 +44,14 @@ _OF_CAMERA = {
 
 
 def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
-    """thing: a square from -0.5 to 0.5 that looks along z. It goes with the camera, at the distance that its custom
-    property says. UserError for a panoramic camera, whose frame is not flat."""
+    """thing: a square from -0.5 to 0.5 that faces z. It follows the camera at the distance of its custom property.
+    UserError for a panoramic camera, whose frame is not flat."""
     if camera.data.type not in ("PERSP", "ORTHO"):
         raise UserError(
             f"Camera {camera.name!r} is panoramic; no plane fills its view.",
             "Set its lens to Perspective, or place the clip elsewhere.",
         )
-    hold = thing.constraints.new("CHILD_OF")  # no parent: a camera's view does not know its scale, a child would
+    hold = thing.constraints.new("CHILD_OF")  # not a parent: a camera's view ignores its scale, but a child would not
     hold.target = camera
     hold.use_scale_x = hold.use_scale_y = hold.use_scale_z = False
     hold.inverse_matrix.identity()
@@ -67,7 +67,7 @@ def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.t
 def _drive(
     thing: bpy.types.Object, path: str, index: int, expression: str, scene: bpy.types.Scene, camera: bpy.types.Object
 ) -> None:
-    """The expressions are of the simple kind, which Blender allows without leave to run Python."""
+    """The expressions are simple, so Blender evaluates them without permission to run Python."""
     driver = thing.driver_add(path, index).driver
     sources = {"d": ("OBJECT", thing, f'["{DISTANCE}"]')}  # its own location would be a dependency cycle
     sources |= {name: ("SCENE", scene, source) for name, source in _OF_SCENE.items()}
@@ -87,7 +87,7 @@ def _variable(driver: bpy.types.Driver, name: str, kind: str, owner: bpy.types.I
 
 
 def far_distance(scene: bpy.types.Scene, camera: bpy.types.Object) -> float:
-    """Metres in front of the camera, behind all that is there now, so that the plane hides nothing of the scene."""
+    """Distance in meters from the camera, behind everything that is there now, so that the plane hides nothing."""
     into_view = camera.matrix_world.normalized().inverted()
     layer = scene.view_layers[0]
     depths = [
@@ -102,8 +102,8 @@ def far_distance(scene: bpy.types.Scene, camera: bpy.types.Object) -> float:
 
 
 def _farthest_corner(into_view: Matrix, thing: bpy.types.Object) -> float:
-    """Metres in front of the camera, of the box around it. A corner is as far as its sides along each axis are, so
-    three choices find it among the eight: scenes have thousands of things."""
+    """Distance in meters of the farthest corner of the object's bounding box. Choosing the farther side along each axis
+    finds it without looking at eight corners; scenes have thousands of objects."""
     row = (into_view @ thing.matrix_world)[2]
     box = thing.bound_box
     low, high = box[0], box[6]

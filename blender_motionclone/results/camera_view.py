@@ -14,7 +14,7 @@ from .movie_image import earlier_takes, follow_shot, hide_outside_shot, movie_im
 from .nodes import add_image_node, image_nodes
 from .placement import Placement, PlacementOptions, give_name, has_given_name, job_shown, mark, same_take, shows_shot
 
-# A picture, no lamp: it must neither light the scene, nor throw a shadow, nor be seen in mirrors.
+# It is a picture: it must not emit light, cast shadows, or appear in reflections.
 UNSEEN_BY = ("visible_diffuse", "visible_glossy", "visible_transmission", "visible_volume_scatter", "visible_shadow")
 
 OVERLAP = 0.01
@@ -23,7 +23,7 @@ OVERLAP = 0.01
 def place_plane(
     _context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
 ) -> Placement:
-    """Seen on the shot's frames only, so that the planes of several shots do not cover each other."""
+    """Visible only on the shot's frames, so that planes of several shots do not hide each other."""
     camera = shot_camera(scene, job)
     planes = earlier_planes(scene, job) if options.replace else []
     before = job_shown(planes[-1]) if planes else ""
@@ -42,7 +42,7 @@ def place_plane(
 
 
 def earlier_planes(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Object]:
-    """Those that still show a take of the shot: the user may have given one another material."""
+    """Planes that still show a take of the shot. The user may have assigned another material."""
     found = [thing for thing in scene.objects if shows_shot(thing, job) and _nodes(thing, job)]
     return same_take(found, found[-1]) if found else []
 
@@ -69,7 +69,7 @@ def _new_plane(
     try:
         fit_to_camera(plane, scene, camera)
     except BaseException:
-        bpy.data.meshes.remove(plane.data)  # and the object with it
+        bpy.data.meshes.remove(plane.data)  # this also removes the object
         raise
     plane.data.materials.append(_emission(job.name, image))
     for name in UNSEEN_BY:
@@ -81,8 +81,8 @@ def _new_plane(
 
 
 def _square(name: str) -> bpy.types.Mesh:
-    """A little larger than the frame, while the clip is not: pixels at the frame's edge must not mix with what is
-    behind."""
+    """A little larger than the frame while the clip is not, so that pixels at the edge do not mix with the
+    background."""
     low, high = -OVERLAP, 1 + OVERLAP
     corners = [(low, low), (high, low), (high, high), (low, high)]
     mesh = bpy.data.meshes.new(name)
@@ -92,7 +92,7 @@ def _square(name: str) -> bpy.types.Mesh:
 
 
 def _emission(name: str, image: bpy.types.Image) -> bpy.types.Material:
-    """Light of exactly the clip's colours, whatever lights the scene has."""
+    """Emits exactly the clip's colors, whatever the lighting is."""
     material = bpy.data.materials.new(name)
     if material.node_tree is None:
         material.use_nodes = True
@@ -109,7 +109,7 @@ def _emission(name: str, image: bpy.types.Image) -> bpy.types.Material:
 def place_background(
     _context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
 ) -> Placement:
-    """The 3D view draws backgrounds past the scene's view transform, so that their colours need no care."""
+    """The 3D view draws background images without the scene's view transform, so their colors need no adjustment."""
     camera = shot_camera(scene, job)
     if not camera.data.is_editable:
         raise UserError(
@@ -130,12 +130,12 @@ def place_background(
 def _add(backgrounds: bpy.types.CameraBackgroundImages) -> bpy.types.CameraBackgroundImage:
     background = backgrounds.new()
     background.alpha = 1.0
-    background.frame_method = "STRETCH"  # as the clip's pixels lie in the shot
+    background.frame_method = "STRETCH"  # maps the clip's pixels to the shot's
     return background
 
 
 def shot_camera(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Object:
-    """That of the capture, while the scene has it; else the scene's own. UserError when there is none."""
+    """The camera of the capture if the scene still has it, or else the scene's camera. UserError when there is none."""
     camera = scene.objects.get(job.camera) if job.camera else None
     if camera is None or camera.type != "CAMERA":
         return checked_camera(scene)

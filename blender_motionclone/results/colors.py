@@ -1,4 +1,4 @@
-"""How a clip keeps its colours in a scene whose view would grade them a second time."""
+"""How a clip keeps its colors in a scene whose view transform would change them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import bpy
 from ...backend.job_folder.reading import parse_json
 from ..capture.plain_colors import in_words, make_neutral, set_view, what_regrades
 
-# Colour spaces that these views undo. Exact for greys; AgX and Filmic cannot show the strongest colours of sRGB at all.
+# Color spaces that these views undo. Exact for grays; AgX and Filmic cannot show the most saturated colors of sRGB.
 UNDONE = {"AgX": "AgX Base sRGB", "Filmic": "Filmic sRGB"}
 
 
 def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
-    """The clip's colour space: one that the scene's view undoes where that must stay and there is one, else sRGB."""
+    """The clip's color space: one that the scene's view undoes if that view is kept, or else sRGB."""
     view = scene.view_settings
     name = view.view_transform
     undone = keep_view and list(what_regrades(view)) == ["view_transform"]
@@ -23,9 +23,9 @@ def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
 
 
 def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
-    """Makes the scene's view neutral, at which every pixel is as it was generated; keep_view: leaves it as it is.
+    """Sets the scene's view to Standard, which shows every pixel as it was generated. keep_view: keeps it.
 
-    Returns what the user must know of colours, or "".
+    Returns what the user should know about colors, or "".
     """
     view = scene.view_settings
     if not (had := what_regrades(view)):
@@ -41,14 +41,14 @@ def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
 
 
 def restore_view(scene: bpy.types.Scene) -> None:
-    """The view that the scene had before `tend_view` made it neutral, if it did."""
+    """Restores the view that the scene had before `neutralize_view` changed it."""
     before = scene.motionclone.view_before
     scene.motionclone.view_before = ""
-    with suppress(ValueError, TypeError, AttributeError):  # a .blend may hold anything there
+    with suppress(ValueError, TypeError, AttributeError):  # a .blend can contain anything there
         set_view(scene.view_settings, dict(parse_json(before.encode())))
 
 
 def set_space(settings: bpy.types.ColorManagedInputColorspaceSettings, space: str) -> None:
-    """A studio's own colour configuration may not know it: its own default for pictures stays then."""
+    """Keeps the default if the color configuration does not have that color space."""
     with suppress(TypeError):
         settings.name = space

@@ -1,4 +1,4 @@
-"""What placing a result needs of its job folder. Without bpy."""
+"""What placing a result needs from its job folder. Without bpy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..errors import UserError
 from ..job_note import read_shot
 from ..wrapping import shown
 
-NAME_BYTES = 63  # Blender keeps no more of a strip's name
+NAME_BYTES = 63  # Blender's limit for a strip's name
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedJob:
-    """movie: `frames` frames, the first of which belongs on the scene's `frame_start`; camera: its name, or ""."""
+    """movie: has `frames` frames, the first of which belongs on the scene's `frame_start`; camera: its name, or ""."""
 
     id: str
     movie: Path
@@ -30,12 +30,12 @@ class FinishedJob:
 
     @property
     def shot(self) -> str:
-        """The same for takes that may replace each other."""
+        """Equal for takes that can replace each other."""
         return f"{self.frame_start}+{self.frames} {self.camera}".strip()
 
 
 def read_finished_job(folder: Path, frame_start: int) -> FinishedJob:
-    """frame_start: where jobs lie that were not captured in Blender. UserError says what is missing."""
+    """frame_start: for jobs that were not captured in Blender. UserError says what is missing."""
     if not folder.is_dir():
         raise UserError(f"There is no job folder {folder}.", "Choose another job, or generate the clip again.")
     try:
@@ -69,18 +69,19 @@ def _movie(folder: Path) -> Path:
 
 
 def strip_name(request: JobRequest) -> str:
-    """ "a red ball on green ground (seed 3)": takes are told apart by what was asked for."""
+    """For example "a red ball on green ground (seed 3)", so that takes differ by their prompt."""
     seed = f" (seed {request.seed})"
     room = NAME_BYTES - len(seed)
     short = textwrap.shorten(shown(request.prompt), room, placeholder="...")
     return short.encode()[:room].decode(errors="ignore").strip() + seed
 
 
-MOST_BOXES = 10_000  # a movie has a handful
+MOST_BOXES = 10_000  # a movie has only a few
 
 
 def is_whole_mp4(path: Path) -> bool:
-    """True when the file is a row of complete boxes, index and pictures among them. OSError: it cannot be read."""
+    """Whether the MP4 file consists of complete boxes, including index and pictures. Blender opens a truncated one and
+    shows its last frames black or frozen. OSError: it cannot be read."""
     with open_regular(path) as file:
         size, position, kinds = file.seek(0, 2), 0, set()
         for _ in range(MOST_BOXES):
@@ -96,7 +97,7 @@ def is_whole_mp4(path: Path) -> bool:
 
 
 def _box(head: bytes, rest: int) -> tuple[int, bytes]:
-    """(length, kind) of the box that starts so; (0, b"") where none does. Length 0 is written for "to the end"."""
+    """(length, kind) of the box with that header; (0, b"") if there is none. Length 0 means "to the end"."""
     if len(head) < 8:
         return 0, b""
     length, kind = struct.unpack(">I4s", head[:8])

@@ -14,14 +14,14 @@ from .colors import set_space
 from .finished_job import FinishedJob
 from .placement import job_shown, mark, same_take, shows_shot
 
-FOLDER_BYTES, NAME_BYTES = 767, 255  # of a strip's path; images take 1023 in all
+FOLDER_BYTES, NAME_BYTES = 767, 255  # of a strip's path; images allow 1023 in total
 
 
 def stored_path(movie: Path) -> str:
-    """Relative to the saved .blend where the user prefers that, else absolute. UserError for one that is too long."""
+    """Relative to the saved .blend if the user prefers that, or else absolute. UserError when it is too long."""
     path = os.fspath(movie)
     if bpy.data.is_saved and bpy.context.preferences.filepaths.use_relative_paths:
-        with suppress(ValueError):  # another drive than the .blend's
+        with suppress(ValueError):  # a different drive than the .blend's
             path = bpy.path.relpath(path)
     folder, name = os.path.split(path)
     if len(os.fsencode(folder)) >= FOLDER_BYTES or len(os.fsencode(name)) > NAME_BYTES:
@@ -31,22 +31,22 @@ def stored_path(movie: Path) -> str:
     return path
 
 
-NEVER = 1_000_000  # a frame before which all are: an image user that starts here shows what its offset says
-RENDERED = "floor(frame * new / old + 0.25)"  # the rendered frame; the quarter is for what rounding does
+NEVER = 1_000_000  # later than every frame: an image user that starts here shows the frame of its offset
+RENDERED = "floor(frame * new / old + 0.25)"  # the rendered frame; the quarter allows for rounding
 
 
 def hide_outside_shot(thing: bpy.types.Object, scene: bpy.types.Scene, job: FinishedJob) -> None:
-    """It is seen and rendered on the shot's frames only."""
+    """Makes it visible, also in renders, on the shot's frames only."""
     first, last = job.frame_start, job.frame_start + job.frames - 1
     for name in ("hide_viewport", "hide_render"):
-        setattr(thing, name, not first <= scene.frame_current <= last)  # drivers are looked at a little later
+        setattr(thing, name, not first <= scene.frame_current <= last)  # drivers are evaluated a little later
         driver = _driver_that_reads(thing, name, scene)
         driver.expression = f"{RENDERED} < {first} or {RENDERED} > {last}"
 
 
 def follow_stretched_time(user: bpy.types.ImageUser, job: FinishedJob, scene: bpy.types.Scene) -> None:
-    """An image user's frames are those of stretched time, of which there may be fewer than the clip has. A driver then
-    finds the clip's frame."""
+    """An image user counts frames in stretched time, which may have fewer than the clip. A driver then finds the clip's
+    frame."""
     user.driver_remove("frame_offset")
     if scene.render.frame_map_old == scene.render.frame_map_new:
         return
@@ -56,7 +56,7 @@ def follow_stretched_time(user: bpy.types.ImageUser, job: FinishedJob, scene: bp
 
 
 def _driver_that_reads(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene) -> bpy.types.Driver:
-    """Of that property; its variables `old` and `new` are the scene's stretching."""
+    """Adds a driver whose variables `old` and `new` are the scene's time stretching."""
     driver = owner.driver_add(path).driver
     for name in ("old", "new"):
         variable = driver.variables.new()
@@ -67,7 +67,7 @@ def _driver_that_reads(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.
 
 
 def movie_image(job: FinishedJob, space: str = "sRGB") -> bpy.types.Image:
-    """The clip's image in that colour space: the one there is already, read again, or a new one."""
+    """The clip's image in that color space: the existing one, reloaded, or a new one."""
     path = stored_path(job.movie)
     image = next((image for image in bpy.data.images if _is_of(image, job, space)), None)
     if image is None:
@@ -102,7 +102,8 @@ def _load(job: FinishedJob, path: str) -> bpy.types.Image:
 
 
 def follow_shot(user: Any, job: FinishedJob, scene: bpy.types.Scene) -> None:
-    """Shows the clip's k-th frame at the shot's k-th, whatever the rates; its first before it and its last after it.
+    """Shows frame k of the clip at frame k of the shot, at any frame rate. Before it, shows the first frame; after it,
+    the last.
 
     user: an image user, or a compositor's image node.
     """
@@ -114,9 +115,10 @@ def follow_shot(user: Any, job: FinishedJob, scene: bpy.types.Scene) -> None:
 
 
 def earlier_takes(showers: list[Any], job: FinishedJob) -> tuple[list[Any], str]:
-    """Those whose `image` is an earlier take of job's shot, and the other job they show or ""; ([], "") for none.
+    """Users whose `image` is an earlier take of the job's shot, and the other job that they show or ""; ([], "") for
+    none.
 
-    Where several takes of the shot are, the last one placed is meant.
+    If there are several takes of the shot, the one that was placed last counts.
     """
     found = {shower.image: shower for shower in showers if shower.image and shows_shot(shower.image, job)}
     if not found:

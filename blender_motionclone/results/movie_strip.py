@@ -1,4 +1,4 @@
-"""A clip in the sequencer, one strip frame to one scene frame."""
+"""A clip in the sequencer, with one frame of the strip per scene frame."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ CHANNELS = 128
 
 
 def put_strip(scene: bpy.types.Scene, job: FinishedJob, replace: bool) -> tuple[bpy.types.Strip, str]:
-    """Adds job.movie, or gives it to the strip that shows an earlier take of the same shot.
+    """Adds job.movie, or gives it to the strip of an earlier take of the same shot.
 
-    Returns the strip and the other job it showed before, or "". A take that has strips already is shown by those.
-
-    A replaced strip keeps place, channel, trims, effects and modifiers: what the user did to it is meant for the shot.
+    Returns the strip and the other job that it showed before, or "". A take that already has strips uses them. A
+    replaced strip keeps its position, channel, trims, effects and modifiers, because those were meant for the shot.
     """
     own = [strip for strip in strips_of_shot(scene, job) if job_shown(strip) == job.id]
     earlier = (own or earlier_strips(scene, job)) if replace else []
@@ -36,7 +35,7 @@ def put_strip(scene: bpy.types.Scene, job: FinishedJob, replace: bool) -> tuple[
 
 
 def strips_of_shot(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Strip]:
-    """Those that show takes of its shot: the one that is seen last."""
+    """Strips with takes of its shot; the visible one is last."""
     if scene.sequence_editor is None:
         return []
     found = [s for s in all_strips_of(scene.sequence_editor) if s.type == "MOVIE" and shows_shot(s, job)]
@@ -44,13 +43,13 @@ def strips_of_shot(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.S
 
 
 def earlier_strips(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Strip]:
-    """The strips of that take of the shot which is seen."""
+    """Strips of the visible take of the shot."""
     found = strips_of_shot(scene, job)
     return same_take(found, found[-1]) if found else []
 
 
 def show_alone(scene: bpy.types.Scene, job: FinishedJob, best: str, among: Collection[str] = ()) -> None:
-    """Of the takes of job's shot, `best` alone is seen, the others are muted. among: only these are looked at."""
+    """Of the takes of the job's shot, only `best` is visible; the others are muted. among: limits it to these."""
     for strip in strips_of_shot(scene, job):
         if not among or job_shown(strip) in among:
             strip.mute = job_shown(strip) != best
@@ -68,10 +67,10 @@ def _swap(strip: bpy.types.Strip, job: FinishedJob) -> None:
 
 
 def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
-    """On exactly the shot's frames, above what lies there, stretched over the frame.
+    """Adds it on exactly the shot's frames, above other strips, stretched over the frame.
 
-    Frame range, frame rate and resolution of the scene stay as they are. Stretched: the reference held exactly the
-    shot's frame, at sides the model takes, so stretching puts every pixel back to its place in the shot.
+    The scene's frame range, frame rate and resolution are unchanged. The reference had exactly the shot's frame but the
+    model's resolution, so stretching restores every pixel's position in the shot.
     """
     path = stored_path(job.movie)
     editor = scene.sequence_editor or scene.sequence_editor_create()
@@ -90,7 +89,7 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
     give_name(strip, job.name)
     mark(strip, job)
     if is_first and scene.camera:
-        scene.render.use_sequencer = False  # F12 goes on to render the scene; who edits here has strips already
+        scene.render.use_sequencer = False  # F12 still renders the scene; who edits here has strips already
     return strip
 
 
@@ -99,9 +98,9 @@ def _of_another_length(job: FinishedJob, found: int) -> UserError:
 
 
 def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
-    """The lowest channel above every strip that touches the frames start..end - 1, so that the clip is seen.
+    """The lowest channel above all strips in frames start..end - 1, so that the clip is visible.
 
-    Channels that are locked or muted are the user's way of saying that nothing may change, or be seen, there.
+    Skips channels that are locked or muted, because nothing may change or be visible there.
     """
     spans = [(strip.channel, *shown_range(strip)) for strip in strips_of(editor)]
     lowest = max((channel for channel, first, last in spans if first < end and start < last), default=0) + 1
@@ -123,7 +122,7 @@ def place_strip(
 
 
 def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
-    """Blender 5 shows the sequence of a scene that the workspace names; while it names none, the strip would not be
-    seen. Workspaces that name another are left to the user."""
+    """Blender 5 shows the sequence of the scene that the workspace names. If it names none, the strip would not be
+    visible. Workspaces that name another scene are not changed."""
     for workspace in bpy.data.workspaces if hasattr(context.workspace, "sequencer_scene") else ():
         workspace.sequencer_scene = workspace.sequencer_scene or scene

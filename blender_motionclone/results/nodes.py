@@ -1,4 +1,4 @@
-"""A clip in nodes: those of the active object's material, and the compositor's."""
+"""A clip in nodes: of the active object's material, or of the compositor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .placement import Placement, PlacementOptions
 def place_texture(
     context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
 ) -> Placement:
-    """Colours the surface with the clip. Light and the scene's view act on it as on any other texture."""
+    """Colors the surface with the clip. Lights and the scene's view affect it like any other texture."""
     thing = _textured_object(context)
     image = movie_image(job)
     material = _material(thing, job)
@@ -34,7 +34,7 @@ def image_nodes(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
 
 
 def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bpy.types.Node:
-    """Feeds `socket`; what fed it before stays in the tree, unconnected."""
+    """Connects an image node to `socket`. What was connected before stays in the tree."""
     node = tree.nodes.new("ShaderNodeTexImage")
     node.location = socket.node.location.x - 320, socket.node.location.y
     tree.links.new(node.outputs["Color"], socket)
@@ -58,7 +58,7 @@ def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
-    """The object's active material, with nodes; a new one where it has none."""
+    """The object's active material, with nodes. Makes a new one if there is none."""
     material = thing.active_material
     _check_override(material or thing.data)
     if material is None:
@@ -77,7 +77,7 @@ def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
 
 
 def _check_override(block: bpy.types.ID) -> None:
-    """Blender lets Python add nodes and slots there, and forgets them when the file is opened again."""
+    """Blender lets Python add nodes and slots there, but loses them when the file is opened again."""
     if block.override_library:
         raise UserError(
             f"{block.name!r} is a library override, which would lose the clip when the file is opened again.",
@@ -86,7 +86,7 @@ def _check_override(block: bpy.types.ID) -> None:
 
 
 def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
-    """The colour of the shader next to the output. A material without a surface gets a Principled one."""
+    """The color input of the shader nearest to the output. A material without a surface gets a Principled BSDF."""
     tree = material.node_tree
     output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
     surface = output.inputs["Surface"]
@@ -111,7 +111,7 @@ def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
 def place_in_compositor(
     _context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
 ) -> Placement:
-    """Adds the node beside what is there: the render stays as it is until the user connects it."""
+    """Adds the node without connecting it, so the render does not change until the user does."""
     tree = _tree(scene)
     if tree and not tree.is_editable:
         raise UserError(f"The compositor's nodes {tree.name!r} are linked and cannot be changed.", "Make them local.")
@@ -135,10 +135,10 @@ def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
 
 
 def _new_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
-    """One that lets the render through."""
+    """A compositor tree that passes the render through."""
     if hasattr(scene, "compositing_node_group"):
         return _new_group(scene)
-    scene.use_nodes = True  # brings Render Layers and Composite along
+    scene.use_nodes = True  # adds Render Layers and Composite nodes
     return scene.node_tree
 
 
@@ -153,7 +153,7 @@ def _new_group(scene: bpy.types.Scene) -> bpy.types.NodeTree:
 
 
 def _add(tree: bpy.types.NodeTree) -> bpy.types.Node:
-    """The image node, with a scale node behind it that stretches the clip over the frame."""
+    """An image node, and a scale node that stretches the clip over the frame."""
     left = min((node.location.x for node in tree.nodes), default=0.0)
     low = min((node.location.y for node in tree.nodes), default=0.0) - 400
     image, scale = tree.nodes.new("CompositorNodeImage"), tree.nodes.new("CompositorNodeScale")

@@ -1,4 +1,4 @@
-"""Puts a finished take where the user wants it."""
+"""Places a finished take where the user wants it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .placement import Placement, PlacementOptions
 def place_job(
     context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, how: str, options: PlacementOptions
 ) -> Placement:
-    """Places the job's clip (how: an identifier of properties.PLACES); UserError when it cannot.
+    """Places the job's clip. how: an identifier of properties.PLACEMENTS. UserError when it cannot.
 
-    The caller makes an undo step of it. The job may be no take of this scene.
+    The caller makes an undo step of it. The job does not have to be a take of this scene.
     """
     if not scene.is_editable:
         raise UserError(f"Scene {scene.name!r} is linked and cannot be changed.", "Make it local, or open its file.")

@@ -1,4 +1,4 @@
-"""What is asked of placing, what came of it, and the marks that tell which take a strip, image or object shows."""
+"""Options and results of placing, and custom properties that mark which take a strip, image or object shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mark(owner: bpy.types.bpy_struct, job: FinishedJob) -> None:
 
 
 def job_shown(owner: bpy.types.bpy_struct) -> str:
-    """The job's id, or "" for what was not placed by MotionClone."""
+    """The job's id, or "" if MotionClone did not place it."""
     return str(owner.get(JOB, ""))
 
 
@@ -30,7 +30,7 @@ def shows_shot(owner: bpy.types.bpy_struct, job: FinishedJob) -> bool:
 
 
 def same_take(owners: Iterable[User], last: User) -> list[User]:
-    """All that show what `last` shows: a strip that was cut shows its take in both halves."""
+    """All that show the same take as `last`: both halves of a cut strip show it."""
     return [owner for owner in owners if job_shown(owner) == job_shown(last)]
 
 
@@ -39,13 +39,13 @@ def give_name(owner: bpy.types.bpy_struct, name: str) -> None:
 
 
 def has_given_name(owner: bpy.types.bpy_struct) -> bool:
-    """False when the user gave it another, which stays. Blender's own ".001" after a copy is not the user's."""
+    """False when the user renamed it; then the name is kept. The suffix ".001" of a copy does not count."""
     return re.sub(r"\.\d{3,}$", "", owner.name) == owner.get(NAME)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementOptions:
-    """replace: an earlier take of the same shot goes from its place; keep_view: see colours.tend_view."""
+    """replace: an earlier take of the same shot is replaced; keep_view: see colors.neutralize_view."""
 
     replace: bool = True
     keep_view: bool = False
@@ -53,8 +53,8 @@ class PlacementOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """name: of the strip, material, object, camera or node; replaced: the other job that was there before, or "";
-    text: what was done; note: what became of colours."""
+    """name: of the strip, material, object, camera or node; replaced: the other job that was there before, or ""; text:
+    what was done; note: what happened to colors."""
 
     name: str
     replaced: str

@@ -1,4 +1,8 @@
-"""Draws a take's reference next to its clip, at the same moment of the shot, in the image editor that plays it."""
+"""Plays a take in an image editor beside the view, with its reference next to it at the same time of the shot.
+
+It is an image editor, because that follows the frame of the window's scene in every Blender. Blender 5's sequencer may
+show another scene, and older ones would have to switch scenes.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,15 @@ from .finished_job import FinishedJob
 from .movie_image import follow_shot, movie_image
 
 MOST = 256  # pictures of a reference
-GAP = 0.03  # between the two, of a picture's side
-EDGE = 0.96  # of the region that both fill
+GAP = 0.03  # between the two, relative to a picture's side
+EDGE = 0.96  # share of the region that both fill
 
 
 class ReferenceBeside:
-    """Left of the clip or above it, whichever leaves both more room. It is drawn until `remove`."""
+    """Draws left of the clip or above it, whichever leaves more room for both, until `remove` is called."""
 
     def __init__(self, area: int, folder: Path, job: FinishedJob, size: tuple[int, int]):
-        """area: the image editor's, as a pointer; folder: of the reference's pictures; size: (width, height) of the
-        clip."""
+        """area: the image editor's pointer; folder: the reference's pictures; size: (width, height) of the clip."""
         self._area, self._job, self._size = area, job, size
         self._pictures = [_texture(path) for path in sorted(folder.glob("*.png"))[:MOST] if reads_quickly(path)]
         self._offset = (-1 - GAP, 0.0)
@@ -39,8 +42,8 @@ class ReferenceBeside:
         self._handler, self._pictures = None, []
 
     def fit(self, width: int, height: int) -> tuple[float, tuple[float, float]]:
-        """-> (zoom, offset): at which both fill a region of that size in pixels, and how far the view's middle lies
-        from the clip's, as shares of the clip's sides. Also settles where the reference is drawn."""
+        """Returns (zoom, offset) at which both fill a region of that size in pixels. offset: from the clip's center to
+        the view's, relative to the clip's sides. Also decides where the reference is drawn."""
         across, up = width * EDGE / self._size[0], height * EDGE / self._size[1]
         beside, above = min(across / (2 + GAP), up), min(across, up / (2 + GAP))
         if not self._pictures:
@@ -55,24 +58,24 @@ class ReferenceBeside:
         draw_texture_2d(self._pictures[self._number(context.scene.frame_current)], self._offset, 1.0, 1.0)
 
     def _number(self, frame: int) -> int:
-        """Of the picture that was taken next to that frame: they lie evenly over the shot."""
+        """The number of the picture nearest to that frame; pictures are spread evenly over the shot."""
         share = (frame - self._job.frame_start) / max(1, self._job.frames - 1)
         return round(min(1.0, max(0.0, share)) * (len(self._pictures) - 1))
 
 
 def _linear(shown: np.ndarray) -> np.ndarray:
-    """float32 of what a screen shows (sRGB), as the light that it sends out."""
+    """float32 linear light of displayed sRGB values."""
     return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def _texture(path: Path) -> gpu.types.GPUTexture:
-    """As it is shown: nothing is converted on the way to the screen."""
+    """A texture that shows the picture without color conversion."""
     image = bpy.data.images.load(str(path), check_existing=False)
     try:
         width, height = image.size
         values = np.empty(width * height * 4, np.float32)
         image.pixels.foreach_get(values)
-        if bpy.app.version < (5, 0):  # whose image editor takes what is drawn for linear
+        if bpy.app.version < (5, 0):  # its image editor treats drawn colors as linear
             values = _linear(values)
     finally:
         bpy.data.images.remove(image)
@@ -80,14 +83,14 @@ def _texture(path: Path) -> gpu.types.GPUTexture:
 
 
 HOSTS = ("VIEW_3D", "SEQUENCE_EDITOR")
-LEAST_WIDTH = 400  # pixels of an area that is worth dividing
-SECONDS_TO_DRAW = 0.1  # until a new area knows how large it is
+LEAST_WIDTH = 400  # pixels of an area that is wide enough to split
+SECONDS_TO_DRAW = 0.1  # until a new area knows its size
 HIDDEN = ("show_region_ui", "show_region_toolbar", "show_region_tool_header")
 
 
 @dataclass
 class _Watched:
-    """What is shown where. area: as a pointer; range: use_preview_range and its ends, as they were."""
+    """What is shown where. area: its pointer; range: the former preview range (use_preview_range, start, end)."""
 
     area: int
     job: str
@@ -98,7 +101,7 @@ class _Watched:
 
 @dataclass
 class _Now:
-    """What is played, if anything."""
+    """What is playing, if anything."""
 
     watched: _Watched | None = None
 
@@ -107,14 +110,14 @@ _now = session.part(_Now)
 
 
 def watched() -> str:
-    """The job of the take that is shown; "" for none."""
+    """The job of the take that is playing; "" for none."""
     return _now.watched.job if _now.watched and _area() else ""
 
 
 def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, reference: Path) -> None:
-    """Shows the clip beside the view that the user is in, and plays it. UserError when there is no room for it.
+    """Plays the clip beside the current view. UserError when there is not enough room.
 
-    reference: the folder of the pictures that it follows.
+    reference: the folder of the reference's pictures.
     """
     image = movie_image(job)
     window, area = _free_area(context)
@@ -128,13 +131,13 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
     follow_shot(space.image_user, job, scene)
     for name in HIDDEN:
         setattr(space, name, False)
-    with own_changes():  # the shot is as it was
+    with own_changes():  # the shot does not change
         _play(window, area, scene, job)
     bpy.app.timers.register(_fit, first_interval=SECONDS_TO_DRAW)
 
 
 def stop() -> None:
-    """Takes the area away again, and gives the scene its range back."""
+    """Closes the area again, and restores the scene's preview range."""
     if not _now.watched:
         return
     found, (scene, before, beside) = _area(), (_now.watched.scene, _now.watched.range, _now.watched.beside)
@@ -151,7 +154,7 @@ def stop() -> None:
 
 
 def forget() -> None:
-    """Another file is opened, with screens of its own; or the add-on ends."""
+    """Called when another file with its own screens is opened, or the add-on is disabled."""
     if _now.watched:
         _now.watched.beside.remove()
     _now.watched = None
@@ -160,7 +163,7 @@ def forget() -> None:
 
 
 def _area() -> tuple[bpy.types.Window, bpy.types.Area] | None:
-    """Where it is shown, while that is still an image editor."""
+    """The area where it is playing, while that is an image editor."""
     areas = ((window, area) for window in bpy.context.window_manager.windows for area in window.screen.areas)
     return next(
         ((w, a) for w, a in areas if _now.watched and a.as_pointer() == _now.watched.area and a.type == "IMAGE_EDITOR"),
@@ -169,7 +172,7 @@ def _area() -> tuple[bpy.types.Window, bpy.types.Area] | None:
 
 
 def _free_area(context: bpy.types.Context) -> tuple[bpy.types.Window, bpy.types.Area]:
-    """The one that shows a take already, else a new one: half of the view that the user is in, or of the largest."""
+    """The area that is already playing a take, or a new one: half of the current view, or of the largest."""
     if found := _area():
         return found
     window = context.window
@@ -200,7 +203,7 @@ def _preview_range(scene: bpy.types.Scene) -> tuple[bool, int, int]:
 
 
 def _play(window: bpy.types.Window, area: bpy.types.Area, scene: bpy.types.Scene, job: FinishedJob) -> None:
-    """The shot's frames only, over and over."""
+    """Plays only the shot's frames, in a loop."""
     last = job.frame_start + job.frames - 1
     if (scene.frame_start, scene.frame_end) != (job.frame_start, last) or scene.use_preview_range:
         scene.use_preview_range = True
@@ -213,7 +216,7 @@ def _play(window: bpy.types.Window, area: bpy.types.Area, scene: bpy.types.Scene
 
 
 def _fit() -> None:
-    """Clip and reference fill the area."""
+    """Zooms so that the clip and the reference fill the area."""
     if not (found := _area()):
         return
     window, area = found

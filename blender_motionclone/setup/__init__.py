@@ -1,1 +1,1 @@
-"""What has to be there before a job can run: the backend, its installation, its models."""
+"""What a job needs before it can run: the backend, its installation, and models."""

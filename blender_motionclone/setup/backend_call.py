@@ -1,6 +1,6 @@
-"""Questions to the backend, such as what a clip is, each a process of its own that is polled. Without bpy.
+"""Questions to the backend, such as what a clip contains. Each is a process that is polled. Without bpy.
 
-The add-on reads no clip by itself, so a clip is the same whether the panel or `python -m backend clone` is given it.
+The add-on does not decode clips itself, so a clip is read the same way in the panel and in `python -m backend clone`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from .interpreter import HINT, ROOT, WORKING, child_environment
 def start_beside(
     command: Sequence[str], stdout: IO[Any] | int, stderr: IO[Any] | int, root: Path = ROOT, **how: Any
 ) -> subprocess.Popen:
-    """Starts it with nothing to read, so that it can be ended with all that it starts. root: the folder of its modules,
-    which it does not work in; how: of Popen. OSError when it cannot be started."""
+    """Starts a process without input, detached so that it can be ended together with its children. root: the folder of
+    its modules, which is not its working directory; how: of Popen. OSError when it cannot be started."""
     return subprocess.Popen(
         command,
         cwd=WORKING,
@@ -43,17 +43,17 @@ def start_beside(
     )
 
 
-MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # of the answer, and of what is read for a last word
+MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
 MOST_SAID = 100_000_000  # bytes that it may write at all
 
 
 class BackendCall:
-    """One question. It has to be dropped, or to be asked for its end until that has come."""
+    """One question. Drop it, or poll it until it has ended."""
 
     def __init__(self, command: Sequence[str], seconds: float):
-        """seconds: after which it is `late`. UserError when the program cannot be started."""
+        """seconds: until it is `late`. UserError when the program cannot be started."""
         self.program, self._until = command[0], time.monotonic() + seconds
-        # Files, not pipes: nobody has to read them while it writes.
+        # Files instead of pipes, which somebody would have to read while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = start_beside(command, self._said, self._complained)
@@ -62,7 +62,7 @@ class BackendCall:
             raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
 
     def code(self) -> int | None:
-        """The exit code, None until it has ended. UserError when it writes without end."""
+        """The exit code, or None while it runs. UserError when it writes without end."""
         code = self._process.poll()
         if code is None and sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
             self.drop()
@@ -74,13 +74,13 @@ class BackendCall:
         return time.monotonic() > self._until
 
     def said(self) -> bytes:
-        """All that it has printed; nothing where that is more than any answer."""
+        """Everything that it has printed; empty if that is too long for an answer."""
         self._said.seek(0)
         answer = self._said.read(MOST_BYTES + 1)
         return answer if len(answer) <= MOST_BYTES else b""
 
     def complaint(self) -> str:
-        """The last line on its stderr, or its exit code."""
+        """The last line on stderr, or the exit code."""
         size = self._complained.seek(0, 2)
         self._complained.seek(max(0, size - MOST_LINE))
         lines = self._complained.read(MOST_LINE).decode("utf-8", "replace").split("\n")
@@ -88,15 +88,15 @@ class BackendCall:
         return last or f"exit code {self._process.poll()}"
 
     def drop(self) -> None:
-        """Ends it, unless it has ended."""
+        """Ends the process if it is still running."""
         kill(self._process)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
 
 
 def words_of(command: str, windows: bool = sys.platform == "win32") -> list[str]:
-    """A command line as its user types it, in words; quotes of either kind hold words together. On Windows a backslash
-    stands between folders. ValueError for a quote that is not closed."""
+    """Splits a command line as typed into words. Quotes of either kind group words. On Windows a backslash separates
+    folders. ValueError for an unclosed quote."""
     words = shlex.shlex(command, posix=True, punctuation_chars=False)
     words.whitespace_split, words.commenters = True, ""
     if windows:
@@ -105,11 +105,12 @@ def words_of(command: str, windows: bool = sys.platform == "win32") -> list[str]
 
 
 def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> list[str]:
-    """What calls the backend where `worker_command` starts the worker: `serve` and what follows it are replaced."""
+    """The command that calls the backend where `worker_command` starts the worker: replaces `serve` and what follows
+    it."""
     for i in reversed(range(len(worker_command))):
         if worker_command[i] == "serve":
             return [*worker_command[:i], *arguments]
-        if found := re.search(r"\bserve\b", worker_command[i]):  # a whole command line, for ssh
+        if found := re.search(r"\bserve\b", worker_command[i]):  # a complete command line, for ssh
             return [*worker_command[:i], worker_command[i][: found.start()] + shlex.join(arguments)]
     raise UserError(
         "The preference Worker Command starts no worker: it does not end in `-m backend serve`.",
@@ -117,14 +118,14 @@ def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> l
     )
 
 
-SECONDS = 1800.0  # a long film is decoded whole
+SECONDS = 1800.0  # a long film is decoded completely
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """size: (H, W) in square pixels; frames: of the clip's own; seconds: how long it lasts, None for a folder of
-    pictures; notes: sentences for the user."""
+    """size: (H, W) in square pixels; frames: of the clip itself; seconds: its duration, None for a folder of pictures;
+    notes: for the user."""
 
     path: Path
     size: tuple[int, int]
@@ -137,12 +138,12 @@ class ClipCall(Generic[Answer]):
     """One question about a clip."""
 
     def __init__(self, command: Sequence[str], path: Path, read: Callable[[dict[str, Any]], Answer]):
-        """read: makes the answer of what the backend printed; KeyError, TypeError or ValueError where it cannot.
+        """read: converts the backend's output to the answer; KeyError, TypeError or ValueError when it cannot.
         UserError when the program cannot be started."""
         self._call, self._path, self._read = BackendCall(command, SECONDS), path, read
 
     def answer(self) -> Answer | None:
-        """None until it has come. UserError when the backend refuses the clip, or does not answer."""
+        """None while it is pending. UserError when the backend rejects the clip or does not answer."""
         code = self._call.code()
         if code is None:
             if self._call.late:
@@ -162,7 +163,7 @@ class ClipCall(Generic[Answer]):
             raise UserError(f"{self._call.program} did not answer as MotionClone's backend does.", HINT) from None
 
     def _answer(self) -> dict[str, Any]:
-        """Empty where it has printed anything else."""
+        """Empty if it printed anything else."""
         try:
             found = parse_json(self._call.said())
         except ValueError:
@@ -170,12 +171,12 @@ class ClipCall(Generic[Answer]):
         return found if isinstance(found, dict) else {}
 
     def drop(self) -> None:
-        """Ends it: whoever asked is no longer interested."""
+        """Ends the question."""
         self._call.drop()
 
 
 def examine(command: Callable[[Sequence[str]], list[str]], path: Path) -> ClipCall[ClipFacts]:
-    """Asks what a clip is. command: gives what calls the backend with such arguments."""
+    """Asks what a clip contains. command: returns the command line for such arguments."""
 
     def read(found: dict[str, Any]) -> ClipFacts:
         seconds = found["seconds"]
@@ -193,7 +194,8 @@ def examine(command: Callable[[Sequence[str]], list[str]], path: Path) -> ClipCa
 def write_frames(
     command: Callable[[Sequence[str]], list[str]], path: Path, count: int, size: tuple[int, int], to: Path
 ) -> ClipCall[list[str]]:
-    """Has `count` frames of a clip written as <to>/0000.png ... at size (H, W), as `clone` would. Its answer: notes."""
+    """Writes `count` frames of a clip as <to>/0000.png ... at size (H, W), as `clone` would. The answer is a list of
+    notes."""
 
     def read(found: dict[str, Any]) -> list[str]:
         if found["frames"] != count:

@@ -1,4 +1,4 @@
-"""Which models the backend offers: asked of the backend itself, by a process that is looked at now and then. No bpy."""
+"""The models of the backend, which a process asks for; it is polled. Without bpy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SECONDS_TO_LIST = 60.0
 MOST_MODELS, MOST_COUNT = 1000, 2**31
 TEXTS, COUNTS = ("name", "title"), ("frames", "most_frames", "area", "multiple")
 LISTS = ("families", "controls", "missing")
-MOST_TEXT = 1000  # letters of a setting's value
+MOST_TEXT = 1000  # characters of a setting's value
 
 
 @dataclass
 class _Now:
-    """The question that is open, the last answer, and why there is none."""
+    """The pending question, the last answer, and why there is none."""
 
     list: ModelList | None = None
     models: list[dict[str, Any]] | None = None
@@ -35,20 +35,20 @@ _now = session.part(_Now)
 
 
 def models() -> list[dict[str, Any]] | None:
-    """Entries as `python -m backend models --json` gives them: "name", "title", "frames", "most_frames", "area",
-    "multiple", "families", "controls", "missing", "values" (of each family the settings that differ from those that are
-    declared, as they are typed), "tokenizer" (a folder on the worker's machine, for
-    job_folder.tokens.read_tokenizer; None without one). None while they were not asked for, or could not be had."""
+    """Entries from `python -m backend models --json`: "name", "title", "frames", "most_frames", "area", "multiple",
+    "families", "controls", "missing", "values" (the typed settings of each family that differ from the declared ones),
+    "tokenizer" (a folder on the worker's machine for job_folder.tokens.read_tokenizer, or None). None while they were
+    not asked for, or are not available."""
     return _now.models
 
 
 def model_called(name: str) -> dict[str, Any] | None:
-    """The entry of that name; None while it is not known."""
+    """The entry of that name; None while it is unknown."""
     return next((model for model in models() or () if model["name"] == name), None)
 
 
 def problem() -> UserError | None:
-    """Why there are none."""
+    """Why there are no models."""
     return _now.problem
 
 
@@ -57,8 +57,8 @@ def fetching() -> bool:
 
 
 def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
-    """Asks anew, beside Blender; `poll` notices the answer. worker_command: what starts the worker. remote: the paths
-    that it tells of are another machine's."""
+    """Asks again in the background; `poll` receives the answer. worker_command: starts the worker. remote: whether its
+    paths are another machine's."""
     if _now.list:
         _now.list.drop()
     _now.list = _now.problem = None
@@ -69,7 +69,7 @@ def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
 
 
 def poll() -> bool:
-    """Whether an answer, or the end of all hope for one, has just come."""
+    """Returns whether an answer or an error has just arrived."""
     if _now.list is None:
         return False
     try:
@@ -84,7 +84,7 @@ def poll() -> bool:
 
 
 def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
-    """For scripts. UserError when there are none."""
+    """For scripts: waits for the answer. UserError when there are none."""
     refresh(worker_command)
     while fetching() and not poll():
         time.sleep(0.02)
@@ -92,7 +92,7 @@ def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def answered() -> list[dict[str, Any]]:
-    """The models, or the UserError that keeps us from them."""
+    """The models. UserError when there are none."""
     if _now.problem or _now.models is None:
         raise _now.problem or UserError("The backend's models are not known yet.", "Try again in a moment.")
     return _now.models
@@ -114,7 +114,7 @@ class ModelList:
         self._call = BackendCall(command, SECONDS_TO_LIST)
 
     def answer(self) -> list[dict[str, Any]] | None:
-        """None until it has come. UserError when there is none to be had."""
+        """None while it is pending. UserError when there is no answer."""
         code = self._call.code()
         if code is None:
             if self._call.late:
@@ -136,7 +136,7 @@ class ModelList:
 
 
 def models_in(answer: bytes) -> list[dict[str, Any]]:
-    """The models that a backend, perhaps a remote one, told of. ValueError unless each is what `models` says."""
+    """The models that a backend, perhaps a remote one, reported. ValueError unless each is as described in `models`."""
     found = parse_json(answer)
     if not isinstance(found, list) or len(found) > MOST_MODELS or not all(map(_is_model, found)):
         raise ValueError("no list of models")
@@ -151,11 +151,11 @@ def _is_model(model: Any) -> bool:
     lists = all(isinstance(model.get(key), list) and len(model[key]) <= MOST_MODELS for key in LISTS)
     texts = texts and isinstance(model.get("tokenizer"), str | None)
     lists = lists and all(isinstance(text, str) for key in LISTS for text in model[key])
-    return texts and counts and lists and _are_values(model.get("values", {}))  # older workers do not tell them
+    return texts and counts and lists and _are_values(model.get("values", {}))  # older workers do not report them
 
 
 def _are_values(values: Any) -> bool:
-    """{family: {setting: text}}, of bounded size."""
+    """Whether it is {family: {setting: text}} of limited size."""
     if not isinstance(values, dict) or len(values) > MOST_MODELS:
         return False
     texts = [text for chosen in values.values() if isinstance(chosen, dict) for text in chosen.values()]

@@ -1,4 +1,4 @@
-"""From nothing to the first clip in three steps, and which of them is next. Without bpy."""
+"""The three steps to the first clip, and which of them is next. Without bpy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..declarations import Operators
 from .installer import MB, Plan
 from .interpreter import READY, UNFINISHED
 
-FAST_LINE = 50_000_000 / 8  # bytes a second
-UNPACKING = 15_000_000  # bytes a second of what lies on the disk afterwards
+FAST_LINE = 50_000_000 / 8  # bytes per second
+UNPACKING = 15_000_000  # bytes per second, of the size on disk
 Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Step:
-    """title: what it gives; text: how big and how long, in a sentence; operator: its button; next: whether it is the
-    one to do now; possible: whether it can be done yet."""
+    """title: what the step gives; text: its size and duration; operator: its button; next: whether it is the current
+    one; possible: whether it can be done yet."""
 
     title: str
     text: str
@@ -29,8 +29,8 @@ class Step:
 
 
 def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool, translate: Translate = str) -> list[Step]:
-    """backend: of backend_state.py; plan: what installing will fetch, if it is known; tried: a clip was generated;
-    has_model: a model other than the demo's is there; say: translates."""
+    """backend: a state of interpreter.py; plan: what installing will download, if known; tried: whether a clip was
+    generated; has_model: whether there is a model besides the demo's; translate: translates a text."""
     done = (backend == READY, tried, has_model)
     first = next((number for number, is_done in enumerate(done) if not is_done), None)
     interrupted = f"{translate(INTERRUPTED)} " if backend == UNFINISHED else ""
@@ -42,7 +42,7 @@ def steps(backend: str, plan: Plan | None, tried: bool, has_model: bool, transla
 
 
 def size_and_time(plan: Plan | None, translate: Translate = str) -> str:
-    """What installing takes, in two sentences."""
+    """What installing needs, in two sentences."""
     if plan is None:
         return f"{translate(WHAT)} {translate(APART)}"
     minutes = max(1, round((plan.download_bytes / FAST_LINE + plan.disk_bytes / UNPACKING) / 60))
@@ -51,7 +51,7 @@ def size_and_time(plan: Plan | None, translate: Translate = str) -> str:
 
 
 def needs(model: dict[str, Any], translate: Translate = str) -> str:
-    """What a model of the catalogue takes. model: its row."""
+    """What a model of the catalog needs. model: its row."""
     text = NEEDS if model["download_bytes"] else HAS
     size = (model["download_bytes"] or model["bytes"]) / (1000 * MB)
     return translate(text).format(size=f"{size:.1f}", vram=model["vram"])

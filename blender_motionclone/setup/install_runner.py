@@ -1,4 +1,4 @@
-"""Owns the installer's process: one timer, and what the panels and preferences show of it."""
+"""Owns the installer's process. One timer polls it, and keeps what panels and preferences show."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ WORDS = {
     "models add": "Getting the model",
     "models remove": "Removing the model",
 }
-ASKING = ("backend --plan", "models list")  # quick, and nothing the user asked for
+ASKING = ("backend --plan", "models list")  # quick, and not started by the user
 
 
 @dataclass
 class _Now:
-    """The installer that runs, and what it and those before it have said."""
+    """The running installer, and what it and earlier ones have reported."""
 
     installer: Installer | None = None
-    heard: Heard = field(default_factory=Heard)  # what the last one said
+    heard: Heard = field(default_factory=Heard)  # what the last one reported
     plan: Plan | None = None  # of installing the backend
-    findings: list[dict] | None = None  # of the doctor's last visit; None before the first
-    models: list[dict] | None = None  # the catalogue's; None before it was asked for
+    findings: list[dict] | None = None  # of the doctor's last run; None before the first
+    models: list[dict] | None = None  # the catalog's; None until it was asked for
     ends: int = 0
     when_done: Callable[[], None] | None = None
     problem: UserError | None = None
@@ -44,7 +44,7 @@ _now = session.part(_Now)
 
 
 def running() -> str | None:
-    """What is being done, as "Installing the backend"; None when nothing is that the user asked for."""
+    """What the user started, such as "Installing the backend"; None if nothing is running."""
     if _now.installer is None or _is_asking(_now.installer):
         return None
     words = _now.installer.arguments
@@ -52,27 +52,28 @@ def running() -> str | None:
 
 
 def heard() -> Heard:
-    """What the running installer, else the last one, has said."""
+    """What the running installer, or else the last one, has reported."""
     return _now.installer.heard if _now.installer else _now.heard
 
 
 def plan() -> Plan | None:
-    """What installing the backend would fetch; None before `ask` was answered, and when nothing is missing."""
+    """What installing the backend would download. None until `ask` is answered, or when nothing is missing."""
     return _now.plan
 
 
 def ends() -> int:
-    """How many that the user asked for have ended: each may have changed what is there."""
+    """How many installers that the user started have ended. Each may have changed what is installed."""
     return _now.ends
 
 
 def findings() -> list[dict] | None:
-    """The doctor's: dicts with id, level ("ok", "warning", "problem"), text, hint and fix; None before he was asked."""
+    """The doctor's findings: dicts with id, level ("ok", "warning", "problem"), text, hint and fix. None before the
+    first run."""
     return _now.findings
 
 
 def models() -> list[dict] | None:
-    """The catalogue's rows, as `python -m install models list --json` gives them; None before `ask` was answered."""
+    """The catalog's rows from `python -m install models list --json`. None until `ask` is answered."""
     return _now.models
 
 
@@ -82,7 +83,7 @@ def problem() -> UserError | None:
 
 
 def show(error: UserError) -> None:
-    """A problem that kept one from starting."""
+    """Shows an error that prevented a start."""
     _now.problem = error
     redraw()
 
@@ -92,18 +93,18 @@ def forget_problem() -> None:
 
 
 def ask(what: str, options: Sequence[str] = ()) -> bool:
-    """what: one of ASKING; the answer comes to `plan` or `models`. False while another is at work."""
+    """what: one of ASKING; `plan` or `models` receives the answer. False while another is running."""
     if _now.installer:
         return False
     try:
         _begin([*what.split(), *options], None)
     except UserError:
-        return False  # who presses Install is told
+        return False  # the user is told when pressing Install
     return True
 
 
 def start(arguments: Sequence[str], when_done: Callable[[], None] | None = None) -> None:
-    """`python -m install ARGUMENTS`, followed by the timer; UserError when one runs already or it does not start."""
+    """Starts `python -m install ARGUMENTS`, polled by the timer. UserError when one is running or it does not start."""
     if running():
         raise UserError("MotionClone's installer is at work already.", "Wait for it, or cancel it first.")
     _stop()
@@ -114,7 +115,7 @@ def start(arguments: Sequence[str], when_done: Callable[[], None] | None = None)
 def _begin(arguments: Sequence[str], when_done: Callable[[], None] | None) -> None:
     _now.installer, _now.when_done = Installer(EXTENSION_ROOT, arguments), when_done
     if not bpy.app.timers.is_registered(tick):
-        # Persistent: opening another file does not stop it, so it must not stop the watching either.
+        # Persistent: opening another file does not stop it, so polling must go on.
         bpy.app.timers.register(tick, first_interval=SECONDS_BETWEEN_LOOKS, persistent=True)
 
 
@@ -124,7 +125,7 @@ def cancel() -> None:
 
 
 def tick() -> float | None:
-    """Looks once; returns the seconds until the next look, or None when there is nothing left to look at."""
+    """Polls once. Returns the seconds until the next poll, or None when nothing is running."""
     pause = None
     with timed("installer"), surviving(show):
         pause = _look()
@@ -166,7 +167,7 @@ def _is_asking(installer: Installer) -> bool:
 
 
 def wait() -> None:
-    """Blocks until its end, for scripts; UserError when it failed. Interrupted, it is stopped first."""
+    """Blocks until its end, for scripts. UserError when it failed. Stops it when interrupted."""
     try:
         while tick() is not None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -188,11 +189,11 @@ def _stop() -> None:
 
 
 def register() -> None:
-    """Nothing is installed yet."""
+    """There is nothing to register; the timer starts with the first installer."""
 
 
 def unregister() -> None:
-    """An installation is stopped: what it has done is kept, and the next goes on from there."""
+    """Stops a running installation. What it has done is kept, and the next run continues from there."""
     _stop()
     session.reset(_now)
     if bpy.app.timers.is_registered(tick):

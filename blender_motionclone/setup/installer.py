@@ -1,6 +1,6 @@
-"""`python -m install ...` as a process of its own, and what its JSON lines say. Without bpy.
+"""Runs `python -m install ...` as a process and reads its JSON lines. Without bpy.
 
-The lines are described in install/reports.py; `doctor` prints a single one with its findings and its report.
+install/reports.py describes the lines. `doctor` prints a single one with its findings and its report.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOCTOR = "Ask the doctor in Preferences > Add-ons > MotionClone what is wrong."
 
 @dataclass(frozen=True)
 class Plan:
-    """What an installation will fetch and take up; text: in a sentence."""
+    """What an installation will download and store; text: a sentence about it."""
 
     text: str
     download_bytes: int
@@ -38,9 +38,9 @@ class Plan:
 
 @dataclass
 class Heard:
-    """What an installer has said so far. stage (of install/reports.py), text and factor: how far it is, factor None
-    where that is unknown; megabytes: (done, of) of a download; problem: how it ended, None while it runs and after
-    success; findings, report: the doctor's; models: the catalogue's."""
+    """What an installer has reported so far. stage (of install/reports.py), text and factor: its progress, factor None
+    if unknown; megabytes: (done, total) of a download; problem: its error, None while it runs and after success;
+    findings, report: the doctor's; models: the catalog's."""
 
     plan: Plan | None = None
     stage: str = ""
@@ -56,7 +56,7 @@ class Heard:
     models: list[dict[str, Any]] = field(default_factory=list)
 
     def hear(self, line: str) -> None:
-        """Takes up one line; one that is no message, of an unknown kind or malformed is passed over."""
+        """Processes one line. Skips lines that are no message, of an unknown kind, or malformed."""
         try:
             message = parse_json(line.encode("utf-8", "replace"))
             kind = next((key for key in ("findings", "models") if key in message), None) or message["kind"]
@@ -95,7 +95,7 @@ class Heard:
 
 
 class Installer:
-    """A running `python -m install`. Call `poll` now and then; it never waits."""
+    """A running `python -m install`. Call `poll` regularly; it never waits."""
 
     def __init__(self, root: Path, arguments: Sequence[str]):
         """root: the extension's folder. UserError when it cannot be started."""
@@ -117,7 +117,7 @@ class Installer:
             reader.start()
 
     def poll(self) -> bool:
-        """Takes up what was said; whether it still runs. After its end `heard` tells how it went."""
+        """Processes new lines. Returns whether it is still running. After its end `heard` says how it went."""
         ended = self._process.poll() is not None and not any(reader.is_alive() for reader in self._readers)
         with suppress(Empty):
             while True:
@@ -127,10 +127,10 @@ class Installer:
         return not ended
 
     def cancel(self) -> None:
-        """Asks it to stop: the same command goes on from there. What it started stops with it."""
+        """Asks it to stop, together with its children. The same command continues from there."""
         if self._process.poll() is None:
             self._cancelled = True
-            # Windows has no Ctrl-C for a process without a console; one that is ended there goes on from there too.
+            # Windows has no Ctrl-C for a process without a console. One that is terminated there can continue too.
             self._process.terminate() if sys.platform == "win32" else self._process.send_signal(signal.SIGINT)
 
     def close(self, seconds: float = 5.0) -> None:
@@ -151,7 +151,7 @@ class Installer:
             reader.join()
 
     def _conclude(self, code: int) -> None:
-        """An end without a last word is a failure too, unless it was asked for: Windows lets nobody say it."""
+        """Ending without a final message is a failure, unless it was cancelled: on Windows it cannot send one."""
         heard = self.heard
         if self._cancelled and not (heard.done or heard.problem):
             heard.cancelled = True

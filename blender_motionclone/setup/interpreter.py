@@ -1,6 +1,6 @@
-"""Which Python runs the backend, what it may inherit from Blender, and whether the backend is installed. Without bpy.
+"""Which Python runs the backend, the environment variables it gets, and whether the backend is installed. Without bpy.
 
-install/state.py writes the file that is read here; a test holds the two together.
+install/state.py writes the file that is read here; a test keeps both consistent.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ...backend.job_folder.reading import read_json
 from ..errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-# Where what we start works: Windows neither renames nor removes a folder that somebody works in, such as the
-# extension's when it is updated while a job runs.
+# The working directory of our processes. Windows cannot rename or remove a process's working directory, such as
+# the extension's folder when it is updated while a job runs.
 WORKING = Path(ROOT.anchor)
 VARIABLE = "MOTIONCLONE_BACKEND_PYTHON"
 HINT = (
@@ -26,9 +26,9 @@ HINT = (
 
 
 def find_interpreter(chosen: str, environment: Mapping[str, str], environments: Iterable[Path]) -> Path:
-    """The user's choice, else $MOTIONCLONE_BACKEND_PYTHON, else the first of `environments` that exists.
+    """The user's choice, or else $MOTIONCLONE_BACKEND_PYTHON, or else the first of `environments` that exists.
 
-    A choice that does not exist is an error: another interpreter than the chosen one would be a riddle.
+    A choice that does not exist is an error, because using another Python than the chosen one would be confusing.
     """
     for source, path in (("The preference Backend Python", chosen), (VARIABLE, environment.get(VARIABLE, ""))):
         if path:
@@ -42,16 +42,16 @@ def find_interpreter(chosen: str, environment: Mapping[str, str], environments: 
 
 
 def python_of(environment: Path) -> Path:
-    """A virtual environment's interpreter."""
+    """The Python of a virtual environment."""
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def child_environment(environment: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Without Blender's own Python settings, which would lead the backend to Blender's modules; UTF-8 everywhere. root:
-    the extension's folder, where our modules are; the working directory is none for modules."""
+    """Removes Blender's own Python settings, which would make the backend import Blender's modules, and sets UTF-8.
+    root: the extension's folder with our modules; modules are not imported from the working directory."""
     kept = {k: v for k, v in environment.items() if not k.startswith("PYTHON") and k != "__PYVENV_LAUNCHER__"}
     if kept.get(DATA):
-        kept[DATA] = str(data_folder())  # absolute: what we start works elsewhere
+        kept[DATA] = str(data_folder())  # absolute, because our processes use another working directory
     ours = {"PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
     return kept | ours | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -62,13 +62,13 @@ def current_environment() -> dict[str, str]:
 
 MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
 STATE_FILE = "motionclone.json"
-MOST_BYTES = 1_000_000  # of it
+MOST_BYTES = 1_000_000  # of the file
 LAYERS = ("torch", "backend")
 
 
 def backend_state(environment: Path) -> str:
-    """MISSING; UNFINISHED when an installation was interrupted; else READY. An environment that was made by hand has
-    no state file: it is READY when its interpreter is there."""
+    """MISSING; UNFINISHED when an installation was interrupted; else READY. An environment that was made by hand has no
+    state file: it is READY when its Python exists."""
     if not environment.is_dir():
         return MISSING
     try:

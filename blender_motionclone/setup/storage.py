@@ -1,4 +1,4 @@
-"""What takes up room on the disk: the backend measures it in a process that is looked at now and then. Without bpy."""
+"""Disk usage: the backend measures it in a process that is polled. Without bpy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..session import session
 from .backend_call import start_beside
 from .interpreter import HINT
 
-SECONDS_TO_ANSWER = 600.0  # a folder on a network takes its time
+SECONDS_TO_ANSWER = 600.0  # a network folder can be slow
 
 
 @dataclass(frozen=True)
 class Room:
-    """Of one kind of things, a key of TITLES: the bytes that it takes up, and those that cleaning up frees."""
+    """One kind of files, a key of TITLES: the bytes that it uses, and the bytes that cleaning up frees."""
 
     name: str
     bytes: int
@@ -33,7 +33,7 @@ class Room:
 
 @dataclass
 class _Now:
-    """The question that is open, and the last answer."""
+    """The pending question, and the last answer."""
 
     question: Question | None = None
     rooms: list[Room] | None = None
@@ -52,7 +52,7 @@ def asking() -> bool:
 
 
 def ask(python: Path, root: Path, jobs: Path, clean: bool) -> None:
-    """Has everything measured, after cleaning up if that is wanted; `poll` takes the answer. root: the folder with the
+    """Measures everything, after cleaning up if `clean` is set; `poll` receives the answer. root: the folder with the
     backend's modules. UserError when the backend cannot be started."""
     forget_question()
     command = [str(python), "-m", "backend", "storage", "--json", "--jobs", str(jobs)]
@@ -60,7 +60,7 @@ def ask(python: Path, root: Path, jobs: Path, clean: bool) -> None:
 
 
 def poll() -> bool:
-    """Whether the answer has come. UserError when there is none to be had."""
+    """Returns whether the answer has arrived. UserError when there is none."""
     if _now.question is None:
         return False
     try:
@@ -87,7 +87,7 @@ def forget() -> None:
 
 
 class Question:
-    """A running process and what it says, in files, so that nobody has to read while it writes."""
+    """A running process. Its output goes to files, so that nobody has to read while it writes."""
 
     def __init__(self, command: Sequence[str], root: Path):
         """UserError when the program cannot be started."""
@@ -100,7 +100,7 @@ class Question:
             raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
 
     def answer(self) -> list[Room] | None:
-        """None until it has come. UserError when there is none to be had."""
+        """None while it is pending. UserError when there is no answer."""
         code = self._process.poll()
         if code is None and time.monotonic() < self._until:
             return None
@@ -127,7 +127,7 @@ def _text(file) -> str:
 
 
 def _rooms_in(said: str) -> list[Room] | None:
-    """None when it is no answer."""
+    """None when it is not an answer."""
     try:
         rows = json.loads(said)
         return [Room(row["name"], int(row["bytes"]), int(row["removable"])) for row in rows if row["name"] in TITLES]
