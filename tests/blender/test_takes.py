@@ -492,7 +492,7 @@ def test_a_strip_that_was_deleted_while_the_next_take_was_made(quick, worker, pa
 
 
 def test_an_error_nobody_foresaw_stops_no_timer(quick, worker, part, monkeypatch, capfd):
-    monkeypatch.setattr(part("jobs.notifications"), "places_of", lambda _: 1 / 0)
+    monkeypatch.setattr(part("jobs.notifications"), "placements_of", lambda _: 1 / 0)
     generate()
     assert "Unexpected error: ZeroDivisionError" in str(worker.problem())
     assert "ZeroDivisionError" in capfd.readouterr().err

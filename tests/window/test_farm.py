@@ -109,7 +109,7 @@ def test_without_a_graphics_driver_it_is_said_and_the_look_motion_works(blender)
     without = {"__EGL_VENDOR_LIBRARY_DIRS": "/nowhere"}
     _, said = blender(GENERATE, code=FAILED, **without)
     assert "Blender finds no graphics driver (EGL) on this machine. Choose the look Motion" in said
-    motion = "form = bpy.context.scene.motionclone\nform.look, form.settings = 'MOTION', 'frames=2'\n"
+    motion = "form = bpy.context.scene.motionclone\nform.reference_shading, form.settings = 'MOTION', 'frames=2'\n"
     said, _ = blender(motion + GENERATE + SAVE_AND_TELL, **without)
     ((take,), _) = told(said)["Scene"]
     assert take[0] == "done"
