@@ -14,8 +14,8 @@ from .translations import sentence
 
 MOST_FRAMES_EACH = 5.0  # shot frames that one model frame can represent without losing much motion
 LONG = (
-    "Each of the model's frames stands for {frames} frames of the shot, so quick motion is lost. Split the shot with "
-    "camera markers and choose All Shots, or shorten it."
+    "Each frame of the model covers {frames} frames of the shot, so fast motion is lost. Split "
+    "the shot with camera markers and choose All Shots, or shorten it."
 )
 
 

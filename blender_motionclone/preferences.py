@@ -21,8 +21,8 @@ ROOT_PACKAGE = __package__.rpartition(".")[0]
 EXTENSION_ROOT = Path(__file__).parents[1]
 FINISH_ALL, FINISH_RUNNING, STOP = "ALL", "RUNNING", "STOP"
 WHEN_CLOSING = (
-    (FINISH_ALL, "Finish All Takes", "The worker finishes the running take and all that wait, then ends"),
-    (FINISH_RUNNING, "Finish the Running Take", "The worker finishes the running take. Those that wait are kept"),
+    (FINISH_ALL, "Finish All Takes", "The worker finishes the running take and all waiting ones, then quits"),
+    (FINISH_RUNNING, "Finish the Running Take", "The worker finishes the running take. Waiting ones are kept"),
     (STOP, "Stop", "The worker stops at its next step. All takes are kept, and the running one continues from there"),
 )
 PATHS = {

@@ -22,25 +22,25 @@ FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "plac
 
 SOURCES = (
     ("CAMERA", "Camera", "The active camera's animation", "CAMERA_DATA", 0),
-    ("VIEWPORT", "Viewport", "The 3D view as it is seen, over the scene's frame range", "VIEW3D", 1),
+    ("VIEWPORT", "Viewport", "The 3D view as displayed, over the scene's frame range", "VIEW3D", 1),
     ("STRIP", "Strip", "The active movie, image or scene strip of the sequencer", "SEQUENCE", 2),
     ("FILE", "File", "A video file, or a folder of pictures", "FILE_MOVIE", 3),
 )
 SHOTS = (
     ("RANGE", "Frame Range", "The scene's frame range as one shot"),
-    ("MARKER", "Shot Here", "The shot of the camera marker at the current frame"),
-    ("ALL", "All Shots", "One take for the shot of each camera marker"),
+    ("MARKER", "Current Shot", "The shot of the camera marker at the current frame"),
+    ("ALL", "All Shots", "The shots of all camera markers, with a take for each"),
 )
 SHADINGS = (
-    ("MOTION", "Motion", "Surfaces get a texture that moves with them, so that flat blockouts show how they move"),
-    ("PLAIN", "Plain", "Plain grey Workbench shading"),
-    ("AS_SEEN", "As Seen", "Shading as in the 3D view or the scene's own Workbench settings"),
+    ("MOTION", "Motion", "A texture that moves with the surfaces, so that plain blockouts show their motion"),
+    ("PLAIN", "Plain", "Plain gray Workbench shading"),
+    ("AS_SEEN", "As Seen", "The shading of the 3D view, or the scene's Workbench settings"),
 )
 QUALITIES = (
     ("default", "Balanced", "The settings tuned for the model"),
-    ("draft", "Draft", "A quick look: few steps"),
-    ("quality", "High", "More steps; slower"),
-    ("paper", "Published", "The settings of the publication; slowest"),
+    ("draft", "Draft", "A quick preview with few steps"),
+    ("quality", "High", "More steps for higher quality. Slower"),
+    ("paper", "Published", "The settings of the publication. Slowest"),
 )
 PLACEMENTS = (
     ("STRIP", "Sequencer Strip", "A movie strip on exactly the shot's frames", "SEQUENCE", 0),
@@ -48,14 +48,14 @@ PLACEMENTS = (
     ("PLANE", "Camera Plane", "A plane that fills the camera's view", "MESH_PLANE", 2),
     ("BACKGROUND", "Camera Background", "A background image of the shot's camera", "CAMERA_DATA", 3),
     ("COMPOSITOR", "Compositor", "An image node in the compositor", "NODE_COMPOSITING", 4),
-    ("NONE", "Nowhere", "Only list the take; place it by hand", "X", 5),
+    ("NONE", "Nowhere", "Only list the take. You can place it later", "X", 5),
 )
 
 
 class MotionClonePrompt(bpy.types.PropertyGroup):
     """Another prompt, with takes of its own"""
 
-    text: bpy.props.StringProperty(name="Prompt", description="What this clip shows")
+    text: bpy.props.StringProperty(name="Prompt", description="What the clip shows")
 
 
 def _chosen(name: str):
@@ -88,22 +88,24 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     """
 
     folder: bpy.props.StringProperty(name="Folder", description="The job's folder", subtype="DIR_PATH")
-    prompt: bpy.props.StringProperty(name="Prompt", description="What was asked for")
-    seed: bpy.props.IntProperty(name="Seed", description="What it was generated with")
-    long_seed: bpy.props.StringProperty(
-        name="Long Seed", description="What it was generated with, where that is too large for Seed"
-    )
-    state: bpy.props.StringProperty(name="State", description="How its job stands", default=QUEUED)
-    message: bpy.props.StringProperty(name="Message", description="What became of the job, if not all went well")
+    prompt: bpy.props.StringProperty(name="Prompt", description="The take's prompt")
+    seed: bpy.props.IntProperty(name="Seed", description="The take's seed")
+    long_seed: bpy.props.StringProperty(name="Long Seed", description="The take's seed, if it is too large for Seed")
+    state: bpy.props.StringProperty(name="State", description="The state of the take's job", default=QUEUED)
+    message: bpy.props.StringProperty(name="Message", description="What happened to the job, if it did not succeed")
     hint: bpy.props.StringProperty(name="Hint", description="What to do next")
-    notes: bpy.props.StringProperty(name="Notes", description="What is to be known about the clip, a sentence a line")
-    score: bpy.props.FloatProperty(name="Motion Score", description="How well its motion follows", default=NO_SCORE)
+    notes: bpy.props.StringProperty(name="Notes", description="Notes about the clip, one sentence per line")
+    score: bpy.props.FloatProperty(
+        name="Motion Score", description="How well the clip follows the motion", default=NO_SCORE
+    )
     frame_start: bpy.props.IntProperty(name="Start", description="The shot's first frame in the scene")
-    frames: bpy.props.IntProperty(name="Frames", description="The shot's length")
+    frames: bpy.props.IntProperty(name="Frames", description="The number of frames of the shot")
     camera: bpy.props.StringProperty(name="Camera", description="The camera that the shot was captured with, if any")
     placement: bpy.props.StringProperty(name="Placement", description="How the take was last placed")
-    placed_in: bpy.props.StringProperty(name="Placed In", description="What shows it")
-    batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were asked for at once")
+    placed_in: bpy.props.StringProperty(
+        name="Placed In", description="The strip, material, object, camera or node that shows the take"
+    )
+    batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were requested together")
 
     place: bpy.props.StringProperty(options={"HIDDEN"}, update=carry_over)
 
@@ -120,8 +122,8 @@ class MotionCloneTake(bpy.types.PropertyGroup):
 
 class MotionCloneSettings(bpy.types.PropertyGroup):
     # Reference
-    source: bpy.props.EnumProperty(name="Reference", description="Whose motion is cloned", items=SOURCES)
-    shots: bpy.props.EnumProperty(name="Shots", description="Which frames make a shot", items=SHOTS)
+    source: bpy.props.EnumProperty(name="Reference", description="Where the motion comes from", items=SOURCES)
+    shots: bpy.props.EnumProperty(name="Shots", description="Which frames are a shot", items=SHOTS)
     clip_file: bpy.props.StringProperty(
         name="Clip",
         description="A video file, or a folder of pictures",
@@ -135,26 +137,33 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         default="AS_SEEN",  # best with the demo model, measured by `backend bench looks`
     )
     use_mask: bpy.props.BoolProperty(
-        name="Subject Mask", description="Clone only the motion of the chosen objects; it is rendered beside the clip"
+        name="Subject Mask",
+        description="Clone only the motion of the chosen objects, with a mask that is rendered beside the reference",
     )
     mask_collection: bpy.props.PointerProperty(
-        name="Subject", description="The objects to be cloned; empty: the selected ones", type=bpy.types.Collection
+        name="Subject",
+        description="The collection of objects whose motion is cloned. Empty: the selected objects",
+        type=bpy.types.Collection,
     )
     use_depth: bpy.props.BoolProperty(
-        name="Depth", description="Render depth beside the clip; it guides models that have a depth control"
+        name="Depth", description="Render depth beside the reference. It guides models that have a depth control"
     )
-    use_vectors: bpy.props.BoolProperty(name="Motion Vectors", description="Render true motion vectors beside the clip")
+    use_vectors: bpy.props.BoolProperty(
+        name="Motion Vectors", description="Render exact motion vectors beside the reference"
+    )
     # Prompt
-    prompt: bpy.props.StringProperty(name="Prompt", description="What the new clip shows", options={"TEXTEDIT_UPDATE"})
+    prompt: bpy.props.StringProperty(name="Prompt", description="What the clip shows", options={"TEXTEDIT_UPDATE"})
     negative_prompt: bpy.props.StringProperty(
-        name="Negative", description="What the new clip avoids", options={"TEXTEDIT_UPDATE"}
+        name="Negative", description="What the clip should not show", options={"TEXTEDIT_UPDATE"}
     )
     more_prompts: bpy.props.CollectionProperty(
-        name="More Prompts", description="What further takes of the same motion show", type=MotionClonePrompt
+        name="More Prompts",
+        description="Additional prompts, with takes of their own and the same motion",
+        type=MotionClonePrompt,
     )
     image_file: bpy.props.StringProperty(
         name="First Picture",
-        description="A picture that the clip's first frame looks like",
+        description="A picture of the clip's first frame",
         subtype="FILE_PATH",
         update=_chosen("image_file"),
     )
@@ -165,20 +174,23 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         update=_chosen("sketch_file"),
     )
     # Generation
-    model: bpy.props.StringProperty(name="Model", description="A model entry's name", default=JobRequest.model)
-    quality: bpy.props.EnumProperty(name="Quality", description="Quick or good", items=QUALITIES)
+    model: bpy.props.StringProperty(name="Model", description="The name of the model", default=JobRequest.model)
+    quality: bpy.props.EnumProperty(name="Quality", description="Balance between speed and quality", items=QUALITIES)
     strength: bpy.props.FloatProperty(
         name="Motion Strength",
-        description="How strongly the motion pulls: 1 as tuned for the model, 0 is the prompt alone",
+        description="How strongly the clip follows the motion of the reference: 1 is tuned for the model, 0 uses "
+        "only the prompt",
         default=1.0,
         min=0.0,
         max=10.0,
         soft_max=2.0,
     )
-    seed: bpy.props.IntProperty(name="Seed", description="The same seed gives the same clip", min=0)
+    seed: bpy.props.IntProperty(
+        name="Seed", description="Start value of the random noise. The same seed and settings give the same clip", min=0
+    )
     seeds: bpy.props.IntProperty(
         name="Takes",
-        description="So many takes of each prompt, with this seed and those after it",
+        description="The number of takes of each prompt, with this seed and the following ones",
         default=1,
         min=1,
         max=64,
@@ -191,22 +203,22 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         description="Changes to the model's own settings, for example: steps=30 cfg_scale=5",
     )
     # Takes
-    placement: bpy.props.EnumProperty(name="Place In", description="Where a finished take goes", items=PLACEMENTS)
+    placement: bpy.props.EnumProperty(name="Place In", description="Where to place finished takes", items=PLACEMENTS)
     replace: bpy.props.BoolProperty(
         name="Replace",
-        description="A finished take goes into the place of the one that is seen of the same shot. Otherwise it lies "
-        "above it, and where only one can be seen, a better one or one of another prompt stays",
+        description="A finished take replaces the visible take of the same shot. Otherwise it is placed above it. "
+        "Where only one can be visible, a better one or one of another prompt is kept",
     )
-    takes: bpy.props.CollectionProperty(name="Takes", description="The clips that were asked for", type=MotionCloneTake)
-    take_index: bpy.props.IntProperty(name="Active Take", description="The take that the buttons are about")
-    key: bpy.props.StringProperty(name="Key", description="By which job folders know this scene", options={"HIDDEN"})
+    takes: bpy.props.CollectionProperty(name="Takes", description="The takes of this scene", type=MotionCloneTake)
+    take_index: bpy.props.IntProperty(name="Active Take", description="The take that the buttons act on")
+    key: bpy.props.StringProperty(name="Key", description="Identifies this scene in job folders", options={"HIDDEN"})
     view_before: bpy.props.StringProperty(
         name="View Before",
-        description="What the scene's view was before it was made Standard, to keep a clip's colours",
+        description="The scene's view transform before it was set to Standard, to keep a clip's colors",
         options={"HIDDEN"},
     )
     last_job: bpy.props.StringProperty(
-        name="Last Job", description="The folder of the job that was started last", subtype="DIR_PATH"
+        name="Last Job", description="The folder of the last submitted job", subtype="DIR_PATH"
     )
     # Former names
     look: bpy.props.EnumProperty(items=SHADINGS, default="AS_SEEN", options={"HIDDEN"}, update=carry_over)

@@ -43,13 +43,11 @@ class MOTIONCLONE_OT_install_backend(bpy.types.Operator):
     bl_idname = Operators.INSTALL_BACKEND
     bl_label = Operators.INSTALL_BACKEND.label
     bl_description = (
-        "Install the program that makes the clips, bring it up to date, or go on where that was interrupted. It lies "
-        "in a folder of its own; Blender's Python stays as it is"
+        "Install the program that generates the clips, update it, or continue an interrupted "
+        "installation. It has its own folder and does not change Blender's Python"
     )
 
-    repair: bpy.props.BoolProperty(
-        name="Repair", description="Look at every installed file and install anew what is broken"
-    )
+    repair: bpy.props.BoolProperty(name="Repair", description="Check every installed file, and reinstall damaged ones")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -90,9 +88,7 @@ class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
     bl_idname = Operators.REMOVE_BACKEND
     bl_label = Operators.REMOVE_BACKEND.label
 
-    models: bpy.props.BoolProperty(
-        name="Models Too", description="Take away the models that were got as well; your own stay"
-    )
+    models: bpy.props.BoolProperty(name="Models Too", description="Also remove downloaded models. Your own are kept")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -17,10 +17,7 @@ from .reporting import reporting_errors
 class MOTIONCLONE_OT_doctor(bpy.types.Operator):
     bl_idname = Operators.DOCTOR
     bl_label = Operators.DOCTOR.label
-    bl_description = (
-        "Look for what is wrong with the backend, the device, the models and the disk. What is found is listed in the "
-        "preferences"
-    )
+    bl_description = "Check the backend, the device, the models and the disk. The preferences list the findings"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -51,7 +48,7 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
     bl_idname = Operators.FIX
     bl_label = Operators.FIX.label
 
-    finding: bpy.props.IntProperty(name="Finding", description="Which of the doctor's findings, from 0")
+    finding: bpy.props.IntProperty(name="Finding", description="Index of the doctor's finding, from 0")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
@@ -66,11 +63,12 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_copy_report(bpy.types.Operator):
-    """Copy a report to the clipboard that you can paste into a bug report. It contains neither your name nor your
-    paths"""
-
     bl_idname = Operators.COPY_REPORT
     bl_label = Operators.COPY_REPORT.label
+    bl_description = (
+        "Copy a report to the clipboard that you can paste into a bug report. It contains neither your name nor your "
+        "paths"
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -97,8 +95,8 @@ class MOTIONCLONE_OT_report_ticks(bpy.types.Operator):
     bl_idname = Operators.REPORT_TICKS
     bl_label = Operators.REPORT_TICKS.label
     bl_description = (
-        "Say for how long MotionClone's timers have kept Blender from you at most, since Blender was started: the "
-        "processor's time, and what the clock says, which is more when the machine is busy"
+        "Report the longest times that MotionClone's timers have blocked Blender since it was "
+        "started: processor time, and elapsed time, which is longer on a busy machine"
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:

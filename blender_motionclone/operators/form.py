@@ -35,7 +35,7 @@ class MOTIONCLONE_OT_choose_model(bpy.types.Operator):
     bl_label = Operators.CHOOSE_MODEL.label
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
-    model: bpy.props.StringProperty(name="Model", description="The entry's name")
+    model: bpy.props.StringProperty(name="Model", description="The model's name")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         form_scene(context).motionclone.model = self.model
@@ -51,7 +51,7 @@ class MOTIONCLONE_OT_apply_preset(bpy.types.Operator):
 
     preset: bpy.props.EnumProperty(
         name="Preset",
-        description="Settings to begin with",
+        description="Sets of settings to begin with",
         items=[(preset.name, preset.title, preset.description) for preset in SHIPPED],
     )
 
@@ -138,7 +138,7 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
     bl_label = Operators.PROMPT_REMOVE.label
     bl_options = {"REGISTER", "UNDO"}
 
-    number: bpy.props.IntProperty(name="Number", description="Which of the further prompts, from 0", min=0)
+    number: bpy.props.IntProperty(name="Number", description="Index of the additional prompt, from 0", min=0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         prompts = form_scene(context).motionclone.more_prompts

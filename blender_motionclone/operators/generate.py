@@ -105,9 +105,7 @@ class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
     bl_label = Operators.GENERATE.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
-    anew: bpy.props.BoolProperty(
-        name="Film Anew", description="Film the shot even if it is as it was when it was filmed last"
-    )
+    anew: bpy.props.BoolProperty(name="Capture Again", description="Capture the shot again even if it has not changed")
 
     def _renders_again(self) -> bool:
         return self.anew
@@ -128,8 +126,8 @@ class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):
     bl_idname = Operators.TRY_DEMO
     bl_label = Operators.TRY_DEMO.label
     bl_description = (
-        "Add a small scene with a bouncing ball and a moving camera, and clone its motion with the demo "
-        "model; then play the clip. Your scenes stay as they are"
+        "Add a small scene with a bouncing ball and a moving camera, clone its motion with the demo "
+        "model, and play the clip. Your scenes do not change"
     )
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 

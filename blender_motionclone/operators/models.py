@@ -45,13 +45,12 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
     bl_idname = Operators.MODEL_GET
     bl_label = Operators.MODEL_GET.label
     bl_description = (
-        "Download this model, or use its files where other programs on this machine have them; licences and "
-        "sizes are shown first"
+        "Download this model, or use the files of other programs on this machine. Licenses and sizes are shown first"
     )
 
-    model: bpy.props.StringProperty(name="Model", description="Its name in the catalogue")
+    model: bpy.props.StringProperty(name="Model", description="The model's name in the catalog")
     extras: bpy.props.EnumProperty(
-        name="Extras", description="What to download with it", items=_extras, options={"ENUM_FLAG"}
+        name="Extras", description="Additional parts to download", items=_extras, options={"ENUM_FLAG"}
     )
     details: bpy.props.BoolProperty(name="Details", description="Show the parts, their sizes and their licenses")
 
@@ -80,7 +79,7 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
     def _draw_extras(self, column: bpy.types.UILayout, extras: list[dict]) -> None:
         if not extras:
             return
-        column.label(text="If you want, besides:")
+        column.label(text="Optional:")
         box = column.box()
         for part in extras:
             icon = "CHECKBOX_HLT" if part["name"] in self.extras else "CHECKBOX_DEHLT"
@@ -101,7 +100,7 @@ class MOTIONCLONE_OT_model_remove(bpy.types.Operator):
     bl_idname = Operators.MODEL_REMOVE
     bl_label = Operators.MODEL_REMOVE.label
 
-    model: bpy.props.StringProperty(name="Model", description="Its name in the catalogue")
+    model: bpy.props.StringProperty(name="Model", description="The model's name in the catalog")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
@@ -123,7 +122,7 @@ class MOTIONCLONE_OT_get_model(InWindow, bpy.types.Operator):
 
 
 def _title(part: dict) -> str:
-    have = "" if part["download_bytes"] else f" ({iface_('here already')})"
+    have = "" if part["download_bytes"] else f" ({iface_('already on this machine')})"
     return f"{part['title']}, {part['bytes'] / MB:,.0f} MB{have}"
 
 

@@ -19,7 +19,7 @@ from ..results.placement import PlacementOptions
 from ..translations import sentence
 from .reporting import reporting_errors
 
-AS_SET = ("AS_SET", "As Set", "Where the scene's setting Place In says", "NONE", len(PLACEMENTS))
+AS_SET = ("AS_SET", "As Set", "As the scene's Place In setting says", "NONE", len(PLACEMENTS))
 HOWS = (AS_SET, *(place for place in PLACEMENTS if place[0] in PLACERS))
 
 
@@ -31,21 +31,22 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     job: bpy.props.StringProperty(
-        name="Job", description="A take's id, or a job's folder. Empty: the active take, else the scene's last job"
+        name="Job",
+        description="The id of a take, or the folder of a job. Empty: the active take, or else the scene's last job",
     )
     how: bpy.props.EnumProperty(
         name="Place In",
-        description="Where the clip goes",
+        description="Where to place the clip",
         items=HOWS,
         default=AS_SET[0],
     )
     replace: bpy.props.BoolProperty(
-        name="Replace", description="Take the place of an earlier take of the same shot", default=True
+        name="Replace", description="Replace an earlier take of the same shot", default=True
     )
     keep_view: bpy.props.BoolProperty(
         name="Keep View",
-        description="Leave the scene's view transform as it is; strong colours of the clip may look paler then. "
-        "Otherwise it is set to Standard, at which every pixel is as it was generated",
+        description="Keep the scene's view transform. Saturated colors of the clip may then look paler. Otherwise "
+        "it is set to Standard, which shows every pixel as it was generated",
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -19,10 +19,11 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
     bl_idname = Operators.CANCEL
     bl_label = Operators.CANCEL.label
 
-    job: bpy.props.StringProperty(name="Job", description="A job's id. Empty: the running one")
-    everything: bpy.props.BoolProperty(name="Everything", description="Stop those that wait too")
+    job: bpy.props.StringProperty(name="Job", description="The id of a job. Empty: the running one")
+    everything: bpy.props.BoolProperty(name="Everything", description="Also cancel the waiting jobs")
     elsewhere: bpy.props.BoolProperty(
-        name="Elsewhere", description="Stop those of this scene that a worker of another or an earlier Blender has"
+        name="Elsewhere",
+        description="Cancel the jobs of this scene that run in the worker of another Blender, or of an earlier session",
     )
 
     @classmethod
@@ -73,8 +74,8 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
     bl_idname = Operators.QUEUE_MOVE
     bl_label = Operators.QUEUE_MOVE.label
 
-    job: bpy.props.StringProperty(name="Job", description="A waiting job's id")
-    position: bpy.props.IntProperty(name="Position", description="How many waiting jobs go before it", min=0)
+    job: bpy.props.StringProperty(name="Job", description="The id of a waiting job")
+    position: bpy.props.IntProperty(name="Position", description="The number of waiting jobs before it", min=0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):

@@ -26,7 +26,8 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
     job: bpy.props.StringProperty(
-        name="Job", description="A take's id. Empty: all of this scene that were left, or lost with their worker"
+        name="Job",
+        description="The id of a take. Empty: all unfinished takes of this scene, and those lost with their worker",
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -71,15 +72,16 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
 
 
 class MOTIONCLONE_OT_adopt(bpy.types.Operator):
-    """Add the takes that finished while this file was closed, and place them as Place In says. Or add the job in a
-    folder"""
-
     bl_idname = Operators.ADOPT
     bl_label = Operators.ADOPT.label
+    bl_description = (
+        "Add the takes that finished while this file was closed, and place them as Place In says. Or add the job in a "
+        "folder"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     folder: bpy.props.StringProperty(
-        name="Folder", description="A job's folder. Empty: all finished jobs of this scene", subtype="DIR_PATH"
+        name="Folder", description="The folder of a job. Empty: all finished jobs of this scene", subtype="DIR_PATH"
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -113,7 +115,7 @@ class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
     bl_label = Operators.DISMISS_OFFERS.label
     bl_options = {"INTERNAL"}
 
-    done: bpy.props.BoolProperty(name="Done", description="Those that are finished; else those that are not")
+    done: bpy.props.BoolProperty(name="Done", description="Dismiss the finished takes instead of the unfinished ones")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):

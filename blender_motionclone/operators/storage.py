@@ -36,8 +36,8 @@ class MOTIONCLONE_OT_storage_clean(bpy.types.Operator):
     bl_idname = Operators.STORAGE_CLEAN
     bl_label = Operators.STORAGE_CLEAN.label
     bl_description = (
-        "Remove the caches, which are made again when they are needed, copies of other machines' jobs, and files that "
-        "were left half written. Jobs, clips and models stay, and so does what was used within the last hour"
+        "Remove caches, which are rebuilt when needed, copies of other machines' jobs, and incomplete "
+        "files. Jobs, clips, models, and files used within the last hour are kept"
     )
 
     @classmethod

@@ -31,8 +31,13 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
     bl_label = Operators.TAKE_RETRY.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
-    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
-    seed: bpy.props.IntProperty(name="Seed", description="-1: the next that no such take has", default=-1, min=-1)
+    job: bpy.props.StringProperty(name="Job", description="The id of a take. Empty: the active one")
+    seed: bpy.props.IntProperty(
+        name="Seed",
+        description="The seed to use. -1: the next seed that no take of this shot and prompt has",
+        default=-1,
+        min=-1,
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         with reporting_errors(self):
@@ -78,7 +83,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
     bl_label = Operators.TAKE_REMOVE.label
     bl_options = {"REGISTER", "UNDO"}
 
-    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    job: bpy.props.StringProperty(name="Job", description="The id of a take. Empty: the active one")
     delete_files: bpy.props.BoolProperty(
         name="Delete Its Files", description="Delete the job's folder with the clip. This cannot be undone"
     )
@@ -120,7 +125,7 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
     bl_idname = Operators.TAKE_OPEN_FOLDER
     bl_label = Operators.TAKE_OPEN_FOLDER.label
 
-    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    job: bpy.props.StringProperty(name="Job", description="The id of a take. Empty: the active one")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
@@ -144,7 +149,7 @@ class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
     bl_label = Operators.WATCH.label
     bl_options = {"UNDO"}
 
-    job: bpy.props.StringProperty(name="Job", description="A take's id. Empty: the active one")
+    job: bpy.props.StringProperty(name="Job", description="The id of a take. Empty: the active one")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):

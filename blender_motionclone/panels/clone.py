@@ -62,7 +62,7 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Fac
     button(row, Operators.EDIT_PROMPT, text="")
     column.prop(settings, "negative_prompt", text="", placeholder="What to avoid")
     draw_words(layout, context, known.words)
-    column = _section(layout, "Look")
+    column = _section(layout, "Generation")
     draw_models(labelled(column, "Model"), context, less=round(NAMES * width(context)))
     labelled(column, "Quality").prop(settings, "quality", text="")
     column.prop(settings, "strength", slider=True)
@@ -79,7 +79,7 @@ def draw_words(layout: bpy.types.UILayout, context: bpy.types.Context, words: Pr
     column.active = column.alert = words.tokens > words.longest
     paragraph(column, context, count_of(words))
     if words.unknown:
-        said = iface_("This model does not know: {words}").format(words=", ".join(words.unknown))
+        said = iface_("Words that this model does not know: {words}").format(words=", ".join(words.unknown))
         paragraph(layout.column(), context, said, icon="INFO")
 
 
@@ -124,7 +124,7 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
         for note in known.notes:
             paragraph(column, context, sentence(note), icon="INFO")
         if known.filmed:
-            said = iface_("The shot has not changed since it was filmed: its reference is used again.")
+            said = iface_("The shot has not changed since it was captured. Its reference is used again.")
             paragraph(column, context, said)
         if known.remark:
             draw_obstacle(column, context, known.remark)

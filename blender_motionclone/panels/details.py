@@ -22,7 +22,7 @@ GB = 2**30
 PASSES = ("use_mask", "use_depth", "use_vectors")
 MOST_OF_A_SLIDER = 10  # sliders with a larger maximum are number fields
 HEADER = 130  # pixels of a header's own name
-WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "gone"}
+WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "lost"}
 
 
 class Detail:

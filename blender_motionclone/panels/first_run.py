@@ -18,10 +18,10 @@ STAGES = {
     "python": "Preparing",
     "download": "Downloading",
     "unpack": "Unpacking",
-    "check": "Trying it with a short clip",
-    "verify": "Looking whether files are whole",
-    "search": "Looking for files that other programs have",
-    "ask": "Asking what is to be downloaded",
+    "check": "Testing with a short clip",
+    "verify": "Verifying files",
+    "search": "Searching for files of other programs",
+    "ask": "Checking what to download",
 }
 
 
@@ -65,7 +65,7 @@ def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     paragraph(box, context, doing(heard), less=BOX)
     box.progress(factor=heard.factor or 0.0, text="" if heard.factor is None else f"{heard.factor:.0%}")
     button(box, Operators.CANCEL_INSTALL)
-    paragraph(box, context, iface_("Blender can be used meanwhile."), less=BOX)
+    paragraph(box, context, iface_("You can continue to use Blender."), less=BOX)
 
 
 def doing(heard: Heard) -> str:

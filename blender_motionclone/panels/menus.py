@@ -37,7 +37,7 @@ class MOTIONCLONE_MT_place(bpy.types.Menu):
     """Where to place the take"""
 
     bl_idname = "MOTIONCLONE_MT_place"
-    bl_label = "Use"
+    bl_label = "Place"
 
     def draw(self, context: bpy.types.Context) -> None:
         for identifier, name, _description, icon, _number in PLACEMENTS:

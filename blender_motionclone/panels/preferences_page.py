@@ -32,13 +32,13 @@ BACKEND_WORDS = {
     READY: "The backend is installed",
     UNFINISHED: "The backend's installation was interrupted",
     MISSING: "The backend is not installed",
-    "": "Looking for the backend",
+    "": "Searching for the backend",
 }
 FINDING_ICONS = {"ok": "CHECKMARK", "warning": "INFO", "problem": "ERROR"}
 FIX = 0.2  # share of the width for the buttons beside findings
 OFFLINE = "INTERNET_OFFLINE"
 GB = 1000 * MB
-MODEL_BUTTONS = {"absent": "Get", "unfinished": "Continue", "damaged": "Fix"}
+MODEL_BUTTONS = {"absent": "Download", "unfinished": "Continue", "damaged": "Fix"}
 
 
 def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preferences: bpy.types.AddonPreferences) -> None:
@@ -52,7 +52,7 @@ def draw_page(layout: bpy.types.UILayout, context: bpy.types.Context, preference
         draw_problem(layout, context, problem)
     elif not bpy.app.online_access:
         box = layout.box()
-        paragraph(box, context, iface_("Blender may not use the internet: nothing can be downloaded."), icon=OFFLINE)
+        paragraph(box, context, iface_("Blender is offline: nothing can be downloaded."), icon=OFFLINE)
         if may_be_allowed():
             online_switch(box)
     _draw_models(layout, context, known.backend, preferences)
@@ -95,7 +95,7 @@ def _draw_findings(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if findings is None:
         return
     healthy = all(finding["level"] != "problem" for finding in findings)
-    box.label(text="The doctor found nothing wrong" if healthy else "The doctor found problems")
+    box.label(text="The doctor found no problems" if healthy else "The doctor found problems")
     beside = FIX if any(finding["fix"] for finding in findings) else 0.0
     for number, finding in enumerate(findings):
         row = box.split(factor=1.0 - beside)
@@ -116,7 +116,7 @@ def _draw_models(
     if body is None:
         return
     if models is None:
-        button(body, Operators.GET_MODEL, text="Show the Models")
+        button(body, Operators.GET_MODEL, text="Show Models")
     for row in models or ():
         _draw_model(body.box(), context, row, state)
 
@@ -130,7 +130,7 @@ def _draw_model(box: bpy.types.UILayout, context: bpy.types.Context, model: dict
     if installed:
         button(part, Operators.MODEL_REMOVE).model = model["name"]
     else:
-        button(part, Operators.MODEL_GET, text=MODEL_BUTTONS.get(model["state"], "Get")).model = model["name"]
+        button(part, Operators.MODEL_GET, text=MODEL_BUTTONS.get(model["state"], "Download")).model = model["name"]
     paragraph(box, context, iface_(model["about"]), icon="BLANK1")
     paragraph(box, context, needs(model, iface_), icon="BLANK1")
     paragraph(box, context, iface_("License: {terms}").format(terms=sentence(model["terms"])), icon="BLANK1")
@@ -170,7 +170,7 @@ def _draw_settings(
     column.use_property_split = True
     column.prop(preferences, "jobs_folder", placeholder=str(default_jobs_folder()))
     column.prop(preferences, "backend_folder", placeholder=str(default_backend_folder()))
-    column.prop(preferences, "backend_python", placeholder="The installed one")
+    column.prop(preferences, "backend_python", placeholder="Installed Python")
     column.prop(preferences, "wheels_folder", placeholder="None: packages are downloaded")
     column.prop(preferences, "worker_command", placeholder="The backend on this machine")
     row = column.row()
@@ -185,7 +185,7 @@ class MotionClonePreferences(bpy.types.AddonPreferences):
 
     backend_folder: bpy.props.StringProperty(
         name="Backend Folder",
-        description="Where the backend is installed. Empty: the user's folder for application data",
+        description="The folder where the backend is installed. Empty: your folder for application data",
         subtype="DIR_PATH",
     )
     backend_python: bpy.props.StringProperty(
@@ -195,35 +195,36 @@ class MotionClonePreferences(bpy.types.AddonPreferences):
     )
     wheels_folder: bpy.props.StringProperty(
         name="Offline Packages",
-        description="A folder that the installer's command `wheels` filled: installing then needs no internet",
+        description="A folder filled by the installer's command `wheels`. The backend is then installed from it "
+        "without internet",
         subtype="DIR_PATH",
     )
     jobs_folder: bpy.props.StringProperty(
         name="Jobs Folder",
-        description="Where jobs and their results are kept. Empty: the user's folder for application data",
+        description="The folder where jobs and their results are stored. Empty: your folder for application data",
         subtype="DIR_PATH",
     )
     worker_command: bpy.props.StringProperty(
         name="Worker Command",
-        description="What starts the worker on another machine, as: ssh render 'cd motionclone; python -m backend "
-        "serve'. Empty: the backend on this machine",
+        description="The command that starts the worker on another machine, for example: ssh render 'cd "
+        "motionclone; python -m backend serve'. Empty: the backend on this machine",
     )
     worker_is_remote: bpy.props.BoolProperty(
         name="Send Files",
-        description="The worker does not see this machine's folders: jobs are sent to it and results fetched",
+        description="Send jobs to the worker and download the results, because it cannot access this machine's folders",
         default=True,
     )
     when_closing: bpy.props.EnumProperty(
         name="When Blender Closes",
-        description="What becomes of takes that run or wait. Open the file again to add them or to run the rest",
+        description="What happens to running and waiting takes. Open the file again to add them or to run the rest",
         items=WHEN_CLOSING,
         default=FINISH_RUNNING,
     )
 
     first_run_hidden: bpy.props.BoolProperty(
-        name="Hide First Steps", description="Do not show the way to the first clip in the sidebar"
+        name="Hide First Steps", description="Hide the steps to the first clip in the sidebar"
     )
-    models_shown: bpy.props.BoolProperty(name="Models", description="Show the models that can be had")
+    models_shown: bpy.props.BoolProperty(name="Models", description="Show the available models")
 
     def draw(self, context: bpy.types.Context) -> None:
         draw_page(self.layout, context, self)

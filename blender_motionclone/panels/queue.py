@@ -21,15 +21,15 @@ STAGES = {
     "reading": "Reading the job",
     "loading": "Loading the model",
     "encoding": "Reading the reference",
-    "motion": "Finding the motion",
-    "sampling": "Making the clip",
-    "decoding": "Making the pictures",
-    "in-betweening": "Making the frames between",
+    "motion": "Reading the motion",
+    "sampling": "Generating the clip",
+    "decoding": "Decoding the frames",
+    "in-betweening": "Interpolating frames",
     "writing": "Writing the clip",
     "finishing": "Finishing",
     "cancelling": "Stopping",
     "sending": "Sending the files",
-    "fetching": "Fetching the clip",
+    "fetching": "Downloading the clip",
 }
 
 
@@ -39,10 +39,10 @@ def draw_work(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         done, of = captured
         box = layout.box()
         paragraph(
-            box, context, iface_("Filming the reference, frame {done} of {of}").format(done=done, of=of), less=BOX
+            box, context, iface_("Capturing the reference, frame {done} of {of}").format(done=done, of=of), less=BOX
         )
         box.progress(factor=done / max(1, of), text="")
-        paragraph(box, context, iface_("Esc stops it"), less=BOX)
+        paragraph(box, context, iface_("Press Esc to stop"), less=BOX)
     elif job:
         _draw_job(layout.box(), context, job)
 
@@ -67,13 +67,13 @@ def _draw_closing(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def closing_text(choice: str, waiting: int) -> str:
     """choice: an identifier of WHEN_CLOSING; waiting: how many takes wait behind the running one."""
     if choice == STOP:
-        return iface_("If you close Blender, the work stops. Reopen the file to continue.")
+        return iface_("If you close Blender, the worker stops. Reopen the file to continue.")
     if not waiting:
-        return iface_("If you close Blender, this take is still finished.")
+        return iface_("If you close Blender, this take will still finish.")
     if choice == FINISH_ALL:
-        return iface_("If you close Blender, all {count} takes are still finished.").format(count=waiting + 1)
+        return iface_("If you close Blender, all {count} takes will still finish.").format(count=waiting + 1)
     return iface_(
-        "If you close Blender, this take is still finished. Takes kept until you reopen the file: {count}"
+        "If you close Blender, this take will still finish. Takes kept until you reopen the file: {count}"
     ).format(count=waiting)
 
 
@@ -148,22 +148,22 @@ def draw_left_over(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     """Takes of this file that are not listed yet, and unfinished ones."""
     if elsewhere := job_runner.elsewhere(form_scene(context)):
         box = layout.box()
-        text = iface_("Takes that a worker still makes: {count}").format(count=len(elsewhere))
+        text = iface_("Takes still running in the background: {count}").format(count=len(elsewhere))
         paragraph(box, context, text, icon="RENDER_ANIMATION", less=BOX)
         if all(map(take_states.was_asked, elsewhere)):
-            paragraph(box, context, iface_("It was asked to stop."), icon="BLANK1", less=BOX)
+            paragraph(box, context, iface_("They are being stopped."), icon="BLANK1", less=BOX)
         else:
             button(box, Operators.CANCEL, text="Cancel All").elsewhere = True
     finished, unfinished = takes.finished_elsewhere(form_scene(context)), takes.unfinished(form_scene(context))
     if finished:
         box = layout.box()
-        text = iface_("Takes finished meanwhile: {count}").format(count=len(finished))
+        text = iface_("Takes finished in the background: {count}").format(count=len(finished))
         _draw_offer(box, context, text, done=True)
         button(box, Operators.ADOPT)
     lost = job_runner.lost()
     if unfinished or len(lost) > 1:  # a single lost one is the active take, which offers it itself
         box = layout.box()
-        text = iface_("Takes not finished: {count}").format(count=len(unfinished) + len(lost))
+        text = iface_("Unfinished takes: {count}").format(count=len(unfinished) + len(lost))
         _draw_offer(box, context, text, done=False)
         button(box, Operators.RESUME)
 

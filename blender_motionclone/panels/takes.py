@@ -20,12 +20,12 @@ from .sidebar import ICON, fitting, in_both_sidebars, paragraph
 PICTURE = 6.0  # relative to a button's height: large enough to recognize, while the buttons below stay visible
 FOLLOWS = 0.3  # from this score on, a take follows the motion
 STATE_ICONS = {QUEUED: "TIME", RUNNING: "RENDER_ANIMATION", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "CANCEL"}
-VIEW_CHANGED = "The scene's view is Standard now, to keep the clip's colours."
+VIEW_CHANGED = "The scene's view transform is now Standard, to keep the clip's colors."
 HARDLY = (
-    "It hardly follows the motion. What helps: more Motion Strength, a larger or faster subject, surfaces with "
-    "features, a shorter shot."
+    "This take hardly follows the motion. Try more Motion Strength, a larger or faster subject, "
+    "textured surfaces, or a shorter shot."
 )
-STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Being made", DONE: "Done", FAILED: "Failed", CANCELLED: "Cancelled"}
+STATE_WORDS = {QUEUED: "Waiting", RUNNING: "Running", DONE: "Done", FAILED: "Failed", CANCELLED: "Cancelled"}
 
 
 class MOTIONCLONE_UL_takes(bpy.types.UIList):
@@ -81,13 +81,13 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
         where = fitting(context, f"{iface_(placement[1])}: {take.placed_in}", ICON)
         column.label(text=where, icon=placement[3], translate=False)
         if take.placement == "STRIP" and form_scene(context).camera:
-            column.prop(form_scene(context).render, "use_sequencer", text="Render the Strips")
+            column.prop(form_scene(context).render, "use_sequencer", text="Render Strips")
     elif take.state == DONE and form_scene(context).motionclone.placement != "NONE":
-        paragraph(column, context, iface_("Not in the scene; Use places it."), icon="BLANK1")
+        paragraph(column, context, iface_("Not in the scene yet. Press Place to place it."), icon="BLANK1")
     row = column.row(align=True)
     if take.state == DONE:
         watch_button(row, take)
-        button(row, Operators.TAKE_PLACE, text="Use").job = take.name
+        button(row, Operators.TAKE_PLACE, text="Place").job = take.name
         row.menu(MOTIONCLONE_MT_place.bl_idname, text="", icon="DOWNARROW_HLT")
     elif take.name in job_runner.mine() or take_states.can_be_asked(take):
         button(row, Operators.CANCEL).job = take.name

@@ -57,14 +57,14 @@ def needs(model: dict[str, Any], translate: Translate = str) -> str:
     return translate(text).format(size=f"{size:.1f}", vram=model["vram"])
 
 
-NEEDS = "{size} GB to download; a graphics card with {vram} GB or more"
-HAS = "{size} GB on disk; a graphics card with {vram} GB or more"
-WHAT = "The program that makes the clips."
-APART = "It stays apart from Blender."
-INTERRUPTED = "It was interrupted and goes on from there."
-SIZES = "{download} MB to download, {disk} MB on disk; about {minutes} min on a fast line."
+NEEDS = "{size} GB to download; requires a graphics card with {vram} GB or more"
+HAS = "{size} GB on disk; requires a graphics card with {vram} GB or more"
+WHAT = "The program that generates the clips."
+APART = "It is installed separately from Blender."
+INTERRUPTED = "The installation was interrupted and will continue from there."
+SIZES = "{download} MB to download, {disk} MB on disk; about {minutes} min on a fast connection."
 SIZE = "Nothing to download, {disk} MB on disk; about {minutes} min."
-TITLES = ("Install the backend", "Try the demo model", "Get a real model")
+TITLES = ("Install the backend", "Try the demo model", "Download a model")
 OPERATORS = (Operators.INSTALL_BACKEND, Operators.TRY_DEMO, Operators.GET_MODEL)
-DEMO_TEXT = "It comes with MotionClone: a small world of balls, cubes and cones. Less than a minute."
-MODEL_TEXT = "For pictures of anything. Several GB; a graphics card with 8 GB or more."
+DEMO_TEXT = "It is included: a small world of balls, cubes and cones. Takes less than a minute."
+MODEL_TEXT = "For clips of any subject. Several GB; requires a graphics card with 8 GB or more."

@@ -18,9 +18,9 @@ from .installer import Heard, Installer, Plan
 SECONDS_BETWEEN_LOOKS = 0.25
 WORDS = {
     "backend": "Installing the backend",
-    "doctor": "Looking for what is wrong",
+    "doctor": "Running the doctor",
     "remove": "Removing the backend",
-    "models add": "Getting the model",
+    "models add": "Downloading the model",
     "models remove": "Removing the model",
 }
 ASKING = ("backend --plan", "models list")  # quick, and not started by the user

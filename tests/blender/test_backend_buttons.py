@@ -269,7 +269,7 @@ def test_models_are_listed_got_and_removed(runner, online, part):
     assert "Realistic Vision" not in page(), "folded away"
     part("preferences").show_models(bpy.context)
     said = page()
-    assert "4.0 GB to download; a graphics card with 8 GB or more" in said and "motionclone.model_get" in said
+    assert "4.0 GB to download; requires a graphics card with 8 GB or more" in said and "motionclone.model_get" in said
     assert "License: MIT. Commercial use: yes." in said and "Open RAIL" not in said
     said = dialog(part, details=False)
     assert "For pictures of people." in said and "Commercial use: yes." in said and "the base, 4,000 MB" not in said

@@ -59,7 +59,7 @@ def test_all_are_finished_and_placed_on_their_frames(shot, worker, part, closing
     assert [take.state for take in scene.motionclone.takes] == ["done"] * 3
     assert not (scene.sequence_editor and strips_of(scene)), "nothing is placed unasked"
     said = shown("takes")
-    assert "Takes finished meanwhile: 3" in text_of(said) and "motionclone.adopt" in said
+    assert "Takes finished in the background: 3" in text_of(said) and "motionclone.adopt" in said
     assert bpy.ops.motionclone.adopt() == {"FINISHED"}
     assert sorted(names(scene)) == sorted(jobs) and frames(scene) == [(11, 59)] * 3
     assert {take.placement for take in scene.motionclone.takes} == {"STRIP"} and worker.problem() is None
@@ -101,12 +101,12 @@ def test_takes_left_to_a_worker_are_cancelled_from_the_file_that_is_opened_again
     tick_until(worker, lambda: len(worker.elsewhere(scene)) == 3 and not takes.searching())
     scene.motionclone.take_index = 1
     said = shown("takes")
-    assert "Takes that a worker still makes: 3" in text_of(said) and said.count("motionclone.cancel") == 2
+    assert "Takes still running in the background: 3" in text_of(said) and said.count("motionclone.cancel") == 2
     assert bpy.ops.motionclone.cancel(job=jobs[1]) == {"FINISHED"}
     tick_until(worker, lambda: listed[jobs[1]].state == "cancelled")
     assert process.poll() is None and len(worker.elsewhere(scene)) == 2
     assert bpy.ops.motionclone.cancel(elsewhere=True) == {"FINISHED"}
-    assert "asked to stop" in text_of(shown("takes")) and "motionclone.cancel" not in shown("takes")
+    assert "being stopped" in text_of(shown("takes")) and "motionclone.cancel" not in shown("takes")
     tick_until(worker, lambda: [take.state for take in listed] == ["cancelled"] * 3)
     assert process.wait(60) == 0 and worker.elsewhere(scene) == takes.unfinished(scene) == []
     assert not bpy.ops.motionclone.cancel.poll(), "no worker has any"
@@ -141,11 +141,11 @@ def test_takes_that_go_nowhere_or_are_dismissed_are_not_offered_again(shot, work
 @pytest.mark.parametrize(
     "choice, waiting, words",
     [
-        ("RUNNING", (), "this take is still finished."),
-        ("RUNNING", ("b", "c"), "this take is still finished. Takes kept until you reopen the file: 2"),
-        ("ALL", ("b", "c"), "all 3 takes are still finished."),
-        ("ALL", (), "this take is still finished."),
-        ("STOP", ("b",), "the work stops. Reopen the file to continue."),
+        ("RUNNING", (), "this take will still finish."),
+        ("RUNNING", ("b", "c"), "this take will still finish. Takes kept until you reopen the file: 2"),
+        ("ALL", ("b", "c"), "all 3 takes will still finish."),
+        ("ALL", (), "this take will still finish."),
+        ("STOP", ("b",), "the worker stops. Reopen the file to continue."),
     ],
 )
 def test_it_is_said_once_beneath_the_progress(known, part, monkeypatch, choice, waiting, words):  # noqa: F811

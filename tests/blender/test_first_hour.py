@@ -32,10 +32,10 @@ def demo(part, models):  # noqa: F811
 def test_a_prompt_s_tokens_are_counted_while_it_is_typed(known, demo, scene):  # noqa: F811
     scene.motionclone.prompt = "a red ball on green ground"
     known()
-    assert "6 of 30 tokens" in text_of(shown("sidebar")) and "does not know" not in text_of(shown("sidebar"))
+    assert "6 of 30 tokens" in text_of(shown("sidebar")) and "Words that this model" not in text_of(shown("sidebar"))
     scene.motionclone.prompt = "a red astronaut on grass"
     known()
-    assert "This model does not know: astronaut, grass" in text_of(shown("sidebar"))
+    assert "Words that this model does not know: astronaut, grass" in text_of(shown("sidebar"))
 
 
 def test_a_prompt_that_is_too_long_is_refused_before_anything_is_filmed(scene, jobs, worker):
@@ -73,7 +73,7 @@ def test_a_model_whose_tokenizer_is_elsewhere_is_not_counted(known, demo, scene)
 def test_what_becomes_of_a_long_shot_is_said(known, scene):  # noqa: F811
     assert known().advice == ""
     scene.frame_end = 130
-    assert "stands for 7.9 frames of the shot" in known().advice and "Split the shot" in text_of(shown("sidebar"))
+    assert "covers 7.9 frames of the shot" in known().advice and "Split the shot" in text_of(shown("sidebar"))
 
 
 # What the panels show.
@@ -87,7 +87,7 @@ def test_before_the_first_preset_is_kept_blender_speaks_of_no_missing_paths(inst
 def test_a_score_that_says_nothing_follows_is_no_success(known, scene):  # noqa: F811
     take = scene.motionclone.takes.add()
     take.name, take.state, take.score = "take-1", "done", 0.22
-    assert "It hardly follows the motion. What helps: more Motion Strength" in text_of(shown("takes"))
+    assert "This take hardly follows the motion. Try more Motion Strength" in text_of(shown("takes"))
     take.score = 0.31
     assert "hardly" not in text_of(shown("takes"))
 
@@ -193,7 +193,7 @@ def test_a_plane_keeps_a_take_that_is_better_or_different(quick, scores, other):
     generate()
     first, second = quick.motionclone.takes
     assert first.placement == "PLANE" and second.state == "done" and second.placement == ""
-    assert "Not in the scene; Use places it." in text_of(shown("takes"))
+    assert "Not in the scene yet. Press Place to place it." in text_of(shown("takes"))
     assert bpy.ops.motionclone.take_place() == {"FINISHED"} and second.placement == "PLANE" and first.placement == ""
 
 

@@ -147,7 +147,7 @@ def test_a_running_job_shows_stage_time_and_a_way_out(known, part, monkeypatch):
     monkeypatch.setattr(runner, "waiting", lambda: ("take-2", "take-3"))
     known()
     said = shown("sidebar")
-    assert "Making the clip, step 3 of 24" in text_of(said) and "42 s left" in said
+    assert "Generating the clip, step 3 of 24" in text_of(said) and "42 s left" in said
     assert "motionclone.cancel" in said
     assert shown("queue").count("motionclone.queue_move") == 4
 
@@ -164,7 +164,7 @@ def test_a_capture_shows_how_far_it_is(known, part):
     "state, message, expected",
     [
         ("queued", "", "Waiting, frames 11-58, seed 7"),
-        ("running", "", "Being made, frames 11-58, seed 7"),
+        ("running", "", "Running, frames 11-58, seed 7"),
         ("failed", "The model is too tired.", "Failed, frames 11-58, seed 7 The model is too tired. Let it rest."),
         ("done", "", "Done, frames 11-58, seed 7, follows the motion to 82%"),
     ],
@@ -221,7 +221,7 @@ def test_that_placing_changed_the_view_is_said_with_the_way_back(known, scene):
     assert "motionclone.restore_view" not in shown("takes")
     scene.motionclone.view_before = json.dumps({"view_transform": "AgX"})
     said = shown("takes")
-    assert "The scene's view is Standard now" in text_of(said) and "motionclone.restore_view" in said
+    assert "The scene's view transform is now Standard" in text_of(said) and "motionclone.restore_view" in said
 
 
 def test_many_takes_that_lost_their_worker_are_run_again_or_given_up_at_once(known, scene, part, monkeypatch):
@@ -231,7 +231,7 @@ def test_many_takes_that_lost_their_worker_are_run_again_or_given_up_at_once(kno
     assert "motionclone.dismiss_offers" not in shown("takes"), "the take offers it itself"
     monkeypatch.setattr(runner, "lost", lambda: ("take-1", "take-2", "take-3"))
     said = shown("takes")
-    assert "Takes not finished: 3" in text_of(said) and "motionclone.dismiss_offers" in said
+    assert "Unfinished takes: 3" in text_of(said) and "motionclone.dismiss_offers" in said
 
 
 def test_the_details_and_menus_draw(known, scene):

@@ -42,7 +42,7 @@ def test_sizes_come_from_the_installer_s_plan():
     plan = installer.Plan("", 402_000_000, 1_600_000_000)
     text = first_run.steps(interpreter.MISSING, plan, False, False)[0].text
     assert "402 MB to download, 1,600 MB on disk; about 3 min" in text
-    assert "goes on" in first_run.steps(interpreter.UNFINISHED, plan, False, False)[0].text
+    assert "interrupted" in first_run.steps(interpreter.UNFINISHED, plan, False, False)[0].text
     assert "Nothing to download" in first_run.size_and_time(installer.Plan("", 0, 1_000_000))
 
 

@@ -240,7 +240,7 @@ def test_no_sentence_is_missing(path):
 
 
 def test_what_is_shown_is_found():
-    assert "Whose motion is cloned" in tooltips() and "Take this message away" in tooltips()
+    assert "Where the motion comes from" in tooltips() and "Dismiss this message" in tooltips()
     assert {"Scene {} has no camera.", "Press Generate again.", "The job was cancelled."} < sentences()
     assert {"frames {}-{} of {}", "frames {}-{} of strip {}"} < sentences()
     assert {"The worker has {} more jobs.", "No MotionClone job is running"} < sentences()
