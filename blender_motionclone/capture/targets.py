@@ -129,7 +129,7 @@ def _strip(context: bpy.types.Context) -> list[Target]:
     title = f"frames {start}-{end} of strip {strip.name}"
     named = {
         "title": title,
-        "home": scene.name_full,
+        "take_scene": scene.name_full,
         "shot": shot_between(scene, start, end),
         "strip": strip.name,
         "notes": tuple(left_out(editor, strip)),
