@@ -18,6 +18,7 @@ NO_SCORE = -2.0  # a motion score is in [-1, 1]
 MOST_INT = 2**31 - 1  # the maximum of Blender's integers
 SEEDS = 2**64  # the number of possible seeds
 
+FORMER = "Former name of another property. It is kept for older files and presets"
 FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "placement"}  # until version 0.1.0
 
 SOURCES = (
@@ -107,7 +108,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     )
     batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were requested together")
 
-    place: bpy.props.StringProperty(options={"HIDDEN"}, update=carry_over)
+    place: bpy.props.StringProperty(description=FORMER, options={"HIDDEN"}, update=carry_over)
 
     @property
     def whole_seed(self) -> int:
@@ -221,9 +222,11 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         name="Last Job", description="The folder of the last submitted job", subtype="DIR_PATH"
     )
     # Former names
-    look: bpy.props.EnumProperty(items=SHADINGS, default="AS_SEEN", options={"HIDDEN"}, update=carry_over)
-    preset: bpy.props.EnumProperty(items=QUALITIES, options={"HIDDEN"}, update=carry_over)
-    place: bpy.props.EnumProperty(items=PLACEMENTS, options={"HIDDEN"}, update=carry_over)
+    look: bpy.props.EnumProperty(
+        items=SHADINGS, default="AS_SEEN", description=FORMER, options={"HIDDEN"}, update=carry_over
+    )
+    preset: bpy.props.EnumProperty(items=QUALITIES, description=FORMER, options={"HIDDEN"}, update=carry_over)
+    place: bpy.props.EnumProperty(items=PLACEMENTS, description=FORMER, options={"HIDDEN"}, update=carry_over)
 
 
 def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import bpy
@@ -130,12 +129,12 @@ def test_a_linked_scene_is_not_mended(scene, tmp_path):
         assert not bpy.ops.motionclone.set_end.poll() and not bpy.ops.motionclone.add_camera.poll()
 
 
-def test_every_repair_is_an_operator_with_a_button(installed, part):
-    """Or Blender's own switch, which has no operator."""
+def test_an_operator_s_id_is_typed_once(part):
+    """Where it is declared: repairs, buttons and operators name it from there."""
     folder = Path(part("errors").__file__).parent
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
-    constants = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    repairs = {name.partition(".")[2] for name in map(str, constants) if re.fullmatch(r"motionclone\.\w+", name)}
-    repairs -= {"json"}  # a file's name
-    assert {"add_camera", "use_camera", "install_backend"} <= repairs
-    assert repairs <= set(dir(bpy.ops.motionclone)) & set(part("panels.buttons").ICONS)
+    for path in folder.rglob("*.py"):
+        constants = [
+            node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)
+        ]
+        typed = [text for text in map(str, constants) if text in list(part("declarations").Operators)]
+        assert len(typed) == len(set(typed)) and (path.name == "declarations.py" or not typed), path.name

@@ -254,13 +254,12 @@ def test_no_line_is_wider_than_the_region(known, scene, part):
 
 
 def test_every_operator_has_an_icon_and_a_tooltip(part):
-    icons = part("panels.buttons").ICONS
-    names = [name for name in dir(bpy.ops.motionclone)]
-    for name in names:
+    declared = {operator.partition(".")[2]: operator for operator in part("declarations").Operators}
+    assert set(declared) == set(dir(bpy.ops.motionclone))
+    for name, operator in declared.items():
         rna = getattr(bpy.ops.motionclone, name).get_rna_type()
-        assert rna.description and rna.name, name
-        assert icons[name] in ICONS, name
-    assert set(icons) <= set(names), "an icon for an operator that is no more"
+        assert rna.description and rna.name == operator.label, name
+        assert operator.icon in ICONS, name
 
 
 def test_every_property_has_a_tooltip(installed):
