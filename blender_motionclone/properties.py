@@ -18,7 +18,6 @@ NO_SCORE = -2.0  # a motion score is in [-1, 1]
 MOST_INT = 2**31 - 1  # the maximum of Blender's integers
 SEEDS = 2**64  # the number of possible seeds
 
-FORMER = "Former name of another property. It is kept for older files and presets"
 FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "placement"}  # until version 0.1.0
 
 SOURCES = (
@@ -108,7 +107,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     )
     batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were requested together")
 
-    place: bpy.props.StringProperty(description=FORMER, options={"HIDDEN"}, update=carry_over)
+    place: bpy.props.StringProperty(description="Former name of Placement", options={"HIDDEN"}, update=carry_over)
 
     @property
     def whole_seed(self) -> int:
@@ -223,10 +222,14 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
     )
     # Former names
     look: bpy.props.EnumProperty(
-        items=SHADINGS, default="AS_SEEN", description=FORMER, options={"HIDDEN"}, update=carry_over
+        items=SHADINGS, default="AS_SEEN", description="Former name of Shading", options={"HIDDEN"}, update=carry_over
     )
-    preset: bpy.props.EnumProperty(items=QUALITIES, description=FORMER, options={"HIDDEN"}, update=carry_over)
-    place: bpy.props.EnumProperty(items=PLACEMENTS, description=FORMER, options={"HIDDEN"}, update=carry_over)
+    preset: bpy.props.EnumProperty(
+        items=QUALITIES, description="Former name of Quality", options={"HIDDEN"}, update=carry_over
+    )
+    place: bpy.props.EnumProperty(
+        items=PLACEMENTS, description="Former name of Place In", options={"HIDDEN"}, update=carry_over
+    )
 
 
 def active_take(settings: MotionCloneSettings) -> MotionCloneTake | None:
