@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job_folder.writing import remove_patiently
+from ...backend.job_folder.writing import remove_with_retry
 from .pixels import scaled, to_bytes, write_png
 from .plan import CapturePlan
 from .read_back import read_picture
@@ -41,6 +41,6 @@ def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) 
             scene.frame_set(frame)
             stage.render(full)
             picture = scaled(read_picture(full), plan.size)
-            remove_patiently(full)
+            remove_with_retry(full)
         write_png(reference / f"{k:04d}.png", to_bytes(picture))
         yield

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, RUNNING, JobState
-from ...backend.wire import messages as say
+from ...backend.wire import messages
 
 OUT = JobState(state=CANCELLED, message="The job was taken out of the queue.", hint="Run it again, or remove the take.")
 
@@ -44,7 +44,7 @@ class JobBoard:
         self._unheard.add(job)
 
     def take(self, message: Any) -> str | None:
-        if isinstance(message, say.Hello):
+        if isinstance(message, messages.Hello):
             self.worker = WorkerStatus(state="ready", device=message.device, memory_bytes=message.memory_bytes)
             return None
         job, how = getattr(message, "job", None), _HOW.get(type(message))
@@ -57,7 +57,7 @@ class JobBoard:
         self.order.remove(job)
         self.states[job] = state
 
-    def _queued(self, message: say.Queued) -> None:
+    def _queued(self, message: messages.Queued) -> None:
         """The first only confirms; later ones tell all places anew, after a move. A first one's place may or may not
         count a job that is about to run."""
         if message.job in self._unheard:
@@ -68,35 +68,35 @@ class JobBoard:
         self.order.insert(message.place + running, message.job)
         self.states[message.job] = JobState()
 
-    def _progress(self, message: say.Progress) -> None:
+    def _progress(self, message: messages.Progress) -> None:
         self.order.remove(message.job)
         self.order.insert(0, message.job)
         stage = "cancelling" if message.job in self.cancelling else message.stage
         how = {"stage": stage, "step": message.step, "steps": message.steps, "eta": message.eta}
         self.states[message.job] = JobState(state=RUNNING, **how)
 
-    def _preview(self, message: say.Preview) -> None:
+    def _preview(self, message: messages.Preview) -> None:
         self.previews[message.job] = message.step, self.folders[message.job] / message.file
 
-    def _done(self, message: say.Done) -> None:
+    def _done(self, message: messages.Done) -> None:
         self.end(message.job, JobState(state=DONE))
 
-    def _failed(self, message: say.Failed) -> None:
+    def _failed(self, message: messages.Failed) -> None:
         self.end(message.job, JobState(state=FAILED, message=message.message, hint=message.hint))
 
-    def _cancelled(self, message: say.Cancelled) -> None:
+    def _cancelled(self, message: messages.Cancelled) -> None:
         self.end(message.job, JobState(state=CANCELLED, message="The job was cancelled."))
 
-    def _removed(self, message: say.Removed) -> None:
+    def _removed(self, message: messages.Removed) -> None:
         self.end(message.job, OUT)
 
 
 _HOW: dict[type, Any] = {
-    say.Queued: JobBoard._queued,
-    say.Progress: JobBoard._progress,
-    say.Preview: JobBoard._preview,
-    say.Done: JobBoard._done,
-    say.Failed: JobBoard._failed,
-    say.Cancelled: JobBoard._cancelled,
-    say.Removed: JobBoard._removed,
+    messages.Queued: JobBoard._queued,
+    messages.Progress: JobBoard._progress,
+    messages.Preview: JobBoard._preview,
+    messages.Done: JobBoard._done,
+    messages.Failed: JobBoard._failed,
+    messages.Cancelled: JobBoard._cancelled,
+    messages.Removed: JobBoard._removed,
 }

@@ -13,9 +13,9 @@ from typing import Any
 
 from ...backend.job_folder.lock import is_locked
 from ...backend.job_folder.state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
-from ...backend.wire import messages as say
+from ...backend.wire import messages
 from ...backend.wire.client import Client, ClientError
-from ...backend.wire.last_words import Lost
+from ...backend.wire.exit_reason import Lost
 from ..errors import UserError
 from .job_board import JobBoard, WorkerStatus
 
@@ -166,12 +166,12 @@ class JobQueue:
         """-> the jobs that it changed."""
         if isinstance(message, Lost):
             return self._lose(message)
-        if isinstance(message, say.Refused):
+        if isinstance(message, messages.Refused):
             return self._refuse(message)
         job = self.board.take(message)
         return (job,) if job else ()
 
-    def _refuse(self, message: say.Refused) -> Iterable[str]:
+    def _refuse(self, message: messages.Refused) -> Iterable[str]:
         """A job that was not taken, or an order about one, such as to move it, that came too late."""
         job = message.job
         if job in self.board.order and self._client and job not in self._client.jobs:

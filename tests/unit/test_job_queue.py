@@ -18,7 +18,7 @@ from tests.workers import COMMAND, PATIENCE, make_job
 
 queues = part("jobs.job_queue")
 UserError = part("errors").UserError
-say = sys.modules[queues.say.__name__]
+messages = sys.modules[queues.messages.__name__]
 KILLED = "The worker ended" if WINDOWS else "killed the worker"  # Windows does not tell who ended it
 client = sys.modules[queues.Client.__module__]
 read_state = sys.modules[queues.JobState.__module__].read_state
@@ -259,8 +259,8 @@ def test_bad_names_doubles_and_too_many(queue, tmp_path, monkeypatch):
 def test_a_look_ends_with_its_time_and_loses_nothing(queue, tmp_path):
     job = submit(queue, tmp_path / "job-1", **SLOW)
     until(queue, runs(queue, job))
-    queue._heard.extend(say.Progress(job, "flood", step, 50_000) for step in range(50_000))
-    queue._heard.append(say.Done(job))
+    queue._heard.extend(messages.Progress(job, "flood", step, 50_000) for step in range(50_000))
+    queue._heard.append(messages.Done(job))
     queue.pump(0.0)
     assert len(queue._heard) > 40_000  # however fast the machine is, this takes time
     until(queue, ended(queue, job))
@@ -273,9 +273,9 @@ def test_places_that_are_told_while_the_first_job_begins_mix_nothing_up():
     for job in "abcd":
         board.add(job, Path(job))
     for job, place in (("a", 0), ("b", 1), ("c", 1), ("d", 2)):
-        board.take(say.Queued(job, place))
-    board.take(say.Progress("a", "starting"))
+        board.take(messages.Queued(job, place))
+    board.take(messages.Progress("a", "starting"))
     assert board.order == ["a", "b", "c", "d"]
     for job, place in (("d", 0), ("b", 1), ("c", 2)):
-        board.take(say.Queued(job, place))
+        board.take(messages.Queued(job, place))
     assert board.order == ["a", "d", "b", "c"]
