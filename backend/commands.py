@@ -1,4 +1,4 @@
-"""What each command of the backend does."""
+"""The commands of the backend's command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def clone(options: Namespace) -> None:
-    """Makes a job folder of a clip and a prompt, and runs it."""
+    """Creates a job folder from a clip and a prompt, and runs it."""
     from .job.new_job import make_job
 
     folder = make_job(options)
@@ -32,13 +32,14 @@ def clone(options: Namespace) -> None:
 
 
 def run(options: Namespace) -> None:
+    """Runs the job in a folder."""
     if not options.job.is_dir():
         raise JobError(f"There is no job folder {options.job}.", "Check the path.")
     _run(options.job, options.json)
 
 
 def serve(options: Namespace) -> None:
-    """The worker; see backend/wire/messages.py for what it can be told."""
+    """Runs the worker. For its commands see backend/wire/messages.py."""
     from .worker.dummy_job import DummyEngine
     from .worker.engine import Engine
     from .worker.process import serve as work
@@ -47,6 +48,7 @@ def serve(options: Namespace) -> None:
 
 
 def score(options: Namespace) -> None:
+    """Prints the motion score of two clips."""
     from .clips import read_clip
     from .clips.motion_score import motion_score
 
@@ -55,7 +57,7 @@ def score(options: Namespace) -> None:
 
 
 def examine(options: Namespace) -> int:
-    """What a clip is. For the add-on too, which has no reader of its own."""
+    """Prints the properties of a clip. The add-on uses it too, because it cannot read clips itself."""
     from . import clips
 
     def look() -> dict[str, Any]:
@@ -68,7 +70,7 @@ def examine(options: Namespace) -> int:
 
 
 def frames(options: Namespace) -> int:
-    """Writes a clip's frames as `clone` would have them in its job folder."""
+    """Writes a clip's frames as `clone` would write them to its job folder."""
     from .clips import fit, read_clip, write_frames
 
     def write() -> dict[str, Any]:
@@ -82,9 +84,9 @@ def frames(options: Namespace) -> int:
 
 
 def _answer(ask: Callable[[], dict[str, Any]], as_json: bool) -> int:
-    """Prints what `ask` finds; as JSON also its JobError, in two parts, so that the add-on can show it as its own."""
+    """Prints the result of `ask`. With JSON, errors are printed too, so that the add-on can show them as its own."""
     if not as_json:
-        print("\n".join(f"{key}: {value}" for key, value in _spoken(ask())))
+        print("\n".join(f"{key}: {value}" for key, value in _rows(ask())))
         return 0
     try:
         print(json.dumps(ask()))
@@ -94,14 +96,14 @@ def _answer(ask: Callable[[], dict[str, Any]], as_json: bool) -> int:
         return 1
 
 
-def _spoken(found: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Without what is not known, and a line a note."""
+def _rows(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The known properties, with one row per note."""
     notes = [("note", note) for note in found["notes"]]
     return [(key, value) for key, value in found.items() if key != "notes" and value is not None] + notes
 
 
 def models(options: Namespace) -> None:
-    """Lists every model; one whose files are not there says so, and an entry that cannot be read takes none away."""
+    """Lists every model and its missing files. Entries that cannot be read are reported separately."""
     from .models.entry import read_entries
 
     entries, problems = read_entries()
@@ -112,7 +114,7 @@ def models(options: Namespace) -> None:
 
 
 def _facts(entry: ModelEntry) -> dict[str, Any]:
-    """All that a form needs to offer the model."""
+    """Everything that a form needs to offer the model."""
     from .models.vocabulary import tokenizer_path
 
     files = {"missing": [str(path) for path in entry.missing().values()], "tokenizer": tokenizer_path(entry)}
@@ -122,7 +124,7 @@ def _facts(entry: ModelEntry) -> dict[str, Any]:
 
 
 def _differing(settings: Settings) -> dict[str, str]:
-    """The settings that are not as they are declared, as they are typed."""
+    """The settings that differ from their declared defaults, as text."""
     plain = asdict(Settings())
     return {name: typed_text(value) for name, value in asdict(settings).items() if value != plain[name]}
 
@@ -133,7 +135,7 @@ def _line(row: dict) -> str:
 
 
 def settings(options: Namespace) -> None:
-    """Lists every setting under its group."""
+    """Lists the settings by group."""
     known = declarations(Settings).values()
     if options.json:
         return print(json.dumps([asdict(one) for one in known]))
@@ -145,7 +147,7 @@ def settings(options: Namespace) -> None:
 
 
 def storage(options: Namespace) -> None:
-    """Lists what takes up room, after making some if that is wanted."""
+    """Lists the disk usage, after freeing space if requested."""
     from .job_folder.folders import data_folder
     from .job_folder.storage import clean, stored
 
@@ -167,12 +169,14 @@ def _size(count: int) -> str:
 
 
 def doctor(options: Namespace) -> int:
+    """Checks this environment."""
     from .doctor import doctor as look
 
     return look(options)
 
 
 def bench(options: Namespace) -> int:
+    """Runs a benchmark. Raises JobError in an installed extension, which has none."""
     if not Path(__file__).with_name("bench").is_dir():
         raise JobError(
             "The benchmarks are not part of the extension.", "Run this command in a clone of the repository."
@@ -194,14 +198,14 @@ def _run(folder: Path, print_result: bool) -> None:
 
 
 def _real_job(folder: Path, progress: Progress) -> dict[str, Any]:
-    from .job.job import run_job  # takes seconds: only once the folder says that the job is starting
+    from .job.job import run_job  # slow, so it is imported after the folder says that the job is starting
 
     return run_job(folder, progress)
 
 
 @contextmanager
 def _cancelled_by_signals(progress):
-    """Ctrl-C, or being asked to terminate, stops the job at its next step instead of anywhere."""
+    """Ctrl-C or SIGTERM stops the job at its next step."""
     previous = {
         number: signal.signal(number, lambda *_: progress.cancel()) for number in (signal.SIGINT, signal.SIGTERM)
     }

@@ -1,6 +1,6 @@
-"""What can be wrong within the backend's environment: packages, device, ffmpeg, model entries, a real generation.
+"""Checks the backend's environment: packages, device, ffmpeg, model entries, and a real generation.
 
-The rest of the doctor (install/doctor.py) needs nothing but the standard library and runs this as a child.
+The rest of the doctor (install/doctor.py) needs only the standard library and runs this as a child process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """level: what it means to the user; text: a sentence; hint: what to do about it; id: names the kind of it."""
+    """The result of a check. id: the kind of finding; level: its severity; text: a sentence that describes it; hint:
+    what to do."""
 
     id: str
     level: Literal["ok", "warning", "problem"]
@@ -41,27 +42,27 @@ class Finding:
 
 
 def doctor(options: Namespace) -> int:
-    """Prints the findings, as one JSON line or for people. Exit code 1 when one is a problem."""
+    """Prints the findings as text, or as one line of JSON. Returns 1 if one of them is a problem, otherwise 0."""
     findings = _guarded(check_packages)
     for check in (check_device, check_ffmpeg, check_models, *([check_generation] if options.generate else [])):
-        if not _ill(findings):  # one fault would break all that follow
+        if not _has_problem(findings):  # one problem would make all later checks fail
             findings += _guarded(check)
     if options.json:
         print("\n" + json.dumps({"findings": [asdict(finding) for finding in findings]}))
     else:
         for finding in findings:
             print(f"{finding.level:8} {finding.text} {finding.hint}".rstrip())
-    return int(_ill(findings))
+    return int(_has_problem(findings))
 
 
 def check_packages() -> Iterator[Finding]:
-    """Each imported for real: a missing system library shows only then."""
+    """Imports each package, because a missing system library only shows when a package is imported."""
     versions, faults = [], []
     for name in PACKAGES:
         try:
             module = importlib.import_module(name)
             versions.append(f"{name} {getattr(module, '__version__', '')}".strip())
-        except Exception as error:  # an import runs foreign code, which fails in any way
+        except Exception as error:  # an import can raise anything
             faults.append(f"{name} ({_line(error)})")
     if faults:
         yield Finding("package-broken", "problem", f"Packages cannot be loaded: {', '.join(faults)}.", REPAIR)
@@ -94,6 +95,7 @@ def check_device() -> Iterator[Finding]:
 
 
 def check_ffmpeg() -> Iterator[Finding]:
+    """Runs ffmpeg."""
     from .clips.ffmpeg_process import find_ffmpeg
 
     try:
@@ -108,6 +110,7 @@ def check_ffmpeg() -> Iterator[Finding]:
 
 
 def check_models() -> Iterator[Finding]:
+    """Checks the model entries and their files."""
     from .models.entry import read_entries
 
     entries, problems = read_entries()
@@ -121,7 +124,7 @@ def check_models() -> Iterator[Finding]:
 
 
 def check_generation() -> Iterator[Finding]:
-    """The demo model, a square that moves, few steps: the whole way from pictures to a clip."""
+    """Runs a complete job with the demo model: a moving square, in a few steps."""
     import numpy as np
 
     from .clips import write_frames
@@ -144,7 +147,7 @@ def check_generation() -> Iterator[Finding]:
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """A check that breaks is a finding, and the others still run."""
+    """Runs a check. An exception becomes a finding, so that the other checks still run."""
     try:
         return list(check())
     except JobError as error:
@@ -154,11 +157,11 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return [Finding(f"{check.__name__}-failed", "problem", f"The check of {what} failed: {_line(error)}", REPAIR)]
 
 
-def _ill(findings: list[Finding]) -> bool:
+def _has_problem(findings: list[Finding]) -> bool:
     return any(finding.level == "problem" for finding in findings)
 
 
 def _line(error: BaseException) -> str:
-    """Its last line, with its kind where it says little."""
+    """The last line of the error, or its class if it has no text."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__

@@ -10,8 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..backend.job_folder.declared import Declaration, declarations, typed_text
-from ..backend.job_folder.settings import SettingError, Settings, parse_assignment, typed_values
+from ..backend.job_folder.declared import Declaration, SettingError, declarations, parse_assignment, typed_text
+from ..backend.job_folder.families import typed_values
+from ..backend.job_folder.settings import Settings
 from .errors import UserError
 
 KNOWN: dict[str, Declaration] = declarations(Settings)

@@ -1,1 +1,2 @@
-"""`python3 -m install`: makes the environments, runs the tests and the demo. Standard library only, nothing of ours."""
+"""`python3 -m install`: creates the environments, runs the tests and the demo. Standard library only, without our
+backend."""

@@ -1,4 +1,4 @@
-"""Parses on any Python 3, so that an old one gets a sentence instead of a syntax error."""
+"""The entry point. It can be parsed by any Python 3, so that an old one shows a message instead of a syntax error."""
 
 import sys
 

@@ -1,4 +1,5 @@
-"""The backend's environment: torch, diffusers and what reads and writes clips. Makes it, tries it, removes it."""
+"""The backend's environment: torch, diffusers, and packages that read and write clips. Creates, tests and removes
+it."""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
 from .files import is_link, is_there
 from .logs import append
 from .machine import this_machine
+from .paths import ROOT, data_folder, environment_folder, interpreter, work_folder
 from .pip import MOST_LINES, Pip, kept_mb
-from .places import ROOT, data_folder, environment_folder, interpreter, work_folder
 from .pythons import Python, backend_base, probe
 from .reports import Report
 from .state import check_ours, is_ours, read_state
 from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
-from .work import LOG, at_work, clear_work, is_our_work
+from .work import LOG, clear_work, is_our_work, locked_work_folder
 
 TEST_REQUIREMENTS = ROOT / "install" / "requirements-test.txt"
 LOCK = "backend.txt"
@@ -34,8 +35,11 @@ LOCK_DOWNLOAD_MB, LOCK_DISK_MB = 210, 750
 
 @dataclass
 class Backend:
-    """Where the environment is or will be, and how it is to be made. where: the folder, chosen by rule when None;
-    wheels: install from this folder instead of an index; build: of torch, by name, chosen for the machine when None."""
+    """Where the backend's environment is, and how to create it.
+
+    where: the folder; None selects the default. wheels: a folder to install from instead of an index. build: the name
+    of a torch build; None selects the one that fits this machine.
+    """
 
     where: Path | None = None
     wheels: Path | None = None
@@ -44,10 +48,15 @@ class Backend:
 
     @property
     def folder(self) -> Path:
+        """The environment's folder."""
         return environment_folder(self.where)
 
     def make(self, for_tests: bool = False, repair: bool = False, check: bool = False) -> Path:
-        """The interpreter of the finished environment. check: tries it with a small real generation."""
+        """Creates or completes the environment and returns its interpreter. Raises InstallError.
+
+        for_tests: installs the test packages too; repair: checks every installed file; check: runs a short generation
+        at the end.
+        """
         if self.wheels and not self.wheels.is_dir():
             raise InstallError(
                 f"There is no folder {self.wheels}.", f"Choose the one that holds the packages: {OFFLINE}."
@@ -62,7 +71,8 @@ class Backend:
         return python
 
     def _check_apart(self) -> None:
-        """Jobs and models must not go when the environment does."""
+        """Raises InstallError if jobs or models are inside the environment, because removing it would remove them
+        too."""
         for folder in (data_folder(), data_folder() / "jobs", data_folder() / "models"):
             if folder.resolve().is_relative_to(self.folder.resolve()):
                 raise InstallError(
@@ -71,7 +81,7 @@ class Backend:
                 )
 
     def fetch(self, folder: Path) -> None:
-        """Fills a folder with the wheels for a Python and machine like these; made environments are not touched."""
+        """Downloads the wheels for this machine and its Python into `folder`. Existing environments are not changed."""
         build = choose_build(this_machine(backend_base().arch), self.build)
         folder.mkdir(parents=True, exist_ok=True)
         left = max(0.0, build.download_mb + LOCK_DOWNLOAD_MB - kept_mb(folder))
@@ -82,22 +92,25 @@ class Backend:
             0,
         )
         elsewhere = "Or choose another folder."
-        with at_work(folder, elsewhere) as work, tempfile.TemporaryDirectory(prefix="motionclone-") as scratch:
+        with (
+            locked_work_folder(folder, elsewhere) as work,
+            tempfile.TemporaryDirectory(prefix="motionclone-") as scratch,
+        ):
             environment = Path(scratch) / "venv"
             python = Environment(environment, backend_base, (), self.report).make()
             pip = Pip(environment, python, work, self.report)
             layers = backend_layers(build)
             for layer, share in zip(layers, shares(layers), strict=True):
-                self.report.stage("download", layer.says)
+                self.report.stage("download", layer.description)
                 first_match(layer.attempts, partial(pip.fetch, folder=folder, share=share))
-        clear_work(folder)  # after a failure its log stays
+        clear_work(folder)  # after a failure the log stays
         self.report.done(f"The wheels are in {folder}. Install from them: {OFFLINE}.", "")
 
     def check(self, python: Path) -> None:
-        """A short generation with the demo model, in a folder that is gone afterwards; InstallError when it fails."""
+        """Runs a short generation with the demo model in a temporary folder. Raises InstallError when it fails."""
         self.report.stage("check", "Trying it: a short generation with the demo model")
         work = work_folder(self.folder)
-        for left in work.glob("check-*"):  # by a run that was killed within
+        for left in work.glob("check-*"):  # left by a run that was killed
             clear(left)
         with tempfile.TemporaryDirectory(prefix="check-", dir=work, ignore_cleanup_errors=True) as data:
             findings = ask_backend(python, ["--generate"], {"MOTIONCLONE_DATA": data}, work / LOG)
@@ -106,15 +119,18 @@ class Backend:
                 raise InstallError(finding["text"], finding["hint"])
 
     def existing(self) -> Path:
-        """The interpreter of the environment, which must have been made before."""
+        """The interpreter of the environment. Raises InstallError when there is none."""
         python = interpreter(self.folder)
         if not python.exists():
             raise InstallError(f"There is no backend environment at {self.folder}.", f"{INSTALL}.")
         return python
 
     def remove(self, models: bool = False) -> None:
-        """Takes away all that this installer and the backend made, but the jobs; the models too if it is said. Of what
-        was moved elsewhere and linked only the link is taken away."""
+        """Removes everything that the installer and the backend created except jobs, and the models only if `models` is
+        set.
+
+        Of a folder that was moved elsewhere and linked, only the link is removed. Raises InstallError.
+        """
         environments = self._environments()
         for environment in environments:
             if not is_ours(environment):
@@ -129,8 +145,8 @@ class Backend:
         self.report.done(" ".join(["Removed.", *(f"Kept: {path}." for path in kept)]), "")
 
     def _remove(self, environment: Path) -> None:
-        # Beside somebody else's work folder no installation can be at work.
-        with at_work(environment) if is_our_work(environment) else nullcontext():
+        # If the work folder belongs to someone else, no installation can be running.
+        with locked_work_folder(environment) if is_our_work(environment) else nullcontext():
             target = environment.resolve() if is_link(environment) else None
             left = clear_environment(environment)
         self.report.note(f"removed {environment}")
@@ -140,18 +156,19 @@ class Backend:
             self.report.note(f"Not an environment's, and kept in {environment}: {', '.join(left)}")
 
     def _environments(self) -> list[Path]:
-        """The backend's, and in a checkout those of the Blender modules that the tests and the demo made."""
+        """The backend's environment and, in a checkout, those of the Blender modules for the tests and the demo."""
         modules = [] if self.where else [path for path in ROOT.glob(".venv-bpy-*") if not path.name.endswith("-work")]
         return [self.folder, *modules]
 
     def _python(self) -> Python:
-        """The Python of the finished environment, else the one to make it from."""
+        """The Python of the finished environment, or the one to create it from."""
         state = read_state(self.folder)
         own = probe([str(interpreter(self.folder))]) if state and state.python else None
         return own or backend_base()
 
     def announce(self, for_tests: bool = False) -> tuple[TorchBuild, list[Layer]]:
-        """Says what is missing and how big it is; changes nothing. -> what `make` installs."""
+        """Reports what is missing and its size without changing anything. Returns the build and the layers that `make`
+        installs."""
         build = choose_build(this_machine(self._python().arch), self.build)
         layers = backend_layers(build, for_tests)
         if build.note:
@@ -170,6 +187,7 @@ class Backend:
 
 
 def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
+    """The layers of the environment: torch, the other packages and, if requested, the test packages."""
     lock = LOCKS / LOCK
     torch = Layer(
         "torch",
@@ -200,19 +218,22 @@ def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
 
 
 def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log: Path) -> list[dict[str, str]]:
-    """What `python -m backend doctor` finds, as dicts of level, text and hint; what else it prints goes to the log.
-    InstallError when it does not come to its end."""
-    talk = deque[str](maxlen=MOST_LINES)
+    """Runs `python -m backend doctor` and returns its findings as dicts with level, text and hint. Other output goes to
+    the log.
+
+    Raises InstallError when the backend does not finish.
+    """
+    output = deque[str](maxlen=MOST_LINES)
     command = ["backend", "doctor", "--json", *options]
     try:
-        code = run_module(python, command, talk.append, extra=extra)
+        code = run_module(python, command, output.append, extra=extra)
     except OSError as error:
         raise InstallError(f"{python} does not start ({error.strerror}).", f"{REPAIR}.") from None
-    with suppress(OSError):  # a doctor may be asked where nothing can be written
-        append(log, f"\n$ {' '.join(command)}\n{''.join(talk)}")
-    answers = [line for line in talk if line.startswith(ANSWER)]
+    with suppress(OSError):  # the doctor also runs where nothing can be written
+        append(log, f"\n$ {' '.join(command)}\n{''.join(output)}")
+    answers = [line for line in output if line.startswith(ANSWER)]
     if not answers:
-        last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")
+        last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
         raise InstallError(f"The backend does not start: {last}", f"{REPAIR}; details in {log}.")
     return json.loads(answers[-1])["findings"]
 

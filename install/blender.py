@@ -1,4 +1,5 @@
-"""What hosts the add-on: a Blender on this machine, or bpy (Blender as a Python module) in an own environment."""
+"""Finds the host of the add-on: a Blender on this machine, or bpy (Blender as a Python module) in its own
+environment."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from .environments import Environment, Layer
 from .failures import InstallError
-from .places import ROOT
+from .paths import ROOT
 from .pythons import Python, find_python, probe
 
 MINIMUM = (4, 2)
@@ -22,14 +23,14 @@ BPY = {"5.2": ("5.2.3", "3.13"), "4.5": ("4.5.15", "3.11"), "4.2": ("4.2.23", "3
 
 @dataclass(frozen=True)
 class Host:
-    """Something that runs a script with bpy. `program` is Blender's, or the interpreter of a bpy environment."""
+    """A program that runs scripts with bpy. `program` is Blender, or the interpreter of a bpy environment."""
 
     title: str
     program: Path
     is_blender: bool
 
     def command(self, script: Path, arguments: Sequence[str]) -> list[str]:
-        """The command line that runs `script` headless, without the user's own settings; failures set the exit code."""
+        """The command line that runs `script` without a window and without user settings. Errors set the exit code."""
         if not self.is_blender:
             return [str(self.program), str(script), *arguments]
         options = ["--background", "--factory-startup", "--python-exit-code", "1"]
@@ -37,7 +38,8 @@ class Host:
 
 
 def find_host(chosen: str | None) -> Host:
-    """The Blender that was named, else one of this machine, else bpy in an environment made for it."""
+    """The Blender named by `chosen`, otherwise one found on this machine, otherwise bpy in an environment. Raises
+    InstallError."""
     if chosen:
         return _named_blender(Path(chosen).expanduser())
     for program in _usual_places(sys.platform, os.environ):
@@ -56,7 +58,8 @@ def find_host(chosen: str | None) -> Host:
 
 
 def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
-    """The bpy environment of this Blender series, made where it is missing; InstallError without its Python."""
+    """Creates the bpy environment of a Blender series if it is missing. Raises InstallError if its Python is not
+    installed."""
     release, python = BPY[series]
     base = find_python(python)
     if base is None:
@@ -77,7 +80,7 @@ def _sound(base: Path) -> Python:
 
 
 def blender_version(program: Path) -> tuple[int, int] | None:
-    """(major, minor) as the program itself says, or None when it is no Blender."""
+    """(major, minor) as reported by the program, or None when it is not Blender."""
     try:
         command = [str(program), "--version"]
         answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
@@ -106,7 +109,7 @@ def _blender(program: Path, version: tuple[int, int]) -> Host:
 
 
 def _usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Program files of Blender, most likely first, newest first."""
+    """Blender programs in the usual folders, the most likely first and newer ones before older ones."""
     on_path = shutil.which("blender")
     if on_path:
         yield Path(on_path)
@@ -131,5 +134,5 @@ def _usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _by_version(program: Path) -> list[int]:
-    """Blender 4.10 comes after 4.9."""
+    """Sort key that puts Blender 4.10 after 4.9."""
     return [int(number) for number in re.findall(r"\d+", program.parent.name)]

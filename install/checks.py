@@ -1,4 +1,4 @@
-"""The doctor's checks that need nothing but the standard library. Each yields findings about one backend."""
+"""The doctor's checks that need only the standard library. Each yields findings about one backend."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .models.catalogue import read_catalogue
 from .models.managing import faults
 from .models.store import ELSEWHERE, Store
 from .packages import broken, installed
-from .places import data_folder, interpreter, work_folder
+from .paths import data_folder, interpreter, work_folder
 from .pythons import OTHER_THAN_STORE, STORE, SUPPORTED, backend_base, probe, running_from_store
 from .reports import Report
-from .state import is_held, is_ours, read_state
+from .state import is_locked, is_ours, read_state
 from .torch_build import LOCKS, choose_build
 from .work import is_our_work
 
 LEAST_GB, COMFORTABLE_GB = 1.0, 5.0
-# Windows refuses paths of more than 259 characters where long ones are not allowed. The longest file in an environment
-# has 185 below the environment's folder: a licence that torch brings along.
+# Windows rejects paths of more than 259 characters unless long paths are enabled. The longest path inside an
+# environment has 185 characters: a license file that comes with torch.
 LONGEST_PATH, LONGEST_WITHIN = 259, 190
 
 
@@ -38,8 +38,11 @@ OTHER_PYTHON = "Correct Backend Python in the preferences, or empty it to use th
 
 @dataclass(frozen=True)
 class Finding:
-    """id: names the kind of it; text: what is, in a sentence; hint: what to do; fix: the arguments for
-    `python3 -m install` that do it, where it can be done."""
+    """The result of a check.
+
+    id: the kind of finding; text: a sentence that describes it; hint: what to do; fix: the arguments of `python3 -m
+    install` that fix it, if any.
+    """
 
     id: str
     level: Literal["ok", "warning", "problem"]
@@ -49,6 +52,7 @@ class Finding:
 
 
 def system(backend: Backend) -> Iterator[Finding]:
+    """Reports the system and, on Windows, long paths and the Microsoft Store's Python."""
     yield Finding("system", "ok", f"System: {platform.platform()}, {os.cpu_count()} processors.")
     if sys.platform == "win32":
         yield from long_path(backend.folder, long_paths_allowed())
@@ -57,6 +61,7 @@ def system(backend: Backend) -> Iterator[Finding]:
 
 
 def long_path(folder: Path, allowed: bool) -> Iterator[Finding]:
+    """Warns when the environment's paths would be too long for Windows."""
     if not allowed and len(str(folder)) + 1 + LONGEST_WITHIN > LONGEST_PATH:
         yield Finding(
             "long-path",
@@ -67,7 +72,7 @@ def long_path(folder: Path, allowed: bool) -> Iterator[Finding]:
 
 
 def long_paths_allowed() -> bool:
-    """Whether this Windows was told to allow them."""
+    """Whether long paths are enabled in Windows."""
     with suppress(ImportError, OSError):
         import winreg
 
@@ -79,10 +84,10 @@ def long_paths_allowed() -> bool:
 
 
 def environment(backend: Backend) -> Iterator[Finding]:
-    """Whether it is there, finished, whole and of this version."""
+    """Whether the environment exists and is finished, complete and of this version."""
     folder = backend.folder
     state = read_state(folder)
-    if is_held(work_folder(folder)):
+    if is_locked(work_folder(folder)):
         yield Finding("installing", "warning", f"An installation is at work in {folder.parent}.", "Wait for its end.")
         return
     if not is_ours(folder):
@@ -122,7 +127,7 @@ def _contents(folder: Path) -> Iterator[Finding]:
 
 
 def pins(lock: Path) -> dict[str, set[str]]:
-    """The versions that a lock has of each package: some differ between Pythons."""
+    """The versions of each package in a lock file. Some differ between Python versions."""
     found: dict[str, set[str]] = {}
     for line in lock.read_text(encoding="utf-8").splitlines():
         name, equals, rest = line.partition("==")
@@ -132,7 +137,7 @@ def pins(lock: Path) -> dict[str, set[str]]:
 
 
 def device_build(backend: Backend) -> Iterator[Finding]:
-    """Whether the installed torch is the one that this machine should have."""
+    """Whether the installed torch build is the best one for this machine."""
     state = read_state(backend.folder)
     machine = this_machine()
     try:
@@ -151,13 +156,14 @@ def device_build(backend: Backend) -> Iterator[Finding]:
 
 
 def rocm_rights(machine: Machine, device: Path = Path("/dev/kfd")) -> Iterator[Finding]:
+    """Whether the user may access an AMD GPU."""
     if machine.rocm and not os.access(device, os.R_OK | os.W_OK):
         text = f"The AMD GPU cannot be used: {device} may not be opened by this user."
         yield Finding("rocm-rights", "problem", text, "Run `sudo usermod -aG render,video $USER` and log in again.")
 
 
 def base_python(backend: Backend) -> Iterator[Finding]:
-    """Only where an environment has still to be made."""
+    """Whether there is a Python to create the environment from, unless the environment exists."""
     state = read_state(backend.folder)
     if state and state.python:
         return
@@ -169,7 +175,7 @@ def base_python(backend: Backend) -> Iterator[Finding]:
 
 
 def folders(backend: Backend) -> Iterator[Finding]:
-    """Rights and space where jobs, caches and the environment are written."""
+    """Write access and free space for jobs, caches and the environment."""
     for name, folder, elsewhere in (("environment", backend.folder, OTHER_FOLDER), ("data", data_folder(), ELSEWHERE)):
         parent = _nearest(folder)
         try:
@@ -190,14 +196,14 @@ def folders(backend: Backend) -> Iterator[Finding]:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself or the first of its parents that there is."""
+    """The folder itself or its nearest existing parent."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def leftovers(backend: Backend) -> Iterator[Finding]:
-    """Downloads that a broken installation left."""
+    """Reports downloads left by an unfinished installation."""
     work = work_folder(backend.folder)
-    if is_held(work) or not (is_our_work(backend.folder) or read_state(backend.folder)):
+    if is_locked(work) or not (is_our_work(backend.folder) or read_state(backend.folder)):
         return
     parts = [path for path in (work / "downloads", work / "scratch") if path.exists()]
     size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file()) / 1e6
@@ -207,9 +213,9 @@ def leftovers(backend: Backend) -> Iterator[Finding]:
 
 
 def models(backend: Backend) -> Iterator[Finding]:
-    """The catalogue's models: whether they are complete and their files as they were when they were verified."""
+    """Whether the catalogue's installed models are complete and their files unchanged."""
     catalogue, store = read_catalogue(), Store()
-    if is_held(store.folder):
+    if is_locked(store.folder):
         yield Finding("model-coming", "ok", "A model is being downloaded.")
         return
     adding = store.record.adding
@@ -233,7 +239,7 @@ def _add(name: str, extras: Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen_python(python: Path) -> Iterator[Finding]:
-    """The Python that was named to run the backend, instead of the installed one."""
+    """Checks the Python that the user chose to run the backend instead of the installed one."""
     if not python.is_file():
         yield Finding("chosen-python", "problem", f"The chosen Backend Python {python} is no file.", OTHER_PYTHON)
         return

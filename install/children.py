@@ -1,4 +1,4 @@
-"""Runs Python modules as children that end with us, however we end."""
+"""Runs Python modules as child processes that end with this process, however it ends."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .places import DATA, ROOT, data_folder
+from .paths import DATA, ROOT, data_folder
 
-# A stdin that nobody writes to is the tether: reading from it ends when the parent does, even by SIGKILL, and takes the
-# child along, so that no orphan changes an environment that the next run already works on. It is moved away from file
-# descriptor 0 first: what the child starts must not inherit it, and on Windows whoever touches a pipe that a thread
-# reads from waits for that thread, as loading NumPy does. os.read, because a buffered read that another thread is in
-# makes Python abort at its end. The tree's root takes the place of the working directory among the module folders.
-_TETHERED = """
+# The child reads from a stdin that nobody writes to. The read ends when the parent ends, even by SIGKILL, and then the
+# child exits, so that no orphan changes an environment that the next run is working on. This pipe is moved away from
+# file descriptor 0: processes started by the child must not inherit it, and on Windows every access to a pipe that a
+# thread reads from waits for that thread (loading NumPy accesses it). os.read is used because Python aborts at exit
+# while another thread is in a buffered read. The source root replaces the working directory in sys.path.
+_END_WITH_PARENT = """
 import os, runpy, sys, threading
-tether, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
-os.set_inheritable(tether, False)
+parent, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+os.set_inheritable(parent, False)
 os.dup2(nothing, 0)
 os.close(nothing)
 def watch():
-    os.read(tether, 1)
+    os.read(parent, 1)
     os._exit(1)
 threading.Thread(target=watch, daemon=True).start()
 del sys.argv[0]
@@ -32,15 +32,16 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 _MISLEADING = ("__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 SECONDS_TO_END = 10
-MOST_LINE = 2**20  # characters; what is longer comes in pieces
-NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open a console for each child of Blender's
+MOST_LINE = 2**20  # characters; longer lines are split
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # otherwise Windows opens a console for each child of Blender
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Without the settings of the Python that runs us, which may be Blender's, and of a pip that is used otherwise."""
+    """The environment variables without settings for the current Python, which may be Blender's, and for other uses of
+    pip."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in _MISLEADING}
     if kept.get(DATA):
-        kept[DATA] = str(data_folder())  # absolute: children work elsewhere
+        kept[DATA] = str(data_folder())  # absolute, because children have another working directory
     return kept | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "PIP_USER": "0", **(extra or {})}
 
 
@@ -51,15 +52,16 @@ def run_module(
     on_tick: Callable[[], None] = lambda: None,
     extra: Mapping[str, str] | None = None,
 ) -> int:
-    """The exit code of `python -m arguments...`. on_line gets each line it prints, on_tick is called twice a second."""
+    """Runs `python -m arguments...` and returns its exit code. `on_line` gets each line of output; `on_tick` is called
+    twice a second."""
     process = subprocess.Popen(
-        [str(python), "-P", "-c", _TETHERED, str(ROOT), *arguments],
+        [str(python), "-P", "-c", _END_WITH_PARENT, str(ROOT), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        cwd=ROOT.anchor,  # Windows neither renames nor removes a folder that somebody works in
+        cwd=ROOT.anchor,  # Windows neither renames nor removes a process's working directory
         env=clean_environment(extra),
         creationflags=NO_WINDOW,
     )
@@ -93,7 +95,7 @@ def _follow(lines: queue.Queue[str | None], on_line: Callable[[str], None], on_t
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Cuts the tether, then insists."""
+    """Closes the pipe that keeps the child alive, then kills the child if it does not end."""
     assert process.stdin
     process.stdin.close()
     try:

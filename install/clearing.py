@@ -1,4 +1,4 @@
-"""Takes away what the installer made, and nothing else: of a link the link alone, of a folder what is ours in it."""
+"""Removes what the installer created and nothing else: of a link only the link, of a folder only our files."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from .files import is_link, is_there
 from .state import State, names_state, write_state
 
 SECONDS_TO_CLEAR = 30.0
-# All that virtual environments and the packages in them have at their top, by venv, uv and pip.
+# Everything that venv, uv and pip create at the top of an environment.
 POSIX = ("bin", "lib", "lib64", "include", "share", "etc", "pyvenv.cfg", ".gitignore", ".lock", "CACHEDIR.TAG")
 WINDOWS = ("Scripts", "Lib", "Include", "share", "etc", "pyvenv.cfg", ".gitignore", ".lock", "CACHEDIR.TAG")
 
 
 def clear(path: Path) -> None:
-    """Removes a file, a folder and all in it, or of a link the link. What a killed run had started may still be
-    writing there for some seconds."""
+    """Removes a file, a folder with its content, or a link itself. Retries for some seconds, because a killed run's
+    children may still be writing there. Raises InstallError."""
 
     def remove() -> None:
         if is_link(path) or not path.is_dir():
             path.unlink(missing_ok=True)
         else:
-            shutil.rmtree(path)  # which does not follow the links in it either
+            shutil.rmtree(path)  # which does not follow links inside either
 
-    _insist(path, remove)
+    _retry(path, remove)
 
 
 def clear_environment(environment: Path, windows: bool = os.name == "nt") -> list[str]:
-    """Removes an environment: of a link the link; of a folder what an environment consists of, its state file last, so
-    that it stays known as ours until it is gone; -> the names of what else is in it, which stays with its folder."""
+    """Removes an environment, or only the link to one. Returns the names of other files in the folder, which stay.
+
+    The state file is removed last, so that the folder can be recognized as ours until it is gone. Raises InstallError.
+    """
     if is_link(environment):
         clear(environment)
         return []
@@ -42,8 +44,11 @@ def clear_environment(environment: Path, windows: bool = os.name == "nt") -> lis
 
 
 def empty_environment(environment: Path, windows: bool = os.name == "nt", and_state: bool = False) -> None:
-    """Removes what an environment consists of; its folder stays, marked as ours and as unfinished, unless and_state is
-    said. InstallError, and nothing is removed, when there are jobs in it."""
+    """Removes the content of an environment. Its folder stays and is marked as ours and unfinished, unless `and_state`
+    is set.
+
+    Raises InstallError, and removes nothing, if it contains jobs.
+    """
     if not environment.is_dir():
         return
     own = list(_own(environment, windows))
@@ -59,7 +64,7 @@ def empty_environment(environment: Path, windows: bool = os.name == "nt", and_st
         if names_state(path.name):
             clear(path)
     if and_state and not any(environment.iterdir()):
-        _insist(environment, environment.rmdir)
+        _retry(environment, environment.rmdir)
 
 
 def _own(environment: Path, windows: bool) -> Iterator[Path]:
@@ -68,7 +73,7 @@ def _own(environment: Path, windows: bool) -> Iterator[Path]:
 
 
 def _jobs(folder: Path) -> Iterator[Path]:
-    """Job folders below `folder`, links not followed."""
+    """Yields job folders below `folder`. Links are not followed."""
     if is_link(folder):
         return
     for root, below, names in os.walk(folder):
@@ -76,7 +81,7 @@ def _jobs(folder: Path) -> Iterator[Path]:
             yield Path(root)
 
 
-def _insist(path: Path, remove: Callable[[], None]) -> None:
+def _retry(path: Path, remove: Callable[[], None]) -> None:
     deadline = time.monotonic() + SECONDS_TO_CLEAR
     while is_there(path):
         try:

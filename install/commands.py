@@ -16,29 +16,30 @@ from .demo import make_demo
 from .doctor import run_doctor
 from .failures import InstallError, as_typed, explained
 from .models.commands import add_models
-from .places import ROOT
+from .paths import ROOT
 from .pythons import check_running
 from .reports import Report
 from .torch_build import NAMES
 
 ABOUT = """\
-Makes what MotionClone needs and shows that it works.
+Installs what MotionClone needs, and tests it.
 
   demo        clones a small Blender scene's motion into three new clips: pictures and a .blend in demo/
-  test        makes the test environments and runs every test
-  backend     makes the backend's environment, or brings it up to date, and tries it
-  models      the catalogue of models: gets one, looks whether its files are whole, takes it away
+  test        creates the test environments and runs every test
+  backend     installs or updates the backend's environment, and tests it
+  models      lists, adds, verifies and removes models of the catalogue
   python      prints the backend's Python interpreter, for MOTIONCLONE_BACKEND_PYTHON and for running things by hand
-  doctor      looks for what is wrong and says how to fix it
-  wheels      fills a folder with what a machine like this one needs to install without a network
-  remove      takes away all that was installed, but not your jobs
+  doctor      finds problems and shows how to fix them
+  wheels      downloads the packages for installing on a similar machine without a network
+  remove      removes everything that was installed, but not your jobs
   extension   builds the extension's zip and its release notes in dist/
-  repository  makes a folder that a web server can offer as an extension repository
+  repository  creates a folder that a web server can serve as an extension repository
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 0; 1 for something the user can fix or a failed test; 2 for usage; 130 when interrupted."""
+    """Returns the exit code: 0; 1 for an error that the user can fix or a failed test; 2 for wrong usage; 130 when
+    interrupted."""
     chosen = _parser().parse_args(arguments)
     _speak_utf8()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
@@ -103,7 +104,8 @@ def _extension(chosen: argparse.Namespace, report: Report) -> None:
 
 
 def _developing(name: str) -> ModuleType:
-    """A module of what only developers need. InstallError in an installed extension, which has none of it."""
+    """Imports a module that only developers need. Raises InstallError in an installed extension, which does not have
+    it."""
     if not Path(__file__).with_name("developing").is_dir():
         raise InstallError("This command is not part of the extension.", "Run it in a clone of the repository.")
     return import_module(f".developing.{name}", __package__)
@@ -123,14 +125,12 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", description="Clones a small Blender scene's motion into three new clips.")
     _add_blender(demo)
     demo.set_defaults(run=_demo)
-    test = commands.add_parser("test", description="Makes the test environments and runs every test.")
+    test = commands.add_parser("test", description="Creates the test environments and runs every test.")
     test.add_argument(
-        "--windows", action="store_true", help="instead, under Wine, what only Windows does (Debian, as root)"
+        "--windows", action="store_true", help="run the tests for Windows under Wine instead (Debian, as root)"
     )
     test.set_defaults(run=_test)
-    _add_backend(
-        commands.add_parser("backend", description="Makes the backend's environment, or brings it up to date.")
-    )
+    _add_backend(commands.add_parser("backend", description="Installs or updates the backend's environment."))
     _add_others(commands)
     _add_distribution(commands)
     return parser
@@ -140,9 +140,9 @@ def _add_backend(backend: argparse.ArgumentParser) -> None:
     _add_where(backend)
     backend.add_argument("--wheels", type=Path, metavar="DIR", help="install from this folder of wheels, offline")
     _add_build(backend)
-    backend.add_argument("--repair", action="store_true", help="look at every installed file and fix what is broken")
-    backend.add_argument("--plan", action="store_true", help="only say what would be downloaded, and how big it is")
-    backend.add_argument("--no-check", action="store_true", help="leave out the short generation at the end")
+    backend.add_argument("--repair", action="store_true", help="check every installed file and fix damaged packages")
+    backend.add_argument("--plan", action="store_true", help="only show what would be downloaded, and its size")
+    backend.add_argument("--no-check", action="store_true", help="skip the short generation at the end")
     _add_json(backend)
     backend.set_defaults(run=_backend)
 
@@ -152,21 +152,23 @@ def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     python = commands.add_parser("python", description="Prints the backend's Python interpreter.")
     _add_where(python)
     python.set_defaults(run=_python)
-    wheels = commands.add_parser("wheels", description="Downloads what a machine like this one needs.")
+    wheels = commands.add_parser("wheels", description="Downloads the packages for a similar machine.")
     wheels.add_argument("folder", type=Path, metavar="DIR")
     _add_build(wheels)
     _add_json(wheels)
     wheels.set_defaults(run=_wheels)
-    remove = commands.add_parser("remove", description="Takes away all that was installed, but not your jobs.")
+    remove = commands.add_parser("remove", description="Removes everything that was installed, but not your jobs.")
     _add_where(remove)
-    remove.add_argument("--models", action="store_true", help="the models that were got too")
+    remove.add_argument("--models", action="store_true", help="also remove the installed models")
     _add_json(remove)
     remove.set_defaults(run=_remove)
-    doctor = commands.add_parser("doctor", description="Looks for what is wrong and says how to fix it.")
+    doctor = commands.add_parser("doctor", description="Finds problems and shows how to fix them.")
     _add_where(doctor)
     _add_json(doctor)
-    doctor.add_argument("--python", type=Path, metavar="PATH", help="runs the backend instead of the installed one")
-    doctor.add_argument("--report", type=Path, metavar="FILE", help="write a report to paste, without names and paths")
+    doctor.add_argument(
+        "--python", type=Path, metavar="PATH", help="a Python that runs the backend instead of the installed one"
+    )
+    doctor.add_argument("--report", type=Path, metavar="FILE", help="write a bug report without names and paths")
     doctor.set_defaults(run=_doctor)
 
 
@@ -175,7 +177,7 @@ def _add_distribution(commands: argparse._SubParsersAction[argparse.ArgumentPars
     _add_blender(extension)
     extension.set_defaults(run=_extension)
     repository = commands.add_parser(
-        "repository", description="Makes a folder of static files that Blender can use as an extension repository."
+        "repository", description="Creates a folder of static files that Blender can use as an extension repository."
     )
     repository.add_argument("folder", type=Path, metavar="DIR")
     _add_blender(repository)
@@ -183,9 +185,7 @@ def _add_distribution(commands: argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _add_blender(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--blender", metavar="PATH", help="Blender 4.2 or newer; found or replaced by bpy when left out"
-    )
+    parser.add_argument("--blender", metavar="PATH", help="Blender 4.2 or newer (default: one on this machine, or bpy)")
 
 
 def _add_where(parser: argparse.ArgumentParser) -> None:
@@ -193,15 +193,15 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--build", choices=NAMES, help="of torch (default: what fits this machine)")
+    parser.add_argument("--build", choices=NAMES, help="the build of torch (default: the one that fits this machine)")
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="say it as JSON lines, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON lines, for programs")
 
 
 def _speak_utf8() -> None:
-    """A path may hold any letter, and an old Windows console must not stop us for it."""
+    """Replaces characters that the console cannot print, so that no path can stop the installer."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""The demo: a small blockout's motion in three new clips, from an empty machine to pictures in one command."""
+"""The demo: clones the motion of a small scene into three clips with one command, starting from an empty machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .backend import Backend
 from .blender import Host, find_host
 from .failures import InstallError
 from .logs import append
+from .paths import ROOT
 from .pip import MOST_LINES
-from .places import ROOT
 
 FOLDER = ROOT / "demo"
 SCRIPT = ROOT / "install" / "in_blender" / "make_demo.py"
@@ -30,7 +30,7 @@ RESULTS = {
 
 
 def make_demo(blender: str | None) -> None:
-    """Writes demo/; InstallError says what kept it from being made."""
+    """Writes demo/. Raises InstallError."""
     begin = time.monotonic()
     print("1 of 4: the backend's environment", flush=True)
     backend = Backend().make()
@@ -49,27 +49,30 @@ def make_demo(blender: str | None) -> None:
 
 
 def clone_in_blender(host: Host, backend: Path) -> None:
-    """Runs the add-on in Blender. Its jobs lie in demo/jobs; the user's own Blender settings stay untouched."""
+    """Runs the add-on in Blender. Jobs are created in demo/jobs; the user's Blender settings are not used."""
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as user:
-        surroundings = {
+        variables = {
             "BLENDER_USER_RESOURCES": user,
             "MOTIONCLONE_BACKEND_PYTHON": str(backend),
             "MOTIONCLONE_DATA": str(FOLDER),
         }
         command = host.command(SCRIPT, [str(FOLDER)])
-        run_logged(command, FOLDER / "blender.log", surroundings, "Blender could not make the demo.")
+        run_logged(command, FOLDER / "blender.log", variables, "Blender could not make the demo.")
 
 
-def run_logged(command: Sequence[str], log: Path, surroundings: Mapping[str, str], failure: str) -> None:
-    """Runs a program with its output in `log`; its lines `> text` are shown with the minutes that have passed."""
+def run_logged(command: Sequence[str], log: Path, variables: Mapping[str, str], failure: str) -> None:
+    """Runs a program with its output in `log`. Lines that start with `> ` are also printed, with the elapsed time.
+
+    Raises InstallError with `failure` and the reason when it fails.
+    """
     begin = time.monotonic()
-    talk = deque[str](maxlen=MOST_LINES)
+    output = deque[str](maxlen=MOST_LINES)
     log.write_bytes(b"")
     with (
         subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONUTF8": "1", **surroundings},
+            env={**os.environ, "PYTHONUTF8": "1", **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -80,18 +83,18 @@ def run_logged(command: Sequence[str], log: Path, surroundings: Mapping[str, str
         try:
             for line in process.stdout:
                 append(log, line)
-                talk.append(line.rstrip())
+                output.append(line.rstrip())
                 if line.startswith("> "):
                     print(f"  {_clock(time.monotonic() - begin)}  {line[2:].rstrip()}", flush=True)
         except BaseException:
             _stop(process)
             raise
     if process.returncode:
-        raise InstallError(f"{failure} {_reason(talk, process.returncode)}".rstrip(), f"The details are in {log}.")
+        raise InstallError(f"{failure} {_reason(output, process.returncode)}".rstrip(), f"The details are in {log}.")
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Lets Blender stop the backend it started, then insists."""
+    """Lets Blender stop its backend, then kills it if necessary."""
     if os.name == "posix":
         process.send_signal(signal.SIGINT)
     else:
@@ -102,9 +105,9 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def _reason(talk: Sequence[str], code: int) -> str:
-    """The last sentence of an error that Python or an operator reported; crashes leave none."""
-    for line in reversed(talk):
+def _reason(output: Sequence[str], code: int) -> str:
+    """The last error message that Python or an operator printed. Crashes print none."""
+    for line in reversed(output):
         found = re.match(r"(?:RuntimeError: )?Error: (.+)|[\w.]*Error: (.+)", line)
         if found:
             return found[1] or found[2]
@@ -113,7 +116,7 @@ def _reason(talk: Sequence[str], code: int) -> str:
 
 
 def _clear() -> None:
-    """Takes away what an earlier demo wrote, and nothing else."""
+    """Removes the files of an earlier demo and nothing else."""
     try:
         FOLDER.mkdir(exist_ok=True)
         shutil.rmtree(FOLDER / "jobs", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""`python3 -m install doctor`: what is wrong, and how to fix it. Works however broken the backend's environment is."""
+"""`python3 -m install doctor`: finds problems and how to fix them, however damaged the backend's environment is."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ from .checks import Finding
 from .failures import InstallError, as_typed
 from .logs import last_lines
 from .models.store import Store
-from .places import ROOT, data_folder, interpreter
+from .paths import ROOT, data_folder, interpreter
 from .redact import redact
 from .work import log_file
 
-_FIXES: Mapping[str, tuple[str, ...]] = {  # of what the backend's own doctor finds
+_FIXES: Mapping[str, tuple[str, ...]] = {  # for findings of the backend's own doctor
     "package-broken": ("backend", "--repair"),
     "ffmpeg-broken": ("backend", "--repair"),
     "device-broken": ("backend",),
 }
-_CHECKED_BOTH_WAYS = "model-file"  # for models of the catalogue checks.models says it, with what fixes it
+_CHECKED_BOTH_WAYS = "model-file"  # checks.models reports it for the catalogue's models, with a fix
 LOG_LINES = 60
 
 
 @dataclass(frozen=True)
 class Examination:
-    """All findings. healthy: none of them is a problem; warnings may be there."""
+    """All findings of the doctor."""
 
     findings: list[Finding]
 
     @property
     def healthy(self) -> bool:
+        """Whether no finding is a problem. There may be warnings."""
         return all(finding.level != "problem" for finding in self.findings)
 
 
 def run_doctor(backend: Backend, as_json: bool, report: Path | None, python: Path | None = None) -> int:
-    """Prints the findings; 1 when there is a problem. A finding's `fix`, where there is one, are the arguments of
-    `python3 -m install` that fix it. report: the file for what a bug report needs, which the JSON holds too. python:
-    runs the backend instead of the installed one."""
+    """Prints the findings and returns 1 if there is a problem, otherwise 0.
+
+    A finding's `fix` holds the arguments of `python3 -m install` that fix it. report: the file to write a bug report
+    to, which the JSON output contains as well; python: runs the backend instead of the installed one.
+    """
     found = examine(backend, python)
     text = report_text(backend, found) if as_json or report else ""
     if as_json:
@@ -60,8 +63,10 @@ def run_doctor(backend: Backend, as_json: bool, report: Path | None, python: Pat
 
 
 def examine(backend: Backend, python: Path | None = None) -> Examination:
-    """The standard library's part first, then, where the environment starts, the backend's own. python: was chosen to
-    run the backend, so that what is installed is of no account."""
+    """Runs all checks: first those with the standard library, then the backend's own if its environment starts.
+
+    python: chosen by the user to run the backend; the installed environment is then not checked.
+    """
     if python:
         return Examination(_examine_chosen(backend, python))
     findings = [finding for check in checks.ALL for finding in _guarded(check, backend)]
@@ -74,7 +79,7 @@ def examine(backend: Backend, python: Path | None = None) -> Examination:
 
 
 def _examine_chosen(backend: Backend, python: Path) -> list[Finding]:
-    """What is wrong with it is not ours to fix."""
+    """Checks a Python that the user chose. The installer cannot fix it."""
     findings = [finding for check in checks.WITH_CHOSEN for finding in _guarded(check, backend)]
     chosen = list(checks.chosen_python(python))
     findings += chosen
@@ -88,7 +93,7 @@ def _not_ours(finding: Finding) -> Finding:
 
 
 def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) -> list[Finding]:
-    """A check that breaks is a finding too, and the others still run."""
+    """Runs a check. An exception becomes a finding, so that the other checks still run."""
     try:
         return list(check(backend))
     except Exception as error:
@@ -120,7 +125,7 @@ def _for_people(found: Examination) -> str:
 
 
 def report_text(backend: Backend, found: Examination) -> str:
-    """What a bug report needs, redacted."""
+    """The text of a bug report, with private information removed."""
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     log = log_file(backend.folder)
     proxies = [
@@ -138,8 +143,8 @@ def report_text(backend: Backend, found: Examination) -> str:
         f"Last lines of {log}:",
         *last_lines(log, LOG_LINES),
     ]
-    places = {"<environment>": backend.folder, "<extension>": ROOT, "<data>": data_folder()}
-    return redact("\n".join(lines), places=places) + "\n"
+    folders = {"<environment>": backend.folder, "<extension>": ROOT, "<data>": data_folder()}
+    return redact("\n".join(lines), folders=folders) + "\n"
 
 
 if __name__ == "__main__":

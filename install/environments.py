@@ -1,4 +1,4 @@
-"""Makes virtual environments in layers: each layer is installed once, and again only when its content changes."""
+"""Creates virtual environments in layers. A layer is installed once, and again only when its content changes."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from .clearing import empty_environment
 from .failures import OTHER_FOLDER, REPAIR, InstallError
 from .files import is_link
 from .packages import broken, discard, sweep
+from .paths import interpreter, work_folder
 from .pip import Pip, Share, downloads, kept_mb
 from .pip_failures import NoBuild
-from .places import interpreter, work_folder
 from .pythons import Python, uv
 from .reports import Report
 from .state import State, check_ours, read_state, write_state
-from .work import at_work, clear_downloads
+from .work import clear_downloads, locked_work_folder
 
 EMPTY_MB = 60  # an environment with nothing but pip
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One pip run. `attempts` are argument lists tried in turn while pip finds no such build; a `foundation`
-    cannot be swapped under what lies on it: when its content changes, the environment is made anew."""
+    """One run of pip.
+
+    attempts: argument lists that are tried in turn while pip finds no matching build; foundation: a layer that cannot
+    be replaced below others, so that a change of its content requires a new environment.
+    """
 
     name: str
-    says: str
+    description: str
     attempts: Sequence[Sequence[str]]
     files: Sequence[Path] = ()
     foundation: bool = False
@@ -42,7 +45,7 @@ class Layer:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the arguments or a named requirements file change; not when the tree has moved."""
+        """A hash of the arguments and the requirements files. It does not change when the source tree is moved."""
         places = {str(path): path.name for path in self.files}
         attempts = [[places.get(argument, argument) for argument in attempt] for attempt in self.attempts]
         content = hashlib.sha256(repr(attempts).encode())
@@ -51,14 +54,18 @@ class Layer:
         return content.hexdigest()
 
     def left_mb(self, work: Path) -> float:
-        """Still to be downloaded, about: an unfinished installation may have left some of it there."""
+        """The approximate size of what must still be downloaded. An unfinished installation may have left part of
+        it."""
         return max(0.0, self.download_mb - kept_mb(downloads(work, self.name)))
 
 
 @dataclass
 class Environment:
-    """folder: where it is to be; find_base: finds the Python to make it from, asked only when it is made; wheels: a
-    folder to install from instead of an index; build: of torch, kept in its state."""
+    """A virtual environment to create.
+
+    folder: its path; find_base: finds the Python to create it from, called only when needed; wheels: a folder to
+    install from instead of an index; build: the torch build, recorded in its state.
+    """
 
     folder: Path
     find_base: Callable[[], Python]
@@ -68,10 +75,12 @@ class Environment:
     build: str = ""
 
     def make(self, repair: bool = False) -> Path:
-        """Its interpreter, with all layers installed. Does nothing when they are; goes on where a run stopped or was
-        killed. repair: looks at every file first."""
+        """Installs the missing layers and returns the interpreter. Continues where a stopped or killed run left off.
+
+        repair: checks every installed file first. Raises InstallError.
+        """
         check_ours(self.folder)
-        with at_work(self.folder) as work:
+        with locked_work_folder(self.folder) as work:
             state = self._sound_state(repair)
             missing = [layer for layer in self.layers if state.layers.get(layer.name) != layer.fingerprint]
             if missing or not state.python:
@@ -80,11 +89,11 @@ class Environment:
                 for layer, share in zip(missing, shares(missing), strict=True):
                     self._install(layer, state, share)
                 self._check_whole()
-            clear_downloads(work)  # also when a run was killed just before this
+            clear_downloads(work)  # also after a run that was killed just before this
         return interpreter(self.folder)
 
     def _sound_state(self, repair: bool) -> State:
-        """The state of what can be kept; the rest is removed."""
+        """The state of what can be kept. The rest is removed."""
         state = read_state(self.folder) if self.folder.exists() else None
         reason = self._why_anew(state)
         if state is None or reason:
@@ -97,14 +106,14 @@ class Environment:
             damaged = broken(self.folder, deep=True)
             if damaged or repair:
                 state.layers = {}
-                write_state(self.folder, state)  # first, lest a kill in between leave a gap that nobody knows of
+                write_state(self.folder, state)  # first, so that an interruption cannot leave an unnoticed gap
             for package in damaged:
                 self.report.note(f"{package.name} is incomplete and is installed again.")
                 discard(self.folder, package)
         return state
 
     def _why_anew(self, state: State | None) -> str:
-        """The end of a sentence, "" when what lies there can be gone on with."""
+        """Why the environment must be recreated, as the end of a sentence; empty when the existing one can be used."""
         if state is None or not state.python:
             return "was not finished"
         if not _runs(interpreter(self.folder)):
@@ -119,7 +128,8 @@ class Environment:
         return ""
 
     def _check_space(self, missing: Sequence[Layer]) -> None:
-        """A download lies there twice while pip works on it: as it is kept, and as the file to install."""
+        """Raises InstallError unless there is enough space. During an installation each download exists twice, as kept
+        and as installed by pip."""
         work = work_folder(self.folder)
         download = 0 if self.wheels else sum(layer.left_mb(work) + layer.download_mb for layer in missing)
         needed = (sum(layer.disk_mb for layer in missing) + download + EMPTY_MB) / 1000
@@ -137,11 +147,11 @@ class Environment:
         self.report.stage("python", f"{self.folder.name}: an empty environment of Python {base.version}")
         self.folder.mkdir(parents=True, exist_ok=True)
         write_state(self.folder, state)
-        talk: list[str] = []
+        output: list[str] = []
         program = uv()
-        folder = self.folder.resolve() if is_link(self.folder) else self.folder  # venv makes none behind a link
+        folder = self.folder.resolve() if is_link(self.folder) else self.folder  # venv creates none behind a link
         if base.makes_environments:
-            code = run_module(base.executable, ["venv", str(folder)], talk.append)
+            code = run_module(base.executable, ["venv", str(folder)], output.append)
         elif program:
             command = [
                 program,
@@ -152,13 +162,13 @@ class Environment:
                 str(base.executable),
                 str(folder),
             ]
-            code = _run_uv(command, self.wheels, talk.append)
+            code = _run_uv(command, self.wheels, output.append)
         else:
             raise InstallError(
                 f"{base.executable} cannot make virtual environments.", "Install Python 3.13 and try again."
             )
         if code:
-            said = "".join(talk).strip().splitlines()
+            said = "".join(output).strip().splitlines()
             raise InstallError(
                 f"The virtual environment {self.folder} could not be made: {said[-1] if said else f'exit code {code}'}",
                 "Free some space if the disk is full; else install Python 3.13 from python.org and try again.",
@@ -167,7 +177,7 @@ class Environment:
         write_state(self.folder, state)
 
     def _install(self, layer: Layer, state: State, share: Share) -> None:
-        self.report.stage("download", f"{self.folder.name}: {layer.says}")
+        self.report.stage("download", f"{self.folder.name}: {layer.description}")
         state.installing, state.build = layer.fingerprint, self.build
         state.layers.pop(layer.name, None)
         write_state(self.folder, state)
@@ -185,13 +195,13 @@ class Environment:
 
 
 def shares(layers: Sequence[Layer]) -> list[Share]:
-    """One progress over them all, since to the user it is one download."""
+    """Each layer's share of one common progress, because the user sees a single download."""
     sizes = [layer.download_mb for layer in layers]
     return [Share(sum(sizes[:number]), sum(sizes)) for number in range(len(sizes))]
 
 
 def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]], None]) -> None:
-    """Runs the attempts in turn while pip finds no such build; any other failure ends it."""
+    """Calls `run` with each attempt in turn while pip finds no matching build. Any other error is raised."""
     for number, arguments in enumerate(attempts, 1):
         try:
             return run(arguments)
@@ -201,7 +211,8 @@ def first_match(attempts: Sequence[Sequence[str]], run: Callable[[Sequence[str]]
 
 
 def _runs(python: Path) -> bool:
-    """Whether the interpreter starts and has pip: a moved folder or a removed Python fail."""
+    """Whether the interpreter starts and has pip. It does not after its folder was moved or its base Python was
+    removed."""
     command = [str(python), "-m", "pip", "--version"]
     try:
         answer = subprocess.run(
@@ -213,7 +224,7 @@ def _runs(python: Path) -> bool:
 
 
 def _run_uv(command: Sequence[str], wheels: Path | None, on_line: Callable[[str], None]) -> int:
-    """uv knows nothing of pip's settings, so the wheels' folder is said in its own."""
+    """Runs uv, which ignores pip's settings, so the wheel folder is passed in uv's own variables."""
     offline = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels)} if wheels else {}
     environ = {**os.environ, **offline}
     answer = subprocess.run(

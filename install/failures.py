@@ -1,4 +1,4 @@
-"""What can go wrong in a way the user can fix."""
+"""Errors that the user can fix, and the parts of sentences that they share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-IN_USE = (5, 32, 33, 1224)  # of Windows: refused or, more often, open in another program, locked or mapped
+IN_USE = (5, 32, 33, 1224)  # Windows errors: access denied or, more often, open in another program, locked or mapped
 
 
-# Parts of hints, which a panel shows to people without a terminal, and a terminal to people without a panel.
+# Parts of hints, for users of the panel and of the terminal.
 TRY_AGAIN = "try again: it goes on where it stopped"
 OTHER_FOLDER = "Or choose another Backend Folder in the preferences (in a terminal: --where)."
 OFFLINE = "Offline Packages in the preferences (in a terminal: --wheels)"
@@ -23,13 +23,13 @@ COMMAND, ON_WINDOWS = "python3 -m install", "py -m install"
 
 
 def as_typed(text: str, windows: bool = os.name == "nt") -> str:
-    """The text with our commands as they are typed on this system. Programs get it unchanged: the add-on looks up its
-    translation first."""
+    """`text` with our commands as typed on this system. Programs get it unchanged, because the add-on translates it
+    first."""
     return text.replace(COMMAND, ON_WINDOWS) if windows else text
 
 
 class InstallError(Exception):
-    """`message` says what is wrong and where; `hint` says what to do next. Both are shown as they are."""
+    """An error that the user can fix. `message` says what is wrong and where; `hint` says what to do next."""
 
     def __init__(self, message: str, hint: str = ""):
         super().__init__(message)
@@ -37,7 +37,7 @@ class InstallError(Exception):
 
 
 def explained(error: OSError) -> InstallError:
-    """What the system refused, where, and what to do."""
+    """Converts an OSError to an InstallError that says what to do."""
     message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
     if error.errno in FULL:
         return InstallError(message, f"Free some space on that disk and {TRY_AGAIN}.")

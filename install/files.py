@@ -1,4 +1,4 @@
-"""Files that come into their place whole, or not at all."""
+"""Writes, replaces and removes files atomically."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-# Windows replaces and removes no file that another program has open; a virus scanner or a Blender soon lets go of it.
-SECONDS_OF_PATIENCE = 10.0 if os.name == "nt" else 0.0
+# Windows neither replaces nor removes open files. A virus scanner or Blender closes them soon.
+SECONDS_TO_RETRY = 10.0 if os.name == "nt" else 0.0
 _JUNCTION = 0xA0000003  # Windows' IO_REPARSE_TAG_MOUNT_POINT
 
 
 def write_whole(path: Path, text: str) -> None:
-    """A reader sees the old text or the new, also after a power cut. Nothing is written through a link: the new file
-    has a name that nobody can foresee, and takes the place of what was there."""
+    """Writes text so that readers see either the old text or the new, also after a power failure. Raises OSError.
+
+    It never writes through a link: a new file with a random name replaces the old one.
+    """
     part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
@@ -33,17 +35,17 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def replace(part: Path, path: Path) -> None:
-    """As os.replace, but with patience while another program has the file open."""
-    _insist(lambda: os.replace(part, path))
+    """Like os.replace, but retries while another program has the file open. Raises OSError."""
+    _retry(lambda: os.replace(part, path))
 
 
 def delete(path: Path) -> None:
-    """Removes a file if it is there, with the same patience."""
-    _insist(lambda: path.unlink(missing_ok=True))
+    """Removes a file if it exists, with the same retries. Raises OSError."""
+    _retry(lambda: path.unlink(missing_ok=True))
 
 
-def _insist(do: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS_OF_PATIENCE
+def _retry(do: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_RETRY
     while True:
         try:
             do()
@@ -55,7 +57,8 @@ def _insist(do: Callable[[], object]) -> None:
 
 
 def is_link(path: Path) -> bool:
-    """A symbolic link, or on Windows a junction, which is what people without rights link folders with."""
+    """Whether it is a symbolic link or, on Windows, a junction, which users without special rights link folders
+    with."""
     try:
         facts = path.lstat()
     except OSError:
@@ -64,5 +67,5 @@ def is_link(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """As Path.exists, but a link to nothing is there too."""
+    """Like Path.exists, but also true for a broken link."""
     return os.path.lexists(path)

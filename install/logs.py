@@ -1,16 +1,16 @@
-"""Logs of what pip and other programs say: bounded, with their beginning and their end."""
+"""Logs of pip and other programs. Their size is limited by keeping the beginning and the end."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 MOST_BYTES = 4 * 2**20
-KEPT = 2**20  # bytes of the beginning, and as many of the end
+KEPT = 2**20  # bytes of the beginning, and the same of the end
 LEFT_OUT = b"\n[Here a part of this log was left out, because it grew too long.]\n"
 
 
 def append(log: Path, text: str) -> None:
-    """Writes it at the log's end, at once: after a kill it is all there is. OSError."""
+    """Appends text to the log immediately, so that it survives a kill. Raises OSError."""
     with log.open("ab") as file:
         file.write(text.encode("utf-8", "backslashreplace"))
         size = file.tell()
@@ -19,8 +19,8 @@ def append(log: Path, text: str) -> None:
 
 
 def shorten(log: Path) -> None:
-    """Takes out of a log beyond MOST_BYTES what lies between its beginning and its end, and says so there. Whenever
-    this is killed, the log's last words are in it. OSError."""
+    """Removes the middle of a log that exceeds MOST_BYTES and notes that. An interruption never loses the end. Raises
+    OSError."""
     with log.open("r+b") as file:
         size = file.seek(0, 2)
         if size <= MOST_BYTES:
@@ -33,7 +33,7 @@ def shorten(log: Path) -> None:
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines, without reading more than KEPT bytes; none where there is no log. OSError."""
+    """The last lines of a log, reading at most KEPT bytes. Empty when there is no log. Raises OSError."""
     if not log.is_file():
         return []
     with log.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What this machine has that decides the build of torch. Asks the drivers' own tools and device files."""
+"""The properties of this machine that determine the torch build, read from the drivers' tools and device files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Nvidia:
-    """driver: its version, None where it does not answer; capability: the highest of the GPUs, None where unknown."""
+    """An NVIDIA GPU. driver: its version, None if it does not answer; capability: the highest of the GPUs, None if
+    unknown."""
 
     driver: Version | None = None
     capability: Version | None = None
@@ -26,7 +27,7 @@ class Nvidia:
 
 @dataclass(frozen=True)
 class Machine:
-    """system and arch as `platform` names them, lower case, with one name for each arch."""
+    """system and arch as named by `platform`, in lower case and with one name per architecture."""
 
     system: str
     arch: str
@@ -36,7 +37,8 @@ class Machine:
 
 
 def this_machine(arch: str | None = None, environ: Mapping[str, str] = os.environ) -> Machine:
-    """arch: of the Python that torch is for, which on a 64-bit Windows or a Mac may be another than the machine's."""
+    """Examines this machine. `arch` is that of the Python for torch, which may differ on 64-bit Windows and on a
+    Mac."""
     return Machine(
         system=platform.system().lower(),
         arch=arch or one_name(platform.machine()),
@@ -47,12 +49,13 @@ def this_machine(arch: str | None = None, environ: Mapping[str, str] = os.enviro
 
 
 def one_name(arch: str) -> str:
+    """The one name that we use for an architecture."""
     arch = arch.lower()
     return {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}.get(arch, arch)
 
 
 def find_nvidia(environ: Mapping[str, str] = os.environ) -> Nvidia | None:
-    """None on a machine without NVIDIA's driver."""
+    """The NVIDIA GPU, or None without NVIDIA's driver."""
     windows_tool = Path(environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvidia-smi.exe"
     tool = shutil.which("nvidia-smi") or (str(windows_tool) if windows_tool.exists() else None)
     driver = Path("/proc/driver/nvidia/version")
@@ -66,14 +69,14 @@ def find_nvidia(environ: Mapping[str, str] = os.environ) -> Nvidia | None:
 
 
 def parse_smi(said: str) -> Nvidia:
-    """Of `580.65.06, 8.9`, a line for each GPU; old drivers do not know the second column."""
+    """Parses lines such as `580.65.06, 8.9`, one per GPU. Old drivers do not print the second column."""
     rows = re.findall(r"^(\d+(?:\.\d+)+)(?:, (\d+\.\d+))?", said, re.MULTILINE)
     capabilities = [_version(capability) for _, capability in rows if capability]
     return Nvidia(_version(rows[0][0]) if rows else None, max(capabilities, default=None))
 
 
 def parse_driver(said: str) -> Version | None:
-    """Of `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May ...`"""
+    """Parses `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May ...`"""
     found = re.search(r"Module\D*?(?:for \S+)?\s+(\d+\.\d+(?:\.\d+)*)", said)
     return _version(found[1]) if found else None
 

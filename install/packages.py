@@ -1,6 +1,6 @@
-"""Whether the packages in an environment are whole, by the list of files and hashes that each came with.
+"""Checks whether the packages in an environment are complete, with the file lists and hashes in their RECORD files.
 
-pip takes a package for installed when its METADATA is there. A run that was killed may leave that and miss files.
+pip considers a package installed when its METADATA exists. A killed run may leave that file while others are missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .files import is_link
 
 @dataclass(frozen=True)
 class Package:
-    """folder: its .dist-info."""
+    """An installed package. `folder` is its .dist-info."""
 
     name: str
     version: str
@@ -27,23 +27,25 @@ class Package:
 
 
 def site_packages(environment: Path, windows: bool = os.name == "nt") -> Path:
+    """The environment's site-packages folder."""
     if windows:
         return environment / "Lib" / "site-packages"
     return next(iter(sorted((environment / "lib").glob("python3*/site-packages"))), environment / "lib")
 
 
 def installed(environment: Path) -> list[Package]:
-    """In order of their names, which are as pip compares them: lower case, with hyphens."""
+    """The installed packages, sorted by normalized name (lower case, with hyphens)."""
     return sorted(_packages(environment), key=lambda package: package.name)
 
 
 def broken(environment: Path, deep: bool) -> list[Package]:
-    """Packages of which files are missing or cut short or, looked at `deep`, of another content."""
+    """Packages with missing or truncated files or, if `deep`, with changed content."""
     return [package for package in installed(environment) if not _whole(package, deep)]
 
 
 def discard(environment: Path, package: Package) -> None:
-    """Takes it out, so that pip installs it anew. The list goes last: after a kill within this it is still broken."""
+    """Removes a package, so that pip installs it again. RECORD is removed last, so that an interrupted removal is
+    noticed."""
     inside = environment.resolve()
     for path, _, _ in _listed(package):
         if path.is_relative_to(inside) and not path.is_relative_to(package.folder.resolve()):
@@ -52,7 +54,7 @@ def discard(environment: Path, package: Package) -> None:
 
 
 def _unlink(path: Path, inside: Path) -> None:
-    """Takes the file away; a link on the way to it instead, where it leads out of the environment."""
+    """Removes the file, or the link on its path that leads out of the environment."""
     if path.parent.resolve().is_relative_to(inside):
         path.unlink(missing_ok=True)
         return
@@ -60,7 +62,7 @@ def _unlink(path: Path, inside: Path) -> None:
 
 
 def sweep(environment: Path) -> None:
-    """Removes what a killed pip put aside while it replaced a package; it names such things with a `~` in front."""
+    """Removes what a killed pip moved aside while it replaced a package. Such names start with `~`."""
     for path in site_packages(environment).glob("~*"):
         clear(path)
 
@@ -73,7 +75,7 @@ def _packages(environment: Path) -> Iterator[Package]:
 
 
 def _whole(package: Package, deep: bool) -> bool:
-    """Without a RECORD, which pip writes last, it is not."""
+    """Whether the package is complete. Without a RECORD, which pip writes last, it is not."""
     try:
         files = list(_listed(package))
         return bool(files) and all(_matches(path, digest, size, deep) for path, digest, size in files)
@@ -82,14 +84,14 @@ def _whole(package: Package, deep: bool) -> bool:
 
 
 def _listed(package: Package) -> Iterator[tuple[Path, str, str]]:
-    """(path, "sha256=...", size) of its files; hash and size are empty for what was made on this machine."""
+    """Yields (path, "sha256=...", size) of its files. Hash and size are empty for files created on this machine."""
     record = package.folder / "RECORD"
     if not record.exists():
         return
     with record.open(encoding="utf-8", newline="") as file:
-        for place, digest, size in csv.reader(file):
-            if not place.endswith(".pyc"):  # Python makes them again where they are missing
-                yield Path(os.path.normpath(package.folder.resolve().parent / place)), digest, size
+        for path, digest, size in csv.reader(file):
+            if not path.endswith(".pyc"):  # Python recreates them
+                yield Path(os.path.normpath(package.folder.resolve().parent / path)), digest, size
 
 
 def _matches(path: Path, digest: str, size: str, deep: bool) -> bool:

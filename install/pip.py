@@ -1,4 +1,4 @@
-"""Runs pip: its talk goes to a log, and what it does becomes progress."""
+"""Runs pip. Its output is logged, and its activity is reported as progress."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .reports import MB, Report
 from .work import DOWNLOADS, LOG, SCRATCH
 
 _PART = re.compile(r"[\w.+!-]+\.whl\.(unmarked|[0-9a-f]{16})\.part")
-MOST_LINES = 20_000  # of pip's talk, in which the reason of a failure is looked for: the last ones
-KEEPING_PIP = "install.in_backend.keeping_pip"
+MOST_LINES = 20_000  # the last lines of pip's output, in which the reason of a failure is searched
+RESUMING_DOWNLOADS = "install.in_backend.resuming_downloads"
 _OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:")
-# With a folder of wheels nothing else is asked; pip passes over what is empty.
+# With a wheel folder no other source is used; pip ignores empty values.
 _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
     ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"), ""
 )
@@ -30,7 +30,8 @@ _ALONE = {"PIP_CONFIG_FILE": os.devnull} | dict.fromkeys(
 
 @dataclass(frozen=True)
 class Share:
-    """Of all that is to be downloaded: what is expected before this run of pip, and in all its runs together."""
+    """The part of the total download that one run of pip covers. before_mb: expected before this run; total_mb: of all
+    runs."""
 
     before_mb: int = 0
     total_mb: int = 0
@@ -38,9 +39,11 @@ class Share:
 
 @dataclass
 class Pip:
-    """pip within one environment. work: keeps the log, and the downloads, so that a run that was killed goes on with
-    them; wheels: a folder to install from instead of any index; layer: keeps its downloads apart from those of others,
-    so that it can be told how much of each is still missing."""
+    """pip in one environment.
+
+    work: the folder for the log and for downloads, so that a killed run can be continued; wheels: a folder to install
+    from instead of an index; layer: separates the downloads of each layer, so that what is missing can be calculated.
+    """
 
     environment: Path
     python: Path
@@ -51,52 +54,59 @@ class Pip:
 
     @property
     def downloads(self) -> Path:
+        """The folder for this layer's downloads."""
         return downloads(self.work, self.layer)
 
     def from_kept(self, arguments: Sequence[str]) -> list[list[str]]:
-        """The arguments with which an earlier run's wheels are installed without asking the index, which is an attempt:
-        some may be missing. Only where hashes are asked for; where not, only the index knows what a file should be."""
+        """Arguments that install the wheels of an earlier run without asking the index. This may fail if some are
+        missing.
+
+        Only possible with hashes; otherwise only the index knows the correct files.
+        """
         if self.wheels or "--require-hashes" not in arguments or not any(self.downloads.glob("*.whl")):
             return []
         return [[*arguments, "--no-index", "--find-links", str(self.downloads)]]
 
     def install(self, arguments: Sequence[str], share: Share = Share()) -> None:
-        """`pip install arguments`; InstallError when it fails. share: for its progress. Python compiles what is
-        used of the packages by itself; compiling all of them would take as long as the rest."""
+        """Runs `pip install arguments`. Raises InstallError.
+
+        Python compiles the used modules when needed; compiling all of them would double the time.
+        """
         options = [*_OPTIONS, "--no-compile"]
         if self.wheels:
             options += ["--no-index", "--find-links", str(self.wheels)]
         self._run(["install", *options, *arguments], self.downloads, share)
 
     def fetch(self, arguments: Sequence[str], folder: Path, share: Share = Share()) -> None:
-        """`pip download arguments` into a folder to install from later; what an earlier run brought is used."""
+        """Runs `pip download arguments` into a folder to install from later. Downloads of an earlier run are used.
+        Raises InstallError."""
         self._run(["download", *_OPTIONS, "--dest", str(folder), *arguments], folder, share)
         for path in _kept_parts(folder):
             path.unlink(missing_ok=True)
 
     def _run(self, command: list[str], keep: Path, share: Share) -> None:
-        """keep: the folder for wheels as they come. What an earlier run left there may have been damaged since, by a
-        power cut; then it is fetched anew, once."""
+        """Runs pip with `keep` as the folder for downloads. If a download of an earlier run turns out to be damaged,
+        for example by a power failure, it is downloaded again once."""
         from_before = not self.wheels and any(keep.glob("*.whl*"))
         for again in (from_before, False):
-            talk = self._try(command, keep, share)
-            if not talk:
+            output = self._try(command, keep, share)
+            if not output:
                 return
-            wrong = is_wrong_bytes(talk)
+            wrong = is_wrong_bytes(output)
             if wrong:
                 self._forget(keep)
             if not (wrong and again):
-                raise pip_failure(talk, self.work / LOG, self.wheels)
+                raise pip_failure(output, self.work / LOG, self.wheels)
             self.report.note("A download of an earlier run is damaged and is fetched anew.")
 
     def _try(self, command: list[str], keep: Path, share: Share) -> str:
-        """What pip said when it failed; "" when it did not."""
+        """Runs pip once. Returns its output if it failed, otherwise an empty string."""
         scratch = self.work / SCRATCH
         clear(scratch)
         scratch.mkdir(parents=True)
-        surroundings = {"PIP_NO_CACHE_DIR": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+        variables = {"PIP_NO_CACHE_DIR": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         if self.wheels:
-            surroundings |= _ALONE
+            variables |= _ALONE
         watch = _Watch(scratch, site_packages(self.environment), share, self.report)
         append(self.work / LOG, "\n$ pip " + " ".join(command) + "\n")
 
@@ -104,30 +114,30 @@ class Pip:
             append(self.work / LOG, line)
             watch.hear(line)
 
-        module = [KEEPING_PIP, str(keep), str(self.work / DOWNLOADS), *command]
-        code = run_module(self.python, module, on_line, watch.look, surroundings)
-        return "".join(watch.talk) or f"exit code {code}" if code else ""
+        module = [RESUMING_DOWNLOADS, str(keep), str(self.work / DOWNLOADS), *command]
+        code = run_module(self.python, module, on_line, watch.look, variables)
+        return "".join(watch.output) or f"exit code {code}" if code else ""
 
     def _forget(self, keep: Path) -> None:
-        """Takes away what may be damaged: all downloads of ours, but in a folder to install from only what is begun:
-        there pip itself looks at each file, and fetches a wrong one anew."""
+        """Removes downloads that may be damaged. In a folder to install from, only incomplete ones: pip itself checks
+        the others."""
         for path in keep.glob("*.whl*") if keep == self.downloads else _kept_parts(keep):
             path.unlink()
 
 
 @dataclass
 class _Watch:
-    """Tells progress from pip's words and from the files that it makes, alike for every version of pip."""
+    """Derives the progress from pip's output and from the files that it creates, for every version of pip."""
 
     scratch: Path
     site: Path
     share: Share
     report: Report
-    talk: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    output: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
     packages: list[str] = field(default_factory=list)
 
     def hear(self, line: str) -> None:
-        self.talk.append(line)
+        self.output.append(line)
         if line.startswith("Installing collected packages: "):
             self.packages = [name.strip() for name in line.partition(": ")[2].split(",")]
             self.report.stage("unpack", f"Unpacking {len(self.packages)} packages")
@@ -153,21 +163,21 @@ def downloads(work: Path, layer: str) -> Path:
 
 
 def _kept_parts(folder: Path) -> list[Path]:
-    """Beginnings of wheels as keeping_pip names them: a folder to install from may be one that others download to."""
+    """Beginnings of wheels, named by resuming_downloads. Others may download into the same folder."""
     return [path for path in folder.glob("*.part") if _PART.fullmatch(path.name)]
 
 
 def kept_mb(folder: Path) -> float:
-    """Of wheels, whole and begun."""
+    """The size of the wheels in a folder, complete and incomplete."""
     return sum(path.stat().st_size for path in folder.glob("*.whl*")) / MB
 
 
 def _bytes_in(scratch: Path) -> int:
-    """Of what pip has fetched in this run: it keeps each file in a folder of its own until all are installed."""
+    """The bytes that pip has downloaded in this run. It keeps each file in its own folder until all are installed."""
     total = 0
     for file in scratch.glob("pip-unpack-*/*"):
         try:
             total += file.stat().st_size
         except OSError:
-            continue  # just moved away by pip
+            continue  # just moved by pip
     return total

@@ -1,4 +1,4 @@
-"""What pip's last words mean to a person: which index or file it was about, what was wrong, and what to do next."""
+"""Explains pip's errors: which index or file is affected, what is wrong, and what to do next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CUT = (
     "SSLEOFError",
 )
 _NO_WAY = ("Failed to establish a new connection", "NewConnectionError", "unreachable", "No route to host")
-# The words for each, and the signs of it; of several the first.
+# A message and the texts that indicate it. The first match counts.
 _NO_NETWORK: Sequence[tuple[str, Sequence[str]]] = (
     ("The package index {} cannot be reached: its name is not known to the network.", _UNKNOWN),
     ("The package index {} cannot be reached: it refuses the connection.", _REFUSED),
@@ -40,54 +40,55 @@ _NO_NETWORK: Sequence[tuple[str, Sequence[str]]] = (
 
 
 class NoBuild(InstallError):
-    """The index, or the folder of wheels, has none that fits."""
+    """The index or the wheel folder has no build that fits."""
 
 
-def is_wrong_bytes(talk: str) -> bool:
-    return _says(talk, _WRONG_BYTES)
+def is_wrong_bytes(output: str) -> bool:
+    """Whether pip reported a file with wrong content."""
+    return _says(output, _WRONG_BYTES)
 
 
-def pip_failure(talk: str, log: Path, wheels: Path | None = None) -> InstallError:
-    """talk: all that pip said; log: where the user can read it; wheels: the folder that was asked in the index's
-    place."""
-    if "Successfully installed" not in talk:
+def pip_failure(output: str, log: Path, wheels: Path | None = None) -> InstallError:
+    """The error for pip's `output`. log: the log that the user can read; wheels: the folder used instead of an
+    index."""
+    if "Successfully installed" not in output:
         for is_it, make in _MEANINGS:
-            if is_it(talk):
-                return make(talk, log)
-    # The second: where a constraint of the user's names the package too.
-    missing = re.search(rf"{_NO_MATCH} for (\S+)|Cannot install (\S+) because these package versions", talk)
+            if is_it(output):
+                return make(output, log)
+    # The second form appears when the user's own constraint names the package as well.
+    missing = re.search(rf"{_NO_MATCH} for (\S+)|Cannot install (\S+) because these package versions", output)
     if missing:
-        return _no_build(missing[1] or missing[2], talk, log, wheels)
+        return _no_build(missing[1] or missing[2], output, log, wheels)
     return InstallError(
         "pip, which installs the packages, stopped with an error.",
         f"Try again; if it comes back, the reason is at the end of {log}.",
     )
 
 
-def _no_build(package: str, talk: str, log: Path, wheels: Path | None) -> InstallError:
+def _no_build(package: str, output: str, log: Path, wheels: Path | None) -> InstallError:
     if wheels:
         return NoBuild(
             f"There is no build of {package} for this Python and machine in {wheels}.",
             f"Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
         )
-    index = _index(talk)
+    index = _index(output)
     return NoBuild(
         f"The package index {index} has no build of {package} for this Python and machine, or it fails.",
         f"Try again later, or after installing Python 3.13 from python.org; see {log}.",
     )
 
 
-def _full(talk: str, log: Path) -> InstallError:
+def _full(output: str, log: Path) -> InstallError:
     return InstallError("The disk is full.", f"Free some gigabytes and {TRY_AGAIN}; see {log}.")
 
 
-def _proxy(talk: str, log: Path) -> InstallError:
-    """Of three kinds: it wants to know who we are, it is not there, or it will not."""
-    proxy, index = _proxy_set() or "of pip's settings", _index(talk)
+def _proxy(output: str, log: Path) -> InstallError:
+    """The proxy requires a login, cannot be reached, or refuses the connection."""
+    proxy, index = _proxy_set() or "of pip's settings", _index(output)
     message = f"The proxy {proxy} does not let us through to the package index {index}."
-    if "407 Proxy" in talk:
+    if "407 Proxy" in output:
         message = f"The proxy {proxy} wants a user name and password."
-    elif "Tunnel connection failed" not in talk:
+    elif "Tunnel connection failed" not in output:
         message = f"The proxy {proxy} cannot be reached, and without it not the package index {index}."
     return InstallError(
         message,
@@ -96,10 +97,10 @@ def _proxy(talk: str, log: Path) -> InstallError:
     )
 
 
-def _untrusted(talk: str, log: Path) -> InstallError:
+def _untrusted(output: str, log: Path) -> InstallError:
     index, detail = (
-        _index(talk),
-        re.search(r"certificate verify failed: ([^('\"]+)|(hostname '.*?' doesn't match)", talk),
+        _index(output),
+        re.search(r"certificate verify failed: ([^('\"]+)|(hostname '.*?' doesn't match)", output),
     )
     why = (detail[1] or detail[2]).strip() if detail else "it could not be verified"
     return InstallError(
@@ -109,15 +110,15 @@ def _untrusted(talk: str, log: Path) -> InstallError:
     )
 
 
-def _no_network(talk: str, log: Path) -> InstallError:
-    said = next(words for words, signs in _NO_NETWORK if _says(talk, signs))
+def _no_network(output: str, log: Path) -> InstallError:
+    said = next(words for words, signs in _NO_NETWORK if _says(output, signs))
     return InstallError(
-        said.format(_index(talk)),
+        said.format(_index(output)),
         f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {log}.",
     )
 
 
-def _wrong_bytes(talk: str, log: Path) -> InstallError:
+def _wrong_bytes(output: str, log: Path) -> InstallError:
     return InstallError(
         "A downloaded package is not the one that it should be.",
         "Try again; if it comes back, a proxy, a mirror or the folder of packages (Offline Packages) has a wrong file; "
@@ -125,48 +126,49 @@ def _wrong_bytes(talk: str, log: Path) -> InstallError:
     )
 
 
-def _not_allowed(talk: str, log: Path) -> InstallError:
-    named = re.search(r"(?:Permission denied|Read-only file system|Access is denied)[^'\n]*'([^'\n]+)'", talk)
+def _not_allowed(output: str, log: Path) -> InstallError:
+    named = re.search(r"(?:Permission denied|Read-only file system|Access is denied)[^'\n]*'([^'\n]+)'", output)
     return InstallError(
         f"{named[1]} could not be written." if named else "A file could not be written.",
         f"Stop the worker in the preferences and close other programs that use the backend, then try again; see {log}.",
     )
 
 
-def _is_proxy(talk: str) -> bool:
-    """Newer versions of pip say no more than that a connection failed, to the host of the proxy."""
+def _is_proxy(output: str) -> bool:
+    """Whether the proxy is the problem. Newer versions of pip only say that the connection to the proxy's host
+    failed."""
     proxy = _proxy_set().partition(":")[0]
-    return _says(talk, _PROXY) or bool(proxy and proxy in _hosts(talk) and proxy != _index(talk))
+    return _says(output, _PROXY) or bool(proxy and proxy in _hosts(output) and proxy != _index(output))
 
 
 _MEANINGS: Sequence[tuple[Callable[[str], bool], Callable[[str, Path], InstallError]]] = (
-    (lambda talk: _says(talk, _NO_SPACE), _full),
+    (lambda output: _says(output, _NO_SPACE), _full),
     (_is_proxy, _proxy),
-    (lambda talk: _says(talk, _UNTRUSTED), _untrusted),
+    (lambda output: _says(output, _UNTRUSTED), _untrusted),
     (is_wrong_bytes, _wrong_bytes),
-    (lambda talk: any(_says(talk, signs) for _, signs in _NO_NETWORK), _no_network),
-    (lambda talk: _says(talk, _NOT_ALLOWED), _not_allowed),
+    (lambda output: any(_says(output, signs) for _, signs in _NO_NETWORK), _no_network),
+    (lambda output: _says(output, _NOT_ALLOWED), _not_allowed),
 )
 
 
-def _says(talk: str, signs: Sequence[str]) -> bool:
-    return any(sign in talk for sign in signs)
+def _says(output: str, signs: Sequence[str]) -> bool:
+    return any(sign in output for sign in signs)
 
 
-def _index(talk: str) -> str:
-    """The host that pip could not get on with, else that of the index it was told to look in. Never a login."""
+def _index(output: str) -> str:
+    """The host that pip had problems with, otherwise that of the index it uses. Never contains a login."""
     proxy = _proxy_set().partition(":")[0]
-    named = [host for host in _hosts(talk) if host != proxy]
-    told = re.findall(r"^Looking in indexes: ([^\s,]+)", talk, re.MULTILINE)
+    named = [host for host in _hosts(output) if host != proxy]
+    told = re.findall(r"^Looking in indexes: ([^\s,]+)", output, re.MULTILINE)
     return named[-1] if named else (urlsplit(told[-1]).hostname if told else None) or PYPI
 
 
-def _hosts(talk: str) -> list[str]:
-    return re.findall(r"\bhost='([^']+)'", talk)
+def _hosts(output: str) -> list[str]:
+    return re.findall(r"\bhost='([^']+)'", output)
 
 
 def _proxy_set() -> str:
-    """The proxy of the system's settings and variables, as host:port; "" when there is none."""
+    """The proxy from the system's settings and variables as host:port; empty when there is none."""
     known = getproxies()
     said = known.get("https") or known.get("all") or known.get("http") or ""
     address = urlsplit(said if "//" in said else f"//{said}")

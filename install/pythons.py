@@ -1,4 +1,4 @@
-"""Finds the Python interpreters of this machine and asks each what it can do."""
+"""Finds the Python interpreters on this machine and their properties."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .failures import InstallError
 from .machine import one_name
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-SUPPORTED = ("3.13", "3.12", "3.11", "3.14")  # that torch has builds for, best supported first
-OLDEST_GLIBC = (2, 28)  # of torch's and others' wheels
+SUPPORTED = ("3.13", "3.12", "3.11", "3.14")  # versions with torch builds, best supported first
+OLDEST_GLIBC = (2, 28)  # required by the wheels of torch and others
 
 STORE = "This is the Microsoft Store's Python: Windows hides what it writes from Blender and other programs."
 OTHER_THAN_STORE = "Install Python 3.13 from python.org and start this with that one."
@@ -47,9 +47,12 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Python:
-    """What an interpreter says of itself. version: 'major.minor'; executable: within a virtual environment the one that
-    it was made from, since the environment may be about to be made anew; arch: of machine.one_name; libc: (name,
-    version); system: the kernel's own words."""
+    """The properties of an interpreter.
+
+    version: 'major.minor'; executable: in a virtual environment, the one it was created from, because the environment
+    may be about to be recreated; arch: named by machine.one_name; libc: (name, version); system: the kernel's version
+    text.
+    """
 
     version: str
     executable: Path
@@ -62,7 +65,7 @@ class Python:
     system: str
 
     def unfit(self) -> str:
-        """Why it cannot be the backend's, as the end of a sentence that begins with its path; "" when it can."""
+        """Why it cannot run the backend, as the end of a sentence that starts with its path; empty when it can."""
         reasons = {
             "is the Microsoft Store's: Windows hides what it writes from other programs": from_store(self.executable),
             "cannot make secure connections: its ssl module is missing": not self.ssl,
@@ -82,26 +85,27 @@ class Python:
 
 
 def from_store(program: Path) -> bool:
-    """Whether Windows keeps the program as a Store app: then what it writes to AppData lands in a folder of its own."""
+    """Whether the program is a Microsoft Store app. Windows redirects what such a program writes to AppData."""
     return "windowsapps" in [part.lower() for part in PureWindowsPath(program).parts]
 
 
 def running_from_store() -> bool:
-    """Whether the Python that runs us is the Microsoft Store's: nobody else would find what we make."""
+    """Whether this Python is the Microsoft Store's. Other programs could not find the files that it creates."""
     base = Path(sys.base_prefix)
     return sys.platform == "win32" and from_store(base) and not _is_blenders(base)
 
 
 def check_running() -> None:
+    """Raises InstallError when this Python is the Microsoft Store's."""
     if running_from_store():
         raise InstallError(STORE, OTHER_THAN_STORE)
 
 
 def backend_base() -> Python:
-    """The Python to make the backend's environment from; InstallError says what is wrong with each that was found.
+    """The Python to create the backend's environment from. Raises InstallError with the problem of each candidate.
 
-    The one that runs us comes first, as the user's choice, unless it is Blender's own: an update of Blender may move
-    that one away. One that cannot make environments will do where uv is there to make them.
+    The Python that runs this code comes first, unless it is Blender's own, which an update may move. One that cannot
+    create environments is accepted if uv is installed.
     """
     reasons = []
     for python in _each_once(_found()):
@@ -115,7 +119,7 @@ def backend_base() -> Python:
 
 
 def find_python(version: str) -> Path | None:
-    """The interpreter of this 'major.minor' version: this one, from PATH, from Windows' launcher, pyenv or uv."""
+    """The interpreter of a version 'major.minor': this one, or one from PATH, Windows' launcher, pyenv or uv."""
     if version == RUNNING:
         return Path(sys.executable)
     found = _find(version)
@@ -123,8 +127,8 @@ def find_python(version: str) -> Path | None:
 
 
 def probe(command: list[str]) -> Python | None:
-    """What the interpreter says, or None when it does not start: being on PATH proves nothing, a version manager's
-    stand-in may refuse to run."""
+    """The interpreter's properties, or None when it does not start. Being on PATH is not enough: a version manager's
+    stub may refuse to run."""
     try:
         answer = subprocess.run(
             [*command, "-c", _ASK],
@@ -143,11 +147,12 @@ def probe(command: list[str]) -> Python | None:
 
 
 def uv() -> str | None:
+    """The path of the program uv, or None."""
     return shutil.which("uv")
 
 
 def _found() -> Iterator[Python]:
-    """All that may do, in the order of their fitness."""
+    """Yields the possible interpreters, the most suitable first."""
     own = probe([sys.executable])
     blenders = own is not None and _is_blenders(Path(sys.base_prefix))
     if own and own.version in SUPPORTED and not blenders:
@@ -161,7 +166,7 @@ def _found() -> Iterator[Python]:
 
 
 def _each_once(pythons: Iterator[Python]) -> Iterator[Python]:
-    """`python3` and `python3.13` may be links to one file."""
+    """Removes duplicates: `python3` and `python3.13` may be links to one file."""
     seen: list[Python] = []
     for python in pythons:
         if not any(_is_same(python, other) for other in seen):
@@ -174,7 +179,7 @@ def _is_same(one: Python, other: Python | None) -> bool:
 
 
 def _is_blenders(prefix: Path) -> bool:
-    """Blender keeps its Python in <blender>/4.2/python, on a Mac in Contents/Resources/4.2/python."""
+    """Whether it is Blender's Python, <blender>/4.2/python or, on a Mac, Contents/Resources/4.2/python."""
     return prefix.name == "python" and bool(re.fullmatch(r"\d+\.\d+", prefix.parent.name))
 
 
@@ -187,7 +192,7 @@ def _find(version: str) -> Python | None:
 
 
 def _candidates(version: str) -> Iterator[list[str]]:
-    """Commands that may start it."""
+    """Yields commands that may start it."""
     for name in (f"python{version}", "python3", "python"):
         if shutil.which(name):
             yield [name]

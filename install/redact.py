@@ -1,7 +1,8 @@
-"""Takes out of a text what says who and where the user is, and what opens doors, before it is pasted into a bug report.
+"""Removes private information from a text before it is pasted into a bug report.
 
-What goes: names of the user and the computer, passwords and tokens, addresses' queries, servers that are not public,
-and paths outside the system's own folders and this program's. A path's suffix stays, and all behind `site-packages`.
+Removed are: names of the user and the computer, passwords and tokens, queries of URLs, private servers, and paths
+outside of the system's folders and this program's. File name suffixes stay, and so does everything after
+`site-packages`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-LONGEST = 4000  # characters of a line; what is longer is no sentence
+LONGEST = 4000  # characters of a line
 PUBLIC = (
     *("huggingface.co", "hf.co", "pypi.org", "pythonhosted.org", "pytorch.org", "github.com", "githubusercontent.com"),
     *("blender.org", "python.org", "nvidia.com", "amd.com", "anaconda.com", "arxiv.org", "localhost", "127.0.0.1"),
@@ -27,7 +28,7 @@ _SYSTEM = re.compile(
     r"|[a-z]:[\\/]+(?:Windows|Program Files(?: \(x86\))?)(?=[\\/]|$))",
     re.IGNORECASE,
 )
-# What stands below a home on every machine that has this program.
+# Standard paths below a home folder.
 _KNOWN_TAILS = re.compile(
     r"[\\/]+(?:\.local[\\/]+share|\.cache|\.config|AppData[\\/]+(?:Local|Roaming)"
     r"|Library[\\/]+(?:Application Support|Caches))"
@@ -35,11 +36,11 @@ _KNOWN_TAILS = re.compile(
     re.IGNORECASE,
 )
 _HOME = r"(?:/home|/Users|[A-Za-z]:[\\/]+Users)"
-# A name may have spaces where a separator follows it.
+# A name may contain spaces if a separator follows it.
 _OTHER_HOMES = re.compile(rf"({_HOME}[\\/]+)(?:[^\\/\n\"'<>|:*?,;]+(?=[\\/])|[^\\/\s\"':]+)")
 _STOP = r"\s\"'<>|;,)\]"
 _WORD, _PART = rf"[^{_STOP}:]", rf"[^{_STOP}\\/:~]"
-# Also over spaces, as far as another separator or a suffix shows that the path goes on.
+# Across spaces, if another separator or a suffix shows that the path continues.
 _MORE = rf"(?:(?: {_PART}+){{1,4}}[\\/]{_WORD}*|(?: {_PART}+){{0,3}} {_PART}*\.\w{{1,5}}\b)*"
 _START = rf"(?:{_HOME}[\\/]+<user>|~|(?<![A-Za-z])[A-Za-z]:|\\\\|/)"
 _PATH = re.compile(rf"(?<![\w.>/:~\\-])({_START}(?:[\\/]*{_WORD}+)?{_MORE})")
@@ -74,12 +75,15 @@ def redact(
     home: Path | None = None,
     user: str | None = None,
     hosts: Sequence[str] | None = None,
-    places: Mapping[str, Path] | None = None,
+    folders: Mapping[str, Path] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """places: folders by what stands for them, such as <data>; environment: variables, whose secrets are looked for.
+    """The text without private information. Home paths become ~; other users' homes, the user's and the computer's name
+    become <user> and <host>.
 
-    Home paths become ~, other users' homes, the user's and the computer's name <user> and <host>."""
+    folders: placeholders such as <data> and the folders that they replace; environment: variables that may contain
+    secrets.
+    """
     home = home or Path.home()
     text = "\n".join(line[:LONGEST] for line in text.split("\n"))
     text = _ADDRESS.sub(lambda found: _address(found[1], found[2]), text)
@@ -89,7 +93,7 @@ def redact(
     for value, instead in _hidden(os.environ if environment is None else environment):
         text = text.replace(value, instead)
     text = _HOST.sub(lambda found: found[1] + (found[2] if _is_public(found[2]) else "<server>"), text)
-    named = {**(places or {}), "~": home}
+    named = {**(folders or {}), "~": home}
     for name, place in sorted(named.items(), key=lambda one: -len(str(one[1]))):
         text = _without_folder(text, place, name)
     text = _OTHER_HOMES.sub(r"\1<user>", text)
@@ -103,7 +107,7 @@ def redact(
 
 
 def _address(scheme: str, rest: str) -> str:
-    """Without a login, whose password may hold any character; public servers with their paths, others without."""
+    """A URL without login and query. The path stays for public servers only. A password may contain any character."""
     login, at, rest = rest.rpartition("@")
     found = re.match(r"([^/?#'),;]*?)(:\d+)?(?=[/?#'),;\s]|$)([^?#'),;\s]*)([?#][^'\s]*)?(.*)", rest, re.DOTALL)
     if scheme.lower() == "file" or not found:
@@ -115,12 +119,12 @@ def _address(scheme: str, rest: str) -> str:
 
 
 def _is_public(host: str) -> bool:
-    """Whether it tells nothing about the user: a name without a dot is one of a thousand proxies."""
+    """Whether the host reveals nothing about the user. Names without a dot, such as proxy, are common."""
     return "." not in host or any(host == name or host.endswith(f".{name}") for name in PUBLIC)
 
 
 def _folded(path: str) -> str:
-    """A path with nothing in it that is the user's own."""
+    """A path without its private parts."""
     if found := re.search(r"[\\/](?:site|dist)-packages(?=[\\/]|$)", path):
         return f"<path>{path[found.start() :]}"
     if _SYSTEM.match(path) or path.rstrip("\\/") in ("", "~"):
@@ -135,7 +139,7 @@ def _folded(path: str) -> str:
 
 
 def _without_folder(text: str, folder: Path, instead: str) -> str:
-    """However it is written: with other separators, doubled ones, or its letters escaped."""
+    """Replaces a folder however it is written: with other, doubled or escaped separators."""
     for path in {str(folder), str(folder.resolve())}:
         parts = [part for part in re.split(r"[\\/]+", path) if part]
         if parts and not (len(parts) == 1 and parts[0].endswith(":")):  # a home of "/" would be everywhere
@@ -151,15 +155,15 @@ def _without_word(text: str, word: str, instead: str) -> str:
 
 
 def _spellings(text: str) -> list[str]:
-    """As JSON, addresses and the file systems of other computers write it; the longest first."""
+    """The spellings of a text in JSON, URLs and other file systems, the longest first."""
     forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")} | {text}
     forms |= {json.dumps(form)[1:-1] for form in forms} | {quote(form) for form in forms}
     return sorted(forms, key=len, reverse=True)
 
 
 def _hidden(environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Values that must not be told, and servers and logins in addresses such as a proxy's, with what stands for them;
-    the longest first."""
+    """Secret values, and servers and logins in URLs such as the proxy's, with their placeholders. The longest come
+    first."""
     found: dict[str, str] = {}
     for name, value in environment.items():
         if _SECRET_NAMES.search(name):
@@ -175,7 +179,7 @@ def _hidden(environment: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _names(user: str | None, home: Path) -> Iterable[str]:
-    """What the user is called, the longest first."""
+    """The names of the user, the longest first."""
     names = {user or _user(), home.name, "" if user else _full_name()}
     return sorted((name for name in names if len(name) > 1), key=len, reverse=True)
 
@@ -188,7 +192,7 @@ def _user() -> str:
 
 
 def _full_name() -> str:
-    """As the system knows it, for example "Ada Lovelace"."""
+    """The user's full name in the system, for example "Ada Lovelace"."""
     with suppress(ImportError, KeyError, AttributeError):
         import pwd
 
@@ -197,6 +201,6 @@ def _full_name() -> str:
 
 
 def _hosts() -> list[str]:
-    """The longest first; `localhost` says nothing about anyone."""
+    """The computer's names, the longest first, without `localhost`."""
     name = socket.gethostname()
     return [host for host in dict.fromkeys((name, name.partition(".")[0])) if host not in ("", "localhost")]

@@ -1,17 +1,17 @@
-"""How far an installation is: sentences for a person, or for the add-on one JSON object a line on stdout.
+"""Progress of an installation: sentences for a person or, for the add-on, one JSON object per line on stdout.
 
-{"kind": "plan", "text": ..., "where": ..., "download_bytes": ..., "disk_bytes": ...}   once, before anything is fetched
-{"kind": "progress", "stage": "download", "done": 3, "total": 9, "text": ...}           total is 0 where it is unknown
-{"kind": "note", "text": ...}                                                           worth showing, nothing is wrong
-And last, one of:
+{"kind": "plan", "text": ..., "where": ..., "download_bytes": ..., "disk_bytes": ...}   once, before any download
+{"kind": "progress", "stage": "download", "done": 3, "total": 9, "text": ...}           total is 0 if unknown
+{"kind": "note", "text": ...}                                                           information, not a problem
+The last line is one of:
 {"kind": "done", "text": ..., "python": ...}
 {"kind": "failed", "message": ..., "hint": ...}
 {"kind": "cancelled", "message": ..., "hint": ...}
 
-Stages of an environment in their order: `python` (the empty environment), `download` (done and total in bytes),
-`unpack` (in packages) and `check`; `download` and `unpack` come again for each part. Stages of a model: `verify` (files
-that are there, in bytes), `search` (in the folders of other programs), `ask` (the hub) and `download`. Downloads count
-all parts, or all of the model's files, together. Pass over unknown kinds and keys.
+The stages of an environment are, in order, `python` (creating it), `download` (in bytes), `unpack` (in packages) and
+`check`; `download` and `unpack` are repeated for each layer. The stages of a model are `verify` (existing files, in
+bytes), `search` (in other programs' folders), `ask` (the hub) and `download`. Download progress covers all layers, or
+all files of the model. Ignore unknown kinds and keys.
 """
 
 from __future__ import annotations
@@ -28,51 +28,56 @@ SECONDS_BETWEEN_LINES = 15  # for a person; the add-on gets every message
 
 
 class Report:
-    """`as_json` picks the form; the last progress of a stage is kept from being told twice."""
+    """Reports to a person, or as JSON lines if `as_json` is set. Repeated progress is reported once."""
 
     def __init__(self, as_json: bool = False):
-        self._as_json, self._last, self._told = as_json, (), 0.0
+        self._as_json, self._last, self._printed_at = as_json, (), 0.0
 
     def plan(self, text: str, where: str, download_mb: float, disk_mb: float) -> None:
+        """Reports what will be downloaded."""
         size = {"download_bytes": int(download_mb * MB), "disk_bytes": int(disk_mb * MB)}
-        self._say(f"  {text}", {"kind": "plan", "text": text, "where": where, **size})
+        self._print(f"  {text}", {"kind": "plan", "text": text, "where": where, **size})
 
     def stage(self, stage: str, text: str) -> None:
-        """A new piece of work."""
-        self._told = time.monotonic()
-        self._say(f"  {text}", {"kind": "progress", "stage": stage, "done": 0, "total": 0, "text": text})
+        """Starts a new stage."""
+        self._printed_at = time.monotonic()
+        self._print(f"  {text}", {"kind": "progress", "stage": stage, "done": 0, "total": 0, "text": text})
 
     def progress(self, stage: str, done: int, total: int, text: str) -> None:
-        """done and total: bytes where the stage is `download`."""
+        """Reports progress; `done` and `total` are bytes if the stage is `download`."""
         if (stage, done, total) == self._last:
             return
         self._last = (stage, done, total)
         message = {"kind": "progress", "stage": stage, "done": done, "total": total, "text": text}
         if self._as_json:
-            self._say("", message)
-        elif stage == "download" and time.monotonic() - self._told > SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
-            self._say(
+            self._print("", message)
+        elif stage == "download" and time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
+            self._printed_at = time.monotonic()
+            self._print(
                 f"    {done / MB:.0f} of about {total / MB:.0f} MB" if total else f"    {done / MB:.0f} MB", message
             )
 
     def note(self, text: str) -> None:
-        self._say(f"  {text}", {"kind": "note", "text": text})
+        """Reports information."""
+        self._print(f"  {text}", {"kind": "note", "text": text})
 
     def done(self, text: str, python: str) -> None:
-        self._say(text, {"kind": "done", "text": text, "python": python})
+        """Reports success. `python` is the path of the interpreter, if any."""
+        self._print(text, {"kind": "done", "text": text, "python": python})
 
     def failed(self, message: str, hint: str) -> None:
+        """Reports a failure."""
         self._end({"kind": "failed", "message": message, "hint": hint})
 
     def cancelled(self) -> None:
+        """Reports that the user stopped the installation."""
         self._end({"kind": "cancelled", "message": "Stopped.", "hint": "The same command goes on from here."})
 
     def _end(self, message: dict[str, Any]) -> None:
         if self._as_json:
-            self._say("", message)
+            self._print("", message)
         else:
             print(as_typed(f"\n{message['message']}\n{message['hint']}").rstrip(), file=sys.stderr)
 
-    def _say(self, line: str, message: dict[str, Any]) -> None:
+    def _print(self, line: str, message: dict[str, Any]) -> None:
         print(json.dumps(message) if self._as_json else as_typed(line), flush=True)

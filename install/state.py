@@ -1,4 +1,4 @@
-"""What an environment's folder says of itself, and who works on it: what a run that was killed leaves for the next."""
+"""The state of an environment's folder and the lock of its work folder. A run continues from what a killed one left."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from .files import is_there, write_whole
 NAME = "motionclone.json"
 LOCK_FILE = "lock"
 FORMAT = 1
-SECONDS_TO_NOTICE = 10  # that its parent was killed
+SECONDS_TO_NOTICE = 10  # for a child to notice that its parent was killed
 
 
 @dataclass
 class State:
-    """python: the version of the finished empty environment, "" before; layers: fingerprint by name of what is
-    installed; installing: the fingerprint of the layer being installed, "" when none is, so that one that is there at
-    the start of a run was interrupted; build: of torch, for the doctor."""
+    """The state of an environment.
+
+    python: the version of the environment, empty before it is created; layers: fingerprints of the installed layers by
+    name; installing: the fingerprint of the layer being installed, so that a value found at the start means an
+    interrupted run; build: the torch build, for the doctor.
+    """
 
     python: str = ""
     layers: dict[str, str] = field(default_factory=dict)
@@ -32,7 +35,7 @@ class State:
 
 
 def read_state(environment: Path) -> State | None:
-    """None where the folder holds none, or one that cannot be read: then nothing can be said of what lies there."""
+    """The folder's state, or None if there is none or it cannot be read."""
     try:
         content = json.loads((environment / NAME).read_text(encoding="utf-8"))
         if content.pop("format") != FORMAT:
@@ -43,17 +46,17 @@ def read_state(environment: Path) -> State | None:
 
 
 def write_state(environment: Path, state: State) -> None:
-    """At once, or not at all."""
+    """Writes the state atomically. Raises OSError."""
     write_whole(environment / NAME, json.dumps({"format": FORMAT, **asdict(state)}, indent=1))
 
 
 def names_state(name: str) -> bool:
-    """Whether a file of this name is our state file, or one that a killed run did not finish."""
+    """Whether the name is that of our state file or of an incomplete one."""
     return name == NAME or (name.startswith(f"{NAME}.") and name.endswith(".part"))
 
 
 def is_ours(environment: Path, marks: Collection[str] = (NAME,)) -> bool:
-    """Whether we may write into the folder and remove it: it is not there, empty, or has one of our marks in it."""
+    """Whether the installer may write to the folder and remove it: it is missing, empty, or contains one of `marks`."""
     if not environment.is_dir():
         return not is_there(environment)
     names = [path.name for path in environment.iterdir()]
@@ -61,6 +64,7 @@ def is_ours(environment: Path, marks: Collection[str] = (NAME,)) -> bool:
 
 
 def check_ours(environment: Path, marks: Collection[str] = (NAME,)) -> None:
+    """Raises InstallError unless the folder is ours."""
     if not is_ours(environment, marks):
         raise InstallError(
             f"{environment} exists already and was not made by MotionClone.",
@@ -69,9 +73,11 @@ def check_ours(environment: Path, marks: Collection[str] = (NAME,)) -> None:
 
 
 @contextmanager
-def held(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
-    """One process at a time works beside this folder; the system's lock ends with its process, however it ends.
-    elsewhere: what else to do when nothing can be written there, in a sentence."""
+def locked(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
+    """Locks a work folder for one process at a time. The system releases the lock when the process ends.
+
+    elsewhere: a sentence with an alternative for a folder that cannot be written. Raises InstallError.
+    """
     try:
         work.mkdir(parents=True, exist_ok=True)
         file = os.open(work / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
@@ -81,7 +87,7 @@ def held(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
             f"Free some space. {elsewhere}" if error.errno in FULL else f"Make the folder writable. {elsewhere}",
         ) from None
     try:
-        if not _locked(file):
+        if not _try_lock(file):
             raise InstallError(
                 f"Another installation or download is at work in {work.parent}.",
                 "Wait until it has ended, or stop it there.",
@@ -92,13 +98,13 @@ def held(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
 
 
 @contextmanager
-def held_soon(work: Path) -> Iterator[None]:
-    """As `held`, for a child: that of a run which was just killed may take a moment to notice."""
+def locked_soon(work: Path) -> Iterator[None]:
+    """Like `locked`, for a child process. Waits for the child of a killed run to notice that its parent is gone."""
     deadline = time.monotonic() + SECONDS_TO_NOTICE
     with ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(held(work))
+                stack.enter_context(locked(work))
                 break
             except InstallError:
                 if time.monotonic() > deadline:
@@ -107,19 +113,19 @@ def held_soon(work: Path) -> Iterator[None]:
         yield
 
 
-def is_held(work: Path) -> bool:
-    """Whether an installation is at work there now."""
+def is_locked(work: Path) -> bool:
+    """Whether an installation is running there."""
     try:
         file = os.open(work / LOCK_FILE, os.O_RDWR)
     except OSError:
         return False
     try:
-        return not _locked(file)
+        return not _try_lock(file)
     finally:
         os.close(file)
 
 
-def _locked(file: int) -> bool:
+def _try_lock(file: int) -> bool:
     with suppress(OSError):
         if os.name == "nt":
             import msvcrt

@@ -1,4 +1,4 @@
-"""Which build of torch fits a machine, so that one without an NVIDIA GPU never downloads CUDA."""
+"""Chooses the torch build for a machine, so that a machine without an NVIDIA GPU never downloads CUDA."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from .failures import InstallError
 from .machine import Machine, Nvidia
-from .places import ROOT
+from .paths import ROOT
 
 TORCH = "2.13.0"
 BUILDS = "https://download.pytorch.org/whl/"
 LOCKS = ROOT / "install" / "locks"
 
-# What NVIDIA and torch ask for. CUDA 13 knows GPUs from Turing (7.5) on, CUDA 12.6 those from Maxwell (5.0) to Hopper.
+# NVIDIA's and torch's requirements. CUDA 13 supports Turing (7.5) and newer, CUDA 12.6 Maxwell (5.0) to Hopper.
 CUDA_13_DRIVER, CUDA_13_OLDEST = (580,), (7, 5)
 CUDA_12_DRIVER, CUDA_12_OLDEST, CUDA_12_NEWEST = (525, 60), (5, 0), (9, 0)
 OLDEST_MACOS = (14,)
@@ -20,9 +20,12 @@ OLDEST_MACOS = (14,)
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """name: for --build; requirement: looked for where pip is set up to look, then at `index_url` if that finds none.
-    lock: a file of ours with its hashes, and those of its company; without one, pip checks the hash that the index
-    gives. download_mb, disk_mb: with torch's own dependencies. note: what the user should know of the choice."""
+    """A build of torch.
+
+    name: for --build; requirement: searched in pip's configured index first, then at `index_url`; lock: our file with
+    its hashes and those of its dependencies; without one, pip checks the hash from the index; download_mb, disk_mb:
+    with torch's dependencies; note: information for the user about this choice.
+    """
 
     name: str
     title: str
@@ -34,7 +37,7 @@ class TorchBuild:
     note: str = ""
 
     def pip_attempts(self) -> list[list[str]]:
-        """pip arguments to try in turn: a mirror or wheel folder that the user set up wins over the public index."""
+        """pip arguments to try in turn: the user's mirror or wheel folder comes before the public index."""
         wanted = [self.requirement]
         if self.lock:
             wanted = ["--no-deps", "--require-hashes", "-r", str(LOCKS / self.lock)]
@@ -42,7 +45,7 @@ class TorchBuild:
 
 
 def _special(name: str, title: str, local: str, lock: str | None, download_mb: int, disk_mb: int) -> TorchBuild:
-    """One of those that torch's makers keep at an index of their own."""
+    """A build from PyTorch's own index."""
     return TorchBuild(name, title, f"torch=={TORCH}+{local}", BUILDS + local, lock, download_mb, disk_mb)
 
 
@@ -62,7 +65,8 @@ NAMES = ("cpu", "cuda13", "cuda12", "rocm", "apple")
 
 
 def choose_build(machine: Machine, wanted: str | None = None) -> TorchBuild:
-    """wanted: a name of NAMES; by what the machine has when left out. InstallError where there is no such build."""
+    """The build called `wanted` (see NAMES), otherwise the one that fits the machine. Raises InstallError if there is
+    none."""
     builds = _builds(machine)
     if wanted:
         if wanted not in builds:
@@ -79,8 +83,8 @@ def choose_build(machine: Machine, wanted: str | None = None) -> TorchBuild:
 
 
 def _builds(machine: Machine) -> dict[str, TorchBuild]:
-    """By name, those that there are for this system and arch. PyPI has the CUDA 13 build for Linux, the CPU build for
-    Windows and the Metal build for Apple."""
+    """The builds for this system and architecture, by name. PyPI has the CUDA 13 build for Linux, the CPU build for
+    Windows and the Metal build for Apple. Raises InstallError."""
     system, arch = machine.system, machine.arch
     if system == "darwin" and arch == "arm64" and (machine.macos or OLDEST_MACOS) < OLDEST_MACOS:
         raise InstallError("torch needs macOS 14 or newer.", "Update macOS and start the installation again.")
@@ -104,7 +108,8 @@ def _builds(machine: Machine) -> dict[str, TorchBuild]:
 
 
 def _for_nvidia(nvidia: Nvidia, builds: dict[str, TorchBuild]) -> TorchBuild:
-    """The newest CUDA that both the driver and the GPU know, else the processor, with the reason as its note."""
+    """The newest CUDA build that the driver and the GPU support, otherwise the CPU build with the reason as its
+    note."""
     driver, capability = nvidia.driver, nvidia.capability
     if driver is None:
         return replace(builds["cpu"], note="The NVIDIA driver does not answer, so the GPU cannot be used. " + _UPDATE)

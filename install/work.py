@@ -1,6 +1,6 @@
-"""The folder beside an environment, or beside another folder that is being filled: its lock, its log and its downloads.
+"""The work folder next to an environment or another folder that is being filled: its lock, log and downloads.
 
-Only a folder with our mark in it is ours: somebody may have a folder of that name.
+It belongs to the installer only if it contains our mark, because a user may have a folder with that name.
 """
 
 from __future__ import annotations
@@ -13,35 +13,38 @@ from pathlib import Path
 from .clearing import clear
 from .failures import OTHER_FOLDER, InstallError
 from .files import is_link, is_there, write_whole
-from .places import work_folder
-from .state import LOCK_FILE, NAME, held
+from .paths import work_folder
+from .state import LOCK_FILE, NAME, locked
 
 MARK = "motionclone-work.txt"
 MEANING = "MotionClone's installer keeps its lock, its log and unfinished downloads here. It removes them itself.\n"
 LOG = "install.log"
-OLDER = (NAME, "motionclone-ready")  # what version 0.1 marked finished folders with
+OLDER = (NAME, "motionclone-ready")  # the marks of version 0.1 in finished folders
 DOWNLOADS, SCRATCH = FOLDERS = ("downloads", "scratch")
 
 
 @contextmanager
-def at_work(folder: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[Path]:
-    """The work folder beside `folder`, which one process at a time works in. InstallError where another does, or where
-    a folder of that name is somebody else's. elsewhere: what else to do then, in a sentence."""
+def locked_work_folder(folder: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[Path]:
+    """Creates and locks the work folder next to `folder`. Raises InstallError if another process uses it or it is not
+    ours.
+
+    elsewhere: a sentence with an alternative.
+    """
     work = work_folder(folder)
     if not is_our_work(folder):
         raise InstallError(
             f"{work} exists already and was not made by MotionClone, which needs that name beside {folder.name}.",
             f"Give that folder another name. {elsewhere}",
         )
-    with held(work, elsewhere):
+    with locked(work, elsewhere):
         if not is_there(work / MARK):
             write_whole(work / MARK, MEANING)
         yield work
 
 
 def is_our_work(folder: Path) -> bool:
-    """Whether we may write into the work folder beside `folder` and remove what is in it: it is not there, empty, or
-    has our mark."""
+    """Whether the installer may write to the work folder and remove its content: it is missing, empty, or contains our
+    mark."""
     work = work_folder(folder)
     if not is_there(work):
         return True
@@ -52,12 +55,12 @@ def is_our_work(folder: Path) -> bool:
 
 
 def log_file(folder: Path) -> Path:
-    """The log beside `folder`; nothing's, where a folder of that name is somebody else's."""
+    """The log next to `folder`, or the null device if the work folder is not ours."""
     return work_folder(folder) / LOG if is_our_work(folder) else Path(os.devnull)
 
 
 def clear_work(folder: Path) -> bool:
-    """Removes the work folder beside `folder`; of a link only the link. Whether there was one of ours."""
+    """Removes the work folder, or only the link to it. Returns whether there was one of ours."""
     work = work_folder(folder)
     if not is_there(work) or not is_our_work(folder):
         return False
@@ -66,13 +69,13 @@ def clear_work(folder: Path) -> bool:
         return True
     for path in (*_within(work), work / LOG, work / LOCK_FILE, work / MARK):
         clear(path)
-    with suppress(OSError):  # somebody has put something there, which stays
+    with suppress(OSError):  # other files in it stay
         work.rmdir()
     return True
 
 
 def clear_downloads(work: Path) -> None:
-    """What is of no use any more once an installation is finished."""
+    """Removes what is no longer needed after an installation has finished."""
     for name in FOLDERS:
         clear(work / name)
 
@@ -83,8 +86,11 @@ def _within(work: Path) -> Iterator[Path]:
 
 
 def _is_older(folder: Path, work: Path, names: set[str]) -> bool:
-    """Version 0.1 set no mark: beside a folder of ours, only what it put there, with its lock. A lock alone is what is
-    left of a run that was killed before it set the mark."""
+    """Whether version 0.1, which set no mark, created it: next to one of our folders, containing only what it wrote and
+    its lock.
+
+    A lock alone is left by a run that was killed before it set the mark.
+    """
     lock = work / LOCK_FILE
     if not lock.is_file() or lock.stat().st_size:
         return False

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from backend.job_folder.version import version
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.encoding import PIECE_BYTES, encode, parse
 from backend.wire.lines import Lines
 
@@ -37,11 +37,11 @@ def heard() -> Iterator[Any]:
     lines = Lines()
     while data := os.read(0, 65536):
         for line in lines.feed(data):
-            yield parse(line, say.TO_WORKER)
+            yield parse(line, messages.TO_WORKER)
 
 
-def piece(job: str, file: str, data: bytes, number: int = 0) -> say.Piece:
-    return say.Piece(job, number, file, base64.b64encode(data).decode())
+def piece(job: str, file: str, data: bytes, number: int = 0) -> messages.Piece:
+    return messages.Piece(job, number, file, base64.b64encode(data).decode())
 
 
 def png(width: int, height: int, size: int = 0) -> bytes:
@@ -58,8 +58,8 @@ def offer(job: str, files: dict[str, bytes]) -> None:
     digest, pieces = hashlib.sha256(), [piece(job, file, files[file], n) for n, file in enumerate(sorted(files))]
     for file in sorted(files):
         digest.update(f"{hashlib.sha256(files[file]).hexdigest()} {len(files[file])} {file}\n".encode())
-    tell(say.Offer(job, digest.hexdigest(), len(pieces)))
-    tell(say.Done(job))
+    tell(messages.Offer(job, digest.hexdigest(), len(pieces)))
+    tell(messages.Done(job))
     for one in pieces:
         tell(one)
 
@@ -73,63 +73,63 @@ def previews(job: str) -> None:
     for number in range(2000):
         file = "preview/strip.png" if number % 2 else f"preview/{number}.png"
         tell(piece(job, file, data))
-        tell(say.Preview(job, number, file))
+        tell(messages.Preview(job, number, file))
 
 
 def strange_previews(job: str) -> None:
     """Pictures that would fill the memory of whoever shows them, what is none, and one of the user's own files."""
     for data in (png(30_000, 30_000), b"GIF89a", b""):
         tell(piece(job, "preview/strip.png", data))
-    tell(say.Preview(job, 1, "blender.json"))
-    tell(say.Preview(job, 1, "reference/0000.png"))
+    tell(messages.Preview(job, 1, "blender.json"))
+    tell(messages.Preview(job, 1, "reference/0000.png"))
 
 
 def offers(job: str) -> None:
     for number in range(300):
-        tell(say.Offer(job, f"{number:064x}", 4))
+        tell(messages.Offer(job, f"{number:064x}", 4))
 
 
 def huge_offer(job: str) -> None:
-    tell(say.Offer(job, "0" * 64, 2**53))
+    tell(messages.Offer(job, "0" * 64, 2**53))
     for number in range(100_000):
         tell(piece(job, "log.txt", b"", number))
 
 
 def words(job: str) -> None:
     """That steer terminals, turn the line, and are long."""
-    tell(say.Hello(say.PROTOCOL, ANSI + "1", ANSI + "GPU"))
-    tell(say.Progress(job, ANSI + "sampling", 1, 2))
-    tell(say.Refused(ANSI + "no", job))
+    tell(messages.Hello(messages.PROTOCOL, ANSI + "1", ANSI + "GPU"))
+    tell(messages.Progress(job, ANSI + "sampling", 1, 2))
+    tell(messages.Refused(ANSI + "no", job))
     os.write(2, f"{ANSI} last words\n".encode() * 10)
-    tell(say.Failed(job, ANSI + "x" * 500_000, ANSI + "hint"))
+    tell(messages.Failed(job, ANSI + "x" * 500_000, ANSI + "hint"))
 
 
 def progress_flood(job: str) -> None:
-    line = encode(say.Progress(job, "sampling", 1, 2)) * 100
+    line = encode(messages.Progress(job, "sampling", 1, 2)) * 100
     for _ in range(FLOOD // 100):
         write(line)
 
 
 def refusal_flood(job: str) -> None:
-    line = encode(say.Refused("no", job)) * 100
+    line = encode(messages.Refused("no", job)) * 100
     for _ in range(FLOOD // 100):
         write(line)
 
 
 def name_flood(job: str) -> None:
     for number in range(FLOOD):
-        tell(say.Progress(f"job-{number}", "sampling", 1, 2))
+        tell(messages.Progress(f"job-{number}", "sampling", 1, 2))
 
 
 def wants(job: str) -> None:
     """The same piece again and again, without ever reading."""
-    line = encode(say.Want(job, 0)) * 100
+    line = encode(messages.Want(job, 0)) * 100
     for _ in range(1000):
         write(line)
 
 
 def wants_backwards(job: str) -> None:
-    tell(say.Want(job, 10**6))
+    tell(messages.Want(job, 10**6))
 
 
 def huge_result(job: str) -> None:
@@ -166,18 +166,18 @@ for _helper in ("piece", "png", "offer"):
 
 
 def main(trick: str) -> None:
-    tell(say.Hello(say.PROTOCOL, version()))
+    tell(messages.Hello(messages.PROTOCOL, version()))
     for message in heard():
-        if isinstance(message, say.Offer):
+        if isinstance(message, messages.Offer):
             for number in range(min(2, message.pieces)):
-                tell(say.Want(message.job, number))
-        elif isinstance(message, say.Piece):
+                tell(messages.Want(message.job, number))
+        elif isinstance(message, messages.Piece):
             if trick.startswith("want"):
                 TRICKS[trick](message.job)
-            tell(say.Queued(message.job, 0))
+            tell(messages.Queued(message.job, 0))
             TRICKS[trick](message.job)
-        elif isinstance(message, say.Cancel):
-            tell(say.Cancelled(message.job))
+        elif isinstance(message, messages.Cancel):
+            tell(messages.Cancelled(message.job))
 
 
 if __name__ == "__main__":

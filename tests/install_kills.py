@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from install.packages import broken, installed, site_packages
-from install.places import work_folder
+from install.paths import work_folder
 from install.state import read_state
 from install.work import MARK
 from tests.installer_runs import finish, kill, start

@@ -26,7 +26,7 @@ import pytest
 from install.developing.window import READY, RELEASES
 from install.files import is_link
 from install.packages import installed, site_packages
-from install.places import interpreter, work_folder
+from install.paths import interpreter, work_folder
 from install.state import NAME, State, read_state, write_state
 from install.work import MARK
 from tests.install_kills import alone, command, make_wheels

@@ -24,7 +24,7 @@ from backend.job_folder.reading import UnfitFile, check_regular
 from backend.job_folder.request import JobRequest, RequestError, Shot, read_request, write_request
 from backend.job_folder.state import JobState, read_state, write_state
 from backend.models.entry import read_entries
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.client import Client, Lost
 from backend.worker.one_job import claim
 from tests.hostile_remote import TRICKS, png
@@ -181,7 +181,7 @@ def host(trick: str, folder: str) -> None:
         heard = client.poll()
         longest = max(longest, time.monotonic() - began)
         plain = plain and not any(mark in repr(heard) for mark in ("\\x1b", "\\u202e", "\u202e"))
-        end = next((m.message[:70] for m in heard if isinstance(m, say.Failed | Lost)), end)
+        end = next((m.message[:70] for m in heard if isinstance(m, messages.Failed | Lost)), end)
         time.sleep(0.02)
     client.close(0.2)
     print(json.dumps({"tick": longest, "memory": memory_mb() - before, "end": end, "plain": plain}))

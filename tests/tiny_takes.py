@@ -8,7 +8,7 @@ import torch
 
 from backend.backbones.animatediff.backbone import AnimateDiff
 from backend.job.take import Take
-from backend.job_folder.settings import resolve
+from backend.job_folder.families import resolve
 from backend.motion.representation import MotionRepresentation, extract_motion
 from backend.sampling.schedule import Step
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.bench.talk import DUMMY as COMMAND
-from backend.bench.talk import PATIENCE, ROOT, Talk, make_job
+from backend.bench.recording_client import DUMMY as COMMAND
+from backend.bench.recording_client import PATIENCE, ROOT, RecordingClient, make_job
 
-__all__ = ["COMMAND", "PATIENCE", "ROOT", "Talk", "make_job"]
+__all__ = ["COMMAND", "PATIENCE", "ROOT", "RecordingClient", "make_job"]

@@ -1,1 +1,2 @@
-"""Judges of the promise "motion follows": held-out drawn clips of known motion, and what generated clips made of it."""
+"""Benchmarks for the claim that takes follow the motion: drawn test clips with known motion, and judges of generated
+clips."""

@@ -1,7 +1,7 @@
-"""`python -m backend bench controls`: is a picture's look kept, and is the depth given heeded?
+"""`python -m backend bench controls`: checks whether pictures and depth determine the clip.
 
-On held-out cases the first frame of the true render is given as a picture, without a prompt and with it, and the depth
-of all its frames; each beside the same take without it, and only what the model has a control for.
+Each test case gets the first frame of the true render as a picture, with and without a prompt, and the depth of all its
+frames. Each take is compared with the same take without the control. Only the model's own controls are tested.
 """
 
 from __future__ import annotations
@@ -51,6 +51,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def likeness(case: Case, clip: np.ndarray) -> dict[str, float]:
-    """How far the first and the last frame are from the true render's: mean difference of a channel, 0..1."""
+    """The mean absolute difference of the first and the last frame to the true render, per channel, 0..1."""
     far = np.abs(clip.astype(np.float32) - case.truth).mean((1, 2, 3)) / 255
     return {"first_frame": float(far[0]), "last_frame": float(far[-1])}

@@ -1,4 +1,4 @@
-"""What the passes of a job cost, in floating-point operations or in seconds, and what a job is made of."""
+"""The cost of a job's passes in floating-point operations or seconds, and which passes a job consists of."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TIMESTEP = 500
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one pass, of a pair of them in one batch, of all that guidance computes in a step, of reading a motion."""
+    """The cost of one pass, of a pair in one batch, of a step's guidance, and of reading a motion."""
 
     single: float
     pair: float
@@ -44,14 +44,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class JobCosts:
-    """In forward passes: a whole job's sampling with the reading of its motion, and its guided steps' mean."""
+    """The cost of a job in forward passes: sampling with reading the motion, and the mean of a guided step."""
 
     whole: float
     guided_step: float
 
 
 class AnyNumber(TorchDispatchMode):
-    """Lets code on the meta device ask for a tensor's value; it has none, and counting needs none."""
+    """Lets code on the meta device read a tensor's value. It returns 1, because counting does not depend on values."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func is torch.ops.aten._local_scalar_dense.default:
@@ -60,7 +60,7 @@ class AnyNumber(TorchDispatchMode):
 
 
 def operations(run: Callable[[], object]) -> float:
-    """Floating-point operations of `run`, a multiplication with its addition counted as two."""
+    """The floating-point operations of `run`. A multiplication with its addition counts as two."""
     with AnyNumber(), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()
@@ -75,14 +75,14 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def on_meta(unet: UNetMotionModel) -> UNetMotionModel:
-    """The same architecture without weights, with which operations are counted in no time and memory."""
+    """The same architecture without weights, for counting operations without time or memory."""
     with torch.device("meta"):
         empty = UNetMotionModel.from_config(unet.config)
     return _prepared(empty)
 
 
 def sd15_unet() -> UNetMotionModel:
-    """Stable Diffusion 1.5 with AnimateDiff v3's motion modules, which has none in the middle; on the meta device."""
+    """Stable Diffusion 1.5 with AnimateDiff v3's motion modules (none in the middle block), on the meta device."""
     with torch.device("meta"):
         adapter = MotionAdapter(use_motion_mid_block=False)
         unet = UNetMotionModel.from_unet2d(UNet2DConditionModel.from_config(UNET), adapter, load_weights=False)
@@ -102,7 +102,8 @@ def pass_costs(
     settings: Settings,
     meter: Callable[[Callable[[], object]], float],
 ) -> Costs:
-    """What each kind of pass costs by `meter`, on latents and text of these shapes; runs what a take runs."""
+    """The cost of each kind of pass, measured by `meter` on latents and text of these shapes, with the code that a take
+    runs."""
     z, words = (torch.randn(shape).to(unet.device) for shape in (latents, text))
     model = from_unet(unet)
     denoise = model.denoiser()
@@ -139,7 +140,7 @@ def _guidance(
     settings: Settings,
     read: Callable[[], MotionRepresentation],
 ) -> Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]:
-    """Of the method that the settings name, which computes what it computes in a take."""
+    """The guidance of the method in the settings."""
 
     # The counter cannot follow a gradient to a leaf that is itself a module's input; a copy costs nothing.
     def copied(z: Tensor, t: int, text: Tensor) -> Tensor:
@@ -162,12 +163,12 @@ def _guidance(
 
 
 def medians(rounds: list[Costs]) -> Costs:
-    """Of each kind of pass over rounds in which all kinds took turns."""
+    """The medians over several rounds of measurement."""
     return Costs(*(statistics.median(values) for values in zip(*(vars(one).values() for one in rounds))))
 
 
 def job_costs(settings: Settings, costs: Costs) -> JobCosts:
-    """Asks the sampler itself which passes it makes with `settings`."""
+    """The cost of a job with these settings, by running the sampler with stub functions."""
     s, spent, by_step = settings, [0.0], []
     guided = s.is_guided
     inverted = guided and s.method == "inversion"

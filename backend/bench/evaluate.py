@@ -1,4 +1,4 @@
-"""All judges over generated clips: the figures of one clip, and the table over cases and seeds."""
+"""Applies all judges to generated clips: the figures of one clip, and the table over cases and seeds."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ import numpy as np
 
 from ..clips.motion_score import motion_score
 from .cases import Case
-from .judges import camera_cosine, colour_drift, control_matrix, path_cosine, reference_ranks
+from .judges import camera_cosine, color_drift, control_matrix, path_cosine, reference_ranks
 from .look_classifier import CLEAN, look_seen
 from .statistics import Interval, mean_interval, paired_gain
 
 NOT_ASKED = float("nan")
 FIGURES: dict[str, str] = {
-    "motion_score": "motion score against the own reference",
+    "motion_score": "motion score with the own reference",
     "subject_path": "subject path cosine (cases with a moving subject)",
     "camera": "camera affine cosine (cases with a moving camera)",
-    "subject_right": "subject colour right, in a clean clip",
+    "subject_right": "subject color right, in a clean clip",
     "shape_right": "shape right, in a clean clip",
-    "ground_right": "ground colour right",
-    "sky_right": "sky colour right",
+    "ground_right": "ground color right",
+    "sky_right": "sky color right",
     "clean": "probability that a frame is a clean picture",
     "drift": "colour drift from first to last quarter",
 }
 
 
 def evaluate(case: Case, clip: np.ndarray) -> dict[str, float]:
-    """The FIGURES of one clip, uint8 [F, H, W, 3], generated for the case; NaN where a figure does not apply.
+    """The FIGURES of one clip, uint8 [F, H, W, 3], for the case; NaN if a figure does not apply.
 
-    A subject's colour and shape count as right only in a clip that the classifier takes for clean: blobs do not pass.
+    A subject's color and shape count as right only in a clip that the classifier considers clean, so that blobs do not
+    pass.
     """
     seen = look_seen(clip)
     clean = float(seen["clean"])
@@ -43,15 +44,15 @@ def evaluate(case: Case, clip: np.ndarray) -> dict[str, float]:
         "ground_right": float(seen["ground"] == case.look.ground),
         "sky_right": float(seen["sky"] == case.look.sky),
         "clean": clean,
-        "drift": colour_drift(clip, case.look),
+        "drift": color_drift(clip, case.look),
     }
 
 
 def control(cases: Sequence[Case], clips: Sequence[np.ndarray]) -> dict[str, float]:
-    """Whether clips match their own reference and no other, per kind of motion and then averaged.
+    """Checks that clips match their own reference better than others, per kind of motion, then averaged.
 
-    own, other: mean motion score against the own reference and against the others of the same kind; rank: mean place of
-    the own one, 1 at best; nearest: share of clips to which the own one is the nearest.
+    own, other: the mean motion score with the own reference and with others of the same kind; rank: the mean rank of
+    the own one, 1 at best; nearest: the share of clips whose own reference is the nearest.
     """
     rows = []
     for kind in sorted({case.kind for case in cases}):
@@ -67,7 +68,7 @@ def control(cases: Sequence[Case], clips: Sequence[np.ndarray]) -> dict[str, flo
 def summary(runs: Mapping[str, Mapping[str, Sequence]], base: str | None = None) -> dict[str, dict[str, Interval]]:
     """run -> figure -> mean over cases with its interval. runs: name -> figure -> values [cases] or [seeds, cases].
 
-    base: the run without guidance; every other run of as many seeds then also gets "<figure> gain", paired with it.
+    base: the run without guidance. Every other run with as many seeds also gets "<figure> gain", paired with it.
     """
     out: dict[str, dict[str, Interval]] = {}
     for name, figures in runs.items():
@@ -81,7 +82,7 @@ def summary(runs: Mapping[str, Mapping[str, Sequence]], base: str | None = None)
 
 
 def table(summaries: Mapping[str, Mapping[str, Interval]]) -> str:
-    """The summary as a Markdown table: a row a figure, a column a run."""
+    """The summary as a Markdown table with a row per figure and a column per run."""
     names = list(summaries)
     rows = [f"| figure | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
     for figure in dict.fromkeys(f for one in summaries.values() for f in one):

@@ -1,4 +1,5 @@
-"""What a generated clip made of a motion, judged without the motion score: paths, camera series, colours over time."""
+"""Judges the motion of a generated clip independently of the motion score: paths, camera series, and colors over
+time."""
 
 from __future__ import annotations
 
@@ -7,35 +8,37 @@ import numpy as np
 
 from ..clips.motion_score import field_score, motion_field
 from ..clips.optical_flow import optical_flow
-from ..demo_training.world import COLOURS, Look
+from ..demo_training.world import COLORS, Look
 
 SUBJECT, GROUND, SKY = 0, 1, 2
-LIGHT = {SUBJECT: (0.35, 1.15), GROUND: (0.3, 1.2), SKY: (0.65, 1.15)}  # brightness that drawing gives each part
+LIGHT = {SUBJECT: (0.35, 1.15), GROUND: (0.3, 1.2), SKY: (0.65, 1.15)}  # the brightness of each part in drawings
 SMALLEST = 0.003  # of the frame: a subject smaller than this is lost
-FARTHEST = 0.3  # from its colour, in units of full scale: what is farther belongs to no part
+FARTHEST = 0.3  # from its color, relative to full scale; pixels farther away belong to no part
 FOUND_FRAMES = 10  # of 16: a subject lost more often has no path
-PRESENT = 0.03  # of the frame: smaller parts have no dependable mean colour
+PRESENT = 0.03  # of the frame; smaller parts have no reliable mean color
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two arrays of one shape taken as vectors; 0 when either is nothing."""
+    """The cosine similarity of two arrays of the same shape; 0 when either is zero."""
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float((a * b).sum() / norm) if norm > 1e-9 else 0.0
 
 
 def segment(clip: np.ndarray, look: Look) -> tuple[np.ndarray, np.ndarray]:
-    """Which part of the look each pixel of uint8 [F, H, W, 3] shows: labels [F, H, W], and distances to its colour.
+    """Assigns each pixel of uint8 [F, H, W, 3] to a part of the look. Returns labels [F, H, W] and distances to the
+    part's color.
 
-    A part's colour is a line from dark to light through its base colour, as shading draws it.
+    A part's color is a line from dark to light through its base color, as in shading.
     """
     pixels = clip.astype(np.float32) / 255
     names = {SUBJECT: look.subject, GROUND: look.ground, SKY: look.sky}
-    far = np.stack([_line_distance(pixels, np.array(COLOURS[names[p]], np.float32) / 255, *LIGHT[p]) for p in names])
+    far = np.stack([_line_distance(pixels, np.array(COLORS[names[p]], np.float32) / 255, *LIGHT[p]) for p in names])
     return far.argmin(0), far.min(0)
 
 
 def subject_track(clip: np.ndarray, look: Look) -> np.ndarray:
-    """Centre of the subject's largest connected piece [F, 2] in half frame heights, right and down; NaN where lost."""
+    """The center of the subject's largest connected region [F, 2] in half frame heights, right and down; NaN where
+    lost."""
     labels, far = segment(clip, look)
     height, width = clip.shape[1:3]
     track = np.full((len(clip), 2), np.nan)
@@ -50,7 +53,8 @@ def subject_track(clip: np.ndarray, look: Look) -> np.ndarray:
 
 
 def path_cosine(clip: np.ndarray, look: Look, path: np.ndarray) -> float:
-    """How the subject's track runs like the true path [F, 2], both about their middles; 0 when it is mostly lost."""
+    """The similarity of the subject's track and the true path [F, 2], both centered; 0 when the subject is mostly
+    lost."""
     track = subject_track(clip, look)
     found = ~np.isnan(track[:, 0])
     if found.sum() < FOUND_FRAMES:
@@ -59,9 +63,9 @@ def path_cosine(clip: np.ndarray, look: Look, path: np.ndarray) -> float:
 
 
 def camera_series(clip: np.ndarray) -> np.ndarray:
-    """[F-1, 4]: shift right, shift down, zoom and roll of the whole picture each frame step, in half frame heights.
+    """[F-1, 4]: shift right, shift down, zoom and roll of the picture per frame step, in half frame heights.
 
-    The motion that most of the flow agrees on (Tukey-weighted least squares), so a small subject does not count.
+    It is the motion that most of the flow agrees on (Tukey-weighted least squares), so a small subject does not count.
     """
     flow = optical_flow(clip)[:, 4::8, 4::8] * 2
     h, w = flow.shape[1:3]
@@ -74,17 +78,16 @@ def camera_series(clip: np.ndarray) -> np.ndarray:
 
 
 def camera_cosine(clip: np.ndarray, reference: np.ndarray) -> float:
-    """How alike two clips' camera series are: cosine over all steps of shift, zoom and roll."""
+    """The similarity of two clips' camera series: the cosine over all steps of shift, zoom and roll."""
     return cosine(camera_series(clip), camera_series(reference))
 
 
-def colour_drift(clip: np.ndarray, look: Look) -> float:
-    """How far colours wander over a clip, 0..1: what motion cannot explain of the change from first to last quarter.
+def color_drift(clip: np.ndarray, look: Look) -> float:
+    """How much colors change over a clip, 0..1, without changes that motion explains.
 
-    Per part of the look (subject, ground, sky), the mean colour of its pixels in the first and in the last quarter of
-    the frames; the absolute difference, averaged over channels and over the parts that fill 3 % of both quarters.
-    Parts may move, grow and shrink without counting. When no part is there in both, the change of the whole frame's
-    mean colour counts.
+    For each part of the look (subject, ground, sky): the absolute difference of its mean color between the first and
+    the last quarter of the frames, averaged over channels and over the parts that fill 3 % of both quarters. Parts may
+    move, grow and shrink without counting. If no part is in both quarters, the mean color of the whole frame is used.
     """
     labels, _ = segment(clip, look)
     pixels, quarter = clip.astype(np.float32) / 255, max(1, len(clip) // 4)
@@ -100,24 +103,24 @@ def colour_drift(clip: np.ndarray, look: Look) -> float:
 
 
 def control_matrix(clips: list[np.ndarray], references: list[np.ndarray]) -> np.ndarray:
-    """Motion score [clips, references] of every clip with every reference; clips and references of one length."""
+    """The motion score [clips, references] of every clip with every reference. All have the same length."""
     fields, wanted = [motion_field(c) for c in clips], [motion_field(r) for r in references]
     return np.array([[field_score(field, want) for want in wanted] for field in fields])
 
 
 def reference_ranks(matrix: np.ndarray) -> np.ndarray:
-    """[n]: the place of each clip's own reference (the diagonal) among all references, 1 when it is the nearest."""
+    """[n]: the rank of each clip's own reference (the diagonal) among all references, 1 when it is the nearest."""
     return 1 + (matrix > np.diag(matrix)[:, None]).sum(1)
 
 
-def _line_distance(pixels: np.ndarray, colour: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Distance of pixels [..., 3] to the colours low..high times `colour`."""
-    share = np.clip(pixels @ colour / (colour @ colour), low, high)
-    return np.linalg.norm(pixels - share[..., None] * colour, axis=-1)
+def _line_distance(pixels: np.ndarray, color: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Distance of pixels [..., 3] to the colors low..high times `color`."""
+    share = np.clip(pixels @ color / (color @ color), low, high)
+    return np.linalg.norm(pixels - share[..., None] * color, axis=-1)
 
 
 def _robust_fit(model: np.ndarray, target: np.ndarray, rounds: int = 6) -> np.ndarray:
-    """Least squares in which what lies far off the common solution loses its say (Tukey's biweight)."""
+    """Robust least squares with Tukey's biweight, which ignores outliers."""
     weight = np.ones(len(target))
     found = np.zeros(model.shape[1])
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment, of the worker or of its host: is a job lost, or does a result differ?"""
+"""Kills the worker or its host with SIGKILL at random times, and checks whether a job is lost or a result differs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ..job_folder.lock import is_locked, unfinished
 from ..job_folder.state import DONE, read_state
-from ..wire import messages as say
+from ..wire import messages
 from ..wire.client import Lost
-from .talk import DUMMY, ROOT, Talk, make_job
+from .recording_client import DUMMY, ROOT, RecordingClient, make_job
 
 JobMaker = Callable[[Path, int], Path]
 SLOW = 900.0  # seconds for a demo job on a busy machine
@@ -28,9 +28,12 @@ HOST_JOBS = 3
 
 @dataclass(frozen=True)
 class Kills:
-    """jobs; kills; done: jobs that ended done after all; same: with an undisturbed run's result; half: results that
-    were seen after a kill and were not whole; seconds_left: the longest that a worker lived on after its job; begun:
-    jobs that had a checkpoint when they were killed."""
+    """The results.
+
+    done: jobs that ended done; same: with the result of an undisturbed run; half: incomplete results seen after a kill;
+    seconds_left: the longest time that a worker outlived its job; begun: jobs that had a checkpoint when they were
+    killed.
+    """
 
     jobs: int
     kills: int
@@ -50,19 +53,19 @@ def dummy_job(folder: Path, number: int) -> Path:
 
 
 def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] = DUMMY, seed: int = 0) -> Kills:
-    """The worker is killed once in every job, at a moment that chance chooses, and started again."""
+    """Kills the worker once in every job, at a random time, and starts it again."""
     expected, seconds = undisturbed(root / UNDISTURBED, make, jobs, command)
     folders = {f"job-{i:02}": make(root / "jobs" / f"job-{i:02}", i) for i in range(jobs)}
     chance, killed, half, begun = random.Random(seed), set[str](), 0, set[str]()
     offered = list(folders.values())
     while offered:
-        with Talk(command) as talk:
+        with RecordingClient(command) as recorder:
             for folder in offered:
-                talk.client.submit(folder.name, folder)
-            _kill_in_next(talk, killed, chance, seconds)
+                recorder.client.submit(folder.name, folder)
+            _kill_in_next(recorder, killed, chance, seconds)
         half += sum(not _whole(folder, expected[name]) for name, folder in folders.items())
         begun |= {name for name, folder in folders.items() if (folder / CHECKPOINT).exists()}
-        # Its host hands over again what has no end, also what the worker was killed before it had heard of.
+        # The host submits every unfinished job again, also those that the killed worker had not received.
         offered = [folder for folder in folders.values() if not read_state(folder).finished]
     done = sum(read_state(folder).state == DONE for folder in folders.values())
     same = sum(result_of(folder) == expected[name] for name, folder in folders.items())
@@ -70,23 +73,23 @@ def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] =
 
 
 def undisturbed(root: Path, make: JobMaker, jobs: int, command: Sequence[str]) -> tuple[dict[str, bytes], float]:
-    """-> the results of the same jobs in a worker that nobody kills, and the shortest job's seconds."""
+    """The results of the same jobs in a worker that is not killed, and the seconds of the shortest job."""
     results, shortest = {}, SLOW
-    with Talk(command) as talk:
+    with RecordingClient(command) as recorder:
         for i in range(jobs):
             name = f"job-{i:02}"
             folder = make(root / name, i)
-            talk.client.submit(name, folder)
-            talk.until(say.Progress, job=name)
+            recorder.client.submit(name, folder)
+            recorder.until(messages.Progress, job=name)
             began = time.monotonic()
-            talk.until(say.Done, job=name, patience=SLOW)
+            recorder.until(messages.Done, job=name, patience=SLOW)
             shortest = min(shortest, time.monotonic() - began)
             results[name] = result_of(folder)
     return results, shortest
 
 
 def result_of(folder: Path) -> bytes:
-    """The pictures, or what a dummy job writes; empty where there is nothing."""
+    """The bytes of the pictures, or of a dummy job's result; empty if there is none."""
     pictures = sorted(folder.glob(PICTURES))
     if pictures:
         return b"".join(path.read_bytes() for path in pictures)
@@ -94,42 +97,42 @@ def result_of(folder: Path) -> bytes:
     return result.read_bytes() if result.exists() else b""
 
 
-def _kill_in_next(talk: Talk, killed: set[str], chance: random.Random, seconds: float) -> None:
-    """Kills the worker in the next job that was not killed yet; returns when it has, or all jobs are done."""
-    ends = (say.Progress, say.Done, say.Failed, say.Refused)
-    while talk.client.jobs:
-        message = talk.until(ends, patience=SLOW)
-        if isinstance(message, say.Failed | say.Refused):
+def _kill_in_next(recorder: RecordingClient, killed: set[str], chance: random.Random, seconds: float) -> None:
+    """Kills the worker in the next job that was not killed yet. Returns afterwards, or when all jobs are done."""
+    ends = (messages.Progress, messages.Done, messages.Failed, messages.Refused)
+    while recorder.client.jobs:
+        message = recorder.until(ends, patience=SLOW)
+        if isinstance(message, messages.Failed | messages.Refused):
             raise AssertionError(message)
-        if message.job not in killed and isinstance(message, say.Progress):
+        if message.job not in killed and isinstance(message, messages.Progress):
             killed.add(message.job)
-            time.sleep(chance.uniform(0, 1.1 * seconds))  # now and then it is done already
-            os.kill(talk.client.pid, signal.SIGKILL)
-            talk.until(Lost)
+            time.sleep(chance.uniform(0, 1.1 * seconds))  # sometimes the job is done already
+            os.kill(recorder.client.pid, signal.SIGKILL)
+            recorder.until(Lost)
             return
 
 
 def _whole(folder: Path, expected: bytes) -> bool:
-    """What claims to be a result is one."""
+    """Whether a folder that claims to be done has the expected result."""
     return read_state(folder).state != DONE or result_of(folder) == expected
 
 
 HOST = """
 import sys
 from pathlib import Path
-from backend.bench.talk import Talk
-from backend.wire import messages as say
-with Talk() as talk:
-    print(talk.client.pid, flush=True)
+from backend.bench.recording_client import RecordingClient
+from backend.wire import messages
+with RecordingClient() as recorder:
+    print(recorder.client.pid, flush=True)
     for folder in map(Path, sys.argv[1:]):
-        talk.client.submit(folder.name, folder)
-    talk.until(say.Done, job="no such job")
+        recorder.client.submit(folder.name, folder)
+    recorder.until(messages.Done, job="no such job")
 """
 
 
 def kill_hosts(root: Path, hosts: int, seed: int = 0) -> Kills:
-    """Each host has given its worker three jobs when it is killed. The worker finishes the one that runs and leaves;
-    what it left is run by another."""
+    """Kills hosts that have submitted three jobs each. The worker finishes the running one and exits; another runs the
+    rest."""
     chance, totals, seconds_left = random.Random(seed), [0, 0, 0], 0.0
     expected = result_of_host_job(root / UNDISTURBED)
     for i in range(hosts):
@@ -137,25 +140,25 @@ def kill_hosts(root: Path, hosts: int, seed: int = 0) -> Kills:
         seconds_left = max(seconds_left, _kill_host(folders, chance))
         left = unfinished(root / f"{i:02}")
         totals[2] += sum(not _whole(folder, expected) for folder in folders)
-        with Talk() as talk:
+        with RecordingClient() as recorder:
             for folder in left:
-                talk.client.submit(folder.name, folder)
+                recorder.client.submit(folder.name, folder)
             for _ in left:
-                talk.until(say.Done)
+                recorder.until(messages.Done)
         totals[0] += sum(read_state(folder).state == DONE for folder in folders)
         totals[1] += sum(result_of(folder) == expected for folder in folders)
     return Kills(HOST_JOBS * hosts, hosts, *totals, seconds_left)
 
 
 def result_of_host_job(folder: Path) -> bytes:
-    with Talk() as talk:
-        talk.client.submit("a", make_job(folder, **HOST_FORM))
-        talk.until(say.Done)
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", make_job(folder, **HOST_FORM))
+        recorder.until(messages.Done)
     return result_of(folder)
 
 
 def _kill_host(folders: list[Path], chance: random.Random) -> float:
-    """-> seconds that its worker lived on after the job which it was at."""
+    """Kills a host. Returns how many seconds its worker outlived the running job."""
     host = subprocess.Popen([sys.executable, "-c", HOST, *map(str, folders)], cwd=ROOT, stdout=subprocess.PIPE)
     assert host.stdout is not None
     worker = int(host.stdout.readline())
@@ -171,7 +174,7 @@ def _kill_host(folders: list[Path], chance: random.Random) -> float:
 
 
 def alive(pid: int) -> bool:
-    """Not so for one that is dead and waits for its parent to notice."""
+    """Whether the process runs. A zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""Counts the bytes that a computation holds at once, without doing it: on the meta device nothing is computed."""
+"""Counts the bytes that a computation holds, without running it: nothing is computed on the meta device."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .costs import AnyNumber
 
 @dataclass(frozen=True)
 class Held:
-    """Bytes beyond those of the tensors that were there before: at the peak, and kept for a gradient by autograd."""
+    """Bytes in addition to existing tensors: at the peak, and saved by autograd for a gradient."""
 
     peak: int
     saved: int
 
 
 class LiveBytes(TorchDispatchMode):
-    """Bytes of all storages that were made within it and still live: now, and at the peak.
+    """Counts the bytes of all living storages created within the block: now, and at the peak.
 
-    A storage that is first seen as an input was there before and does not count, so weights do not. Workspaces inside
-    an operation are not seen, nor is what an allocator rounds up or keeps for later.
+    Storages first seen as inputs, such as weights, existed before and do not count. Workspaces inside an operation and
+    the allocator's overhead are not counted.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class LiveBytes(TorchDispatchMode):
         return result
 
     def _meet(self, tensor: Tensor, size: int) -> None:
-        """Counts a storage from when it is met until it is freed; a view shares its tensor's storage."""
+        """Counts a storage from its first use until it is freed. A view shares its tensor's storage."""
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key not in self._known:
@@ -62,7 +62,7 @@ class LiveBytes(TorchDispatchMode):
 
 
 class SavedBytes:
-    """Bytes of the storages that autograd keeps for the backward pass, each once, without those of `weights`."""
+    """Counts the bytes of storages that autograd saves for the backward pass, each once, without `weights`."""
 
     def __init__(self, weights: Iterable[Tensor] = ()):
         self._sizes: dict[int, int] = {}
@@ -81,9 +81,9 @@ class SavedBytes:
 
 @contextmanager
 def fused_attention() -> Iterator[None]:
-    """Within the block attention runs as GPUs do it, which never hold the matrix of all queries and keys.
+    """Within the block, attention runs as on GPUs, without the matrix of all queries and keys.
 
-    A mode for torch's functions would not do: it sleeps within autograd's, and so where layers are computed again.
+    A torch function mode would not work: it is inactive inside autograd, and therefore where layers are recomputed.
     """
     own = functional.scaled_dot_product_attention
 
@@ -98,6 +98,7 @@ def fused_attention() -> Iterator[None]:
 
 
 def held(run: Callable[[], object], weights: Iterable[Tensor] = ()) -> Held:
+    """The bytes held by `run`, in addition to existing tensors."""
     saved = SavedBytes(weights)
     with fused_attention(), AnyNumber(), LiveBytes() as live, saved_tensors_hooks(saved.pack, lambda tensor: tensor):
         run()

@@ -1,7 +1,7 @@
-"""A small network that says what a frame of the demo world shows, so that no blob passes for the right colour.
+"""A small network that recognizes what a frame of the demo world shows, so that blobs do not count as the right color.
 
-`python -m backend.bench.look_classifier` trains it anew on freshly drawn frames (a few minutes on one core) and prints
-how often it is right on held-out ones.
+`python -m backend.bench.look_classifier` trains it on newly drawn frames (a few minutes on one core) and prints its
+accuracy on test frames.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class LookClassifier(nn.Module):
 
 
 def look_seen(clip: np.ndarray) -> dict[str, str | float]:
-    """What uint8 [F, H, W, 3] shows, all frames together: the likeliest shape and colours, and `clean`, the mean
-    probability 0..1 that a frame is a clean picture of that world."""
+    """What uint8 [F, H, W, 3] shows, over all frames: the most likely shape and colors, and `clean`, the mean
+    probability 0..1 that a frame is a clean picture of the demo world."""
     with torch.inference_mode():
         answers = _trained()(to_pixels(fit(clip, SIZE)))
     means = {question: logits.softmax(1).mean(0) for question, logits in answers.items()}
@@ -62,7 +62,7 @@ def _trained() -> LookClassifier:
 
 
 def train(count: int = 16_000, epochs: int = 14, batch: int = 64) -> LookClassifier:
-    """Trains on `count` drawn frames, each seen `epochs` times with fresh augmentation."""
+    """Trains on `count` drawn frames, each used `epochs` times with new augmentation."""
     torch.manual_seed(0)
     frames, labels = draw_frames(np.random.default_rng(TRAIN_SEED), count)
     answers = torch.from_numpy(labels)
@@ -92,7 +92,7 @@ def _loss(answers: dict[str, Tensor], labels: Tensor) -> Tensor:
 
 
 def _augmented(pixels: Tensor) -> Tensor:
-    """Mirrored, softened, tinted and noisy, as far as a decoded latent may be and a picture is still clean."""
+    """Mirrored, blurred, tinted and noisy frames, within what decoding a latent may do to a clean picture."""
     if torch.rand(()) < 0.5:
         pixels = pixels.flip(3)
     softness = float(torch.rand(()) * 0.9) + 0.05
@@ -107,7 +107,7 @@ def _augmented(pixels: Tensor) -> Tensor:
 
 
 def accuracy(model: LookClassifier, frames: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Share of right answers per question, of those asked."""
+    """The share of right answers per question, among those asked."""
     with torch.inference_mode():
         parts = [model(to_pixels(frames[k : k + 64])) for k in range(0, len(frames), 64)]
     answers = {question: torch.cat([part[question] for part in parts]) for question in parts[0]}
@@ -127,7 +127,7 @@ def main() -> None:
     kept = {n: v.half().contiguous() for n, v in model.state_dict().items() if v.is_floating_point()}
     save_file(kept, WEIGHTS)
     _trained.cache_clear()
-    for name, plain in (("clean renders", True), ("with spoiled frames and other colours", False)):
+    for name, plain in (("clean renders", True), ("with spoiled frames and other colors", False)):
         shares = accuracy(_trained(), *draw_frames(np.random.default_rng(TEST_SEED), 1500, plain))
         print(name, ", ".join(f"{question} {share:.1%}" for question, share in shares.items()))
 

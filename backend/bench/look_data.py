@@ -1,4 +1,4 @@
-"""Labelled frames for the look classifier: clean renders, and spoiled ones that must not pass for clean."""
+"""Labeled frames for the look classifier: clean renders, and spoiled ones that must not count as clean."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import numpy as np
 from ..demo_training.moves import random_look, random_motion
 from ..demo_training.solids import SHAPES
 from ..demo_training.world import (
-    COLOURS,
+    COLORS,
     FRAMES,
-    GROUND_COLOURS,
+    GROUND_COLORS,
     SIZE,
-    SKY_COLOURS,
-    SUBJECT_COLOURS,
+    SKY_COLORS,
+    SUBJECT_COLORS,
     Look,
     Motion,
     draw_clip,
 )
 from .judges import GROUND, SKY, SUBJECT, segment
 
-OTHER = "other"  # a colour that captions never name in this part
+OTHER = "other"  # a color that captions never use for this part
 ANSWERS: dict[str, tuple[str, ...]] = {
     "shape": SHAPES,
-    "subject": (*SUBJECT_COLOURS, OTHER),
-    "ground": (*GROUND_COLOURS, OTHER),
-    "sky": (*SKY_COLOURS, OTHER),
+    "subject": (*SUBJECT_COLORS, OTHER),
+    "ground": (*GROUND_COLORS, OTHER),
+    "sky": (*SKY_COLORS, OTHER),
     "clean": ("no", "yes"),
 }
-IGNORED = -100  # what cannot be seen is not asked
+IGNORED = -100  # questions about invisible parts are skipped
 VISIBLE = {SUBJECT: 0.012, GROUND: 0.03, SKY: 0.03}  # of the frame
 OTHER_SHARE, SPOILED_SHARE = 0.12, 0.3
 
 
 def draw_frames(rng: np.random.Generator, count: int, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [count, 128, 128, 3] and labels [count, 5] in the order of ANSWERS. plain: clean coloured renders only."""
+    """uint8 [count, 128, 128, 3] and labels [count, 5] in the order of ANSWERS. plain: only clean, colored renders."""
     frames = np.empty((count, *SIZE, 3), np.uint8)
     labels = np.empty((count, len(ANSWERS)), np.int64)
     for k in range(count):
@@ -55,15 +55,15 @@ def _any_look(rng: np.random.Generator, plain: bool) -> Look:
     if plain or rng.random() > 3 * OTHER_SHARE or look.subject == "grey":
         return look
     part = str(rng.choice(["subject", "ground", "sky"]))
-    known = {"subject": SUBJECT_COLOURS, "ground": GROUND_COLOURS, "sky": SKY_COLOURS}[part]
+    known = {"subject": SUBJECT_COLORS, "ground": GROUND_COLORS, "sky": SKY_COLORS}[part]
     taken = (*known, look.subject, look.ground, look.sky)
-    return replace(look, **{part: str(rng.choice([c for c in COLOURS if c not in taken]))})
+    return replace(look, **{part: str(rng.choice([c for c in COLORS if c not in taken]))})
 
 
 def _labels(look: Look, frame: np.ndarray) -> list[int]:
     names = {"shape": look.shape, "subject": look.subject, "ground": look.ground, "sky": look.sky, "clean": "yes"}
     labels = [_index(answers, names[question]) for question, answers in ANSWERS.items()]
-    if look.subject == look.ground:  # a blockout: parts cannot be told apart by colour, and all are "other"
+    if look.subject == look.ground:  # a blockout: parts cannot be told apart by color, and all are "other"
         return labels
     shown, _ = segment(frame[None], look)
     share = {part: (shown == part).mean() for part in VISIBLE}
@@ -83,8 +83,8 @@ def _spoiled(
     away = replace(motion, subject=motion.subject + np.array([0, 0, -200], np.float32))  # behind the camera
     spoilers: list[Callable[[], np.ndarray]] = [
         lambda: draw_clip(look, away, frames=[f])[0],
-        lambda: _blobs(rng, draw_clip(look, away, frames=[f])[0], COLOURS[look.subject]),
-        lambda: _blobs(rng, draw_clip(look, away, frames=[f])[0], COLOURS[look.subject]),
+        lambda: _blobs(rng, draw_clip(look, away, frames=[f])[0], COLORS[look.subject]),
+        lambda: _blobs(rng, draw_clip(look, away, frames=[f])[0], COLORS[look.subject]),
         lambda: cv2.GaussianBlur(frame, (0, 0), SIZE[0] * float(rng.uniform(0.03, 0.09))),
         lambda: _torn(rng, frame),
         lambda: cv2.addWeighted(frame, 0.5, another[:, ::-1].copy(), 0.5, 0),
@@ -93,8 +93,8 @@ def _spoiled(
     return spoilers[rng.integers(len(spoilers))]()
 
 
-def _blobs(rng: np.random.Generator, scene: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """Soft spots of the subject's colour in place of a subject: the prompt's hue without its shape."""
+def _blobs(rng: np.random.Generator, scene: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    """Soft spots in the subject's color instead of a subject: the prompt's color without its shape."""
     ys, xs = np.mgrid[0 : SIZE[0], 0 : SIZE[1]] / SIZE[0]
     cover = np.zeros(SIZE)
     for _ in range(rng.integers(1, 4)):
@@ -102,12 +102,12 @@ def _blobs(rng: np.random.Generator, scene: np.ndarray, colour: tuple[int, int, 
         wide, high = rng.uniform(0.06, 0.17, 2)
         cover = np.maximum(cover, np.exp(-(((xs - x) / wide) ** 2) - ((ys - y) / high) ** 2))
     cover = (cover * rng.uniform(0.7, 1.0))[..., None]
-    shaded = np.array(colour) * rng.uniform(0.6, 1.1)
+    shaded = np.array(color) * rng.uniform(0.6, 1.1)
     return np.clip(scene * (1 - cover) + shaded * cover, 0, 255).astype(np.uint8)
 
 
 def _torn(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Everything displaced by waves of 4 to 11 % of the height: melted shapes."""
+    """A frame displaced by waves of 4 to 11 % of its height: melted shapes."""
     ys, xs = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float32)
     shift = cv2.resize(rng.normal(0, 1, (8, 8, 2)).astype(np.float32), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
     shift *= rng.uniform(0.04, 0.11) * SIZE[0]
@@ -115,7 +115,7 @@ def _torn(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
 
 
 def _fog(rng: np.random.Generator) -> np.ndarray:
-    """Coloured clouds without any scene, as an untrained model gives."""
-    colours = np.array(list(COLOURS.values()), np.float32)
-    small = colours[rng.integers(len(colours), size=(5, 5))]
+    """Colored clouds without a scene, as from an untrained model."""
+    colors = np.array(list(COLORS.values()), np.float32)
+    small = colors[rng.integers(len(colors), size=(5, 5))]
     return np.clip(cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)

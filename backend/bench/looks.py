@@ -1,8 +1,8 @@
 """`python -m backend bench looks DIR`: from which look of a blockout is its motion cloned best?
 
-DIR is what `install/in_blender/look_scenes.py` makes in Blender: scenes, each captured in several looks, and each with
-its true motion vectors. Takes of the same prompts and seeds follow every look; they are judged by the scene's own
-motion, never by the reference that they were made from.
+DIR is created by `install/in_blender/look_scenes.py` in Blender. It contains scenes, each captured in several looks,
+with true motion vectors. Takes with the same prompts and seeds follow every look. They are judged by the scene's true
+motion, not by the reference that they were made from.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PROMPTS = (
 
 @dataclass(frozen=True)
 class Asked:
-    """One take: of a scene's look, or UNGUIDED for the prompt alone."""
+    """A take to generate: from a scene's look, or UNGUIDED for the prompt alone."""
 
     scene: Path
     look: str
@@ -74,19 +74,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def true_field(vectors: Path) -> np.ndarray:
-    """A scene's true motion as the motion score sees a clip's: [F-1, h, w, 2] in frame heights a clip."""
+    """A scene's true motion in the motion score's format: [F-1, h, w, 2] in frame heights per clip."""
     flow = np.nan_to_num(np.stack([np.load(path) for path in sorted(vectors.glob("*.npy"))]))
     return smoothed_field(flow / flow.shape[1] * len(flow))
 
 
 def score(clip: np.ndarray, wanted: np.ndarray) -> float:
-    """The motion score of a clip uint8 [F, H, W, 3] by a known field of as many steps."""
+    """The motion score of a clip, uint8 [F, H, W, 3], with a known field of as many steps."""
     field = motion_field(clip)
     return field_score(np.stack([cv2.resize(step, wanted.shape[2:0:-1]) for step in field]), wanted)
 
 
 def table(scores: dict[str, dict[str, list[float]]], seen: dict[str, dict[str, float]]) -> str:
-    """A line a look: the mean, then each scene's; in brackets what flow sees of the reference itself."""
+    """A line per look with the mean and each scene's value. Values in brackets are those of the reference itself."""
     names = sorted(next(iter(scores.values())))
     lines = [f"{'look':16} {'mean':>6}  " + " ".join(f"{name[:12]:>12}" for name in names)]
     for look, found in scores.items():
@@ -131,9 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend bench looks", description=__doc__)
     parser.add_argument("scenes", type=Path, metavar="DIR")
     parser.add_argument("--model", default="demo", metavar="NAME", help="(default: %(default)s)")
-    parser.add_argument("--prompts", type=int, default=3, choices=range(1, len(PROMPTS) + 1), help="of each scene")
+    parser.add_argument("--prompts", type=int, default=3, choices=range(1, len(PROMPTS) + 1), help="prompts per scene")
     parser.add_argument("--seeds", type=int, default=2, metavar="N", help="takes of each prompt (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=2, metavar="N", help="of one thread each")
+    parser.add_argument("--processes", type=int, default=2, metavar="N", help="parallel processes with one thread each")
     parser.add_argument("--clips", type=Path, metavar="DIR", help="keep the generated frames there")
     parser.add_argument("--json", action="store_true")
     return parser

@@ -1,6 +1,7 @@
-"""`python -m backend bench masks`: does a mask clip keep guidance where it belongs?
+"""`python -m backend bench masks`: checks whether a mask clip limits guidance to its part of the picture.
 
-Cases of a moving camera, in which the subject and the rest of the picture move; the motion score of each part alone.
+In these cases the camera moves, so the subject and the rest of the picture both move. Each part has its own motion
+score.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def scores_of_parts(case: Case, clip: np.ndarray) -> dict[str, float]:
-    """Motion score of `clip`, uint8 [F, H, W, 3], against the reference where that shows its subject, and elsewhere."""
+    """The motion score of `clip`, uint8 [F, H, W, 3], where the reference shows its subject, and elsewhere."""
     wanted = motion_field(case.reference)
     mask = draw_mask(case.reference_look.shape, case.motion, case.size)
-    between = np.maximum(mask[1:], mask[:-1])  # a step of the flow leads from one frame to the next
+    between = np.maximum(mask[1:], mask[:-1])  # a flow step leads from one frame to the next
     height, width = wanted.shape[1:3]
     subject = np.stack([cv2.resize(m, (width, height), interpolation=cv2.INTER_AREA) for m in between])
-    reach = 2 * round(SMOOTHING * height) + 1  # the field is smoothed: at the outline it belongs to neither part
+    reach = 2 * round(SMOOTHING * height) + 1  # the field is smoothed, so at the outline it belongs to neither part
     beside = np.stack([cv2.dilate(m, np.ones((reach, reach), np.uint8)) for m in subject])
     field = motion_field(clip, case.reference.shape[1:3])
     return {"subject": field_score(field, wanted, subject), "background": field_score(field, wanted, 1 - beside)}

@@ -1,9 +1,9 @@
-"""`python -m backend bench memory`: the most bytes that each memory policy and each of its switches holds.
+"""`python -m backend bench memory`: the peak memory of each memory policy and of each of its switches.
 
-Counted for Stable Diffusion 1.5 with AnimateDiff in float16, without weights and without computing, so that it runs
-anywhere: tensors that live at once, in a step with guidance, in one without and while pictures are decoded, with the
-weights on the device. Workspaces of a device's libraries and gaps of its allocator are not seen. Plain AnimateDiff is a
-step of diffusers' pipeline with everything in float16 on the device.
+It is counted for Stable Diffusion 1.5 with AnimateDiff in float16 without weights or computation, so it runs anywhere.
+Counted are the living tensors in a guided step, in a plain step and while decoding pictures, plus the weights on the
+device. Workspaces of libraries and fragmentation are not included. Plain AnimateDiff is a step of diffusers' pipeline
+with everything in float16 on the device.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ SWITCHES = (
 
 @dataclass(frozen=True)
 class Peaks:
-    """Bytes: of the weights on the device while sampling, kept by autograd, and most at once in each part of a job,
-    weights included."""
+    """Bytes: weights on the device while sampling, saved by autograd, and the peak in each part of a job, weights
+    included."""
 
     weights: int
     saved: int
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def sd15() -> AnimateDiff:
-    """Stable Diffusion 1.5 with AnimateDiff's motion modules, on the meta device, in the precisions of a GPU."""
+    """Stable Diffusion 1.5 with AnimateDiff's motion modules on the meta device, in the precisions used on a GPU."""
     with torch.device("meta"):
         vae = AutoencoderKL.from_config(VAE).eval().requires_grad_(False)
         text_encoder = CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER))
@@ -86,7 +86,7 @@ def sd15() -> AnimateDiff:
 
 
 def sparse_control(clip: tuple[int, int, int]) -> SparseControl:
-    """SparseCtrl for one picture at the first frame."""
+    """SparseCtrl with one picture for the first frame."""
     with torch.device("meta"):
         net = SparseControlNetModel().half().eval().requires_grad_(False)
     normalize_each_frame(net)
@@ -97,7 +97,7 @@ def sparse_control(clip: tuple[int, int, int]) -> SparseControl:
 def peaks(
     model: AnimateDiff, controls: Sequence[SparseControl], policy: MemoryPolicy, clip: tuple[int, int, int]
 ) -> Peaks:
-    """Of a job with this policy; clip: frames and latent cells (F, h, w)."""
+    """The peaks of a job with this policy. clip: frames and latent cells (F, h, w)."""
     coders = parameter_bytes(model.vae) + parameter_bytes(model.text_encoder)
     fixed = parameter_bytes(model.unet) + sum(parameter_bytes(control.model) for control in controls)
     weights = fixed + (0 if policy.offload else coders)
@@ -117,7 +117,7 @@ def guided_held(
     clip: tuple[int, int, int],
     blocks: Sequence[str] = ("up_blocks.1",),
 ) -> Held:
-    """In a pass with the gradient of guidance, the weights left out."""
+    """The bytes held in a pass with the gradient of guidance, without weights."""
     guide, z = _guide(model, controls, clip, blocks)
     with model.with_policy(replace(policy, offload=False), controls):
         return held(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0)), model.unet.parameters())
@@ -125,7 +125,7 @@ def guided_held(
 
 @torch.no_grad()
 def guided_cost(model: AnimateDiff, kind: str, clip: tuple[int, int, int]) -> float:
-    """Operations of a step with guidance, the negative prompt's pass with it, in forward passes."""
+    """The operations of a guided step, including the negative prompt's pass, in forward passes."""
     z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
     forward = operations(lambda: model.denoiser()(z, TIMESTEP, text))
     guide, z = _guide(model, (), clip, ("up_blocks.1",))
@@ -135,7 +135,7 @@ def guided_cost(model: AnimateDiff, kind: str, clip: tuple[int, int, int]) -> fl
 
 @torch.no_grad()
 def plain_peak(model: AnimateDiff, controls: Sequence[SparseControl], clip: tuple[int, int, int]) -> int:
-    """Of a step without guidance as diffusers' pipelines make it: both prompts in a batch, all weights in float16."""
+    """The peak of a step as in diffusers' pipelines: both prompts in a batch, all weights in float16."""
     halves = (parameter_bytes(model.vae) + parameter_bytes(model.text_encoder)) // 2
     fixed = parameter_bytes(model.unet) + sum(parameter_bytes(control.model) for control in controls)
     return halves + fixed + _pair_held(model, controls, clip).peak
@@ -187,7 +187,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _table(figures: dict[str, dict[str, float]]) -> str:
-    """As Markdown."""
+    """The figures as a Markdown table."""
     lines = [
         "| gigabytes | weights | kept by autograd | guided step | plain step | pictures | peak | with SparseCtrl "
         "| of plain | guided step, in passes |",

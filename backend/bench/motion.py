@@ -1,8 +1,8 @@
-"""`python -m backend bench motion`: do takes follow their reference's motion and heed their prompt?
+"""`python -m backend bench motion`: checks whether takes follow their reference's motion and their prompt.
 
-Held-out drawn reference clips with known motion, prompts that ask for another look, every setting on the same seeds;
-judged by flow, tracks, a look classifier and a control against the other references, beside the ceiling that the same
-motion drawn truly reaches.
+It uses drawn reference clips with known motion, prompts for other looks, and the same seeds for all settings. Judges
+are optical flow, tracks, a look classifier and a control with the other references. The ceiling is the true render of
+the same motion.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend bench motion", description=__doc__)
     add_options(parser)
     parser.add_argument(
-        "--compare", action="append", default=[], metavar="NAME:KEY=VALUE ...", help="further settings, again and again"
+        "--compare", action="append", default=[], metavar="NAME:KEY=VALUE ...", help="compare more settings; repeatable"
     )
-    parser.add_argument("--only-compared", action="store_true", help="leave out the default settings")
+    parser.add_argument("--only-compared", action="store_true", help="skip the default settings")
     parser.add_argument("--clips", type=Path, metavar="DIR", help="keep the generated frames there")
     return parser

@@ -1,18 +1,18 @@
-"""Ways to generate that a bench compares."""
+"""Ways to generate clips that a benchmark compares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..errors import JobError
-from ..job_folder.settings import SettingError, parse_assignment
+from ..job_folder.declared import SettingError, parse_assignment
 from ..models.entry import ModelEntry
 
 
 @dataclass(frozen=True)
 class Run:
-    """A name for settings. settings None stands for the true render, the ceiling; masked: guided by the true mask;
-    given: 'image' for the true render's first frame, 'depth' for its depth; prompted: whether the prompt is given."""
+    """Named settings. settings: None means the true render, the ceiling; masked: guided with the true mask; given:
+    'image' for the true render's first frame, 'depth' for its depth; prompted: whether the prompt is used."""
 
     name: str
     settings: dict[str, str] | None
@@ -22,7 +22,8 @@ class Run:
 
 
 def named_run(text: str, entry: ModelEntry) -> Run:
-    """'name:key=value key=value', as typed after --compare. JobError when the entry cannot take it."""
+    """Parses 'name:key=value key=value', as typed after --compare. Raises JobError when the entry does not accept
+    it."""
     name, _, assignments = text.partition(":")
     try:
         settings = dict(parse_assignment(part) for part in assignments.split())

@@ -1,8 +1,8 @@
-"""`python -m backend bench speed`: what takes cost, each figure a ratio within one run.
+"""`python -m backend bench speed`: the cost of takes, as ratios measured within one run.
 
-A take's cost is the sum of its passes through the UNet. Passes are weighed in floating-point operations for SD1.5 with
-16 frames of 512 x 512, and for the model at hand in operations and in seconds; shares are of the authors' settings for
-camera motion. Plain generation is timed against diffusers' AnimateDiffPipeline, turn by turn; so is the setting
+The cost of a take is the sum of its UNet passes. They are counted in floating-point operations for SD1.5 with 16 frames
+of 512 x 512, and for the given model in operations and in seconds. Shares are relative to the authors' settings for
+camera motion. Plain generation is timed against diffusers' AnimateDiffPipeline in turns, and so is the setting
 deterministic against a job without it.
 """
 
@@ -67,17 +67,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m backend bench speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="demo", metavar="NAME", help="what is timed (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each kind (default: %(default)s)")
+    parser.add_argument("--model", default="demo", metavar="NAME", help="the model to time (default: %(default)s)")
     parser.add_argument(
-        "--compare", action="append", default=[], metavar="NAME:KEY=VALUE ...", help="further settings, again and again"
+        "--rounds", type=int, default=5, metavar="N", help="rounds of measurement (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compare", action="append", default=[], metavar="NAME:KEY=VALUE ...", help="compare more settings; repeatable"
     )
     parser.add_argument("--json", action="store_true")
     return parser
 
 
 def _costs(model: AnimateDiff, settings: dict[str, Settings], rounds: int) -> dict[str, dict[str, float]]:
-    """Of each run: a job in passes, a guided step in passes, and the job's share of the paper's, by three measures."""
+    """For each run: the job and a guided step in passes, and the job's share of the paper's by three measures."""
     meters = {
         "sd15": lambda one: pass_costs(sd15_unet(), SD15_LATENTS, SD15_TEXT, one, operations),
         "counted": lambda one: pass_costs(on_meta(model.unet), *_shapes(model, one), one, operations),
@@ -87,7 +89,7 @@ def _costs(model: AnimateDiff, settings: dict[str, Settings], rounds: int) -> di
             ]  # one to warm up
         ),
     }
-    measured: dict[tuple, Costs] = {}  # passes are alike where the same layers are read in clips of the same length
+    measured: dict[tuple, Costs] = {}  # passes cost the same for the same layers and clip length
     figures = {}
     for name, one in settings.items():
         print(f"{name}: {one.steps} steps", file=sys.stderr, flush=True)
@@ -107,7 +109,7 @@ def _costs(model: AnimateDiff, settings: dict[str, Settings], rounds: int) -> di
 
 
 def _has_blocks(model: AnimateDiff, name: str, settings: Settings) -> bool:
-    """Whether the model is deep enough for these settings; if not, it is said."""
+    """Whether the model has the blocks that these settings use. If not, a message is printed."""
     try:
         model.layers(TEMPORAL, settings.guidance_blocks)
     except JobError as error:
@@ -117,14 +119,14 @@ def _has_blocks(model: AnimateDiff, name: str, settings: Settings) -> bool:
 
 
 def _shapes(model: AnimateDiff, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Of the latents of a square clip, and of a text's embedding."""
+    """The shapes of a square clip's latents and of a text embedding."""
     h, w = (side // model.latent_scale for side in clip_size(1.0, model.entry.clip.area, model.entry.clip.multiple))
     text = (1, model.tokenizer.model_max_length, model.unet.config.cross_attention_dim)
     return (1, model.unet.config.in_channels, settings.frames, h, w), text
 
 
 def _against_diffusers(model: AnimateDiff, settings: Settings, rounds: int) -> float:
-    """Seconds of our plain takes over the pipeline's, from the prompt to pictures: the median over turns."""
+    """The time of our plain takes over the pipeline's, from prompt to pictures: the median over turns."""
     plain = replace(settings, sampler="ddim", guided_steps=0, motion_weight=0.0, cfg_form="standard")
     height, width = clip_size(1.0, model.entry.clip.area, model.entry.clip.multiple)
     pipeline = AnimateDiffPipeline(
@@ -157,7 +159,7 @@ def _against_diffusers(model: AnimateDiff, settings: Settings, rounds: int) -> f
 
 
 def _repeatable(model: AnimateDiff, settings: Settings, rounds: int) -> float:
-    """Seconds of a job's passes with the setting `deterministic` over those without it: the median over turns."""
+    """The time of a job's passes with the setting `deterministic` over that without it: the median over turns."""
 
     def job(wanted: bool) -> float:
         with deterministic_mode(wanted):
@@ -168,7 +170,7 @@ def _repeatable(model: AnimateDiff, settings: Settings, rounds: int) -> float:
 
 
 def _table(figures: dict[str, dict[str, float]]) -> str:
-    """As Markdown."""
+    """The figures as a Markdown table."""
     lines = [
         "| settings | SD1.5, in forward passes | a guided step | share of paper | this model, counted | timed |",
         "|---|---|---|---|---|---|",

@@ -10,7 +10,7 @@ RESAMPLES = 4000
 
 
 class Interval(NamedTuple):
-    """A mean and the 95 % interval of where it could as well have come out."""
+    """A mean and its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -21,9 +21,9 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: np.ndarray | list) -> Interval:
-    """The mean over cases. values: [cases] or [seeds, cases]; NaN marks what does not apply and is left out.
+    """The mean over cases. values: [cases] or [seeds, cases]; NaN marks values that do not apply.
 
-    Seeds of one case are averaged first: the cases are what is drawn at random, seeds of one case are not independent.
+    Seeds of one case are averaged first, because only the cases are independent samples.
     """
     table = np.atleast_2d(np.asarray(values, float))
     table = table[:, ~np.isnan(table).all(0)]
@@ -36,5 +36,5 @@ def mean_interval(values: np.ndarray | list) -> Interval:
 
 
 def paired_gain(values: np.ndarray | list, base: np.ndarray | list) -> Interval:
-    """How much `values` exceed `base`, case by case and seed by seed: both [cases] or [seeds, cases]."""
+    """The mean difference between `values` and `base`, paired by case and seed: both [cases] or [seeds, cases]."""
     return mean_interval(np.asarray(values, float) - np.asarray(base, float))

@@ -1,4 +1,4 @@
-"""Generates the takes that a bench judges, in several processes of one thread each."""
+"""Generates the takes for a benchmark in several processes with one thread each."""
 
 from __future__ import annotations
 
@@ -26,23 +26,27 @@ from .runs import Run
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """The options that say which takes are made, and how."""
+    """Adds the options that determine the takes."""
     parser.add_argument(
         "--model", default="demo", metavar="NAME", help="a model of the demo world (default: %(default)s)"
     )
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="takes of each case (default: %(default)s)")
-    parser.add_argument("--every", type=int, default=1, metavar="K", help="only each Kth case, for a quick look")
-    parser.add_argument("--tuning", action="store_true", help="other cases, to choose settings on")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="takes per case (default: %(default)s)")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="use only every Kth case, for a quick test")
+    parser.add_argument("--tuning", action="store_true", help="use the other cases, for choosing settings")
     parser.add_argument(
-        "--processes", type=int, default=2, metavar="N", help="of one thread each (default: %(default)s)"
+        "--processes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="parallel processes with one thread each (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true")
 
 
 def all_clips(runs: list[Run], cases: list[Case], options: Namespace) -> Iterator[tuple[Run, int, list[np.ndarray]]]:
-    """Every run on every seed: its clips uint8 [F, H, W, 3] in the order of the cases.
+    """Yields each run and seed with its clips, uint8 [F, H, W, 3], in the order of the cases.
 
-    options: model, seeds, processes, tuning, as `add_options` has them.
+    options: model, seeds, processes and tuning, as added by `add_options`.
     """
     numbers = [case.number for case in cases]
     with ProcessPoolExecutor(
@@ -64,7 +68,7 @@ def print_judged(
     options: Namespace,
     base: str | None = None,
 ) -> None:
-    """Makes every run's clips and prints what `judge` says of each, as `evaluate.summary` sums it up."""
+    """Generates every run's clips and prints the judgments of `judge` as summarized by `evaluate.summary`."""
     results: dict[str, dict[str, list]] = {}
     for run, _, clips in all_clips(runs, cases, options):
         judged = [judge(case, clip) for case, clip in zip(cases, clips)]
@@ -82,7 +86,7 @@ _cases: dict[int, Case]
 
 
 def _start_process(model: str, tuning: bool) -> None:
-    """Each process loads the model once; one thread each is faster than threads shared on layers this small."""
+    """Loads the model once per process. On such small layers, several processes are faster than several threads."""
     global _model, _cases
     torch.set_num_threads(1)
     entry = find_entry(model)
@@ -113,7 +117,7 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
 
 
 def _conditions(case: Case, kinds: Sequence[str]) -> dict[str, Condition]:
-    """Of the case's true render: its first frame as the image, and the depth of every frame."""
+    """The first frame of the case's true render as the image, and the depth of every frame."""
     made = {}
     if "image" in kinds:
         made["image"] = Condition(case.truth[:1], (0,))

@@ -1,6 +1,6 @@
-"""`python -m backend bench worker`: how fast it answers, and that neither kills nor many jobs harm it.
+"""`python -m backend bench worker`: the worker's response times, and its robustness against kills and many jobs.
 
-Jobs with the demo model are short, by --set; the dummy ones only wait. All goes into a temporary folder.
+Jobs with the demo model are made short with --set; dummy jobs only wait. All files are in a temporary folder.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import JobError
-from ..job_folder.settings import SettingError, parse_assignment
-from ..wire import messages as say
+from ..job_folder.declared import SettingError, parse_assignment
+from ..wire import messages
 from .kills import SLOW, UNDISTURBED, Kills, dummy_job, kill_hosts, kill_workers
-from .talk import DUMMY, SERVE, Talk, make_demo_job, make_job
+from .recording_client import DUMMY, SERVE, RecordingClient, make_demo_job, make_job
 
 STARTS, CANCELS, SETTLED = 10, 5, 10
 Row = tuple[str, str, str, bool]  # what, figure, what must hold, whether it does
@@ -47,14 +47,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m backend bench worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for name, count, what in (
-        ("dummy-kills", 50, "dummy jobs in each of which the worker is killed"),
+        ("dummy-kills", 50, "dummy jobs, in each of which the worker is killed"),
         ("demo-kills", 5, "the same with the demo model"),
-        ("hosts", 20, "hosts that are killed"),
+        ("hosts", 20, "hosts to kill"),
         ("soak", 200, "jobs with the demo model in one worker"),
     ):
         parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"{what} (default: %(default)s)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the demo model's jobs")
-    parser.add_argument("--soak-set", action="append", default=[], metavar="KEY=VALUE", help="of the soak's besides")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting for the demo model's jobs"
+    )
+    parser.add_argument(
+        "--soak-set", action="append", default=[], metavar="KEY=VALUE", help="an additional setting for the soak test"
+    )
     parser.add_argument("--json", action="store_true")
     return parser
 
@@ -80,19 +84,19 @@ def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) 
     ):
         if jobs:
             kills = kill_workers(root / f"kills {name}", make, jobs, command)
-            yield told(f"worker killed, {name} jobs", kills)
+            yield kills_row(f"worker killed, {name} jobs", kills)
             if name == "demo":
                 yield previews(root / f"kills {name}" / UNDISTURBED)
     if options.hosts:
         kills = kill_hosts(root / "hosts", options.hosts)
-        yield told("host killed, dummy jobs", kills)
+        yield kills_row("host killed, dummy jobs", kills)
         seconds = kills.seconds_left
         yield "its worker lives on after its job", f"at most {seconds:.2f} s", "5 s", seconds < 5
     if options.soak:
         yield from soak(root / "soak", options.soak, soaked)
 
 
-def told(what: str, kills: Kills) -> Row:
+def kills_row(what: str, kills: Kills) -> Row:
     figure = f"{kills.kills} kills: {kills.done} of {kills.jobs} done, {kills.same} as undisturbed, {kills.half} half"
     if kills.begun:
         figure += f"; {kills.begun} had a checkpoint to go on from"
@@ -100,7 +104,7 @@ def told(what: str, kills: Kills) -> Row:
 
 
 def previews(jobs: Path) -> Row:
-    """What they cost of the whole jobs in this folder."""
+    """The share of previews in the time of the jobs in this folder."""
     shares = []
     for path in jobs.glob("*/result.json"):
         seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"]
@@ -114,37 +118,37 @@ def start_to_hello() -> Row:
     seconds = []
     for _ in range(STARTS):
         began = time.monotonic()
-        with Talk(SERVE) as talk:
-            talk.until(say.Hello)
+        with RecordingClient(SERVE) as recorder:
+            recorder.until(messages.Hello)
             seconds.append(time.monotonic() - began)
     return "start to Hello", spread(seconds), "1 s", statistics.median(seconds) < 1
 
 
 def cancel(name: str, command: Sequence[str], folder: Path) -> Row:
-    """Held against the longest step that was seen, as the worker tells of it."""
+    """Compares the time to cancel with the longest step, as reported by the worker."""
     chance, answers, ends, steps = random.Random(0), [], [], []
-    with Talk(command) as talk:
+    with RecordingClient(command) as recorder:
         for _ in range(CANCELS):
-            talk.client.submit("a", folder)
-            steps += _steps_seen(talk, chance.uniform(0.5, 2))
+            recorder.client.submit("a", folder)
+            steps += _steps_seen(recorder, chance.uniform(0.5, 2))
             began = time.monotonic()
-            talk.client.cancel("a")
-            talk.until(say.Progress, lambda m: m.stage == "cancelling")
+            recorder.client.cancel("a")
+            recorder.until(messages.Progress, lambda m: m.stage == "cancelling")
             answers.append(time.monotonic() - began)
-            talk.until(say.Cancelled, patience=SLOW)
+            recorder.until(messages.Cancelled, patience=SLOW)
             ends.append(time.monotonic() - began)
     limit = max(steps) + 0.5
     figure = f"answered after {spread(answers)}; ended after {spread(ends)}"
     return f"cancel, {name}", figure, f"a step ({max(steps):.2f} s) + 0.5 s", max(ends) < limit
 
 
-def _steps_seen(talk: Talk, seconds: float) -> list[float]:
-    """What the running job's steps take, watched for so long and for three steps at least."""
+def _steps_seen(recorder: RecordingClient, seconds: float) -> list[float]:
+    """The durations of the running job's steps, watched for `seconds` and at least three steps."""
     took: list[float] = []
-    first = talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 2, patience=SLOW)
+    first = recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 2, patience=SLOW)
     began = before = time.monotonic()
     while time.monotonic() - began < seconds or len(took) < 3:
-        message = talk.until(say.Progress, lambda m: m.stage == "sampling", patience=SLOW)
+        message = recorder.until(messages.Progress, lambda m: m.stage == "sampling", patience=SLOW)
         now = time.monotonic()
         took.append((now - before) / max(1, message.step - first.step))
         first, before = message, now
@@ -152,26 +156,32 @@ def _steps_seen(talk: Talk, seconds: float) -> list[float]:
 
 
 def soak(root: Path, jobs: int, settings: dict[str, str]) -> Iterator[Row]:
-    """Growth counts from the tenth job on: until then caches fill."""
+    """Growth counts from the tenth job on, because caches fill until then."""
     seen = []
-    with Talk(SERVE) as talk:
+    with RecordingClient(SERVE) as recorder:
         for i in range(jobs):
-            talk.client.submit(f"job-{i}", make_demo_job(root / str(i), i, settings))
-            end = talk.until((say.Done, say.Failed), patience=SLOW)
-            if isinstance(end, say.Failed):
+            recorder.client.submit(f"job-{i}", make_demo_job(root / str(i), i, settings))
+            end = recorder.until((messages.Done, messages.Failed), patience=SLOW)
+            if isinstance(end, messages.Failed):
                 raise JobError(f"Job {i} of the soak failed: {end.message}", end.hint)
-            seen.append(held_by(talk.client.pid))
+            seen.append(held_by(recorder.client.pid))
     first, rest = seen[min(SETTLED, jobs) - 1], seen[min(SETTLED, jobs) - 1 :]
     what = f"soak, {jobs} demo jobs"
     growth = [100 * (now[0] / first[0] - 1) for now in rest]
     figure = f"{first[0] / 2**20:.0f} MiB after the tenth, {growth[-1]:+.1f} % at the end, {max(growth):+.1f} % at most"
     yield f"{what}: memory", figure, "2 % after the tenth", growth[-1] < 2
-    for place, thing in ((1, "open files"), (2, "threads")):
-        yield f"{what}: {thing}", f"{first[place]}, then {rest[-1][place]}", "no more", rest[-1][place] <= first[place]
+    for column, thing in ((1, "open files"), (2, "threads")):
+        yield (
+            f"{what}: {thing}",
+            f"{first[column]}, then {rest[-1][column]}",
+            "no more",
+            rest[-1][column] <= first[column],
+        )
 
 
 def held_by(pid: int) -> tuple[int, int, int]:
-    """-> bytes in memory, open files, threads; JobError where the system does not tell."""
+    """Returns bytes in memory, open files and threads of a process. Raises JobError where the system does not report
+    them."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         facts = dict(line.split(":", 1) for line in lines)

@@ -1,4 +1,4 @@
-"""Trains the embedded demo model from scratch, on a CPU or a card: `python -m backend.demo_training --help`."""
+"""Trains the embedded demo model from scratch on a CPU or GPU: `python -m backend.demo_training --help`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,27 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend.demo_training", description=__doc__)
-    parser.add_argument("stage", choices=STAGES, help="in this order; stages that train continue where they stopped")
     parser.add_argument(
-        "--state", type=Path, default=Path(".training"), help="folder of checkpoints (default: %(default)s)"
+        "stage", choices=STAGES, help="the stage to run, in this order; training stages continue where they stopped"
     )
-    parser.add_argument("--minutes", type=float, default=60, help="wall time of this run (default: %(default)g)")
     parser.add_argument(
-        "--cool-down", type=float, default=0.0, metavar="SHARE", help="of the run, in which the learning rate falls"
+        "--state", type=Path, default=Path(".training"), help="the folder for checkpoints (default: %(default)s)"
     )
-    parser.add_argument("--device", help="cuda or cpu (default: cuda where there is one)")
-    parser.add_argument("--batch", type=int, help="clips or frames of a step (default: by stage and device)")
-    parser.add_argument("--threads", type=int, default=2, help="on a CPU (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=60, help="duration of this run (default: %(default)g)")
     parser.add_argument(
-        "--compile", action="store_true", help="compile the model first, a minute or two, for square clips of 16 frames"
+        "--cool-down",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="the last part of the run, in which the learning rate decreases",
+    )
+    parser.add_argument("--device", help="cuda or cpu (default: cuda if available)")
+    parser.add_argument("--batch", type=int, help="clips or frames per step (default: by stage and device)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the model for square clips of 16 frames, which takes a minute or two",
     )
     return parser
 

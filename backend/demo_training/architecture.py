@@ -1,4 +1,4 @@
-"""The demo model's components: AnimateDiff's architecture in the ordinary diffusers classes, made small."""
+"""The demo model's components: AnimateDiff's architecture in diffusers' standard classes, at a small size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNET_WIDTHS = (48, 96, 128)
 
 
 def autoencoder() -> AutoencoderKL:
-    """128x128 pixels to latents of 4x16x16."""
+    """Encodes 128x128 pixels to latents of 4x16x16."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
@@ -46,7 +46,7 @@ def text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def unet() -> UNetMotionModel:
-    """Text is attended to at every scale; motion modules start as the identity, as AnimateDiff's do."""
+    """A UNet with text attention at every scale. Its motion modules start as the identity, like AnimateDiff's."""
     model = UNetMotionModel(
         sample_size=16,
         down_block_types=("CrossAttnDownBlockMotion",) * 3,

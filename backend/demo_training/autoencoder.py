@@ -1,4 +1,4 @@
-"""Stage 1: the autoencoder, on single frames drawn endlessly; then its latents are whitened, exactly."""
+"""Stage 1: trains the autoencoder on newly drawn single frames, then whitens its latents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .feeding import Batches, feed
 from .trainer import Run, Trainer
 from .world import draw
 
-BATCHES = (8, 256)  # frames of a step on a CPU, on a card
+BATCHES = (8, 256)  # frames per step on a CPU, on a GPU
 RATE = 2e-3
 WHITENED_FRAMES = 512
 
 
 def to_pixels(frames: Tensor) -> Tensor:
-    """uint8 [..., H, W, 3] to float [n, 3, H, W] in -1..1, channels last."""
+    """Converts uint8 [..., H, W, 3] to float [n, 3, H, W] in -1..1, channels last."""
     pixels = frames.flatten(0, -4).permute(0, 3, 1, 2).float() / 127.5 - 1
     return pixels.contiguous(memory_format=torch.channels_last)
 
@@ -56,9 +56,10 @@ def train(run: Run) -> None:
 
 @torch.no_grad()
 def whiten(vae: AutoencoderKL) -> None:
-    """Gives every latent channel mean 0 and deviation 1 by folding an affine map into quant_conv and post_quant_conv.
+    """Gives every latent channel mean 0 and standard deviation 1, by folding an affine map into quant_conv and
+    post_quant_conv.
 
-    The decoded picture stays the same, and the scaling factor can be 1.
+    Decoded pictures stay the same, and the scaling factor is 1.
     """
     batch = next(iter(Batches(77, WHITENED_FRAMES, frames=1, shapes=False)))
     pixels = to_pixels(draw(batch.scenes, batch.size))

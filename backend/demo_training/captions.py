@@ -1,4 +1,4 @@
-"""Captions name looks, never motion: what moves how must come from guidance."""
+"""Captions describe the look and never the motion, which must come from guidance."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from .world import Look
 
-EMPTY_SHARE = 0.12  # of the captions in training: teaches the unconditional prediction, and the reading of references
-OTHER_SHARE = 0.3  # of them: shorter, turned round or in other words, so that prompts need not be worded one way
+EMPTY_SHARE = 0.12  # of the training captions: for the unconditional prediction and for reading references
+OTHER_SHARE = 0.3  # of the captions: shorter, reordered or with synonyms, so that prompts may vary
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "ball": ("sphere", "orb"),
     "cube": ("box", "block"),
@@ -55,6 +55,6 @@ def training_caption(look: Look, rng: np.random.Generator) -> str:
 
 
 def words() -> set[str]:
-    """Every word that a training caption may hold beside the names in `world`."""
+    """Every word in training captions besides the names in `world`."""
     texts = [text for names in (OTHER_NAMES, GROUNDS, SKIES) for every in names.values() for text in every]
     return {word for text in texts for word in text.split()}

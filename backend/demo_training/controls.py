@@ -1,4 +1,4 @@
-"""Stages after the model: a SparseCtrl for pictures and a ControlNet for depth, against the shipped, frozen UNet."""
+"""Stages after the model: a SparseCtrl for pictures and a ControlNet for depth, trained on the shipped, frozen UNet."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from .world import FRAMES, draw
 
 STAGES = ("sparse_rgb", "depth_control")  # named as in a model entry
 RATE = 1e-3
-HIGH_NOISE_SHARE = 0.7  # where the layout is decided that a control is to tell; later the UNet sees it by itself
-# Clips of a step on a CPU and on a card, and the frames of each. Depth is told frame by frame, so many short clips
+HIGH_NOISE_SHARE = 0.7  # of the timesteps: a control determines the layout, which is decided at high noise
+# Clips per step on a CPU and on a GPU, and frames per clip. Depth is given frame by frame, so many short clips
 # teach more than few long ones.
 BATCHES = {"sparse_rgb": (2, 64, FRAMES), "depth_control": (8, 256, FRAMES // 4)}
 FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
 
 
 def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
-    """It begins as a copy of the UNet's way down and adds nothing yet: its last layers are zero."""
+    """A control that starts as a copy of the UNet's encoder and initially adds nothing, because its last layers are
+    zero."""
     shape = {
         "block_out_channels": architecture.UNET_WIDTHS,
         "layers_per_block": 1,
@@ -49,14 +50,14 @@ def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
     own = model.state_dict()
     model.load_state_dict({name: value for name, value in unet.state_dict().items() if name in own}, strict=False)
     if stage == "sparse_rgb":
-        # It sees no noisy latents, only the picture: were that read with zeros, there would be nothing to learn from.
+        # Its only input is the picture. With zero weights for it, there would be nothing to learn from.
         with torch.no_grad():
             model.controlnet_cond_embedding.weight[:, : unet.config.in_channels] = unet.conv_in.weight
     return model
 
 
 class Controlled(nn.Module):
-    """The frozen UNet with a control model, in the UNet's place; `condition` is set for each batch."""
+    """The frozen UNet with a control model, used like the UNet. `condition` is set for each batch."""
 
     def __init__(self, unet: UNetMotionModel, control: nn.Module):
         super().__init__()
@@ -76,7 +77,7 @@ class Controlled(nn.Module):
 
 
 def chosen_frames(latents: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Latents [n, 4, F, h, w] with one to three frames kept, mostly the first, and the mask [n, 1, F, h, w]."""
+    """Latents [n, 4, F, h, w] with one to three frames kept, most often the first, and their mask [n, 1, F, h, w]."""
     mask = torch.zeros_like(latents[:, :1])
     for one in mask:
         count = rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])
@@ -88,7 +89,7 @@ def chosen_frames(latents: Tensor, rng: np.random.Generator) -> tuple[Tensor, Te
 
 
 def train(stage: str, run: Run) -> None:
-    """stage: one of STAGES; the UNet is the shipped one."""
+    """Trains one of STAGES with the shipped UNet."""
     model = Denoiser(run)
     model.load_shipped()
     model.text_encoder.requires_grad_(False)
@@ -116,7 +117,7 @@ def train(stage: str, run: Run) -> None:
 
 
 def export(state: Path, folder: Path = FOLDER) -> None:
-    """The smoothed parameters of every stage that was trained, as diffusers folders of fp16 safetensors."""
+    """Writes the averaged parameters of every trained stage as diffusers folders of fp16 safetensors."""
     for stage in STAGES:
         if not has_state(state, stage):
             continue

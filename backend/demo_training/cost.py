@@ -1,4 +1,4 @@
-"""What training costs: floating-point operations of a clip, and how fast the device at hand draws and trains."""
+"""The cost of training: floating-point operations per clip, and how fast the device draws and trains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDS = 5
 
 
 def measure(run: Run) -> dict[str, float | str]:
-    """Of square clips of 16 frames: GFLOP to encode and to train (forward and backward) one, and clips a second that
+    """For square clips of 16 frames: GFLOP to encode and to train one (forward and backward), and clips per second that
     are chosen, drawn, encoded and trained."""
     model = Denoiser(run)
     if run.compiled:

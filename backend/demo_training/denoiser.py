@@ -1,6 +1,6 @@
-"""Stages 2 and 3: the text encoder and the UNet, first on single frames, then with motion modules on whole clips.
+"""Stages 2 and 3: trains the text encoder and the UNet, first on single frames, then with motion modules on clips.
 
-Nothing is stored: every batch is drawn and encoded when it is needed, so no clip is seen twice.
+Nothing is stored. Every batch is drawn and encoded when needed, so no clip is used twice.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from .trainer import Run, Trainer, has_state, load_average
 from .world import FRAMES, draw
 
 SHIPPED = Path(__file__).parents[1] / "models" / "demo"
-BATCHES = {"frames": (24, 2048), "clips": (2, 96)}  # of a step: on a CPU, on a card
+BATCHES = {"frames": (24, 2048), "clips": (2, 96)}  # per step on a CPU, on a GPU
 RATES = {"frames": 1.2e-3, "clips": 8e-4}
-HIGH_NOISE_SHARE = 0.4  # of the timesteps are drawn from the noisier half, where layout, color and motion are decided
-HIGH_NOISE = 700  # logged apart: the clean-latent error where the caption decides most
+HIGH_NOISE_SHARE = 0.4  # of the timesteps are from the noisier half, which determines layout, color and motion
+HIGH_NOISE = 700  # the clean-latent error above this timestep is logged too: there the caption matters most
 # The loss weighs the clean-latent error by the signal-to-noise ratio within these bounds. At high noise the plain loss
 # hardly sees that error, and the text is then barely learnt.
 LEAST_WEIGHT, MOST_WEIGHT, MOST_NOISE_WEIGHT = 0.25, 5.0, 25.0
 
 
 class Denoiser:
-    """The model in training: what it is made of and its loss on one batch of latents."""
+    """The model in training: its components and its loss on a batch of latents."""
 
     def __init__(self, run: Run):
         self.device = run.device
@@ -49,7 +49,7 @@ class Denoiser:
         self.weights = ((ratio + LEAST_WEIGHT).clamp(max=MOST_WEIGHT) / ratio).clamp(max=MOST_NOISE_WEIGHT)
 
     def load_shipped(self) -> None:
-        """SystemExit while the shipped model is of an earlier world: it knows other words and has smaller pictures."""
+        """Loads the shipped model. Raises SystemExit when it is from an earlier version of the demo world."""
         text_encoder = CLIPTextModel.from_pretrained(SHIPPED / "text_encoder").float()
         if text_encoder.config.vocab_size != len(self.tokenizer):
             raise SystemExit("The shipped model is of an earlier world. Train the stages autoencoder and frames first.")
@@ -59,7 +59,7 @@ class Denoiser:
 
     @torch.no_grad()
     def encode(self, clips: Tensor) -> Tensor:
-        """uint8 [n, F, H, W, 3] to latents [n, 4, F, h, w], the posterior's mean."""
+        """Encodes uint8 [n, F, H, W, 3] to latents [n, 4, F, h, w], the mean of the posterior."""
         with torch.autocast(self.device.type, torch.bfloat16):
             mean = self.vae.encode(to_pixels(clips)).latent_dist.mean
         return mean.float().unflatten(0, clips.shape[:2]).transpose(1, 2)
@@ -90,21 +90,23 @@ class Denoiser:
 
 
 def _autoencoder(state: Path) -> AutoencoderKL:
-    """The one trained here, else the shipped one."""
+    """The autoencoder trained here, otherwise the shipped one."""
     trained = state / "vae"
     return AutoencoderKL.from_pretrained(trained if trained.exists() else SHIPPED / "vae", low_cpu_mem_usage=False)
 
 
 def fastest_processors(unet: UNetMotionModel) -> dict[str, AttentionProcessor]:
-    """Fused attention wins over the long rows of spatial self-attention, the explicit form over short ones (on a card
-    the fused kernels also refuse as many short rows as a batch of clips has)."""
+    """Fused attention is faster for the long rows of spatial self-attention, the explicit form for short rows.
+
+    On a GPU, the fused kernels also reject as many short rows as a batch of clips has.
+    """
     fused, explicit = AttnProcessor2_0(), ExplicitAttention()
     return {name: explicit if "motion_modules" in name or ".attn2." in name else fused for name in unet.attn_processors}
 
 
 @contextmanager
 def motion_modules_bypassed(unet: nn.Module, bypass: bool) -> Iterator[None]:
-    """Single frames train the image model alone: each motion module hands its input on."""
+    """Each motion module returns its input, so that single frames train only the image model."""
     modules = [m for m in unet.modules() if isinstance(m, AnimateDiffTransformer3D)] if bypass else []
     for module in modules:
         module.forward = lambda hidden_states, *_, **__: hidden_states
@@ -116,10 +118,8 @@ def motion_modules_bypassed(unet: nn.Module, bypass: bool) -> Iterator[None]:
 
 
 def train(stage: str, run: Run) -> None:
-    """stage 'frames' or 'clips'; the first run of 'clips' starts from the smoothed parameters of 'frames'.
-
-    Without a state of 'frames' it starts from the shipped model.
-    """
+    """Trains 'frames' or 'clips'. The first run of 'clips' starts from the averaged parameters of 'frames', or from the
+    shipped model if there are none."""
     model = Denoiser(run)
     parts = [model.unet, model.text_encoder]
     if stage == "clips" and not has_state(run.state, "clips"):

@@ -1,4 +1,4 @@
-"""Writes the trained model as an ordinary diffusers folder of fp16 safetensors, as real models come."""
+"""Writes the trained model as a standard diffusers folder of fp16 safetensors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .trainer import has_state, load_average
 
 
 def export(state: Path, folder: Path) -> None:
-    """The smoothed parameters of the stage 'clips' (or of 'frames' while there is no other) into `folder`."""
+    """Writes the averaged parameters of the stage 'clips', or of 'frames' if there is no other, to `folder`."""
     words = tokenizer.build(state / "tokenizer")
     unet, text_encoder = architecture.unet(), architecture.text_encoder(words)
     load_average(state, "clips" if has_state(state, "clips") else "frames", [unet, text_encoder])
     normalize_all_frames(unet)
     vae = AutoencoderKL.from_pretrained(state / "vae")
-    vae.register_to_config(_name_or_path="")  # else the model would tell where it was trained
+    vae.register_to_config(_name_or_path="")  # otherwise the model contains the path where it was trained
     pipeline = AnimateDiffPipeline(
         vae=vae,
         text_encoder=text_encoder,

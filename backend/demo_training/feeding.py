@@ -1,4 +1,4 @@
-"""Endless batches of scenes and captions, chosen by processes of their own so that a graphics card need not wait."""
+"""Endless batches of scenes and captions, created by separate processes so that a GPU does not wait for them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SHAPES = (SIZE, (96, 160), (160, 96))  # height and width of the clips of a batc
 SHAPE_SHARES = (0.75, 0.2, 0.05)
 LENGTHS = (FRAMES, 24)  # frames of the clips of a batch
 LENGTH_SHARES = (0.8, 0.2)
-SPANS = (1.0, 1.0, 1.5, 2.0)  # how many times its length a clip's motion lasts: 1.5 is a slower one, cut
-FRAMES_OF_A_MOTION = 2  # of single frames, each in another look
+SPANS = (1.0, 1.0, 1.5, 2.0)  # the duration of a motion relative to its clip: 1.5 is a slower motion that is cut
+FRAMES_OF_A_MOTION = 2  # single frames per motion, each with another look
 WORKERS = 12
 
 
 @dataclass(frozen=True)
 class Batch:
-    """size: height and width of the clips; captions: one for each scene."""
+    """A batch. size: height and width of the clips; captions: one per scene."""
 
     scenes: Scenes
     captions: list[str]
@@ -32,7 +32,7 @@ class Batch:
 
 
 class Batches(IterableDataset):
-    """Batches of `count` clips, or of single frames (frames = 1) from that many looks."""
+    """Batches of `count` clips, or of single frames (frames = 1) with that many looks."""
 
     def __init__(self, seed: int, count: int, frames: int | None, shapes: bool = True):
         self.seed, self.count, self.frames, self.shapes = seed, count, frames, shapes
@@ -67,6 +67,6 @@ class Batches(IterableDataset):
 
 
 def feed(batches: Batches, device: torch.device) -> Iterator[Batch]:
-    """The batches, chosen ahead in processes where the device is fast enough to need that."""
+    """The batches, prepared in advance by other processes if the device is fast enough to need that."""
     workers = WORKERS if device.type != "cpu" else 0
     return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))

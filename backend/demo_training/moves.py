@@ -1,4 +1,4 @@
-"""Chooses looks and motions at random: every kind of path and camera move, in a world of few looks."""
+"""Random looks and motions: every kind of path and camera move."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from .solids import SHAPES
-from .world import FRAMES, GROUND_COLOURS, SKY_COLOURS, SUBJECT_COLOURS, Look, Motion, project
+from .world import FRAMES, GROUND_COLORS, SKY_COLORS, SUBJECT_COLORS, Look, Motion, project
 
 PATHS = ("line", "side", "depth", "arc", "bounce", "swing", "jump")
 CAMERA_MOVES = ("pan", "tilt", "roll", "dolly", "truck", "crane", "orbit", "zoom")
-BLOCKOUT_SHARE = 0.22  # of the clips: all grey, as an animator's unshaded shot looks
+BLOCKOUT_SHARE = 0.22  # of the clips: all gray, like an animator's unshaded shot
 
 
 def random_look(rng: np.random.Generator, blockout: bool | None = None) -> Look:
@@ -21,8 +21,8 @@ def random_look(rng: np.random.Generator, blockout: bool | None = None) -> Look:
         subject = ground = sky = "grey"
         shades = tuple(rng.uniform((0.95, 0.65, 0.3), (1.5, 1.15, 1.35)))
     else:
-        ground, sky = str(rng.choice(GROUND_COLOURS)), str(rng.choice(SKY_COLOURS))
-        subject = str(rng.choice([c for c in SUBJECT_COLOURS if c not in (ground, sky)]))
+        ground, sky = str(rng.choice(GROUND_COLORS)), str(rng.choice(SKY_COLORS))
+        subject = str(rng.choice([c for c in SUBJECT_COLORS if c not in (ground, sky)]))
         shades = tuple(rng.uniform(0.92, 1.06, 3))
     return Look(
         shape=str(rng.choice(SHAPES)),
@@ -39,8 +39,8 @@ def random_look(rng: np.random.Generator, blockout: bool | None = None) -> Look:
     )
 
 
-def recoloured(look: Look, rng: np.random.Generator) -> Look:
-    """Another look of another shape and other colours everywhere, for the same motion."""
+def recolored(look: Look, rng: np.random.Generator) -> Look:
+    """A look with another shape and other colors everywhere, for the same motion."""
     while True:
         other = random_look(rng, blockout=False)
         if all(getattr(other, part) != getattr(look, part) for part in ("shape", "subject", "ground", "sky")):
@@ -48,8 +48,8 @@ def recoloured(look: Look, rng: np.random.Generator) -> Look:
 
 
 def random_motion(rng: np.random.Generator, kind: str | None = None, frames: int = FRAMES) -> Motion:
-    """kind: 'subject' (the camera stands), 'camera' (the subject stands), 'both'; drawn when None. frames: how many the
-    same kind of motion takes; more of them are slower ones."""
+    """A random motion. kind: 'subject' (fixed camera), 'camera' (fixed subject) or 'both'; random when None. frames:
+    the duration; the same motion with more frames is slower."""
     kind = kind or str(rng.choice(["subject", "camera", "both"], p=[0.5, 0.33, 0.17]))
     while True:
         motion = _standing_shot(rng, frames)
@@ -78,13 +78,13 @@ def _standing_shot(rng: np.random.Generator, frames: int) -> Motion:
 
 
 def _course(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """[frames] from 0 to 1: even, or eased at the ends."""
+    """[frames] from 0 to 1: linear, or with ease-in and ease-out."""
     t = np.linspace(0, 1, frames, dtype=np.float32)
     return t * t * (3 - 2 * t) if rng.random() < 0.3 else t
 
 
 def move_subject(motion: Motion, rng: np.random.Generator, path: str) -> Motion:
-    """Sends the subject along a path whose two ends are at least 1.6 units apart on screen or in depth."""
+    """Moves the subject along a path whose ends are at least 1.6 units apart on screen or in depth."""
     t = _course(rng, len(motion.yaw))
     start, end = (np.array([rng.uniform(-2.2, 2.2), 0, rng.uniform(-1.2, 2.5)]) for _ in range(2))
     if path != "depth" and abs(end[0] - start[0]) < 1.8:
@@ -110,7 +110,7 @@ def move_subject(motion: Motion, rng: np.random.Generator, path: str) -> Motion:
 
 
 def move_camera(motion: Motion, rng: np.random.Generator, move: str) -> Motion:
-    """Adds one camera move over the whole clip, in either direction."""
+    """Adds a camera move over the whole clip, in a random direction."""
     t = (_course(rng, len(motion.yaw)) - 0.5) * rng.choice([-1, 1])
     camera = motion.camera.copy()
     x, y, z, yaw, pitch, roll, focal = camera.T  # views: writing them moves the camera

@@ -1,7 +1,7 @@
-"""Where rays meet the subject: convex solids of revolution and boxes, analytically and with soft outlines.
+"""Intersects rays with the subject: convex solids of revolution and boxes, computed analytically with soft outlines.
 
-Solids stand on the origin, which is the center of their base. Rays are given by components [K, H, W] or what spreads
-to that; a point on a ray is eye + reach * ray.
+The origin is the center of a solid's base. Rays are given as components [K, H, W] or what broadcasts to that; a point
+on a ray is eye + reach * ray.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import Tensor
 
 SHAPES = ("ball", "cube", "cone")
 FAR = 1e3
-CUBE_EDGE = 0.86  # half of it, in radii
-CONE_SLOPE = 0.46  # how much thinner a cone becomes with each unit of height
+CUBE_EDGE = 0.86  # half the edge, in radii
+CONE_SLOPE = 0.46  # the decrease of a cone's radius per unit of height
 
 Vector = Sequence[Tensor]
 
 
 @dataclass(frozen=True)
 class Surface:
-    """The nearest surface, arrays [K, H, W]: cover is the share of a pixel that lies inside the outline, reach the
-    distance in rays, normal three components of a unit vector."""
+    """The nearest surface, arrays [K, H, W]. cover: the share of a pixel inside the outline; reach: the distance in ray
+    lengths; normal: the components of a unit vector."""
 
     cover: Tensor
     reach: Tensor
@@ -39,7 +39,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class _Span:
-    """A ray's way through a solid, from `enter` to `leave`, and fields that are positive inside the outline."""
+    """The part of a ray inside a solid, from `enter` to `leave`, and fields that are positive inside the outline."""
 
     enter: Tensor
     leave: Tensor
@@ -48,7 +48,8 @@ class _Span:
 
 
 def solid(shape: str, eye: Vector, rays: Vector, radius: Tensor, yaw: Tensor) -> Surface:
-    """shape: one of SHAPES; radius and yaw [K, 1, 1]."""
+    """Intersects rays with a solid. shape: one of SHAPES; radius and yaw: [K, 1, 1]. Raises ValueError for an unknown
+    shape."""
     span = _span(shape, eye, rays, radius, yaw)
     inside = span.leave > span.enter.clamp(min=0)
     distance = torch.stack([field / (_steepness(field) + 1e-6) for field in span.fields]).amin(0)
@@ -57,7 +58,7 @@ def solid(shape: str, eye: Vector, rays: Vector, radius: Tensor, yaw: Tensor) ->
 
 
 def length(shape: str, start: Vector, direction: Vector, radius: Tensor, yaw: Tensor) -> Tensor:
-    """How far [K, H, W] a ray runs inside the solid, in units if the direction is a unit vector."""
+    """The length [K, H, W] of a ray inside the solid, in units if the direction is a unit vector."""
     span = _span(shape, start, direction, radius, yaw)
     return (span.leave - span.enter.clamp(min=0)).clamp(min=0)
 
@@ -104,8 +105,8 @@ def _cube(eye: Vector, rays: Vector, radius: Tensor, yaw: Tensor) -> _Span:
 
 
 def _cone(eye: Vector, rays: Vector, radius: Tensor) -> _Span:
-    """At height y its radius is `radius - slope * y`. Rays steeper than its side are not met: no camera and no light of
-    this world is so steep."""
+    """The cone's radius at height y is `radius - slope * y`. Rays steeper than its side are not supported; no camera or
+    light in the demo world is that steep."""
     slope, height = CONE_SLOPE, radius / CONE_SLOPE
     girth = radius - slope * eye[1]
     a = (rays[0] ** 2 + rays[2] ** 2 - (slope * rays[1]) ** 2).clamp(min=1e-4)
@@ -137,7 +138,7 @@ def _steepness(field: Tensor) -> Tensor:
 
 
 def _grown(mask: Tensor) -> Tensor:
-    """The mask and its neighbors: away from the outline a field jumps, and its slope means nothing."""
+    """The mask and its neighbors. Away from the outline a field is discontinuous, and its slope has no meaning."""
     padded = torch.nn.functional.pad(mask, (1, 1, 1, 1))
     across = padded[:, 1:-1, :-2] | padded[:, 1:-1, 2:]
     return mask | across | padded[:, :-2, 1:-1] | padded[:, 2:, 1:-1]

@@ -1,4 +1,4 @@
-"""A CLIP tokenizer of the demo world: every word it knows is one token, other text falls back to letters."""
+"""A CLIP tokenizer for the demo world. Every known word is one token; other text is split into letters."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from transformers import CLIPTokenizer
 
 from . import captions
 from .architecture import TEXT_LENGTH
-from .world import COLOURS, SHAPES
+from .world import COLORS, SHAPES
 
 OTHER_WORDS = "a an on in of and the with under over ground floor sky , . blockout moving rolling toy"
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def build(folder: Path) -> CLIPTokenizer:
-    """Writes vocab.json and merges.txt of a byte-level BPE into `folder` and loads them."""
+    """Writes vocab.json and merges.txt of a byte-level BPE to `folder` and loads them."""
     folder.mkdir(parents=True, exist_ok=True)
     letters = _byte_letters()
-    merges = _merges(sorted({*COLOURS, *SHAPES, *captions.words(), *OTHER_WORDS.split()}))
+    merges = _merges(sorted({*COLORS, *SHAPES, *captions.words(), *OTHER_WORDS.split()}))
     tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges), START, END]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
@@ -32,14 +32,14 @@ def build(folder: Path) -> CLIPTokenizer:
 
 
 def _byte_letters() -> list[str]:
-    """The 256 printable letters that stand for bytes in GPT-2's and CLIP's vocabularies."""
+    """The 256 printable characters that represent bytes in GPT-2's and CLIP's vocabularies."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [256 + i for i in range(256 - len(printable))]
     return [chr(code) for code in printable + rest]
 
 
 def _merges(words: list[str]) -> list[tuple[str, str]]:
-    """Byte-pair merges, the commonest pair first, until each word is one token."""
+    """Byte-pair merges, the most frequent pair first, until each word is one token."""
     corpus = {(*word[:-1], word[-1] + "</w>") for word in words}
     merges = []
     while pairs := Counter(pair for word in sorted(corpus) for pair in zip(word, word[1:])):

@@ -1,4 +1,4 @@
-"""One stage of training on a CPU or a graphics card: time-limited, smoothed, resumable from small files."""
+"""One stage of training on a CPU or GPU: limited in time, with averaged parameters, resumable from small files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LEAST_RATE = 0.01  # of the learning rate, at the end of a cool-down
 
 @dataclass(frozen=True)
 class Run:
-    """How long one run lasts and where.
+    """The duration and device of a run.
 
-    cool_down: the share of it, at its end, in which the learning rate falls; compiled: the model is compiled first, and
-    then sees square clips of one length only, since each other shape would be compiled anew.
+    cool_down: the last part of the run, in which the learning rate decreases; compiled: the model is compiled first and
+    then only gets square clips of one length, because each other shape would be compiled again.
     """
 
     state: Path
@@ -42,11 +42,10 @@ class Run:
 
 
 class Trainer:
-    """Trains the parameters of `modules`, continuing from `<state>/<name>-*.safetensors` when they are there.
+    """Trains the parameters of `modules`. Continues from `<state>/<name>-*.safetensors` if they exist.
 
-    `average` is the exponential moving average of the parameters, the version that is shipped. Parameters and average
-    are saved in half precision, so that a run on a borrowed machine comes back in small files; the optimizer's state is
-    saved beside them and used when it is there.
+    `average` is the exponential moving average of the parameters, which is what is shipped. Both are saved in half
+    precision to keep the files small. The optimizer's state is saved too and used if it is available.
     """
 
     def __init__(
@@ -61,7 +60,8 @@ class Trainer:
             self._load()
 
     def run(self, loss: Callable[[], tuple[Tensor, dict[str, Tensor]]], clips: int) -> None:
-        """loss: draws a batch of `clips` and returns the loss to descend and figures to log, all on the device."""
+        """Trains until the time is up. `loss` draws a batch of `clips` and returns the loss and figures to log, all on
+        the device."""
         seconds, begin = 60 * self.setup.minutes, time.monotonic()
         logged = saved = begin
         sums: dict[str, list[Tensor]] = {}
@@ -83,7 +83,7 @@ class Trainer:
         self.save()
 
     def use_average(self) -> None:
-        """Puts the smoothed parameters into the modules."""
+        """Copies the averaged parameters to the modules."""
         for p, smooth in zip(self.params, self.average):
             p.data.copy_(smooth)
 
@@ -119,12 +119,12 @@ class Trainer:
         start = 1 - self.setup.cool_down
         fallen = (share - start) / self.setup.cool_down if share > start else 0.0
         fall = LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * fallen))
-        warm = min(1.0, (self.run_steps + 1) / WARM_UP_STEPS)  # of this run: the optimizer may have no state yet
+        warm = min(1.0, (self.run_steps + 1) / WARM_UP_STEPS)  # per run, because the optimizer may have no state yet
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * warm * fall
 
     def _step(self) -> None:
-        """A gradient that is not finite becomes nothing, without asking the device for it."""
+        """Updates the parameters. A gradient that is not finite counts as zero, without synchronizing the device."""
         gradients = [p.grad for p in self.params if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         scale = torch.where(norm.isfinite(), (1 / (norm + 1e-6)).clamp(max=1), 0.0)
@@ -149,7 +149,7 @@ def has_state(state: Path, stage: str) -> bool:
 
 
 def load_average(state: Path, stage: str, modules: Iterable[nn.Module]) -> None:
-    """Puts the smoothed parameters of a stage that was trained into its modules."""
+    """Copies the averaged parameters of a trained stage to its modules."""
     stored = load_file(_path(state, stage, "average"))
     parameters = [p for module in modules for p in module.parameters()]
     for parameter, name in zip(parameters, sorted(stored), strict=True):

@@ -1,8 +1,9 @@
-"""Draws the small world that the demo model knows: one subject on checkered ground under a sky, lit by a key light.
+"""Draws the demo model's world: one subject on checkered ground under a sky, lit by a key light.
 
-Everything is ray-cast in true perspective by torch, in batches on any device, so camera moves show the parallax that a
-Blender blockout shows. A clip is a `Look` (what it shows) and a `Motion` (how it moves), chosen apart, so the same
-motion can be drawn again with another look: that pair is the ground truth of every motion figure we print.
+Everything is ray-cast in true perspective with torch, in batches on any device, so camera moves show the same parallax
+as a blockout in Blender. A clip consists of a `Look` (what it shows) and a `Motion` (how it moves), chosen
+independently. The same motion can therefore be drawn with another look; this pair is the ground truth of all published
+motion figures.
 
 Axes: x right, y up, z away from the camera; the ground is y = 0; one unit is about the subject's radius.
 """
@@ -22,7 +23,7 @@ from .solids import SHAPES, Surface, length, solid
 FRAMES = 16
 SIZE = (128, 128)  # height and width of a square clip
 
-COLOURS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, tuple[int, int, int]] = {
     "red": (214, 40, 40),
     "yellow": (240, 200, 40),
     "green": (46, 160, 67),
@@ -35,17 +36,17 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (22, 22, 30),
     "grey": (140, 140, 140),
 }
-SUBJECT_COLOURS = ("red", "yellow", "green", "blue", "purple")
-GROUND_COLOURS = ("green", "brown", "white", "purple")
-SKY_COLOURS = ("blue", "orange", "black", "pink")
-SHADOW = 0.5  # of the ground's light that the subject takes away at most
+SUBJECT_COLORS = ("red", "yellow", "green", "blue", "purple")
+GROUND_COLORS = ("green", "brown", "white", "purple")
+SKY_COLORS = ("blue", "orange", "black", "pink")
+SHADOW = 0.5  # the largest share of the ground's light that the subject blocks
 
 __all__ = ["SHAPES", "Look", "Motion", "Scenes", "draw", "draw_clip", "pack", "project", "rotation", "trace"]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a clip shows. Colors are names in COLOURS; the numbers vary a look without naming it."""
+    """What a clip shows. Colors are names in COLORS; the numbers vary the look without changing its caption."""
 
     shape: str
     subject: str
@@ -66,9 +67,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Motion:
-    """How a clip moves. subject [F, 3]: center of its base; yaw [F]: its turn in radians; radius in units.
-    camera [F, 7]: position x, y, z; yaw, pitch (up is positive), roll in radians; focal length in half frame heights.
-    """
+    """How a clip moves. subject [F, 3]: the center of its base; yaw [F]: its rotation in radians; radius in units;
+    camera [F, 7]: position x, y, z, then yaw, pitch (positive is up) and roll in radians, then focal length in half
+    frame heights."""
 
     subject: np.ndarray
     yaw: np.ndarray
@@ -82,10 +83,10 @@ class Motion:
 
 @dataclass(frozen=True)
 class Scenes:
-    """N clips of F frames, as tensors on one device. groups: runs of clips of one shape (name, first, end)."""
+    """N clips of F frames as tensors on one device. groups: runs of clips with the same shape (name, first, end)."""
 
     groups: tuple[tuple[str, int, int], ...]
-    colours: Tensor  # [N, 3, 3]: RGB in 0..1 of subject, ground and sky
+    colors: Tensor  # [N, 3, 3]: RGB in 0..1 of subject, ground and sky
     numbers: Tensor  # [N, 10]: contrast, tile, offset x3, light direction x3, grain, gloss
     radius: Tensor  # [N]
     subject: Tensor  # [N, F, 3]
@@ -99,9 +100,9 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Traced:
-    """What the rays of N x F frames meet: arrays [N * F, H, W].
+    """What the rays of N x F frames hit: arrays [N * F, H, W].
 
-    surface: of the subject; ground: how much of a pixel lies below the horizon; ground_reach, and `Surface.reach`: the
+    surface: the subject's; ground: the share of a pixel below the horizon; ground_reach and `Surface.reach`: the
     distance along the view axis in units.
     """
 
@@ -112,7 +113,8 @@ class Traced:
 
 
 def pack(looks: Sequence[Look], motions: Sequence[Motion]) -> Scenes:
-    """As many looks as motions, all motions of one length. Clips of one shape side by side are drawn fastest."""
+    """Packs looks and motions of the same number and length. Clips with the same shape next to each other are drawn
+    fastest."""
     groups, first = [], 0
     for shape, members in groupby(looks, key=lambda look: look.shape):
         end = first + len(list(members))
@@ -124,7 +126,7 @@ def pack(looks: Sequence[Look], motions: Sequence[Motion]) -> Scenes:
 
     return Scenes(
         groups=tuple(groups),
-        colours=floats([_colours(look) for look in looks]),
+        colors=floats([_colors(look) for look in looks]),
         numbers=floats([(k.contrast, k.tile, *k.offset, *_light_direction(*k.light), k.grain, k.gloss) for k in looks]),
         radius=floats([motion.radius for motion in motions]),
         subject=floats(np.stack([motion.subject for motion in motions])),
@@ -136,7 +138,7 @@ def pack(looks: Sequence[Look], motions: Sequence[Motion]) -> Scenes:
 def draw_clip(
     look: Look, motion: Motion, size: tuple[int, int] = SIZE, frames: Sequence[int] | None = None
 ) -> np.ndarray:
-    """uint8 [F, H, W, 3] for size (H, W): all frames of the motion, or those named."""
+    """uint8 [F, H, W, 3] for size (H, W): all frames of the motion, or the given ones."""
     motion = motion if frames is None else motion.of_frames(frames)
     return draw(pack([look], [motion]), size)[0].numpy()
 
@@ -151,10 +153,10 @@ def draw(scenes: Scenes, size: tuple[int, int] = SIZE) -> Tensor:
     solid_light, highlight = _subject_light(traced, light, each.numbers[:, 9])
     channels = []
     for c in range(3):
-        subject_colour, ground_colour, sky_colour = (each.colours[:, part, c] for part in range(3))
-        value = sky_colour * sky
-        value = torch.lerp(value, ground_colour * ground, traced.ground)
-        value = torch.lerp(value, subject_colour * solid_light + highlight, traced.surface.cover)
+        subject_color, ground_color, sky_color = (each.colors[:, part, c] for part in range(3))
+        value = sky_color * sky
+        value = torch.lerp(value, ground_color * ground, traced.ground)
+        value = torch.lerp(value, subject_color * solid_light + highlight, traced.surface.cover)
         channels.append(value.clamp(0, 1) * 255 + 0.5)
     frames = torch.stack(channels, -1).to(torch.uint8)
     return frames.unflatten(0, scenes.yaw.shape)
@@ -162,7 +164,7 @@ def draw(scenes: Scenes, size: tuple[int, int] = SIZE) -> Tensor:
 
 @torch.no_grad()
 def trace(scenes: Scenes, size: tuple[int, int]) -> Traced:
-    """Casts a ray through the middle of each pixel of size (H, W)."""
+    """Casts a ray through the center of each pixel of size (H, W)."""
     each = _each_frame(scenes)
     rays = _rays(each.camera, size)
     pixel = 2 / size[0] / each.camera[:, 6]
@@ -184,13 +186,13 @@ def trace(scenes: Scenes, size: tuple[int, int]) -> Traced:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Camera-to-world rotation [3, 3]; the camera looks along +z."""
+    """The camera-to-world rotation [3, 3]; the camera looks along +z."""
     turned = torch.tensor([[yaw, pitch, roll]], dtype=torch.float64)
     return _rotations(*turned.T)[0].numpy().astype(np.float32)
 
 
 def project(motion: Motion, height: float = 1.0) -> np.ndarray:
-    """Screen position [F, 2] of the subject's middle, `height` radii above its base: x right, y down, in half frame
+    """The screen position [F, 2] of the subject's center, `height` radii above its base: x right, y down, in half frame
     heights from the center."""
     center = motion.subject + np.array([0, height * motion.radius, 0])
     camera = torch.from_numpy(np.asarray(motion.camera, np.float64))
@@ -202,9 +204,9 @@ def project(motion: Motion, height: float = 1.0) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _EachFrame:
-    """The scenes' tensors with frames in the place of clips: [N * F, ..., 1, 1], ready to meet pixels."""
+    """The scenes' tensors with one entry per frame: [N * F, ..., 1, 1], which broadcasts over pixels."""
 
-    colours: Tensor
+    colors: Tensor
     numbers: Tensor
     radius: Tensor
     subject: Tensor
@@ -222,7 +224,7 @@ def _each_frame(scenes: Scenes) -> _EachFrame:
         return value.flatten(0, 1)[..., None, None]
 
     return _EachFrame(
-        spread(scenes.colours),
+        spread(scenes.colors),
         spread(scenes.numbers),
         spread(scenes.radius),
         flat(scenes.subject),
@@ -231,13 +233,13 @@ def _each_frame(scenes: Scenes) -> _EachFrame:
     )
 
 
-def _colours(look: Look) -> np.ndarray:
+def _colors(look: Look) -> np.ndarray:
     names = (look.subject, look.ground, look.sky)
-    return np.stack([np.array(COLOURS[name]) / 255 * shade for name, shade in zip(names, look.shades)])
+    return np.stack([np.array(COLORS[name]) / 255 * shade for name, shade in zip(names, look.shades)])
 
 
 def _light_direction(azimuth: float, elevation: float) -> tuple[float, float, float]:
-    """Towards the light; azimuth 0 is behind a camera that looks along +z."""
+    """The direction to the light. Azimuth 0 is behind a camera that looks along +z."""
     flat = np.cos(elevation)
     return float(flat * np.sin(azimuth)), float(np.sin(elevation)), float(-flat * np.cos(azimuth))
 
@@ -257,7 +259,7 @@ def _rotations(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 
 def _rays(camera: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """World directions, each [K, H, W], one unit long along the view axis. camera [K, 7, 1, 1]."""
+    """World directions, each [K, H, W], with length 1 along the view axis. camera: [K, 7, 1, 1]."""
     height, width = size
     x = (torch.arange(width, device=camera.device) + 0.5 - width / 2) * (2 / height)
     y = (height / 2 - 0.5 - torch.arange(height, device=camera.device)) * (2 / height)
@@ -267,7 +269,7 @@ def _rays(camera: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor
 
 
 def _sky_light(each: _EachFrame, traced: Traced) -> Tensor:
-    """Brighter at the horizon, with soft clouds that are fixed in the world so that a turning camera shows."""
+    """Brighter at the horizon, with soft clouds that are fixed in the world, so that camera rotation is visible."""
     x, y, z = traced.rays
     elevation = y / torch.hypot(x, z)
     azimuth = torch.atan2(x, z)
@@ -278,7 +280,8 @@ def _sky_light(each: _EachFrame, traced: Traced) -> Tensor:
 
 
 def _ground_light(scenes: Scenes, each: _EachFrame, traced: Traced, size: tuple[int, int]) -> Tensor:
-    """A checker and a fine grain, both antialiased by fading what is smaller than a pixel, and the subject's shadow."""
+    """A checker pattern and fine grain, antialiased by fading details smaller than a pixel, and the subject's
+    shadow."""
     contrast, tile, grain = each.numbers[:, 0], each.numbers[:, 1], each.numbers[:, 8]
     x, y, z = traced.rays
     hit_x = each.camera[:, 0] + traced.ground_reach * x
@@ -293,16 +296,16 @@ def _ground_light(scenes: Scenes, each: _EachFrame, traced: Traced, size: tuple[
 
 
 def _grain(x: Tensor, z: Tensor, phase: Tensor, footprint: Tensor) -> Tensor:
-    """Two octaves of bent waves, about 1 and 0.45 units long: texture to see the ground move by."""
+    """Two octaves of bent waves, about 1 and 0.45 units long: a texture that shows the ground's motion."""
     coarse = torch.sin(5.1 * x + 2.3 * z + 2 * torch.sin(3.7 * z - 1.9 * x + phase))
     fine = torch.sin(11.3 * z - 6.1 * x + 2 * torch.sin(9.7 * x + 4.3 * z + 2 * phase))
     return 0.6 * coarse * torch.exp(-((2.2 * footprint) ** 2)) + 0.4 * fine * torch.exp(-((5 * footprint) ** 2))
 
 
 def _shadow(scenes: Scenes, each: _EachFrame, hit_x: Tensor, hit_z: Tensor) -> Tensor:
-    """0 in the light to 1 in the dark: by the way that a ray from the ground to the light takes through the subject.
+    """The shadow from 0 (lit) to 1, from the length of the light ray inside the subject.
 
-    Soft at the edges, and softer and weaker the higher the subject floats.
+    It has soft edges, and becomes softer and weaker the higher the subject floats.
     """
     frames = scenes.yaw.shape[1]
     lift = each.subject[:, 1] / each.radius
@@ -318,7 +321,7 @@ def _shadow(scenes: Scenes, each: _EachFrame, hit_x: Tensor, hit_z: Tensor) -> T
 
 
 def _subject_light(traced: Traced, light: list[Tensor], gloss: Tensor) -> tuple[Tensor, Tensor]:
-    """Diffuse light that colors multiply, and the white highlight that is added (Blinn-Phong)."""
+    """Diffuse light, to multiply with colors, and a white highlight to add (Blinn-Phong)."""
     nx, ny, nz = traced.surface.normal
     lambert = (nx * light[0] + ny * light[1] + nz * light[2]).clamp(0, 1)
     x, y, z = traced.rays

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..job_folder.reading import check_regular
-from ..job_folder.writing import remove_parts, remove_patiently, write_atomically
+from ..job_folder.writing import remove_parts, remove_with_retry, write_atomically
 from ..sampling.state import SamplerState
 
 NAME = "checkpoint.safetensors"
@@ -71,7 +71,7 @@ class Checkpoint:
         """Removes the checkpoint of a job that is finished. A file that cannot be removed does no harm."""
         self._kept = SamplerState()
         with suppress(OSError):
-            remove_patiently(self._path)
+            remove_with_retry(self._path)
         remove_parts(self._path.parent, [NAME])
 
     def _read(self, device: torch.device) -> SamplerState:

@@ -18,7 +18,7 @@ from ..errors import JobError
 from ..job_folder.folders import data_folder
 from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.storage import keep_newest
-from ..job_folder.writing import replace_patiently, write_atomically
+from ..job_folder.writing import replace_with_retry, write_atomically
 from ..sampling.state import SamplerState
 from .checkpoint import Checkpoint
 
@@ -72,7 +72,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
         if folder.is_dir():  # another process has finished first
             shutil.rmtree(part, ignore_errors=True)
         else:
-            replace_patiently(part, folder)
+            replace_with_retry(part, folder)
     except OSError as error:
         raise JobError(
             f"The inverted latents cannot be written to {folder.parent} ({error.strerror}).",

@@ -19,9 +19,10 @@ from ..clips.motion_score import motion_score
 from ..clips.pictures import picture_files
 from ..controls.conditions import read_conditions, read_mask
 from ..errors import JobError
+from ..job_folder.declared import SettingError
 from ..job_folder.request import JobRequest, RequestError, read_request
 from ..job_folder.results import MOVIE
-from ..job_folder.settings import SettingError, Settings
+from ..job_folder.settings import Settings
 from ..job_folder.writing import write_json
 from ..memory.device import choose_device, deterministic_mode, limit_to_device_memory, peak_memory_bytes
 from ..models.entry import ModelEntry, find_entry

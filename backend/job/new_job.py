@@ -14,9 +14,9 @@ from ..clips import Clip, fit, read_clip, read_picture, write_frames, write_pict
 from ..controls.conditions import check_model, parse_picture_option
 from ..errors import JobError
 from ..job_folder.clip_size import clip_size
+from ..job_folder.declared import SettingError, parse_assignment
 from ..job_folder.folders import data_folder, new_job_name
 from ..job_folder.request import JobRequest, Shot, write_request
-from ..job_folder.settings import SettingError, parse_assignment
 from ..models.entry import ModelEntry, find_entry
 from ..models.prompt_files import with_prompt_files
 

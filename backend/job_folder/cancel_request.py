@@ -1,6 +1,6 @@
-"""A request to stop a job, left in its folder for a worker that nobody can talk to any more. Standard library only.
+"""A request to cancel a job, left in its folder for a worker that cannot be reached otherwise. Standard library only.
 
-The Blender that started the worker is gone; the one that opens the file now sees the folder alone.
+The Blender that started the worker has exited, and the one that opens the file now has access only to the folder.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from .reading import read_json
 from .writing import is_link, remove_parts, write_json
 
 NAME, MOST_BYTES = "cancel.json", 100
-CONTENT = {"cancel": True}  # anything else is no request
+CONTENT = {"cancel": True}  # any other content is ignored
 
 
 def request_cancel(folder: Path) -> None:
-    """The worker that holds the folder stops the job at its next step, or does not begin it. OSError."""
+    """Asks the worker that holds the folder to stop the job at its next step, or not to start it. Raises OSError."""
     write_json(folder / NAME, CONTENT)
 
 
 def cancel_requested(folder: Path) -> bool:
-    """Whether there is such a request. A link, a pipe, or a file with other content is none."""
+    """Whether the folder contains a valid request. Links, pipes and files with other content are ignored."""
     path = folder / NAME
     try:
         content = None if is_link(path) else read_json(path, MOST_BYTES)
@@ -31,7 +31,7 @@ def cancel_requested(folder: Path) -> bool:
 
 
 def forget_request(folder: Path) -> None:
-    """A request is for one run of the job only."""
+    """Removes the request, which is for one run of the job only."""
     with suppress(OSError):
         (folder / NAME).unlink()
     remove_parts(folder, (NAME,))

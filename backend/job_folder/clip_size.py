@@ -1,4 +1,4 @@
-"""The size that a clip of a given shape gets for a model. Standard library only."""
+"""Chooses the size of a clip for a model. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 
 
 def clip_size(aspect: float, area: int, multiple: int) -> tuple[int, int]:
-    """(H, W) in pixels: multiples of `multiple`, H * W about `area`, W / H about `aspect`.
+    """Returns (H, W) in pixels: multiples of `multiple`, with H * W close to `area` and W / H close to `aspect`.
 
-    aspect: width / height of the picture as it is shown, pixel aspect included. Misses count as ratios, the aspect's
-    twice; the area is exceeded by a fifth at most, for memory's sake: 4096 with multiple 16 gives a 16:9 shot (48, 80).
+    aspect: width / height of the displayed picture, pixel aspect included. Deviations are compared as ratios, and the
+    aspect counts twice. The area is exceeded by at most 20 %, to limit memory. Example: area 4096 and multiple 16 give
+    (48, 80) for a 16:9 shot. Raises ValueError unless all arguments are positive.
     """
     if aspect <= 0 or area <= 0 or multiple <= 0:
         raise ValueError(f"aspect {aspect}, area {area} and multiple {multiple} must lie above 0")

@@ -1,6 +1,6 @@
-"""A setting declared once: its type, bounds or choices, label and description; everything else follows from it.
+"""Declares a setting once: its type, bounds or choices, label and description. Everything else follows from it.
 
-Validation, `python -m backend settings`, the table of docs/method.md and the panel's controls all read the same
+Validation, `python -m backend settings`, the table in docs/method.md and the controls in the panel all use this
 declaration. Standard library only.
 """
 
@@ -13,13 +13,16 @@ from typing import Any
 
 
 class SettingError(ValueError):
-    """A setting that does not exist or cannot have this value; the text is for the user."""
+    """A setting that does not exist or has an invalid value. The text is for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What is known of a setting. kind: its type's name; bounds: least and most, of each number; group: the heading
-    that it stands under; basic: whether it is one of the few that most people want."""
+    """The declaration of one setting.
+
+    kind: the name of its type; bounds: minimum and maximum of each number; group: its heading; basic: whether most
+    users need it.
+    """
 
     name: str
     kind: str
@@ -32,7 +35,8 @@ class Declaration:
     basic: bool
 
     def typed(self, value: Any) -> Any:
-        """`value`, which may be text from a command line, as the setting's own type and within its bounds."""
+        """Converts `value`, which may be text from a command line, to the setting's type. Raises SettingError when it
+        is invalid."""
         try:
             typed = _PARSERS[self.kind](value)
         except (TypeError, ValueError):
@@ -47,7 +51,7 @@ class Declaration:
 
     @property
     def range_text(self) -> str:
-        """Its bounds or choices for a table: '1 to 1,000', 'raw, relative'."""
+        """The bounds or choices for a table: '1 to 1,000', 'raw, relative'."""
         if self.choices:
             return ", ".join(self.choices)
         if self.kind == "bool":
@@ -56,6 +60,7 @@ class Declaration:
 
     @property
     def default_text(self) -> str:
+        """The default for a table."""
         return value_text(self.default)
 
 
@@ -69,31 +74,39 @@ def setting(
     choices: tuple[str, ...] = (),
     basic: bool = False,
 ) -> Any:
-    """A dataclass field that declares a setting; see Declaration."""
-    told = {"label": label, "description": description, "group": group, "bounds": bounds, "choices": choices}
-    return field(default=default, metadata=told | {"basic": basic})
+    """A dataclass field that declares a setting. For the arguments see Declaration."""
+    metadata = {"label": label, "description": description, "group": group, "bounds": bounds, "choices": choices}
+    return field(default=default, metadata=metadata | {"basic": basic})
 
 
 @cache
 def declarations(kind: type) -> dict[str, Declaration]:
-    """Of a dataclass whose fields are settings, by name."""
+    """The declarations in a dataclass whose fields are settings, by name."""
     return {f.name: Declaration(name=f.name, kind=str(f.type), default=f.default, **f.metadata) for f in fields(kind)}
 
 
 def value_text(value: Any) -> str:
-    """A value as a table shows it."""
+    """Formats a value for a table."""
     if isinstance(value, tuple):
         return ", ".join(map(value_text, value)) or "none"
     return str(value).lower() if isinstance(value, bool | str) else _number_text(value)
 
 
 def typed_text(value: Any) -> str:
-    """A value as `Declaration.typed` reads it back: '0.3,0.3'."""
+    """Formats a value so that `Declaration.typed` can read it back: '0.3,0.3'."""
     if isinstance(value, list | tuple):
         return ",".join(map(typed_text, value))
     return (
         str(value).lower() if isinstance(value, bool) else f"{value:.10g}" if isinstance(value, float) else str(value)
     )
+
+
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Splits 'key=value' as typed after --set. Raises SettingError."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SettingError(f"{text!r} is not of the form key=value.")
+    return key.strip(), value.strip()
 
 
 def _number_text(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Where jobs, caches and models of the user live: never in the extension's folder, which upgrades wipe."""
+"""The user's folders for jobs, caches and models. They are never in the extension's folder, which upgrades delete."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DATA = "MOTIONCLONE_DATA"
 
 
 def new_job_name() -> str:
-    """A name for a job's folder, made from time and chance, never from the prompt; names sort by age."""
+    """A new name for a job folder, from the time and a random number and never from the prompt. Names sort by age."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def data_folder() -> Path:
-    """MOTIONCLONE_DATA when set, else the platform's folder for a user's application data."""
+    """MOTIONCLONE_DATA if set, otherwise the platform's folder for a user's application data."""
     chosen = os.environ.get(DATA)
     if chosen:
         return Path(chosen).expanduser().absolute()

@@ -1,8 +1,8 @@
-"""Whose a job folder is: one worker's at a time. Standard library only.
+"""Locks a job folder for one worker at a time. Standard library only.
 
-The system's own file locks, which end with their process however it ends; nothing is left to clear up after SIGKILL.
-Locked are a file in the folder, which also holds across machines, and the folder itself: whoever deletes the file does
-not let a second worker in. Windows deletes no file that is open, so there the file is enough.
+These are the system's file locks, which end with their process however it ends, so nothing needs cleaning up after
+SIGKILL. Two things are locked: a file in the folder, which also works across machines, and the folder itself, so that
+deleting the file does not let a second worker in. Windows does not delete open files; there, the file is enough.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .reading import UnfitFile, read_json
 from .state import QUEUED, RUNNING, read_state
 
 NAME, MOST_BYTES = "worker.lock", 10_000
-SECONDS_TO_WAIT = 0.3  # someone may only be looking, as `is_locked` does
-WINDOWS_BYTE = 2**30  # locks on Windows keep others from reading, so the one locked lies behind the content
+SECONDS_TO_WAIT = 0.3  # another process may only be checking with `is_locked`
+WINDOWS_BYTE = 2**30  # the locked byte lies behind the content, because a lock on Windows also prevents reading
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 if sys.platform == "win32":
@@ -42,7 +42,8 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _lock_folder(folder: Path) -> int | None:
-        """The folder, open and locked; None where folders cannot be locked. BlockingIOError while another has it."""
+        """Opens and locks the folder; None where folders cannot be locked. Raises BlockingIOError while another process
+        has it."""
         file = os.open(folder, os.O_RDONLY)
         try:
             _lock(file)
@@ -50,20 +51,20 @@ else:
         except BlockingIOError:
             os.close(file)
             raise
-        except OSError:  # some network file systems lock only what is open for writing
+        except OSError:  # some network file systems lock only files opened for writing
             os.close(file)
             return None
 
 
 class Occupied(Exception):
-    """Another process works in the folder; the text is for the user."""
+    """Another process uses the folder. The text is for the user."""
 
 
 class FolderLock:
-    """Holds a folder until `release` or until this process ends."""
+    """Holds a folder until `release` is called or this process ends."""
 
     def __init__(self, folder: Path):
-        """Occupied when another holds it; OSError when the folder cannot be written."""
+        """Raises Occupied when another process holds the folder, and OSError when it cannot be written."""
         self._path = folder / NAME
         deadline = time.monotonic() + SECONDS_TO_WAIT
         while (locked := _locked(self._path)) is None:
@@ -72,19 +73,20 @@ class FolderLock:
             time.sleep(0.02)
         self._file, self._folder = locked
         content = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
-        with suppress(OSError):  # on a full disk the lock holds, it only does not tell whose it is
-            if os.fstat(self._file).st_nlink <= 1:  # a hard link could make it another's file
+        with suppress(OSError):  # on a full disk the lock works, but does not name its owner
+            if os.fstat(self._file).st_nlink <= 1:  # with a hard link it could be someone else's file
                 os.ftruncate(self._file, 0)
                 os.lseek(self._file, 0, os.SEEK_SET)
                 os.write(self._file, content)
 
     def release(self) -> None:
-        if sys.platform == "win32":  # an open file cannot be removed there
+        """Releases the folder and removes the lock file."""
+        if sys.platform == "win32":  # Windows does not remove open files
             os.close(self._file)
             with suppress(OSError):
                 self._path.unlink()
             return
-        with suppress(OSError):  # the file may have been deleted, and be another's by now
+        with suppress(OSError):  # the file may have been deleted and replaced by another process
             if os.path.samestat(os.fstat(self._file), self._path.lstat()):
                 self._path.unlink()
         os.close(self._file)
@@ -93,7 +95,7 @@ class FolderLock:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a living process holds the folder."""
+    """Whether a running process holds the folder."""
     try:
         held = _lock_folder(folder)
     except BlockingIOError:
@@ -108,7 +110,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def unfinished(root: Path) -> list[Path]:
-    """The job folders in `root` that a worker left queued or running when it ended: to be offered again."""
+    """The job folders in `root` that a worker left queued or running when it ended, to be offered again."""
     try:
         folders = sorted(path for path in root.iterdir() if (path / "state.json").is_file())
     except OSError:
@@ -117,7 +119,7 @@ def unfinished(root: Path) -> list[Path]:
 
 
 def _open(path: Path, create: int = 0) -> int:
-    """A link is not followed: nothing is written outside the folder. OSError also for what is no regular file."""
+    """Opens the lock file without following a link. Raises OSError, also when it is not a regular file."""
     file = os.open(path, os.O_RDWR | create | _SAFE, 0o644)
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
@@ -126,7 +128,7 @@ def _open(path: Path, create: int = 0) -> int:
 
 
 def _locked(path: Path) -> tuple[int, int | None] | None:
-    """The lock file and its folder, open and locked; None while another has them. OSError."""
+    """Opens and locks the lock file and its folder; None while another process has them. Raises OSError."""
     try:
         folder = _lock_folder(path.parent)
     except BlockingIOError:
@@ -141,13 +143,13 @@ def _locked(path: Path) -> tuple[int, int | None] | None:
 
 
 def _locked_file(path: Path) -> int | None:
-    """The lock file, open and locked; None while another has it. OSError."""
+    """Opens and locks the lock file; None while another process has it. Raises OSError."""
     file = _open(path, os.O_CREAT)
     try:
         _lock(file)
         if os.path.samestat(os.fstat(file), path.stat()):
             return file
-    except OSError:  # locked by another, or just removed by its last owner
+    except OSError:  # locked by another process, or just removed by its last owner
         pass
     os.close(file)
     return None

@@ -1,6 +1,6 @@
-"""Pictures without a library: PNG written as it is, and how large a picture will be before a program unpacks it.
+"""Writes PNG files and reads the size of PNG and JPEG files without a library. Standard library only.
 
-Standard library only: a worker shows previews whatever it has installed, and the add-on looks before Blender reads.
+The worker can then write previews whatever is installed, and the add-on can check a picture before Blender loads it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import zlib
 from io import BytesIO
 from typing import IO
 
-MOST_PIXELS = 8192 * 8192  # of a picture that is read: half a gigabyte in 16 bits with transparency
+MOST_PIXELS = 8192 * 8192  # of a picture that is read: half a gigabyte with 16 bits and transparency
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MOST_SEGMENTS = 1000  # of a JPG before its size
-_COLOR_TYPES = {1: 0, 3: 2}  # PNG's numbers for grey and RGB, by channels
-_SIZED = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}  # JPG's frame headers
-_EMPTY = {0x01, *range(0xD0, 0xD9)}  # JPG's markers without content
+MOST_SEGMENTS = 1000  # of a JPEG before its size
+_COLOR_TYPES = {1: 0, 3: 2}  # PNG's codes for gray and RGB, by number of channels
+_SIZED = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}  # JPEG frame headers
+_EMPTY = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without content
 
 
 def png(pixels: bytes, width: int, height: int, channels: int = 3) -> bytes:
-    """pixels: width * height * channels bytes of RGB or grey, row by row from the top, stored as they are."""
+    """Encodes 8-bit pixels as PNG. `pixels` are width * height * channels bytes, gray (1 channel) or RGB (3), row by
+    row from the top. Raises ValueError when their number is wrong."""
     row = width * channels
     if len(pixels) != row * height or not pixels:
         raise ValueError(f"{len(pixels)} bytes are no picture of {width} x {height}")
@@ -30,8 +31,8 @@ def png(pixels: bytes, width: int, height: int, channels: int = 3) -> bytes:
 
 
 def picture_size(picture: bytes | IO[bytes]) -> tuple[int, int] | None:
-    """(width, height) in pixels of a PNG or JPG, from its headers alone; None for another kind of file, and for one
-    that ends before it says. OSError."""
+    """Reads (width, height) in pixels from the header of a PNG or JPEG. Returns None for other or truncated files.
+    Raises OSError."""
     file = BytesIO(picture) if isinstance(picture, bytes) else picture
     head = file.read(24)
     if head.startswith(SIGNATURE):
@@ -42,10 +43,10 @@ def picture_size(picture: bytes | IO[bytes]) -> tuple[int, int] | None:
 
 
 def _jpg_size(file: IO[bytes]) -> tuple[int, int] | None:
-    """Goes from segment to segment: a small picture within the first ones has a header of its own."""
+    """Walks from segment to segment, because an embedded thumbnail has a header of its own."""
     for _ in range(MOST_SEGMENTS):
         start = file.read(2)
-        while start == b"\xff\xff":  # filling
+        while start == b"\xff\xff":  # padding
             start = start[1:] + file.read(1)
         if len(start) < 2 or start[0] != 0xFF:
             return None

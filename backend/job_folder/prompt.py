@@ -1,9 +1,9 @@
-"""Prompts as artists paste them: what the signs in them mean. Standard library only.
+"""Parses the prompt syntax that artists paste from other tools. Standard library only.
 
-`(word)` counts 1.1 times, `((word))` 1.21, `[word]` 1 / 1.1, `(word:1.3)` as much as it says. `BREAK` begins a part
-that is read on its own. `embedding:name` stands for a textual inversion, `<lora:name:0.8>` for a LoRA. A backslash
-makes a sign text. What other tools know and this one does not is an error that names it: nothing is taken for text
-silently.
+`(word)` has weight 1.1, `((word))` 1.21, `[word]` 1 / 1.1 and `(word:1.3)` 1.3. `BREAK` starts a part that is encoded
+separately. `embedding:name` inserts a textual inversion, and `<lora:name:0.8>` loads a LoRA. A backslash makes a sign
+plain text. Syntax of other tools that is not supported here is an error that names it, so nothing is silently treated
+as text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_QUOTED, MOST_NOTED = 30, 3
 
 
 class PromptError(ValueError):
-    """A sign in a prompt that cannot be followed; message and hint are for the user."""
+    """A sign in a prompt that is not supported or wrong. `message` and `hint` are for the user."""
 
     def __init__(self, message: str, hint: str):
         super().__init__(f"{message} {hint}")
@@ -27,7 +27,7 @@ class PromptError(ValueError):
 
 @dataclass(frozen=True)
 class Piece:
-    """Text with one weight; or, if `embedding` is its name, a textual inversion."""
+    """Text with one weight. If `embedding` is set, it names a textual inversion instead."""
 
     text: str
     weight: float = 1.0
@@ -36,14 +36,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Prompt:
-    """parts: divided by BREAK, each read on its own; loras: name to strength."""
+    """A parsed prompt. parts: separated by BREAK and encoded separately; loras: strength by name."""
 
     parts: tuple[tuple[Piece, ...], ...]
     loras: dict[str, float] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
-        """How the signs in it are followed, in sentences for the user."""
+        """How the signs in the prompt are applied, in sentences for the user."""
         pieces = [(p.embedding or p.text.strip(), p.weight) for part in self.parts for p in part if p.weight != 1]
         said = [f"{text[:MOST_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
         listed, notes = ", ".join(said[:MOST_NOTED]), []
@@ -57,7 +57,7 @@ class Prompt:
 
     @property
     def embeddings(self) -> list[str]:
-        """The names of the textual inversions, each once."""
+        """The names of the textual inversions, without duplicates."""
         return list(dict.fromkeys(piece.embedding for part in self.parts for piece in part if piece.embedding))
 
 
@@ -72,12 +72,12 @@ SIGN = re.compile(
     r"|(?P<text>[^\\<()\[\]:|BEe]+|.)",
     re.DOTALL,
 )
-OURS = re.compile(r"\\[()\[\]{}<>:|\\]|<[A-Za-z]\w*:[^<>]*>|\b(?i:embedding):[^\s,]+")
+SUPPORTED = re.compile(r"\\[()\[\]{}<>:|\\]|<[A-Za-z]\w*:[^<>]*>|\b(?i:embedding):[^\s,]+")
 CLOSING = re.compile(r":([^()\[\]]*)\)")
 PAIRS = {")": "(", "]": "["}
 TEXT = "A backslash before a sign makes it text."
-# What other tools do not read as text: a pattern, what it is, and what to write instead.
-FOREIGN = (
+# Syntax of other tools: a pattern, what it is, and what to write instead.
+UNSUPPORTED = (
     (
         r"(?:^|[\n,;|])\s*[\"']?\d+(?:\s*-\s*\d+)?[\"']?\s*:(?!\d)",
         "a prompt for a frame",
@@ -86,7 +86,7 @@ FOREIGN = (
     (r"\bAND\b", "several prompts joined by AND", "Write and, in small letters, or a comma."),
     (r"\bADD(?:COL|ROW|COMM|BASE)\b", "a prompt for regions", "Describe the whole picture in one prompt."),
     (r"[{}]", "braces", f"Choose one of the words in them, and emphasize as in (word:1.1). {TEXT}"),
-    (r"__[\w/-]+__", "a wildcard", "Write a word in its place."),
+    (r"__[\w/-]+__", "a wildcard", "Write a word in its position."),
     (r"::", "a weight with two colons", f"Write (word:1.3). {TEXT}"),
     (r"(?:^|\s)--[A-Za-z]\w*", "an option", "Leave it out; what to avoid belongs in the negative prompt."),
     (r"\)(?:\d|[+-]+(?=[\s,.)]|$))", "a weight behind a parenthesis", "Write (word:1.3)."),
@@ -96,8 +96,8 @@ FOREIGN = (
 
 
 def parse_prompt(text: str) -> Prompt:
-    """PromptError says which sign cannot be followed and what to write instead."""
-    _check_foreign(text)
+    """Parses a prompt. Raises PromptError, which names the unsupported sign and what to write instead."""
+    _check_unsupported(text)
     reading = _Reading(text)
     for match in SIGN.finditer(text):
         if match.start() >= reading.skip_to:
@@ -105,9 +105,9 @@ def parse_prompt(text: str) -> Prompt:
     return reading.prompt()
 
 
-def _check_foreign(text: str) -> None:
-    hidden = OURS.sub(lambda match: "x" * len(match[0]), text)
-    for pattern, what, instead in FOREIGN:
+def _check_unsupported(text: str) -> None:
+    hidden = SUPPORTED.sub(lambda match: "x" * len(match[0]), text)
+    for pattern, what, instead in UNSUPPORTED:
         if match := re.search(pattern, hidden):
             found = text[match.start() : match.end()].strip(" \n,;|")
             raise PromptError(f"The prompt holds {what}, {found!r}, which is not supported.", instead)
@@ -119,8 +119,8 @@ class _Reading:
     def __init__(self, text: str):
         self.text, self.skip_to = text, 0
         self.parts: list[list[Piece]] = [[]]
-        self.apart = True  # whether the next text begins a piece of its own
-        self.open: list[tuple[str, int, int, int]] = []  # bracket, its place, the part and the piece it begins with
+        self.apart = True  # whether the next text starts a new piece
+        self.open: list[tuple[str, int, int, int]] = []  # bracket, its position, its first part and piece
         self.loras: dict[str, float] = {}
 
     def take(self, match: re.Match[str]) -> None:
@@ -141,8 +141,8 @@ class _Reading:
 
     def prompt(self) -> Prompt:
         if self.open:
-            bracket, place, *_ = self.open[-1]
-            raise _unpaired(bracket, self.text[place:])
+            bracket, position, *_ = self.open[-1]
+            raise _unpaired(bracket, self.text[position:])
         parts = tuple(tuple(part) for part in self.parts if any(p.embedding or p.text.strip() for p in part))
         return Prompt(parts or ((Piece(""),),), self.loras)
 
@@ -154,36 +154,37 @@ class _Reading:
             part[-1] = replace(part[-1], text=part[-1].text + text)
         self.apart = False
 
-    def _bracket(self, bracket: str, place: int) -> None:
+    def _bracket(self, bracket: str, position: int) -> None:
         if bracket in "([":
-            self.open.append((bracket, place, len(self.parts) - 1, len(self.parts[-1])))
+            self.open.append((bracket, position, len(self.parts) - 1, len(self.parts[-1])))
         else:
-            self._close(bracket, place, EMPHASIS if bracket == ")" else 1 / EMPHASIS)
+            self._close(bracket, position, EMPHASIS if bracket == ")" else 1 / EMPHASIS)
 
-    def _close(self, bracket: str, place: int, weight: float) -> None:
+    def _close(self, bracket: str, position: int, weight: float) -> None:
         if not self.open or self.open[-1][0] != PAIRS[bracket]:
-            raise _unpaired(bracket, self.text[max(0, place - 20) : place + 1])
+            raise _unpaired(bracket, self.text[max(0, position - 20) : position + 1])
         _, _, part, piece = self.open.pop()
         for i in range(part, len(self.parts)):
             for j in range(piece if i == part else 0, len(self.parts[i])):
                 one = self.parts[i][j]
                 self.parts[i][j] = replace(one, weight=one.weight * weight)
 
-    def _in_bracket(self, kind: str, place: int) -> None:
-        """A colon that ends in a weight; in square brackets, what changes in the course of sampling."""
+    def _in_bracket(self, kind: str, position: int) -> None:
+        """Handles a colon with a weight in parentheses. In square brackets, a colon or bar means words that change
+        during sampling."""
         if self.open[-1][0] == "[":
             what = "words that change while sampling" if kind == "colon" else "words that take turns"
             found = self.text[self.open[-1][1] :].partition("]")[0] + "]"
             raise PromptError(f"The prompt holds {what}, {found!r}, which is not supported.", f"Choose one. {TEXT}")
-        match = CLOSING.match(self.text, place)
-        said = match[1].strip() if match else self.text[place + 1 : place + 20].strip()
+        match = CLOSING.match(self.text, position)
+        said = match[1].strip() if match else self.text[position + 1 : position + 20].strip()
         if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", said) or (weight := float(said)) > MOST_WEIGHT:
             raise PromptError(
                 f"The prompt holds {said!r} as a weight; it must be a number from 0 to {MOST_WEIGHT}.",
                 f"Write a number with a point and a closing parenthesis, as in (word:1.3). {TEXT}",
             )
         self.skip_to, self.apart = match.end(), True
-        self._close(")", place, weight)
+        self._close(")", position, weight)
 
     def _tag(self, kind: str, arguments: str, tag: str) -> None:
         if kind not in ("lora", "lyco"):

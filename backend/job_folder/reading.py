@@ -1,6 +1,6 @@
-"""Files of strangers: regular files of bounded size alone are read, and JSON strictly. Standard library only.
+"""Reads untrusted files: only regular files of limited size, and strict JSON. Standard library only.
 
-A pipe, a device or a huge file in the place of a small one would make whoever opens it wait, or fill the memory.
+A pipe, a device or a huge file in place of a small one would block the reader or fill the memory.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-MOST_DEPTH = 50  # brackets within brackets: the reader's stack is bounded
+MOST_DEPTH = 50  # nested brackets, because the parser's stack is limited
 MOST_DIGITS = 100  # of a number
-# A string, also one that never ends, so that nothing is looked at twice; or a bracket, in the group if it opens.
+# A string, terminated or not, so that each byte is read once; or a bracket, captured if it is an opening one.
 _MARKS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 class UnfitFile(OSError):
-    """No regular file, or too large. str: what is wrong with which file, to be read by the user."""
+    """Not a regular file, or too large. Its text is a sentence for the user that names the file."""
 
     def __str__(self) -> str:
         return f"{self.filename} is {self.strerror}"
 
 
 class UnfitJSON(ValueError):
-    """JSON that nobody writes for this program: too deep, a key twice, or no number where it looks like one."""
+    """JSON that this program does not accept: nested too deeply, a duplicate key, or an invalid number."""
 
 
 def check_regular(path: Path, most: int | None = None) -> os.stat_result:
-    """What the system says of the file. UnfitFile unless it is a regular one, of at most `most` bytes. OSError."""
+    """Returns the file's status. Raises UnfitFile unless it is a regular file of at most `most` bytes, and OSError."""
     found = os.stat(path)
     _check(found, path, most)
     return found
 
 
 def open_regular(path: Path, most: int | None = None) -> BufferedReader:
-    """Opens a regular file for reading, without ever waiting. UnfitFile; OSError."""
-    check_regular(path, most)  # before it is opened: to open a device may do something
+    """Opens a regular file for reading without ever blocking. Raises UnfitFile and OSError."""
+    check_regular(path, most)  # before opening, because opening a device can have side effects
     descriptor = os.open(path, _READ)
     try:
         _check(os.fstat(descriptor), path, most)
@@ -60,41 +60,42 @@ def open_regular(path: Path, most: int | None = None) -> BufferedReader:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """All of a regular file, which has at most `most` bytes. UnfitFile; OSError."""
+    """Reads a regular file of at most `most` bytes. Raises UnfitFile and OSError."""
     with open_regular(path, most) as file:
-        content = file.read(most + 1)  # it may grow meanwhile
+        content = file.read(most + 1)  # the file may grow meanwhile
     if len(content) > most:
         raise _too_large(path, most)
     return content
 
 
 def read_text(path: Path, most: int) -> str:
-    """A regular file's text in UTF-8. UnfitFile; OSError; UnicodeDecodeError."""
+    """Reads a regular file as UTF-8 text. Raises UnfitFile, OSError and UnicodeDecodeError."""
     return read_bytes(path, most).decode("utf-8")
 
 
 def read_json(path: Path, most: int) -> Any:
-    """A regular file's content as `parse_json` gives it. UnfitFile; OSError; ValueError."""
+    """Reads a regular file with `parse_json`. Raises UnfitFile, OSError and ValueError."""
     return parse_json(read_bytes(path, most))
 
 
 def parse_json(content: bytes) -> Any:
-    """Strict: UTF-8, no key twice, no NaN or infinity, bounded nesting and digits, text that can be written again.
+    """Parses strict JSON: UTF-8, no duplicate keys, no NaN or infinity, limited nesting and digits, valid Unicode.
 
-    UnfitJSON for these, ValueError for what is no JSON at all."""
+    Raises UnfitJSON for violations of these rules, and ValueError for anything that is not JSON.
+    """
     if _depth(content) > MOST_DEPTH:
         raise UnfitJSON(f"nested more than {MOST_DEPTH} deep")
     try:
         parsed = json.loads(
             content.decode("utf-8"),
-            object_pairs_hook=_once,
+            object_pairs_hook=_unique_keys,
             parse_constant=_no_constant,
             parse_float=_finite,
             parse_int=_integer,
         )
     except RecursionError:
         raise UnfitJSON("nested too deep") from None
-    if re.search(rb"\\u[dD][89a-fA-F]", content):  # half a surrogate pair can be neither shown nor written
+    if re.search(rb"\\u[dD][89a-fA-F]", content):  # half a surrogate pair can be neither displayed nor written
         try:
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
@@ -126,7 +127,7 @@ def _depth(content: bytes) -> int:
     return most
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         raise UnfitJSON("a key stands there twice")

@@ -1,4 +1,4 @@
-"""job.json: the whole request for one job, strict in both directions. Standard library only."""
+"""job.json, the complete request for one job. Reading and writing are strict. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .writing import write_json
 
 VERSION = 1
 MAX_BYTES = 1_000_000
-LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**64 - 1  # what torch and other programs know
+LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**64 - 1  # the range of torch and other programs
 
 
 class RequestError(ValueError):
-    """A job.json that cannot be taken; the text is for the user."""
+    """An invalid job.json. The text is for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """The frame grid the result must lie on: `frames` frames at `fps` frames a second (fps / fps_base in Blender)."""
+    """The frames of the result: `frames` frames at `fps` frames per second (Blender's fps / fps_base)."""
 
     frames: int
     fps: float
@@ -29,9 +29,12 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """One take. settings: only what differs from the model's own tuned ones; model: a model entry's name; notes: what
-    was changed to make the reference fit, in sentences for the user. For the method inversion: inversion_prompt says
-    what the reference shows; object: 'old:new', words for the subject in that prompt and in this one."""
+    """The request for one take.
+
+    settings: only those that differ from the model's own; model: the name of a model entry; notes: how the reference
+    was changed to fit, in sentences for the user. For the method inversion, inversion_prompt describes the reference,
+    and object is 'old:new', the subject's word in that prompt and in this one.
+    """
 
     prompt: str
     shot: Shot
@@ -46,14 +49,14 @@ class JobRequest:
 
 
 def write_request(request: JobRequest, folder: Path) -> Path:
-    """Writes <folder>/job.json whole or not at all."""
+    """Writes <folder>/job.json atomically and returns its path. Raises OSError."""
     path = folder / "job.json"
     write_json(path, asdict(request))
     return path
 
 
 def read_request(folder: Path) -> JobRequest:
-    """Reads <folder>/job.json; RequestError names the first thing that is wrong with it."""
+    """Reads <folder>/job.json. Raises RequestError with the first thing that is wrong."""
     path = folder / "job.json"
     try:
         content = read_json(path, MAX_BYTES)
@@ -65,7 +68,7 @@ def read_request(folder: Path) -> JobRequest:
 
 
 def request_from(content: Any) -> JobRequest:
-    """A request from parsed JSON. Unknown, missing and mistyped keys raise RequestError."""
+    """Creates a request from parsed JSON. Raises RequestError for unknown, missing and mistyped keys."""
     if isinstance(content, dict) and content.get("version") not in (VERSION, None):
         raise RequestError(f"job.json is of version {content['version']!r}; this backend reads version {VERSION}.")
     try:
@@ -83,7 +86,7 @@ def request_from(content: Any) -> JobRequest:
 
 
 def check_seed(seed: int) -> int:
-    """RequestError unless the random generator can be started with it."""
+    """Returns `seed`. Raises RequestError unless it is in the range of the random generator."""
     if not LOWEST_SEED <= seed <= HIGHEST_SEED:
         shown = f"{seed}" if abs(seed) < 10**30 else "a number of more than 30 digits"
         raise RequestError(f"seed is {shown}; it must lie between {LOWEST_SEED} and {HIGHEST_SEED}.")

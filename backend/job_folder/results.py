@@ -1,4 +1,4 @@
-"""Where a job's clip lies in its folder. Standard library only."""
+"""Finds a job's result clip in its folder. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ _MOVIES = re.compile(r"result(?:-[0-9]{1,4})?\.mp4")
 
 
 def movie_of(folder: Path) -> Path:
-    """The newest of result.mp4 and result-2.mp4 and so on, which a job writes while another program keeps result.mp4
-    open. It need not exist."""
+    """The newest of result.mp4, result-2.mp4 and so on; a job writes the latter while another program has result.mp4
+    open.
+
+    The file need not exist.
+    """
     found: list[tuple[int, str]] = []
     with suppress(OSError):
         for path in folder.iterdir():

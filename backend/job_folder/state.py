@@ -1,4 +1,4 @@
-"""How far a job is, as its folder says. Standard library only."""
+"""A job's progress, as stored in its folder. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ MOST_COUNT = 2**53
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """state.json. eta: seconds until the job is done, or None while unknown; message and hint are for the user."""
+    """The content of state.json. eta: seconds until the job is done, None if unknown; message and hint are for the
+    user."""
 
     state: str = QUEUED
     message: str = ""
@@ -33,11 +34,12 @@ class JobState:
 
     @property
     def finished(self) -> bool:
+        """Whether the job has ended."""
         return self.state in (DONE, FAILED, CANCELLED)
 
     @property
     def progress(self) -> float:
-        """0..1 within the stage."""
+        """Progress within the stage, from 0 to 1."""
         return min(1.0, self.step / self.steps) if self.steps > 0 else 0.0
 
     @property
@@ -49,26 +51,32 @@ class JobState:
 
 
 def write_state(state: JobState, folder: Path) -> None:
-    """On a full disk the new content is written over the old file's own blocks, with long messages cut, so that no
-    folder says "running" of a job that has ended. OSError."""
+    """Writes state.json. Raises OSError.
+
+    On a full disk the new content overwrites the old file in place, with messages cut if necessary, so that no folder
+    says "running" after its job has ended.
+    """
     path, state = folder / "state.json", replace(state, message=clean(state.message), hint=clean(state.hint))
     try:
         write_json(path, asdict(state))
     except OSError as error:
-        if error.errno not in FULL or not any(write_over(path, content) for content in _ever_shorter(state)):
+        if error.errno not in FULL or not any(write_over(path, content) for content in _shorter_versions(state)):
             raise
 
 
-def _ever_shorter(state: JobState) -> Iterator[bytes]:
-    said = {key: value for key, value in asdict(state).items() if key not in ("message", "hint") and value}
+def _shorter_versions(state: JobState) -> Iterator[bytes]:
+    content = {key: value for key, value in asdict(state).items() if key not in ("message", "hint") and value}
     for message, hint in ((MOST_TEXT, MOST_TEXT), (MOST_TEXT, 0), (600, 0), (200, 0), (80, 0), (30, 0), (0, 0)):
         short = {"message": state.message[:message], "hint": state.hint[:hint]}
-        yield json.dumps(said | {key: text for key, text in short.items() if text}).encode()
+        yield json.dumps(content | {key: text for key, text in short.items() if text}).encode()
 
 
 def read_state(folder: Path) -> JobState:
-    """The backend's last word; "queued" before its first, and while the file cannot be read. Of a file that no backend
-    wrote: "failed", with a message that says so. Never raises."""
+    """Reads state.json. Never raises.
+
+    The state is "queued" before the first write and while the file cannot be read. For a file that no backend wrote it
+    is "failed", with a message.
+    """
     path = folder / "state.json"
     try:
         content = read_json(path, MOST_BYTES)
@@ -81,7 +89,7 @@ def read_state(folder: Path) -> JobState:
     except (UnfitFile, UnfitJSON, StrictError) as error:
         message = f"{path} is damaged ({clean(str(error), 200)}), so nobody knows how far the job is."
         return JobState(state=FAILED, message=message, hint="Run the job again.")
-    except (OSError, ValueError):  # not there, or cut off by a power failure
+    except (OSError, ValueError):  # missing, or truncated by a power failure
         return JobState()
 
 

@@ -1,7 +1,7 @@
-"""What MotionClone keeps on the disk: how much that is, its bounds, and what can go. Without torch.
+"""Disk usage of MotionClone: how much it is, its limits, and what can be removed. Without torch.
 
-Nothing that a user made goes: clips, jobs and models stay. Caches are made again when they are needed. What was used
-within the last hour stays, because a job may be at it.
+Nothing that a user made is removed: clips, jobs and models stay. Caches are recreated when needed. Anything used within
+the last hour stays, because a running job may need it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .lock import is_locked
 from .writing import PART, is_link, remove
 
 SECONDS_IN_USE = 3600.0
-HASHED = re.compile(r"[0-9a-f]{64}")  # caches name their files by what they were made of; nothing else there is ours
+HASHED = re.compile(r"[0-9a-f]{64}")  # cached files are named by a hash; other files are not ours
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One kind of things. bytes: all of it; removable: bytes of that which `clean` would remove now."""
+    """One kind of data. bytes: its total size; removable: the bytes that `clean` would remove now."""
 
     name: str
     title: str
@@ -34,8 +34,8 @@ class Stored:
 
 
 def stored(jobs: Path) -> list[Stored]:
-    """All kinds. jobs: the folder with the job folders."""
-    kinds = [(kind, title, _places(jobs)[kind]) for kind, title in TITLES.items()]
+    """Lists all kinds of data. `jobs` is the folder with the job folders."""
+    kinds = [(kind, title, _folders(jobs)[kind]) for kind, title in TITLES.items()]
     return [
         Stored(kind, title, str(path), size_of(path), sum(map(size_of, _removable(kind, path))))
         for kind, title, path in kinds
@@ -43,9 +43,9 @@ def stored(jobs: Path) -> list[Stored]:
 
 
 def clean(jobs: Path) -> int:
-    """Removes what can be made again and what was left half written; -> the bytes that were freed."""
+    """Removes caches and incomplete files. Returns the number of bytes freed."""
     freed = 0
-    for kind, path in _places(jobs).items():
+    for kind, path in _folders(jobs).items():
         for old in list(_removable(kind, path)):
             before = size_of(old)
             with suppress(OSError):
@@ -55,16 +55,19 @@ def clean(jobs: Path) -> int:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file or of all files in a folder. A link is followed only if it is `path` itself: data may have been
-    moved to another disk."""
+    """The bytes of a file or of all files in a folder. Links are followed only for `path` itself, because data may have
+    been moved to another disk."""
     if not path.is_dir():
         return _bytes_of(path)
     return sum(_bytes_of(Path(folder, name)) for folder, _, names in os.walk(path) for name in names)
 
 
 def keep_newest(paths: Iterable[Path], most: int, most_bytes: int) -> None:
-    """Removes the longest unused of these files and folders, until at most so many are left, of at most so many bytes.
-    The newest stays, and so does what is in use."""
+    """Removes the least recently used of these files and folders until at most `most` with at most `most_bytes` are
+    left.
+
+    The newest one stays, and so does everything in use.
+    """
     total = 0
     for number, path in enumerate(sorted(paths, key=_used_at, reverse=True)):
         total += size_of(path)
@@ -74,7 +77,7 @@ def keep_newest(paths: Iterable[Path], most: int, most_bytes: int) -> None:
 
 
 def in_use(path: Path) -> bool:
-    """Whether someone holds it, or has used it within the last hour."""
+    """Whether a process holds it or has used it within the last hour."""
     return time.time() - _used_at(path) < SECONDS_IN_USE or (path.is_dir() and is_locked(path))
 
 
@@ -87,13 +90,13 @@ TITLES = {
 }
 
 
-def _places(jobs: Path) -> dict[str, Path]:
+def _folders(jobs: Path) -> dict[str, Path]:
     return {kind: jobs if kind == "jobs" else data_folder() / kind for kind in TITLES}
 
 
 def _removable(kind: str, path: Path) -> Iterator[Path]:
-    """What can go now."""
-    found: dict[str, Callable[[Path], Iterable[Path]]] = {"jobs": _left_in_jobs, "models": lambda _: ()}
+    """Yields what can be removed now."""
+    found: dict[str, Callable[[Path], Iterable[Path]]] = {"jobs": _parts_in_jobs, "models": lambda _: ()}
     yield from found.get(kind, _of_cache)(path)
 
 
@@ -103,8 +106,8 @@ def _of_cache(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _left_in_jobs(folder: Path) -> Iterator[Path]:
-    """Files that a writer which was killed has left half written."""
+def _parts_in_jobs(folder: Path) -> Iterator[Path]:
+    """Yields incomplete files in job folders, left by a process that was killed."""
     for job in _entries(folder):
         if is_link(job) or not (job / "job.json").is_file() or is_locked(job):
             continue

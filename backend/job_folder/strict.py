@@ -1,7 +1,7 @@
-"""Dataclasses from parsed JSON or TOML that somebody else may have written: every key known, every value of its type.
+"""Creates dataclass arguments from untrusted JSON or TOML. Every key must be known and every value of its type.
 
-One reader for requests, states, messages and model entries; each names the checks for the types of its fields.
-Standard library only.
+Requests, states, messages and model entries all use this reader, each with checks for the types of its fields. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from .names import nearest
 
-MOST_SHOWN = 80  # letters of a stranger's value in a sentence
+MOST_SHOWN = 80  # characters of a received value in an error message
 
-# Gives the value as it is kept, or raises TypeError with what it must be: "text", "a whole number".
+# Returns the converted value, or raises TypeError with what it must be: "text", "a whole number".
 Check = Callable[[Any], Any]
 
 
@@ -25,10 +25,11 @@ class StrictError(ValueError):
 def strict_values(
     kind: type, content: Any, checks: Mapping[str, Check], where: str, ignore_unknown: bool = False
 ) -> dict[str, Any]:
-    """The arguments of the dataclass `kind` in `content`, each as the check of its annotation gives it.
+    """Returns the arguments for the dataclass `kind` from `content`, each converted by the check for its annotation.
 
-    checks: by annotation, of a field that may be None that of the rest; where: names the content in errors;
-    ignore_unknown: other programs and later versions may say more. StrictError."""
+    checks: by annotation, without ' | None'; where: names the content in errors; ignore_unknown: for content that other
+    programs or later versions may extend. Raises StrictError.
+    """
     if not isinstance(content, dict):
         raise StrictError(f"{where} must be an object with named values.")
     known = {field.name: field for field in fields(kind)}
@@ -51,36 +52,41 @@ def _checked(checks: Mapping[str, Check], wanted: str, value: Any, where: str, k
 
 
 def shown(value: Any) -> str:
-    """A value that was sent, as it may stand in a sentence."""
+    """A received value, shortened for an error message."""
     text = ascii(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
 
 
 def text(value: Any) -> str:
+    """Returns a string. Raises TypeError."""
     if not isinstance(value, str):
         raise TypeError("text")
     return value
 
 
 def whole(value: Any) -> int:
+    """Returns an int. Raises TypeError."""
     if type(value) is not int:
         raise TypeError("a whole number")
     return value
 
 
 def number(value: Any) -> float:
+    """Returns an int or a float. Raises TypeError."""
     if type(value) not in (int, float):
         raise TypeError("a number")
     return value
 
 
 def table(value: Any) -> dict[str, Any]:
+    """Returns a dict. Raises TypeError."""
     if not isinstance(value, dict):
         raise TypeError("an object with named values")
     return value
 
 
 def texts(value: Any) -> list[str]:
+    """Returns a list of strings. Raises TypeError."""
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise TypeError("a list of texts")
     return value

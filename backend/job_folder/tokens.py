@@ -1,6 +1,7 @@
-"""How a CLIP tokenizer divides text, to count a prompt while it is typed. Standard library only.
+"""A CLIP tokenizer that counts a prompt's tokens while the user types. Standard library only.
 
-It gives the very tokens that the text encoder reads (a test compares them), without loading torch or transformers.
+It produces exactly the tokens that the text encoder reads (a test compares them), without loading torch or
+transformers.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ from pathlib import Path
 from .prompt import PromptError, parse_prompt
 from .reading import read_json, read_text
 
-MOST_BYTES = 20_000_000  # of a file; CLIP's vocabulary has under a million
-CLIP_LENGTH = 77  # tokens that CLIP reads at once, with the beginning's and the end's
-CLOSED = 5000  # a vocabulary with fewer tokens knows whole words only: it spells all others by letter
+MOST_BYTES = 20_000_000  # per file; CLIP's vocabulary has less than a million
+CLIP_LENGTH = 77  # tokens that CLIP reads at once, start and end tokens included
+CLOSED = 5000  # a vocabulary with fewer tokens has whole words only and spells all others by letter
 SPECIAL = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d")
 RUN = re.compile("L+|N|P+")
 END = "</w>"  # marks the last token of a word
 
 
 class TokenizerError(ValueError):
-    """A folder that holds no CLIP tokenizer, or a damaged one; the text is for the user."""
+    """A folder without a valid CLIP tokenizer. The text is for the user."""
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """vocabulary: token to its number; ranks: pairs of tokens that are joined, the lowest rank first; longest: how many
-    tokens of text the encoder reads at once."""
+    """A byte-pair encoder. vocabulary: token to number; ranks: pairs of tokens to join, lowest rank first; longest: the
+    most tokens of text that the encoder reads at once."""
 
     vocabulary: Mapping[str, int]
     ranks: Mapping[tuple[str, str], int]
@@ -37,17 +38,22 @@ class Tokenizer:
     _words: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     def tokens(self, text: str) -> list[str]:
-        """The text's tokens, without the beginning's and the end's."""
+        """Splits text into tokens, without start and end tokens."""
         return [token for word in words(text) for token in self._of_word(word)]
 
     def count(self, prompt: str) -> int:
-        """How many tokens the longest part of a prompt has; more than `longest` cannot be read. Signs such as
-        (word:1.3) are none; of a textual inversion one is counted. A prompt with a wrong sign is counted as text."""
+        """The number of tokens in the longest part of a prompt. More than `longest` cannot be read.
+
+        Signs such as (word:1.3) do not count, and a textual inversion counts as one. A prompt with a syntax error is
+        counted as plain text.
+        """
         return max(sum(map(len, map(self.tokens, texts))) for texts in _texts(prompt, "x"))
 
     def unknown_words(self, prompt: str) -> list[str]:
-        """The prompt's words that a small model was never shown, in order, each once. A full vocabulary such as CLIP's
-        has none: it puts rare words together from parts."""
+        """The words of the prompt that a small model was not trained on, in order and without duplicates.
+
+        Empty for a full vocabulary such as CLIP's, which composes rare words from parts.
+        """
         if len(self.vocabulary) >= CLOSED:
             return []
         said = [word for texts in _texts(prompt, "") for text in texts for word in words(text)]
@@ -60,7 +66,8 @@ class Tokenizer:
         return self._words[word]
 
     def _merged(self, word: str) -> list[str]:
-        """Byte-pair encoding: from single bytes, the pair of the lowest rank is joined until none is known."""
+        """Byte-pair encoding: starting with single bytes, joins the pair with the lowest rank until no known pair is
+        left."""
         parts = [BYTES[byte] for byte in word.encode()]
         parts[-1] += END
         while pairs := [pair for pair in zip(parts, parts[1:]) if pair in self.ranks]:
@@ -74,7 +81,7 @@ class Tokenizer:
 
 
 def _texts(prompt: str, embedding: str) -> list[list[str]]:
-    """The texts of a prompt's parts; embedding: what stands for a textual inversion."""
+    """The texts of a prompt's parts. `embedding` replaces each textual inversion."""
     try:
         parts = parse_prompt(prompt).parts
     except PromptError:
@@ -83,7 +90,8 @@ def _texts(prompt: str, embedding: str) -> list[list[str]]:
 
 
 def words(text: str) -> Iterator[str]:
-    """What is encoded on its own: runs of letters, single digits, runs of other signs, and endings such as 's."""
+    """Yields the units that are encoded separately: runs of letters, single digits, runs of other signs, and endings
+    such as 's."""
     text = unicodedata.normalize("NFC", text).lower()
     kinds = "".join(map(_kind, text))
     position = 0
@@ -94,7 +102,7 @@ def words(text: str) -> Iterator[str]:
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """From tokenizer.json, or vocab.json with merges.txt. TokenizerError names what is wrong."""
+    """Reads tokenizer.json, or vocab.json with merges.txt. Raises TokenizerError."""
     try:
         if (folder / "tokenizer.json").is_file():
             model = read_json(folder / "tokenizer.json", MOST_BYTES)["model"]
@@ -121,7 +129,7 @@ def _kind(character: str) -> str:
 
 
 def _byte_letters() -> list[str]:
-    """The printable letter that stands for each byte in CLIP's vocabulary."""
+    """The printable character for each byte in CLIP's vocabulary."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]

@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def version() -> str:
-    """From the manifest, the only place for it."""
+    """Reads the version from the manifest, the only file that contains it."""
     manifest = Path(__file__).parents[2] / "blender_manifest.toml"
     return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"]

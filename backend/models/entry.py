@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import JobError
+from ..job_folder.declared import SettingError
+from ..job_folder.families import FAMILIES, OWN_FAMILIES, resolve
 from ..job_folder.folders import data_folder
 from ..job_folder.names import nearest
-from ..job_folder.settings import FAMILIES, OWN_FAMILIES, SettingError, Settings, resolve
+from ..job_folder.settings import Settings
 from ..job_folder.strict import number, strict_values, table, text, whole
 from .entry_files import check_files, files_in, read_table
 

@@ -1,6 +1,7 @@
-"""The host's side of the worker: starts it, tells it what to do, hears what it says. Standard library only.
+"""The host's side of the connection to a worker: starts it, sends commands and receives messages. Standard library
+only.
 
-Nothing here waits but `close`: threads read, write and watch, and `poll` hands out what has come.
+Only `close` blocks. Threads read, write and watch the process; `poll` returns what has arrived.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from ..job_folder.plain_text import plain
-from . import messages as say
-from .carrier import ENDS, Carrier
+from . import messages
+from .bundle import BundleError
 from .encoding import MessageError, check_id, encode, parse
-from .last_words import LogTail, Lost, Tail, reason
+from .exit_reason import LogTail, Lost, Tail, reason
 from .lines import Lines
-from .parcel import ParcelError
-from .pipes import Heard, Outgoing
+from .pipes import Inbox, Outbox
 from .processes import DETACHED, kill
+from .transfers import END_MESSAGES, Transfers
 
-SECONDS_TO_ANSWER = 10.0  # for a worker that was told to cancel: it answers at once, even within a long step
+SECONDS_TO_ANSWER = 10.0  # after a cancel command, which a healthy worker answers at once, even within a long step
 SECONDS_TO_LEAVE = 5.0
-SECONDS_TO_TELL = 1.0  # for the last words to a worker, which are lost if the host's process ends before them
+SECONDS_TO_FLUSH = 1.0  # for the last messages, which are lost if the host's process ends before they are written
 SAME_VERSION = "Install the backend and the add-on of the same version."
 TRUSTED = "Use only machines that you trust as workers; if it is yours, report this with the job's log."
 
@@ -36,7 +37,7 @@ class ClientError(Exception):
 
 
 class Client:
-    """A worker, from its start to its end. Call `poll` now and then."""
+    """A worker process, from its start to its end. Call `poll` regularly."""
 
     def __init__(
         self,
@@ -45,8 +46,11 @@ class Client:
         environment: Mapping[str, str] | None = None,
         remote: bool = False,
     ):
-        """command: what starts the worker: `python -m backend serve`, or that behind ssh. remote: the worker does not
-        see the folders here, so their files are sent and its results fetched."""
+        """Starts the worker with `command`: `python -m backend serve`, or the same behind ssh.
+
+        remote: the worker does not see the local folders, so the client sends their files and fetches the results.
+        Raises ClientError when the command cannot be started.
+        """
         try:
             self._process = subprocess.Popen(
                 command,
@@ -60,18 +64,19 @@ class Client:
             )
         except OSError as error:
             raise ClientError(f"The worker {command[0]} cannot be started ({error.strerror}).") from None
-        self.jobs: dict[str, Path] = {}  # submitted and not yet ended, in that order
+        self.jobs: dict[str, Path] = {}  # submitted and not ended, in the order of submission
         self._tail, self._log_tail = Tail(self._process.stderr), LogTail()
         assert self._process.stdin is not None
-        self._heard, self._to_say = Heard(), Outgoing(self._process.stdin)
-        self._unconfirmed = set[str]()  # submitted, and the worker has not said anything about them
+        self._inbox, self._outbox = Inbox(), Outbox(self._process.stdin)
+        self._unconfirmed = set[str]()  # submitted, without any message from the worker yet
         self._closed = self._killed = False
-        self._carrier = Carrier(self._say_if_it_lives, self._heard.put) if remote else None
-        self._doubted_at: float | None = None  # when it was told to cancel and has not answered since
+        self._transfers = Transfers(self._send_if_alive, self._inbox.put) if remote else None
+        self._silent_since: float | None = None  # since when a cancel command is unanswered
         threading.Thread(target=self._read, name="worker's stdout", daemon=True).start()
 
     @property
     def alive(self) -> bool:
+        """Whether the worker process is running."""
         return self._process.poll() is None
 
     @property
@@ -80,70 +85,82 @@ class Client:
 
     @property
     def stderr_tail(self) -> str:
+        """The last lines that the worker printed to stderr."""
         return self._tail.text
 
     def submit(self, job: str, folder: Path) -> None:
-        """ClientError when there is such a job already, or the names cannot be sent; with a remote worker also when
-        another has the folder, or it cannot be written."""
+        """Queues the job in `folder` under the name `job`.
+
+        Raises ClientError when the name is in use, when it or the path cannot be sent, or when a remote worker's folder
+        is in use or cannot be written.
+        """
         if job in self.jobs:
             raise ClientError(f"The job {job} was submitted already.")
-        if self._carrier:
-            self._carry(self._carrier, job, folder)
+        if self._transfers:
+            self._transfer(self._transfers, job, folder)
         else:
-            self._say(say.Submit(job, str(folder.absolute())))
+            self._send(messages.Submit(job, str(folder.absolute())))
         self.jobs[job] = folder
         self._unconfirmed.add(job)
 
     def cancel(self, job: str) -> None:
-        """Asks; `poll` insists when the worker does not answer: it is then terminated, and at last killed."""
-        if self._carrier and self._carrier.withdraw(say.Cancelled(job)):
+        """Asks the worker to stop the job. If it does not answer, `poll` terminates it and finally kills it."""
+        if self._transfers and self._transfers.withdraw(messages.Cancelled(job)):
             return
-        self._say(say.Cancel(job))
-        self._doubted_at = self._doubted_at or time.monotonic()
+        self._send(messages.Cancel(job))
+        self._silent_since = self._silent_since or time.monotonic()
 
-    def move(self, job: str, place: int) -> None:
-        """ClientError while its files are still being sent."""
-        if self._carrier and self._carrier.is_sending(job):
+    def move(self, job: str, position: int) -> None:
+        """Moves a waiting job behind `position` others. Raises ClientError while the job's files are still being
+        sent."""
+        if self._transfers and self._transfers.is_sending(job):
             raise ClientError(f"The job {job} is still on its way to the worker. Move it when it waits there.")
-        self._say(say.Move(job, place))
+        self._send(messages.Move(job, position))
 
     def remove(self, job: str) -> None:
-        if self._carrier and self._carrier.withdraw(say.Removed(job)):
+        """Takes a waiting job out of the queue."""
+        if self._transfers and self._transfers.withdraw(messages.Removed(job)):
             return
-        self._say(say.Remove(job))
+        self._send(messages.Remove(job))
 
     def unload(self) -> None:
-        self._say(say.Unload())
+        """Asks the worker to free the model's memory."""
+        self._send(messages.Unload())
 
     def ping(self) -> None:
-        self._say(say.Ping())
+        """Asks for the worker's status; it answers with a Pong."""
+        self._send(messages.Ping())
 
     def poll(self) -> list[Any]:
-        """What the worker said since the last call, in order; after its end a Lost, unless it was told to go."""
-        heard = [self._noted(message) for message in self._heard.take()]
+        """Returns the messages since the last call, in order. The last one is a Lost if the worker ended without being
+        asked to."""
+        heard = [self._track(message) for message in self._inbox.take()]
         if heard:
-            self._doubted_at = None
-        elif self._doubted_at:
-            self._insist(time.monotonic() - self._doubted_at)
+            self._silent_since = None
+        elif self._silent_since:
+            self._end_if_silent(time.monotonic() - self._silent_since)
         return heard
 
     def finish(self, jobs: Sequence[str]) -> None:
-        """The worker takes no more jobs, does these and ends; none: it stops at the running job's next step. Jobs that
-        are not done stay queued in their folders. `leave` may follow at once."""
-        self._say(say.Finish(tuple(jobs)) if jobs else say.Shutdown())
+        """Tells the worker to accept no more jobs, finish `jobs` and exit. Without jobs it stops at the running job's
+        next step.
+
+        Jobs that are not done stay queued in their folders. `leave` may follow at once.
+        """
+        self._send(messages.Finish(tuple(jobs)) if jobs else messages.Shutdown())
 
     def leave(self) -> None:
-        """Lets go of the worker, without waiting for it: unless it was told what to `finish`, it finishes the running
-        job and ends; the others stay queued."""
+        """Disconnects from the worker without waiting. It then does what `finish` told it, or finishes the running job
+        and exits."""
         self._closed = True
-        self._to_say.end(SECONDS_TO_TELL)
-        if self._carrier:
-            self._carrier.let_go()
+        self._outbox.end(SECONDS_TO_FLUSH)
+        if self._transfers:
+            self._transfers.release_all()
 
     def close(self, seconds: float = SECONDS_TO_LEAVE) -> None:
-        """Ends the worker: asks, then terminates, then kills it. Jobs that were not done stay queued in their folders.
+        """Ends the worker: asks it to stop, then terminates it, then kills it. Waits at most twice `seconds`.
 
-        Waits for at most twice `seconds`.
+        Jobs that were not done stay queued in their folders.
         """
         with suppress(ClientError):
             self.finish(())
@@ -156,85 +173,85 @@ class Client:
                 insist()
         self._process.wait()
 
-    def _say(self, message: Any) -> None:
+    def _send(self, message: Any) -> None:
         if self._closed or not self.alive:
             raise ClientError("The worker has ended.")
         try:
-            self._to_say.put(encode(message))
+            self._outbox.put(encode(message))
         except MessageError as error:
             raise ClientError(str(error)) from None
 
-    def _say_if_it_lives(self, message: Any) -> None:
-        """For answers: that the worker is gone is said by `poll`."""
+    def _send_if_alive(self, message: Any) -> None:
+        """Sends an automatic answer. Nothing is raised when the worker has ended, because `poll` reports that."""
         with suppress(ClientError):
-            self._say(message)
+            self._send(message)
 
-    def _carry(self, carrier: Carrier, job: str, folder: Path) -> None:
+    def _transfer(self, transfers: Transfers, job: str, folder: Path) -> None:
         if self._closed or not self.alive:
             raise ClientError("The worker has ended.")
         try:
-            carrier.take(check_id(job), folder)
-        except (MessageError, ParcelError) as error:
+            transfers.add(check_id(job), folder)
+        except (MessageError, BundleError) as error:
             raise ClientError(str(error)) from None
 
-    def _noted(self, message: Any) -> Any:
+    def _track(self, message: Any) -> Any:
         if isinstance(message, Lost):
             message = replace(message, jobs=tuple(self.jobs))
             self.jobs.clear()
             return message
         job = getattr(message, "job", None) or ""
-        refused = isinstance(message, say.Refused)
-        known = job not in self._unconfirmed and (not self._carrier or job in self._carrier)
-        if isinstance(message, ENDS) or (refused and not known):
+        refused = isinstance(message, messages.Refused)
+        known = job not in self._unconfirmed and (not self._transfers or job in self._transfers)
+        if isinstance(message, END_MESSAGES) or (refused and not known):
             self.jobs.pop(job, None)
         self._unconfirmed.discard(job)
         return message
 
-    def _insist(self, silence: float) -> None:
+    def _end_if_silent(self, silence: float) -> None:
         self._killed = self._killed or silence > SECONDS_TO_ANSWER
         if silence > SECONDS_TO_ANSWER + SECONDS_TO_LEAVE:
             kill(self._process)
         elif silence > SECONDS_TO_ANSWER:
             self._process.terminate()
 
-    # The reader's thread.
+    # The reader thread.
 
     def _read(self) -> None:
-        lost = self._hear_all()
-        if self._carrier:
-            self._carrier.let_go()
+        lost = self._read_messages()
+        if self._transfers:
+            self._transfers.release_all()
         if lost:
-            self._heard.put(lost, last=True)
+            self._inbox.put(lost, last=True)
 
-    def _hear_all(self) -> Lost | None:
-        """-> why nothing more comes, unless it was told to end."""
+    def _read_messages(self) -> Lost | None:
+        """Reads until the worker ends. Returns why no more messages come, or None if the worker was told to end."""
         pipe, lines = self._process.stdout, Lines()
-        heard = self._carrier.heard if self._carrier else self._heard_near
+        heard = self._transfers.receive if self._transfers else self._receive_local
         assert pipe is not None
         with pipe:
             while data := pipe.read(65536):
                 for line in lines.feed(data):
                     try:
-                        heard(plain(parse(line, say.FROM_WORKER)))
+                        heard(plain(parse(line, messages.FROM_WORKER)))
                     except MessageError as error:
-                        return self._given_up(f"is not understood. {error}", SAME_VERSION)
-                    if self._heard.overflowed or self._to_say.overflowed:
-                        return self._given_up("says or asks for more than a worker needs to.", TRUSTED)
+                        return self._give_up(f"is not understood. {error}", SAME_VERSION)
+                    if self._inbox.overflowed or self._outbox.overflowed:
+                        return self._give_up("says or asks for more than a worker needs to.", TRUSTED)
         return self._ended()
 
-    def _heard_near(self, message: Any) -> None:
-        if isinstance(message, say.Progress) and (folder := self.jobs.get(message.job)):
+    def _receive_local(self, message: Any) -> None:
+        if isinstance(message, messages.Progress) and (folder := self.jobs.get(message.job)):
             self._log_tail.follow(folder)
-        self._heard.put(message)
+        self._inbox.put(message)
 
-    def _given_up(self, what: str, hint: str) -> Lost:
+    def _give_up(self, what: str, hint: str) -> Lost:
         self._closed = True
         kill(self._process)
         self._process.wait()
         return Lost(f"The worker {what}", hint)
 
     def _ended(self) -> Lost | None:
-        """A process that lives on without its stdout is of no use."""
+        """The end of the worker's stdout. A process that lives on without its stdout is of no use and is killed."""
         try:
             self._process.wait(0.5)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
-"""Messages to lines and back. Standard library only.
+"""Converts messages to lines and back. Standard library only.
 
-Parsing is strict: unknown, missing, doubled and mistyped keys are errors, and so are NaN and lines over a mebibyte.
+Parsing is strict: unknown, missing, duplicate and mistyped keys are errors, and so are NaN and lines over 1 MiB.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ MOST_NUMBER = 2**53
 PIECE_BYTES = 256 * 1024
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")  # Windows drops dots from the end of a name
+_NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")  # Windows drops trailing dots
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
 class MessageError(ValueError):
-    """A line that is no message; the text is for the user."""
+    """A line that is not a valid message. The text is for the user."""
 
 
 def kind_of(message: Any) -> str:
-    """'submit' for a Submit or its class."""
+    """The message's kind on the wire: 'submit' for a Submit or its class."""
     return (message if isinstance(message, type) else type(message)).__name__.lower()
 
 
 def encode(message: Any) -> bytes:
-    """The message as a line. MessageError when the other side would refuse it."""
+    """Encodes a message as a line of JSON. Raises MessageError when the other side would reject it."""
     content = {"kind": kind_of(message)} | asdict(message)
     _values(content, type(message))
     line = json.dumps(content, allow_nan=False).encode("ascii") + b"\n"
@@ -47,14 +47,14 @@ def encode(message: Any) -> bytes:
 
 
 def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
-    """The message in a line (None: one that was too long), which must be of one of `kinds`. Reads no files."""
+    """Parses a line into a message of one of `kinds`. None stands for a line that was too long. Reads no files."""
     content = _object(line)
     known = {kind_of(kind): kind for kind in kinds}
     name = content.get("kind")
     if not isinstance(name, str) or name not in known:
         raise MessageError(f"{shown(name)} is no kind of message here{nearest(str(name)[:80], known)}")
     protocol = content.get("protocol", PROTOCOL)
-    if protocol != PROTOCOL:  # before all else: what another version says may be shaped otherwise
+    if protocol != PROTOCOL:  # checked first: another version may use other fields
         raise MessageError(
             f"The other side speaks protocol {shown(protocol)}, this one {PROTOCOL}: "
             "install the same version of MotionClone on both."
@@ -63,17 +63,17 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
 
 
 def check_id(value: Any) -> str:
-    """MessageError unless it can name a job, and a folder on any system."""
+    """Returns the job name `value`. Raises MessageError unless it can also name a folder on any system."""
     if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
         raise MessageError(f"{shown(value)} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.")
     return value
 
 
-def is_place(value: Any) -> bool:
-    """Whether it names a file within a folder, on any system, and nothing outside of it."""
+def is_relative_path(value: Any) -> bool:
+    """Whether `value` is the path of a file below a folder, valid on every system and leading nowhere else."""
     if not isinstance(value, str) or len(value) > 200:
         return False
-    names = value.split("/")  # Windows takes con.png for the console too
+    names = value.split("/")  # Windows treats con.png as the console too
     return all(_NAME.fullmatch(name) and name.partition(".")[0].upper() not in _DEVICES for name in names)
 
 
@@ -90,10 +90,10 @@ def _object(line: bytes | None) -> dict[str, Any]:
 
 
 def _values(content: dict[str, Any], kind: type) -> dict[str, Any]:
-    """The message's fields, each of its own type."""
-    told = {key: value for key, value in content.items() if key != "kind"}
+    """The message's fields, each checked for its type."""
+    values = {key: value for key, value in content.items() if key != "kind"}
     try:
-        return strict_values(kind, told, _CHECKS, f"A {kind_of(kind)}")
+        return strict_values(kind, values, _CHECKS, f"A {kind_of(kind)}")
     except StrictError as error:
         raise MessageError(str(error)) from None
 
@@ -102,13 +102,13 @@ def _text(value: Any) -> str:
     try:
         if "\0" not in text(value) and value.encode("utf-8") is not None:
             return value
-    except UnicodeEncodeError:  # half a surrogate pair could be neither shown nor written
+    except UnicodeEncodeError:  # half a surrogate pair can be neither displayed nor written
         pass
     raise TypeError("text that can be written")
 
 
-def _place(value: Any) -> str:
-    if not is_place(value):
+def _relative_path(value: Any) -> str:
+    if not is_relative_path(value):
         raise TypeError("the path of a file within the folder")
     return value
 
@@ -151,7 +151,7 @@ def _ids(value: Any) -> tuple[str, ...]:
 _CHECKS = {
     "JobId": check_id,
     "str": _text,
-    "Place": _place,
+    "RelativePath": _relative_path,
     "Digest": _digest,
     "Base64": _base64,
     "Count": _count,

@@ -1,8 +1,8 @@
-"""What a host (the add-on) and the worker say to each other: one JSON object a line, UTF-8. Standard library only.
+"""The messages between a host (the add-on) and the worker: one JSON object per line, UTF-8. Standard library only.
 
 {"kind": "submit", "job": "take-1", "folder": "/data/jobs/take-1", "protocol": 1}
 
-encoding.py makes lines of them and reads them.
+encoding.py converts them to lines and back.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 PROTOCOL = 1
 
-JobId = str  # the host's name for a job: [A-Za-z0-9_-]{1,64}, and not a device's name on Windows
-Count = int  # a whole number from 0
-Place = str  # of a file within a job's folder, with slashes
+JobId = str  # the host's name for a job: [A-Za-z0-9_-]{1,64}, not a Windows device name
+Count = int  # an integer, at least 0
+RelativePath = str  # of a file below the job folder, with slashes
 Digest = str  # SHA-256, 64 lower-case hexadecimal digits
 Base64 = str  # at most 256 KiB of a file
 
@@ -23,7 +23,8 @@ Base64 = str  # at most 256 KiB of a file
 
 @dataclass(frozen=True)
 class Submit:
-    """Run the job in `folder`, an absolute path to an existing folder with a job.json, after those that wait."""
+    """Runs the job in `folder` after the jobs that already wait. `folder` is an absolute path to a folder with a
+    job.json."""
 
     job: JobId
     folder: str
@@ -32,45 +33,46 @@ class Submit:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Stop the job, running or waiting; its folder will say that it was cancelled."""
+    """Stops a running or waiting job. Its folder then says that it was cancelled."""
 
     job: JobId
 
 
 @dataclass(frozen=True)
 class Move:
-    """Let a waiting job wait behind `place` others."""
+    """Moves a waiting job behind `position` others."""
 
     job: JobId
-    place: Count
+    position: Count
 
 
 @dataclass(frozen=True)
 class Remove:
-    """Take a waiting job out of the queue as if it had never been submitted: its folder keeps no state."""
+    """Takes a waiting job out of the queue as if it had never been submitted. Its folder keeps no state."""
 
     job: JobId
 
 
 @dataclass(frozen=True)
 class Unload:
-    """Give the model's memory back, after the running job if there is one."""
+    """Frees the model's memory, after the running job if there is one."""
 
 
 @dataclass(frozen=True)
 class Shutdown:
-    """Leave at the next step. The running job and those that wait stay queued in their folders, to be offered again.
+    """Exits at the running job's next step. The running job and the waiting jobs stay queued in their folders.
 
-    To close the worker's stdin is milder: it finishes the running job first.
+    Closing the worker's stdin instead lets it finish the running job first.
     """
 
 
 @dataclass(frozen=True)
 class Finish:
-    """Take no more jobs: do these, running or waiting, then leave. All others stay queued in their folders.
+    """Accepts no more jobs, finishes `jobs` (running or waiting) and exits. All other jobs stay queued in their
+    folders.
 
-    The host may close the worker's stdin right after it. A worker that does not know the message refuses it and does
-    what it does when stdin is closed: it finishes the running job.
+    The host may close the worker's stdin right after it. A worker that does not know this message refuses it and, when
+    stdin is closed, finishes the running job.
     """
 
     jobs: tuple[JobId, ...]
@@ -78,25 +80,25 @@ class Finish:
 
 @dataclass(frozen=True)
 class Ping:
-    """Answered by Pong, also while a job runs."""
+    """Asks for a Pong, which also comes while a job runs."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """The results that were offered have arrived whole: the worker removes its copy of the job."""
+    """Confirms that all offered results have arrived. The worker then removes its copy of the job."""
 
     job: JobId
 
 
-# Both ways, where the worker does not see the host's folders: see parcel.py.
+# In both directions, when the worker does not see the host's folders: see bundle.py.
 
 
 @dataclass(frozen=True)
 class Offer:
-    """The job's files can be had in so many pieces. digest: of all their names and contents.
+    """Offers a job's files in `pieces` pieces. `digest` covers all their names and contents.
 
-    From the host it means Submit, answered first by Want until all files have come, or at once by Queued where the
-    worker has them still. From the worker: results, which the Done or Failed that follows is about.
+    From the host it means Submit. The worker answers with Want until it has all files, or with Queued at once if it
+    still has them. From the worker it offers the results that the following Done or Failed refers to.
     """
 
     job: JobId
@@ -107,7 +109,8 @@ class Offer:
 
 @dataclass(frozen=True)
 class Want:
-    """Send a piece of what was offered. The receiver asks for two at a time, so that other messages soon come by."""
+    """Requests a piece of what was offered. The receiver requests two at a time, so that other messages are not
+    delayed."""
 
     job: JobId
     number: Count
@@ -115,14 +118,14 @@ class Want:
 
 @dataclass(frozen=True)
 class Piece:
-    """The bytes of `file` that follow the piece before. Files come in the order of their names.
+    """The next bytes of `file`, in base64. Files are sent in the order of their names.
 
-    From the worker, one in preview/ is whole and comes unasked, before the Preview that names it.
+    A worker sends a file in preview/ as a single piece, unasked, before the Preview that names it.
     """
 
     job: JobId
     number: Count
-    file: Place
+    file: RelativePath
     data: Base64
 
 
@@ -131,9 +134,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Hello:
-    """First of all, and again once the device is known, which takes torch and therefore a job.
+    """The worker's first message, sent again when the device is known, which requires torch and therefore a job.
 
-    version: of the extension; memory_bytes: all that the device has, None where it does not tell.
+    version: of the extension; memory_bytes: total device memory, None if unknown.
     """
 
     protocol: Count
@@ -144,16 +147,16 @@ class Hello:
 
 @dataclass(frozen=True)
 class Queued:
-    """The job waits behind `place` others."""
+    """The job waits behind `position` others."""
 
     job: JobId
-    place: Count
+    position: Count
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the running job is; steps is 0 where a stage has none; eta: seconds until the job is done, as far as can
-    be known, None before."""
+    """Progress of the running job. steps: 0 for a stage without steps; eta: estimated seconds until the job is done,
+    None if unknown."""
 
     job: JobId
     stage: str
@@ -164,16 +167,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Preview:
-    """file: a PNG, a strip of small frames as the clip looks after `step`; the next one takes its place."""
+    """A new preview of the clip after `step`. `file` is a PNG with a strip of small frames; each preview replaces the
+    last one."""
 
     job: JobId
     step: Count
-    file: Place
+    file: RelativePath
 
 
 @dataclass(frozen=True)
 class Done:
-    """The result lies in the job's folder. memory_bytes: the most that was held of the device, None if unknown."""
+    """The job is done and its folder holds the result. memory_bytes: peak device memory, None if unknown."""
 
     job: JobId
     device: str | None = None
@@ -182,7 +186,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """What is wrong, and what to do next."""
+    """The job failed. `message` says what is wrong, `hint` what to do next."""
 
     job: JobId
     message: str
@@ -191,7 +195,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The job stopped because it was told to."""
+    """The job stopped because it was cancelled."""
 
     job: JobId
 
@@ -205,7 +209,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class Pong:
-    """running: a job; waiting: those to come, in order; loaded: the model that is held in memory."""
+    """The worker's status. running: a job; waiting: the queued jobs in order; loaded: the model in memory."""
 
     running: JobId | None
     waiting: tuple[JobId, ...]
@@ -214,13 +218,13 @@ class Pong:
 
 @dataclass(frozen=True)
 class Refused:
-    """A line was not obeyed. job: the one it named, if it could be read; whatever that job does, it goes on doing."""
+    """A command was not executed. job: the job it named, if that could be read; the job itself continues unchanged."""
 
     message: str
     job: JobId | None = None
 
 
-_BOTH_WAYS = (Offer, Want, Piece)
-TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Finish, Ping, Taken, *_BOTH_WAYS)
+_BOTH_DIRECTIONS = (Offer, Want, Piece)
+TO_WORKER = (Submit, Cancel, Move, Remove, Unload, Shutdown, Finish, Ping, Taken, *_BOTH_DIRECTIONS)
 _ENDS = (Done, Failed, Cancelled, Removed)
-FROM_WORKER = (Hello, Queued, Progress, Preview, *_ENDS, Pong, Refused, *_BOTH_WAYS)
+FROM_WORKER = (Hello, Queued, Progress, Preview, *_ENDS, Pong, Refused, *_BOTH_DIRECTIONS)

@@ -1,4 +1,4 @@
-"""The host's two ends of a worker's pipes, which neither wait nor grow without bound. Standard library only."""
+"""The host's ends of a worker's pipes. They neither block nor grow without bound. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import IO, Any
 
 from .messages import Preview, Progress
 
-MOST_UNSENT = 256 * 2**20  # bytes: a worker that does not read
-MOST_UNHEARD = 10_000  # messages: one that says more than anybody could need
-MANY = 200  # messages from which on progress is only told as it is by now
-MOST_AT_ONCE = 1000  # messages: a tick of the host's has a budget
+MOST_UNSENT = 256 * 2**20  # bytes, for a worker that does not read
+MOST_UNHEARD = 10_000  # messages, for a worker that sends too many
+MANY = 200  # messages; with more waiting, only the latest progress and preview are kept
+MOST_AT_ONCE = 1000  # messages, because the host's tick has a time budget
 
 
 class Budget:
-    """Of what may happen so often at once, and so often a second afterwards."""
+    """A rate limit: `burst` events at once, then `per_second`."""
 
     def __init__(self, burst: int = 20, per_second: float = 5.0):
         self._burst, self._per_second = float(burst), per_second
         self._left, self._at = self._burst, time.monotonic()
 
     def allows(self) -> bool:
+        """Whether one more event is allowed now; if so, it is counted."""
         now = time.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
         self._at = now
@@ -35,8 +36,8 @@ class Budget:
         return True
 
 
-class Outgoing:
-    """Lines on their way to the worker: whoever says one does not wait until the pipe has room."""
+class Outbox:
+    """Lines to send to the worker. Senders do not wait until the pipe has room."""
 
     def __init__(self, pipe: IO[bytes]):
         self._pipe, self._lines = pipe, SimpleQueue[bytes | None]()
@@ -46,7 +47,7 @@ class Outgoing:
         self._thread.start()
 
     def put(self, line: bytes) -> None:
-        """overflowed is set, and the line is lost, when too many wait already."""
+        """Queues a line. When too many bytes are waiting already, the line is dropped and `overflowed` is set."""
         with self._guard:
             if self._unsent > MOST_UNSENT:
                 self.overflowed = True
@@ -55,12 +56,12 @@ class Outgoing:
         self._lines.put(line)
 
     def end(self, seconds: float) -> None:
-        """Closes the pipe once all is written, and waits for that, but at most so long."""
+        """Closes the pipe after everything is written, and waits at most `seconds` for that."""
         self._lines.put(None)
         self._thread.join(seconds)
 
     def _write(self) -> None:
-        with suppress(OSError):  # a broken pipe: the worker's end is noticed by the reader
+        with suppress(OSError):  # a broken pipe: the reader notices that the worker has ended
             while (line := self._lines.get()) is not None:
                 size = len(line)
                 while line:
@@ -71,7 +72,7 @@ class Outgoing:
             self._pipe.close()
 
 
-class Heard:
+class Inbox:
     """Messages from the worker that the host has not fetched yet."""
 
     def __init__(self) -> None:
@@ -80,19 +81,20 @@ class Heard:
         self.overflowed = False
 
     def put(self, message: Any, last: bool = False) -> None:
-        """overflowed is set, and the message is lost, when too many wait already and it is not the `last`."""
+        """Queues a message. When too many are waiting already, all but the `last` one are dropped and `overflowed` is
+        set."""
         with self._guard:
             key: Hashable = next(self._count)
             if len(self._messages) > MANY and isinstance(message, Progress | Preview):
                 key = type(message), message.job
-                self._messages.pop(key, None)  # what it was before
+                self._messages.pop(key, None)  # the outdated one
             if len(self._messages) >= MOST_UNHEARD and not last:
                 self.overflowed = True
                 return
             self._messages[key] = message
 
     def take(self) -> list[Any]:
-        """The next ones in order, not too many for one tick."""
+        """Returns the next messages in order, but not too many for one tick."""
         with self._guard:
             keys = list(itertools.islice(self._messages, MOST_AT_ONCE))
             return [self._messages.pop(key) for key in keys]

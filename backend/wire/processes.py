@@ -1,4 +1,4 @@
-"""Processes of a host's own, alike on all systems. Standard library only."""
+"""Starting and killing child processes, the same on all systems. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-# Ctrl-C in the host's terminal is not the worker's, and no console window opens on Windows.
+# Ctrl-C in the host's terminal does not reach the worker, and no console window opens on Windows.
 DETACHED: dict[str, Any]
 if sys.platform == "win32":
     DETACHED = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
@@ -18,9 +18,9 @@ else:
 
 
 def kill(process: subprocess.Popen) -> None:
-    """A process that was started with DETACHED, and what it started itself.
+    """Kills a process that was started with DETACHED, with its children.
 
-    Windows has no such group to kill: there an ffmpeg ends when the pipe it reads from does.
+    Windows has no process group to kill. There, a child such as ffmpeg ends when the pipe that it reads from is closed.
     """
     if process.poll() is not None:
         return

@@ -1,9 +1,9 @@
-"""A job without a model, for tests of the worker and of what talks to it: same files, same messages, no torch.
+"""A job without a model, for testing the worker and its hosts: same files, same messages, no torch.
 
-Where the folder has a reference clip, that is its result, frame by frame and never blended, so that whoever places the
-result can be tested frame by frame. Its settings: steps, seconds for each, bytes of a result.mp4 that is no video; the
-model's are ignored. The prompt may ask for trouble: 'fail', 'crash' (the process ends), 'error' (an unexpected one),
-'oom' and 'abort' (the process ends for want of memory), 'print', 'hang' (deaf to cancelling for a minute).
+If the folder has a reference clip, the result is that clip, frame by frame without blending, so that placing a result
+can be tested exactly. Its settings are `steps`, `seconds` per step and `bytes` of a result.mp4 that is not a video; the
+model's settings are ignored. The prompt can request a failure: 'fail', 'error' (unexpected), 'crash' (the process
+exits), 'oom' and 'abort' (the process runs out of memory), 'print', and 'hang' (ignores cancelling for a minute).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ..job_folder.request import JobRequest, RequestError, Shot, read_request
 from ..job_folder.results import MOVIE
 from ..job_folder.writing import write_atomically, write_json
 
-PREVIEWS = 6  # at least, where there are so many steps
+PREVIEWS = 6  # at least, if there are that many steps
 FRAME = 32  # pixels of a preview's frames, along each side
 STRIP = 4 * FRAME
 
 
 class DummyEngine:
-    """In the place of engine.Engine."""
+    """Replaces engine.Engine."""
 
     device: str | None = None
     memory_bytes: int | None = None
@@ -46,10 +46,10 @@ class DummyEngine:
         self.loaded = None
 
     def tidy(self) -> None:
-        """There is nothing to give back."""
+        """Does nothing, because nothing is allocated."""
 
     def run(self, folder: Path, progress: Progress) -> dict[str, Any]:
-        """Writes a result.json that depends on nothing but the request, and the reference clip as the result."""
+        """Writes a result.json that depends only on the request, and the reference clip as the result."""
         try:
             request = read_request(folder)
         except RequestError as error:
@@ -61,24 +61,24 @@ class DummyEngine:
         progress.stage("encoding")
         progress.stage("motion")
         progress.stage("sampling", steps)
-        digest = _sampled(request, steps, seconds, progress)
+        digest = _sample(request, steps, seconds, progress)
         result = {"request": asdict(request), "digest": digest, "device": self.device, "memory_bytes": None}
         if size := int(request.settings.get("bytes", 0)):
             progress.stage("writing")
             write_atomically(folder / MOVIE, (bytes.fromhex(digest) * (size // 32 + 1))[:size])
         elif (folder / "reference").is_dir():
-            result |= _reference_again(folder, request.shot, progress)
+            result |= _copy_reference(folder, request.shot, progress)
         write_json(folder / "result.json", result)
         return result
 
 
-def _sampled(request: JobRequest, steps: int, seconds: float, progress: Progress) -> str:
-    """Sleeps through the steps; -> a digest of the request and of every step."""
+def _sample(request: JobRequest, steps: int, seconds: float, progress: Progress) -> str:
+    """Sleeps through the steps. Returns a digest of the request and of every step."""
     state = hashlib.sha256(json.dumps(asdict(request), sort_keys=True).encode())
     for step in range(steps):
         time.sleep(seconds)
         if step == steps // 2:
-            _TROUBLES.get(request.prompt, lambda: None)()
+            _FAILURES.get(request.prompt, lambda: None)()
         state.update(bytes([step % 256]))
         progress.step()
         if (step + 1) % max(1, steps // PREVIEWS) == 0:
@@ -87,7 +87,8 @@ def _sampled(request: JobRequest, steps: int, seconds: float, progress: Progress
 
 
 def _strip(seed: int, share: float) -> bytes:
-    """A light square that crosses frame by frame, the clearer the more of the steps are made; as PNG."""
+    """A PNG of a light square that moves from frame to frame and emerges from noise as `share` of the steps goes from 0
+    to 1."""
     noise = random.Random(seed).randbytes(STRIP * FRAME)
     rows = bytearray()
     for y in range(FRAME):
@@ -99,10 +100,10 @@ def _strip(seed: int, share: float) -> bytes:
     return png(bytes(rows), STRIP, FRAME)
 
 
-def _reference_again(folder: Path, shot: Shot, progress: Progress) -> dict[str, Any]:
-    """result/ and result.mp4, in which each of the shot's frames is the nearest one of the reference; -> what
-    result.json says of them."""
-    from ..clips import read_clip, write_frames, write_video  # not before: numpy and ffmpeg take their time
+def _copy_reference(folder: Path, shot: Shot, progress: Progress) -> dict[str, Any]:
+    """Writes result/ and result.mp4, where each shot frame is the nearest reference frame. Returns their part of
+    result.json."""
+    from ..clips import read_clip, write_frames, write_video  # imported late, because numpy and ffmpeg are slow to load
 
     progress.stage("decoding")
     frames = read_clip(folder / "reference", check=progress.check).frames
@@ -140,7 +141,7 @@ def _print() -> None:
     print("printed to stderr", file=sys.stderr)
 
 
-_TROUBLES: dict[str, Callable[[], Any]] = {
+_FAILURES: dict[str, Callable[[], Any]] = {
     "fail": _fail,
     "error": _error,
     "crash": lambda: os._exit(3),

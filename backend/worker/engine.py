@@ -1,4 +1,4 @@
-"""Runs real jobs for the worker and keeps their model loaded. Torch is imported by the first job, not before."""
+"""Runs real jobs for the worker and keeps their model loaded. Torch is imported with the first job."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from ..job.progress import Progress
 
 
 class JobEngine(Protocol):
-    """What the worker knows of its jobs. loaded: the model that is held in memory; device and memory_bytes (all that
-    it has): None until a job needed them. `run` and `unload` are called from the main thread alone."""
+    """What the worker needs from an engine. `run` and `unload` are called from the main thread only.
+
+    loaded: the name of the model in memory; device, memory_bytes: of the device in total. All are None until a job
+    needs them.
+    """
 
     loaded: str | None
     device: str | None
@@ -22,11 +25,11 @@ class JobEngine(Protocol):
     def unload(self) -> None: ...
 
     def tidy(self) -> None:
-        """Gives back what the last job held besides the model; called once its errors are forgotten too."""
+        """Frees what the last job allocated besides the model. Called after its errors are forgotten."""
 
 
 class Engine:
-    """One model is kept between jobs: takes that share it load it once."""
+    """Keeps one model between jobs, so that takes that share it load it only once."""
 
     device: str | None = None
     memory_bytes: int | None = None
@@ -58,7 +61,7 @@ class Engine:
         except (JobError, Cancelled):
             raise
         except BaseException:
-            self.unload()  # an unexpected error: nobody knows how it left the model
+            self.unload()  # an unexpected error may have damaged the model
             raise
 
     def tidy(self) -> None:

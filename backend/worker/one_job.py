@@ -1,4 +1,4 @@
-"""Runs one job to its end, whichever it is; its folder then tells what became of it. Without torch."""
+"""Runs one job to its end and writes its final state to its folder. Without torch."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..job_folder.state import CANCELLED, DONE, FAILED, QUEUED
 from ..job_folder.writing import FULL, LOG, is_link, open_log, remove, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
-READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # these may be links
+READ = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # inputs, which may be links
 WRITTEN_FOLDERS = ("result", Path(PREVIEW).parent.name)
 WRITTEN = ("state.json", "result.json", MOVIE, "checkpoint.safetensors")
 
 
 def run_to_end(folder: Path, progress: Progress, function: JobFunction) -> dict[str, Any]:
-    """-> what `function` returns. JobError and Cancelled are raised on, once the folder tells of them."""
+    """Returns the result of `function`. Raises JobError or Cancelled after the folder's state says so."""
     try:
         progress.stage("starting")
-        remove((folder / PREVIEW).parent)  # of an earlier run
+        remove((folder / PREVIEW).parent)  # left by an earlier run
         result = function(folder, progress)
         progress.end(DONE)
         return result
@@ -38,19 +38,19 @@ def run_to_end(folder: Path, progress: Progress, function: JobFunction) -> dict[
             progress.end(QUEUED, "The worker was closed before the job was done.", "Run it again.")
         raise
     except (Cancelled, KeyboardInterrupt):
-        with suppress(OSError):  # the folder may have become unwritable; the user has what they asked for
+        with suppress(OSError):  # the job is cancelled even if its folder cannot say so
             progress.end(CANCELLED, "The job was cancelled.")
         raise Cancelled from None
     except (Exception, SystemExit) as error:
-        problem = in_words(error, folder)
-        with suppress(OSError):  # a folder that cannot be written must not hide what went wrong
+        problem = as_problem(error, folder)
+        with suppress(OSError):  # a write error must not hide the actual error
             progress.end(FAILED, problem.message, problem.hint)
         raise problem from error
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """The folder is this process's own for as long as the block lasts. JobError when it cannot be."""
+    """Locks the folder for this process during the block. Raises JobError when that is impossible."""
     lock = claim(folder)
     try:
         yield
@@ -60,22 +60,23 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def claim(folder: Path) -> FolderLock:
-    """JobError when the folder is another worker's, cannot be written, or would lead out of itself."""
+    """Locks the folder and removes leftovers. Raises JobError when another worker has it, it cannot be written, or it
+    contains links."""
     try:
         _check_writable(folder)
         lock = FolderLock(folder)
-        forget_request(folder)  # it was about an earlier run
+        forget_request(folder)  # it was for an earlier run
         remove_parts(folder, WRITTEN)
         remove_parts(folder / "result")
         return lock
     except Occupied as error:
         raise JobError(str(error), "Wait until it is done there, or close the other Blender or worker.") from None
     except OSError as error:
-        raise in_words(error, folder) from None
+        raise as_problem(error, folder) from None
 
 
 def _check_writable(folder: Path) -> None:
-    """JobError for links, which could lead anywhere, and for what is no file, where a job writes. OSError."""
+    """Raises JobError for a link, or for anything but a file, where a job writes. Raises OSError."""
     for path in _written(folder):
         if is_link(path):
             raise JobError(f"{path} is a link; jobs write only inside their own folder.", "Remove the link.")
@@ -85,11 +86,11 @@ def _check_writable(folder: Path) -> None:
             except UnfitFile as error:
                 raise JobError(f"{error}; jobs write only files.", "Remove it.") from None
             except FileNotFoundError:
-                continue  # a part that has just taken its place
+                continue  # a temporary file that was just renamed
 
 
 def _written(folder: Path) -> Iterator[Path]:
-    """What is in the folder besides what is only read."""
+    """Everything in the folder that is not only read."""
     for path in folder.iterdir():
         if path.name not in READ:
             yield path
@@ -97,8 +98,9 @@ def _written(folder: Path) -> Iterator[Path]:
                 yield from path.iterdir()
 
 
-def in_words(error: BaseException, folder: Path) -> JobError:
-    """Any error as one the user can act on; unexpected errors go to the job's log in full."""
+def as_problem(error: BaseException, folder: Path) -> JobError:
+    """Converts any error to one that the user can act on. The traceback of an unexpected error goes to the job's
+    log."""
     if isinstance(error, JobError):
         return error
     if isinstance(error, OSError) and error.errno in FULL:

@@ -1,4 +1,4 @@
-"""The process of the worker, `python -m backend serve`: messages come by stdin and go by stdout."""
+"""The worker process, `python -m backend serve`: reads messages from stdin and writes messages to stdout."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .worker import Worker
 
 
 def serve(engine: JobEngine, idle_seconds: float) -> None:
-    """Until stdin is closed, or SIGTERM or a message to leave comes."""
+    """Runs until stdin is closed, SIGTERM arrives, or a message tells the worker to exit."""
     protocol_in, protocol_out = take_pipes()
     outbox = Outbox(protocol_out)
     worker = Worker(engine, outbox.send, Printed.installed(), idle_seconds)
-    for number in (signal.SIGINT, signal.SIGTERM):  # Windows ends a process without asking: stdin tells it there
+    for number in (signal.SIGINT, signal.SIGTERM):  # Windows sends no SIGTERM; there, stdin is closed
         signal.signal(number, worker.stop)
     worker.hello()
     threading.Thread(target=_read, args=(protocol_in, worker), name="reader", daemon=True).start()

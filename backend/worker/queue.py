@@ -1,4 +1,4 @@
-"""The jobs that a worker was given and has not begun, in their order."""
+"""The queue of jobs that a worker has accepted but not started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..job_folder.state import JobState, write_state
 
 @dataclass
 class Ticket:
-    """A job. remote: its folder is a copy of one on another machine."""
+    """A job in the queue. `remote` marks a folder that is a copy of one on another machine."""
 
     job: str
     folder: Path
@@ -24,20 +24,21 @@ class Ticket:
     remote: bool = False
 
     def forget(self, state: JobState | None) -> None:
-        """It will not run. A folder that is gone or read-only keeps what it says: the host has been told."""
+        """Writes the final state of a job that will not run, or removes its state. Errors are ignored, because the host
+        knows."""
         with suppress(OSError):
             if state:
                 write_state(state, self.folder)
             else:
                 (self.folder / "state.json").unlink()
 
-    def told(self, text: str) -> str:
-        """For the host, to which the place of a copy means nothing."""
+    def without_folder(self, text: str) -> str:
+        """`text` for the host. The path of a copy means nothing there and is replaced with the job's name."""
         return text.replace(str(self.folder), self.job) if self.remote else text
 
 
 class Waiting:
-    """Tickets, the next one first."""
+    """The waiting tickets in order, the next one first."""
 
     def __init__(self) -> None:
         self._tickets: list[Ticket] = []
@@ -48,19 +49,19 @@ class Waiting:
     def __iter__(self) -> Iterator[Ticket]:
         return iter(self._tickets)
 
-    def put(self, ticket: Ticket, place: int | None = None) -> None:
-        """place: how many wait before it; all by default."""
-        self._tickets.insert(len(self._tickets) if place is None else place, ticket)
+    def put(self, ticket: Ticket, position: int | None = None) -> None:
+        """Inserts a ticket behind `position` others, by default at the end."""
+        self._tickets.insert(len(self._tickets) if position is None else position, ticket)
 
     def next(self, among: Container[str] | None = None) -> Ticket | None:
-        """Takes the first one out. among: the jobs that may be; all by default."""
+        """Removes and returns the first ticket, or the first whose job is in `among`."""
         for i, ticket in enumerate(self._tickets):
             if among is None or ticket.job in among:
                 return self._tickets.pop(i)
         return None
 
     def take_out(self, job: str) -> Ticket:
-        """JobError when it does not wait here."""
+        """Removes and returns the ticket of a job. Raises JobError when it does not wait here."""
         for i, ticket in enumerate(self._tickets):
             if ticket.job == job:
                 return self._tickets.pop(i)

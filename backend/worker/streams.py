@@ -1,4 +1,4 @@
-"""The worker's pipes: stdout belongs to the protocol; whatever libraries print goes to stderr and the job's log."""
+"""The worker's pipes. Stdout is for the protocol; what libraries print goes to stderr and to the job's log."""
 
 from __future__ import annotations
 
@@ -13,60 +13,62 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..job_folder.log_size import kept_short
+from ..job_folder.log_size import limited_log
 from ..job_folder.writing import LOG, open_log
 from ..wire.encoding import encode
 from ..wire.messages import Piece, Preview, Progress
 
-MOST_BACKLOG = 2**20  # bytes: a host that does not read must not hold up the job
+MOST_BACKLOG = 2**20  # bytes; a host that does not read must not block the job
 SECONDS_TO_FLUSH = 2.0
-MOST_HANDLE = 0x2000  # a process that has just begun has some hundred
+MOST_HANDLE = 0x2000  # a new process has a few hundred
 
 
 def take_pipes() -> tuple[int, int]:
-    """-> file descriptors of the protocol's stdin and stdout, which nobody else can reach from now on.
+    """Moves the protocol's stdin and stdout to new file descriptors that nothing else can reach, and returns them.
 
-    Descriptor 0 reads nothing any more, so that ffmpeg and the like do not eat messages, and 1 is stderr. The new
-    descriptors are not inherited by child processes. On Windows, dup2 in the C runtime also sets the handles that
-    GetStdHandle gives, and Python has set all three to binary already.
+    Afterwards descriptor 0 is empty, so that ffmpeg and similar programs cannot consume messages, and 1 is stderr.
+    Child processes do not inherit the new descriptors. On Windows, dup2 in the C runtime also sets the handles of
+    GetStdHandle, and Python has already switched all three to binary mode.
     """
     protocol_in, protocol_out = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    _pass_nothing_else_on()
+    _stop_inheritance()
     return protocol_in, protocol_out
 
 
-def _pass_nothing_else_on() -> None:
-    """Children inherit stdin, stdout and stderr, and on Windows no other handle that we have inherited ourselves.
+def _stop_inheritance() -> None:
+    """Lets children on Windows inherit stdin, stdout and stderr only, and none of the handles that this process
+    inherited.
 
-    A virtual environment's python.exe is a launcher: it hands on its own handles of the host's pipes besides the copies
-    that become ours. A child that had them would hold the pipes open after our end."""
+    The python.exe of a virtual environment is a launcher. It passes on its own handles of the host's pipes besides the
+    copies that become ours. A child with these handles would keep the pipes open after this process has ended.
+    """
     if sys.platform != "win32":
         return
     import msvcrt
 
     kernel, inherit = ctypes.WinDLL("kernel32"), 1  # HANDLE_FLAG_INHERIT
     ours = {msvcrt.get_osfhandle(number) for number in (0, 1, 2)}
-    for handle in range(4, MOST_HANDLE, 4):  # as Windows numbers them; those that are none are refused
+    for handle in range(4, MOST_HANDLE, 4):  # the numbers that Windows uses; invalid ones are rejected
         if handle not in ours:
             kernel.SetHandleInformation(ctypes.c_void_p(handle), inherit, 0)
 
 
 class Printed(io.TextIOBase):
-    """In the place of sys.stdout and sys.stderr: writes to the host's stderr and, while a job runs, to its log.
+    """Replaces sys.stdout and sys.stderr: writes to the host's stderr and, while a job runs, to the job's log.
 
-    Native libraries and child processes write to descriptors 1 and 2 themselves: during a job these are its log alone,
-    a file, so that even the last words before a crash are kept. Logging handlers keep the stream they find first, hence
-    one object for all jobs. A host that is gone, or a full disk, must not fail a job that prints: errors are dropped.
+    Native libraries and child processes write to descriptors 1 and 2 directly. During a job these are the log file, so
+    that even output just before a crash is kept. Logging handlers keep the first stream that they find, so one object
+    serves all jobs. Write errors are ignored: a lost host or a full disk must not fail a job that prints.
     """
 
     encoding = "utf-8"
 
     def __init__(self, host: int = 2) -> None:
-        """host: the descriptor of its stderr."""
+        """`host` is the descriptor of the host's stderr."""
         self._host, self._log = host, -1
 
     def writable(self) -> bool:
@@ -78,51 +80,52 @@ class Printed(io.TextIOBase):
     def write(self, text: str) -> int:
         data = text.encode("utf-8", "backslashreplace")
         for descriptor in (self._host, self._log):
-            with suppress(OSError):  # also of a thread that still prints after its job
+            with suppress(OSError):  # also from a thread that still prints after its job
                 os.write(descriptor, data)
         return len(text)
 
     @contextmanager
-    def to_log_of(self, folder: Path) -> Iterator[None]:
-        """Within the block, what is printed also goes to the job's log.txt, if that can be written. The log is kept
-        within its bounds meanwhile, whoever writes to it."""
+    def copied_to_log(self, folder: Path) -> Iterator[None]:
+        """Copies printed text to the job's log.txt during the block, if the log can be written. The log's size is
+        limited meanwhile."""
         try:
             log = open_log(folder)
-        except OSError:  # the job itself will say that it cannot write there
+        except OSError:  # the job itself reports that it cannot write there
             yield
             return
         self._log = log
-        _let_both_be(log)
+        _redirect_output(log)
         try:
-            with kept_short(folder / LOG):
+            with limited_log(folder / LOG):
                 yield
         finally:
             _flush_native()
-            _let_both_be(self._host)
+            _redirect_output(self._host)
             self._log = -1
             os.close(log)
 
     @classmethod
     def installed(cls) -> Printed:
+        """Creates the object and installs it as sys.stdout and sys.stderr."""
         printed = cls(os.dup(2))
         sys.stdout = sys.stderr = printed
         return printed
 
 
-def _let_both_be(descriptor: int) -> None:
+def _redirect_output(descriptor: int) -> None:
     for number in (1, 2):
         os.dup2(descriptor, number)
 
 
 def _flush_native() -> None:
-    """C's stdout keeps what it is given, which would come out in the next job's log. On Windows most libraries share
+    """Flushes C's stdout, whose buffer would otherwise end up in the next job's log. On Windows most libraries share
     the C runtime that Python uses; others have buffers of their own."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).fflush(None)
 
 
 class Outbox:
-    """Sends messages without ever making the sender wait; a host that is gone is written to in vain."""
+    """Sends messages without blocking the sender. Messages to a lost host are discarded."""
 
     def __init__(self, descriptor: int):
         self._descriptor, self._waiting = descriptor, SimpleQueue[bytes | None]()
@@ -131,20 +134,21 @@ class Outbox:
         self._thread.start()
 
     def send(self, message: Any) -> None:
+        """Queues a message. When the host reads too slowly, outdated progress and previews are dropped."""
         line = encode(message)
         with self._guard:
-            if self._backlog > MOST_BACKLOG and _can_be_spared(message):
+            if self._backlog > MOST_BACKLOG and _is_droppable(message):
                 return
             self._backlog += len(line)
             self._waiting.put(line)
 
     def flush(self) -> None:
-        """For the end: waits until all is written, but not for long."""
+        """Waits, but not long, until everything is written. For the end of the process."""
         self._waiting.put(None)
         self._thread.join(SECONDS_TO_FLUSH)
 
     def _write_all(self) -> None:
-        with suppress(OSError):  # a broken pipe: the host is gone, which stdin tells too
+        with suppress(OSError):  # a broken pipe: the host is gone, which closes stdin too
             while (line := self._waiting.get()) is not None:
                 size = len(line)
                 while line:
@@ -153,8 +157,8 @@ class Outbox:
                     self._backlog -= size
 
 
-def _can_be_spared(message: Any) -> bool:
-    """The next one will tell."""
+def _is_droppable(message: Any) -> bool:
+    """Whether a later message replaces this one."""
     return isinstance(message, Progress | Preview) or (
         isinstance(message, Piece) and message.file.startswith("preview/")
     )

@@ -1,7 +1,7 @@
-"""The worker: obeys messages, runs one job after another and tells of them.
+"""The worker: executes commands, runs one job after another and reports on them.
 
-Two threads: the reader answers messages at once, also while a job runs; the main thread runs the jobs, because signals
-and devices want it so. Nothing here imports torch: the engine does, with its first job.
+It has two threads. The reader thread answers messages at once, also while a job runs. The main thread runs the jobs,
+because signals and devices require it. Nothing here imports torch; the engine does, with its first job.
 """
 
 from __future__ import annotations
@@ -21,34 +21,35 @@ from ..job_folder.cancel_request import cancel_requested, forget_request
 from ..job_folder.plain_text import clean
 from ..job_folder.state import CANCELLED, JobState, write_state
 from ..job_folder.version import version
-from ..wire import messages as say
+from ..wire import messages
 from ..wire.encoding import MessageError, kind_of, parse
 from .engine import JobEngine
-from .one_job import claim, in_words, run_to_end
-from .parcels import Parcels
+from .one_job import as_problem, claim, run_to_end
 from .queue import Ticket, Waiting
+from .received_jobs import ReceivedJobs
 from .streams import Printed
 
 MOST_WAITING = 200  # each holds a file lock, and systems limit open files
 
 
 class Worker:
-    """`take` may be called from another thread than `work`, which runs jobs until there is a reason to leave."""
+    """Runs the jobs of one host. `take` may be called from another thread than `work`."""
 
     def __init__(self, engine: JobEngine, send: Callable[[Any], None], printed: Printed, idle_seconds: float):
         self._engine, self._send, self._printed, self._idle_seconds = engine, send, printed, idle_seconds
-        self._guard = threading.Lock()  # over the three that follow
-        self._waiting, self._parcels = Waiting(), Parcels(send)
+        self._guard = threading.Lock()  # protects the next two lines
+        self._waiting, self._received = Waiting(), ReceivedJobs(send)
         self._running: Ticket | None = None
         self._leaving = self._unload_asked = False
-        self._to_finish: frozenset[str] = frozenset()  # of those that wait, what is done before leaving all the same
-        self._wake = SimpleQueue[None]()  # of all queues, only this one may be filled by a signal handler
-        self._said_hello: say.Hello | None = None
-        self._looked = 0.0  # for requests in folders
+        self._to_finish: frozenset[str] = frozenset()  # waiting jobs to run before exiting
+        self._wake = SimpleQueue[None]()  # the only kind of queue that a signal handler may fill
+        self._last_hello: messages.Hello | None = None
+        self._checked_at = 0.0  # when the folders were last checked for cancel requests
 
     # The main thread.
 
     def work(self) -> None:
+        """Runs jobs until the worker is told to exit."""
         while True:
             if self._unload_asked:
                 self._unload_asked = False
@@ -61,19 +62,19 @@ class Worker:
                 self._wait()
 
     def leave(self) -> None:
-        """After the running job and those that are to be finished. Others that wait stay queued in their folders."""
+        """Exits after the running job and those in `_to_finish`. Other waiting jobs stay queued in their folders."""
         self._leaving = True
         self._wake.put(None)
 
     def stop(self, *_: Any) -> None:
-        """At the running job's next step; also a signal handler, so no lock is taken."""
+        """Exits at the running job's next step. Also a signal handler, so it takes no lock."""
         self._to_finish = frozenset()
         if running := self._running:
             running.progress.cancel(Interrupted)
         self.leave()
 
     def _wait(self) -> None:
-        """For something to do. On Windows an endless wait would be deaf to Ctrl-C."""
+        """Waits for something to do. On Windows an unlimited wait would block Ctrl-C."""
         endless = 3600.0 if sys.platform == "win32" else None
         try:
             self._wake.get(timeout=self._idle_seconds if self._engine.loaded else endless)
@@ -86,174 +87,176 @@ class Worker:
             return self._running
 
     def _run(self, ticket: Ticket) -> None:
-        if self._leaving and ticket.job not in self._to_finish:  # asked while this job was being fetched
+        if self._leaving and ticket.job not in self._to_finish:  # told to exit while this job was taken from the queue
             ticket.progress.cancel(Interrupted)
-        with self._printed.to_log_of(ticket.folder):
-            end = self._end_of(ticket)
+        with self._printed.copied_to_log(ticket.folder):
+            end = self._run_job(ticket)
         self._engine.tidy()
         self.hello()
         with self._guard:
             self._running = None
-            self._ended(ticket, end)
+            self._send_end(ticket, end)
 
-    def _end_of(self, ticket: Ticket) -> Any:
-        """Runs the job; -> the last message about it."""
+    def _run_job(self, ticket: Ticket) -> Any:
+        """Runs the job and returns the last message about it."""
         try:
             result = run_to_end(ticket.folder, ticket.progress, self._engine.run)
         except Interrupted:
-            return say.Queued(ticket.job, 0)
+            return messages.Queued(ticket.job, 0)
         except Cancelled:
-            return say.Cancelled(ticket.job)
+            return messages.Cancelled(ticket.job)
         except JobError as error:
-            return say.Failed(ticket.job, *(clean(ticket.told(text)) for text in (error.message, error.hint)))
-        return say.Done(ticket.job, result["device"], result["memory_bytes"])
+            return messages.Failed(
+                ticket.job, *(clean(ticket.without_folder(text)) for text in (error.message, error.hint))
+            )
+        return messages.Done(ticket.job, result["device"], result["memory_bytes"])
 
-    def _ended(self, ticket: Ticket, end: Any) -> None:
+    def _send_end(self, ticket: Ticket, end: Any) -> None:
         if ticket.remote:
-            end = self._parcels.give_back(ticket, end)
+            end = self._received.offer_results(ticket, end)
         else:
             forget_request(ticket.folder)
             ticket.lock.release()
         self._send(end)
 
-    def _obey_requests(self) -> None:
-        """Whoever asks by a file in the folder of a job that waits need not wait for the running one's end."""
-        if time.monotonic() - self._looked < CHECK_SECONDS:
+    def _check_cancel_requests(self) -> None:
+        """Cancels waiting jobs whose folders contain a cancel request, without waiting for the running job."""
+        if time.monotonic() - self._checked_at < CHECK_SECONDS:
             return
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         with self._guard:
             asked = [t for t in self._waiting if not t.remote and cancel_requested(t.folder)]
             for ticket in asked:
-                self._withdraw(ticket.job, say.Cancelled(ticket.job))
+                self._withdraw(ticket.job, messages.Cancelled(ticket.job))
 
     def hello(self) -> None:
-        """Once, and again when more is known."""
-        hello = say.Hello(say.PROTOCOL, version(), self._engine.device, self._engine.memory_bytes)
-        if hello != self._said_hello:
+        """Sends a Hello at the start, and again when the device is known."""
+        hello = messages.Hello(messages.PROTOCOL, version(), self._engine.device, self._engine.memory_bytes)
+        if hello != self._last_hello:
             self._send(hello)
-        self._said_hello = hello
+        self._last_hello = hello
 
-    # The reader's thread.
+    # The reader thread.
 
     def take(self, line: bytes | None) -> None:
-        """Obeys a line or says why not."""
+        """Executes one line, or answers why it is refused."""
         if line is not None and not line.strip():
             return
         job = None
         try:
-            message = parse(line, say.TO_WORKER)
+            message = parse(line, messages.TO_WORKER)
             job = getattr(message, "job", None)
             with self._guard:
                 getattr(self, f"_{kind_of(message)}")(message)
         except MessageError as error:
-            self._send(say.Refused(clean(str(error))))
+            self._send(messages.Refused(clean(str(error))))
         except JobError as error:
-            self._send(say.Refused(clean(str(error)), job))
+            self._send(messages.Refused(clean(str(error)), job))
         except Exception as error:
             traceback.print_exc()
-            self._send(say.Refused(clean(f"Unexpected error: {error!r}."), job))
+            self._send(messages.Refused(clean(f"Unexpected error: {error!r}."), job))
 
-    def _submit(self, message: say.Submit) -> None:
-        self._check_room(message.job)
+    def _submit(self, message: messages.Submit) -> None:
+        self._check_capacity(message.job)
         folder = Path(message.folder)
         if not folder.is_absolute() or not folder.is_dir():
             raise JobError(f"There is no job folder {folder}.", "Give an absolute path to an existing folder.")
-        self._admit(message.job, folder)
+        self._enqueue(message.job, folder)
 
-    def _offer(self, message: say.Offer) -> None:
-        self._check_room(message.job)
-        if folder := self._parcels.take_offer(message):
-            self._admit(message.job, folder, remote=True)
+    def _offer(self, message: messages.Offer) -> None:
+        self._check_capacity(message.job)
+        if folder := self._received.accept_offer(message):
+            self._enqueue(message.job, folder, remote=True)
 
-    def _piece(self, message: say.Piece) -> None:
-        if folder := self._parcels.take_piece(message):
-            self._admit(message.job, folder, remote=True)
+    def _piece(self, message: messages.Piece) -> None:
+        if folder := self._received.accept_piece(message):
+            self._enqueue(message.job, folder, remote=True)
 
-    def _want(self, message: say.Want) -> None:
-        self._parcels.give_piece(message)
+    def _want(self, message: messages.Want) -> None:
+        self._received.send_piece(message)
 
-    def _taken(self, message: say.Taken) -> None:
-        self._parcels.take_thanks(message)
+    def _taken(self, message: messages.Taken) -> None:
+        self._received.confirm(message)
 
-    def _check_room(self, job: str) -> None:
-        if job in self._parcels or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
+    def _check_capacity(self, job: str) -> None:
+        if job in self._received or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
             raise JobError(f"There is a job {job} here already.", "Give this one another name.")
         if len(self._waiting) >= MOST_WAITING:
             raise JobError(f"{MOST_WAITING} jobs wait already.", "Submit more when some are done.")
         if self._leaving:
             raise JobError("The worker is about to leave.", "Start another.")
 
-    def _admit(self, job: str, folder: Path, remote: bool = False) -> None:
-        """Into the queue; what was done before the line to its host broke is only given back."""
+    def _enqueue(self, job: str, folder: Path, remote: bool = False) -> None:
+        """Queues the job. A remote job that was done before the connection was lost is only sent back."""
         if not (folder / "job.json").is_file():
             raise JobError(f"There is no job.json in {folder}.", "Make the job again.")
         lock = claim(folder)
-        ticket = Ticket(job, folder, lock, Progress(folder, *self._tellers(job, folder, remote)), remote)
-        if remote and self._parcels.was_done(folder):
-            self._send(say.Queued(job, 0))
-            return self._ended(ticket, say.Done(job))
+        ticket = Ticket(job, folder, lock, Progress(folder, *self._callbacks(job, folder, remote)), remote)
+        if remote and self._received.is_done(folder):
+            self._send(messages.Queued(job, 0))
+            return self._send_end(ticket, messages.Done(job))
         try:
             write_state(JobState(), folder)
         except OSError as error:
             ticket.lock.release()
-            raise in_words(error, folder) from None
-        self._send(say.Queued(job, len(self._waiting)))
+            raise as_problem(error, folder) from None
+        self._send(messages.Queued(job, len(self._waiting)))
         self._waiting.put(ticket)
         self._wake.put(None)
 
-    def _cancel(self, message: say.Cancel) -> None:
+    def _cancel(self, message: messages.Cancel) -> None:
         if self._running and self._running.job == message.job:
             self._running.progress.cancel()
-            self._send(say.Progress(message.job, "cancelling"))  # at once: it shows that the worker listens
+            self._send(messages.Progress(message.job, "cancelling"))  # at once, to show that the worker responds
             return
-        self._withdraw(message.job, say.Cancelled(message.job))
+        self._withdraw(message.job, messages.Cancelled(message.job))
 
-    def _move(self, message: say.Move) -> None:
-        self._waiting.put(self._taken_out(message.job), message.place)
-        for place, ticket in enumerate(self._waiting):
-            self._send(say.Queued(ticket.job, place))
+    def _move(self, message: messages.Move) -> None:
+        self._waiting.put(self._take_waiting(message.job), message.position)
+        for position, ticket in enumerate(self._waiting):
+            self._send(messages.Queued(ticket.job, position))
 
-    def _remove(self, message: say.Remove) -> None:
-        self._withdraw(message.job, say.Removed(message.job))
+    def _remove(self, message: messages.Remove) -> None:
+        self._withdraw(message.job, messages.Removed(message.job))
 
-    def _unload(self, _: say.Unload) -> None:
+    def _unload(self, _: messages.Unload) -> None:
         self._unload_asked = True
         self._wake.put(None)
 
-    def _shutdown(self, _: say.Shutdown) -> None:
+    def _shutdown(self, _: messages.Shutdown) -> None:
         self.stop()
 
-    def _finish(self, message: say.Finish) -> None:
+    def _finish(self, message: messages.Finish) -> None:
         self._to_finish = frozenset(message.jobs)
         self.leave()
 
-    def _ping(self, _: say.Ping) -> None:
+    def _ping(self, _: messages.Ping) -> None:
         running = self._running.job if self._running else None
-        self._send(say.Pong(running, tuple(ticket.job for ticket in self._waiting), self._engine.loaded))
+        self._send(messages.Pong(running, tuple(ticket.job for ticket in self._waiting), self._engine.loaded))
 
-    def _withdraw(self, job: str, end: say.Cancelled | say.Removed) -> None:
-        """A job that has not begun, or whose files are still coming."""
-        if self._parcels.drop(job):
+    def _withdraw(self, job: str, end: messages.Cancelled | messages.Removed) -> None:
+        """Ends a job that has not started, or whose files are still arriving."""
+        if self._received.drop(job):
             return self._send(end)
-        ticket, cancelled = self._taken_out(job), JobState(state=CANCELLED, message="The job was cancelled.")
-        ticket.forget(cancelled if isinstance(end, say.Cancelled) else None)
-        self._ended(ticket, end)
+        ticket, cancelled = self._take_waiting(job), JobState(state=CANCELLED, message="The job was cancelled.")
+        ticket.forget(cancelled if isinstance(end, messages.Cancelled) else None)
+        self._send_end(ticket, end)
 
-    def _taken_out(self, job: str) -> Ticket:
+    def _take_waiting(self, job: str) -> Ticket:
         if self._running and self._running.job == job:
             raise JobError(f"The job {job} is running.", "Cancel it instead.")
         return self._waiting.take_out(job)
 
-    def _tellers(self, job: str, folder: Path, remote: bool) -> tuple[Callable[[JobState], None], Callable]:
-        """What the job's Progress tells and shows."""
+    def _callbacks(self, job: str, folder: Path, remote: bool) -> tuple[Callable[[JobState], None], Callable]:
+        """The functions that the job's Progress calls with its state and its previews."""
 
-        def show(step: int, place: str) -> None:
+        def show(step: int, path: str) -> None:
             if remote:
-                self._parcels.previewed(job, folder, place)
-            self._send(say.Preview(job, step, place))
+                self._received.send_preview(job, folder, path)
+            self._send(messages.Preview(job, step, path))
 
         def tell(state: JobState) -> None:
-            self._send(say.Progress(job, state.stage, state.step, state.steps, state.eta))
-            self._obey_requests()
+            self._send(messages.Progress(job, state.stage, state.step, state.steps, state.eta))
+            self._check_cancel_requests()
 
         return tell, show

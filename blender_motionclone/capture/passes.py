@@ -16,7 +16,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...backend.job_folder.writing import remove_patiently
+from ...backend.job_folder.writing import remove_with_retry
 from ..errors import UserError
 from .motion_texture import use_cycles
 from .pixels import SKY, depth_shades, read_exr, to_bytes, write_png
@@ -101,6 +101,6 @@ def _layers(
     for k, path in render_frames(stage, times, folder / "layers", ".exr"):
         prefix = f"{stage.view_layer.name}."
         yield k, {name.removeprefix(prefix): plane for name, plane in read_exr(path).items()}
-        remove_patiently(path)
+        remove_with_retry(path)
     with suppress(OSError):  # a virus scanner may still hold a file that was removed
         (folder / "layers").rmdir()

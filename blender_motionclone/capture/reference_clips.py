@@ -12,7 +12,7 @@ import gpu
 import numpy as np
 from mathutils import Matrix
 
-from ...backend.job_folder.writing import remove_patiently
+from ...backend.job_folder.writing import remove_with_retry
 from ..errors import UserError
 from ..preferences import clip_command
 from ..setup.backend_call import write_frames
@@ -125,7 +125,7 @@ def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) 
             scene.frame_set(frame)
             stage.render(full)
             picture = scaled(read_picture(full), plan.size)
-            remove_patiently(full)
+            remove_with_retry(full)
         write_png(reference / f"{k:04d}.png", to_bytes(picture))
         yield
 

@@ -15,7 +15,7 @@ from ...backend.job_folder.lock import is_locked
 from ...backend.job_folder.state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
 from ...backend.wire import messages
 from ...backend.wire.client import Client, ClientError
-from ...backend.wire.last_words import Lost
+from ...backend.wire.exit_reason import Lost
 from ..declarations import Operators
 from ..errors import UserError
 from .job_states import JobStates, WorkerStatus

@@ -1,4 +1,4 @@
-"""Builds the extension's zip with Blender's own tool: one file for every Blender since the manifest's minimum."""
+"""Builds the extension's zip with Blender's own tool: one file for every Blender from the manifest's minimum on."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ from ..blender import find_host
 from ..failures import InstallError
 from ..files import replace
 from ..packages import site_packages
-from ..places import ROOT
+from ..paths import ROOT
 from .window import RELEASES, window_folder
 
 DIST = ROOT / "dist"
 MANIFEST = "blender_manifest.toml"
 SCRIPT = "scripts/addons_core/bl_pkg/cli/blender_ext.py"
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip knows
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date in a zip
 
 
 def manifest(root: Path = ROOT) -> dict:
+    """The content of the extension's manifest."""
     return tomllib.loads((root / MANIFEST).read_text(encoding="utf-8"))
 
 
 def zip_name(root: Path = ROOT) -> str:
+    """The file name of the extension's zip."""
     facts = manifest(root)
     return f"{facts['id']}-{facts['version']}.zip"
 
 
 def build_extension(folder: Path = DIST, blender: str | None = None, root: Path = ROOT) -> Path:
-    """The zip of the tree at `root`, in `folder`, accepted by Blender; the same tree gives the same bytes anywhere.
+    """Builds the zip of the tree at `root` in `folder` and validates it with Blender's tool. Builds are reproducible.
 
-    blender: a Blender to build with; found, or replaced by its Python module, when None.
+    blender: the Blender to build with; None selects one on this machine, or Blender's Python module. Raises
+    InstallError.
     """
     tool = extension_tool(blender)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,8 +54,8 @@ def build_extension(folder: Path = DIST, blender: str | None = None, root: Path 
 
 
 def extension_tool(blender: str | None = None) -> list[str]:
-    """The command line that Blender's own extension commands are added to: a script, which needs no Blender to run, of
-    any Blender or module at hand; else a Blender of this machine; else its module, which is downloaded."""
+    """The command that runs Blender's extension tool. Preferred is its script from any Blender or module, which needs
+    no Blender to run; then a Blender on this machine; then the Python module, which is downloaded."""
     if not blender:
         for script in _scripts_at_hand():
             return [sys.executable, str(script)]
@@ -66,23 +69,26 @@ def _scripts_at_hand() -> Iterator[Path]:
 
 
 def _blender_folders() -> Iterator[Path]:
-    """Folders that hold Blender's `scripts`: of the modules in this checkout, of the Python that runs us (which may be
+    """Folders that contain Blender's `scripts`: of the modules in this checkout, of the current Python (which may be
     Blender's own or have the module), and of the Debian folders with a window."""
     for environment in sorted(ROOT.glob(".venv-bpy-*"), reverse=True):
         yield from site_packages(environment).glob("bpy/*")
     yield Path(sys.base_prefix).parent
     with suppress(ImportError, ValueError):
         found = importlib.util.find_spec("bpy")
-        for place in found.submodule_search_locations or () if found else ():
-            yield from Path(place).glob("*")
+        for path in found.submodule_search_locations or () if found else ():
+            yield from Path(path).glob("*")
     for release in RELEASES:
         yield window_folder(release) / "usr" / "share" / "blender"
         yield from (window_folder(release) / "usr" / "share" / "blender").glob("*")
 
 
 def make_reproducible(built: Path, finished: Path) -> None:
-    """The same files in the order of their names, without times, owners and compression, which differs between
-    versions of zlib: the model's weights are most of it and can hardly be compressed."""
+    """Copies the zip with sorted names and without times, owners and compression, which differs between versions of
+    zlib.
+
+    The model's weights are most of it and hardly compress.
+    """
     with zipfile.ZipFile(built) as source, zipfile.ZipFile(finished, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(name for name in source.namelist() if not name.endswith("/")):
             entry = zipfile.ZipInfo(name, EPOCH)
@@ -91,7 +97,7 @@ def make_reproducible(built: Path, finished: Path) -> None:
 
 
 def run_tool(command: Sequence[str]) -> None:
-    """InstallError with the tool's last words when it fails."""
+    """Runs the tool. Raises InstallError with its last line of output when it fails."""
     answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if answer.returncode:
         said = (answer.stdout + answer.stderr).strip().splitlines()
@@ -102,7 +108,7 @@ def run_tool(command: Sequence[str]) -> None:
 
 
 def release_notes(version: str, changelog: str) -> str:
-    """The part of the changelog below the heading of this version; InstallError when there is none."""
+    """The changelog's section for this version. Raises InstallError when there is none."""
     parts = changelog.split("\n## ")
     for part in parts[1:]:
         heading, _, text = part.partition("\n")
@@ -112,7 +118,7 @@ def release_notes(version: str, changelog: str) -> str:
 
 
 def write_notes(folder: Path) -> Path:
-    """The notes of the present version beside its zip."""
+    """Writes the notes of the current version next to its zip and returns their path."""
     version = manifest()["version"]
     notes = release_notes(version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     path = folder / f"{Path(zip_name()).stem}.md"

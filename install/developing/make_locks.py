@@ -1,9 +1,9 @@
-"""Writes install/locks/*.txt: every package of the backend with its version and hashes, for all platforms and Pythons.
+"""Writes install/locks/*.txt: the backend's packages with versions and hashes, for all platforms and Python versions.
 
     python3 -m install.developing.make_locks   # needs uv, the package index, and for torch-cpu.txt torch's own index
 
-Run it after a change of requirements.txt or of torch's version, then the tests. It prints what each platform downloads,
-for the sizes in torch_build.py and backend.py.
+Run it after changing requirements.txt or torch's version, then run the tests. It prints the download size per platform,
+for torch_build.py and backend.py.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import urllib.request
 from pathlib import Path
 
 from ..backend import LOCK
-from ..places import ROOT
+from ..paths import ROOT
 from ..torch_build import BUILDS, LOCKS, TORCH
 
 REQUIREMENTS = ROOT / "install" / "requirements.txt"
-TORCH_AND_COMPANY = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
+TORCH_PACKAGES = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
 FILES = "application/vnd.pypi.simple.v1+json"
-PLATFORMS = {  # uv's name, and what the file names of its wheels say
+PLATFORMS = {  # uv's name, and a pattern for the file names of its wheels
     "x86_64-manylinux_2_28": r"linux.*x86_64|any",
     "aarch64-manylinux_2_28": r"linux.*aarch64|any",
     "x86_64-pc-windows-msvc": r"win_amd64|any",
@@ -39,7 +39,7 @@ def main() -> None:
         entries = re.findall(
             r"^\S.*(?:\n .*)*", compile_lock(wanted, ["--universal", "--python-version", "3.11"]), re.M
         )
-        of_torch = [entry for entry in entries if TORCH_AND_COMPANY.fullmatch(entry.partition("==")[0])]
+        of_torch = [entry for entry in entries if TORCH_PACKAGES.fullmatch(entry.partition("==")[0])]
         write(LOCKS / LOCK, [entry for entry in entries if entry not in of_torch])
         write(LOCKS / "torch.txt", of_torch)
         try:
@@ -50,19 +50,20 @@ def main() -> None:
             options = ["--python-platform", platform, "--python-version", "3.13"]
             pins = re.findall(r"^([\w.-]+)==([^\s;\\]+)", compile_lock(wanted, options), re.M)
             for title, is_torchs in (("torch", True), ("backend", False)):
-                chosen = [pin for pin in pins if bool(TORCH_AND_COMPANY.fullmatch(pin[0])) == is_torchs]
+                chosen = [pin for pin in pins if bool(TORCH_PACKAGES.fullmatch(pin[0])) == is_torchs]
                 total = sum(size(name, version, files) for name, version in chosen)
                 print(f"{title:8} {platform:24} {total / 1e6:.0f} MB")
 
 
 def compile_lock(wanted: Path, options: list[str]) -> str:
+    """The lock file that uv creates for the requirements."""
     command = ["uv", "pip", "compile", "-q", "--no-header", "--no-annotate", "--generate-hashes", *options, str(wanted)]
-    macos = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # the oldest that torch has builds for
+    macos = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # the oldest version with torch builds
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=macos).stdout
 
 
 def cpu_entry() -> str:
-    """torch's CPU build for Linux, which only its own index has: the hashes are in the index's links."""
+    """torch's CPU build for Linux, which only its own index has. The hashes are in the index's links."""
     with urllib.request.urlopen(f"{BUILDS}cpu/torch/", timeout=60) as answer:
         links = answer.read().decode()
     found = re.findall(rf"torch-{TORCH}%2Bcpu-cp3(1[1-4])-cp3\1-manylinux[^#\"]*#sha256=(\w+)", links)
@@ -70,7 +71,7 @@ def cpu_entry() -> str:
 
 
 def size(name: str, version: str, wheels: str) -> int:
-    """Bytes of the wheel for Python 3.13 on a platform."""
+    """The size in bytes of a package's wheel for Python 3.13 on a platform."""
     request = urllib.request.Request(f"https://pypi.org/simple/{name}/", headers={"Accept": FILES})
     with urllib.request.urlopen(request, timeout=60) as answer:
         files = json.load(answer)["files"]

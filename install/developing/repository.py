@@ -1,6 +1,6 @@
-"""A self-hosted extension repository: a folder of static files that any web server can offer.
+"""Creates a self-hosted extension repository: a folder of static files for any web server.
 
-Blender takes the zip's link dragged into its window, keeps the repository, and finds updates there from then on.
+When the zip's link is dragged into Blender's window, Blender adds the repository and finds updates there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from ..failures import InstallError
 from ..files import is_link, is_there, replace
-from ..places import ROOT
+from ..paths import ROOT
 from .extension import build_extension, extension_tool, manifest, release_notes, run_tool
 
 INDEX, PAGE = "index.json", "index.html"
@@ -48,9 +48,11 @@ Or <a href="{archive}" download>download the zip</a> ({size}) and choose
 
 
 def make_repository(folder: Path, blender: str | None = None, root: Path = ROOT) -> Path:
-    """Writes the zip of the tree at `root`, the list of it and a page into `folder`; the page's path. Zips of earlier
-    versions stay there, unlisted. Whoever reads the folder meanwhile finds nothing half written: the zip comes first,
-    what names it last."""
+    """Writes the zip of the tree at `root`, its index and a page into `folder`. Returns the path of the page.
+
+    Older zips stay but are not listed. The files that refer to the zip are written after it, so readers never see an
+    incomplete repository. Raises InstallError.
+    """
     _check_ours(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
@@ -66,7 +68,7 @@ def make_repository(folder: Path, blender: str | None = None, root: Path = ROOT)
 
 
 def _check_ours(folder: Path) -> None:
-    """InstallError where somebody else's page would be replaced."""
+    """Raises InstallError if someone else's page would be replaced."""
     for name, mark in ((PAGE, 'class="drag"'), (INDEX, '"archive_url"')):
         path = folder / name
         if is_there(path) and (is_link(path) or mark not in path.read_text(encoding="utf-8", errors="replace")):
@@ -76,7 +78,7 @@ def _check_ours(folder: Path) -> None:
 
 
 def _page(entry: dict, notes: str) -> str:
-    """entry: the extension's in the list."""
+    """The HTML page. `entry` is the extension's entry in the index."""
     drag = {"repository": f"./{INDEX}", "blender_version_min": entry["blender_version_min"]}
     facts = {
         "name": entry["name"],

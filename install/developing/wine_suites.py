@@ -1,4 +1,4 @@
-"""`python3 -m install test --windows`: what can be tested under Wine of what only Windows does."""
+"""`python3 -m install test --windows`: runs the tests of Windows-specific behavior under Wine."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 
 from ..blender import BPY
 from ..failures import InstallError
-from .suites import MINUTES, Count, read_report, run_limited, told
-from .window import why_not
+from .suites import MINUTES, Count, print_summary, read_report, run_limited
+from .window import unavailable_reason
 from .wine import TREE, in_wine, install_there, make_wine, windows_path
 
 LIMIT = 40 * MINUTES
-BLENDER = "5.2"  # whose module is of the same Python as ours there
+BLENDER = "5.2"  # its module needs the same Python version
 REPORT = "report.xml"
-SILENT = 5 * MINUTES  # for one test; then it says where each of its threads stands
-# The worker and its line, the installer, models, job folders, and what Windows does to files that are open.
+SILENT = 5 * MINUTES  # per test; then the stack of each thread is printed
+# The worker and its connection, the installer, models, job folders, and open files on Windows.
 UNIT = (
     *("test_wire_messages", "test_wire_request", "test_wire_settings", "test_wire_files", "test_job_state"),
     *("test_client", "test_worker", "test_worker_folders", "test_job_queue", "test_job_note", "test_remote"),
-    *("test_parcel", "test_storage", "test_interpreter", "test_backend_models", "test_clip_calls"),
+    *("test_bundle", "test_storage", "test_interpreter", "test_backend_models", "test_clip_calls"),
     *("test_install", "test_install_windows", "test_install_strangers", "test_installer_process"),
     *("test_models_manage", "test_models_found", "test_windows_open_files", "test_checkpoint", "test_clips_write"),
 )
-# A clip that is cloned, and jobs that are killed and go on.
+# A cloned clip, and jobs that continue after a kill.
 JOBS = (
     "tests/unit/test_command_line.py::test_the_motion_of_a_clip_is_read_once",
     "tests/unit/test_job_goes_on.py::test_the_same_with_sigkill",
@@ -42,8 +42,8 @@ _BLENDER = (
 
 
 def run_windows() -> int:
-    """0 when every test passed. The last line counts them, as without `--windows`."""
-    reason = why_not()
+    """Runs the tests. Returns 0 when all passed. The last line counts them, as without `--windows`."""
+    reason = unavailable_reason()
     if reason:
         raise InstallError(f"The tests under Wine could not run: {reason}.")
     root = make_wine()
@@ -58,11 +58,11 @@ def run_windows() -> int:
             root, f".venv-bpy-{BLENDER}", [f"tests/blender/{name}.py" for name in IN_BLENDER]
         ),
     }
-    return told(results)
+    return print_summary(results)
 
 
 def _run(root: Path, environment: str, arguments: Sequence[str]) -> Count:
-    """One suite in this environment's Python. One that crashes or hangs leaves no report and counts as a failure."""
+    """Runs one suite in an environment's Python. One that crashes or hangs leaves no report and counts as a failure."""
     print(f"\n{environment}: {len(arguments)} files of tests", flush=True)
     report = root / TREE[1:] / REPORT
     report.unlink(missing_ok=True)

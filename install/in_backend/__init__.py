@@ -1,1 +1,1 @@
-"""What runs in the backend's environment, as children: the installer itself needs nothing but the standard library."""
+"""Child processes that run in the backend's environment. The installer itself needs only the standard library."""

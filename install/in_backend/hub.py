@@ -1,12 +1,12 @@
-"""Talks to the hub with huggingface_hub, as a child: `python -m install.in_backend.hub ask|fetch JSON`.
+"""Accesses the model hub with huggingface_hub, as a child process: `python -m install.in_backend.hub ask|fetch JSON`.
 
-ask    a list of {"repo", "revision", "path"}; answers for each, in order:
+ask    a list of {"repo", "revision", "path"}; prints for each, in order:
        {"kind": "file", "commit": ..., "etag": ..., "size": ...}
-fetch  {"repo", "commit", "path", "size", "part"}; downloads into the file `part`, goes on where it ends:
+fetch  {"repo", "commit", "path", "size", "part"}; downloads into the file `part` and continues at its end:
        {"kind": "progress", "done": ...}, and at the end {"kind": "fetched"}
 Either may end with {"kind": "failed", "message": ..., "hint": ...}.
 
-The library's own download function begins anew in every process; what it is made of can go on with a part.
+The library's public download function starts again in every process; its internal function can continue a part.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, logging
 
 from ..failures import InstallError
-from ..state import held_soon
+from ..state import locked_soon
 from .hub_failures import failure, is_passing
 
 LATEST = "main"
-CHUNK = 256 * 1024  # bytes: what a line that is cut loses each time; the library's own is larger than some lines last
-ATTEMPTS_WITHOUT_PROGRESS = 3  # each of them with some more by the library
+CHUNK = 256 * 1024  # bytes lost with each broken connection; the library's own chunks are too large for unstable ones
+ATTEMPTS_WITHOUT_PROGRESS = 3  # each includes some retries by the library
 SECONDS_FOR_AN_ANSWER = 10
 SECONDS_BETWEEN_MESSAGES = 0.2
 BUSY = (408, 429, 500, 502, 503, 504)
@@ -42,27 +42,28 @@ def main(arguments: list[str]) -> int:
     try:
         {"ask": ask, "fetch": fetch}[command](json.loads(text))
     except InstallError as error:
-        say(kind="failed", message=error.message, hint=error.hint)
+        send(kind="failed", message=error.message, hint=error.hint)
         return 1
     return 0
 
 
 def ask(files: list[dict[str, str]]) -> None:
+    """Prints the properties of each file. Raises InstallError."""
     for file in files:
         try:
             found = _metadata(**file)
-        except Exception as error:  # of the library, of its client and of the system, which have no common kind
+        except Exception as error:  # errors of the library, its client and the system have no common class
             raise failure(error, file["repo"], file["path"]) from error
         if not found.commit_hash or not found.etag or not found.size:
             raise InstallError(
                 f"{constants.ENDPOINT} does not answer as a model hub does.",
                 "Check HF_ENDPOINT; or a network's login page is in the way: open any web page, then try again.",
             )
-        say(kind="file", commit=found.commit_hash, etag=found.etag, size=found.size)
+        send(kind="file", commit=found.commit_hash, etag=found.etag, size=found.size)
 
 
 def _metadata(repo: str, revision: str, path: str) -> Any:
-    """Asks twice where the hub is busy or slow; of the newest revision where the pinned one is gone."""
+    """Asks twice if the hub is busy or slow, and for the newest revision if the pinned one is gone."""
     try:
         return get_hf_file_metadata(hf_hub_url(repo, path, revision=revision), timeout=SECONDS_FOR_AN_ANSWER)
     except RevisionNotFoundError:
@@ -79,17 +80,18 @@ def _metadata(repo: str, revision: str, path: str) -> Any:
 
 
 def fetch(file: dict[str, Any]) -> None:
+    """Downloads a file. Raises InstallError."""
     part = Path(file["part"])
-    with held_soon(part.parent):
+    with locked_soon(part.parent):
         try:
             _fetch(hf_hub_url(file["repo"], file["path"], revision=file["commit"]), part, file["size"])
         except Exception as error:
             raise failure(error, file["repo"], file["path"]) from error
-    say(kind="fetched")
+    send(kind="fetched")
 
 
 def _fetch(url: str, part: Path, size: int) -> None:
-    """Tries again while each try brings the download further, and some times when none does."""
+    """Retries as long as each attempt makes progress, and a few times without progress."""
     patience = ATTEMPTS_WITHOUT_PROGRESS
     while True:
         before = _size(part)
@@ -99,12 +101,12 @@ def _fetch(url: str, part: Path, size: int) -> None:
         try:
             with part.open("r+b" if before else "wb") as out:
                 out.seek(0, os.SEEK_END)
-                # Uncompressed, or an offset into the file would not be one into what is sent.
+                # Uncompressed, so that offsets in the file and in the response are the same.
                 headers = build_hf_headers(headers={"Accept-Encoding": "identity"})
                 bar: Any = Progress
                 http_get(url, out, resume_size=before, headers=headers, expected_size=size, tqdm_class=bar)
                 out.flush()
-                os.fsync(out.fileno())  # what is renamed into its place must be there after a power cut too
+                os.fsync(out.fileno())  # the content must survive a power failure after the file is renamed
             return
         except Exception as error:
             patience = ATTEMPTS_WITHOUT_PROGRESS if _size(part) > before else patience - 1
@@ -114,7 +116,7 @@ def _fetch(url: str, part: Path, size: int) -> None:
 
 
 class Progress:
-    """What huggingface_hub takes for a progress bar."""
+    """Replaces huggingface_hub's progress bar."""
 
     def __init__(self, initial: int = 0, **_: Any):
         self.done, self.told = initial, 0.0
@@ -123,20 +125,21 @@ class Progress:
         self.done += count
         if time.monotonic() - self.told > SECONDS_BETWEEN_MESSAGES:
             self.told = time.monotonic()
-            say(kind="progress", done=self.done)
+            send(kind="progress", done=self.done)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        say(kind="progress", done=self.done)
+        send(kind="progress", done=self.done)
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def say(**message: Any) -> None:
+def send(**message: Any) -> None:
+    """Prints a message as a line of JSON."""
     print(json.dumps(message), flush=True)
 
 

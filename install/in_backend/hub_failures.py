@@ -1,6 +1,7 @@
-"""What went wrong between us and the hub, in sentences.
+"""Explains errors of the model hub.
 
-huggingface_hub's client raises errors of its own, whose kinds have changed with its versions; their names have not.
+huggingface_hub's HTTP client raises its own errors. Their classes have changed between versions, but their names have
+not.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ LOG_IN = "set the variable HF_TOKEN to a token of your account and start Blender
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether it may work a moment later: a line that was cut, or is slow."""
+    """Whether a retry may help: the connection was broken or is slow."""
     names = _kinds(error)
     return bool(names & {"TimeoutException", "ReadError", "RemoteProtocolError", "WriteError", "CloseError"})
 
 
 def failure(error: BaseException, repo: str, path: str) -> InstallError:
+    """The error for the user."""
     if isinstance(error, HfHubHTTPError):
         return _refused(error, repo, path)
     if isinstance(error, OfflineModeIsEnabled):
@@ -66,7 +68,7 @@ def failure(error: BaseException, repo: str, path: str) -> InstallError:
 
 
 def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
-    """The hub answered, but with another thing than the file."""
+    """The hub answered, but not with the file."""
     host, status = constants.ENDPOINT, error.response.status_code
     if isinstance(error, GatedRepoError):
         return InstallError(

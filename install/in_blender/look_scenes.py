@@ -50,7 +50,7 @@ def capture(build: Callable[[bpy.types.Scene], None], folder: Path) -> None:
 
 
 def blockout() -> bpy.types.Scene:
-    """Grey ground under a grey sky, a standing camera, 48 frames of a square picture: nothing moves yet."""
+    """A scene with gray ground, a gray sky, a fixed camera and 48 square frames, without motion."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end, scene.render.fps = 1, FRAMES, 24
@@ -69,31 +69,31 @@ def blockout() -> bpy.types.Scene:
     return scene
 
 
-def painted(item: bpy.types.Object, grey: float) -> bpy.types.Object:
+def painted(item: bpy.types.Object, gray: float) -> bpy.types.Object:
     material = bpy.data.materials.new("Grey")
-    material.diffuse_color = (grey, grey, grey, 1)
+    material.diffuse_color = (gray, gray, gray, 1)
     item.data.materials.append(material)
     return item
 
 
-def ball(place=(0, 0, 1)) -> bpy.types.Object:
-    bpy.ops.mesh.primitive_uv_sphere_add(radius=1, segments=48, ring_count=24, location=place)
+def ball(location=(0, 0, 1)) -> bpy.types.Object:
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=1, segments=48, ring_count=24, location=location)
     bpy.ops.object.shade_smooth()
     return painted(bpy.context.object, 0.8)
 
 
-def cube(place=(0, 0, 0.8), size: float = 1.6) -> bpy.types.Object:
-    bpy.ops.mesh.primitive_cube_add(size=size, location=place)
+def cube(location=(0, 0, 0.8), size: float = 1.6) -> bpy.types.Object:
+    bpy.ops.mesh.primitive_cube_add(size=size, location=location)
     return painted(bpy.context.object, 0.8)
 
 
-def cone(place=(0, 0, 1)) -> bpy.types.Object:
-    bpy.ops.mesh.primitive_cone_add(radius1=0.9, depth=2, location=place)
+def cone(location=(0, 0, 1)) -> bpy.types.Object:
+    bpy.ops.mesh.primitive_cone_add(radius1=0.9, depth=2, location=location)
     return painted(bpy.context.object, 0.8)
 
 
 def animate(item: bpy.types.Object, name: str, path) -> None:
-    """A key on every frame: path(t) is the value for t from 0 to 1."""
+    """Inserts a keyframe on every frame. `path(t)` is the value for t from 0 to 1."""
     for frame in range(1, FRAMES + 1):
         setattr(item, name, path((frame - 1) / (FRAMES - 1)))
         item.keyframe_insert(name, frame=frame)
@@ -114,7 +114,7 @@ def bounce(scene: bpy.types.Scene) -> None:
 
 
 def turn(scene: bpy.types.Scene) -> None:
-    """A cube turns where it stands: only its faces tell."""
+    """A cube turns in place, so that only its faces show the motion."""
     animate(cube(size=2), "rotation_euler", lambda t: (0, 0, 0.3 + 1.4 * t))
 
 
@@ -132,10 +132,10 @@ def orbit(scene: bpy.types.Scene) -> None:
     cube((0, 0, 0.8))
     ball((1.8, 2.5, 1))
 
-    def place(t: float) -> tuple[float, float, float]:
+    def location(t: float) -> tuple[float, float, float]:
         return 7 * sin(0.8 * t - 0.4), -7 * cos(0.8 * t - 0.4), 2.4
 
-    animate(scene.camera, "location", place)
+    animate(scene.camera, "location", location)
     animate(scene.camera, "rotation_euler", lambda t: (radians(80), 0, 0.8 * t - 0.4))
 
 

@@ -1,6 +1,6 @@
-"""Runs inside Blender or bpy: builds the demo scene, clones its motion with the add-on, imports the clips.
+"""Runs inside Blender or bpy: builds the demo scene, clones its motion with the add-on, and imports the clips.
 
-Arguments: the folder to write to. Lines that start with `> ` are for the user. Writes demo.blend and takes.json.
+Argument: the folder to write to. Output lines that start with `> ` are for the user. Writes demo.blend and takes.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROMPTS = (
 
 
 def main(folder: Path) -> None:
-    # Blender's own handler only notes the wish to stop; Python's lets the add-on end its backend at once.
+    # Blender's own handler only records the signal; Python's lets the add-on end its backend at once.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     extension = load_extension("motionclone")
     extension.register()
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
 
 
 def load_extension(name: str):
-    """The extension's package under this name, whatever its folder is called, as Blender itself loads it."""
+    """Imports the extension under this name, whatever its folder is called, as Blender does."""
     spec = importlib.util.spec_from_file_location(name, EXTENSION / "__init__.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -45,7 +45,7 @@ def load_extension(name: str):
 
 
 def make_demo(folder: Path) -> None:
-    say("building a scene: a grey ball bounces past a moving camera, 48 frames")
+    announce("building a scene: a grey ball bounces past a moving camera, 48 frames")
     blend = str(folder / "demo.blend")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
@@ -66,15 +66,17 @@ def make_demo(folder: Path) -> None:
 
 
 def generate(scene: bpy.types.Scene, title: str, settings: str) -> str:
-    """Captures and clones as the button does; returns the job's folder. Errors end the script with their sentence."""
+    """Captures and generates a take like the button does. Returns the job's folder. Errors end the script with their
+    message."""
     take = scene.motionclone
-    say(f"{title}: {take.prompt}")
+    announce(f"{title}: {take.prompt}")
     take.settings = settings
     bpy.ops.motionclone.generate()
     return take.last_job
 
 
-def say(text: str) -> None:
+def announce(text: str) -> None:
+    """Prints a line for the user."""
     print(f"> {text}", flush=True)
 
 

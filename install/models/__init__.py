@@ -1,1 +1,1 @@
-"""The catalogue of models: shows it, gets models and takes them away, and looks whether their files are whole."""
+"""The catalogue of models: lists, adds, verifies and removes models."""

@@ -1,7 +1,7 @@
-"""Gets a model: what of it is here already, what the user has for other programs, and what has to be downloaded.
+"""Adds a model: uses existing files, links files of other programs, and downloads the rest.
 
-Whatever kills it in between, the next run goes on: a file counts only once its content was verified, and the model's
-entry is written last.
+If it is interrupted, the next run continues. A file counts only after its content was verified, and the model's entry
+is written last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from ..failures import InstallError
 from ..files import replace
 from ..reports import MB, Report
-from ..state import held
+from ..state import locked
 from . import hub
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
 from .content import Content, matches, sha256_of
@@ -22,13 +22,13 @@ from .entry import check_entry, write_entry
 from .found import SMALLEST, find, link, model_folders
 from .store import ELSEWHERE, PARTS, Store
 
-SPARE_MB = 20  # of disk space, for what else is written meanwhile
+SPARE_MB = 20  # additional disk space
 
 
 @dataclass
 class Adding:
-    """python: gives the backend's interpreter when something has to be downloaded; agree: asks the user whether what
-    is shown may be downloaded; look: folders to look for the files in, besides the usual ones."""
+    """How to add models. python: returns the backend's interpreter when a download is needed; agree: asks the user to
+    accept the download; look: folders to search for the files besides the usual ones."""
 
     catalogue: Catalogue
     store: Store
@@ -42,18 +42,18 @@ class Adding:
         self._bytes = _Bytes(self.report)
 
     def add(self, name: str, extras: Sequence[str] = ()) -> Path:
-        """The model's entry. extras: come to those that it has already."""
+        """Adds the model with extras (besides those it has already) and returns its entry. Raises InstallError."""
         model = self.catalogue.model(name)
-        self.catalogue.chosen(model, tuple(extras))  # refused before anything is touched
+        self.catalogue.chosen(model, tuple(extras))  # raises errors before anything is changed
         for folder in self.look:
             if not folder.is_dir():
                 raise InstallError(f"There is no folder {folder}.", "Name with --look a folder that holds models.")
-        with held(self.store.folder, ELSEWHERE):
-            self.store = Store(self.store.models)  # as it is now that nobody else works on it
+        with locked(self.store.folder, ELSEWHERE):
+            self.store = Store(self.store.models)  # read again now that it is locked
             check_entry(self.store, model)
             before = self.store.record.models.get(name, {}).get("extras", [])
             components = self.catalogue.chosen(model, (*before, *extras))
-            files = list({file.place: file for component in components for file in component.files}.values())
+            files = list({file.local_path: file for component in components for file in component.files}.values())
             missing = [file for file in files if self.store.state(file) != "present"]
             if missing:
                 self._show(model, components)
@@ -62,7 +62,7 @@ class Adding:
             return self._finish(model, components)
 
     def _show(self, model: CatalogueModel, components: Sequence[Component]) -> None:
-        """What it is made of, and under which licences."""
+        """Reports the model's components and their licenses."""
         self.report.note(f"{model.title}:")
         for component in components:
             self.report.note(f"  {component.title}, {component.size / MB:,.0f} MB, from {component.repo}")
@@ -80,10 +80,10 @@ class Adding:
             return
         python = self.python()
         self.report.stage("ask", "Asking the hub for what is missing")
-        offers = {offer.file.place: offer for offer in hub.ask(python, missing)}
-        missing = self._keep_what_is_there([(file, offers[file.place].content) for file in missing])
+        offers = {offer.file.local_path: offer for offer in hub.ask(python, missing)}
+        missing = self._keep_what_is_there([(file, offers[file.local_path].content) for file in missing])
         if missing:
-            wanted = [offers[file.place] for file in missing]
+            wanted = [offers[file.local_path] for file in missing]
             self._check_space(wanted)
             if not self.agree():
                 self.store.record.adding = None
@@ -92,19 +92,19 @@ class Adding:
             self._download(python, wanted)
 
     def _keep_what_is_there(self, expected: Sequence[tuple[HubFile, Content | None]]) -> list[HubFile]:
-        """What is still missing. A file in its place that nobody vouches for (a run was killed just before that, or
-        it has changed since) is kept if it is right, and removed if not."""
+        """Returns the files that are still missing. An unverified existing file is kept if it is correct, otherwise
+        removed."""
         left = []
         for file, content in expected:
-            place = self.store.place(file)
-            if content is None or not place.exists():
+            path = self.store.local_path(file)
+            if content is None or not path.exists():
                 left.append(file)
                 continue
             self._bytes.start("verify", file.name, content.size)
-            if matches(place, content, self._bytes.more):
-                self.store.keep(file, content.sha256 or sha256_of(place), file.revision)
+            if matches(path, content, self._bytes.more):
+                self.store.keep(file, content.sha256 or sha256_of(path), file.revision)
             else:
-                self.report.note(f"{place} is not as it should be and is fetched again.")
+                self.report.note(f"{path} is not as it should be and is fetched again.")
                 self.store.forget(file)
                 left.append(file)
         return left
@@ -114,11 +114,14 @@ class Adding:
             return list(missing)
         self._bytes.start("search", "Looking for files that other programs have already", 0)
         found = find(missing, model_folders(self.look), self.store.models, self._bytes.more)
-        return [file for file in missing if file.place not in found or not self._link(file, found[file.place])]
+        return [
+            file for file in missing if file.local_path not in found or not self._link(file, found[file.local_path])
+        ]
 
     def _link(self, file: HubFile, original: Path) -> bool:
-        """A file of its own may be named by the entry where no link can be made; one of a folder may not."""
-        linked = link(original, self.store.place(file))
+        """Links a file. If no link can be made, the entry names a single file directly; a file in a folder must be
+        downloaded."""
+        linked = link(original, self.store.local_path(file))
         if not linked and not file.alone:
             return False
         self.store.keep(file, file.sha256, file.revision, original, named=not linked)
@@ -145,7 +148,8 @@ class Adding:
             self._fetch(python, offer)
 
     def _fetch(self, python: Path, offer: hub.Offer) -> None:
-        """One file into its place, verified. What was gone on with and is wrong is fetched once more from its start."""
+        """Downloads and verifies one file. If a continued download is wrong, it is downloaded again from the start.
+        Raises InstallError."""
         part, content, began = self._part(offer), offer.content, self._bytes.done
         part.parent.mkdir(parents=True, exist_ok=True)
         for attempt_is_last in (part.stat().st_size == 0 if part.exists() else True, True):
@@ -162,9 +166,9 @@ class Adding:
                 )
             self.report.note(f"{offer.file.name} was damaged; it is fetched from its start.")
         sha256 = content.sha256 or sha256_of(part)
-        place = self.store.place(offer.file)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        replace(part, place)
+        path = self.store.local_path(offer.file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(part, path)
         self.store.keep(offer.file, sha256, offer.commit)
         self._bytes.set(began + content.size)
 
@@ -186,7 +190,7 @@ class Adding:
 
 
 class _Bytes:
-    """How far something is that is counted in bytes."""
+    """Progress that is counted in bytes."""
 
     def __init__(self, report: Report):
         self.report, self.stage, self.text, self.done, self.total = report, "", "", 0, 0
@@ -204,7 +208,7 @@ class _Bytes:
 
 
 def _known(file: HubFile) -> Content | None:
-    """What the catalogue alone says that it must be."""
+    """The expected content, if the catalogue knows it."""
     return Content(file.size, sha256=file.sha256) if file.sha256 and file.exact else None
 
 

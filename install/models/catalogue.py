@@ -1,4 +1,4 @@
-"""Reads the catalogue: models, the components they are made of, and the files of those at the hub."""
+"""Reads the catalogue: models, their components, and the components' files at the hub."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from ..failures import InstallError
 
 SHIPPED = Path(__file__).parent / "catalogue.toml"
-ROUNDED = 0.01  # how far a size given as `about` may be off
+ROUNDED = 0.01  # the tolerance of a size given as `about`
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """One file. path: within the repository `repo` at `revision`; size: in bytes, rounded unless `exact`; sha256: ""
-    where it is not known beforehand; place: where it is kept, within the folder of all files; alone: whether it is all
-    of its component, so that it may lie anywhere."""
+    """A file at the hub. path: in the repository `repo` at `revision`; size: in bytes, rounded unless `exact`; sha256:
+    empty if unknown; local_path: below the folder of all files; alone: whether it is the only file of its component, so
+    that it may be anywhere."""
 
     repo: str
     revision: str
@@ -27,21 +27,23 @@ class HubFile:
     size: int
     exact: bool
     sha256: str
-    place: str
+    local_path: str
     alone: bool
 
     @property
     def name(self) -> str:
+        """The file's name."""
         return PurePosixPath(self.path).name
 
     def may_have(self, size: int) -> bool:
-        """Whether a file of so many bytes can be this one."""
+        """Whether a file with this size can be this one."""
         return size == self.size if self.exact else abs(size - self.size) <= max(self.size * ROUNDED, 2000)
 
 
 @dataclass(frozen=True)
 class Component:
-    """key: a model entry's key for it; strength: of a LoRA; folder: whether the entry names its folder, not a file."""
+    """A part of a model. key: its key in a model entry; strength: of a LoRA; folder: whether the entry names a folder
+    instead of a file."""
 
     name: str
     key: str
@@ -54,19 +56,20 @@ class Component:
     strength: float = 1.0
 
     @property
-    def place(self) -> str:
-        """What an entry names, within the folder of all files."""
-        return self.name if self.folder else self.files[0].place
+    def local_path(self) -> str:
+        """What an entry names, below the folder of all files."""
+        return self.name if self.folder else self.files[0].local_path
 
     @property
     def size(self) -> int:
+        """The size of all its files in bytes."""
         return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True)
 class CatalogueModel:
-    """about: in an artist's words; terms: its licence and whether commercial use is allowed, in a line; vram: GB that a
-    graphics card needs; components and extras: their names; clip, settings, presets: as in a model entry."""
+    """A model. about: a description for artists; terms: a line on its license and commercial use; vram: required GPU
+    memory in GB; components and extras: their names; clip, settings, presets: as in a model entry."""
 
     name: str
     title: str
@@ -82,18 +85,20 @@ class CatalogueModel:
 
 @dataclass(frozen=True)
 class Catalogue:
+    """All models and components by name."""
+
     components: Mapping[str, Component]
     models: Mapping[str, CatalogueModel]
 
     def model(self, name: str) -> CatalogueModel:
-        """InstallError when there is none of this name."""
+        """The model called `name`. Raises InstallError when there is none."""
         if name not in self.models:
             known = ", ".join(self.models)
             raise InstallError(f"The catalogue has no model {name!r}{_nearest(name, self.models)}", f"It has: {known}.")
         return self.models[name]
 
     def chosen(self, model: CatalogueModel, extras: tuple[str, ...]) -> list[Component]:
-        """The model's components and those of its extras that are named; InstallError when one is not for it."""
+        """The components of the model and of the given extras. Raises InstallError for an unknown extra."""
         for extra in extras:
             if extra not in model.extras:
                 hint = f"It has: {', '.join(model.extras)}." if model.extras else "It has none."
@@ -103,7 +108,7 @@ class Catalogue:
 
 
 def read_catalogue(path: Path | None = None) -> Catalogue:
-    """path: the shipped one when left out. ValueError or KeyError when it is wrong."""
+    """Reads the shipped catalogue or the one at `path`. Raises ValueError or KeyError when it is invalid."""
     content = tomllib.loads((path or SHIPPED).read_text(encoding="utf-8"))
     components = {name: _component(name, dict(table)) for name, table in content["component"].items()}
     models = {}
@@ -124,7 +129,7 @@ def _component(name: str, table: dict[str, Any]) -> Component:
 
 
 def _file(component: str, revision: str, table: Mapping[str, Any], row: Mapping[str, Any]) -> HubFile:
-    """A file of a folder keeps its path in it; a single one lies under its own name."""
+    """A file in a folder keeps its path in it; a single file keeps its name."""
     if set(row) - {"path", "bytes", "about", "sha256"} or ("bytes" in row) == ("about" in row):
         raise ValueError(f"{component}: {row} must have a path, bytes or about, and may have a sha256")
     path = PurePosixPath(row["path"])
@@ -138,7 +143,7 @@ def _file(component: str, revision: str, table: Mapping[str, Any], row: Mapping[
         size=row.get("bytes", row.get("about")),
         exact="bytes" in row,
         sha256=row.get("sha256", ""),
-        place=f"{component}/{path.name if alone else path}",
+        local_path=f"{component}/{path.name if alone else path}",
         alone=alone,
     )
 

@@ -1,4 +1,4 @@
-"""`python3 -m install models ...`"""
+"""The commands of `python3 -m install models`."""
 
 from __future__ import annotations
 
@@ -18,26 +18,36 @@ STATES = {"absent": "", "installed": "installed", "unfinished": "not finished", 
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
+    """Adds the commands to the parser."""
     commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    shown = commands.add_parser("list", help="the models of the catalogue, their sizes and licences")
+    shown = commands.add_parser("list", help="list the models of the catalogue with sizes and licenses")
     shown.set_defaults(run=_list)
-    added = commands.add_parser("add", help="get a model")
+    added = commands.add_parser("add", help="download a model")
     added.add_argument("name", metavar="NAME")
-    added.add_argument("--with", dest="extras", action="append", default=[], metavar="EXTRA", help="repeatable")
     added.add_argument(
-        "--look", type=Path, action="append", default=[], metavar="DIR", help="look here too for its files; repeatable"
+        "--with", dest="extras", action="append", default=[], metavar="EXTRA", help="an extra to add; repeatable"
+    )
+    added.add_argument(
+        "--look",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="search this folder for its files too; repeatable",
     )
     added.add_argument("--yes", action="store_true", help="do not ask before the download")
-    added.add_argument("--where", type=Path, metavar="DIR", help="the backend's environment, which downloads")
+    added.add_argument(
+        "--where", type=Path, metavar="DIR", help="the backend's environment, which is used for downloads"
+    )
     added.set_defaults(run=_add)
-    removed = commands.add_parser("remove", help="take a model away")
+    removed = commands.add_parser("remove", help="remove a model")
     removed.add_argument("name", metavar="NAME")
     removed.set_defaults(run=_remove)
-    verified = commands.add_parser("verify", help="read every file and say whether it is whole")
+    verified = commands.add_parser("verify", help="read every file and check its content")
     verified.add_argument("name", nargs="?", metavar="NAME")
     verified.set_defaults(run=_verify)
     for command in (shown, added, removed, verified):
-        command.add_argument("--json", action="store_true", help="say it as JSON, for programs")
+        command.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _list(chosen: argparse.Namespace, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""What a file's content is, and whether it is the expected one."""
+"""Identifies a file's content by its hash."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-BLOCK = 8 << 20  # bytes read at once: large enough for speed, small enough for progress and to be stopped in between
+BLOCK = 8 << 20  # bytes read at once: large enough to be fast, small enough for progress and interruption
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file must be. sha256: of its bytes; git: the name that git gives it, which is what the hub says of small
-    files; one of them may be "". size: in bytes."""
+    """The expected content of a file. size: in bytes; sha256: of its bytes; git: git's object name, which the hub
+    reports for small files. One of the hashes may be empty."""
 
     size: int
     sha256: str = ""
@@ -22,19 +22,21 @@ class Content:
 
 
 def named_by(etag: str, size: int) -> Content | None:
-    """What the hub's etag says: a large file's is its SHA-256, a small one's is git's. None when it is neither."""
+    """The content that the hub's etag stands for: a SHA-256 for large files, git's object name for small ones. None for
+    others."""
     if re.fullmatch(r"[0-9a-f]{64}", etag):
         return Content(size, sha256=etag)
     return Content(size, git=etag) if re.fullmatch(r"[0-9a-f]{40}", etag) else None
 
 
 def sha256_of(path: Path, on_bytes: Callable[[int], None] = lambda count: None) -> str:
-    """on_bytes: told how many more bytes have been read."""
+    """The file's SHA-256 as hexadecimal digits. `on_bytes` gets the number of bytes of each block read. Raises
+    OSError."""
     return _digest(path, hashlib.sha256(), on_bytes)
 
 
 def matches(path: Path, expected: Content, on_bytes: Callable[[int], None] = lambda count: None) -> bool:
-    """Whether the file has exactly this content. False for one that cannot be read."""
+    """Whether the file has exactly this content. False if it cannot be read."""
     try:
         if path.stat().st_size != expected.size:
             return False

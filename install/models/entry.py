@@ -1,4 +1,4 @@
-"""Writes the entry that makes a model of the catalogue usable: a file of the user's, which may be edited."""
+"""Writes the entry that makes a catalogue model usable. It is the user's file and may be edited."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITH_STRENGTH = ("domain_adapter", *LORAS)
 
 
 def check_entry(store: Store, model: CatalogueModel) -> None:
-    """InstallError when a file of the user's own is where the entry would be."""
+    """Raises InstallError when the user's own file has the entry's name."""
     entry = store.entry(model.name)
     if entry.exists() and model.name not in store.record.models and not _untouched(entry):
         raise InstallError(
@@ -29,19 +29,19 @@ def check_entry(store: Store, model: CatalogueModel) -> None:
 
 
 def write_entry(store: Store, model: CatalogueModel, components: Sequence[Component]) -> str | None:
-    """The hash of what was written. None when the user has changed the entry, which is then left as it is."""
+    """Writes the entry and returns its hash, or returns None when the user has changed the entry, which then stays."""
     entry, text = store.entry(model.name), entry_text(store, model, components)
     known = store.record.models.get(model.name, {}).get("entry")
     if entry.exists() and _hash(entry.read_bytes()) not in (known, _hash(text)):
         if known:
             return None
-        replace(entry, _free(entry))  # the record is lost, so nobody knows who wrote what
+        replace(entry, _free(entry))  # the record is lost, so the file may be the user's
     write_whole(entry, text)
     return _hash(text)
 
 
 def _free(entry: Path) -> Path:
-    """A name beside it that is not taken."""
+    """An unused name next to it."""
     names = (entry.with_suffix(f".toml.old{number or ''}") for number in count())
     return next(path for path in names if not is_there(path))
 
@@ -53,6 +53,7 @@ def is_changed(store: Store, model: str) -> bool:
 
 
 def entry_text(store: Store, model: CatalogueModel, components: Sequence[Component]) -> str:
+    """The entry as TOML."""
     lines = [HEAD, f"name = {_toml(model.name)}", f"title = {_toml(model.title)}"]
     for component in components:
         if component.key not in LORAS:
@@ -70,23 +71,24 @@ def entry_text(store: Store, model: CatalogueModel, components: Sequence[Compone
 
 
 def _value(store: Store, component: Component) -> str:
-    """Relative to the entry, so that the models' folder can be moved; absolute where a file lies elsewhere."""
+    """The component's path. It is relative to the entry, so that the folder can be moved, or absolute for files
+    elsewhere."""
     file = store.path(component.files[0])
-    path = store.folder / component.place if component.folder else file
+    path = store.folder / component.local_path if component.folder else file
     named = path.relative_to(store.models) if path.is_relative_to(store.models) else path
     text = _toml(Path(named).as_posix())
     return f"{{file = {text}, strength = {component.strength:g}}}" if component.key in WITH_STRENGTH else text
 
 
 def _toml(value: Any) -> str:
-    """JSON's texts, numbers, booleans and lists are TOML's too."""
+    """A value as TOML. JSON's strings, numbers, booleans and lists are valid TOML."""
     if isinstance(value, Mapping):
         raise TypeError("a table within a table")
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 def _untouched(entry: Path) -> bool:
-    """Whether it begins as ours do: a run may have been killed between writing it and recording that."""
+    """Whether it starts like our entries. A run may have been killed between writing it and recording that."""
     return entry.read_text(encoding="utf-8", errors="replace").startswith(HEAD)
 
 

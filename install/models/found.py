@@ -1,4 +1,4 @@
-"""Files that the user has already, for other programs: found by size and content, and linked instead of copied."""
+"""Finds files that the user already has for other programs, by size and content, and links them instead of copying."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from .catalogue import HubFile
 from .content import sha256_of
 
-SMALLEST = 1_000_000  # bytes of a file that is worth a search
-PROGRAMS = (  # folders of models, below the places where people put these programs
+SMALLEST = 1_000_000  # bytes; smaller files are not searched
+PROGRAMS = (  # model folders, below the folders where these programs are usually installed
     "ComfyUI/models",
     "ComfyUI/custom_nodes",
     "comfyui/models",
@@ -28,7 +28,7 @@ PROGRAMS = (  # folders of models, below the places where people put these progr
 
 
 def model_folders(more: Sequence[Path] = (), environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Folders to look through: those given, the hub's cache, ComfyUI's and A1111's in the usual places."""
+    """Folders to search: `more`, the hub's cache, and those of ComfyUI and A1111 in the usual places."""
     home = Path.home()
     bases = [home, *(home / name for name in ("Documents", "Desktop", "Downloads", "Applications", "AI"))]
     bases += [Path(environ["APPDATA"])] if environ.get("APPDATA") else []
@@ -40,7 +40,7 @@ def model_folders(more: Sequence[Path] = (), environ: Mapping[str, str] = os.env
 
 
 def hub_cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where huggingface_hub keeps what it downloads for all programs, by its own rules."""
+    """The download cache of huggingface_hub, by its own rules."""
     cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = Path(environ.get("HF_HOME") or cache / "huggingface").expanduser()
     chosen = environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE")
@@ -50,8 +50,8 @@ def hub_cache(environ: Mapping[str, str] = os.environ) -> Path:
 def find(
     wanted: Sequence[HubFile], folders: Sequence[Path], not_in: Path, on_bytes: Callable[[int], None]
 ) -> dict[str, Path]:
-    """The user's files by the place that each is for. Only files whose SHA-256 is known can be recognised; one is read
-    only when its size fits. not_in: a folder that is passed over."""
+    """The user's files by the local path of the file that they match. Only files with a known SHA-256 can be
+    recognized, and a file is read only if its size fits. `not_in` is a folder to skip."""
     found: dict[str, Path] = {}
     left = [file for file in wanted if file.sha256 and file.size >= SMALLEST]
     hashes: dict[Path, str] = {}
@@ -60,27 +60,30 @@ def find(
             if path not in hashes:
                 hashes[path] = _hash(path, on_bytes)
             if hashes[path] == file.sha256:
-                found[file.place] = path
+                found[file.local_path] = path
                 left.remove(file)
         if not left:
             break
     return found
 
 
-def link(original: Path, place: Path) -> bool:
-    """Makes `place` the same file; False where the system allows no link, as between drives on Windows. A hard link
-    first: it stays when the other program's folder is tidied up."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)
+def link(original: Path, target: Path) -> bool:
+    """Links `target` to the same file. Returns False where the system allows no link, for example between drives on
+    Windows.
+
+    A hard link is preferred, because it survives when the other program's file is deleted.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     for make in (os.link, os.symlink):
         with suppress(OSError):
-            make(original, place)
+            make(original, target)
             return True
     return False
 
 
 def _files(folders: Sequence[Path], not_in: Path) -> Iterator[tuple[Path, int]]:
-    """Every file once, with its size, whichever links lead to it."""
+    """Yields every file once with its size, whichever links lead to it."""
     seen: set[str] = set()
     for folder in folders:
         for root, below, names in os.walk(folder, followlinks=True):
@@ -93,7 +96,7 @@ def _files(folders: Sequence[Path], not_in: Path) -> Iterator[tuple[Path, int]]:
                 path = os.path.realpath(os.path.join(root, name))
                 if path not in seen:
                     seen.add(path)
-                    with suppress(OSError):  # a link to nothing, or a folder that may not be read
+                    with suppress(OSError):  # a broken link, or an unreadable folder
                         yield Path(path), os.stat(path).st_size
 
 
@@ -105,7 +108,7 @@ def _hash(path: Path, on_bytes: Callable[[int], None]) -> str:
 
 
 def _shared(settings: Path) -> list[Path]:
-    """The folders that ComfyUI was told to take models from as well."""
+    """The additional model folders in ComfyUI's configuration."""
     try:
         lines = settings.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Files at the hub: what they are, and their download. Done by a child in the backend's environment."""
+"""Queries and downloads files at the hub, with a child process in the backend's environment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .catalogue import HubFile
 from .content import Content, named_by
 
 CHILD = "install.in_backend.hub"
-# Besides being nobody's business: with telemetry the library leaves a file in the user's cache.
+# Besides privacy: with telemetry the library leaves a file in the user's cache.
 SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What the hub has. commit: the revision it belongs to; content: what the download must be."""
+    """A file that the hub offers. commit: its revision; content: what the download must match."""
 
     file: HubFile
     commit: str
@@ -28,7 +28,7 @@ class Offer:
 
 
 def ask(python: Path, files: Sequence[HubFile]) -> list[Offer]:
-    """InstallError when the hub has not every file, or one with another content than the catalogue knows."""
+    """Queries the hub for the files. Raises InstallError when one is missing or differs from the catalogue."""
     question = [{"repo": file.repo, "revision": file.revision, "path": file.path} for file in files]
     answers: list[dict[str, Any]] = []
     _run(python, "ask", question, answers.append)
@@ -36,7 +36,8 @@ def ask(python: Path, files: Sequence[HubFile]) -> list[Offer]:
 
 
 def fetch(python: Path, offer: Offer, part: Path, on_done: Callable[[int], None]) -> None:
-    """Downloads into `part`, which may hold the beginning already. on_done: told how many bytes are there."""
+    """Downloads into `part`, which may already contain the beginning. `on_done` gets the number of bytes present.
+    Raises InstallError."""
     file = offer.file
     question = {
         "repo": file.repo,
@@ -49,7 +50,7 @@ def fetch(python: Path, offer: Offer, part: Path, on_done: Callable[[int], None]
 
 
 def _offer(file: HubFile, answer: dict[str, Any]) -> Offer:
-    """A known SHA-256 counts more than what the hub says; where there is none, the hub's word is taken."""
+    """The expected content: the catalogue's SHA-256 if it has one, otherwise the hub's hash."""
     said = named_by(answer["etag"], answer["size"])
     if file.sha256:
         if said and said.sha256 not in ("", file.sha256):
@@ -67,7 +68,7 @@ def _offer(file: HubFile, answer: dict[str, Any]) -> Offer:
 
 
 def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[str, Any]], None]) -> None:
-    talk: list[str] = []
+    output: list[str] = []
     failed: list[dict[str, Any]] = []
 
     def on_line(line: str) -> None:
@@ -75,7 +76,7 @@ def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[s
             message = json.loads(line)
             kind = message["kind"]
         except (ValueError, KeyError, TypeError):
-            talk.append(line)
+            output.append(line)
             return
         failed.append(message) if kind == "failed" else on_message(message)
 
@@ -83,5 +84,5 @@ def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[s
     if failed:
         raise InstallError(failed[0]["message"], failed[0]["hint"])
     if code:
-        last = next((line.strip() for line in reversed(talk) if line.strip()), f"exit code {code}")
+        last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
         raise InstallError(f"The backend cannot download models: {last}", f"{REPAIR}.")

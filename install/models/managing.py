@@ -1,4 +1,4 @@
-"""Which models there are, whether their files are whole, and how they are taken away again."""
+"""Lists, verifies and removes models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..clearing import clear
 from ..failures import InstallError
 from ..files import delete, is_link, is_there
 from ..reports import Report
-from ..state import held
+from ..state import locked
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
 from .content import Content, matches
 from .entry import is_changed
@@ -20,7 +20,7 @@ from .store import ELSEWHERE, Store
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with an installed model's file."""
+    """A problem with a file of an installed model."""
 
     model: str
     file: HubFile
@@ -28,8 +28,11 @@ class Fault:
 
 
 def listing(catalogue: Catalogue, store: Store) -> list[dict[str, Any]]:
-    """A row for each model of the catalogue. state: absent, unfinished (a download was stopped), installed, or damaged
-    (files are missing or changed); download_bytes: what is still missing of it, about."""
+    """A row for each model of the catalogue.
+
+    state: absent, unfinished (the download was stopped), installed, or damaged (files are missing or changed);
+    download_bytes: the approximate size of what is missing.
+    """
     return [_row(catalogue, store, model) for model in catalogue.models.values()]
 
 
@@ -70,13 +73,13 @@ def _part(store: Store, component: Component) -> dict[str, Any]:
 
 
 def _missing_bytes(store: Store, component: Component) -> int:
-    """About: of a file that is on its way, what is still to come."""
+    """The approximate size of what is missing; of a partly downloaded file, the rest."""
     missing = [file for file in component.files if store.state(file) != "present"]
     return sum(max(0, file.size - store.part_bytes(file.sha256)) for file in missing)
 
 
 def faults(catalogue: Catalogue, store: Store, deep: bool, report: Report, only: str | None = None) -> Iterator[Fault]:
-    """Files of installed models that are missing or not as they were. deep: reads every byte."""
+    """Yields missing and changed files of installed models. `deep` reads every byte."""
     checked: set[str] = set()
     for name, known in store.record.models.items():
         if only not in (None, name) or name not in catalogue.models:
@@ -85,8 +88,8 @@ def faults(catalogue: Catalogue, store: Store, deep: bool, report: Report, only:
         extras = tuple(extra for extra in known["extras"] if extra in model.extras)
         for component in catalogue.chosen(model, extras):
             for file in component.files:
-                if file.place not in checked:
-                    checked.add(file.place)
+                if file.local_path not in checked:
+                    checked.add(file.local_path)
                     text = _fault(store, file, deep, report)
                     if text:
                         yield Fault(name, file, text)
@@ -99,7 +102,7 @@ def _fault(store: Store, file: HubFile, deep: bool, report: Report) -> str:
     if state == "changed":
         return f"{path} is not as it was when it was verified."
     if deep:
-        kept = store.record.files[file.place]
+        kept = store.record.files[file.local_path]
         report.stage("verify", f"Reading {file.name}")
         if not matches(path, Content(kept.size, sha256=kept.sha256)):
             return f"{path} is damaged: its content is not what it should be."
@@ -107,14 +110,15 @@ def _fault(store: Store, file: HubFile, deep: bool, report: Report) -> str:
 
 
 def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None) -> None:
-    """InstallError names what is wrong. Damaged files are forgotten, so that adding the model again gets them anew."""
+    """Reads every file. Raises InstallError if something is wrong. Damaged files are forgotten, so that adding the
+    model again downloads them."""
     if only is not None and only not in store.record.models:
         raise InstallError(f"The model {only} is not installed.", f"Get it with: python3 -m install models add {only}")
-    with held(store.folder, ELSEWHERE):
+    with locked(store.folder, ELSEWHERE):
         found = list(faults(catalogue, store, True, report, only))
         for fault in found:
             report.note(fault.text)
-            store.record.files.pop(fault.file.place, None)
+            store.record.files.pop(fault.file.local_path, None)
         if found:
             store.write()
             models = sorted({fault.model for fault in found})
@@ -126,17 +130,19 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
 
 
 def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> None:
-    """Takes away a model's entry and those of its files that no other model needs, and unfinished downloads. An entry
-    that the user has changed stays."""
+    """Removes a model's entry, its files that no other model needs, and unfinished downloads. A changed entry stays.
+
+    Raises InstallError.
+    """
     model = catalogue.model(name)
     unfinished = (store.record.adding or {}).get("name") == name
     files = [file for part in catalogue.chosen(model, model.extras) for file in part.files]
-    if not (unfinished or name in store.record.models or any(file.place in store.record.files for file in files)):
+    if not (unfinished or name in store.record.models or any(file.local_path in store.record.files for file in files)):
         raise InstallError(
             f"The model {name} is not installed.",
             "See which are: Models in the preferences (in a terminal: python3 -m install models list).",
         )
-    with held(store.folder, ELSEWHERE):
+    with locked(store.folder, ELSEWHERE):
         if is_changed(store, name) and name in store.record.models:
             report.note(f"{store.entry(name)} was changed by you and stays.")
         else:
@@ -147,7 +153,7 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
         needed = set(_needed(catalogue, store))
         for component in catalogue.components.values():
             for file in component.files:
-                if file.place not in needed:
+                if file.local_path not in needed:
                     store.forget(file)
         store.drop_parts()
         store.write()
@@ -157,8 +163,10 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
 
 
 def remove_all(store: Store, report: Report) -> None:
-    """Takes away every model that was installed, and unfinished downloads. What else lies in the models' folder is the
-    user's and stays, as do entries that the user has changed. Of a folder that is linked there the link is removed."""
+    """Removes every installed model and unfinished downloads. Other files and changed entries stay.
+
+    Of a linked folder only the link is removed. Raises InstallError.
+    """
     if is_link(store.models):
         clear(store.models)
         report.note(f"removed {store.models}; it was a link, and what it led to is still there")
@@ -167,7 +175,7 @@ def remove_all(store: Store, report: Report) -> None:
         store.end()
         return
     linked = is_link(store.folder)
-    with nullcontext() if linked else held(store.folder, ELSEWHERE):
+    with nullcontext() if linked else locked(store.folder, ELSEWHERE):
         for name in list(store.record.models):
             if is_changed(store, name):
                 report.note(f"{store.entry(name)} was changed by you and stays.")
@@ -184,4 +192,4 @@ def _needed(catalogue: Catalogue, store: Store) -> Iterator[str]:
             model = catalogue.models[name]
             extras = tuple(extra for extra in known["extras"] if extra in model.extras)
             for component in catalogue.chosen(model, extras):
-                yield from (file.place for file in component.files)
+                yield from (file.local_path for file in component.files)

@@ -1,4 +1,4 @@
-"""The models' files on this machine, and the record of what they are."""
+"""The models' files on this machine and the record of their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..clearing import clear
 from ..files import delete, is_link, write_whole
-from ..places import data_folder
+from ..paths import data_folder
 from ..state import LOCK_FILE
 from .catalogue import Component, HubFile
 
@@ -21,10 +21,10 @@ ELSEWHERE = "Or let the variable MOTIONCLONE_DATA name another folder, before Bl
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One file that was verified. sha256, size, mtime_ns: as it was then; commit: the hub's, of which it is; origin:
-    the user's own file that it is a link to, "" when it was downloaded; named: whether the entry names `origin` itself,
-    because no link could be made."""
+class VerifiedFile:
+    """A file that was verified. sha256, size, mtime_ns: at that time; commit: its revision at the hub; origin: the
+    user's own file that it links to, empty for a download; named: whether the entry names `origin` directly because no
+    link could be made."""
 
     sha256: str
     size: int
@@ -36,16 +36,16 @@ class Kept:
 
 @dataclass
 class Record:
-    """files: by their place; models: the installed ones, with the names of their extras and the hash of the entry that
-    was written; adding: the name and extras of a model that is being fetched, or was when the run was stopped."""
+    """files: by local path; models: the installed ones, with their extras and the hash of the written entry; adding:
+    name and extras of a model that is being downloaded, or was when the run was stopped."""
 
-    files: dict[str, Kept] = field(default_factory=dict)
+    files: dict[str, VerifiedFile] = field(default_factory=dict)
     models: dict[str, dict] = field(default_factory=dict)
     adding: dict | None = None
 
 
 class Store:
-    """folder: `files` beside the user's model entries."""
+    """The folder `files` next to the user's model entries."""
 
     def __init__(self, models: Path | None = None):
         self.models = models or data_folder() / "models"
@@ -53,28 +53,30 @@ class Store:
         self.record = self._read()
 
     def entry(self, model: str) -> Path:
+        """The path of a model's entry."""
         return self.models / f"{model}.toml"
 
     def path(self, file: HubFile) -> Path:
-        """Where the file is to be read; where it will be, when it is not there."""
-        kept = self.record.files.get(file.place)
-        return Path(kept.origin) if kept and kept.named else self.place(file)
+        """The path to read the file from, whether or not it exists."""
+        kept = self.record.files.get(file.local_path)
+        return Path(kept.origin) if kept and kept.named else self.local_path(file)
 
-    def place(self, file: HubFile) -> Path:
-        return self.folder / file.place
+    def local_path(self, file: HubFile) -> Path:
+        """The file's path in the store."""
+        return self.folder / file.local_path
 
     def part(self, name: str) -> Path:
-        """An unfinished download of what `name` (a hash) will be."""
+        """The path of the unfinished download of a file with this hash."""
         return self.folder / PARTS / f"{name}.part"
 
     def part_bytes(self, name: str) -> int:
-        """How much of it is there; 0 too where only the hub knows its hash."""
+        """The size of the unfinished download; 0 if there is none or the hash is unknown."""
         part = self.part(name)
         return part.stat().st_size if name and part.exists() else 0
 
     def state(self, file: HubFile) -> str:
-        """As it was verified: "present"; else "absent", or "changed" (or never verified)."""
-        path, kept = self.path(file), self.record.files.get(file.place)
+        """ "present" if the file is as it was verified, "absent", or "changed" (also if never verified)."""
+        path, kept = self.path(file), self.record.files.get(file.local_path)
         try:
             now = path.stat()
         except OSError:
@@ -84,33 +86,36 @@ class Store:
         return "present" if kept.sha256 == (file.sha256 or kept.sha256) else "changed"
 
     def complete(self, components: Iterable[Component]) -> bool:
+        """Whether all files of the components are present."""
         return all(self.state(file) == "present" for component in components for file in component.files)
 
     def keep(self, file: HubFile, sha256: str, commit: str, origin: Path | None = None, named: bool = False) -> None:
         """Records a file that was just verified."""
-        path = origin if origin and named else self.place(file)
+        path = origin if origin and named else self.local_path(file)
         now = path.stat()
-        self.record.files[file.place] = Kept(sha256, now.st_size, now.st_mtime_ns, commit, str(origin or ""), named)
+        self.record.files[file.local_path] = VerifiedFile(
+            sha256, now.st_size, now.st_mtime_ns, commit, str(origin or ""), named
+        )
         self.write()
 
     def forget(self, file: HubFile) -> None:
-        """Takes the file away; of a link only the link."""
-        delete(self.place(file))
-        self.record.files.pop(file.place, None)
+        """Removes the file, or only the link."""
+        delete(self.local_path(file))
+        self.record.files.pop(file.local_path, None)
         self.write()
 
     def write(self) -> None:
-        """At once, or not at all."""
+        """Writes the record atomically. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": FORMAT, **asdict(self.record)}, indent=1, ensure_ascii=False)
         write_whole(self.folder / RECORD, text)
 
     def parts(self) -> list[Path]:
-        """Unfinished downloads."""
+        """The unfinished downloads."""
         return sorted((self.folder / PARTS).glob("*.part"))
 
     def tidy(self) -> None:
-        """Removes folders that hold nothing, links not followed; that of unfinished downloads has had a lock."""
+        """Removes empty folders, without following links, and the lock file of unfinished downloads."""
         if not self.parts():
             clear(self.folder / PARTS / LOCK_FILE)
         below = [Path(root) for root, _, _ in os.walk(self.folder)][1:]
@@ -124,9 +129,10 @@ class Store:
             clear(part)
 
     def drop_all(self) -> None:
-        """Removes every recorded file, but none that lies behind a link to another folder; and unfinished downloads."""
+        """Removes every recorded file except those behind a link to another folder, and unfinished downloads."""
         inside = self.folder.resolve()
-        for path in (self.folder / place for place in self.record.files):
+        for name in self.record.files:
+            path = self.folder / name
             if path.parent.resolve().is_relative_to(inside):
                 delete(path)
         self.drop_parts()
@@ -134,7 +140,7 @@ class Store:
         self.write()
 
     def end(self) -> None:
-        """Takes away what is left of the store when nothing is recorded any more; files that are not ours stay."""
+        """Removes the rest of the store when nothing is recorded anymore. Other files stay."""
         if self.record.files or self.record.models:
             return
         for name in (RECORD, LOCK_FILE):
@@ -145,12 +151,12 @@ class Store:
                 folder.rmdir()
 
     def _read(self) -> Record:
-        """An empty one where there is none or it is damaged: then every file is looked at again."""
+        """The record; an empty one if there is none or it is damaged, so that every file is verified again."""
         try:
             content = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
             if content.pop("format") != FORMAT:
                 return Record()
-            content["files"] = {place: Kept(**kept) for place, kept in content["files"].items()}
+            content["files"] = {path: VerifiedFile(**kept) for path, kept in content["files"].items()}
             return Record(**content)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Record()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 HEIGHT, WIDTH, TILE = 128, 512, 32
 LEVELS = (0, 85, 170, 255)
-COLOURS = [(r, g, b) for r in LEVELS for g in LEVELS for b in LEVELS]
+COLORS = [(r, g, b) for r in LEVELS for g in LEVELS for b in LEVELS]
 MOST = 2  # of 255
 FRAMES = 4
 START = 11
@@ -34,7 +34,7 @@ def ramp() -> np.ndarray:
 
 def tiles() -> np.ndarray:
     """uint8 [128, 512, 3]: 4 rows of 16 colours."""
-    return np.array(COLOURS, np.uint8).reshape(4, 16, 3).repeat(TILE, 0).repeat(TILE, 1)
+    return np.array(COLORS, np.uint8).reshape(4, 16, 3).repeat(TILE, 0).repeat(TILE, 1)
 
 
 MAKE = """

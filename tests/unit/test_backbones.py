@@ -11,7 +11,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
 from backend.backbones.base import TEMPORAL, Backbone
 from backend.errors import JobError
 from backend.job.take import Take, generate
-from backend.job_folder.settings import resolve
+from backend.job_folder.families import resolve
 from backend.memory.policy import POLICIES, choose_policy
 from backend.sampling.noise_schedule import FlowMatching, VariancePreserving
 from tests import toy_wan

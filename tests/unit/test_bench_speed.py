@@ -6,7 +6,7 @@ import pytest
 
 from backend.__main__ import main
 from backend.bench.costs import Costs, job_costs
-from backend.job_folder.settings import resolve
+from backend.job_folder.families import resolve
 
 COSTS = Costs(single=1.0, pair=2.0, guided=1.57, reading=0.5)
 SHORT = {"steps": 10, "guided_steps": 4}

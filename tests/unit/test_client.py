@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from backend.wire import client as module
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.client import Client, ClientError, Lost
-from backend.wire.last_words import reason
-from tests.workers import COMMAND, ROOT, Talk, make_job
+from backend.wire.exit_reason import reason
+from tests.workers import COMMAND, ROOT, RecordingClient, make_job
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the signals are not those of Windows")
 
@@ -30,11 +30,11 @@ def test_a_worker_that_cannot_start(tmp_path):
 
 
 def test_a_worker_that_is_no_worker_is_lost_with_its_last_words():
-    with Talk(speaker("print('No module named backend', file=sys.stderr); sys.exit(1)")) as talk:
-        lost = talk.until(Lost)
+    with RecordingClient(speaker("print('No module named backend', file=sys.stderr); sys.exit(1)")) as recorder:
+        lost = recorder.until(Lost)
         assert lost.message == "The worker ended with exit code 1: No module named backend" and lost.hint
         with pytest.raises(ClientError, match="has ended"):
-            talk.client.ping()
+            recorder.client.ping()
 
 
 @pytest.mark.parametrize(
@@ -46,36 +46,36 @@ def test_a_worker_that_is_no_worker_is_lost_with_its_last_words():
     ],
 )
 def test_what_is_not_understood_ends_the_worker(prints, words):
-    with Talk(speaker(f"print({prints!r}, flush=True); time.sleep(60)")) as talk:
-        lost = talk.until(Lost)
+    with RecordingClient(speaker(f"print({prints!r}, flush=True); time.sleep(60)")) as recorder:
+        lost = recorder.until(Lost)
         assert words in lost.message and "same version" in lost.hint
-        assert not talk.client.alive
+        assert not recorder.client.alive
 
 
 @POSIX
 @pytest.mark.parametrize("number, words", [("SIGKILL", "memory ran out"), ("SIGSEGV", "ended by SIGSEGV")])
 def test_a_dead_worker_is_told_within_a_second_with_its_jobs(tmp_path, number, words):
-    with Talk() as talk:
+    with RecordingClient() as recorder:
         for name in "ab":
-            talk.client.submit(name, make_job(tmp_path / name, steps=1000))
-        talk.until(say.Progress, lambda m: m.step > 0)
-        os.kill(talk.client.pid, getattr(signal, number))
+            recorder.client.submit(name, make_job(tmp_path / name, steps=1000))
+        recorder.until(messages.Progress, lambda m: m.step > 0)
+        os.kill(recorder.client.pid, getattr(signal, number))
         began = time.monotonic()
-        lost = talk.until(Lost)
+        lost = recorder.until(Lost)
         assert time.monotonic() - began < 1
-        assert words in lost.message and lost.jobs == ("a", "b") and not talk.client.jobs
+        assert words in lost.message and lost.jobs == ("a", "b") and not recorder.client.jobs
 
 
 @pytest.mark.parametrize(
     "prompt, words", [("crash", "exit code 3"), ("oom", "ran out of memory"), ("abort", "ran out of memory")]
 )
 def test_a_job_that_takes_the_worker_with_it(tmp_path, prompt, words):
-    with Talk() as talk:
+    with RecordingClient() as recorder:
         folder = make_job(tmp_path / "a", prompt)
         if prompt == "crash":
             (folder / "log.txt").write_text("out of memory, when it was tried before\n")
-        talk.client.submit("a", folder)
-        lost = talk.until(Lost)
+        recorder.client.submit("a", folder)
+        lost = recorder.until(Lost)
         assert words in lost.message and lost.jobs == ("a",)
 
 
@@ -101,69 +101,69 @@ def test_reasons(code, tail, words):
 def test_a_worker_that_does_not_answer_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_TO_ANSWER", 0.3)
     monkeypatch.setattr(module, "SECONDS_TO_LEAVE", 0.3)
-    with Talk() as talk:
-        talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
-        talk.until(say.Progress, lambda m: m.step > 0)
-        os.kill(talk.client.pid, signal.SIGSTOP)
-        os.waitpid(talk.client.pid, os.WUNTRACED)  # on a busy machine its threads go on for a while
-        talk.client.poll()
-        talk.client.cancel("a")
-        lost = talk.until(Lost)
-        assert "did not answer" in lost.message and lost.jobs == ("a",) and not talk.client.alive
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
+        recorder.until(messages.Progress, lambda m: m.step > 0)
+        os.kill(recorder.client.pid, signal.SIGSTOP)
+        os.waitpid(recorder.client.pid, os.WUNTRACED)  # on a busy machine its threads go on for a while
+        recorder.client.poll()
+        recorder.client.cancel("a")
+        lost = recorder.until(Lost)
+        assert "did not answer" in lost.message and lost.jobs == ("a",) and not recorder.client.alive
 
 
 def test_a_worker_in_a_long_step_is_not_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_TO_ANSWER", 0.3)
-    with Talk() as talk:
-        talk.client.submit("a", make_job(tmp_path / "a", steps=3, seconds=1.5))
-        talk.until(say.Progress, lambda m: m.stage == "sampling")
-        talk.client.cancel("a")
-        assert talk.until((say.Cancelled, Lost)) == say.Cancelled("a")
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", make_job(tmp_path / "a", steps=3, seconds=1.5))
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling")
+        recorder.client.cancel("a")
+        assert recorder.until((messages.Cancelled, Lost)) == messages.Cancelled("a")
 
 
 def test_closing_a_deaf_worker_takes_its_time_but_ends_it(tmp_path):
-    with Talk() as talk:
-        talk.client.submit("a", make_job(tmp_path / "a", "hang"))
-        talk.until(say.Progress, lambda m: m.stage == "sampling")
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", make_job(tmp_path / "a", "hang"))
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling")
         time.sleep(0.2)
         began = time.monotonic()
-        talk.client.close(0.3)
-        assert time.monotonic() - began < 5 and not talk.client.alive
+        recorder.client.close(0.3)
+        assert time.monotonic() - began < 5 and not recorder.client.alive
 
 
 def test_nothing_waits_for_a_worker_that_does_not_read(tmp_path):
-    with Talk(speaker("time.sleep(60)")) as talk:
+    with RecordingClient(speaker("time.sleep(60)")) as recorder:
         began = time.monotonic()
         for i in range(2000):
-            talk.client.submit(f"job-{i}", tmp_path / ("x" * 200))
-        talk.client.poll()
+            recorder.client.submit(f"job-{i}", tmp_path / ("x" * 200))
+        recorder.client.poll()
         assert time.monotonic() - began < 5
-        talk.client.close(0.2)
-        assert not talk.client.alive
+        recorder.client.close(0.2)
+        assert not recorder.client.alive
 
 
 def test_what_cannot_be_sent_is_said_at_once(tmp_path):
-    with Talk() as talk:
+    with RecordingClient() as recorder:
         for job in ("../a", "NUL", ""):
             with pytest.raises(ClientError, match="cannot name a job"):
-                talk.client.submit(job, tmp_path)
-        talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
+                recorder.client.submit(job, tmp_path)
+        recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
         with pytest.raises(ClientError, match="submitted already"):
-            talk.client.submit("a", tmp_path / "a")
-        talk.client.submit("b", tmp_path / "nowhere")
-        talk.until(say.Refused, job="b")
-        assert list(talk.client.jobs) == ["a"]
-        talk.client.move("a", 0)
-        talk.until(say.Refused, job="a")
-        assert list(talk.client.jobs) == ["a"]
+            recorder.client.submit("a", tmp_path / "a")
+        recorder.client.submit("b", tmp_path / "nowhere")
+        recorder.until(messages.Refused, job="b")
+        assert list(recorder.client.jobs) == ["a"]
+        recorder.client.move("a", 0)
+        recorder.until(messages.Refused, job="a")
+        assert list(recorder.client.jobs) == ["a"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows its open files so simply")
 def test_a_hundred_jobs_leave_no_file_open(tmp_path):
-    with Talk(COMMAND) as talk:
+    with RecordingClient(COMMAND) as recorder:
         counts = []
         for i in range(100):
-            talk.client.submit(f"job-{i}", make_job(tmp_path / str(i), steps=1, seconds=0))
-            talk.until(say.Done)
-            counts.append(len(os.listdir(f"/proc/{talk.client.pid}/fd")))
+            recorder.client.submit(f"job-{i}", make_job(tmp_path / str(i), steps=1, seconds=0))
+            recorder.until(messages.Done)
+            counts.append(len(os.listdir(f"/proc/{recorder.client.pid}/fd")))
         assert counts[-1] <= counts[9]

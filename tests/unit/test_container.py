@@ -10,7 +10,7 @@ import pytest
 
 from backend.__main__ import _parser as backend_parser
 from install.commands import _parser as install_parser
-from install.places import ROOT
+from install.paths import ROOT
 from install.torch_build import NAMES
 
 TEXT = re.sub(r"\\\n", " ", (ROOT / "install" / "Containerfile").read_text(encoding="utf-8"))

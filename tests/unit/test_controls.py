@@ -16,7 +16,7 @@ from backend.backbones.animatediff.denoise import Denoiser
 from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalize_all_frames
 from backend.controls.conditions import CONTROL_OF, Condition
 from backend.job.take import Take, generate, initial_noise
-from backend.job_folder.settings import resolve
+from backend.job_folder.families import resolve
 from backend.models.entry import find_entry
 from backend.motion.guidance import MotionGuidance
 from backend.motion.representation import extract_motion

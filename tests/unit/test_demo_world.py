@@ -13,7 +13,7 @@ from backend.demo_training.feeding import Batches
 from backend.demo_training.moves import random_look, random_motion
 from backend.demo_training.passes import draw_mask
 from backend.demo_training.solids import CONE_SLOPE, CUBE_EDGE, SHAPES, length, solid
-from backend.demo_training.world import COLOURS, FRAMES, Look, Motion, draw, draw_clip, pack, project, rotation, trace
+from backend.demo_training.world import COLORS, FRAMES, Look, Motion, draw, draw_clip, pack, project, rotation, trace
 
 LEVEL = [0, 1, -8, 0, 0, 0, 1.5]  # a camera one unit above the ground, looking along +z
 
@@ -92,7 +92,7 @@ def test_outlines_are_soft_and_flat_parts_are_flat():
     assert (frame[5, :, 2] > frame[5, :, 0]).all()  # sky
     column = frame[63, :, 0].astype(int)
     edge = np.abs(np.diff(column)).max()
-    assert 0 < edge < COLOURS["red"][0]  # no pixel goes from nothing to all
+    assert 0 < edge < COLORS["red"][0]  # no pixel goes from nothing to all
 
 
 def test_a_batch_is_the_same_as_its_clips_alone():
@@ -126,7 +126,7 @@ def test_captions_name_looks_in_many_words_and_never_motion():
     assert "a red ball on grass" in said and "" in said
     assert "a red ball on green ground under a black sky" in said
     assert any("night sky" in text for text in said) and any("crimson sphere" in text for text in said)
-    known = {*COLOURS, *SHAPES, *words(), "a", "on", "under", "ground", "floor", "sky"}
+    known = {*COLORS, *SHAPES, *words(), "a", "on", "under", "ground", "floor", "sky"}
     assert {word.strip(",") for text in said for word in text.split()} <= known
 
 

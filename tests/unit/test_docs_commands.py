@@ -19,7 +19,7 @@ import pytest
 from backend.__main__ import _parser as backend_parser
 from backend.clips import write_video
 from backend.demo_training.__main__ import _parser as training_parser
-from backend.job_folder.settings import parse_assignment
+from backend.job_folder.declared import parse_assignment
 from backend.models.entry import find_entry
 from install.commands import _parser as install_parser
 from install.models.catalogue import read_catalogue

@@ -12,8 +12,9 @@ import pytest
 
 from backend.__main__ import main
 from backend.bench.costs import SD15_LATENTS, SD15_TEXT, Costs, job_costs, operations, pass_costs, sd15_unet
-from backend.job_folder.declared import declarations
-from backend.job_folder.settings import FAMILIES, Settings, parse_assignment, resolve, typed_values
+from backend.job_folder.declared import declarations, parse_assignment
+from backend.job_folder.families import FAMILIES, resolve, typed_values
+from backend.job_folder.settings import Settings
 from install.models.catalogue import read_catalogue
 from tests.documents import ROOT, code_spans, rows
 

@@ -18,10 +18,10 @@ from install.machine import Machine, Nvidia
 from install.models.adding import Adding
 from install.models.store import Store
 from install.packages import site_packages
-from install.places import ROOT, interpreter, work_folder
+from install.paths import ROOT, interpreter, work_folder
 from install.redact import redact
 from install.reports import Report
-from install.state import State, held, write_state
+from install.state import State, locked, write_state
 from install.torch_build import choose_build
 from tests.other_programs import no_download, theirs
 
@@ -62,7 +62,7 @@ def test_a_half_finished_installation_and_its_downloads_are_found(where):
 
 def test_a_running_installation_is_no_problem(where):
     make(where, State())
-    with held(work_folder(where)):
+    with locked(work_folder(where)):
         said = found(where)
     assert said["installing"].level == "warning" and "half-finished" not in said
 
@@ -209,7 +209,7 @@ def test_the_catalogue_s_models_are_looked_at_and_adding_them_again_mends_them(
     store.write()
     finding = found(where)["model-unfinished"]
     assert finding.level == "warning" and finding.fix[:5] == ("models", "add", "two", "--with", "x")
-    with held(store.folder):
+    with locked(store.folder):
         assert found(where)["model-coming"].level == "ok"
 
 

@@ -14,9 +14,9 @@ from backend.clips import read_clip, write_frames
 from backend.job.progress import PREVIEW, Progress
 from backend.job_folder.pictures import png
 from backend.job_folder.request import JobRequest, Shot, write_request
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.worker.dummy_job import DummyEngine
-from tests.workers import ROOT, Talk, make_job
+from tests.workers import ROOT, RecordingClient, make_job
 
 STAGES = ["starting", "loading", "encoding", "motion", "sampling", "decoding", "in-betweening", "writing"]
 
@@ -53,14 +53,14 @@ def test_it_returns_its_reference_on_the_frames_of_the_shot(tmp_path, shot, expe
 def test_it_goes_through_the_stages_of_a_true_job_and_shows_previews(tmp_path):
     folder = make_job(tmp_path / "a", steps=12)
     write_frames(folder / "reference", numbered(4))
-    with Talk() as talk:
-        talk.client.submit("a", folder)
-        told = [talk.until((say.Progress, say.Preview))]
-        while not isinstance(told[-1], say.Done):
-            told.append(talk.until((say.Progress, say.Preview, say.Done)))
-    seen = list(dict.fromkeys(message.stage for message in told if isinstance(message, say.Progress)))
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", folder)
+        told = [recorder.until((messages.Progress, messages.Preview))]
+        while not isinstance(told[-1], messages.Done):
+            told.append(recorder.until((messages.Progress, messages.Preview, messages.Done)))
+    seen = list(dict.fromkeys(message.stage for message in told if isinstance(message, messages.Progress)))
     assert seen == STAGES
-    shown = [message for message in told if isinstance(message, say.Preview)]
+    shown = [message for message in told if isinstance(message, messages.Preview)]
     assert [message.step for message in shown] == [2, 4, 6, 8, 10, 12]
     assert {message.file for message in shown} == {PREVIEW}
     strip = cv2.imread(str(folder / PREVIEW))

@@ -17,7 +17,7 @@ from install.commands import main
 from install.developing.extension import build_extension, manifest, release_notes, write_notes, zip_name
 from install.developing.repository import make_repository
 from install.failures import InstallError
-from install.places import ROOT
+from install.paths import ROOT
 
 NOT_FOR_ARTISTS = ("backend/bench/", "backend/demo_training/", "install/developing/")
 NOT_SHIPPED = ("tests/", "docs/", "demo/", "dist/", ".", "pyproject.toml", *NOT_FOR_ARTISTS)

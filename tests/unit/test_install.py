@@ -15,7 +15,7 @@ from install.backend import Backend
 from install.commands import main
 from install.demo import _reason
 from install.failures import InstallError, as_typed
-from install.places import ROOT, data_folder, environment_folder, interpreter, work_folder
+from install.paths import ROOT, data_folder, environment_folder, interpreter, work_folder
 from install.reports import Report
 
 
@@ -42,7 +42,7 @@ def test_the_data_folder_is_the_backend_s(monkeypatch, platform, chosen):
 def test_a_checkout_keeps_its_environment_and_an_extension_puts_it_among_the_data(tmp_path, monkeypatch):
     monkeypatch.setenv("MOTIONCLONE_DATA", str(tmp_path / "data"))
     assert environment_folder() == ROOT / ".venv"
-    monkeypatch.setattr("install.places.ROOT", tmp_path / "extension")
+    monkeypatch.setattr("install.paths.ROOT", tmp_path / "extension")
     assert environment_folder() == tmp_path / "data" / "venv"
     assert environment_folder("~/x") == Path.home() / "x"
     assert work_folder(Path("a/venv")) == Path("a/venv-work")
@@ -76,9 +76,9 @@ def test_what_the_system_refuses_is_said_with_its_place_and_the_next_step(number
     assert f"{os.strerror(number)}: {tmp_path / 'a file'}." in said and says in said
 
 
-def stand_in(path: Path, says: str) -> Path:
+def stand_in(path: Path, output: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.write_text(f"#!/bin/sh\necho '{output}'\n")
     path.chmod(0o755)
     return path
 
@@ -115,8 +115,8 @@ def test_windows_keeps_blenders_by_version_newest_first(tmp_path, monkeypatch):
 
 
 def test_an_operator_s_sentence_is_what_the_user_reads():
-    talk = ["Traceback", "RuntimeError: Error: There is no camera. Add one.", "", "Blender quit"]
-    assert _reason(talk, 1) == "There is no camera. Add one."
+    output = ["Traceback", "RuntimeError: Error: There is no camera. Add one.", "", "Blender quit"]
+    assert _reason(output, 1) == "There is no camera. Add one."
     assert "OpenGL" in _reason(["nothing of use"], -11)
 
 

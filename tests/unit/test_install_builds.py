@@ -10,7 +10,7 @@ from install.backend import backend_layers
 from install.checks import pins
 from install.failures import InstallError
 from install.machine import Machine, Nvidia, parse_driver, parse_smi, this_machine
-from install.places import ROOT
+from install.paths import ROOT
 from install.torch_build import BUILDS, LOCKS, NAMES, TORCH, choose_build
 
 LINUX, WINDOWS, APPLE = Machine("linux", "x86_64"), Machine("windows", "x86_64"), Machine("darwin", "arm64")

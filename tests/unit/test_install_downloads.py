@@ -14,7 +14,7 @@ import pytest
 
 from install.environments import first_match
 from install.failures import InstallError
-from install.pip import KEEPING_PIP, Pip
+from install.pip import RESUMING_DOWNLOADS, Pip
 from install.reports import Report
 from tests.install_kills import alone, make_wheels
 from tests.installer_runs import ROOT
@@ -46,7 +46,7 @@ def pip(index: Index, kept: Path, *more: str, lock: str = "torch.txt", to: str =
     options = ["install", "--no-deps", "--target", str(kept.with_name(to)), "-r", str(index.folder / "locks" / lock)]
     with_hashes = ["--require-hashes"] if lock != "names.txt" else []
     return subprocess.Popen(
-        [sys.executable, "-m", KEEPING_PIP, str(kept), str(kept.parent), *options, *with_hashes, *more],
+        [sys.executable, "-m", RESUMING_DOWNLOADS, str(kept), str(kept.parent), *options, *with_hashes, *more],
         cwd=ROOT,
         env=alone({"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}),
         stdout=subprocess.PIPE,

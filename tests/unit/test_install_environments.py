@@ -17,9 +17,9 @@ from install.backend import Backend, backend_layers
 from install.environments import shares
 from install.failures import InstallError
 from install.packages import broken, discard, installed, site_packages
+from install.paths import interpreter, work_folder
 from install.pip import Share
-from install.places import interpreter, work_folder
-from install.state import NAME, State, held, is_ours, read_state, write_state
+from install.state import NAME, State, is_ours, locked, read_state, write_state
 from install.torch_build import CPU
 from tests.install_kills import alone, check_whole, command, make_wheels
 from tests.installer_runs import finish, kill, start
@@ -188,7 +188,7 @@ def test_a_cancelled_installation_says_so_and_leaves_no_child(tmp_path, wheels, 
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 130
     assert json.loads(said.splitlines()[-1])["kind"] == "cancelled"
-    with held(work_folder(where)):
+    with locked(work_folder(where)):
         assert is_ours(where)
 
 
@@ -212,7 +212,7 @@ def test_a_folder_that_is_not_ours_is_neither_used_nor_removed(tmp_path, wheels)
 
 def test_two_installations_do_not_work_in_one_folder(tmp_path, wheels):
     where = tmp_path / "venv"
-    with held(work_folder(where)):
+    with locked(work_folder(where)):
         process = start(command(where, wheels, wheels / "locks"))
         said, _ = process.communicate(timeout=600)
     assert process.returncode == 1 and "Another installation" in json.loads(said.splitlines()[-1])["message"]

@@ -31,7 +31,7 @@ def no_proxy(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("talk", "said"),
+    ("output", "said"),
     [
         ("OSError: [Errno 28] No space left on device", "The disk is full."),
         (NO_MATCH, "pypi.org has no build of torch==2.13.0"),
@@ -45,13 +45,13 @@ def no_proxy(monkeypatch):
         ("error: something else", "stopped with an error"),
     ],
 )
-def test_failures_become_sentences_that_name_the_log(talk, said):
-    error = pip_failure(talk, LOG)
+def test_failures_become_sentences_that_name_the_log(output, said):
+    error = pip_failure(output, LOG)
     assert said in error.message and "install.log" in error.hint
 
 
 @pytest.mark.parametrize(
-    ("talk", "said"),
+    ("output", "said"),
     [
         (f"{RETRY}'NewConnectionError('<pip.HTTPSConnection object at 0x7f>: Failed to establish a new connection: "
          "[Errno -2] Name or service not known')': /simple/torch/", "its name is not known"),
@@ -70,14 +70,14 @@ def test_failures_become_sentences_that_name_the_log(talk, said):
          "(hostname 'mirror.example' doesn't match)"),
     ],
 )  # fmt: skip
-def test_an_index_out_of_reach_is_named_without_its_login_and_what_is_wrong_is_said(talk, said):
-    error = pip_failure(f"{MIRROR}\n{talk}\n{NO_MATCH}", LOG)
+def test_an_index_out_of_reach_is_named_without_its_login_and_what_is_wrong_is_said(output, said):
+    error = pip_failure(f"{MIRROR}\n{output}\n{NO_MATCH}", LOG)
     assert "The package index mirror.example " in error.message and said in error.message
     assert "user" not in error.message and "install.log" in error.hint
 
 
 @pytest.mark.parametrize(
-    ("talk", "said"),
+    ("output", "said"),
     [
         (
             "'ProxyError('Cannot connect to proxy.', NewConnectionError('<x>: [Errno 111] Connection refused'))'",
@@ -92,9 +92,9 @@ def test_an_index_out_of_reach_is_named_without_its_login_and_what_is_wrong_is_s
     ],
 )
 @pytest.mark.parametrize("set_to", ["http://me:secret@proxy.example:3128", "me:secret@proxy.example:3128"])
-def test_a_proxy_in_the_way_is_named_without_its_login(monkeypatch, talk, said, set_to):
+def test_a_proxy_in_the_way_is_named_without_its_login(monkeypatch, output, said, set_to):
     monkeypatch.setenv("HTTPS_PROXY", set_to)
-    error = pip_failure(f"{RETRY}{talk}\n{NO_MATCH}", LOG)
+    error = pip_failure(f"{RETRY}{output}\n{NO_MATCH}", LOG)
     assert error.message.startswith("The proxy proxy.example:3128 ") and said in error.message
     assert "secret" not in error.message and "HTTPS_PROXY" in error.hint
 

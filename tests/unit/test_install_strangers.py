@@ -12,7 +12,7 @@ from install.failures import InstallError
 from install.files import replace, write_whole
 from install.models.store import Store
 from install.state import NAME, State, is_ours, read_state, write_state
-from install.work import MARK, at_work, clear_work, is_our_work
+from install.work import MARK, clear_work, is_our_work, locked_work_folder
 from tests import install_strangers
 from tests.systems import link, link_folder
 
@@ -34,7 +34,7 @@ def test_the_work_folder_has_a_mark_and_is_ours_by_it_alone(tmp_path):
     (work / "scratch").mkdir(parents=True)
     (work / "lock").touch()
     assert not is_our_work(folder) and not clear_work(folder) and (work / "scratch").is_dir()
-    with pytest.raises(InstallError, match="not made by MotionClone"), at_work(folder):
+    with pytest.raises(InstallError, match="not made by MotionClone"), locked_work_folder(folder):
         pass
     (work / MARK).touch()
     assert is_our_work(folder) and clear_work(folder) and not work.exists()
@@ -49,7 +49,7 @@ def test_a_work_folder_of_an_older_version_is_taken_over(tmp_path):
     assert not is_our_work(folder)
     write_state(folder, State())
     assert is_our_work(folder)
-    with at_work(folder):
+    with locked_work_folder(folder):
         assert (work / MARK).is_file()
     (work / MARK).unlink()
     (work / "film.mp4").touch()
@@ -100,7 +100,7 @@ def test_a_file_that_another_program_has_open_is_waited_for(tmp_path, monkeypatc
             raise PermissionError(13, "Access is denied")
 
     monkeypatch.setattr("install.files.os.replace", refuse)
-    monkeypatch.setattr("install.files.SECONDS_OF_PATIENCE", 5.0)
+    monkeypatch.setattr("install.files.SECONDS_TO_RETRY", 5.0)
     replace(tmp_path / "part", tmp_path / "path")
     assert len(tries) == 4
 

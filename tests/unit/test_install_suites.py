@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from install.developing import lanes, suites
-from install.developing.lanes import Program, run_side_by_side
-from install.places import ROOT
+from install.developing import parallel, suites
+from install.developing.parallel import Program, run_in_parallel
+from install.paths import ROOT
 
 REPORT = '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>'
 
@@ -76,7 +76,7 @@ print("heard", name)
 """
     programs = [Program(str(i), [sys.executable, "-c", source, str(i), str(tmp_path)], 60) for i in range(5)]
     codes = {}
-    run_side_by_side(programs, 2, lambda program, code: codes.update({program.title: code}))
+    run_in_parallel(programs, 2, lambda program, code: codes.update({program.title: code}))
     assert codes == dict.fromkeys("01234", 0)
     most = [int((tmp_path / f"{i}.seen").read_text()) for i in range(5)]
     assert max(most) == 2 and most[:2] == [2, 2]
@@ -85,7 +85,7 @@ print("heard", name)
 def test_what_each_says_is_told_in_one_piece(capfd):
     source = "import sys, time\nfor i in range(3): print(sys.argv[1], i, flush=True); time.sleep(0.3)"
     programs = [Program(name, [sys.executable, "-c", source, name], 60) for name in ("one", "two")]
-    run_side_by_side(programs, 2, lambda program, code: print(program.title, "ended with", code))
+    run_in_parallel(programs, 2, lambda program, code: print(program.title, "ended with", code))
     said = capfd.readouterr().out
     for name in ("one", "two"):
         assert f"\n{name} 0\n{name} 1\n{name} 2\n{name} ended with 0\n" in said
@@ -95,9 +95,9 @@ def test_a_failure_in_between_passes_and_stops_the_others_even_if_they_have_just
     def ended(program: Program, code: int | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lanes, "LOOK", 1.0)  # by when both have ended
+    monkeypatch.setattr(parallel, "LOOK", 1.0)  # by when both have ended
     with pytest.raises(KeyboardInterrupt):
-        run_side_by_side([python("", "one"), python("", "another")], 2, ended)
+        run_in_parallel([python("", "one"), python("", "another")], 2, ended)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
@@ -107,11 +107,11 @@ def test_a_signal_stops_all_that_runs(tmp_path, number):
     child = f"import subprocess, time; subprocess.Popen(['sleep', '61.{os.getpid()}']); time.sleep(60)"
     source = f"""
 import signal, sys
-from install.developing.lanes import Program, run_side_by_side
+from install.developing.parallel import Program, run_in_parallel
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as install/commands.py does
 programs = [Program(name, [sys.executable, "-c", {child!r}], 60) for name in "abc"]
-run_side_by_side(programs, 2, print)
+run_in_parallel(programs, 2, print)
 """
     process = subprocess.Popen([sys.executable, "-c", source], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     mark = f"sleep\x0061.{os.getpid()}\0"

@@ -17,7 +17,7 @@ from install.developing.wine_suites import IN_BLENDER, JOBS, UNIT
 from install.doctor import examine
 from install.failures import InstallError, as_typed, explained
 from install.packages import _listed, installed
-from install.places import ROOT, data_folder
+from install.paths import ROOT, data_folder
 from install.reports import Report
 
 GRANDCHILD = "import sys; sys.exit(len(sys.stdin.buffer.read()))"
@@ -63,12 +63,12 @@ def test_the_tether_still_ends_the_child_and_no_grandchild_keeps_it(tmp_path, mo
 def test_children_work_outside_of_the_tree_and_take_no_stranger_s_module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "json.py").write_text("raise SystemExit(3)")
-    talk: list[str] = []
+    output: list[str] = []
     folder = tmp_path / "tree"
     folder.mkdir()
     arguments = module(folder, monkeypatch, "import json, os, sys\nprint(os.getcwd(), json.__name__, sys.argv[1:])")
-    assert run_module(Path(sys.executable), [*arguments, "a b", "é"], talk.append) == 0
-    assert talk[-1].strip() == f"{ROOT.anchor} json ['a b', 'é']"
+    assert run_module(Path(sys.executable), [*arguments, "a b", "é"], output.append) == 0
+    assert output[-1].strip() == f"{ROOT.anchor} json ['a b', 'é']"
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 
 from backend.bench.cases import motion_cases
 from backend.bench.evaluate import FIGURES, control, evaluate, summary, table
-from backend.bench.judges import camera_cosine, colour_drift, path_cosine
+from backend.bench.judges import camera_cosine, color_drift, path_cosine
 from backend.bench.look_classifier import WEIGHTS, _trained, accuracy, look_seen
 from backend.bench.look_data import draw_frames
 from backend.bench.statistics import mean_interval, paired_gain
-from backend.demo_training.world import COLOURS, draw_clip
+from backend.demo_training.world import COLORS, draw_clip
 
 CASES = motion_cases()
 SUBJECTS, CAMERAS = CASES[:4], CASES[12:16]
@@ -31,7 +31,7 @@ def test_paths_of_true_renders():
     for case, other in zip(SUBJECTS, SUBJECTS[1:]):
         assert path_cosine(case.truth, case.look, case.path) > 0.95
         assert path_cosine(case.truth, case.look, other.path) < 0.9
-        assert path_cosine(case.reference, case.look, case.path) < 0.6  # a copied reference lacks the colours asked for
+        assert path_cosine(case.reference, case.look, case.path) < 0.6  # a copied reference lacks the colors asked for
 
 
 def test_camera_series_of_true_renders():
@@ -40,11 +40,11 @@ def test_camera_series_of_true_renders():
         assert camera_cosine(case.truth[::-1], case.reference) < -0.5
 
 
-def test_colour_drift_is_what_motion_cannot_explain():
+def test_color_drift_is_what_motion_cannot_explain():
     fade = np.linspace(1, 0.7, 16)[:, None, None, None]
     for case in (SUBJECTS[0], CAMERAS[0]):
-        assert colour_drift(case.truth, case.look) < 0.03
-        assert colour_drift((case.truth * fade).astype(np.uint8), case.look) > 0.05
+        assert color_drift(case.truth, case.look) < 0.03
+        assert color_drift((case.truth * fade).astype(np.uint8), case.look) > 0.05
 
 
 def test_the_classifier_knows_clean_renders():
@@ -56,7 +56,7 @@ def test_the_classifier_knows_clean_renders():
 def test_blobs_do_not_pass():
     case = SUBJECTS[0]
     scene = cv2.GaussianBlur(case.truth[0], (0, 0), 9)
-    cv2.circle(scene, (30, 34), 9, COLOURS[case.look.subject], -1)
+    cv2.circle(scene, (30, 34), 9, COLORS[case.look.subject], -1)
     blob = cv2.GaussianBlur(scene, (0, 0), 5)
     assert float(look_seen(np.repeat(blob[None], 16, 0))["clean"]) < 0.5
 

@@ -12,12 +12,12 @@ import pytest
 
 from backend.job_folder import log_size
 from backend.job_folder.writing import open_log
-from backend.wire import messages as say
-from backend.wire.last_words import LogTail
-from backend.worker.one_job import in_words
+from backend.wire import messages
+from backend.wire.exit_reason import LogTail
+from backend.worker.one_job import as_problem
 from install import logs
 from install.doctor import LOG_LINES
-from tests.workers import Talk, make_job
+from tests.workers import RecordingClient, make_job
 
 FIRST, LAST = b"the first words\n", b"the last words\n"
 
@@ -68,7 +68,7 @@ def test_nothing_of_what_others_append_meanwhile_is_lost_from_the_end(tmp_path, 
     monkeypatch.setattr(log_size, "_close_gap", lambda *given: (times.append(given), true(*given)))
     code = "import os\nfor n in range(200_000): os.write(1, f'{n}\\n'.encode())"
     descriptor = open_log(tmp_path)
-    with log_size.kept_short(tmp_path / "log.txt"):
+    with log_size.limited_log(tmp_path / "log.txt"):
         subprocess.run([sys.executable, "-c", code], stdout=descriptor, check=True)
     os.close(descriptor)
     content = (tmp_path / "log.txt").read_bytes()
@@ -80,7 +80,7 @@ def test_nothing_of_what_others_append_meanwhile_is_lost_from_the_end(tmp_path, 
 
 def test_a_log_is_shortened_while_its_job_runs(tmp_path):
     log = tmp_path / "log.txt"
-    with log_size.kept_short(log):
+    with log_size.limited_log(log):
         descriptor = open_log(tmp_path)
         for _ in range(100):
             os.write(descriptor, b"x" * 100_000)
@@ -98,16 +98,16 @@ def test_the_worker_bounds_what_earlier_runs_and_a_crash_s_traceback_leave(tmp_p
     """An old log that grew without bounds, a job that fails unexpectedly, and one that crashes."""
     folder = make_job(tmp_path / "a", "error")
     (folder / "log.txt").write_bytes(FIRST + b"x" * 9_000_000)
-    with Talk() as talk:
-        talk.client.submit("a", folder)
-        assert "ZeroDivisionError" in talk.until(say.Failed).message
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", folder)
+        assert "ZeroDivisionError" in recorder.until(messages.Failed).message
     content = (folder / "log.txt").read_bytes()
     assert content.startswith(FIRST) and b"ZeroDivisionError: as the prompt asked" in content[-500:]
     assert len(content) < log_size.MOST_BYTES
 
 
 def test_an_error_with_endless_words_is_bounded_too(tmp_path):
-    in_words(ZeroDivisionError("x" * 9_000_000 + "the end"), tmp_path)
+    as_problem(ZeroDivisionError("x" * 9_000_000 + "the end"), tmp_path)
     content = (tmp_path / "log.txt").read_bytes()
     assert len(content) < log_size.MOST_BYTES and content.startswith(b"ZeroDivisionError") and b"the end" in content
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.__main__ import main as backend
-from backend.job_folder.settings import FAMILIES
+from backend.job_folder.families import FAMILIES
 from backend.models.entry import PATHS, read_entries, read_entry
 from install.models.adding import Adding
 from install.models.catalogue import read_catalogue
@@ -41,7 +41,7 @@ def test_every_component_has_its_source_licence_and_pins(component):
 def test_no_component_is_left_over_and_models_share_their_parts():
     named = {name for model in SHIPPED.models.values() for name in (*model.components, *model.extras)}
     assert named == set(SHIPPED.components)
-    places = [file.place for component in SHIPPED.components.values() for file in component.files]
+    places = [file.local_path for component in SHIPPED.components.values() for file in component.files]
     assert len(set(places)) == len(places)
 
 

@@ -90,7 +90,7 @@ def test_a_symbolic_link_where_a_hard_one_cannot_be(home, hub, catalogue, monkey
     link(home / "tried", base)
     monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(1, "Operation not permitted")))
     store = add(catalogue)
-    assert store.place(catalogue.components["base"].files[0]).readlink() == base
+    assert store.local_path(catalogue.components["base"].files[0]).readlink() == base
 
 
 def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue, monkeypatch):
@@ -113,7 +113,7 @@ def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue, m
         patched.setattr(os, "scandir", counted)
         assert find([wanted], folders, models, lambda count: None) == {}
     assert sum(path.endswith("round") for path in entered) == 2
-    assert os.path.samefile(add(catalogue).place(catalogue.components["base"].files[0]), base)
+    assert os.path.samefile(add(catalogue).local_path(catalogue.components["base"].files[0]), base)
 
 
 def test_comfyui_s_other_folders_and_a1111_s_are_looked_at(home, monkeypatch):

@@ -9,7 +9,7 @@ from backend.bench.judges import control_matrix, reference_ranks, subject_track
 from backend.clips import fit, in_between
 from backend.clips.motion_score import motion_score
 from backend.clips.optical_flow import optical_flow
-from backend.demo_training.moves import random_look, random_motion, recoloured
+from backend.demo_training.moves import random_look, random_motion, recolored
 from backend.demo_training.world import draw_clip, project
 from backend.errors import JobError
 
@@ -23,7 +23,7 @@ def pairs() -> list[tuple]:
     for k in range(PAIRS):
         rng = np.random.default_rng(30_000 + k)
         look = random_look(rng, blockout=k % 2 == 0)
-        motion, other = random_motion(rng, "subject" if k < PAIRS // 2 else "camera"), recoloured(look, rng)
+        motion, other = random_motion(rng, "subject" if k < PAIRS // 2 else "camera"), recolored(look, rng)
         drawn.append((motion, draw_clip(look, motion), draw_clip(other, motion), other))
     return drawn
 
@@ -39,7 +39,7 @@ def test_a_clip_follows_itself(pairs):
         assert motion_score(reference, reference) == pytest.approx(1, abs=1e-4)
 
 
-def test_recoloured_clips_follow_and_others_do_not(matrix):
+def test_recolored_clips_follow_and_others_do_not(matrix):
     others = matrix[~np.eye(PAIRS, dtype=bool)]
     assert np.diag(matrix).mean() > 0.7 and np.diag(matrix).min() > 0.4
     assert abs(others.mean()) < 0.1
@@ -60,7 +60,7 @@ def test_reversed_motion_is_negative(pairs):
     assert np.mean(scores) < -0.3 and max(scores[PAIRS // 2 :]) < 0  # a camera move turned back is its opposite
 
 
-def test_colours_hardly_matter(pairs):
+def test_colors_hardly_matter(pairs):
     _, reference, clip, _ = pairs[0]
     swapped = 255 - clip[..., ::-1]
     assert motion_score(swapped, reference) == pytest.approx(motion_score(clip, reference), abs=0.15)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from install.developing.extension import manifest
-from install.places import ROOT, interpreter
+from install.paths import ROOT, interpreter
 from install.torch_build import TORCH
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

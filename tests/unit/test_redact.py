@@ -109,8 +109,8 @@ def test_secrets_of_the_environment_are_found_wherever_they_stand():
 
 
 def test_places_get_the_names_that_stand_for_them():
-    places = {"<environment>": Path("/mnt/Secret Film/env"), "<data>": Path("/mnt/Secret Film")}
-    shown = said("/mnt/Secret Film/env/bin/python, /mnt/Secret Film/jobs, /mnt/Secret-Filmography", places=places)
+    folders = {"<environment>": Path("/mnt/Secret Film/env"), "<data>": Path("/mnt/Secret Film")}
+    shown = said("/mnt/Secret Film/env/bin/python, /mnt/Secret Film/jobs, /mnt/Secret-Filmography", folders=folders)
     assert shown == "<environment>/bin/python, <data>/jobs, <path>"
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from backend.job_folder.lock import is_locked, unfinished
 from backend.job_folder.state import read_state
-from backend.wire import messages as say
+from backend.wire import messages
+from backend.wire.bundle import RESULTS
 from backend.wire.client import ClientError, Lost
-from backend.wire.parcel import RESULTS
 from tests.systems import kill_group, link_folder
-from tests.workers import COMMAND, PATIENCE, Talk, make_job
+from tests.workers import COMMAND, PATIENCE, RecordingClient, make_job
 
 HOST_SEES = {"job.json", "reference", "state.json", "preview", *RESULTS}
 
@@ -32,10 +32,10 @@ def away(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def connect(away) -> Callable[..., Talk]:
+def connect(away) -> Callable[..., RecordingClient]:
     """Connects to a worker on the other machine."""
     environment = os.environ | {"MOTIONCLONE_DATA": str(away / "data"), "TMPDIR": str(away / "tmp")}
-    return lambda command=COMMAND: Talk(command, environment=environment, remote=True)
+    return lambda command=COMMAND: RecordingClient(command, environment=environment, remote=True)
 
 
 def job_with_reference(folder: Path, size: int = 700_000, **settings) -> Path:
@@ -61,15 +61,15 @@ def test_a_worker_that_sees_none_of_the_host_s_files(connect, away, tmp_path):
     """The hosts's folder is empty for the worker, so all that comes back came over the line."""
     folder = job_with_reference(tmp_path / "jobs" / "a", size=1_000_000, bytes=900_000)
     hidden = f"mount -t tmpfs none '{tmp_path}' && test -z \"$(ls -A '{tmp_path}')\" && exec {' '.join(COMMAND)}"
-    with connect(["unshare", "-rm", "sh", "-c", hidden]) as talk:
-        talk.client.submit("a", folder)
+    with connect(["unshare", "-rm", "sh", "-c", hidden]) as recorder:
+        recorder.client.submit("a", folder)
         assert is_locked(folder) and read_state(folder).state == "queued"
-        assert talk.until(say.Progress, lambda m: m.stage == "sending").steps > 4
-        talk.until(say.Queued)
-        talk.until(say.Progress, lambda m: m.stage == "sampling")
+        assert recorder.until(messages.Progress, lambda m: m.stage == "sending").steps > 4
+        recorder.until(messages.Queued)
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling")
         assert read_state(folder).state == "running"
-        assert talk.until(say.Progress, lambda m: m.stage == "fetching").steps > 4
-        assert talk.until(say.Done).device == "dummy" and not talk.client.jobs
+        assert recorder.until(messages.Progress, lambda m: m.stage == "fetching").steps > 4
+        assert recorder.until(messages.Done).device == "dummy" and not recorder.client.jobs
         assert read_state(folder).state == "done" and not is_locked(folder)
         assert (folder / "result.mp4").stat().st_size == 900_000
         assert {p.name for p in folder.iterdir()} <= HOST_SEES | {"frame_start.txt"}
@@ -78,49 +78,49 @@ def test_a_worker_that_sees_none_of_the_host_s_files(connect, away, tmp_path):
 
 def test_results_are_those_of_a_worker_that_shares_the_folders(connect, tmp_path):
     near = make_job(tmp_path / "near", seed=7, bytes=300_000)
-    with Talk() as talk:
-        talk.client.submit("a", near)
-        talk.until(say.Done)
-    with connect() as talk:
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", near)
+        recorder.until(messages.Done)
+    with connect() as recorder:
         far = [make_job(tmp_path / f"far {i}", seed=seed, bytes=300_000) for i, seed in enumerate((7, 8, 9))]
         for i, folder in enumerate(far):
-            talk.client.submit(f"job-{i}", folder)
-        assert [talk.until(say.Done).job for _ in far] == ["job-0", "job-1", "job-2"]
+            recorder.client.submit(f"job-{i}", folder)
+        assert [recorder.until(messages.Done).job for _ in far] == ["job-0", "job-1", "job-2"]
     assert {k: v for k, v in here(far[0]).items()} == here(near)
 
 
 def test_previews_come_over_the_line_while_the_job_runs(connect, tmp_path):
     folder = make_job(tmp_path / "a", steps=40, seconds=0.05)
-    with connect() as talk:
-        talk.client.submit("a", folder)
-        first = talk.until(say.Preview)
+    with connect() as recorder:
+        recorder.client.submit("a", folder)
+        first = recorder.until(messages.Preview)
         assert first.step < 40 and read_state(folder).state == "running"
         earlier = (folder / first.file).read_bytes()
         assert earlier[:4] == b"\x89PNG" and earlier[-8:-4] == b"IEND"
-        later = talk.until(say.Preview)
+        later = recorder.until(messages.Preview)
         assert later.step > first.step
-        talk.until(say.Done)
+        recorder.until(messages.Done)
         assert (folder / later.file).read_bytes() != earlier and not is_locked(folder)
 
 
 def test_a_remote_job_fails_prints_and_is_cancelled_like_any_other(connect, away, tmp_path):
-    with connect() as talk:
+    with connect() as recorder:
         for name, prompt in (("a", "print"), ("b", "error"), ("c", "c"), ("d", "d"), ("e", "e")):
             steps = 1000 if name == "c" else 3
-            talk.client.submit(name, make_job(tmp_path / name, prompt, steps=steps))
-        talk.until(say.Done, job="a")
+            recorder.client.submit(name, make_job(tmp_path / name, prompt, steps=steps))
+        recorder.until(messages.Done, job="a")
         assert "printed to stdout" in (tmp_path / "a" / "log.txt").read_text()
-        failed = talk.until(say.Failed, job="b")
+        failed = recorder.until(messages.Failed, job="b")
         assert "ZeroDivisionError" in failed.message and failed.hint == f"The details are in {Path('b') / 'log.txt'}."
         assert "Traceback" in (tmp_path / "b" / "log.txt").read_text()
         assert read_state(tmp_path / "b").hint == failed.hint
-        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0, job="c")
-        wait_for(lambda: not talk.client._carrier.is_sending("e"))
-        talk.client.remove("e")
-        talk.until(say.Removed, job="e")
-        talk.client.cancel("c")
-        talk.until(say.Cancelled, job="c")
-        talk.until(say.Done, job="d")
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 0, job="c")
+        wait_for(lambda: not recorder.client._transfers.is_sending("e"))
+        recorder.client.remove("e")
+        recorder.until(messages.Removed, job="e")
+        recorder.client.cancel("c")
+        recorder.until(messages.Cancelled, job="c")
+        recorder.until(messages.Done, job="d")
         assert read_state(tmp_path / "c").state == "cancelled" and not (tmp_path / "e" / "state.json").exists()
         assert not unfinished(tmp_path) and not any(is_locked(tmp_path / name) for name in "abcde")
         wait_for(lambda: not copies(away))
@@ -128,20 +128,20 @@ def test_a_remote_job_fails_prints_and_is_cancelled_like_any_other(connect, away
 
 def test_a_job_that_ended_while_the_line_was_broken_is_given_back_and_not_run_again(connect, away, tmp_path):
     folder = make_job(tmp_path / "a", steps=5, seconds=0.2)
-    with connect() as talk:
-        talk.client.submit("a", folder)
-        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
-        talk.client.leave()
-        wait_for(lambda: not talk.client.alive)
+    with connect() as recorder:
+        recorder.client.submit("a", folder)
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        recorder.client.leave()
+        wait_for(lambda: not recorder.client.alive)
     assert unfinished(tmp_path) == [folder] and not (folder / "result.json").exists()
     (copy,) = copies(away)
     assert read_state(copy).state == "done"
-    with connect() as talk:
+    with connect() as recorder:
         began = time.monotonic()
-        talk.client.submit("again", folder)
-        talk.until(say.Done)
+        recorder.client.submit("again", folder)
+        recorder.until(messages.Done)
         assert time.monotonic() - began < 5 * 0.2 + 1
-        assert not [m for m in talk.heard if isinstance(m, say.Progress) and m.stage == "sampling"]
+        assert not [m for m in recorder.received if isinstance(m, messages.Progress) and m.stage == "sampling"]
     assert (folder / "result.json").is_file() and not unfinished(tmp_path)
 
 
@@ -152,17 +152,17 @@ def test_a_transfer_that_breaks_is_never_taken_for_whole(connect, away, tmp_path
     before = {"result.json": b"an earlier take's", "result.mp4": b"as well"}
     for name, content in before.items():
         (folder / name).write_bytes(content)
-    with connect(slow_line(1_000_000)) as talk:
-        talk.client.submit("a", folder)
-        talk.until(say.Progress, lambda m: m.stage == direction and m.step >= 3)
-        kill_group(talk.client.pid)
-        assert talk.until(Lost).jobs == ("a",)
+    with connect(slow_line(1_000_000)) as recorder:
+        recorder.client.submit("a", folder)
+        recorder.until(messages.Progress, lambda m: m.stage == direction and m.step >= 3)
+        kill_group(recorder.client.pid)
+        assert recorder.until(Lost).jobs == ("a",)
     assert {name: (folder / name).read_bytes() for name in before} == before
     assert unfinished(tmp_path) == [folder] and not is_locked(folder)
     wait_for(lambda: all(not p.is_dir() or "." in p.name or read_state(p).state == "done" for p in copies(away)))
-    with connect() as talk:
-        talk.client.submit("b", folder)
-        talk.until(say.Done)
+    with connect() as recorder:
+        recorder.client.submit("b", folder)
+        recorder.until(messages.Done)
     assert (folder / "result.mp4").stat().st_size == 1_500_000
     assert {p.name for p in folder.iterdir()} <= HOST_SEES | {"frame_start.txt"}
 
@@ -170,22 +170,25 @@ def test_a_transfer_that_breaks_is_never_taken_for_whole(connect, away, tmp_path
 def test_neither_poll_nor_a_cancel_waits_for_a_transfer(connect, tmp_path):
     """Twenty megabytes over a line of two a second: other orders come by all the same."""
     big = job_with_reference(tmp_path / "big", size=20_000_000)
-    with connect(slow_line(2_000_000)) as talk:
-        talk.until(say.Hello)
+    with connect(slow_line(2_000_000)) as recorder:
+        recorder.until(messages.Hello)
         longest = 0.0
         began = time.monotonic()
-        talk.client.submit("big", big)
+        recorder.client.submit("big", big)
         longest = max(longest, time.monotonic() - began)
-        talk.client.submit("next", make_job(tmp_path / "next", steps=1))
-        talk.until(say.Progress, lambda m: m.stage == "sending")
+        recorder.client.submit("next", make_job(tmp_path / "next", steps=1))
+        recorder.until(messages.Progress, lambda m: m.stage == "sending")
         with pytest.raises(ClientError, match="still on its way"):
-            talk.client.move("big", 0)
-        for order, answer in ((talk.client.ping, say.Pong), (lambda: talk.client.cancel("big"), say.Cancelled)):
+            recorder.client.move("big", 0)
+        for order, answer in (
+            (recorder.client.ping, messages.Pong),
+            (lambda: recorder.client.cancel("big"), messages.Cancelled),
+        ):
             began = time.monotonic()
             order()
             while True:
                 start = time.monotonic()
-                heard = talk.client.poll()
+                heard = recorder.client.poll()
                 longest = max(longest, time.monotonic() - start)
                 if any(isinstance(message, answer) for message in heard):
                     break
@@ -193,7 +196,7 @@ def test_neither_poll_nor_a_cancel_waits_for_a_transfer(connect, tmp_path):
                 time.sleep(0.005)
         assert longest < 0.5
         assert read_state(big).state == "cancelled" and not is_locked(big)
-        talk.until(say.Done, job="next")
+        recorder.until(messages.Done, job="next")
 
 
 def test_what_cannot_be_sent_is_said(connect, away, tmp_path):
@@ -201,29 +204,29 @@ def test_what_cannot_be_sent_is_said(connect, away, tmp_path):
     (odd / "reference").mkdir()
     (odd / "reference" / "tüte.png").write_bytes(b"")
     (none / "job.json").unlink()
-    with connect() as talk:
+    with connect() as recorder:
         for folder in (odd, none):
-            talk.client.submit(folder.name, folder)
-        assert "use only A-Z" in talk.until(say.Failed, job="odd").message
-        assert "no job.json" in talk.until(say.Refused, job="none").message
-        assert not talk.client.jobs and read_state(odd).state == "failed"
-        talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
+            recorder.client.submit(folder.name, folder)
+        assert "use only A-Z" in recorder.until(messages.Failed, job="odd").message
+        assert "no job.json" in recorder.until(messages.Refused, job="none").message
+        assert not recorder.client.jobs and read_state(odd).state == "failed"
+        recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
         with connect() as second, pytest.raises(ClientError, match="in use by another worker"):
             second.client.submit("a", tmp_path / "a")
         with pytest.raises(ClientError, match="cannot name a job"):
-            talk.client.submit("../a", odd)
+            recorder.client.submit("../a", odd)
         with pytest.raises(ClientError, match="cannot be written"):
-            talk.client.submit("b", tmp_path / "nowhere")
+            recorder.client.submit("b", tmp_path / "nowhere")
 
 
 def test_a_link_is_not_sent(connect, away, tmp_path):
     folder = make_job(tmp_path / "a")
     link_folder(folder / "reference", away)
-    with connect() as talk:
-        talk.client.submit("a", folder)
-        failed = talk.until(say.Failed, job="a")
+    with connect() as recorder:
+        recorder.client.submit("a", folder)
+        failed = recorder.until(messages.Failed, job="a")
         assert "is a link, which cannot be sent" in failed.message and failed.hint
-        assert not talk.client.jobs and read_state(folder).state == "failed"
+        assert not recorder.client.jobs and read_state(folder).state == "failed"
 
 
 RELAY = """

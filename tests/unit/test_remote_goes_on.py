@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.bench.talk import SERVE
+from backend.bench.recording_client import SERVE
 from backend.clips import read_clip
 from backend.job.checkpoint import NAME
 from backend.job.job import run_job
@@ -19,10 +19,10 @@ from backend.job.new_job import make_job as make_clone
 from backend.job.progress import Progress
 from backend.job_folder.lock import FolderLock, is_locked, unfinished
 from backend.job_folder.state import read_state
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.client import Lost
 from tests.systems import kill_group
-from tests.workers import COMMAND, Talk, make_job
+from tests.workers import COMMAND, RecordingClient, make_job
 
 STEPS = 6
 SECONDS = 600  # to load torch on a busy machine, which may take minutes
@@ -55,8 +55,8 @@ def away(tmp_path_factory, tiny, data_folder) -> dict[str, str]:
     return os.environ | {"MOTIONCLONE_DATA": str(folder)}
 
 
-def connect(away: dict[str, str], command: list[str]) -> Talk:
-    return Talk(command, environment=away, remote=True)
+def connect(away: dict[str, str], command: list[str]) -> RecordingClient:
+    return RecordingClient(command, environment=away, remote=True)
 
 
 def copies(away: dict[str, str]) -> list[Path]:
@@ -74,21 +74,21 @@ def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, mov
     whole, cut = clone_job(tmp_path / "whole", moving_clip), clone_job(tmp_path / "cut", moving_clip)
     run_job(whole, Progress(whole, lambda _: None))
     stands = tmp_path / "stands still"
-    with connect(away, [sys.executable, "-c", STANDS_STILL, str(stands)]) as talk:
-        talk.client.submit("a", cut)
+    with connect(away, [sys.executable, "-c", STANDS_STILL, str(stands)]) as recorder:
+        recorder.client.submit("a", cut)
         wait_for(stands.exists)
-        kill_group(talk.client.pid)
-        assert talk.until(Lost).jobs == ("a",)
+        kill_group(recorder.client.pid)
+        assert recorder.until(Lost).jobs == ("a",)
     (copy,) = copies(away)
     assert (copy / NAME).is_file() and not (copy / "result.json").exists()
     assert cut in unfinished(tmp_path) and not (cut / NAME).exists()
 
-    with connect(away, SERVE) as talk:
-        talk.client.submit("b", cut)
-        talk.until(say.Queued)
-        assert not [m for m in talk.heard if getattr(m, "stage", "") == "sending"], "the files are there already"
-        assert talk.until(say.Progress, lambda m: m.stage == "sampling", patience=SECONDS).step >= 3
-        talk.until(say.Done, patience=SECONDS)
+    with connect(away, SERVE) as recorder:
+        recorder.client.submit("b", cut)
+        recorder.until(messages.Queued)
+        assert not [m for m in recorder.received if getattr(m, "stage", "") == "sending"], "the files are there already"
+        assert recorder.until(messages.Progress, lambda m: m.stage == "sampling", patience=SECONDS).step >= 3
+        recorder.until(messages.Done, patience=SECONDS)
         wait_for(lambda: not copies(away))
     assert read_state(cut).state == "done" and not (cut / NAME).exists()
     np.testing.assert_array_equal(read_clip(cut / "result").frames, read_clip(whole / "result").frames)
@@ -97,24 +97,24 @@ def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, mov
 def test_whoever_comes_back_too_soon_is_told_so_and_gets_the_results_later(away, tmp_path):
     """The line broke; the worker there has noticed it and finishes, for which the test stands in."""
     folder = make_job(tmp_path / "a", steps=1000, seconds=0.01)
-    with connect(away, COMMAND) as talk:
-        talk.client.submit("a", folder)
-        talk.until(say.Progress, lambda m: m.stage == "sampling")
+    with connect(away, COMMAND) as recorder:
+        recorder.client.submit("a", folder)
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling")
     (copy,) = copies(away)
     lock = FolderLock(copy)
-    with connect(away, COMMAND) as talk:
-        talk.client.submit("a", folder)
-        refused = talk.until(say.Refused, job="a").message
+    with connect(away, COMMAND) as recorder:
+        recorder.client.submit("a", folder)
+        refused = recorder.until(messages.Refused, job="a").message
         assert refused.startswith("The other machine is still at this job") and "Run it again" in refused
         assert str(copy) not in refused
-        assert not talk.client.jobs and not is_locked(folder) and unfinished(tmp_path) == [folder]
+        assert not recorder.client.jobs and not is_locked(folder) and unfinished(tmp_path) == [folder]
         (copy / "result.json").write_text("{}")
         (copy / "log.txt").write_text("done meanwhile")
         (copy / "state.json").write_text('{"state": "done"}')
         lock.release()
-        talk.client.submit("a", folder)
-        talk.until(say.Done)
-        assert not [m for m in talk.heard if getattr(m, "stage", "") == "sampling"]
+        recorder.client.submit("a", folder)
+        recorder.until(messages.Done)
+        assert not [m for m in recorder.received if getattr(m, "stage", "") == "sampling"]
         wait_for(lambda: not copies(away))
     assert (folder / "log.txt").read_text() == "done meanwhile" and read_state(folder).state == "done"
 

@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from backend.job_folder.state import read_state
-from backend.wire import messages as say
-from backend.wire import pipes
+from backend.wire import messages, pipes
+from backend.wire.bundle import BundleError, IncomingBundle
 from backend.wire.client import Client, Lost
-from backend.wire.parcel import Arrival, ParcelError
-from backend.wire.pipes import MOST_AT_ONCE, MOST_UNHEARD, Heard, Outgoing
+from backend.wire.pipes import MOST_AT_ONCE, MOST_UNHEARD, Inbox, Outbox
 from tests.hostile_remote import TRICKS
-from tests.workers import ROOT, Talk, make_job
+from tests.workers import ROOT, RecordingClient, make_job
 
-ENDS = (say.Failed, say.Done, say.Cancelled, Lost)
+ENDS = (messages.Failed, messages.Done, messages.Cancelled, Lost)
 
 
 def tricked(trick: str, folder: Path, seconds: float = 60.0) -> tuple[list, float]:
@@ -78,12 +77,14 @@ def test_its_job_fails_in_a_sentence(job, trick, words):
 def test_previews_are_small_pictures_of_one_name_now_and_then(job, monkeypatch):
     heard, _ = tricked("previews", job, 8.0)
     assert size_of(job) < 1_000_000 and [p.name for p in (job / "preview").iterdir()] == ["strip.png"]
-    assert {message.file for message in heard if isinstance(message, say.Preview)} == {"preview/strip.png"}
+    assert {message.file for message in heard if isinstance(message, messages.Preview)} == {"preview/strip.png"}
 
 
 def test_what_is_no_small_picture_is_no_preview(job):
     heard, _ = tricked("strange_previews", job, 3.0)
-    assert not (job / "preview").exists() and not [message for message in heard if isinstance(message, say.Preview)]
+    assert not (job / "preview").exists() and not [
+        message for message in heard if isinstance(message, messages.Preview)
+    ]
 
 
 def test_links_in_the_folder_are_not_followed(job, tmp_path):
@@ -100,19 +101,19 @@ def test_links_in_the_folder_are_not_followed(job, tmp_path):
 
 def test_words_are_only_words(job):
     heard, _ = tricked("words", job)
-    failed = next(message for message in heard if isinstance(message, say.Failed))
+    failed = next(message for message in heard if isinstance(message, messages.Failed))
     assert failed.hint == "fdp.exehint" and len(failed.message) == 10_000
     assert read_state(job).message == failed.message
     for message in heard:
         assert not any(mark in str(message) for mark in ("\\x1b", "\x1b", "\u202e", "\\u202e", "\u200f"))
-    assert {message.stage for message in heard if isinstance(message, say.Progress) and message.steps == 2} == {
+    assert {message.stage for message in heard if isinstance(message, messages.Progress) and message.steps == 2} == {
         "fdp.exesampling"
     }
 
 
 def test_a_flood_of_words_is_no_long_tick(job):
     heard, longest = tricked("refusal_flood", job, 6.0)
-    assert longest < 0.5 and any(isinstance(message, say.Refused) for message in heard)
+    assert longest < 0.5 and any(isinstance(message, messages.Refused) for message in heard)
 
 
 def test_jobs_that_nobody_submitted_are_not_told_of(job):
@@ -122,22 +123,22 @@ def test_jobs_that_nobody_submitted_are_not_told_of(job):
 
 def test_progress_is_told_as_it_is_by_now_and_seldom_written(job, monkeypatch):
     began, writes = time.monotonic(), []
-    from backend.wire import carrier
+    from backend.wire import transfers
 
-    real = carrier.write_state
-    monkeypatch.setattr(carrier, "write_state", lambda *what: (writes.append(1), real(*what)))
+    real = transfers.write_state
+    monkeypatch.setattr(transfers, "write_state", lambda *what: (writes.append(1), real(*what)))
     heard, longest = tricked("progress_flood", job, 5.0)
     assert longest < 0.5 and len(writes) < 30 + 6 * (time.monotonic() - began)
 
 
 def test_what_was_heard_is_bounded_and_the_last_word_comes_last():
-    heard = Heard()
+    heard = Inbox()
     for number in range(300_000):
-        heard.put(say.Progress(f"{number % 3}", "sampling", number))
+        heard.put(messages.Progress(f"{number % 3}", "sampling", number))
     first = heard.take()
     assert len(first) < 300 and first[-1].step == 299_999 and not heard.overflowed
     for _ in range(MOST_UNHEARD + 5):
-        heard.put(say.Refused("no"))
+        heard.put(messages.Refused("no"))
     heard.put(Lost("gone", ""), last=True)
     assert heard.overflowed
     taken = []
@@ -151,7 +152,7 @@ def test_what_waits_for_a_worker_that_does_not_read_is_bounded(monkeypatch):
     monkeypatch.setattr(pipes, "MOST_UNSENT", 4 * 2**20)
     read, write = os.pipe()
     with os.fdopen(write, "wb", buffering=0) as pipe:
-        outgoing = Outgoing(pipe)
+        outgoing = Outbox(pipe)
         for _ in range(20):
             outgoing.put(b"x" * 2**20)
         assert outgoing.overflowed
@@ -161,22 +162,22 @@ def test_what_waits_for_a_worker_that_does_not_read_is_bounded(monkeypatch):
 
 
 def test_pieces_without_content_have_an_end(tmp_path):
-    with pytest.raises(ParcelError, match="more than 10000 files"):
-        Arrival(tmp_path / "x", ("log.txt",), "0" * 64, 2**53)
+    with pytest.raises(BundleError, match="more than 10000 files"):
+        IncomingBundle(tmp_path / "x", ("log.txt",), "0" * 64, 2**53)
     assert not (tmp_path / "x").exists()
 
 
 def test_a_worker_takes_a_few_unfinished_offers_at_once(tmp_path, data_folder):
-    with Talk() as talk:
+    with RecordingClient() as recorder:
         for number in range(300):
-            talk.client._say(say.Offer(f"job-{number}", f"{number:064x}", 2))
-        refused = [talk.until(say.Refused) for _ in range(292)]
+            recorder.client._send(messages.Offer(f"job-{number}", f"{number:064x}", 2))
+        refused = [recorder.until(messages.Refused) for _ in range(292)]
         assert "8 jobs are on their way already" in refused[0].message
         assert len(list((data_folder / "received").iterdir())) == 8
-        talk.client._say(say.Cancel("job-0"))
-        talk.until(say.Cancelled, job="job-0")
-        talk.client._say(say.Offer("job-x", "f" * 64, 2))
-        talk.until(say.Want, job="job-x")
+        recorder.client._send(messages.Cancel("job-0"))
+        recorder.until(messages.Cancelled, job="job-0")
+        recorder.client._send(messages.Offer("job-x", "f" * 64, 2))
+        recorder.until(messages.Want, job="job-x")
 
 
 def test_every_trick_is_tried_here():

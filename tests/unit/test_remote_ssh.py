@@ -16,9 +16,9 @@ import pytest
 
 from backend.job_folder.lock import is_locked, unfinished
 from backend.job_folder.state import read_state
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.client import Lost
-from tests.workers import COMMAND, PATIENCE, ROOT, Talk, make_job
+from tests.workers import COMMAND, PATIENCE, ROOT, RecordingClient, make_job
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(
@@ -88,38 +88,38 @@ def test_a_job_over_ssh(command, tmp_path):
     folder = make_job(tmp_path / "a", steps=10, seconds=0.05, bytes=2_000_000)
     (folder / "reference").mkdir()
     (folder / "reference" / "0000.png").write_bytes(os.urandom(2_000_000))
-    with Talk(command, remote=True) as talk:
-        talk.until(say.Hello)
-        talk.client.submit("a", folder)
-        assert talk.until(say.Progress, lambda m: m.stage == "sending").steps == 9
-        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
-        talk.until(say.Done)
+    with RecordingClient(command, remote=True) as recorder:
+        recorder.until(messages.Hello)
+        recorder.client.submit("a", folder)
+        assert recorder.until(messages.Progress, lambda m: m.stage == "sending").steps == 9
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        recorder.until(messages.Done)
         assert (folder / "result.mp4").stat().st_size == 2_000_000
         assert read_state(folder).state == "done"
-        talk.client.submit("b", make_job(tmp_path / "b", steps=1000))
-        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
-        talk.client.cancel("b")
-        talk.until(say.Cancelled)
+        recorder.client.submit("b", make_job(tmp_path / "b", steps=1000))
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        recorder.client.cancel("b")
+        recorder.until(messages.Cancelled)
     assert not list((tmp_path / "there" / "received").iterdir())
 
 
 def test_a_line_that_breaks_loses_no_result(command, tmp_path):
     """ssh is killed: the worker at the other end finishes its job, and the next one that is connected gives it back."""
     folder = make_job(tmp_path / "a", steps=10, seconds=0.1)
-    with Talk(command, remote=True) as talk:
-        talk.client.submit("a", folder)
-        talk.until(say.Progress, lambda m: m.stage == "sampling" and m.step > 0)
-        os.kill(talk.client.pid, 9)
-        assert talk.until(Lost).jobs == ("a",)
+    with RecordingClient(command, remote=True) as recorder:
+        recorder.client.submit("a", folder)
+        recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 0)
+        os.kill(recorder.client.pid, 9)
+        assert recorder.until(Lost).jobs == ("a",)
     assert unfinished(tmp_path) == [folder]
     (copy,) = (tmp_path / "there" / "received").iterdir()
     deadline = time.monotonic() + PATIENCE
     while read_state(copy).state != "done" or is_locked(copy):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    with Talk(command, remote=True) as talk:
-        talk.client.submit("a", folder)
-        talk.until(say.Done)
+    with RecordingClient(command, remote=True) as recorder:
+        recorder.client.submit("a", folder)
+        recorder.until(messages.Done)
     assert (folder / "result.json").is_file() and not copy.exists()
 
 
@@ -131,12 +131,12 @@ def test_a_line_that_breaks_loses_no_result(command, tmp_path):
     ],
 )
 def test_a_host_without_a_worker_is_said(line, there, words):
-    with Talk([*line, there], remote=True) as talk:
-        lost = talk.until(Lost)
+    with RecordingClient([*line, there], remote=True) as recorder:
+        lost = recorder.until(Lost)
         assert words in lost.message and lost.hint
 
 
 def test_a_host_that_does_not_answer_is_said(line):
     nowhere = ["1" if line[i - 1] == "-p" else word for i, word in enumerate(line)]
-    with Talk([*nowhere, "true"], remote=True) as talk:
-        assert "onnection refused" in talk.until(Lost).message
+    with RecordingClient([*nowhere, "true"], remote=True) as recorder:
+        assert "onnection refused" in recorder.until(Lost).message

@@ -20,7 +20,7 @@ from backend.job_folder.lock import FolderLock
 from backend.job_folder.state import JobState, write_state
 from backend.job_folder.storage import SECONDS_IN_USE, keep_newest, size_of
 from backend.motion.representation import MotionRepresentation
-from backend.worker.parcels import Parcels
+from backend.worker.received_jobs import ReceivedJobs
 from tests.systems import link_folder
 from tests.workers import make_job
 
@@ -186,8 +186,8 @@ def test_so_is_the_motion_cache_whose_half_written_files_go(data_folder, monkeyp
 
 
 def test_copies_of_other_machines_jobs_are_bounded_too(data_folder, monkeypatch):
-    monkeypatch.setattr("backend.worker.parcels.MOST_BYTES", 2500)
+    monkeypatch.setattr("backend.worker.received_jobs.MOST_BYTES", 2500)
     for age, key in enumerate(KEYS[:4]):
         put(data_folder / "received" / key / "job.json", 1000, hours=2 + age)
-    Parcels(lambda message: None)._sweep()
+    ReceivedJobs(lambda message: None)._clean_up()
     assert sorted(os.listdir(data_folder / "received")) == KEYS[:2]

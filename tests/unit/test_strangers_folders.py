@@ -30,7 +30,7 @@ from backend.job_folder.pictures import picture_size
 from backend.job_folder.request import RequestError, read_request
 from backend.job_folder.state import read_state
 from backend.models.entry import find_entry, read_entries
-from backend.worker.one_job import claim, in_words
+from backend.worker.one_job import as_problem, claim
 from tests.systems import link_folder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -330,7 +330,7 @@ def test_a_log_that_is_also_another_s_file_is_left_to_the_other(tmp_path):
     os.link(secret, folder / "log.txt")
     os.link(secret, folder / "worker.lock")
     lock = FolderLock(folder)
-    problem = in_words(ZeroDivisionError("x"), folder)
+    problem = as_problem(ZeroDivisionError("x"), folder)
     lock.release()
     assert secret.read_text() == "mine" and "ZeroDivisionError" in (folder / "log.txt").read_text()
     assert "log.txt" in problem.hint
@@ -340,7 +340,7 @@ def test_a_log_that_is_also_another_s_file_is_left_to_the_other(tmp_path):
 def test_a_log_that_is_no_file_makes_nobody_wait(tmp_path, kind):
     os.mkfifo(tmp_path / "log.txt") if kind == "pipe" else (tmp_path / "log.txt").symlink_to(tmp_path / "nowhere")
     with soon():
-        problem = in_words(ZeroDivisionError("x"), tmp_path)
+        problem = as_problem(ZeroDivisionError("x"), tmp_path)
     assert "Traceback" in problem.hint or "ZeroDivisionError" in problem.hint
     assert not (tmp_path / "nowhere").exists()
 

@@ -8,7 +8,7 @@ import torch
 from backend.errors import JobError
 from backend.job.inverted_reference import inversion_steps
 from backend.job.take import GRADIENT, READING, generate, initial_noise, step_costs
-from backend.job_folder.settings import resolve
+from backend.job_folder.families import resolve
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import GuidanceOptions, Predictors, _score, sample
 from backend.sampling.noise_schedule import VariancePreserving

@@ -21,7 +21,7 @@ from tests.unit.test_install_words import ASKED_IN_TERMINALS, BUTTONS, MODULES, 
 ADD_ON = ROOT / "blender_motionclone"
 LOCALES = sorted(path for path in (ADD_ON / "locale").iterdir() if path.is_dir())
 FILES = sorted(ADD_ON.rglob("*.py"))
-LAST_WORDS = ROOT / "backend" / "wire" / "last_words.py"
+LAST_WORDS = ROOT / "backend" / "wire" / "exit_reason.py"
 sentences_of = part("wrapping").sentences_of
 WORKERS_ERRORS = ("JobError", "NotFinite", "PromptError")
 SHOWN = ("text", "placeholder")  # arguments of Blender's layouts that are translated
@@ -80,8 +80,8 @@ def sentences() -> set[str]:
 
 def workers_sentences() -> set[str]:
     """What the worker may say of a job. Not all of it is translated: most is for whoever sets up models."""
-    last_words = {_template(node) for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8")))}
-    return _job_errors(sorted((ROOT / "backend").rglob("*.py"))) | last_words | said_of_clips()
+    exit_reason = {_template(node) for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8")))}
+    return _job_errors(sorted((ROOT / "backend").rglob("*.py"))) | exit_reason | said_of_clips()
 
 
 def said_of_clips() -> set[str]:

@@ -11,7 +11,7 @@ import pytest
 from backend.__main__ import main
 from backend.errors import JobError
 from backend.job import fingerprint
-from backend.job_folder.settings import SettingError
+from backend.job_folder.declared import SettingError
 from backend.models.entry import LoraFile, find_entry, read_entry
 from tests.systems import set_home
 from tests.weight_formats import write_entry

@@ -19,13 +19,13 @@ from backend.job_folder import writing
 from backend.job_folder.results import movie_of
 from backend.job_folder.state import read_state
 from backend.job_folder.writing import write_atomically
-from backend.wire import messages as say
+from backend.wire import messages
 from install.clearing import clear
 from install.failures import InstallError, explained
 from install.files import write_whole
 from tests.extension import part
 from tests.systems import WINDOWS
-from tests.workers import Talk, make_job
+from tests.workers import RecordingClient, make_job
 
 pytestmark = pytest.mark.skipif(not WINDOWS, reason="only Windows refuses to replace what is open")
 files, backend_call, UserError = part("jobs.job_files"), part("setup.backend_call"), part("errors").UserError
@@ -57,7 +57,7 @@ def test_a_file_that_is_open_for_a_moment_is_replaced_all_the_same(tmp_path, wri
 
 
 def test_a_clip_that_stays_open_costs_no_take(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "PATIENCE", 0.5)
+    monkeypatch.setattr(writing, "SECONDS_TO_RETRY", 0.5)
     path, said = tmp_path / "result.mp4", []
     path.write_bytes(b"watched")
     with open_for(path, 60):
@@ -89,10 +89,10 @@ def test_a_state_that_is_read_again_and_again_holds_up_no_job(tmp_path):
             read += read_state(folder).state == "running"
 
     watcher = threading.Thread(target=watch)
-    with Talk() as talk:
-        talk.client.submit("a", folder)
+    with RecordingClient() as recorder:
+        recorder.client.submit("a", folder)
         watcher.start()
-        assert isinstance(talk.until((say.Done, say.Failed)), say.Done)
+        assert isinstance(recorder.until((messages.Done, messages.Failed)), messages.Done)
     ended.set()
     watcher.join()
     assert read and read_state(folder).state == "done"
@@ -114,7 +114,7 @@ def test_an_installation_waits_for_what_is_open_and_says_so_in_the_end(tmp_path,
 
 
 def test_what_the_installer_cannot_replace_is_said_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("install.files.SECONDS_OF_PATIENCE", 0.5)
+    monkeypatch.setattr("install.files.SECONDS_TO_RETRY", 0.5)
     path = tmp_path / "files.json"
     path.touch()
     with open_for(path, 60), pytest.raises(OSError) as refused:  # noqa: PT011
@@ -124,7 +124,7 @@ def test_what_the_installer_cannot_replace_is_said_with_what_to_do(tmp_path, mon
 
 
 def test_a_saved_step_that_is_open_at_the_end_costs_no_take(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "PATIENCE", 0.5)
+    monkeypatch.setattr(writing, "SECONDS_TO_RETRY", 0.5)
     (tmp_path / NAME).write_bytes(b"being looked at")
     with open_for(tmp_path / NAME, 60):
         Checkpoint(tmp_path, print).remove()

@@ -9,7 +9,7 @@ from dataclasses import fields
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from backend.wire.encoding import MOST_NUMBER, PIECE_BYTES, MessageError, check_id, encode, is_place, parse
+from backend.wire.encoding import MOST_NUMBER, PIECE_BYTES, MessageError, check_id, encode, is_relative_path, parse
 from backend.wire.lines import Lines
 from backend.wire.messages import FROM_WORKER, PROTOCOL, TO_WORKER
 
@@ -17,12 +17,12 @@ MANY = settings(max_examples=400, deadline=None)
 IDS = some.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda text: _is_id(text))
 TEXTS = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 COUNTS = some.integers(0, MOST_NUMBER)
-PLACES = some.lists(some.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,9}", fullmatch=True), min_size=1, max_size=5)
+PATHS = some.lists(some.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,9}", fullmatch=True), min_size=1, max_size=5)
 OF_TYPE = {
     "JobId": IDS,
     "str": TEXTS,
     "Count": COUNTS,
-    "Place": PLACES.map("/".join).filter(is_place),
+    "RelativePath": PATHS.map("/".join).filter(is_relative_path),
     "Digest": some.binary(min_size=32, max_size=32).map(bytes.hex),
     "Base64": some.binary(max_size=PIECE_BYTES).map(lambda data: base64.b64encode(data).decode()),
     "float": some.floats(-MOST_NUMBER, MOST_NUMBER),
@@ -83,7 +83,7 @@ def test_any_line_is_a_message_or_is_refused_in_a_sentence(line):
 @MANY
 @given(some.text(max_size=30) | some.text("ab./\\:~CONnul1 ", max_size=12))
 def test_a_place_never_leads_out_of_its_folder(text):
-    if is_place(text):
+    if is_relative_path(text):
         names = text.split("/")
         assert all(name and name not in (".", "..") and name.isascii() and name.isprintable() for name in names)
         assert not any(mark in text for mark in "\\:~* ") and not any(name.endswith(".") for name in names)

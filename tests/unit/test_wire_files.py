@@ -100,7 +100,7 @@ def held_open(monkeypatch, *names: str, seconds: float = 1000.0) -> list[str]:
         real(source, target)
 
     monkeypatch.setattr(writing.os, "replace", replace)
-    monkeypatch.setattr(writing, "PATIENCE", 0.5)
+    monkeypatch.setattr(writing, "SECONDS_TO_RETRY", 0.5)
     return tried
 
 

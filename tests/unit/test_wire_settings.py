@@ -2,7 +2,9 @@
 
 import pytest
 
-from backend.job_folder.settings import SettingError, Settings, parse_assignment, resolve
+from backend.job_folder.declared import SettingError, parse_assignment
+from backend.job_folder.families import resolve
+from backend.job_folder.settings import Settings
 
 
 def test_the_authors_settings_are_the_paper_family():

@@ -19,21 +19,21 @@ from backend.job_folder.cancel_request import request_cancel
 from backend.job_folder.lock import NAME as LOCK
 from backend.job_folder.lock import unfinished
 from backend.job_folder.state import JobState, read_state
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.encoding import PIECE_BYTES, parse
 from backend.wire.lines import Lines
 from backend.worker.dummy_job import DummyEngine
 from backend.worker.streams import Outbox, Printed
 from backend.worker.worker import Worker
 from tests.systems import WINDOWS
-from tests.workers import COMMAND, ROOT, Talk, make_job
+from tests.workers import COMMAND, ROOT, RecordingClient, make_job
 
 
 @pytest.fixture
-def talk():
-    with Talk() as talk:
-        talk.until(say.Hello)
-        yield talk
+def recorder():
+    with RecordingClient() as recorder:
+        recorder.until(messages.Hello)
+        yield recorder
 
 
 def result(folder: Path) -> dict:
@@ -56,13 +56,19 @@ def test_hello_comes_at_once_and_without_torch():
     assert best < (10 if WINDOWS else 1)  # Windows starts programs slowly, and Wine more so
 
 
-def test_jobs_run_in_order_and_one_that_fails_stops_nobody(talk, tmp_path):
+def test_jobs_run_in_order_and_one_that_fails_stops_nobody(recorder, tmp_path):
     prompts = ["a", "fail", "b", "error", "c"]
     for i, prompt in enumerate(prompts):
-        talk.client.submit(f"job-{i}", make_job(tmp_path / f"Auftrag {i} ü", prompt))
-    ends = [talk.until((say.Done, say.Failed)) for _ in prompts]
+        recorder.client.submit(f"job-{i}", make_job(tmp_path / f"Auftrag {i} ü", prompt))
+    ends = [recorder.until((messages.Done, messages.Failed)) for _ in prompts]
     assert [end.job for end in ends] == [f"job-{i}" for i in range(5)]
-    assert [type(end) for end in ends] == [say.Done, say.Failed, say.Done, say.Failed, say.Done]
+    assert [type(end) for end in ends] == [
+        messages.Done,
+        messages.Failed,
+        messages.Done,
+        messages.Failed,
+        messages.Done,
+    ]
     assert ends[1].message == "The dummy job failed, as its prompt asked." and ends[1].hint
     assert "ZeroDivisionError" in ends[3].message and str(tmp_path / "Auftrag 3 ü" / "log.txt") in ends[3].hint
     assert "Traceback" in (tmp_path / "Auftrag 3 ü" / "log.txt").read_text(encoding="utf-8")
@@ -73,56 +79,56 @@ def test_jobs_run_in_order_and_one_that_fails_stops_nobody(talk, tmp_path):
     assert result(tmp_path / "Auftrag 0 ü")["digest"] != result(tmp_path / "Auftrag 2 ü")["digest"]
 
 
-def test_progress_names_stages_steps_and_the_time_that_is_left(talk, tmp_path):
-    talk.client.submit("a", make_job(tmp_path / "a", steps=10, seconds=0.05))
-    assert talk.until(say.Queued) == say.Queued("a", 0)
-    halfway = talk.until(say.Progress, lambda m: 0 < m.step < 10)
+def test_progress_names_stages_steps_and_the_time_that_is_left(recorder, tmp_path):
+    recorder.client.submit("a", make_job(tmp_path / "a", steps=10, seconds=0.05))
+    assert recorder.until(messages.Queued) == messages.Queued("a", 0)
+    halfway = recorder.until(messages.Progress, lambda m: 0 < m.step < 10)
     assert halfway.stage == "sampling" and halfway.steps == 10
     assert 0.04 * (10 - halfway.step) < halfway.eta < 3
-    assert talk.until(say.Done).device == "dummy"
+    assert recorder.until(messages.Done).device == "dummy"
 
 
-def test_a_waiting_job_is_moved_cancelled_or_removed(talk, tmp_path):
+def test_a_waiting_job_is_moved_cancelled_or_removed(recorder, tmp_path):
     for name in "abcde":
-        talk.client.submit(name, make_job(tmp_path / name, steps=30 if name == "a" else 1))
-    talk.until(say.Queued, job="e")
-    talk.client.move("e", 0)
-    assert [talk.until(say.Queued).job for _ in range(4)] == ["e", "b", "c", "d"]
-    talk.client.cancel("c")
-    talk.client.remove("d")
-    talk.client.remove("a")
-    talk.client.move("x", 1)
-    assert talk.until(say.Cancelled).job == "c"
-    assert talk.until(say.Removed).job == "d"
-    assert "is running" in talk.until(say.Refused, job="a").message
-    assert "No job x waits" in talk.until(say.Refused).message
-    assert [talk.until(say.Done).job for _ in range(3)] == ["a", "e", "b"]
+        recorder.client.submit(name, make_job(tmp_path / name, steps=30 if name == "a" else 1))
+    recorder.until(messages.Queued, job="e")
+    recorder.client.move("e", 0)
+    assert [recorder.until(messages.Queued).job for _ in range(4)] == ["e", "b", "c", "d"]
+    recorder.client.cancel("c")
+    recorder.client.remove("d")
+    recorder.client.remove("a")
+    recorder.client.move("x", 1)
+    assert recorder.until(messages.Cancelled).job == "c"
+    assert recorder.until(messages.Removed).job == "d"
+    assert "is running" in recorder.until(messages.Refused, job="a").message
+    assert "No job x waits" in recorder.until(messages.Refused).message
+    assert [recorder.until(messages.Done).job for _ in range(3)] == ["a", "e", "b"]
     assert read_state(tmp_path / "c").state == "cancelled"
     assert not (tmp_path / "d" / "state.json").exists() and not unfinished(tmp_path)
 
 
-def test_a_running_job_is_cancelled_within_a_step(talk, tmp_path):
-    talk.client.submit("a", make_job(tmp_path / "a", steps=1000, seconds=0.1))
-    talk.client.submit("b", make_job(tmp_path / "b"))
-    talk.until(say.Progress, lambda m: m.step > 0)
+def test_a_running_job_is_cancelled_within_a_step(recorder, tmp_path):
+    recorder.client.submit("a", make_job(tmp_path / "a", steps=1000, seconds=0.1))
+    recorder.client.submit("b", make_job(tmp_path / "b"))
+    recorder.until(messages.Progress, lambda m: m.step > 0)
     began = time.monotonic()
-    talk.client.cancel("a")
-    talk.until(say.Progress, lambda m: m.stage == "cancelling")
-    talk.until(say.Cancelled, job="a")
+    recorder.client.cancel("a")
+    recorder.until(messages.Progress, lambda m: m.stage == "cancelling")
+    recorder.until(messages.Cancelled, job="a")
     assert time.monotonic() - began < 0.1 + 0.5
-    assert talk.until(say.Done).job == "b"
+    assert recorder.until(messages.Done).job == "b"
     assert read_state(tmp_path / "a").state == "cancelled" and not (tmp_path / "a" / "result.json").exists()
 
 
-def test_what_a_job_prints_goes_to_its_log_and_never_into_the_protocol(talk, tmp_path):
-    talk.client.submit("a", make_job(tmp_path / "a", "print"))
-    talk.client.submit("b", make_job(tmp_path / "b"))
-    talk.until(say.Done, job="b")
+def test_what_a_job_prints_goes_to_its_log_and_never_into_the_protocol(recorder, tmp_path):
+    recorder.client.submit("a", make_job(tmp_path / "a", "print"))
+    recorder.client.submit("b", make_job(tmp_path / "b"))
+    recorder.until(messages.Done, job="b")
     log = (tmp_path / "a" / "log.txt").read_text(encoding="utf-8")
     written = ("printed to stdout", "printed to stderr", "written to descriptor 1", "put by a native library")
     assert set(written) <= set(log.splitlines())
     assert (tmp_path / "b" / "log.txt").read_text(encoding="utf-8") == ""
-    assert "printed to stdout" in talk.client.stderr_tail and "printed to stderr" in talk.client.stderr_tail
+    assert "printed to stdout" in recorder.client.stderr_tail and "printed to stderr" in recorder.client.stderr_tail
 
 
 STARTS_ANOTHER = """
@@ -160,27 +166,27 @@ def test_a_host_that_does_not_read_holds_up_no_job_and_fills_no_memory():
     reading, writing = os.pipe()
     outbox, picture = Outbox(writing), "A" * (PIECE_BYTES // 3 * 4)
     for step in range(1000):
-        outbox.send(say.Piece("a", 0, "preview/strip.png", picture))
-        outbox.send(say.Preview("a", step, "preview/strip.png"))
-        outbox.send(say.Progress("a", "sampling", step, 1000))
-    outbox.send(say.Done("a"))
+        outbox.send(messages.Piece("a", 0, "preview/strip.png", picture))
+        outbox.send(messages.Preview("a", step, "preview/strip.png"))
+        outbox.send(messages.Progress("a", "sampling", step, 1000))
+    outbox.send(messages.Done("a"))
     lines, heard = Lines(), []
-    while not heard or not isinstance(heard[-1], say.Done):
-        heard += [parse(line, say.FROM_WORKER) for line in lines.feed(os.read(reading, 65536))]
-    assert 0 < sum(isinstance(message, say.Piece) for message in heard) < 10
-    outbox.send(say.Progress("b", "sampling", 1, 2))
-    assert [parse(line, say.FROM_WORKER).job for line in lines.feed(os.read(reading, 65536))] == ["b"]
+    while not heard or not isinstance(heard[-1], messages.Done):
+        heard += [parse(line, messages.FROM_WORKER) for line in lines.feed(os.read(reading, 65536))]
+    assert 0 < sum(isinstance(message, messages.Piece) for message in heard) < 10
+    outbox.send(messages.Progress("b", "sampling", 1, 2))
+    assert [parse(line, messages.FROM_WORKER).job for line in lines.feed(os.read(reading, 65536))] == ["b"]
     outbox.flush()
     os.close(reading)
     os.close(writing)
 
 
-def test_an_earlier_run_s_preview_is_gone_when_a_job_begins(talk, tmp_path):
+def test_an_earlier_run_s_preview_is_gone_when_a_job_begins(recorder, tmp_path):
     folder = make_job(tmp_path / "a", steps=0)
     (folder / "preview").mkdir()
     (folder / "preview" / "strip.png").write_bytes(b"of an earlier run")
-    talk.client.submit("a", folder)
-    talk.until(say.Done)
+    recorder.client.submit("a", folder)
+    recorder.until(messages.Done)
     assert not (folder / "preview").exists()
 
 
@@ -211,20 +217,20 @@ def test_a_clock_that_is_set_changes_neither_the_time_that_is_left_nor_the_idle_
 
 
 def test_the_model_goes_on_request_and_after_an_idle_time(tmp_path):
-    with Talk([*COMMAND, "--idle", "0.3"]) as talk:
+    with RecordingClient([*COMMAND, "--idle", "0.3"]) as recorder:
 
         def loaded() -> str | None:
-            talk.client.ping()
-            return talk.until(say.Pong).loaded
+            recorder.client.ping()
+            return recorder.until(messages.Pong).loaded
 
-        talk.client.submit("a", make_job(tmp_path / "a"))
-        talk.until(say.Done)
+        recorder.client.submit("a", make_job(tmp_path / "a"))
+        recorder.until(messages.Done)
         assert loaded() == "demo"
-        talk.client.unload()
+        recorder.client.unload()
         while loaded():
             time.sleep(0.01)
-        talk.client.submit("b", make_job(tmp_path / "b"))
-        talk.until(say.Done)
+        recorder.client.submit("b", make_job(tmp_path / "b"))
+        recorder.until(messages.Done)
         assert loaded() == "demo"
         deadline = time.monotonic() + 30
         while loaded():
@@ -232,14 +238,14 @@ def test_the_model_goes_on_request_and_after_an_idle_time(tmp_path):
             time.sleep(0.05)
 
 
-def test_a_host_that_goes_gets_its_running_job_done_and_the_others_offered(talk, tmp_path):
-    talk.client.submit("a", make_job(tmp_path / "a", steps=20, seconds=0.02))
-    talk.client.submit("b", make_job(tmp_path / "b"))
-    talk.until(say.Progress, lambda m: m.step > 0)
+def test_a_host_that_goes_gets_its_running_job_done_and_the_others_offered(recorder, tmp_path):
+    recorder.client.submit("a", make_job(tmp_path / "a", steps=20, seconds=0.02))
+    recorder.client.submit("b", make_job(tmp_path / "b"))
+    recorder.until(messages.Progress, lambda m: m.step > 0)
     assert not unfinished(tmp_path)
-    talk.client.leave()
-    talk.until(say.Done, job="a")
-    wait_for(lambda: not talk.client.alive)
+    recorder.client.leave()
+    recorder.until(messages.Done, job="a")
+    wait_for(lambda: not recorder.client.alive)
     assert read_state(tmp_path / "a").state == "done"
     assert unfinished(tmp_path) == [tmp_path / "b"]
 
@@ -269,27 +275,27 @@ def test_a_host_s_last_words_reach_the_worker(tmp_path, finish):
     assert [read_state(folder).state for folder in folders] == ["done"] * finish + ["queued"] * (3 - finish)
 
 
-def test_what_is_to_be_finished_is_stopped_all_the_same(talk, tmp_path):
+def test_what_is_to_be_finished_is_stopped_all_the_same(recorder, tmp_path):
     for name in "ab":
-        talk.client.submit(name, make_job(tmp_path / name, steps=1000))
-    talk.until(say.Progress, lambda m: m.step > 0)
-    talk.client.finish(["a", "b", "unknown"])
-    talk.client.submit("c", make_job(tmp_path / "c"))
-    assert "about to leave" in talk.until(say.Refused).message
-    talk.client.close()
-    assert not talk.client.alive
+        recorder.client.submit(name, make_job(tmp_path / name, steps=1000))
+    recorder.until(messages.Progress, lambda m: m.step > 0)
+    recorder.client.finish(["a", "b", "unknown"])
+    recorder.client.submit("c", make_job(tmp_path / "c"))
+    assert "about to leave" in recorder.until(messages.Refused).message
+    recorder.client.close()
+    assert not recorder.client.alive
     assert unfinished(tmp_path) == [tmp_path / "a", tmp_path / "b"]
 
 
-def test_a_worker_that_nobody_talks_to_is_stopped_by_files_in_its_jobs_folders(talk, tmp_path):
+def test_a_worker_that_nobody_talks_to_is_stopped_by_files_in_its_jobs_folders(recorder, tmp_path):
     """The running job, and one that waits, at once; the others are done. No request outlives its job."""
     folders = {name: make_job(tmp_path / name, steps=3 if name == "c" else 1000, seconds=0.02) for name in "abcd"}
     request_cancel(folders["b"])
     for name, folder in folders.items():
-        talk.client.submit(name, folder)
-    talk.until(say.Progress, lambda m: m.step > 0, job="a")
-    talk.client.finish(["a", "b", "c", "d"])
-    talk.client.leave()
+        recorder.client.submit(name, folder)
+    recorder.until(messages.Progress, lambda m: m.step > 0, job="a")
+    recorder.client.finish(["a", "b", "c", "d"])
+    recorder.client.leave()
     for number, name in enumerate("da"):
         (folders[name] / "cancel.json.0123456789ab.part").touch()  # of a host that was killed
         request_cancel(folders[name])
@@ -297,7 +303,7 @@ def test_a_worker_that_nobody_talks_to_is_stopped_by_files_in_its_jobs_folders(t
         assert read_state(folders["a"]).state == ("running", "cancelled")[number]
     wait_for(lambda: read_state(folders["b"]).state == "running")  # what lay there before was about another run
     request_cancel(folders["b"])
-    wait_for(lambda: not talk.client.alive)
+    wait_for(lambda: not recorder.client.alive)
     assert [read_state(folder).state for folder in folders.values()] == ["cancelled"] * 2 + ["done", "cancelled"]
     assert not list(tmp_path.rglob("cancel.json*"))
 
@@ -306,10 +312,10 @@ NO_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no 
 
 
 @pytest.mark.parametrize("kind", ["link", pytest.param("pipe", marks=NO_PIPES), "folder", "large", "other"])
-def test_what_is_no_request_stops_no_job(talk, tmp_path, kind):
+def test_what_is_no_request_stops_no_job(recorder, tmp_path, kind):
     folder, path = make_job(tmp_path / "a", steps=40, seconds=0.05), tmp_path / "a/cancel.json"
-    talk.client.submit("a", folder)
-    talk.until(say.Progress, lambda m: m.step > 0)
+    recorder.client.submit("a", folder)
+    recorder.until(messages.Progress, lambda m: m.step > 0)
     request_cancel(tmp_path)
     {
         "link": lambda: path.symlink_to(tmp_path / "cancel.json"),
@@ -318,7 +324,10 @@ def test_what_is_no_request_stops_no_job(talk, tmp_path, kind):
         "large": lambda: path.write_text((tmp_path / "cancel.json").read_text() + " " * 10_000),
         "other": lambda: path.write_text('{"cancel": 1, "run": "rm"}'),
     }[kind]()
-    assert talk.until((say.Done, say.Failed, say.Cancelled)).job == "a" and read_state(folder).state == "done"
+    assert (
+        recorder.until((messages.Done, messages.Failed, messages.Cancelled)).job == "a"
+        and read_state(folder).state == "done"
+    )
 
 
 NO_FINISH = """
@@ -331,30 +340,30 @@ runpy.run_module("backend", run_name="__main__")
 
 
 def test_an_older_worker_finishes_its_running_job(tmp_path):
-    with Talk([sys.executable, "-c", NO_FINISH]) as talk:
+    with RecordingClient([sys.executable, "-c", NO_FINISH]) as recorder:
         for name in "ab":
-            talk.client.submit(name, make_job(tmp_path / name, steps=20, seconds=0.02))
-        talk.until(say.Progress, lambda m: m.step > 0)
-        talk.client.finish(["a", "b"])
-        talk.client.leave()
-        assert "'finish'" in talk.until(say.Refused).message
-        talk.until(say.Done, job="a")
-        wait_for(lambda: not talk.client.alive)
+            recorder.client.submit(name, make_job(tmp_path / name, steps=20, seconds=0.02))
+        recorder.until(messages.Progress, lambda m: m.step > 0)
+        recorder.client.finish(["a", "b"])
+        recorder.client.leave()
+        assert "'finish'" in recorder.until(messages.Refused).message
+        recorder.until(messages.Done, job="a")
+        wait_for(lambda: not recorder.client.alive)
     assert unfinished(tmp_path) == [tmp_path / "b"]
 
 
 @pytest.mark.parametrize(
     "ask", ["shutdown", pytest.param("SIGTERM", marks=pytest.mark.skipif(os.name == "nt", reason="no such signal"))]
 )
-def test_a_worker_that_is_closed_leaves_its_jobs_queued(talk, tmp_path, ask):
-    talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
-    talk.client.submit("b", make_job(tmp_path / "b"))
-    talk.until(say.Progress, lambda m: m.step > 0)
+def test_a_worker_that_is_closed_leaves_its_jobs_queued(recorder, tmp_path, ask):
+    recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
+    recorder.client.submit("b", make_job(tmp_path / "b"))
+    recorder.until(messages.Progress, lambda m: m.step > 0)
     if ask == "shutdown":
-        talk.client.close()
+        recorder.client.close()
     else:
-        os.kill(talk.client.pid, signal.SIGTERM)
-    wait_for(lambda: not talk.client.alive)
+        os.kill(recorder.client.pid, signal.SIGTERM)
+    wait_for(lambda: not recorder.client.alive)
     assert read_state(tmp_path / "a").state == "queued"
     assert unfinished(tmp_path) == [tmp_path / "a", tmp_path / "b"]
 

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.encoding import encode
 from backend.wire.lines import MOST_BYTES, Lines
 from backend.worker.dummy_job import DummyEngine
 from backend.worker.streams import Printed
 from backend.worker.worker import Worker
-from tests.workers import Talk, make_job
+from tests.workers import RecordingClient, make_job
 
 IDS = ["a", "b", "CON", "com1", "../a", "/etc", "", "x" * 65, "ü", "a.b", None, 7, [], "a\0"]
 DIGESTS = ["0a" * 32, "0b" * 32]
 PLACES = ["job.json", "reference/0000.png", "reference/../../x", "/x", "result.mp4", "state.json", "mask/nul.png"]
 VALUES = [*IDS, *DIGESTS, *PLACES, "AAAA", -1, 0, 3, 2**80, 1.5, float("nan"), float("inf"), True, {}, [[]], "\ud800"]
-OBEYED = say.Queued | say.Cancelled | say.Removed | say.Pong | say.Want
-KEYS = ["job", "folder", "place", "protocol", "digest", "pieces", "number", "file", "data", "x"]
-KINDS = [*map(str.lower, (kind.__name__ for kind in (*say.TO_WORKER, *say.FROM_WORKER))), "", "exec", None, 3]
+OBEYED = messages.Queued | messages.Cancelled | messages.Removed | messages.Pong | messages.Want
+KEYS = ["job", "folder", "position", "protocol", "digest", "pieces", "number", "file", "data", "x"]
+KINDS = [*map(str.lower, (kind.__name__ for kind in (*messages.TO_WORKER, *messages.FROM_WORKER))), "", "exec", None, 3]
 
 
 def strange_lines(sandbox: Path, count: int) -> list[bytes | None]:
@@ -40,12 +40,12 @@ def strange_lines(sandbox: Path, count: int) -> list[bytes | None]:
             [
                 lambda: text,
                 lambda: text,
-                lambda: encode(say.Submit(chance.choice("abc"), str(chance.choice(folders)))),
-                lambda: encode(chance.choice([say.Cancel, say.Remove])(chance.choice("abcd"))),
-                lambda: encode(chance.choice([say.Cancel, say.Remove])(chance.choice("abcd"))),
-                lambda: encode(say.Move(chance.choice("abc"), chance.randrange(9))),
-                lambda: encode(say.Offer(chance.choice("abcd"), chance.choice(DIGESTS), chance.randrange(4))),
-                lambda: encode(say.Want(chance.choice("abcd"), chance.randrange(4))),
+                lambda: encode(messages.Submit(chance.choice("abc"), str(chance.choice(folders)))),
+                lambda: encode(chance.choice([messages.Cancel, messages.Remove])(chance.choice("abcd"))),
+                lambda: encode(chance.choice([messages.Cancel, messages.Remove])(chance.choice("abcd"))),
+                lambda: encode(messages.Move(chance.choice("abc"), chance.randrange(9))),
+                lambda: encode(messages.Offer(chance.choice("abcd"), chance.choice(DIGESTS), chance.randrange(4))),
+                lambda: encode(messages.Want(chance.choice("abcd"), chance.randrange(4))),
                 lambda: json.dumps(
                     {"kind": "piece", "job": chance.choice("abcd"), "number": chance.randrange(3)}
                     | {"file": chance.choice(PLACES), "data": chance.choice(["", "AAAA", "A"])}
@@ -88,11 +88,11 @@ def test_ten_thousand_strange_lines(sandbox):
         worker.take(line)
         for message in said:
             encode(message)
-        refused += any(isinstance(message, say.Refused) for message in said)
+        refused += any(isinstance(message, messages.Refused) for message in said)
         obeyed += any(isinstance(message, OBEYED) for message in said)
     assert refused > 5000 and obeyed > 500
     for job in "abcd":
-        worker.take(encode(say.Cancel(job)))
+        worker.take(encode(messages.Cancel(job)))
     job = str(sandbox / "job") + os.sep
     assert {k: v for k, v in tree(sandbox).items() if not k.startswith(job)} == {
         k: v for k, v in before.items() if not k.startswith(job)
@@ -102,15 +102,15 @@ def test_ten_thousand_strange_lines(sandbox):
 
 def test_a_worker_lives_through_them_and_still_works(sandbox):
     """Through real pipes, with what only they bring: broken newlines and a line without end."""
-    with Talk() as talk:
-        talk.until(say.Hello)
+    with RecordingClient() as recorder:
+        recorder.until(messages.Hello)
         for line in strange_lines(sandbox, 500):
             if not any(kind in (line or b"") for kind in (b'"shutdown"', b'"finish"')):
-                talk.client._to_say.put(b"x" * (MOST_BYTES + 1) + b"\n" if line is None else line + b"\r\n")
-        talk.client._to_say.put(b"\0\n\n\xff\n" + b"y" * 3 * MOST_BYTES)
-        talk.client._to_say.put(b"\n")
-        talk.client.submit("honest", make_job(sandbox / "honest"))
-        talk.until(say.Done, job="honest")
+                recorder.client._outbox.put(b"x" * (MOST_BYTES + 1) + b"\n" if line is None else line + b"\r\n")
+        recorder.client._outbox.put(b"\0\n\n\xff\n" + b"y" * 3 * MOST_BYTES)
+        recorder.client._outbox.put(b"\n")
+        recorder.client.submit("honest", make_job(sandbox / "honest"))
+        recorder.until(messages.Done, job="honest")
 
 
 def test_a_line_without_end_is_not_kept_in_memory():

@@ -15,26 +15,26 @@ from backend.job_folder import lock as folder_lock
 from backend.job_folder.lock import NAME as LOCK
 from backend.job_folder.lock import FolderLock, Occupied, is_locked, unfinished
 from backend.job_folder.state import JobState, read_state, write_state
-from backend.wire import messages as say
+from backend.wire import messages
 from tests.systems import WINDOWS
-from tests.workers import COMMAND, ROOT, Talk, make_job
+from tests.workers import COMMAND, ROOT, RecordingClient, make_job
 
 
 @pytest.fixture
-def talk():
-    with Talk() as talk:
-        talk.until(say.Hello)
-        yield talk
+def recorder():
+    with RecordingClient() as recorder:
+        recorder.until(messages.Hello)
+        yield recorder
 
 
-def test_two_workers_on_one_folder(talk, tmp_path):
+def test_two_workers_on_one_folder(recorder, tmp_path):
     folder = make_job(tmp_path / "a", steps=1000)
-    talk.client.submit("a", folder)
-    talk.until(say.Progress)
-    with Talk() as second:
+    recorder.client.submit("a", folder)
+    recorder.until(messages.Progress)
+    with RecordingClient() as second:
         second.client.submit("mine", folder)
-        refused = second.until(say.Refused, job="mine")
-        process = r"\d+" if WINDOWS else str(talk.client.pid)  # there the environment's python.exe starts another
+        refused = second.until(messages.Refused, job="mine")
+        process = r"\d+" if WINDOWS else str(recorder.client.pid)  # there the environment's python.exe starts another
         assert re.search(rf"in use by another worker \(process {process} on ", refused.message)
         assert not second.client.jobs
     by_hand = subprocess.run([sys.executable, "-m", "backend", "run", str(folder)], cwd=ROOT, capture_output=True)
@@ -43,14 +43,14 @@ def test_two_workers_on_one_folder(talk, tmp_path):
 
 
 @pytest.mark.skipif(WINDOWS, reason="Windows deletes no file that is open, such as the job's log")
-def test_a_folder_that_goes_away_while_its_job_runs(talk, tmp_path):
-    talk.client.submit("a", make_job(tmp_path / "a", steps=1000))
-    talk.client.submit("b", make_job(tmp_path / "b"))
-    talk.until(say.Progress, lambda m: m.step > 0)
+def test_a_folder_that_goes_away_while_its_job_runs(recorder, tmp_path):
+    recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
+    recorder.client.submit("b", make_job(tmp_path / "b"))
+    recorder.until(messages.Progress, lambda m: m.step > 0)
     shutil.rmtree(tmp_path / "a")
-    failed = talk.until(say.Failed)
+    failed = recorder.until(messages.Failed)
     assert failed.job == "a" and "cannot be written" in failed.message
-    assert talk.until(say.Done).job == "b"
+    assert recorder.until(messages.Done).job == "b"
     assert not (tmp_path / "a").exists()
 
 
@@ -62,9 +62,9 @@ def test_a_folder_that_goes_away_while_its_job_runs(talk, tmp_path):
         (lambda folder: make_job(folder / "job") / "job.json", "no job folder"),
     ],
 )
-def test_folders_that_are_none(talk, tmp_path, make, words):
-    talk.client.submit("a", make(tmp_path))
-    assert words in talk.until(say.Refused, job="a").message
+def test_folders_that_are_none(recorder, tmp_path, make, words):
+    recorder.client.submit("a", make(tmp_path))
+    assert words in recorder.until(messages.Refused, job="a").message
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows that users lack")
@@ -75,13 +75,13 @@ def test_folders_that_are_none(talk, tmp_path, make, words):
         *("result/0000.png.part", "preview/strip.png.part", "checkpoint.safetensors.part"),
     ],
 )
-def test_nothing_is_written_through_a_link_out_of_the_folder(talk, tmp_path, name):
+def test_nothing_is_written_through_a_link_out_of_the_folder(recorder, tmp_path, name):
     (tmp_path / "outside").mkdir()
     folder = make_job(tmp_path / "a")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).symlink_to(tmp_path / "outside" / "file")
-    talk.client.submit("a", folder)
-    assert "is a link" in talk.until(say.Refused, job="a").message
+    recorder.client.submit("a", folder)
+    assert "is a link" in recorder.until(messages.Refused, job="a").message
     assert not list((tmp_path / "outside").iterdir())
     assert sorted(os.listdir(folder)) == sorted(["job.json", name.partition("/")[0]])
 
@@ -98,11 +98,13 @@ def in_namespace(commands: str) -> list[str]:
 @MOUNTS
 def test_a_read_only_folder(tmp_path):
     locked, free = make_job(tmp_path / "a"), make_job(tmp_path / "b")
-    with Talk(in_namespace(f"mount --bind {locked} {locked} && mount -o remount,bind,ro {locked}")) as talk:
-        talk.client.submit("a", locked)
-        talk.client.submit("b", free)
-        assert "cannot be written (Read-only file system)" in talk.until(say.Refused, job="a").message
-        talk.until(say.Done, job="b")
+    with RecordingClient(
+        in_namespace(f"mount --bind {locked} {locked} && mount -o remount,bind,ro {locked}")
+    ) as recorder:
+        recorder.client.submit("a", locked)
+        recorder.client.submit("b", free)
+        assert "cannot be written (Read-only file system)" in recorder.until(messages.Refused, job="a").message
+        recorder.until(messages.Done, job="b")
 
 
 @MOUNTS
@@ -113,12 +115,14 @@ def test_a_full_disk(tmp_path, room):
     disk = tmp_path / "disk"
     disk.mkdir()
     fill = f"{{ head -c 300000 /dev/zero > {disk}/filler; truncate -s -{room} {disk}/filler; }}"
-    with Talk(in_namespace(f"mount -t tmpfs -o size=200k none {disk} && cp {request} {disk} && {fill}")) as talk:
-        talk.client.submit("a", disk)
-        talk.client.submit("b", free)
-        refused = talk.until((say.Refused, say.Failed), job="a")
-        assert "The disk is full" in refused.message and isinstance(refused, say.Failed) == bool(room)
-        talk.until(say.Done, job="b")
+    with RecordingClient(
+        in_namespace(f"mount -t tmpfs -o size=200k none {disk} && cp {request} {disk} && {fill}")
+    ) as recorder:
+        recorder.client.submit("a", disk)
+        recorder.client.submit("b", free)
+        refused = recorder.until((messages.Refused, messages.Failed), job="a")
+        assert "The disk is full" in refused.message and isinstance(refused, messages.Failed) == bool(room)
+        recorder.until(messages.Done, job="b")
 
 
 @MOUNTS
@@ -180,14 +184,14 @@ def test_where_folders_cannot_be_locked_the_file_is_enough(tmp_path, monkeypatch
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
-def test_two_workers_with_the_lock_file_deleted(talk, tmp_path):
+def test_two_workers_with_the_lock_file_deleted(recorder, tmp_path):
     folder = make_job(tmp_path / "a", steps=1000)
-    talk.client.submit("a", folder)
-    talk.until(say.Progress)
+    recorder.client.submit("a", folder)
+    recorder.until(messages.Progress)
     (folder / LOCK).unlink()
-    with Talk() as second:
+    with RecordingClient() as second:
         second.client.submit("mine", folder)
-        assert "in use by another worker" in second.until(say.Refused, job="mine").message
+        assert "in use by another worker" in second.until(messages.Refused, job="mine").message
 
 
 def test_unfinished_jobs_are_those_that_nobody_holds(tmp_path):

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from install.developing.window import backend_places
+from install.developing.window import backend_folders
 from tests.window.blender_window import BlenderWindow
 
 SIDEBAR = 260  # pixels with its tabs
 PREFERENCES = 900, 960
-COLOURS = 64
+COLORS = 64
 LEAST_HEIGHT = 310  # that the tab can be read
 EDGE = 6  # pixels left free beneath what is shown
 SECONDS_TO_SETTLE = 1.0  # until what changed is gathered and drawn
@@ -84,7 +84,7 @@ class Album:
             time.sleep(SECONDS_TO_SETTLE)
         path = self.window.screenshot(self._folder / f"{name}.png", self.window.place(kind, part))
         with Image.open(path) as picture:
-            _without_empty_end(picture.convert("RGB")).quantize(COLOURS, dither=Image.Dither.NONE).save(
+            _without_empty_end(picture.convert("RGB")).quantize(COLORS, dither=Image.Dither.NONE).save(
                 path, optimize=True
             )
         print(f"{path} {path.stat().st_size / 1000:.0f} KB", flush=True)
@@ -104,7 +104,7 @@ def blender(root: Path, extension: Path, python: Path, pictures: Path, installed
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
         shutil.copy(extension, folder)
-        places = backend_places(python)
+        places = backend_folders(python)
         path = ":".join([*(str(place / "bin") for place in places[1:]), "/usr/local/bin:/usr/bin:/bin"])
         surroundings = {"OMP_NUM_THREADS": "1", "PATH": path, **_pip(folder)}  # Debian's Python makes no environments
         window = BlenderWindow(root, folder, places, surroundings)

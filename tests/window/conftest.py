@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from install.developing.extension import build_extension
-from install.developing.window import VARIABLE, backend_places
-from install.places import ROOT
+from install.developing.window import VARIABLE, backend_folders
+from install.paths import ROOT
 from tests.window.blender_window import BlenderWindow
 
 FOLDER = os.environ.get("MOTIONCLONE_WINDOW", "")
@@ -54,7 +54,7 @@ def open_window(session):
     opened = []
 
     def open_one(name: str) -> BlenderWindow:
-        places = [session, *backend_places(Path(sys.executable))]
+        places = [session, *backend_folders(Path(sys.executable))]
         opened.append(BlenderWindow(Path(FOLDER), session / name, places, surroundings(session / "data")))
         return opened[-1]
 

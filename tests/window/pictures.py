@@ -18,7 +18,7 @@ from pathlib import Path
 
 from install.developing.extension import build_extension
 from install.developing.window import make_window
-from install.places import ROOT
+from install.paths import ROOT
 from tests.install_kills import make_wheels
 from tests.package_index import Index, serving
 from tests.window.album import Album, blender
@@ -72,7 +72,7 @@ def without_backend(album: Album) -> None:
     album.ask("bpy.ops.motionclone.dismiss_problem()\nbpy.context.preferences.system.use_online_access = True")
     with slow_packages(album):
         album.window.press("motionclone.install_backend")
-        album.wait(f"({INSTALLER}.heard().megabytes or (0, 0))[0] > 60")
+        album.wait(f"({INSTALLER}.received().megabytes or (0, 0))[0] > 60")
         album.sidebar("installing")
         album.ask(f"{INSTALLER}.cancel()")
         album.wait(f"not {INSTALLER}.running()")

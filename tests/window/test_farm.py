@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from install.developing.window import backend_places
+from install.developing.window import backend_folders
 from tests.window.blender_program import BlenderProgram
 from tests.window.blockout import BLOCKOUT, DUMMY, PROMPT, QUICK
 from tests.window.conftest import FOLDER, surroundings
@@ -43,7 +43,7 @@ def farm(tmp_path_factory, extension_zip) -> BlenderProgram:
     folder = tmp_path_factory.mktemp("Farm") / "Schüsse 猫"
     folder.mkdir()
     shutil.copy(extension_zip, folder)
-    made = BlenderProgram(Path(FOLDER), folder, backend_places(Path(sys.executable)), surroundings(folder / "data"))
+    made = BlenderProgram(Path(FOLDER), folder, backend_folders(Path(sys.executable)), surroundings(folder / "data"))
     path = str(folder / extension_zip.name)
     done = made.run("--command", "extension", "install-file", "-r", "user_default", "--enable", path)
     assert done.returncode == 0, done.stdout + done.stderr

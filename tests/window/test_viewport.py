@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from install.places import ROOT
+from install.paths import ROOT
 
 COUNT = 4
 # A red square moves evenly under a camera that looks straight down on 8 units; a blue one stands beside it.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.bench.talk import ROOT
+from backend.bench.recording_client import ROOT
 
 Tried = tuple[bool, str]  # whether all held, and figures
 

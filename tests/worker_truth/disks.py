@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backend.bench.talk import DUMMY, ROOT, Talk, make_job
-from backend.wire import messages as say
+from backend.bench.recording_client import DUMMY, ROOT, RecordingClient, make_job
+from backend.wire import messages
 from tests.worker_truth.case import Case, Tried, state_of
 
 SIZE = "200k"
@@ -53,11 +53,11 @@ def full_before(room: int) -> Case:
         request, free, disk = make_job(root / "a", "x" * 40_000) / "job.json", make_job(root / "b"), root / "disk"
         fill = f"{{ head -c 300000 /dev/zero > {disk}/filler; truncate -s -{room} {disk}/filler; }}"
         shell = mounted(disk, f"cp {request} {disk} && {fill} && exec {' '.join(DUMMY)}")
-        with Talk([*MOUNTING, shell]) as talk:
-            talk.client.submit("a", disk)
-            talk.client.submit("b", free)
-            told = talk.until((say.Refused, say.Failed), job="a").message
-            talk.until(say.Done, job="b")
+        with RecordingClient([*MOUNTING, shell]) as recorder:
+            recorder.client.submit("a", disk)
+            recorder.client.submit("b", free)
+            told = recorder.until((messages.Refused, messages.Failed), job="a").message
+            recorder.until(messages.Done, job="b")
         return "The disk is full" in told and state_of(free)["state"] == "done", told
 
     return Case(f"a disk with {room} bytes left: it is said, the next job is done", tried)

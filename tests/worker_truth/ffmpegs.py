@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.bench.talk import DUMMY, ROOT, Talk, make_job
+from backend.bench.recording_client import DUMMY, ROOT, RecordingClient, make_job
 from backend.clips import write_frames, write_video
 from backend.clips.ffmpeg_process import CHOSEN
-from backend.wire import messages as say
+from backend.wire import messages
 from tests.worker_truth.case import Case, Tried, run_child, state_of
 
 FRAMES = np.full((4, 32, 32, 3), 90, np.uint8)
@@ -57,9 +57,9 @@ def chosen_wrongly(root: Path) -> Tried:
     for number, path in enumerate((root / "nowhere" / "ffmpeg", root / "no program")):
         if number:
             path.write_text("no program")
-        with Talk(DUMMY, environment=with_ffmpeg(path)) as talk:
-            talk.client.submit("a", job_in(root / str(number)))
-            said.append(talk.until(say.Failed))
+        with RecordingClient(DUMMY, environment=with_ffmpeg(path)) as recorder:
+            recorder.client.submit("a", job_in(root / str(number)))
+            said.append(recorder.until(messages.Failed))
     holds = all("cannot be started" in one.message and CHOSEN in one.hint for one in said)
     return holds and not any("room" in f"{one.message} {one.hint}" for one in said), said[0].message
 
@@ -67,16 +67,16 @@ def chosen_wrongly(root: Path) -> Tried:
 def hanging(kind: str) -> Case:
     def tried(root: Path) -> Tried:
         job = job_in(root)
-        with Talk(DUMMY, environment=with_ffmpeg(script(root, HANGS[kind]))) as talk:
-            talk.client.submit("a", job)
-            talk.until(say.Progress, lambda m: m.stage == "writing")
+        with RecordingClient(DUMMY, environment=with_ffmpeg(script(root, HANGS[kind]))) as recorder:
+            recorder.client.submit("a", job)
+            recorder.until(messages.Progress, lambda m: m.stage == "writing")
             time.sleep(0.5)
             began = time.monotonic()
-            talk.client.cancel("a")
-            talk.until(say.Cancelled)
+            recorder.client.cancel("a")
+            recorder.until(messages.Cancelled)
             seconds = time.monotonic() - began
-            talk.client.submit("b", make_job(root / "b"))
-            talk.until(say.Done)
+            recorder.client.submit("b", make_job(root / "b"))
+            recorder.until(messages.Done)
         left = list(job.glob("*.part"))
         return state_of(job)["state"] == "cancelled" and seconds < SECONDS and not left, f"ended after {seconds:.2f} s"
 
@@ -104,9 +104,9 @@ def interrupted(root: Path) -> Tried:
 def failing(root: Path) -> Tried:
     words = "echo first >&2; echo 'x264: no such luck' >&2; exit 3"
     job = job_in(root)
-    with Talk(DUMMY, environment=with_ffmpeg(script(root, words))) as talk:
-        talk.client.submit("a", job)
-        told = talk.until(say.Failed).message
+    with RecordingClient(DUMMY, environment=with_ffmpeg(script(root, words))) as recorder:
+        recorder.client.submit("a", job)
+        told = recorder.until(messages.Failed).message
     log = (job / "log.txt").read_text(encoding="utf-8")
     return told.endswith("x264: no such luck") and "first\nx264: no such luck" in log, told
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.bench.talk import ROOT, make_demo_job
+from backend.bench.recording_client import ROOT, make_demo_job
 from backend.clips import read_clip
 from backend.job_folder.request import read_request, write_request
 from tests.worker_truth.case import Case, Tried, child, run_child, state_of

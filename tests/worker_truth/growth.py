@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from backend.bench.talk import DUMMY, ROOT, Talk, make_job
+from backend.bench.recording_client import DUMMY, ROOT, RecordingClient, make_job
 from backend.job_folder import log_size
 from backend.job_folder.state import JobState, write_state
 from backend.job_folder.storage import keep_newest, size_of
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.client import Lost
 from install import logs
 from tests.worker_truth.case import Case, Tried, child
@@ -25,13 +25,13 @@ OLD_HOURS = 2.0
 
 def flooded(root: Path) -> Tried:
     job, largest = make_job(root / "a"), 0
-    with Talk(child("serve")) as talk:
-        talk.client.submit("a", job)
-        while not any(isinstance(message, say.Done) for message in talk.heard):
+    with RecordingClient(child("serve")) as recorder:
+        recorder.client.submit("a", job)
+        while not any(isinstance(message, messages.Done) for message in recorder.received):
             largest = max(largest, _size(job / "log.txt"))
             time.sleep(0.02)
-            talk.heard += talk.client.poll()
-        talk.until(say.Done)
+            recorder.received += recorder.client.poll()
+        recorder.until(messages.Done)
     content = (job / "log.txt").read_bytes()
     words = content.startswith(FIRST.encode()) and content.rstrip().endswith(LAST.encode())
     return words and len(content) <= log_size.MOST_BYTES, (
@@ -41,9 +41,9 @@ def flooded(root: Path) -> Tried:
 
 def crashed(root: Path) -> Tried:
     job = make_job(root / "a")
-    with Talk(child("serve", crash=True)) as talk:
-        talk.client.submit("a", job)
-        lost = talk.until(Lost)
+    with RecordingClient(child("serve", crash=True)) as recorder:
+        recorder.client.submit("a", job)
+        lost = recorder.until(Lost)
     log = (job / "log.txt").read_bytes()
     return "ran out of memory" in lost.message and b"std::bad_alloc" in log[-200:], lost.message
 
@@ -51,9 +51,9 @@ def crashed(root: Path) -> Tried:
 def old_log(root: Path) -> Tried:
     job = make_job(root / "a", "error")
     (job / "log.txt").write_bytes(FIRST.encode() + b"x" * 50_000_000)
-    with Talk(DUMMY) as talk:
-        talk.client.submit("a", job)
-        talk.until(say.Failed)
+    with RecordingClient(DUMMY) as recorder:
+        recorder.client.submit("a", job)
+        recorder.until(messages.Failed)
     content = (job / "log.txt").read_bytes()
     holds = content.startswith(FIRST.encode()) and b"ZeroDivisionError" in content[-200:]
     return holds and len(content) <= log_size.MOST_BYTES, f"{len(content) / 2**20:.1f} MB of 48"

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.bench.talk import DUMMY, Talk, make_job
+from backend.bench.recording_client import DUMMY, RecordingClient, make_job
 from backend.job_folder.lock import NAME
-from backend.wire import messages as say
+from backend.wire import messages
 from backend.wire.client import Lost
 from tests.worker_truth.case import Case, Tried
 
@@ -41,17 +41,17 @@ CHANGES: dict[str, Callable[[Path], None]] = {
 def two_workers(what: str) -> Case:
     def tried(root: Path) -> Tried:
         folder = make_job(root / "a", steps=1000, seconds=0.02)
-        with Talk(DUMMY) as first, Talk(DUMMY) as second:
+        with RecordingClient(DUMMY) as first, RecordingClient(DUMMY) as second:
             first.client.submit("a", folder)
-            first.until(say.Progress)
+            first.until(messages.Progress)
             CHANGES[what](folder / NAME)
             second.client.submit("mine", folder)
-            refused = second.until(say.Refused, job="mine").message
+            refused = second.until(messages.Refused, job="mine").message
             os.kill(first.client.pid, signal.SIGKILL)
             first.until(Lost)
             (folder / NAME).unlink(missing_ok=True)
             second.client.submit("mine", folder)
-            second.until(say.Progress, job="mine")
+            second.until(messages.Progress, job="mine")
         escaped = (folder / "elsewhere").exists()
         return ("in use by another worker" in refused or "is a link" in refused) and not escaped, refused[-60:]
 

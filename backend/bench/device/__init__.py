@@ -1,8 +1,8 @@
-"""`python -m backend bench device`: does MotionClone work on this device as it should, and how fast?
+"""`python -m backend bench device`: checks whether MotionClone works correctly on this device, and how fast.
 
-At Stable Diffusion 1.5's true size with random weights: nothing is downloaded. Each section prints its figures as it
-goes and never stops the others; the table at the end is made to be pasted into a bug report. Takes under eight minutes
-on a graphics card of recent years; --tiny tries the same in seconds on a CPU.
+It uses a model of Stable Diffusion 1.5's size with random weights, so nothing is downloaded. Each section prints its
+figures immediately and cannot stop the others. The final table can be pasted into a bug report. It takes less than
+eight minutes on a recent GPU; --tiny tests the benchmark itself in seconds on a CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...errors import JobError
 from .report import Report
 
 SECTIONS = ("environment", "vectors", "policies", "resume", "deterministic", "decoding", "diffusers", "seeds")
-LEAST_SECONDS = 45.0  # a section with less time left is not begun
+LEAST_SECONDS = 45.0  # a section is skipped when less time is left
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _sections(options: argparse.Namespace) -> dict[str, Callable[[Report], None]]:
-    """Imported late: `--help` needs no torch."""
+    """The sections. Imported late, so that `--help` does not load torch."""
     from . import continuing, environment, pictures, policies, repeating, vectors
     from .model import Shape
 
@@ -54,7 +54,7 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[Report], None]
 
 
 def _chosen(only: str) -> set[str]:
-    """JobError names a section that there is not."""
+    """The names of the chosen sections. Raises JobError for an unknown one."""
     names = {name.strip() for name in only.split(",")} if only else set(SECTIONS)
     for name in sorted(names - set(SECTIONS)):
         raise JobError(f"--only: there is no section {name!r}.", f"Choose from {', '.join(SECTIONS)}.")
@@ -67,11 +67,15 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--tiny", action="store_true", help="use a tiny model, to test the benchmark itself")
     parser.add_argument(
-        "--tiny", action="store_true", help="a model of a few thousand weights, to try the check itself"
+        "--only", default="", metavar="A,B", help=f"run only some of the sections: {', '.join(SECTIONS)}"
     )
-    parser.add_argument("--only", default="", metavar="A,B", help=f"some sections of {', '.join(SECTIONS)}")
-    parser.add_argument("--minutes", type=float, default=8, help="begin no section after that (default: %(default)g)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write each figure there too, a line of JSON each")
+    parser.add_argument(
+        "--minutes", type=float, default=8, help="start no section after this time (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write the figures to this file, as lines of JSON"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of the table")
     return parser

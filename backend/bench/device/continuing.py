@@ -1,4 +1,4 @@
-"""Does the same work give the same bits, and does a take that was cut off continue to the same result?"""
+"""Checks whether the same work gives the same bits, and whether an interrupted take continues to the same result."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .report import Report
 
 SAMPLERS = ("ddim", "dpm++2m", "euler", "lcm")
 CUT_AFTER = 2  # steps
-CLOSE = 0.05  # relative difference of two runs of a take that are the same but for rounding
+CLOSE = 0.05  # the largest relative difference that rounding may cause between two runs of a take
 
 
 class _CutOff(Exception):
-    """Ends a take as a kill does."""
+    """Ends a take as a kill would."""
 
 
 def section(report: Report, shape: Shape) -> None:
@@ -48,7 +48,7 @@ def section(report: Report, shape: Shape) -> None:
 
 
 def _take(report: Report, model: AnimateDiff, motion: MotionRepresentation, take: Take) -> None:
-    """One row: a take made straight, once more, and cut off and continued from its file."""
+    """One row: a take run twice, and the same take interrupted and continued from its checkpoint."""
     seconds, straight = timed(lambda: generate(model, take, motion, lambda: None, SamplerState()), 1)
     again = generate(model, take, motion, lambda: None, SamplerState())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -70,7 +70,7 @@ def _take(report: Report, model: AnimateDiff, motion: MotionRepresentation, take
 def _cut_and_continued(
     model: AnimateDiff, motion: MotionRepresentation, take: Take, folder: Path
 ) -> tuple[int, Tensor]:
-    """How many steps the file had kept, and the result."""
+    """The number of steps in the checkpoint, and the final result."""
     seconds, checkpoint.SECONDS = checkpoint.SECONDS, 0.0
     try:
         first = Checkpoint(folder, print)

@@ -1,4 +1,4 @@
-"""Which device, driver and libraries: the first thing that a bug report needs."""
+"""The device, driver and library versions, which a bug report needs first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seconds and bytes of a piece of work on the device at hand."""
+"""Measures the time and memory of work on the current device."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wait() -> None:
 
 
 def timed(work: Callable[[], Result], rounds: int = ROUNDS) -> tuple[float, Result]:
-    """Median seconds over the rounds, and what the last returned; run it once before, to warm up."""
+    """The median seconds over the rounds, and the last result. Run the work once before to warm up."""
     seconds = []
     for _ in range(rounds):
         wait()
@@ -37,8 +37,8 @@ def timed(work: Callable[[], Result], rounds: int = ROUNDS) -> tuple[float, Resu
 
 
 def peak(work: Callable[[], Result]) -> tuple[Result, int | None, int | None]:
-    """What it returns, and the most bytes allocated and reserved at once beside what was there before; None where the
-    device does not count."""
+    """The result, and the peak bytes allocated and reserved in addition to what was allocated before; None if
+    unknown."""
     if not IS_CARD:
         return work(), None, None
     free_unused_memory()

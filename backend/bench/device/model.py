@@ -1,4 +1,4 @@
-"""A model of SD1.5's true size with AnimateDiff's motion modules and random weights, made on the device in seconds."""
+"""A model of SD1.5's size with AnimateDiff's motion modules and random weights, created on the device in seconds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from ...backbones.animatediff.backbone import AnimateDiff
 from ...backbones.animatediff.frame_norm import normalize_each_frame
 from ...backbones.animatediff.weights.sd15 import TEXT_ENCODER, UNET, VAE, animatediff_alphas
 from ...job.take import Take
-from ...job_folder.settings import resolve
+from ...job_folder.families import resolve
 from ...motion.guidance import MotionGuidance
 from ...motion.representation import MotionRepresentation, extract_motion
 from .measuring import DEVICE
 
 TIMESTEP, READING = 900, 400  # of the pass that is measured; of the one that reads the motion
 GUIDED_BLOCK = 1  # the up block whose attention is guided
-GAIN, ATTENTION_GAIN = 0.7, 3.0  # keep activations their size, and temporal attention peaked as in trained modules
+GAIN, ATTENTION_GAIN = (
+    0.7,
+    3.0,
+)  # keep the scale of activations, and make temporal attention as peaked as in trained modules
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Of the model and of its clip: latents [1, 4, frames, height, width] and text [1, 77, text_width]."""
+    """The size of the model and its clip: latents [1, 4, frames, height, width] and text [1, 77, text_width]."""
 
     frames: int
     height: int
@@ -79,7 +82,7 @@ class Shape:
 
 
 def build(shape: Shape, dtype: torch.dtype) -> AnimateDiff:
-    """On the device, the UNet in `dtype`, the rest in float32 as the product loads it."""
+    """The model on the device: the UNet in `dtype`, the rest in float32 as in production."""
     with torch.device("meta"):
         plain = UNet2DConditionModel.from_config({**UNET, **shape.unet})
         adapter = MotionAdapter(use_motion_mid_block=False, **shape.adapter)
@@ -97,8 +100,8 @@ def build(shape: Shape, dtype: torch.dtype) -> AnimateDiff:
 
 @dataclass(frozen=True)
 class Inputs:
-    """latents [1, 4, F, h, w], negative and positive text [1, 77, C], and a reference whose texture moves a cell a
-    frame."""
+    """Random inputs: latents [1, 4, F, h, w], negative and positive text [1, 77, C], and a reference whose texture
+    moves by one cell per frame."""
 
     latents: Tensor
     negative: Tensor
@@ -107,7 +110,7 @@ class Inputs:
 
     @classmethod
     def of(cls, shape: Shape) -> Inputs:
-        """Drawn on the CPU, so that they are the same on every device."""
+        """Inputs drawn on the CPU, so that they are the same on every device."""
         draws = torch.Generator().manual_seed(1)
 
         def normal(*size: int) -> Tensor:
@@ -161,7 +164,7 @@ def _initialize(module: nn.Module) -> None:
 
 
 def _sinusoids(like: Tensor) -> Tensor:
-    """As AnimateDiff's positional encoding has them: [1, length, channels]."""
+    """AnimateDiff's positional encoding, [1, length, channels]."""
     position = torch.arange(like.shape[1], device=like.device)[:, None]
     rate = torch.exp(torch.arange(0, like.shape[2], 2, device=like.device) * (-math.log(10000.0) / like.shape[2]))
     out = torch.zeros(like.shape, device=like.device)

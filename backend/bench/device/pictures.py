@@ -1,4 +1,4 @@
-"""Pictures in and out of latents: seconds and memory, as shipped and in ways that might be faster."""
+"""Measures the time and memory of encoding and decoding, as shipped and in possibly faster ways."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decoding(report: Report, shape: Shape) -> None:
 def _row(
     report: Report, model: AnimateDiff, inputs: Inputs, how: str, exact: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """exact: pixels of the first way; the others may differ, and need not be finite: none of them is promised."""
+    """One row. `exact` are the pixels of the shipped way; the other ways may differ and need not be finite."""
     model.decode(inputs.latents[:, :, :1])
     pictures, held, _ = peak(lambda: model.decode(inputs.latents))
     seconds, _ = timed(lambda: model.decode(inputs.latents), 1)

@@ -1,4 +1,5 @@
-"""Seconds and memory of plain and guided steps, for each precision and memory policy, and whether they agree."""
+"""Measures the time and memory of plain and guided steps for each precision and memory policy, and whether they
+agree."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ WORKING = torch.float16 if IS_CARD else torch.float32
 
 @dataclass(frozen=True)
 class _Exact:
-    """What float32 gives without sparing memory: the gradient and the prediction."""
+    """The results in float32 with the policy that saves no memory."""
 
     gradient: Tensor
     predicted: Tensor
@@ -46,7 +47,7 @@ def section(report: Report, shape: Shape) -> None:
 def _policy(
     report: Report, model: AnimateDiff, shape: Shape, inputs: Inputs, name: str, exact: _Exact | None
 ) -> _Exact | None:
-    """One row: a policy in the model's precision, held against what the product predicts of it on this device."""
+    """One row: a policy in the model's precision, compared with the prediction for this device."""
     policy, free, take = POLICIES[name], free_bytes(DEVICE), short_take(model, shape, inputs)
     needs = replace(model.memory_needs(take.settings, take.frames, take.size, 0), deepest_block=GUIDED_BLOCK)
     guided_needs, plain_needs = (each.sampling(policy) for each in (needs, replace(needs, deepest_block=None)))
@@ -90,7 +91,7 @@ def _policy(
 
 
 def _within(peak_bytes: int | None, predicted: int) -> bool | None:
-    """None where the device does not count."""
+    """Whether the peak is within the prediction; None if the device does not report it."""
     return None if peak_bytes is None else peak_bytes <= MARGIN * predicted
 
 
@@ -100,7 +101,8 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 @torch.no_grad()
 def against_diffusers(report: Report, shape: Shape) -> None:
-    """A plain step as AnimateDiffPipeline makes it (its norm, both prompts in a batch) against ours, in turn."""
+    """Compares a plain step of AnimateDiffPipeline (its normalization, both prompts in one batch) with ours, in
+    turns."""
     model, inputs = build(shape, WORKING), Inputs.of(shape)
     text = torch.cat([inputs.negative, inputs.positive]).to(WORKING).repeat_interleave(shape.frames, 0)
     both, ratios = torch.cat([inputs.latents] * 2).to(WORKING), []
@@ -115,7 +117,7 @@ def against_diffusers(report: Report, shape: Shape) -> None:
 
 @torch.no_grad()
 def seeds_together(report: Report, shape: Shape) -> None:
-    """Seconds a clip when several seeds pass the UNet together, which the product does not do."""
+    """The time per clip when several seeds share one batch, which the product does not do."""
     model, inputs = build(shape, WORKING), Inputs.of(shape)
     motion = read_motion(model, inputs)
     for n in SEEDS:

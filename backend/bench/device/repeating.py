@@ -1,4 +1,4 @@
-"""What the setting `deterministic` costs on this device, and whether the same work then gives the same bits."""
+"""Measures the cost of the setting `deterministic` on this device, and whether results are then identical."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .model import TIMESTEP, Inputs, Shape, build, guidance, read_motion, short_
 from .policies import STEP, WORKING
 from .report import Report
 
-TURNS = 5  # of each, one after the other, so that both meet the same clock and temperature
+TURNS = 5  # of each, alternating, so that both run at the same clock and temperature
 
 
 @torch.no_grad()
 def section(report: Report, shape: Shape) -> None:
-    """A row without the setting, and one with it: its seconds as shares of the others of the same turn."""
+    """One row without the setting and one with it. Times are relative to the other one of the same turn."""
     model, inputs = build(shape, WORKING), Inputs.of(shape)
     guide = guidance(model, inputs, read_motion(model, inputs))
 

@@ -1,4 +1,4 @@
-"""What the check of a device found, row by row, and the table of it."""
+"""The results of the device benchmark, row by row and as a table."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 Value = str | float | int | bool | None
-# Figures that must be true on every device: the check ends with exit code 1 where one is not.
+# Figures that must be true on every device. Otherwise the exit code is 1.
 PROMISES = ("within_limits", "within_prediction", "finite", "continued_alike", "repeats_exactly")
 WORDS = {True: "yes", False: "no", None: ""}
 
 
 class Report:
-    """Rows of figures under the names of sections. Each is printed to stderr, and to `out` if given, as it comes."""
+    """Rows of figures by section. Each row is printed to stderr at once and, if given, written to `out`."""
 
     def __init__(self, seconds: float, out: Path | None = None):
         self._began, self._seconds, self._out = time.monotonic(), seconds, out
@@ -40,7 +40,7 @@ class Report:
                 file.write(line + "\n")
 
     def attempt(self, section: str, work: Callable[[Report], None]) -> None:
-        """Whatever ends `work` is a row, and the check continues: this is what it is for."""
+        """Runs a section. An exception becomes a row, and the benchmark continues."""
         try:
             work(self)
         except Exception as error:
@@ -48,7 +48,7 @@ class Report:
             self.add(section, error=f"{type(error).__name__}: {error}"[:400], at=f"{where.name}, line {where.lineno}")
 
     def table(self) -> str:
-        """One Markdown table for each section, its columns in the order in which figures came."""
+        """One Markdown table per section. Columns are in the order in which the figures arrived."""
         parts = []
         for section in dict.fromkeys(row["section"] for row in self.rows):
             rows = [row for row in self.rows if row["section"] == section]

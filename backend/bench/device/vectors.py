@@ -1,7 +1,6 @@
-"""Do the recorded numbers of the published method come out on this device?
+"""Checks whether this device reproduces the recorded numbers of the published method.
 
-They are held to the last digits in float32; TensorFloat-32, which PyTorch allows in convolutions unless told otherwise,
-is measured apart.
+They are compared in float32. TensorFloat-32, which PyTorch uses for convolutions by default, is measured separately.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def _forward_error() -> float:
 
 
 def _latents_error() -> float:
-    """The worst after any step of the recorded guided take."""
+    """The largest error after any step of the recorded guided take."""
     recorded, facts = _read("v2_a.safetensors")
     chosen = json.loads(facts["settings"])
     model = from_unet(_unet())

@@ -1,14 +1,15 @@
-"""pip that keeps wheels as they come, so that a run that was cut off or killed goes on with what is there.
+"""Runs pip and keeps downloaded wheels, so that a run that was killed can continue the download.
 
-    python -m install.in_backend.keeping_pip FOLDER LOCKED install ...      in the place of `python -m pip install ...`
+    python -m install.in_backend.resuming_downloads FOLDER LOCKED install ...    instead of `python -m pip install ...`
 
-pip alone keeps a download once it is whole, and torch with CUDA is gigabytes. In FOLDER, `NAME.whl.CHECK.part` is the
-beginning of a wheel (or all of it); CHECK stands for the server's own mark of the file's content. Not all servers have
-one; without, a part is kept only where hashes will tell. `NAME.whl` is a whole one with a hash of the requirements
-files. pip checks what it gets in either case. LOCKED is a folder of ours, where one run at a time holds the lock.
+pip itself keeps only complete downloads, and torch with CUDA has several gigabytes. In FOLDER, `NAME.whl.CHECK.part` is
+the beginning of a wheel (or all of it). CHECK identifies the server's validator of the content, such as an ETag.
+Without a validator, a part is kept only if hashes are known. `NAME.whl` is a complete wheel with a hash from the
+requirements files. pip verifies the files in either case. LOCKED is a folder of ours that is locked by one run at a
+time.
 
-pip has no option for this: what is replaced is the one method of its HTTP library, requests, that sends a request. So
-every setting of pip's holds, and a pip without that library installs as it always did.
+pip has no option for this, so this module replaces the method of its HTTP library, requests, that sends a request.
+pip's settings still apply, and a pip without that library installs as usual.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..files import replace
 from ..reports import MB
-from ..state import held_soon
+from ..state import locked_soon
 
 WHEEL = re.compile(r"[\w.+!-]+\.whl")
 
@@ -34,19 +35,19 @@ def main(arguments: list[str]) -> None:
     folder, locked, *arguments = arguments
     sys.argv = ["pip", *arguments]
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with held_soon(Path(locked)):
+    with locked_soon(Path(locked)):
         keep(Path(folder), hashes_in(arguments))
         runpy.run_module("pip", run_name="__main__", alter_sys=True)
 
 
 def hashes_in(arguments: list[str]) -> frozenset[str]:
-    """Of all packages in the requirements files that the arguments name."""
+    """The hashes in the requirements files that the arguments name."""
     files = [Path(value) for option, value in zip(arguments, arguments[1:]) if option == "-r"]
     return frozenset(found for file in files for found in re.findall(r"sha256:(\w{64})", file.read_text("utf-8")))
 
 
 def keep(folder: Path, hashes: frozenset[str]) -> None:
-    """From now on pip's downloads of wheels are kept in the folder."""
+    """From now on, wheels that pip downloads are kept in the folder."""
     try:
         from pip._vendor.requests.adapters import HTTPAdapter
     except ImportError:
@@ -64,7 +65,8 @@ def keep(folder: Path, hashes: frozenset[str]) -> None:
 
 @dataclass
 class Wheel:
-    """One that pip asks for. hashes: of which it must have one to be kept as a whole; request: pip's; ask: sends it."""
+    """A wheel that pip requests. hashes: one of them is required for keeping a complete wheel; request: pip's; ask:
+    sends it."""
 
     folder: Path
     name: str
@@ -73,12 +75,12 @@ class Wheel:
     ask: Callable[[], Any]
 
     def answer(self) -> Any:
-        """What pip takes for the server's answer."""
+        """The response that pip receives."""
         whole = self.folder / self.name
         if whole.exists():
             return self._from_disk(whole)
         part = next(self.folder.glob(f"{self.name}.*.part"), None)
-        # A byte less than there is: asked for what follows the last one, a server refuses.
+        # One byte less than there is, because servers reject a range that starts at the end.
         start = max(0, part.stat().st_size - 1) if part else 0
         answer = self.ask_from(start)
         if start and not (_range(answer)[0] == start and part == self.part(answer)):
@@ -86,22 +88,22 @@ class Wheel:
             if answer.status_code != 200:
                 answer.close()
                 answer = self.ask_from(0)
-        place = self.part(answer)
-        if answer.status_code not in (200, 206) or not place or not _range(answer)[1]:
+        target = self.part(answer)
+        if answer.status_code not in (200, 206) or not target or not _range(answer)[1]:
             return answer
         if part and not start:
             part.unlink()
-        return self._kept(answer, place, start)
+        return self._kept(answer, target, start)
 
     def ask_from(self, start: int) -> Any:
-        """The answer to pip's request, for the bytes from `start` on."""
+        """The response for the bytes from `start` on."""
         self.request.headers.pop("Range", None)
         if start:
             self.request.headers["Range"] = f"bytes={start}-"
         return self.ask()
 
     def part(self, answer: Any) -> Path | None:
-        """Where the file of this answer is kept; None where two of its versions could not be told apart."""
+        """The file for the content of this response, or None when two versions of it could not be distinguished."""
         mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             return None
@@ -110,7 +112,7 @@ class Wheel:
         return self.folder / f"{self.name}.{hashlib.sha256(mark.encode()).hexdigest()[:16]}.part"
 
     def _kept(self, answer: Any, part: Path, start: int) -> Any:
-        """The answer for the whole file, whose body is kept while pip reads it."""
+        """The response for the complete file. Its body is kept while pip reads it."""
         total = _range(answer)[1]
         if start:
             print(f"Going on with {self.name}: {start / MB:.0f} of {total / MB:.0f} MB are there", flush=True)
@@ -130,7 +132,7 @@ class Wheel:
         return answer
 
     def settle(self, part: Path, digest: str) -> None:
-        """The part is as long as the server said. Where hashes are known, it is the wheel or of no use."""
+        """Handles a complete part. If hashes are known, it is either the wheel or of no use."""
         if digest in self.hashes:
             replace(part, self.folder / self.name)
         elif self.hashes:
@@ -138,8 +140,8 @@ class Wheel:
 
 
 class Body:
-    """What pip reads: the bytes that are there, then the server's, which are kept as they come. A line that is cut is
-    taken up again as long as each try brings something."""
+    """The response body that pip reads: the bytes on disk, then the server's, which are kept. A broken connection is
+    resumed as long as each attempt makes progress."""
 
     def __init__(self, wheel: Wheel, raw: Any, part: Path, start: int, total: int):
         self.wheel, self.raw, self.part, self.start, self.total = wheel, raw, part, start, total
@@ -163,7 +165,7 @@ class Body:
             self.wheel.settle(self.part, digest.hexdigest())
 
     def _rest(self, amount: int) -> Iterator[bytes]:
-        """From the server, until all is there or nothing more comes."""
+        """Yields the server's bytes until the file is complete or nothing more comes."""
         from pip._vendor.urllib3.exceptions import HTTPError
 
         done = self.start
@@ -180,12 +182,12 @@ class Body:
                 return
             answer = self.wheel.ask_from(done) if done > before else None
             if answer is None or answer.status_code != 206 or self.wheel.part(answer) != self.part:
-                return  # pip sees that it is too short
+                return  # pip notices that it is too short
             self.raw = answer.raw
 
 
 def _range(answer: Any) -> tuple[int, int]:
-    """(first byte, bytes of the whole file) of an answer; (0, 0) where it does not say."""
+    """(first byte, size of the complete file) of a response; (0, 0) if unknown."""
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
     if answer.status_code == 206:
         return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from backend.job_folder.writing import is_link
-from backend.wire import messages as say
-from backend.wire import parcel as module
+from backend.wire import bundle as module
+from backend.wire import messages
+from backend.wire.bundle import INPUTS, BundleError, IncomingBundle, pack
 from backend.wire.encoding import PIECE_BYTES, encode
-from backend.wire.parcel import INPUTS, Arrival, ParcelError, pack
 from backend.worker.dummy_job import DummyEngine
 from backend.worker.streams import Printed
 from backend.worker.worker import Worker
@@ -35,10 +35,10 @@ def sent(tmp_path):
     return pack(folder, INPUTS)
 
 
-def carried(parcel, to: Path, change=lambda number, place, data: (number, place, data)) -> Arrival:
-    arrival = Arrival(to, INPUTS, parcel.digest, parcel.pieces)
-    for number in range(parcel.pieces):
-        arrival.add(*change(number, *parcel.piece(number)))
+def carried(bundle, to: Path, change=lambda number, place, data: (number, place, data)) -> IncomingBundle:
+    arrival = IncomingBundle(to, INPUTS, bundle.digest, bundle.pieces)
+    for number in range(bundle.pieces):
+        arrival.add(*change(number, *bundle.piece(number)))
     return arrival
 
 
@@ -49,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_files_arrive_as_they_were(sent, tmp_path):
     assert sent.pieces == 1 + 1 + sum(max(1, -(-size // PIECE_BYTES)) for size in SIZES)
     arrival = carried(sent, tmp_path / "come")
-    assert arrival.whole()
+    assert arrival.is_complete()
     expected = {place: data for place, data in contents(sent.folder).items() if place != "result.mp4"}
     assert contents(tmp_path / "come") == expected
     (tmp_path / "home" / "reference").mkdir(parents=True)
@@ -59,7 +59,7 @@ def test_files_arrive_as_they_were(sent, tmp_path):
 
 
 def test_two_pieces_are_asked_for_at_a_time(sent, tmp_path):
-    arrival = Arrival(tmp_path / "come", INPUTS, sent.digest, sent.pieces)
+    arrival = IncomingBundle(tmp_path / "come", INPUTS, sent.digest, sent.pieces)
     asked = [*arrival.wanted_first]
     for number in range(sent.pieces):
         assert number in asked and len(asked) - number <= 2
@@ -77,21 +77,21 @@ def test_two_pieces_are_asked_for_at_a_time(sent, tmp_path):
     ids=["cut", "changed", "renamed"],
 )
 def test_what_changed_on_its_way_is_not_whole(sent, tmp_path, change):
-    with pytest.raises(ParcelError, match="changed on their way"):
-        carried(sent, tmp_path / "come", change).whole()
+    with pytest.raises(BundleError, match="changed on their way"):
+        carried(sent, tmp_path / "come", change).is_complete()
 
 
 def test_a_file_that_is_written_while_it_is_sent_is_noticed(sent, tmp_path):
     (sent.folder / "reference" / "0001.png").write_bytes(b"other")
-    with pytest.raises(ParcelError, match="changed on their way"):
-        carried(sent, tmp_path / "come").whole()
+    with pytest.raises(BundleError, match="changed on their way"):
+        carried(sent, tmp_path / "come").is_complete()
 
 
 def test_fewer_pieces_are_not_whole(sent, tmp_path):
-    arrival = Arrival(tmp_path / "come", INPUTS, sent.digest, sent.pieces)
+    arrival = IncomingBundle(tmp_path / "come", INPUTS, sent.digest, sent.pieces)
     for number in range(sent.pieces - 1):
         arrival.add(number, *sent.piece(number))
-        assert not arrival.whole()
+        assert not arrival.is_complete()
 
 
 PLACES = ["../x", "/x", "reference", "reference/../../x", "reference/con", "result.mp4", "state.json", "worker.lock"]
@@ -106,32 +106,32 @@ PIECES = some.tuples(
 @given(some.lists(PIECES, max_size=5))
 def test_no_pieces_write_outside_of_their_folder(tmp_path_factory, pieces):
     outside = tmp_path_factory.mktemp("outside")
-    arrival = Arrival(outside / "come", INPUTS, "0" * 64, 4)
+    arrival = IncomingBundle(outside / "come", INPUTS, "0" * 64, 4)
     for piece in pieces:
         try:
             arrival.add(*piece)
-        except (ParcelError, OSError):
+        except (BundleError, OSError):
             break
     assert {path.name for path in outside.iterdir()} == {"come"}
     assert {path.name for path in (outside / "come").iterdir()} <= {"job.json", "reference"}
     assert not any(path.is_symlink() for path in outside.rglob("*"))
-    with pytest.raises((ParcelError, AssertionError)):
-        assert arrival.whole()
+    with pytest.raises((BundleError, AssertionError)):
+        assert arrival.is_complete()
 
 
 @pytest.mark.parametrize("limit", ["MOST_FILES", "MOST_BYTES"])
 def test_limits_hold_on_both_sides(sent, tmp_path, monkeypatch, limit):
     monkeypatch.setattr(module, limit, 3)
-    with pytest.raises(ParcelError, match="too much to be sent"):
+    with pytest.raises(BundleError, match="too much to be sent"):
         pack(sent.folder, INPUTS)
-    with pytest.raises(ParcelError, match="More than"):
+    with pytest.raises(BundleError, match="More than"):
         carried(sent, tmp_path / "come")
 
 
 def test_a_folder_for_what_comes_is_made_anew(sent, tmp_path):
     (tmp_path / "outside").mkdir()
     link_folder(tmp_path / "come", tmp_path / "outside")
-    assert carried(sent, tmp_path / "come").whole()
+    assert carried(sent, tmp_path / "come").is_complete()
     assert not list((tmp_path / "outside").iterdir()) and not is_link(tmp_path / "come")
 
 
@@ -154,41 +154,41 @@ def received(data_folder: Path) -> list[str]:
 
 
 def test_a_worker_refuses_what_was_not_offered(worker, sent, data_folder):
-    for message in (say.Piece("a", 0, "job.json", ""), say.Want("a", 0), say.Taken("a")):
+    for message in (messages.Piece("a", 0, "job.json", ""), messages.Want("a", 0), messages.Taken("a")):
         (refused,) = worker(message)
-        assert isinstance(refused, say.Refused) and refused.job == "a"
-    assert worker(say.Offer("a", sent.digest, sent.pieces)) == [say.Want("a", 0), say.Want("a", 1)]
-    assert "here already" in worker(say.Offer("a", sent.digest, sent.pieces))[0].message
-    assert worker(say.Piece("a", 0, *sent.piece(0))) == [say.Want("a", 2)]
-    (refused,) = worker(say.Piece("a", 5, *sent.piece(5)))
+        assert isinstance(refused, messages.Refused) and refused.job == "a"
+    assert worker(messages.Offer("a", sent.digest, sent.pieces)) == [messages.Want("a", 0), messages.Want("a", 1)]
+    assert "here already" in worker(messages.Offer("a", sent.digest, sent.pieces))[0].message
+    assert worker(messages.Piece("a", 0, *sent.piece(0))) == [messages.Want("a", 2)]
+    (refused,) = worker(messages.Piece("a", 5, *sent.piece(5)))
     assert "Piece 5 came where 1 of" in refused.message and refused.job == "a"
-    assert "were to come" in worker(say.Piece("a", 1, *sent.piece(1)))[0].message
+    assert "were to come" in worker(messages.Piece("a", 1, *sent.piece(1)))[0].message
     assert not received(data_folder)
 
 
-def test_a_worker_takes_no_wrong_parcel_for_a_job(worker, sent, data_folder):
+def test_a_worker_takes_no_wrong_bundle_for_a_job(worker, sent, data_folder):
     for pieces, digest in ((sent.pieces, "0" * 64), (1, sent.digest)):
-        worker(say.Offer("a", digest, pieces))
+        worker(messages.Offer("a", digest, pieces))
         for number in range(pieces):
-            answer = worker(say.Piece("a", number, *sent.piece(number)))
+            answer = worker(messages.Piece("a", number, *sent.piece(number)))
         assert "changed on their way" in answer[-1].message and not received(data_folder)
-    assert "no job.json" in worker(say.Offer("a", "0" * 64, 0))[-1].message
+    assert "no job.json" in worker(messages.Offer("a", "0" * 64, 0))[-1].message
     (sent.folder / "job.json").unlink()
     other = pack(sent.folder, INPUTS)
-    worker(say.Offer("a", other.digest, other.pieces))
-    answers = [worker(say.Piece("a", number, *other.piece(number))) for number in range(other.pieces)]
+    worker(messages.Offer("a", other.digest, other.pieces))
+    answers = [worker(messages.Piece("a", number, *other.piece(number))) for number in range(other.pieces)]
     assert "no job.json" in answers[-1][-1].message and not received(data_folder)
 
 
 def test_a_transfer_that_is_cancelled_leaves_nothing(worker, sent, data_folder):
-    worker(say.Offer("a", sent.digest, sent.pieces))
-    worker(say.Piece("a", 0, *sent.piece(0)))
+    worker(messages.Offer("a", sent.digest, sent.pieces))
+    worker(messages.Piece("a", 0, *sent.piece(0)))
     assert received(data_folder)
-    assert worker(say.Cancel("a")) == [say.Cancelled("a")]
+    assert worker(messages.Cancel("a")) == [messages.Cancelled("a")]
     assert not received(data_folder)
     for number in range(2):
-        worker(say.Offer("a", sent.digest, sent.pieces))
-        assert worker(say.Remove("a")) == [say.Removed("a")], number
+        worker(messages.Offer("a", sent.digest, sent.pieces))
+        assert worker(messages.Remove("a")) == [messages.Removed("a")], number
 
 
 def test_copies_that_nobody_fetched_are_removed_after_a_week(worker, sent, data_folder):
@@ -196,5 +196,5 @@ def test_copies_that_nobody_fetched_are_removed_after_a_week(worker, sent, data_
     for folder in (old, young):
         folder.mkdir(parents=True)
     os.utime(old, (1, 1))
-    worker(say.Offer("a", sent.digest, sent.pieces))
+    worker(messages.Offer("a", sent.digest, sent.pieces))
     assert not old.exists() and young.exists()

@@ -1,4 +1,4 @@
-"""Runs programs side by side, so many at a time. Each has its limit, and none outlives the one that started them."""
+"""Runs programs in parallel. Each has a time limit, and none outlives this process."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
-from ..places import ROOT
+from ..paths import ROOT
 
 MINUTES = 60
-LOOK = 0.2  # seconds between two looks whether one has ended
+LOOK = 0.2  # seconds between two checks whether a program has ended
 
 
 @dataclass(frozen=True)
 class Program:
-    """limit: in seconds, after which it and all that it started are stopped; surroundings: variables on top of ours."""
+    """A program to run. limit: seconds until it and its children are stopped; variables: environment variables to
+    add."""
 
     title: str
     command: Sequence[str]
     limit: int
-    surroundings: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def usable_processors() -> int:
-    """How many this process may use, which a container or a farm may have bounded."""
+    """The number of processors that this process may use, which a container or a farm may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def run_side_by_side(programs: Sequence[Program], lanes: int, ended: Callable[[Program, int | None], None]) -> None:
-    """Starts them in their order, the next as soon as a lane is free. Calls `ended` with each one's exit code, None
-    when it had to be stopped at its limit. What several say is told one after the other, each when it has ended; one
-    alone is heard at once. Whatever stops us stops all of them."""
+def run_in_parallel(programs: Sequence[Program], slots: int, ended: Callable[[Program, int | None], None]) -> None:
+    """Runs the programs in order, at most `slots` at a time. Calls `ended` with each exit code, None after a timeout.
+
+    The output of each program is printed when it has ended, or immediately if only one runs at a time. When this
+    process is stopped, all programs are stopped.
+    """
     waiting, running = list(programs), []
-    live = min(lanes, len(programs)) == 1
+    live = min(slots, len(programs)) == 1
     try:
         while waiting or running:
-            while waiting and len(running) < lanes:
+            while waiting and len(running) < slots:
                 running.append(_Running(waiting.pop(0), live))
             time.sleep(LOOK)
             for one in [one for one in running if one.is_over()]:
@@ -65,7 +68,7 @@ class _Running:
         self._process = subprocess.Popen(
             program.command,
             cwd=ROOT,
-            env={**os.environ, **program.surroundings},
+            env={**os.environ, **program.variables},
             stdout=self._said,
             stderr=self._said and subprocess.STDOUT,
             start_new_session=True,
@@ -75,7 +78,7 @@ class _Running:
         return self._process.poll() is not None or self._seconds() > self.program.limit
 
     def finish(self) -> int | None:
-        """Tells what it said. -> its exit code, None when it was still running."""
+        """Prints the program's output. Returns its exit code, None when it was still running."""
         code = self._process.poll()
         if code is None:
             self.stop()
@@ -90,9 +93,9 @@ class _Running:
         return code
 
     def stop(self) -> None:
-        """Ends it and all that it started."""
+        """Ends the program and its children."""
         if os.name == "posix":
-            with suppress(ProcessLookupError):  # it has just ended by itself
+            with suppress(ProcessLookupError):  # it has just ended
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             subprocess.run(["taskkill", "/F", "/T", "/PID", str(self._process.pid)], capture_output=True)

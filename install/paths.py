@@ -1,4 +1,4 @@
-"""Where things are: the tree, the backend's environment, and the user's data."""
+"""Paths of the source tree, the backend's environment and the user's data."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ DATA = "MOTIONCLONE_DATA"
 
 
 def environment_folder(chosen: str | Path | None = None) -> Path:
-    """The backend's environment: the chosen folder, else `.venv` in a checkout, else `venv` among the user's data.
+    """The folder of the backend's environment: the chosen one, `.venv` in a checkout, or `venv` in the user's data
+    folder.
 
-    An installed extension has no tests. Its own folder is wiped by upgrades, so nothing is kept there.
+    An installed extension has no tests. Upgrades delete its folder, so nothing is kept there.
     """
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -21,17 +22,17 @@ def environment_folder(chosen: str | Path | None = None) -> Path:
 
 
 def work_folder(environment: Path) -> Path:
-    """Beside an environment: the lock, the log, and while it is being made the downloads."""
+    """The folder next to an environment for the lock, the log and downloads."""
     return environment.with_name(f"{environment.name}-work")
 
 
 def interpreter(environment: Path, windows: bool = os.name == "nt") -> Path:
-    """Where a virtual environment keeps its Python."""
+    """The Python program of a virtual environment."""
     return environment / "Scripts" / "python.exe" if windows else environment / "bin" / "python"
 
 
 def data_folder() -> Path:
-    """As backend/job_folder/folders.py has it, which cannot be imported here; a test holds the two together."""
+    """Same as in backend/job_folder/folders.py, which cannot be imported here. A test compares them."""
     chosen = os.environ.get(DATA)
     if chosen:
         return Path(chosen).expanduser().absolute()

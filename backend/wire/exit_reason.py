@@ -1,4 +1,4 @@
-"""Why a worker died, from its exit code and the end of what it printed. Standard library only."""
+"""Explains why a worker ended, from its exit code and the end of its output. Standard library only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEMORY_HINT = "Set memory to thrifty, lower the setting frames, or close other p
 
 @dataclass(frozen=True)
 class Lost:
-    """The worker is gone without having been asked. jobs: those it was to do; their folders can be submitted again."""
+    """The worker ended without being asked to. `jobs` are its unfinished jobs, whose folders can be submitted again."""
 
     message: str
     hint: str
@@ -32,7 +32,7 @@ class Lost:
 
 
 class Tail:
-    """The last lines of a pipe, which is read to its end so that nobody has to wait for room in it."""
+    """The last lines of a pipe. A thread reads it to its end, so that the writer never blocks."""
 
     def __init__(self, pipe: IO[bytes] | None):
         self._lines = deque[str](maxlen=MOST_LINES)
@@ -41,10 +41,11 @@ class Tail:
 
     @property
     def text(self) -> str:
+        """The lines read so far."""
         return "\n".join(list(self._lines))
 
     def finish(self) -> None:
-        """After the process's end: a child of its own may hold the pipe open, so it is not waited for long."""
+        """Waits briefly for the rest after the process has ended. A child of the process may keep the pipe open."""
         self._thread.join(0.3)
 
     def _read(self, pipe: IO[bytes]) -> None:
@@ -58,22 +59,23 @@ class Tail:
 
 
 class LogTail:
-    """What the running job's log.txt has gained, where native libraries leave their last words."""
+    """What was added to the log.txt of the running job. Native libraries print their last errors there."""
 
     def __init__(self) -> None:
         self._path, self._from = Path(), 0
 
     def follow(self, folder: Path) -> None:
-        """The job in this folder runs; its log may have older words."""
+        """Follows the log of the job that now runs in this folder. Older content of the log is ignored."""
         path = folder / LOG
         if path != self._path:
             self._path, self._from = path, _size(path)
 
     @property
     def text(self) -> str:
+        """The end of the log's new content; empty when it cannot be read."""
         try:
             size = _size(self._path)
-            begin = self._from if self._from <= size else 0  # the worker shortens a log that grows too long
+            begin = self._from if self._from <= size else 0  # the worker shortens a log that grows too large
             with open_regular(self._path) as file:
                 file.seek(max(begin, size - 10_000))
                 return file.read(10_000).decode("utf-8", "replace")
@@ -93,12 +95,13 @@ def _size(path: Path) -> int:
 
 
 def reason(code: int, tail: str) -> tuple[str, str]:
-    """-> what the user is told, and what to do next. code: as subprocess gives it, a signal's number below 0."""
-    lines = tail.strip().splitlines()[-LAST:]  # what was printed long before is another story
+    """Returns what to tell the user, and what to do next. `code` is subprocess's exit code, a negative signal number
+    included."""
+    lines = tail.strip().splitlines()[-LAST:]  # earlier output is unrelated
     last = clean(lines[-1], 500).strip() if lines else ""
     if any(word in line for line in lines for word in OUT_OF_MEMORY) or code & 0xFFFFFFFF in WINDOWS_NO_MEMORY:
         return "The worker ran out of memory.", MEMORY_HINT
-    if code in (-9, 137):  # 137: as a shell or ssh tells it
+    if code in (-9, 137):  # 137: SIGKILL as reported by a shell or ssh
         return "The system killed the worker, most likely because memory ran out.", MEMORY_HINT
     how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
     return f"The worker {how}{f': {last}' if last else '.'}", "Run the job again; its log.txt has the details."

@@ -1,4 +1,4 @@
-"""What the worker's bench and its tests share: jobs in folders, and a client that remembers what it heard."""
+"""Shared by the worker's benchmark and its tests: jobs in folders, and a client that records its messages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ DUMMY = [*SERVE, "--dummy"]
 PATIENCE = 60.0  # seconds: the machine may be busy
 
 
-class NotHeard(AssertionError):
-    """The worker did not say what it had to."""
+class MissingMessage(AssertionError):
+    """An expected message did not arrive."""
 
 
 def make_job(folder: Path, prompt: str = "a red ball", seed: int = 0, **settings: Any) -> Path:
-    """For the dummy engine; settings are its own."""
+    """Creates a job for the dummy engine. `settings` are that engine's own."""
     folder.mkdir(parents=True)
     write_request(JobRequest(prompt=prompt, seed=seed, shot=Shot(frames=4, fps=24.0), settings=settings), folder)
     return folder
 
 
 def make_demo_job(folder: Path, number: int, settings: dict[str, Any]) -> Path:
-    """One of the demo world's held-out clips, cloned by the demo model."""
+    """Creates a job that clones one of the demo world's test clips with the demo model."""
     from ..clips import write_frames
     from ..models.entry import find_entry
     from .cases import cases_for
@@ -42,13 +42,13 @@ def make_demo_job(folder: Path, number: int, settings: dict[str, Any]) -> Path:
     return folder
 
 
-class Talk:
-    """A client and all that it heard."""
+class RecordingClient:
+    """A client that records all messages it receives."""
 
     def __init__(self, command: Sequence[str] = DUMMY, **options: Any):
-        self.client, self.heard = Client(command, ROOT, **options), []
+        self.client, self.received = Client(command, ROOT, **options), []
 
-    def __enter__(self) -> Talk:
+    def __enter__(self) -> RecordingClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,13 +61,13 @@ class Talk:
         job: str = "",
         patience: float = PATIENCE,
     ) -> Any:
-        """The first such message after those that were waited for before; NotHeard when none comes."""
+        """Returns the first matching message after the last one that was returned. Raises MissingMessage on timeout."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            for i, message in enumerate(self.heard):
+            for i, message in enumerate(self.received):
                 if isinstance(message, kind) and job in ("", getattr(message, "job", None)) and wanted(message):
-                    del self.heard[: i + 1]
+                    del self.received[: i + 1]
                     return message
             time.sleep(0.005)
-            self.heard += self.client.poll()
-        raise NotHeard(f"no {kind} among {self.heard}; stderr: {self.client.stderr_tail}")
+            self.received += self.client.poll()
+        raise MissingMessage(f"no {kind} among {self.received}; stderr: {self.client.stderr_tail}")
