@@ -14,14 +14,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0, USER_ERROR or CANCELLED."""
     options = _parser().parse_args(arguments)
     from . import commands
-    from .errors import Cancelled, JobError
+    from .errors import Cancelled
     from .job_folder.plain_text import clean
+    from .job_folder.problem import Problem
 
     try:
         code = getattr(commands, options.command)(options) or 0
         sys.stdout.flush()
         return code
-    except JobError as error:
+    except Problem as error:
         words = [clean(text) for text in (f"Error: {error.message}", error.hint) if text]
         print(*words, sep="\n", file=sys.stderr)
         return USER_ERROR

@@ -13,8 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import JobError
 from .job_folder.declared import declarations, typed_text
+from .job_folder.problem import Problem, templates_of
 from .job_folder.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def clone(options: Namespace) -> None:
 def run(options: Namespace) -> None:
     """Runs the job in a folder."""
     if not options.job.is_dir():
-        raise JobError(f"There is no job folder {options.job}.", "Check the path.")
+        raise Problem("There is no job folder {folder}.", "Check the path.", folder=options.job)
     _run(options.job, options.json)
 
 
@@ -75,7 +75,9 @@ def frames(options: Namespace) -> int:
 
     def write() -> dict[str, Any]:
         if options.count < 2:
-            raise JobError(f"--count is {options.count}; motion needs at least two frames.", "Give a higher number.")
+            raise Problem(
+                "--count is {count}; motion needs at least two frames.", "Give a higher number.", count=options.count
+            )
         clip = read_clip(options.clip, frames=options.count)
         files = write_frames(options.to, fit(clip.frames, options.size))
         return {"frames": len(files), "notes": list(clip.notes)}
@@ -89,10 +91,12 @@ def _answer(ask: Callable[[], dict[str, Any]], as_json: bool) -> int:
         print("\n".join(f"{key}: {value}" for key, value in _rows(ask())))
         return 0
     try:
-        print(json.dumps(ask()))
+        found = ask()
+        print(json.dumps(found | {"templates": templates_of(found["notes"])}))
         return 0
-    except JobError as error:
-        print(json.dumps({"message": error.message, "hint": error.hint}))
+    except Problem as error:
+        said = (error.message, error.hint)
+        print(json.dumps({"message": said[0], "hint": said[1], "templates": templates_of(said)}))
         return 1
 
 
@@ -176,11 +180,9 @@ def doctor(options: Namespace) -> int:
 
 
 def bench(options: Namespace) -> int:
-    """Runs a benchmark. Raises JobError in an installed extension, which has none."""
+    """Runs a benchmark. Raises Problem in an installed extension, which has none."""
     if not Path(__file__).with_name("bench").is_dir():
-        raise JobError(
-            "The benchmarks are not part of the extension.", "Run this command in a clone of the repository."
-        )
+        raise Problem("The benchmarks are not part of the extension.", "Run this command in a clone of the repository.")
     return import_module(f".bench.{options.what}", __package__).main(options.rest)
 
 

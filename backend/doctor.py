@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import REPAIR, JobError
+from .errors import REPAIR
+from .job_folder.problem import Problem, Sentence, templates_of
 
 PACKAGES = (
     "torch",
@@ -48,7 +49,8 @@ def doctor(options: Namespace) -> int:
         if not _has_problem(findings):  # one problem would make all later checks fail
             findings += _guarded(check)
     if options.json:
-        print("\n" + json.dumps({"findings": [asdict(finding) for finding in findings]}))
+        templates = templates_of(said for finding in findings for said in (finding.text, finding.hint))
+        print("\n" + json.dumps({"findings": [asdict(finding) for finding in findings], "templates": templates}))
     else:
         for finding in findings:
             print(f"{finding.level:8} {finding.text} {finding.hint}".rstrip())
@@ -65,9 +67,14 @@ def check_packages() -> Iterator[Finding]:
         except Exception as error:  # an import can raise anything
             faults.append(f"{name} ({_line(error)})")
     if faults:
-        yield Finding("package-broken", "problem", f"Packages cannot be loaded: {', '.join(faults)}.", REPAIR)
+        yield Finding(
+            "package-broken",
+            "problem",
+            Sentence("Packages cannot be loaded: {faults}.", faults=", ".join(faults)),
+            REPAIR,
+        )
     if versions:
-        yield Finding("packages", "ok", f"Packages: {', '.join(versions)}.")
+        yield Finding("packages", "ok", Sentence("Packages: {versions}.", versions=", ".join(versions)))
 
 
 def check_device() -> Iterator[Finding]:
@@ -87,11 +94,21 @@ def check_device() -> Iterator[Finding]:
         yield Finding(
             "device-broken",
             "problem",
-            f"{name} cannot compute: {_line(error)}",
+            Sentence("{name} cannot compute: {reason}", name=name, reason=_line(error)),
             "Update the GPU's driver and install the backend again, so that the build fits it.",
         )
         return
-    yield Finding("device", "ok", f"Device: {name} ({device.type}{size}), torch {torch.__version__}.")
+    yield Finding(
+        "device",
+        "ok",
+        Sentence(
+            "Device: {name} ({type}{size}), torch {version}.",
+            name=name,
+            type=device.type,
+            size=size,
+            version=torch.__version__,
+        ),
+    )
 
 
 def check_ffmpeg() -> Iterator[Finding]:
@@ -100,13 +117,20 @@ def check_ffmpeg() -> Iterator[Finding]:
 
     try:
         answer = subprocess.run([find_ffmpeg(), "-version"], capture_output=True, check=True, timeout=60)
-    except (JobError, OSError, subprocess.SubprocessError) as error:
+    except (Problem, OSError, subprocess.SubprocessError) as error:
         yield Finding(
-            "ffmpeg-broken", "problem", f"ffmpeg, which reads and writes clips, fails: {_line(error)}", REPAIR
+            "ffmpeg-broken",
+            "problem",
+            Sentence("ffmpeg, which reads and writes clips, fails: {reason}", reason=_line(error)),
+            REPAIR,
         )
         return
     said = answer.stdout.decode("utf-8", "replace")
-    yield Finding("ffmpeg", "ok", f"ffmpeg: {said.split(' Copyright')[0].removeprefix('ffmpeg version ')}.")
+    yield Finding(
+        "ffmpeg",
+        "ok",
+        Sentence("ffmpeg: {removeprefix}.", removeprefix=said.split(" Copyright")[0].removeprefix("ffmpeg version ")),
+    )
 
 
 def check_models() -> Iterator[Finding]:
@@ -118,9 +142,9 @@ def check_models() -> Iterator[Finding]:
         yield Finding("model-entry", "warning", problem.message, problem.hint)
     for entry in entries.values():
         for path in entry.missing().values():
-            text = f"The model {entry.name} misses its file {path}."
+            text = Sentence("The model {entry} misses its file {path}.", entry=entry.name, path=path)
             yield Finding("model-file", "warning", text, "Put the file there, or correct its path in the entry.")
-    yield Finding("models", "ok", f"Models: {', '.join(sorted(entries))}.")
+    yield Finding("models", "ok", Sentence("Models: {entries}.", entries=", ".join(sorted(entries))))
 
 
 def check_generation() -> Iterator[Finding]:
@@ -143,18 +167,25 @@ def check_generation() -> Iterator[Finding]:
         write_request(JobRequest(prompt=prompt, settings=settings, shot=Shot(frames=16, fps=8.0)), job)
         result = run_job(job, Progress(job))
         size = Path(job / result["video"]).stat().st_size
-    yield Finding("generation", "ok", f"A short generation worked: a clip of {size:,} bytes.")
+    yield Finding("generation", "ok", Sentence("A short generation worked: a clip of {size} bytes.", size=f"{size:,}"))
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """Runs a check. An exception becomes a finding, so that the other checks still run."""
     try:
         return list(check())
-    except JobError as error:
+    except Problem as error:
         return [Finding(f"{check.__name__}-failed", "problem", error.message, error.hint)]
     except Exception as error:
         what = check.__name__.removeprefix("check_")
-        return [Finding(f"{check.__name__}-failed", "problem", f"The check of {what} failed: {_line(error)}", REPAIR)]
+        return [
+            Finding(
+                f"{check.__name__}-failed",
+                "problem",
+                Sentence("The check of {what} failed: {reason}", what=what, reason=_line(error)),
+                REPAIR,
+            )
+        ]
 
 
 def _has_problem(findings: list[Finding]) -> bool:

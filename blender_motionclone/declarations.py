@@ -60,6 +60,7 @@ class Operators(StrEnum):
     STOP_WORKER = "motionclone.stop_worker", "Stop Worker", "SNAP_FACE"
     STORAGE_CLEAN = "motionclone.storage_clean", "Clean Up", "TRASH"
     STORAGE_MEASURE = "motionclone.storage_measure", "Measure", "DISK_DRIVE"
+    TAKE_LESS_MEMORY = "motionclone.take_less_memory", "Use Less Memory", "MEMORY"
     TAKE_OPEN_FOLDER = "motionclone.take_open_folder", "Open Folder", "FILE_FOLDER"
     TAKE_PLACE = "motionclone.take_place", "Place Take", "IMPORT"
     TAKE_REMOVE = "motionclone.take_remove", "Remove Take", "TRASH"

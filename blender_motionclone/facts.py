@@ -11,11 +11,11 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.state import DONE
 from . import forecast, thumbnails
 from .capture import clip_file, filmed
 from .capture.plan import CapturePlan, plans_of
-from .errors import UserError
 from .form_scene import form_scene, in_scene
 from .jobs import job_runner, take_states
 from .jobs.timings import Timings
@@ -53,8 +53,8 @@ class Facts:
     notes: tuple[str, ...] = ()
     filmed: bool = False
     advice: str = ""
-    remark: UserError | None = None
-    problem: UserError | None = None
+    remark: Problem | None = None
+    problem: Problem | None = None
     words: PromptWords | None = None
     steps: tuple[first_run.Step, ...] = ()
 
@@ -150,7 +150,7 @@ def _backend(context: bpy.types.Context) -> str:
     installed = next((state for state in states if state != interpreter.MISSING), interpreter.MISSING)
     try:
         python = backend_python(context)
-    except UserError:
+    except Problem:
         return installed
     own = any(python.is_relative_to(folder) for folder in backend_folders(context))
     return installed if own else interpreter.READY
@@ -177,10 +177,10 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
     try:
         check_reach(context.scene.motionclone)
         if clip_file.awaited(context):
-            return replace(found, problem=UserError("Looking at the clip."))
+            return replace(found, problem=Problem("Looking at the clip."))
         usable_jobs_folder(context)
         plans = plans_of(context, models)
-    except UserError as error:
+    except Problem as error:
         return replace(found, problem=error)
     takes = len(plans) * forecast.takes_of_a_shot(context.scene.motionclone)
     remark = next((plan.target.cuts for plan in plans if plan.target.cuts), None)
@@ -205,14 +205,14 @@ def words_now(settings: bpy.types.PropertyGroup) -> PromptWords | None:
     return words_of(settings.prompt, model) if model and settings.prompt.strip() else None
 
 
-def _asked_for_models(context: bpy.types.Context) -> UserError | None:
+def _asked_for_models(context: bpy.types.Context) -> Problem | None:
     """Asks the backend for its models unless it was asked already. Returns why it cannot be asked."""
     if not backend_models.fetching():
         try:
             job_runner.refresh_models(context)
-        except UserError as error:
+        except Problem as error:
             return error
-    return UserError("Looking for models.")
+    return Problem("Looking for models.")
 
 
 def _take_up(context: bpy.types.Context) -> bool:

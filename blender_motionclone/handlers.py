@@ -7,9 +7,9 @@ from contextlib import suppress
 import bpy
 from bpy.app.handlers import persistent
 
+from ..backend.job_folder.problem import Problem
 from .capture import filmed
 from .capture.stage import remove_leftovers
-from .errors import UserError
 from .jobs import generation, job_runner, takes
 from .preferences import worker_is_remote
 from .properties import carry_over_all
@@ -33,7 +33,7 @@ def after_load(*_) -> None:
         carry_over_all()
     job_runner.look_at_takes()
     if not backend_models.models() and not worker_is_remote(bpy.context):
-        with suppress(UserError):  # reported when the user needs the models
+        with suppress(Problem):  # reported when the user needs the models
             job_runner.refresh_models(bpy.context)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.reading import read_json
 from ..backend.job_folder.writing import is_link, write_atomically
-from .errors import UserError
 
 NOTE = "blender.json"
 MOST_BYTES = 100_000  # of the file
@@ -58,7 +58,7 @@ def read_shot(folder: Path, otherwise: int) -> tuple[int, str]:
     start, camera = (note.get("frame_start"), note.get("camera", "")) if isinstance(note, dict) else (None, "")
     if type(start) is int and FIRST_FRAME <= start <= LAST_FRAME and isinstance(camera, str) and "\0" not in camera:
         return start, camera
-    raise UserError(f"{folder / NOTE} cannot be read.", "Remove it to place the clip at the start frame.")
+    raise Problem("{folder} cannot be read.", "Remove it to place the clip at the start frame.", folder=folder / NOTE)
 
 
 def note_owner(folder: Path, owner: Owner, frame_start: int) -> None:
@@ -105,13 +105,15 @@ def _read(folder: Path) -> Any:
 
 
 def _change(folder: Path, note: dict[str, Any]) -> None:
-    """Writes the note of an existing job. UserError when it cannot be written."""
+    """Writes the note of an existing job. Problem when it cannot be written."""
     try:
         _write(folder, note)
     except OSError as error:
-        raise UserError(
-            f"The job folder {folder} cannot be written ({error.strerror}).",
+        raise Problem(
+            "The job folder {folder} cannot be written ({reason}).",
             "Make room on the disk, or allow writing there.",
+            folder=folder,
+            reason=error.strerror,
         ) from None
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import bpy
 
 from ..backend.job_folder.folders import data_folder
+from ..backend.job_folder.problem import Problem
 from .declarations import Operators
-from .errors import UserError
 from .setup.backend_call import command_beside, words_of
 from .setup.interpreter import find_interpreter
 
@@ -34,12 +34,12 @@ PATHS = {
 
 
 def backend_python(context: bpy.types.Context) -> Path:
-    """The backend's Python. UserError when there is none."""
+    """The backend's Python. Problem when there is none."""
     return find_interpreter(_chosen_path(context, "backend_python"), os.environ, backend_folders(context))
 
 
 def backend_folders(context: bpy.types.Context) -> tuple[Path, ...]:
-    """Where an installed backend can be: the chosen folder only, or else those of a checkout and of the user. UserError
+    """Where an installed backend can be: the chosen folder only, or else those of a checkout and of the user. Problem
     for a relative path."""
     chosen = _chosen_path(context, "backend_folder")
     return (Path(chosen),) if chosen else (EXTENSION_ROOT / ".venv", default_backend_folder())
@@ -51,7 +51,7 @@ def default_backend_folder() -> Path:
 
 
 def jobs_folder(context: bpy.types.Context) -> Path:
-    """Where new jobs go. UserError for a relative path."""
+    """Where new jobs go. Problem for a relative path."""
     chosen = _chosen_path(context, "jobs_folder")
     return Path(chosen) if chosen else default_jobs_folder()
 
@@ -61,38 +61,40 @@ def default_jobs_folder() -> Path:
     return data_folder() / "jobs"
 
 
-def path_problem(context: bpy.types.Context) -> UserError | None:
+def path_problem(context: bpy.types.Context) -> Problem | None:
     """What is wrong with the first invalid path in the preferences."""
     for name in PATHS:
         try:
             _chosen_path(context, name)
-        except UserError as error:
+        except Problem as error:
             return error
     return None
 
 
 def usable_jobs_folder(context: bpy.types.Context) -> Path:
-    """The folder for new jobs. UserError when removing the backend would also remove the jobs."""
+    """The folder for new jobs. Problem when removing the backend would also remove the jobs."""
     folder = jobs_folder(context)
     for backend in backend_folders(context):
         if folder.resolve().is_relative_to(backend.resolve()):
-            raise UserError(
-                f"The Jobs Folder {folder} lies within the backend's folder {backend}.",
-                "Removing the backend would remove the jobs. Choose another Jobs Folder in Preferences > Add-ons > "
-                "MotionClone.",
+            raise Problem(
+                "The Jobs Folder {folder} lies within the backend's folder {backend}.",
+                "Removing the backend would remove the jobs. Choose another Jobs Folder in Preferences > "
+                "Add-ons > MotionClone.",
+                folder=folder,
+                backend=backend,
             )
     return folder
 
 
 def worker_command(context: bpy.types.Context) -> list[str]:
-    """How to start the worker: the preference, or else the backend on this machine. UserError when neither can be
+    """How to start the worker: the preference, or else the backend on this machine. Problem when neither can be
     used."""
     text = _chosen(context, "worker_command")
     try:
         command = words_of(text)
     except ValueError as error:
         hint = "Correct it in Preferences > Add-ons > MotionClone."
-        raise UserError(f"The preference Worker Command cannot be read: {error}.", hint) from None
+        raise Problem("The preference Worker Command cannot be read: {reason}.", hint, reason=error) from None
     if command:
         return [_program(command[0]), *command[1:]]
     return [str(backend_python(context)), "-m", "backend", "serve"]
@@ -104,14 +106,14 @@ def _program(name: str) -> str:
     hint = "Correct it in Preferences > Add-ons > MotionClone."
     if os.path.dirname(name):
         if not Path(name).is_absolute():
-            raise UserError(f"The preference Worker Command starts {name}, which is a relative path.", hint)
+            raise Problem("The preference Worker Command starts {name}, which is a relative path.", hint, name=name)
         return name
     if sys.platform != "win32":
         return name
     folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder).is_absolute()]
     found = next(filter(None, (shutil.which(os.path.join(folder, name)) for folder in folders)), None)
     if found is None:
-        raise UserError(f"The program {name} of the preference Worker Command was not found.", hint)
+        raise Problem("The program {name} of the preference Worker Command was not found.", hint, name=name)
     return found
 
 
@@ -122,14 +124,14 @@ def worker_is_remote(context: bpy.types.Context) -> bool:
 
 def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[str]]:
     """Returns a function that gives the command line for calling the backend on this machine with such arguments.
-    UserError when there is none."""
+    Problem when there is none."""
     if not worker_is_remote(context):
         return partial(command_beside, worker_command(context))
     try:
         python = str(backend_python(context))
-    except UserError as error:
+    except Problem as error:
         said = "A clip from a file is read by the backend on this computer, which is not installed."
-        raise UserError(said, error.hint, Operators.INSTALL_BACKEND) from None
+        raise Problem(said, error.hint, repair=Operators.INSTALL_BACKEND) from None
     return lambda arguments: [python, "-m", "backend", *arguments]
 
 
@@ -172,15 +174,17 @@ def wheels_options(context: bpy.types.Context) -> list[str]:
 
 
 def _chosen_path(context: bpy.types.Context, name: str) -> str:
-    """Absolute or empty. UserError for a relative path, because the folder of a stranger's .blend, or Blender's working
+    """Absolute or empty. Problem for a relative path, because the folder of a stranger's .blend, or Blender's working
     directory, would decide which program runs."""
     value = _chosen(context, name).strip()
     if value and (value.startswith("//") or not Path(value).is_absolute()):
-        raise UserError(
-            f"The preference {PATHS[name]} is {value}, which is a relative path.",
-            "Write the whole path in Preferences > Add-ons > MotionClone, or turn off Relative Path when you choose it "
-            "in Blender's file browser.",
-            Operators.OPEN_PREFERENCES,
+        raise Problem(
+            "The preference {paths} is {value}, which is a relative path.",
+            "Write the whole path in Preferences > Add-ons > MotionClone, or turn off Relative Path when "
+            "you choose it in Blender's file browser.",
+            repair=Operators.OPEN_PREFERENCES,
+            paths=PATHS[name],
+            value=value,
         )
     return value
 
@@ -200,16 +204,16 @@ def may_be_allowed() -> bool:
 
 
 def check_online() -> None:
-    """UserError when Blender may not go online."""
+    """Problem when Blender may not go online."""
     if bpy.app.online_access:
         return
     if bpy.app.online_access_override:
-        raise UserError(
+        raise Problem(
             "Blender was started in offline mode, so nothing can be downloaded.",
             "Start it without --offline-mode, or choose a folder of Offline Packages in MotionClone's preferences.",
         )
-    raise UserError(
+    raise Problem(
         "Blender is not allowed to use the internet.",
         "Tick Allow Online Access (also in the preferences, System > Network), then try again.",
-        ALLOW_ONLINE,
+        repair=ALLOW_ONLINE,
     )

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.prompt import PromptError, parse_prompt
 from ..backend.job_folder.tokens import Tokenizer, TokenizerError, read_tokenizer
-from .errors import UserError
 
 MOST = 5000  # in characters; panels check it repeatedly, and a .blend can contain any length
 
@@ -43,19 +43,22 @@ def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWo
 
 
 def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = False) -> None:
-    """UserError for the first prompt with invalid syntax, or that is too long for the model. Lengths are checked once
+    """Problem for the first prompt with invalid syntax, or that is too long for the model. Lengths are checked once
     the tokenizer is read."""
     for prompt in prompts:
         try:
             parse_prompt(prompt)
         except PromptError as error:
-            raise UserError(error.message, error.hint) from None
+            raise Problem(error.message, error.hint) from None
         words = words_of(prompt, model, wait)
         if words and words.tokens > words.longest:
-            raise UserError(
-                f"The prompt has {words.tokens} tokens; this model reads at most {words.longest}.",
-                f"Shorten it by about {words.tokens - words.longest} words, or divide it with BREAK. "
-                f"It begins: {prompt[:60]!r}.",
+            raise Problem(
+                "The prompt has {count} tokens; this model reads at most {longest}.",
+                "Shorten it by about {count2} words, or divide it with BREAK. It begins: {text}.",
+                count=words.tokens,
+                longest=words.longest,
+                count2=words.tokens - words.longest,
+                text=repr(prompt[:60]),
             )
 
 

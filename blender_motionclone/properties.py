@@ -6,9 +6,12 @@ The model's own settings are in its entry. The state of a running job is in job_
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import bpy
 
+from ..backend.job_folder.problem import with_templates
+from ..backend.job_folder.reading import parse_json
 from ..backend.job_folder.request import JobRequest
 from ..backend.job_folder.state import QUEUED
 from . import reach
@@ -94,6 +97,10 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     state: bpy.props.StringProperty(name="State", description="The state of the take's job", default=QUEUED)
     message: bpy.props.StringProperty(name="Message", description="What happened to the job, if it did not succeed")
     hint: bpy.props.StringProperty(name="Hint", description="What to do next")
+    repair: bpy.props.StringProperty(name="Repair", description="The operator that fixes the problem")
+    templates: bpy.props.StringProperty(
+        name="Templates", description="The templates of the message, the hint and the notes, as JSON"
+    )
     notes: bpy.props.StringProperty(name="Notes", description="Notes about the clip, one sentence per line")
     score: bpy.props.FloatProperty(
         name="Motion Score", description="How well the clip follows the motion", default=NO_SCORE
@@ -108,6 +115,24 @@ class MotionCloneTake(bpy.types.PropertyGroup):
     batch: bpy.props.StringProperty(name="Batch", description="The first of the takes that were requested together")
 
     place: bpy.props.StringProperty(description="Former name of Placement", options={"HIDDEN"}, update=carry_over)
+
+    @property
+    def said(self) -> list[str]:
+        """Message and hint, to be translated."""
+        return with_templates((self.message, self.hint), self._templates)
+
+    @property
+    def shown_notes(self) -> list[str]:
+        """The notes, to be translated."""
+        return with_templates(self.notes.splitlines(), self._templates)
+
+    @property
+    def _templates(self) -> Any:
+        """None where a .blend holds something else: it may be a stranger's."""
+        try:
+            return parse_json(self.templates.encode()) if self.templates else None
+        except ValueError:
+            return None
 
     @property
     def whole_seed(self) -> int:

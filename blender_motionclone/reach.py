@@ -14,9 +14,9 @@ from pathlib import Path
 import bpy
 
 from ..backend.job_folder.folders import data_folder
+from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.writing import is_link
 from .declarations import Operators
-from .errors import UserError
 from .preferences import jobs_folder
 
 MOST_ENTRIES = 5000  # of a folder that is checked without asking
@@ -67,7 +67,7 @@ def holds_links(folder: Path) -> bool:
 
 def _own_folders() -> Iterator[Path]:
     yield data_folder()
-    with suppress(UserError):
+    with suppress(Problem):
         yield jobs_folder(bpy.context)
     own = Path(bpy.data.filepath).parent
     if bpy.data.filepath and own.parent != own:  # every path is below the root of a drive
@@ -75,14 +75,16 @@ def _own_folders() -> Iterator[Path]:
 
 
 def check_reach(settings: bpy.types.PropertyGroup) -> None:
-    """UserError for a file that must not be accessed without asking."""
+    """Problem for a file that must not be accessed without asking."""
     for label, path in _files(settings):
         if not in_reach(path):
-            raise UserError(
-                f"{label}: this file names {path}, which is not in its folder or holds links; so it is not opened "
-                "unasked.",
+            raise Problem(
+                "{label}: this file names {path}, which is not in its folder or holds links; so it is not "
+                "opened unasked.",
                 "If you know this file, use what it names; otherwise choose another.",
-                Operators.USE_NAMED_FILES,
+                repair=Operators.USE_NAMED_FILES,
+                label=label,
+                path=path,
             )
 
 

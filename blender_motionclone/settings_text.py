@@ -12,8 +12,8 @@ from typing import Any
 
 from ..backend.job_folder.declared import Declaration, SettingError, declarations, parse_assignment, typed_text
 from ..backend.job_folder.families import typed_values
+from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.settings import Settings
-from .errors import UserError
 
 KNOWN: dict[str, Declaration] = declarations(Settings)
 MOST = 5000  # in characters; panels read it repeatedly, and a .blend can contain any length
@@ -22,30 +22,37 @@ MOST = 5000  # in characters; panels read it repeatedly, and a .blend can contai
 def parse_settings(text: str) -> dict[str, Any]:
     """{"steps": "20"} from "steps=20"; names and values are those of `python -m backend clone --set`."""
     if len(text) > MOST:
-        raise UserError(f"Settings: more than {MOST} letters.", "Write for example: steps=20 cfg_scale=3")
+        raise Problem("Settings: more than {most} letters.", "Write for example: steps=20 cfg_scale=3", most=MOST)
     try:
         assignments = [parse_assignment(part) for part in shlex.split(text)]
     except ValueError as error:  # an unclosed quote, or no name=value
-        raise UserError(f"Settings: {str(error).rstrip('.')}.", "Write for example: steps=20 cfg_scale=3") from None
+        raise Problem(
+            "Settings: {reason}.", "Write for example: steps=20 cfg_scale=3", reason=str(error).rstrip(".")
+        ) from None
     settings = dict(assignments)
     if len(settings) < len(assignments):
-        raise UserError("Settings: one name is given twice.", "Remove one of the two.")
+        raise Problem("Settings: one name is given twice.", "Remove one of the two.")
     return settings
 
 
 def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
-    """The number of frames of the reference: from the settings, or the model's own. UserError for an impossible value.
+    """The number of frames of the reference: from the settings, or the model's own. Problem for an impossible value.
 
     model: an entry from `python -m backend models --json` ("frames", "most_frames").
     """
     try:
         count = typed_values(settings).get("frames", model["frames"])
     except SettingError as error:
-        raise UserError(f"Settings: {error}", "Correct it, or empty the field for the model's own settings.") from None
+        raise Problem(
+            "Settings: {reason}", "Correct it, or empty the field for the model's own settings.", reason=error
+        ) from None
     if count > model["most_frames"]:
-        raise UserError(
-            f"Settings: frames is {count}; the model {model['name']!r} makes {model['most_frames']} at most.",
+        raise Problem(
+            "Settings: frames is {count}; the model {model} makes {model2} at most.",
             "Lower frames.",
+            count=count,
+            model=repr(model["name"]),
+            model2=model["most_frames"],
         )
     return count
 
@@ -55,7 +62,7 @@ def given(text: str) -> dict[str, Any]:
     """{"steps": 20} of the valid settings in a text. `parse_settings` and `frame_count` report the invalid ones."""
     try:
         chosen = parse_settings(text)
-    except UserError:
+    except Problem:
         return {}
     found = {}
     for name, value in chosen.items():

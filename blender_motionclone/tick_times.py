@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import UserError
+from ..backend.job_folder.problem import Problem
 
 BUDGET = 0.005  # seconds that a tick may take; the rest waits for the next one
 
@@ -47,13 +47,15 @@ def timed(kind: str) -> Iterator[Tick]:
 
 
 @contextmanager
-def surviving(report_problem: Callable[[UserError], None]) -> Iterator[None]:
+def surviving(report_problem: Callable[[Problem], None]) -> Iterator[None]:
     """An unexpected error ends only the block and is reported. Otherwise Blender would drop the timer."""
     try:
         yield
     except Exception as error:
         traceback.print_exc()
-        report_problem(UserError(f"Unexpected error: {error!r}.", "The system console has the details."))
+        report_problem(
+            Problem("Unexpected error: {reason}.", "The system console has the details.", reason=repr(error))
+        )
 
 
 def worst_ticks() -> dict[str, Worst]:

@@ -23,7 +23,7 @@ def shown_line(text: str) -> str:
 
 
 def sentences_of(text: str) -> list[str]:
-    return re.split(r"(?<=[.!?]) (?=[A-Z/])", text)
+    return re.split(r"(?<=[.!?]) (?=[A-Z/{])", text)
 
 
 def wrap(text: str, width: float, measure: Measure) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .children import run_module
 from .clearing import clear, clear_environment
@@ -24,6 +25,7 @@ from .paths import ROOT, data_folder, environment_folder, interpreter, work_fold
 from .pip import MOST_LINES, Pip, kept_mb
 from .pythons import Python, backend_base, probe
 from .reports import Report
+from .sentences import Sentence, with_templates
 from .state import check_ours, is_ours, read_state
 from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
 from .work import LOG, clear_work, is_our_work, locked_work_folder
@@ -59,7 +61,9 @@ class Backend:
         """
         if self.wheels and not self.wheels.is_dir():
             raise InstallError(
-                f"There is no folder {self.wheels}.", f"Choose the one that holds the packages: {OFFLINE}."
+                "There is no folder {wheels}.",
+                f"Choose the one that holds the packages: {OFFLINE}.",
+                wheels=self.wheels,
             )
         check_ours(self.folder)
         self._check_apart()
@@ -76,8 +80,10 @@ class Backend:
         for folder in (data_folder(), data_folder() / "jobs", data_folder() / "models"):
             if folder.resolve().is_relative_to(self.folder.resolve()):
                 raise InstallError(
-                    f"{folder} lies within {self.folder}, where the backend is to be installed.",
+                    "{folder} lies within {folder2}, where the backend is to be installed.",
                     f"Name with MOTIONCLONE_DATA another folder for jobs and models. {OTHER_FOLDER}",
+                    folder=folder,
+                    folder2=self.folder,
                 )
 
     def fetch(self, folder: Path) -> None:
@@ -122,7 +128,7 @@ class Backend:
         """The interpreter of the environment. Raises InstallError when there is none."""
         python = interpreter(self.folder)
         if not python.exists():
-            raise InstallError(f"There is no backend environment at {self.folder}.", f"{INSTALL}.")
+            raise InstallError("There is no backend environment at {folder}.", f"{INSTALL}.", folder=self.folder)
         return python
 
     def remove(self, models: bool = False) -> None:
@@ -135,7 +141,9 @@ class Backend:
         for environment in environments:
             if not is_ours(environment):
                 hint = f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}"
-                raise InstallError(f"{environment} was not made by MotionClone and stays.", hint)
+                raise InstallError(
+                    "{environment} was not made by MotionClone and stays.", hint, environment=environment
+                )
         for environment in environments:
             if is_there(environment):
                 self._remove(environment)
@@ -179,9 +187,21 @@ class Backend:
         disk = sum(layer.disk_mb for layer in missing)
         if missing:
             what = f"torch {TORCH} ({build.title})"
-            text = f"{what} into {self.folder}: about {download:,.0f} MB to download, {disk:,} MB on disk"
+            text = Sentence(
+                "{what} into {folder}: about {download} MB to download, {disk} MB on disk",
+                what=what,
+                folder=self.folder,
+                download=f"{download:,.0f}",
+                disk=f"{disk:,}",
+            )
             if self.wheels:
-                text = f"{what} from {self.wheels} into {self.folder}: {disk:,} MB on disk"
+                text = Sentence(
+                    "{what} from {wheels} into {folder}: {disk} MB on disk",
+                    what=what,
+                    wheels=self.wheels,
+                    folder=self.folder,
+                    disk=f"{disk:,}",
+                )
             self.report.plan(text, str(self.folder), download, disk)
         return build, layers
 
@@ -228,14 +248,22 @@ def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log
     try:
         code = run_module(python, command, output.append, extra=extra)
     except OSError as error:
-        raise InstallError(f"{python} does not start ({error.strerror}).", f"{REPAIR}.") from None
+        raise InstallError(
+            "{python} does not start ({reason}).", f"{REPAIR}.", python=python, reason=error.strerror
+        ) from None
     with suppress(OSError):  # the doctor also runs where nothing can be written
         append(log, f"\n$ {' '.join(command)}\n{''.join(output)}")
     answers = [line for line in output if line.startswith(ANSWER)]
     if not answers:
         last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
-        raise InstallError(f"The backend does not start: {last}", f"{REPAIR}; details in {log}.")
-    return json.loads(answers[-1])["findings"]
+        raise InstallError("The backend does not start: {last}", f"{REPAIR}; details in {{log}}.", last=last, log=log)
+    answer = json.loads(answers[-1])
+    return [_with_sentences(finding, answer["templates"]) for finding in answer["findings"]]
+
+
+def _with_sentences(finding: dict[str, str], templates: list[dict[str, Any]]) -> dict[str, str]:
+    text, hint = with_templates((finding["text"], finding["hint"]), templates)
+    return finding | {"text": text, "hint": hint}
 
 
 ANSWER = '{"findings":'

@@ -53,7 +53,8 @@ def find_host(chosen: str | None) -> Host:
     wanted = " or ".join(sorted({python for _, python in BPY.values()}))
     raise InstallError(
         "There is no Blender 4.2 or newer on this machine, and no Python that Blender's module exists for.",
-        f"Name a Blender with --blender PATH, or install Python {wanted}.",
+        "Name a Blender with --blender PATH, or install Python {wanted}.",
+        wanted=wanted,
     )
 
 
@@ -63,7 +64,9 @@ def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
     release, python = BPY[series]
     base = find_python(python)
     if base is None:
-        raise InstallError(f"Blender {release} as a module needs Python {python}, which was not found.")
+        raise InstallError(
+            "Blender {release} as a module needs Python {python}, which was not found.", release=release, python=python
+        )
     title = f"Blender {release}, about 350 MB to download"
     layers = [Layer("bpy", title, [[f"bpy=={release}"]], foundation=True, download_mb=350, disk_mb=1050)]
     if extra:
@@ -75,7 +78,7 @@ def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
 def _sound(base: Path) -> Python:
     python = probe([str(base)])
     if python is None:
-        raise InstallError(f"{base} does not start.", "Install this Python again.")
+        raise InstallError("{base} does not start.", "Install this Python again.", base=base)
     return python
 
 
@@ -94,13 +97,19 @@ def _named_blender(program: Path) -> Host:
     if program.suffix == ".app":
         program = program / "Contents" / "MacOS" / "Blender"
     if not program.exists():
-        raise InstallError(f"There is no {program}.", "Give --blender the path of Blender's program file.")
+        raise InstallError(
+            "There is no {program}.", "Give --blender the path of Blender's program file.", program=program
+        )
     version = blender_version(program)
     if version is None:
-        raise InstallError(f"{program} is not Blender.", "Give --blender the path of Blender's program file.")
+        raise InstallError(
+            "{program} is not Blender.", "Give --blender the path of Blender's program file.", program=program
+        )
     if version < MINIMUM:
         found = f"{version[0]}.{version[1]}"
-        raise InstallError(f"{program} is Blender {found}.", "MotionClone needs Blender 4.2 or newer.")
+        raise InstallError(
+            "{program} is Blender {found}.", "MotionClone needs Blender 4.2 or newer.", program=program, found=found
+        )
     return _blender(program, version)
 
 

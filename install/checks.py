@@ -23,6 +23,7 @@ from .packages import broken, installed
 from .paths import data_folder, interpreter, work_folder
 from .pythons import OTHER_THAN_STORE, STORE, SUPPORTED, backend_base, probe, running_from_store
 from .reports import Report
+from .sentences import Sentence, joined
 from .state import is_locked, is_ours, read_state
 from .torch_build import LOCKS, choose_build
 from .work import is_our_work
@@ -53,7 +54,11 @@ class Finding:
 
 def system(backend: Backend) -> Iterator[Finding]:
     """Reports the system and, on Windows, long paths and the Microsoft Store's Python."""
-    yield Finding("system", "ok", f"System: {platform.platform()}, {os.cpu_count()} processors.")
+    yield Finding(
+        "system",
+        "ok",
+        Sentence("System: {platform}, {cpu_count} processors.", platform=platform.platform(), cpu_count=os.cpu_count()),
+    )
     if sys.platform == "win32":
         yield from long_path(backend.folder, long_paths_allowed())
         if running_from_store():
@@ -66,7 +71,7 @@ def long_path(folder: Path, allowed: bool) -> Iterator[Finding]:
         yield Finding(
             "long-path",
             "warning",
-            f"{folder} is a long path, and Windows may refuse the files in it.",
+            Sentence("{folder} is a long path, and Windows may refuse the files in it.", folder=folder),
             f"Allow long paths in Windows. {OTHER_FOLDER}",
         )
 
@@ -88,24 +93,42 @@ def environment(backend: Backend) -> Iterator[Finding]:
     folder = backend.folder
     state = read_state(folder)
     if is_locked(work_folder(folder)):
-        yield Finding("installing", "warning", f"An installation is at work in {folder.parent}.", "Wait for its end.")
+        yield Finding(
+            "installing",
+            "warning",
+            Sentence("An installation is at work in {parent}.", parent=folder.parent),
+            "Wait for its end.",
+        )
         return
     if not is_ours(folder):
         yield Finding(
             "not-ours",
             "problem",
-            f"{folder} was not made by MotionClone.",
+            Sentence("{folder} was not made by MotionClone.", folder=folder),
             f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
         )
         return
     if not folder.exists() or state is None:
-        yield Finding("no-environment", "problem", f"There is no backend environment at {folder}.", fix=("backend",))
+        yield Finding(
+            "no-environment",
+            "problem",
+            Sentence("There is no backend environment at {folder}.", folder=folder),
+            fix=("backend",),
+        )
         return
     if state.installing or not state.python:
-        yield Finding("half-finished", "problem", f"The installation in {folder} was not finished.", fix=("backend",))
+        yield Finding(
+            "half-finished",
+            "problem",
+            Sentence("The installation in {folder} was not finished.", folder=folder),
+            fix=("backend",),
+        )
         return
     if not interpreter(folder).exists() or probe([str(interpreter(folder))]) is None:
-        text = f"The Python of {folder} does not start: it was moved, or the Python it was made from is gone."
+        text = Sentence(
+            "The Python of {folder} does not start: it was moved, or the Python it was made from is gone.",
+            folder=folder,
+        )
         yield Finding("python-gone", "problem", text, fix=("backend",))
         return
     yield from _contents(folder)
@@ -114,15 +137,21 @@ def environment(backend: Backend) -> Iterator[Finding]:
 def _contents(folder: Path) -> Iterator[Finding]:
     damaged = [package.name for package in broken(folder, deep=False)]
     if damaged:
-        text = f"Files are missing or cut short in {', '.join(damaged)}."
+        text = Sentence("Files are missing or cut short in {damaged}.", damaged=", ".join(damaged))
         yield Finding("damaged", "problem", text, fix=("backend", "--repair"))
     else:
-        yield Finding("environment", "ok", f"Environment: {folder}, {len(installed(folder))} packages, whole.")
+        yield Finding(
+            "environment",
+            "ok",
+            Sentence("Environment: {folder}, {count} packages, whole.", folder=folder, count=len(installed(folder))),
+        )
     pinned = pins(LOCKS / LOCK)
     there = {package.name: package.version for package in installed(folder)}
     other = [f"{name} {there[name]}" for name in pinned if name in there and there[name] not in pinned[name]]
     if other:
-        text = f"Not of the versions that this MotionClone was tested with: {', '.join(sorted(other))}."
+        text = Sentence(
+            "Not of the versions that this MotionClone was tested with: {other}.", other=", ".join(sorted(other))
+        )
         yield Finding("other-versions", "warning", text, fix=("backend",))
 
 
@@ -148,9 +177,13 @@ def device_build(backend: Backend) -> Iterator[Finding]:
     if best.note:
         yield Finding("driver", "warning", best.note)
     elif machine.nvidia and machine.nvidia.driver:
-        yield Finding("driver", "ok", f"NVIDIA driver {'.'.join(map(str, machine.nvidia.driver))}.")
+        yield Finding(
+            "driver", "ok", Sentence("NVIDIA driver {version}.", version=".".join(map(str, machine.nvidia.driver)))
+        )
     if state and state.build and state.build != best.name:
-        text = f"The installed build of torch is {state.build}; this machine can use {best.name}."
+        text = Sentence(
+            "The installed build of torch is {build}; this machine can use {best}.", build=state.build, best=best.name
+        )
         yield Finding("other-build", "warning", text, fix=("backend",))
     yield from rocm_rights(machine)
 
@@ -158,7 +191,7 @@ def device_build(backend: Backend) -> Iterator[Finding]:
 def rocm_rights(machine: Machine, device: Path = Path("/dev/kfd")) -> Iterator[Finding]:
     """Whether the user may access an AMD GPU."""
     if machine.rocm and not os.access(device, os.R_OK | os.W_OK):
-        text = f"The AMD GPU cannot be used: {device} may not be opened by this user."
+        text = Sentence("The AMD GPU cannot be used: {device} may not be opened by this user.", device=device)
         yield Finding("rocm-rights", "problem", text, "Run `sudo usermod -aG render,video $USER` and log in again.")
 
 
@@ -169,7 +202,15 @@ def base_python(backend: Backend) -> Iterator[Finding]:
         return
     try:
         base = backend_base()
-        yield Finding("base-python", "ok", f"Python {base.version} at {base.executable} can make the environment.")
+        yield Finding(
+            "base-python",
+            "ok",
+            Sentence(
+                "Python {version} at {executable} can make the environment.",
+                version=base.version,
+                executable=base.executable,
+            ),
+        )
     except InstallError as error:
         yield Finding("base-python", "problem", error.message, error.hint)
 
@@ -185,14 +226,19 @@ def folders(backend: Backend) -> Iterator[Finding]:
             yield Finding(
                 f"{name}-rights",
                 "problem",
-                f"Nothing can be written in {parent} ({error.strerror}).",
-                f"Make the folder writable. {elsewhere}",
+                Sentence("Nothing can be written in {parent} ({reason}).", parent=parent, reason=error.strerror),
+                Sentence("Make the folder writable. {elsewhere}", elsewhere=Sentence(elsewhere)),
             )
             continue
         free = shutil.disk_usage(parent).free / 1e9
         level = "problem" if free < LEAST_GB else "warning" if free < COMFORTABLE_GB else "ok"
         hint = "" if level == "ok" else "Free some space: jobs need room for their clips, installations several GB."
-        yield Finding(f"{name}-space", level, f"{free:.1f} GB are free for {folder}.", hint)
+        yield Finding(
+            f"{name}-space",
+            level,
+            Sentence("{free} GB are free for {folder}.", free=f"{free:.1f}", folder=folder),
+            hint,
+        )
 
 
 def _nearest(folder: Path) -> Path:
@@ -208,7 +254,9 @@ def leftovers(backend: Backend) -> Iterator[Finding]:
     parts = [path for path in (work / "downloads", work / "scratch") if path.exists()]
     size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file()) / 1e6
     if size > 1:
-        text = f"An unfinished installation left {size:,.0f} MB of downloads in {work}."
+        text = Sentence(
+            "An unfinished installation left {size} MB of downloads in {work}.", size=f"{size:,.0f}", work=work
+        )
         yield Finding("leftovers", "warning", text, "Installing goes on with them and removes them.", ("backend",))
 
 
@@ -220,15 +268,17 @@ def models(backend: Backend) -> Iterator[Finding]:
         return
     adding = store.record.adding
     if adding:
-        text = f"The download of the model {adding['name']} was not finished."
+        text = Sentence("The download of the model {adding} was not finished.", adding=adding["name"])
         yield Finding("model-unfinished", "warning", text, fix=_add(adding["name"], adding["extras"]))
     found = list(faults(catalogue, store, False, Report()))
     for name in dict.fromkeys(fault.model for fault in found):
         several = [fault.text for fault in found if fault.model == name]
-        text = f"The model {name} cannot be used: {' '.join(several)}"
+        text = Sentence("The model {name} cannot be used: {several}", name=name, several=joined(several))
         yield Finding("model-damaged", "problem", text, fix=_add(name, store.record.models[name]["extras"]))
     if store.record.models and not found:
-        text = f"The files of the models {', '.join(store.record.models)} are there, as they were verified."
+        text = Sentence(
+            "The files of the models {models} are there, as they were verified.", models=", ".join(store.record.models)
+        )
         yield Finding(
             "model-files", "ok", text, "In a terminal `python3 -m install models verify` reads every byte of them."
         )
@@ -241,16 +291,34 @@ def _add(name: str, extras: Sequence[str]) -> tuple[str, ...]:
 def chosen_python(python: Path) -> Iterator[Finding]:
     """Checks the Python that the user chose to run the backend instead of the installed one."""
     if not python.is_file():
-        yield Finding("chosen-python", "problem", f"The chosen Backend Python {python} is no file.", OTHER_PYTHON)
+        yield Finding(
+            "chosen-python",
+            "problem",
+            Sentence("The chosen Backend Python {python} is no file.", python=python),
+            OTHER_PYTHON,
+        )
         return
     found = probe([str(python)])
     if found is None:
-        yield Finding("chosen-python", "problem", f"The chosen Backend Python {python} does not start.", OTHER_PYTHON)
+        yield Finding(
+            "chosen-python",
+            "problem",
+            Sentence("The chosen Backend Python {python} does not start.", python=python),
+            OTHER_PYTHON,
+        )
     elif found.version not in SUPPORTED:
-        text = f"The chosen Backend Python {python} is Python {found.version}, which the backend does not run in."
+        text = Sentence(
+            "The chosen Backend Python {python} is Python {version}, which the backend does not run in.",
+            python=python,
+            version=found.version,
+        )
         yield Finding("chosen-python", "problem", text, OTHER_PYTHON)
     else:
-        yield Finding("chosen-python", "ok", f"Backend Python, as chosen: {python}, Python {found.version}.")
+        yield Finding(
+            "chosen-python",
+            "ok",
+            Sentence("Backend Python, as chosen: {python}, Python {version}.", python=python, version=found.version),
+        )
 
 
 ALL: Sequence[Callable[[Backend], Iterator[Finding]]] = (

@@ -54,8 +54,11 @@ def empty_environment(environment: Path, windows: bool = os.name == "nt", and_st
     own = list(_own(environment, windows))
     for job in (job for path in own for job in _jobs(path)):
         raise InstallError(
-            f"The job {job} lies within the backend's environment {environment}, which is about to be removed.",
-            f"Move the folder {job.parent} to another place, choose that as the Jobs Folder, and try again.",
+            "The job {job} lies within the backend's environment {environment}, which is about to be removed.",
+            "Move the folder {parent} to another place, choose that as the Jobs Folder, and try again.",
+            job=job,
+            environment=environment,
+            parent=job.parent,
         )
     write_state(environment, State())
     for path in own:
@@ -88,5 +91,7 @@ def _retry(path: Path, remove: Callable[[], None]) -> None:
             remove()
         except OSError as error:
             if time.monotonic() > deadline:
-                raise InstallError(f"{path} cannot be removed ({error.strerror}).", CLOSE) from None
+                raise InstallError(
+                    "{path} cannot be removed ({reason}).", CLOSE, path=path, reason=error.strerror
+                ) from None
             time.sleep(0.5)

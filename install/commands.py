@@ -49,11 +49,10 @@ def main(arguments: Sequence[str]) -> int:
             check_running()
         return chosen.run(chosen, report) or 0
     except InstallError as error:
-        report.failed(error.message, error.hint)
+        report.failed(error)
         return 1
     except OSError as error:
-        failure = explained(error)
-        report.failed(failure.message, failure.hint)
+        report.failed(explained(error))
         return 1
     except KeyboardInterrupt:
         report.cancelled()

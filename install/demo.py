@@ -90,7 +90,9 @@ def run_logged(command: Sequence[str], log: Path, variables: Mapping[str, str], 
             _stop(process)
             raise
     if process.returncode:
-        raise InstallError(f"{failure} {_reason(output, process.returncode)}".rstrip(), f"The details are in {log}.")
+        raise InstallError(
+            f"{failure} {_reason(output, process.returncode)}".rstrip(), "The details are in {log}.", log=log
+        )
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
@@ -123,7 +125,12 @@ def _clear() -> None:
         for name in (*RESULTS, "takes.json"):
             (FOLDER / name).unlink(missing_ok=True)
     except OSError as error:
-        raise InstallError(f"{FOLDER} cannot be written to ({error.strerror}).", "Make the folder writable.") from None
+        raise InstallError(
+            "{folder} cannot be written to ({reason}).",
+            "Make the folder writable.",
+            folder=FOLDER,
+            reason=error.strerror,
+        ) from None
 
 
 def _clock(seconds: float) -> str:

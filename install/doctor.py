@@ -19,6 +19,7 @@ from .logs import last_lines
 from .models.store import Store
 from .paths import ROOT, data_folder, interpreter
 from .redact import redact
+from .sentences import Sentence, templates_of
 from .work import log_file
 
 _FIXES: Mapping[str, tuple[str, ...]] = {  # for findings of the backend's own doctor
@@ -52,7 +53,8 @@ def run_doctor(backend: Backend, as_json: bool, report: Path | None, python: Pat
     text = report_text(backend, found) if as_json or report else ""
     if as_json:
         findings = [asdict(finding) for finding in found.findings]
-        print(json.dumps({"healthy": found.healthy, "findings": findings, "report": text}))
+        templates = templates_of(said for finding in found.findings for said in (finding.text, finding.hint))
+        print(json.dumps({"healthy": found.healthy, "findings": findings, "templates": templates, "report": text}))
     else:
         print(_for_people(found))
     if report:
@@ -98,7 +100,13 @@ def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) ->
         return list(check(backend))
     except Exception as error:
         what = check.__name__.replace("_", " ")
-        return [Finding(check.__name__, "warning", f"The check `{what}` could not be made: {error}")]
+        return [
+            Finding(
+                check.__name__,
+                "warning",
+                Sentence("The check `{what}` could not be made: {reason}", what=what, reason=error),
+            )
+        ]
 
 
 def _asked(backend: Backend, python: Path) -> list[Finding]:

@@ -136,8 +136,11 @@ class Environment:
         free = shutil.disk_usage(self.folder.parent).free / 1e9
         if free < needed:
             raise InstallError(
-                f"{self.folder.parent} has {free:.1f} GB free; about {needed:.1f} GB are needed.",
+                "{parent} has {free} GB free; about {needed} GB are needed.",
                 f"Free some space. {OTHER_FOLDER}",
+                parent=self.folder.parent,
+                free=f"{free:.1f}",
+                needed=f"{needed:.1f}",
             )
 
     def _make_empty(self, state: State) -> None:
@@ -165,13 +168,17 @@ class Environment:
             code = _run_uv(command, self.wheels, output.append)
         else:
             raise InstallError(
-                f"{base.executable} cannot make virtual environments.", "Install Python 3.13 and try again."
+                "{executable} cannot make virtual environments.",
+                "Install Python 3.13 and try again.",
+                executable=base.executable,
             )
         if code:
             said = "".join(output).strip().splitlines()
             raise InstallError(
-                f"The virtual environment {self.folder} could not be made: {said[-1] if said else f'exit code {code}'}",
+                "The virtual environment {folder} could not be made: {said}",
                 "Free some space if the disk is full; else install Python 3.13 from python.org and try again.",
+                folder=self.folder,
+                said=said[-1] if said else f"exit code {code}",
             )
         state.python, state.build = base.version, self.build
         write_state(self.folder, state)
@@ -191,7 +198,9 @@ class Environment:
 
     def _check_whole(self) -> None:
         for package in broken(self.folder, deep=False):
-            raise InstallError(f"{package.name} in {self.folder} is incomplete.", f"{REPAIR}.")
+            raise InstallError(
+                "{package} in {folder} is incomplete.", f"{REPAIR}.", package=package.name, folder=self.folder
+            )
 
 
 def shares(layers: Sequence[Layer]) -> list[Share]:

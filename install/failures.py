@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from .sentences import Sentence
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 IN_USE = (5, 32, 33, 1224)  # Windows errors: access denied or, more often, open in another program, locked or mapped
@@ -29,16 +31,20 @@ def as_typed(text: str, windows: bool = os.name == "nt") -> str:
 
 
 class InstallError(Exception):
-    """An error that the user can fix. `message` says what is wrong and where; `hint` says what to do next."""
+    """An error that the user can fix. `message` says what is wrong and where; `hint` says what to do next.
 
-    def __init__(self, message: str, hint: str = ""):
-        super().__init__(message)
-        self.message, self.hint = message, hint
+    Both are templates that share their values: InstallError("{path} is full.", "Empty {path}.", path=path).
+    """
+
+    def __init__(self, message: str, hint: str = "", /, **values: object):
+        self.message, self.hint = Sentence(message, **values), Sentence(hint, **values)
+        super().__init__(self.message)
 
 
 def explained(error: OSError) -> InstallError:
     """Converts an OSError to an InstallError that says what to do."""
-    message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
+    said = "{reason}: {path}." if error.filename else "{reason}."
+    message = Sentence(said, reason=error.strerror or error, path=error.filename)
     if error.errno in FULL:
         return InstallError(message, f"Free some space on that disk and {TRY_AGAIN}.")
     if getattr(error, "winerror", None) in IN_USE:

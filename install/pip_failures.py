@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from .failures import OFFLINE, TRY_AGAIN, InstallError
+from .sentences import Sentence
 
 PYPI = "pypi.org"
 _NO_MATCH = "No matching distribution found"
@@ -31,11 +32,11 @@ _CUT = (
 _NO_WAY = ("Failed to establish a new connection", "NewConnectionError", "unreachable", "No route to host")
 # A message and the texts that indicate it. The first match counts.
 _NO_NETWORK: Sequence[tuple[str, Sequence[str]]] = (
-    ("The package index {} cannot be reached: its name is not known to the network.", _UNKNOWN),
-    ("The package index {} cannot be reached: it refuses the connection.", _REFUSED),
-    ("The package index {} cannot be reached: it does not answer in time.", _SLOW),
-    ("The package index {} cannot be reached: the connection is cut off again and again.", _CUT),
-    ("The package index {} cannot be reached: no way leads there.", _NO_WAY),
+    ("The package index {index} cannot be reached: its name is not known to the network.", _UNKNOWN),
+    ("The package index {index} cannot be reached: it refuses the connection.", _REFUSED),
+    ("The package index {index} cannot be reached: it does not answer in time.", _SLOW),
+    ("The package index {index} cannot be reached: the connection is cut off again and again.", _CUT),
+    ("The package index {index} cannot be reached: no way leads there.", _NO_WAY),
 )
 
 
@@ -61,39 +62,53 @@ def pip_failure(output: str, log: Path, wheels: Path | None = None) -> InstallEr
         return _no_build(missing[1] or missing[2], output, log, wheels)
     return InstallError(
         "pip, which installs the packages, stopped with an error.",
-        f"Try again; if it comes back, the reason is at the end of {log}.",
+        "Try again; if it comes back, the reason is at the end of {log}.",
+        log=log,
     )
 
 
 def _no_build(package: str, output: str, log: Path, wheels: Path | None) -> InstallError:
     if wheels:
         return NoBuild(
-            f"There is no build of {package} for this Python and machine in {wheels}.",
-            f"Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
+            "There is no build of {package} for this Python and machine in {wheels}.",
+            "Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
+            package=package,
+            wheels=wheels,
+            log=log,
         )
     index = _index(output)
     return NoBuild(
-        f"The package index {index} has no build of {package} for this Python and machine, or it fails.",
-        f"Try again later, or after installing Python 3.13 from python.org; see {log}.",
+        "The package index {index} has no build of {package} for this Python and machine, or it fails.",
+        "Try again later, or after installing Python 3.13 from python.org; see {log}.",
+        index=index,
+        package=package,
+        log=log,
     )
 
 
 def _full(output: str, log: Path) -> InstallError:
-    return InstallError("The disk is full.", f"Free some gigabytes and {TRY_AGAIN}; see {log}.")
+    return InstallError("The disk is full.", f"Free some gigabytes and {TRY_AGAIN}; see {{log}}.", log=log)
 
 
 def _proxy(output: str, log: Path) -> InstallError:
     """The proxy requires a login, cannot be reached, or refuses the connection."""
     proxy, index = _proxy_set() or "of pip's settings", _index(output)
-    message = f"The proxy {proxy} does not let us through to the package index {index}."
+    message = Sentence(
+        "The proxy {proxy} does not let us through to the package index {index}.", proxy=proxy, index=index
+    )
     if "407 Proxy" in output:
-        message = f"The proxy {proxy} wants a user name and password."
+        message = Sentence("The proxy {proxy} wants a user name and password.", proxy=proxy)
     elif "Tunnel connection failed" not in output:
-        message = f"The proxy {proxy} cannot be reached, and without it not the package index {index}."
+        message = Sentence(
+            "The proxy {proxy} cannot be reached, and without it not the package index {index}.",
+            proxy=proxy,
+            index=index,
+        )
     return InstallError(
         message,
-        "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start Blender or the "
-        f"terminal anew, and try again; see {log}.",
+        "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start "
+        "Blender or the terminal anew, and try again; see {log}.",
+        log=log,
     )
 
 
@@ -104,33 +119,41 @@ def _untrusted(output: str, log: Path) -> InstallError:
     )
     why = (detail[1] or detail[2]).strip() if detail else "it could not be verified"
     return InstallError(
-        f"The package index {index} could not prove who it is: its certificate is not trusted here ({why}).",
-        "Check the computer's clock. Behind a proxy that reads along, let the variable PIP_CERT name your "
-        f"organisation's certificate file, and start Blender or the terminal anew; see {log}.",
+        "The package index {index} could not prove who it is: its certificate is not trusted here ({why}).",
+        "Check the computer's clock. Behind a proxy that reads along, let the variable PIP_CERT name "
+        "your organisation's certificate file, and start Blender or the terminal anew; see {log}.",
+        index=index,
+        why=why,
+        log=log,
     )
 
 
 def _no_network(output: str, log: Path) -> InstallError:
     said = next(words for words, signs in _NO_NETWORK if _says(output, signs))
     return InstallError(
-        said.format(_index(output)),
-        f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {log}.",
+        said,
+        f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {{log}}.",
+        index=_index(output),
+        log=log,
     )
 
 
 def _wrong_bytes(output: str, log: Path) -> InstallError:
     return InstallError(
         "A downloaded package is not the one that it should be.",
-        "Try again; if it comes back, a proxy, a mirror or the folder of packages (Offline Packages) has a wrong file; "
-        f"see {log}.",
+        "Try again; if it comes back, a proxy, a mirror or the folder of packages (Offline Packages) "
+        "has a wrong file; see {log}.",
+        log=log,
     )
 
 
 def _not_allowed(output: str, log: Path) -> InstallError:
     named = re.search(r"(?:Permission denied|Read-only file system|Access is denied)[^'\n]*'([^'\n]+)'", output)
     return InstallError(
-        f"{named[1]} could not be written." if named else "A file could not be written.",
-        f"Stop the worker in the preferences and close other programs that use the backend, then try again; see {log}.",
+        "{path} could not be written." if named else "A file could not be written.",
+        "Stop the worker in the preferences and close other programs that use the backend, then try again; see {log}.",
+        path=named[1] if named else "",
+        log=log,
     )
 
 

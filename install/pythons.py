@@ -15,6 +15,7 @@ from pathlib import Path, PureWindowsPath
 from .children import NO_WINDOW, clean_environment
 from .failures import InstallError
 from .machine import one_name
+from .sentences import Sentence, joined
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = ("3.13", "3.12", "3.11", "3.14")  # versions with torch builds, best supported first
@@ -114,8 +115,9 @@ def backend_base() -> Python:
             unfit = "cannot make virtual environments: its venv or ensurepip module is missing"
         if not unfit:
             return python
-        reasons.append(f"{python.executable} (Python {python.version}) {unfit}.")
-    raise InstallError(" ".join(["No usable Python was found.", *reasons]), _next_step(" ".join(reasons)))
+        said = "{python} (Python {version}) " + unfit + "."
+        reasons.append(Sentence(said, python=python.executable, version=python.version))
+    raise InstallError(joined(["No usable Python was found.", *reasons]), _next_step(" ".join(reasons)))
 
 
 def find_python(version: str) -> Path | None:
@@ -214,7 +216,11 @@ def _next_step(reasons: str) -> str:
     if "virtual environments" in reasons:
         version = re.search(r"Python (\d\.\d+)\) cannot make virtual", reasons)
         package = f"python{version[1]}-venv" if version else "python3-venv"
-        return f"On Debian and Ubuntu: sudo apt install {package}. Or install uv. Then try again."
+        return Sentence(
+            "On Debian and Ubuntu: sudo apt install {package}. Or install uv. Then try again.", package=package
+        )
     if "Intel" in reasons or "32-bit" in reasons:
         return "Install the 64-bit Python 3.13 for this machine's processor from python.org and try again."
-    return f"Install Python {SUPPORTED[0]} from python.org or your package manager and try again."
+    return Sentence(
+        "Install Python {supported} from python.org or your package manager and try again.", supported=SUPPORTED[0]
+    )

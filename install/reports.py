@@ -8,6 +8,8 @@ The last line is one of:
 {"kind": "failed", "message": ..., "hint": ...}
 {"kind": "cancelled", "message": ..., "hint": ...}
 
+Each with text also has "templates", which say what the text was made of: see sentences.py.
+
 The stages of an environment are, in order, `python` (creating it), `download` (in bytes), `unpack` (in packages) and
 `check`; `download` and `unpack` are repeated for each layer. The stages of a model are `verify` (existing files, in
 bytes), `search` (in other programs' folders), `ask` (the hub) and `download`. Download progress covers all layers, or
@@ -21,7 +23,8 @@ import sys
 import time
 from typing import Any
 
-from .failures import as_typed
+from .failures import InstallError, as_typed
+from .sentences import templates_of
 
 MB = 1_000_000
 SECONDS_BETWEEN_LINES = 15  # for a person; the add-on gets every message
@@ -65,9 +68,10 @@ class Report:
         """Reports success. `python` is the path of the interpreter, if any."""
         self._print(text, {"kind": "done", "text": text, "python": python})
 
-    def failed(self, message: str, hint: str) -> None:
+    def failed(self, error: InstallError) -> None:
         """Reports a failure."""
-        self._end({"kind": "failed", "message": message, "hint": hint})
+        message = {"kind": "failed", "message": error.message, "hint": error.hint}
+        self._end(message | {"templates": templates_of((error.message, error.hint))})
 
     def cancelled(self) -> None:
         """Reports that the user stopped the installation."""
@@ -80,4 +84,6 @@ class Report:
             print(as_typed(f"\n{message['message']}\n{message['hint']}").rstrip(), file=sys.stderr)
 
     def _print(self, line: str, message: dict[str, Any]) -> None:
+        if "text" in message:
+            message["templates"] = templates_of((message["text"],))
         print(json.dumps(message) if self._as_json else as_typed(line), flush=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .failures import FULL, OTHER_FOLDER, InstallError
 from .files import is_there, write_whole
+from .sentences import Sentence
 
 NAME = "motionclone.json"
 LOCK_FILE = "lock"
@@ -67,8 +68,9 @@ def check_ours(environment: Path, marks: Collection[str] = (NAME,)) -> None:
     """Raises InstallError unless the folder is ours."""
     if not is_ours(environment, marks):
         raise InstallError(
-            f"{environment} exists already and was not made by MotionClone.",
+            "{environment} exists already and was not made by MotionClone.",
             f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
+            environment=environment,
         )
 
 
@@ -83,14 +85,18 @@ def locked(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
         file = os.open(work / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InstallError(
-            f"{work.parent} cannot be written to ({error.strerror}).",
-            f"Free some space. {elsewhere}" if error.errno in FULL else f"Make the folder writable. {elsewhere}",
+            "{folder} cannot be written to ({reason}).",
+            "Free some space. {elsewhere}" if error.errno in FULL else "Make the folder writable. {elsewhere}",
+            folder=work.parent,
+            reason=error.strerror,
+            elsewhere=Sentence(elsewhere),
         ) from None
     try:
         if not _try_lock(file):
             raise InstallError(
-                f"Another installation or download is at work in {work.parent}.",
+                "Another installation or download is at work in {parent}.",
                 "Wait until it has ended, or stop it there.",
+                parent=work.parent,
             )
         yield
     finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from .failures import InstallError
 from .machine import Machine, Nvidia
 from .paths import ROOT
+from .sentences import Sentence
 
 TORCH = "2.13.0"
 BUILDS = "https://download.pytorch.org/whl/"
@@ -71,8 +72,12 @@ def choose_build(machine: Machine, wanted: str | None = None) -> TorchBuild:
     if wanted:
         if wanted not in builds:
             raise InstallError(
-                f"There is no {wanted} build of torch for {machine.system} on {machine.arch}.",
-                f"Choose one of: {', '.join(builds)}.",
+                "There is no {wanted} build of torch for {system} on {arch}.",
+                "Choose one of: {builds}.",
+                wanted=wanted,
+                system=machine.system,
+                arch=machine.arch,
+                builds=", ".join(builds),
             )
         return builds[wanted]
     if "apple" in builds:
@@ -102,8 +107,10 @@ def _builds(machine: Machine) -> dict[str, TorchBuild]:
     if system == "linux" and arch == "arm64":
         return {"cpu": CPU, "cuda13": CUDA_13}
     raise InstallError(
-        f"There is no build of torch for {system} on {arch}.",
+        "There is no build of torch for {system} on {arch}.",
         "Use 64-bit Linux, Windows on x86-64 (with a Python for it), or a Mac with Apple silicon.",
+        system=system,
+        arch=arch,
     )
 
 
@@ -120,7 +127,8 @@ def _for_nvidia(nvidia: Nvidia, builds: dict[str, TorchBuild]) -> TorchBuild:
     version = ".".join(map(str, driver))
     if capability is not None and capability < CUDA_12_OLDEST:
         return replace(builds["cpu"], note="This NVIDIA GPU is too old for torch, so the processor will do the work.")
-    return replace(builds["cpu"], note=f"The NVIDIA driver {version} is too old for this GPU's build. {_UPDATE}")
+    note = Sentence("The NVIDIA driver {version} is too old for this GPU's build. " + _UPDATE, version=version)
+    return replace(builds["cpu"], note=note)
 
 
 _UPDATE = "Install NVIDIA's driver 580 or newer and start the installation again; until then the processor is used."

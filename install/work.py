@@ -14,6 +14,7 @@ from .clearing import clear
 from .failures import OTHER_FOLDER, InstallError
 from .files import is_link, is_there, write_whole
 from .paths import work_folder
+from .sentences import Sentence
 from .state import LOCK_FILE, NAME, locked
 
 MARK = "motionclone-work.txt"
@@ -33,8 +34,11 @@ def locked_work_folder(folder: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[
     work = work_folder(folder)
     if not is_our_work(folder):
         raise InstallError(
-            f"{work} exists already and was not made by MotionClone, which needs that name beside {folder.name}.",
-            f"Give that folder another name. {elsewhere}",
+            "{work} exists already and was not made by MotionClone, which needs that name beside {folder}.",
+            "Give that folder another name. {elsewhere}",
+            work=work,
+            folder=folder.name,
+            elsewhere=Sentence(elsewhere),
         )
     with locked(work, elsewhere):
         if not is_there(work / MARK):

@@ -13,11 +13,12 @@ NAME = "motionclone_extension"
 
 
 def part(name: str) -> ModuleType:
-    """part("jobs.job_queue"): a module of the add-on that needs no bpy."""
+    """part("jobs.job_queue"): a module of the add-on that needs no bpy; part("backend.wire.client"): one it shares."""
     if NAME not in sys.modules:
         spec = importlib.util.spec_from_file_location(
             NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
         )
         assert spec is not None
         sys.modules[NAME] = importlib.util.module_from_spec(spec)
-    return importlib.import_module(f"{NAME}.blender_motionclone.{name}")
+    room = "" if name.startswith("backend.") else "blender_motionclone."
+    return importlib.import_module(f"{NAME}.{room}{name}")

@@ -1,5 +1,4 @@
-"""The notes that a take may have, read from the source: sentences for the user that are no errors, with {} for what
-varies in them."""
+"""The notes that a take may have, read from the source: sentences for the user that are no errors."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ from tests.documents import ROOT
 NOT_OF_JOBS = ("bench", "demo_training")
 GIVEN = ("note", "_note", "say", "print_note", "_none")  # functions whose first argument is a note
 KEPT = ("notes", "noted", "said", "more")  # lists of notes
-PASSING = ("format", "join", "fromkeys", "list", "tuple", "sorted")  # what they are given is in what they return
-SENTENCE = re.compile(r"[^\\]*[a-z]{2} [^\\]*(\.|\. \{\})")  # no backslash: that is a regular expression
+PASSING = ("Sentence", "join", "fromkeys", "list", "tuple", "sorted")  # what they are given is in what they return
+SENTENCE = re.compile(r"[^\\]*[a-z]{2} [^\\]*(\.|\. \{\w+\})")  # no backslash: that is a regular expression
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -53,7 +52,7 @@ class _Reader:
         while names := self.asked - done:
             done |= names
             self._read_returns(names)
-        return {text.removesuffix(" {}") for text in self.found if SENTENCE.fullmatch(text)}
+        return {re.sub(r" \{\w+\}$", "", text) for text in self.found if SENTENCE.fullmatch(text)}
 
     def _read_returns(self, names: set[str]) -> None:
         for tree in self.trees:
@@ -136,6 +135,4 @@ def _names_in(target: ast.expr) -> set[str]:
 
 
 def _template(node: ast.expr) -> str:
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     return str(node.value) if isinstance(node, ast.Constant) else ""

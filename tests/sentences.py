@@ -1,13 +1,14 @@
-"""What the program can say, read from its source: every sentence, with … for what varies in it."""
+"""What the program can say, read from its source: every sentence as its template, or with … for what varies in it."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 VARIES = "…"
 ERRORS = ("InstallError", "NoBuild")
@@ -25,11 +26,37 @@ class DoctorFinding:
 
 def without_end(text: str) -> str:
     """Without what varies at its end."""
-    return re.sub(rf"\s*{VARIES}+$", "", text)
+    return re.sub(rf"\s*{VARIES}+$", "", varied(text))
+
+
+def varied(template: str) -> str:
+    """{path} is missing -> … is missing."""
+    return re.sub(r"{\w*}", VARIES, template)
+
+
+def given(node: ast.expr, constants: Mapping[str, ast.expr] = MappingProxyType({})) -> list[str]:
+    """The templates in an expression: each of a choice; "" for what is made elsewhere."""
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.Name) and node.id in constants:
+        return given(constants[node.id], constants)
+    if isinstance(node, ast.IfExp):
+        return [*given(node.body, constants), *given(node.orelse, constants)]
+    if isinstance(node, ast.BoolOp):
+        return [text for value in node.values for text in given(value, constants)]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "Sentence":
+        return given(node.args[0], constants)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [a + b for a in given(node.left, constants) for b in given(node.right, constants)]
+    if isinstance(node, ast.JoinedStr):  # of constants, and of nothing else
+        parts = [given(part.value if isinstance(part, ast.FormattedValue) else part, constants) for part in node.values]
+        return ["".join(part[0] for part in parts)] if all(parts) else []
+    return []
 
 
 @functools.cache  # modules are imported by many others, each of which is read
-def _constants_of(path: Path) -> dict[str, ast.expr]:
+def constants_of(path: Path) -> dict[str, ast.expr]:
+    """The texts that a module gives names to, and those that it imports."""
     return Source(path)._constants
 
 
@@ -51,17 +78,19 @@ class Source:
                 folder = path.parents[node.level - 1]
                 module = folder.joinpath(*node.module.split(".")).with_suffix(".py")
                 if module.is_file():
-                    theirs = _constants_of(module)
+                    theirs = constants_of(module)
                     found |= {name.name: theirs[name.name] for name in node.names if name.name in theirs}
         return found
 
     def sentence(self, node: ast.expr) -> str:
-        """A piece of text as it is shown."""
+        """A piece of text as it is shown, with … for what varies."""
         return without_end(self._text(node)) or VARIES
 
     def _text(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant):
-            return str(node.value).replace("{}", VARIES)
+            return str(node.value)
+        if isinstance(node, ast.Call) and _calls(node, "Sentence"):
+            return self._text(node.args[0])
         if isinstance(node, ast.JoinedStr):
             return "".join(map(self._text, node.values))
         if isinstance(node, ast.FormattedValue):
@@ -94,7 +123,8 @@ class Source:
         words = [
             word for node in ast.walk(self.function(function)) if isinstance(node, ast.Call) for word in node.keywords
         ]
-        return {self.sentence(word.value) for word in words if word.arg == "note"}
+        made = [self._meant(self.function(function), word.value) for word in words if word.arg == "note"]
+        return {self.sentence(node) for node in made}
 
     def findings(self) -> Iterator[DoctorFinding]:
         """All that the module's checks make and that may be ill."""
@@ -137,8 +167,8 @@ class Source:
         """What was given to a name last, above its use; the first of what is joined."""
         if isinstance(node, ast.Name):
             return max(_given_to(function, node), key=lambda value: value.lineno, default=node)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
-            return node.args[0].elts[0] if isinstance(node.args[0], ast.List) else node
+        if isinstance(node, ast.Call) and _calls(node, "joined") and isinstance(node.args[0], ast.List):
+            return node.args[0].elts[0]
         return node
 
 

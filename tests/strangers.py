@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 
 from backend.clips import read_clip, read_picture
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.job_folder.reading import UnfitFile, check_regular
 from backend.job_folder.request import JobRequest, RequestError, Shot, read_request, write_request
 from backend.job_folder.state import JobState, read_state, write_state
@@ -104,16 +104,14 @@ def cases(root: Path) -> Iterator[Row]:
 
     for kind in ("pipe", "link", "dangling", "device"):
         for path in (*WRITTEN, "preview/strip.png", "state.json.part"):
-            yield tried("a job folder", kind, path, claim, JobError)
+            yield tried("a job folder", kind, path, claim, Problem)
         for path in ("state.json", "state.json.part"):
             yield tried("a state is written", kind, path, lambda folder: write_state(JobState(), folder))
     for kind in ("pipe", "device", "sparse", "folder", "dangling"):
         yield tried("a state is read", kind, "state.json", read_state)
         yield tried("a request", kind, "job.json", read_request, RequestError)
-        yield tried(
-            "a frame", kind, "a.png", lambda folder: read_picture(folder / "a.png"), JobError, FileNotFoundError
-        )
-        yield tried("a clip", kind, "a.mp4", lambda folder: read_clip(folder / "a.mp4"), JobError)
+        yield tried("a frame", kind, "a.png", lambda folder: read_picture(folder / "a.png"), Problem, FileNotFoundError)
+        yield tried("a clip", kind, "a.mp4", lambda folder: read_clip(folder / "a.mp4"), Problem)
         yield tried("a file", kind, "a", lambda folder: check_regular(folder / "a", 1000), UnfitFile, FileNotFoundError)
     yield from contents(root)
 
@@ -140,7 +138,7 @@ def refused(what: str, act: Callable[[], object]) -> Row:
     before, began, said = memory_mb(), time.monotonic(), ""
     try:
         act()
-    except (JobError, RequestError) as error:
+    except (Problem, RequestError) as error:
         said = str(error)
     seconds, grown = time.monotonic() - began, memory_mb() - before
     holds = bool(said) and len(said) < 1000 and seconds < SECONDS and grown < MEMORY_MB

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from backend.backbones.base import AttentionRecord
 from backend.controls.conditions import Condition
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.job_folder.settings import Settings
 from backend.memory.policy import MemoryPolicy, apply_policy, parameter_bytes
 from backend.models.entry import ModelEntry
@@ -90,13 +90,13 @@ class ToyWan:
     @torch.no_grad()
     def embed(self, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
         if any(len(text.encode()) > TEXT_LENGTH for text in texts):
-            raise JobError(f"The prompt is longer than {TEXT_LENGTH} letters.", "Shorten it.")
+            raise Problem(f"The prompt is longer than {TEXT_LENGTH} letters.", "Shorten it.")
         padded = [text.encode().ljust(TEXT_LENGTH, b"\0") for text in texts]
         return [self.letters(torch.tensor(list(letters), device=self.device))[None] for letters in padded]
 
     def token_indices(self, text: str, words: str, where: str) -> list[int]:
         if (start := text.encode().find(words.encode())) < 0:
-            raise JobError(f"The object {words!r} is not in the {where}, {text!r}.", "Use a word of it.")
+            raise Problem(f"The object {words!r} is not in the {where}, {text!r}.", "Use a word of it.")
         return list(range(start, start + len(words.encode())))
 
     @torch.no_grad()
@@ -123,11 +123,11 @@ class ToyWan:
         self, conditions: Mapping[str, Condition], frames: int, settings: Settings, note: Any = None
     ) -> tuple[Any, ...]:
         if conditions:
-            raise JobError("This model takes no pictures and no depth.", "Remove them from the job.")
+            raise Problem("This model takes no pictures and no depth.", "Remove them from the job.")
         return ()
 
     def layers(self, kind: str, blocks: Sequence[str] = ()) -> list[str]:
-        raise JobError("This model's attention cannot be guided.", "Set motion_weight to 0.")
+        raise Problem("This model's attention cannot be guided.", "Set motion_weight to 0.")
 
     @contextmanager
     def recording(

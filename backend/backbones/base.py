@@ -90,14 +90,14 @@ class Backbone(Protocol):
         """Returns the embedding [1, L, C] of each prompt, all of the same length L.
 
         clip_skip: 1 reads the last layer of the text encoder, 2 the one before it, and so on.
-        Raises JobError if a prompt is too long.
+        Raises Problem if a prompt is too long.
         """
         ...
 
     def token_indices(self, text: str, words: str, where: str) -> list[int]:
         """Returns the indices of the tokens of `words` in `text`, counted from 0.
 
-        where: the name of that text for the error. Raises JobError if the text does not contain the words.
+        where: the name of that text for the error. Raises Problem if the text does not contain the words.
         """
         ...
 
@@ -126,14 +126,14 @@ class Backbone(Protocol):
     ) -> tuple[Any, ...]:
         """Loads the controls for a clip of `frames` frames.
 
-        conditions: by kind. note: receives sentences for the user. Raises JobError for an unsuitable control model.
+        conditions: by kind. note: receives sentences for the user. Raises Problem for an unsuitable control model.
         """
         ...
 
     def layers(self, kind: str, blocks: Sequence[str]) -> list[str]:
         """Returns the names of the attention layers of a kind (TEMPORAL, SPATIAL, TEXT) in these blocks.
 
-        Without blocks: in the blocks in which the family locates objects. Raises JobError if a block has none.
+        Without blocks: in the blocks in which the family locates objects. Raises Problem if a block has none.
         """
         ...
 

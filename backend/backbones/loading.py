@@ -15,13 +15,13 @@ from .base import Backbone
 def load_backbone(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Backbone:
     """Loads a model onto `device`.
 
-    dtype: of the denoising network. Raises JobError for files that are missing, damaged or of another architecture.
+    dtype: of the denoising network. Raises Problem for files that are missing, damaged or of another architecture.
     """
     return load_animatediff(entry, device, dtype)
 
 
 def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
-    """Raises JobError if the model cannot read one of the prompts, such as one that is too long.
+    """Raises Problem if the model cannot read one of the prompts, such as one that is too long.
 
     Loads the tokenizer only, not the model.
     """

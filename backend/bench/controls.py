@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..controls.conditions import CONTROL_OF
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from ..models.entry import find_entry
 from .cases import Case, cases_for
 from .evaluate import evaluate
@@ -40,9 +40,10 @@ def main(arguments: Sequence[str]) -> int:
     entry = find_entry(options.model)
     kinds = {kind for kind in ("image", "depth") if getattr(entry, CONTROL_OF[kind])}
     if not kinds:
-        raise JobError(
-            f"No control to measure: {entry.source} names no sparse_rgb and no depth_control.",
+        raise Problem(
+            "No control to measure: {source} names no sparse_rgb and no depth_control.",
             "Name one there, or choose another --model.",
+            source=entry.source,
         )
     cases = cases_for(entry, options.tuning)[:: options.every]
     runs = [run for run in RUNS if kinds.issuperset(run.given) and (run.prompted or "image" in kinds)]

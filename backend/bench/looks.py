@@ -22,9 +22,9 @@ import torch
 from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import read_clip, to_frames, write_frames
 from ..clips.motion_score import field_score, motion_field, smoothed_field
-from ..errors import JobError
 from ..job.reference_motion import read_motion
 from ..job.take import Take, generate
+from ..job_folder.problem import Problem
 from ..models.entry import find_entry
 
 UNGUIDED = "unguided"
@@ -49,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     scenes = sorted(path for path in options.scenes.iterdir() if (path / "vectors").is_dir())
     if not scenes:
-        raise JobError(f"{options.scenes} holds no scenes.", "Make them with install/in_blender/look_scenes.py.")
+        raise Problem(
+            "{scenes} holds no scenes.", "Make them with install/in_blender/look_scenes.py.", scenes=options.scenes
+        )
     scores: dict[str, dict[str, list[float]]] = {}
     seen: dict[str, dict[str, float]] = {}
     for scene in scenes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import JobError
 from ..job_folder.declared import SettingError, parse_assignment
+from ..job_folder.problem import Problem
 from ..models.entry import ModelEntry
 
 
@@ -22,12 +22,14 @@ class Run:
 
 
 def named_run(text: str, entry: ModelEntry) -> Run:
-    """Parses 'name:key=value key=value', as typed after --compare. Raises JobError when the entry does not accept
+    """Parses 'name:key=value key=value', as typed after --compare. Raises Problem when the entry does not accept
     it."""
     name, _, assignments = text.partition(":")
     try:
         settings = dict(parse_assignment(part) for part in assignments.split())
         entry.settings_for(settings)
     except SettingError as error:
-        raise JobError(f"--compare {text!r}: {error}", "It takes 'name:key=value key=value'.") from None
+        raise Problem(
+            "--compare {text}: {reason}", "It takes 'name:key=value key=value'.", text=repr(text), reason=error
+        ) from None
     return Run(name, settings)

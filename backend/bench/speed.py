@@ -20,9 +20,9 @@ from diffusers import AnimateDiffPipeline, DDIMScheduler
 from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..backbones.animatediff.frame_norm import normalize_all_frames, normalize_each_frame
 from ..backbones.base import TEMPORAL
-from ..errors import JobError
 from ..job.take import Take, generate
 from ..job_folder.clip_size import clip_size
+from ..job_folder.problem import Problem
 from ..job_folder.settings import Settings
 from ..memory.device import choose_device, deterministic_mode
 from ..models.entry import find_entry
@@ -112,7 +112,7 @@ def _has_blocks(model: AnimateDiff, name: str, settings: Settings) -> bool:
     """Whether the model has the blocks that these settings use. If not, a message is printed."""
     try:
         model.layers(TEMPORAL, settings.guidance_blocks)
-    except JobError as error:
+    except Problem as error:
         print(f"{name} is left out: {error.message}", file=sys.stderr, flush=True)
         return False
     return True

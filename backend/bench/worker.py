@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import JobError
 from ..job_folder.declared import SettingError, parse_assignment
+from ..job_folder.problem import Problem
 from ..wire import messages
 from .kills import SLOW, UNDISTURBED, Kills, dummy_job, kill_hosts, kill_workers
 from .recording_client import DUMMY, SERVE, RecordingClient, make_demo_job, make_job
@@ -28,7 +28,7 @@ Row = tuple[str, str, str, bool]  # what, figure, what must hold, whether it doe
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     if os.name == "nt":
-        raise JobError("Windows has no SIGKILL for this bench to send.", "Run it on Linux.")
+        raise Problem("Windows has no SIGKILL for this bench to send.", "Run it on Linux.")
     settings = chosen_settings(options.set)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="motionclone-") as folder:
@@ -67,7 +67,7 @@ def chosen_settings(texts: Sequence[str]) -> dict[str, str]:
     try:
         return dict(parse_assignment(text) for text in texts)
     except SettingError as error:
-        raise JobError(str(error), "`--set` takes key=value; docs/method.md lists the settings.") from None
+        raise Problem(error.text, "`--set` takes key=value; docs/method.md lists the settings.") from None
 
 
 def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) -> Iterator[Row]:
@@ -163,7 +163,7 @@ def soak(root: Path, jobs: int, settings: dict[str, str]) -> Iterator[Row]:
             recorder.client.submit(f"job-{i}", make_demo_job(root / str(i), i, settings))
             end = recorder.until((messages.Done, messages.Failed), patience=SLOW)
             if isinstance(end, messages.Failed):
-                raise JobError(f"Job {i} of the soak failed: {end.message}", end.hint)
+                raise Problem("Job {i} of the soak failed: {what}", end.hint, i=i, what=end.message)
             seen.append(held_by(recorder.client.pid))
     first, rest = seen[min(SETTLED, jobs) - 1], seen[min(SETTLED, jobs) - 1 :]
     what = f"soak, {jobs} demo jobs"
@@ -180,14 +180,14 @@ def soak(root: Path, jobs: int, settings: dict[str, str]) -> Iterator[Row]:
 
 
 def held_by(pid: int) -> tuple[int, int, int]:
-    """Returns bytes in memory, open files and threads of a process. Raises JobError where the system does not report
+    """Returns bytes in memory, open files and threads of a process. Raises Problem where the system does not report
     them."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         facts = dict(line.split(":", 1) for line in lines)
         files = len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
-        raise JobError("This system does not tell what a process holds.", "Use --soak 0, or run it on Linux.") from None
+        raise Problem("This system does not tell what a process holds.", "Use --soak 0, or run it on Linux.") from None
     return int(facts["VmRSS"].split()[0]) * 1024, files, int(facts["Threads"])
 
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from . import in_between, read_clip, write_video
 
 COLUMNS, HEIGHT = 8, 128  # frames in a row of the sheet, and their height in pixels
@@ -141,5 +141,5 @@ def _even(number: int) -> int:
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
-    except (JobError, OSError) as error:
+    except (Problem, OSError) as error:
         sys.exit(f"Error: {error}")

@@ -15,7 +15,8 @@ from types import TracebackType
 
 import imageio_ffmpeg
 
-from ..errors import REPAIR, Cancelled, JobError
+from ..errors import REPAIR, Cancelled
+from ..job_folder.problem import Problem
 from ..wire.processes import DETACHED, kill
 
 CHOSEN = "IMAGEIO_FFMPEG_EXE"  # imageio-ffmpeg's own variable
@@ -33,7 +34,7 @@ def never_cancelled() -> None:
 
 
 def find_ffmpeg() -> str:
-    """Returns the path of ffmpeg: the chosen one, the one of imageio-ffmpeg, or the system's. Raises JobError if none.
+    """Returns the path of ffmpeg: the chosen one, the one of imageio-ffmpeg, or the system's. Raises Problem if none.
 
     imageio-ffmpeg's own search runs each candidate and would wait forever for one that hangs.
     """
@@ -42,19 +43,20 @@ def find_ffmpeg() -> str:
     bundled = Path(imageio_ffmpeg.__file__).parent / "binaries"
     found = next((str(path) for path in sorted(bundled.glob("ffmpeg*")) if path.is_file()), shutil.which("ffmpeg"))
     if not found:
-        raise JobError(f"ffmpeg, which reads and writes videos, is missing from {bundled}.", REPAIR)
+        said = "ffmpeg, which reads and writes videos, is missing from {brought}."
+        raise Problem(said, REPAIR, repair="motionclone.install_backend", brought=bundled)
     return found
 
 
 class Ffmpeg:
     """A running ffmpeg, as a context manager: the end of the `with` block stops it.
 
-    Leaving the block raises Cancelled if the user cancelled, and JobError if ffmpeg hung.
+    Leaving the block raises Cancelled if the user cancelled, and Problem if ffmpeg hung.
     """
 
     def __init__(self, arguments: Sequence[str], check: Check, stdin: int = subprocess.DEVNULL, reporting: bool = True):
         """check: called several times a second. stdin: subprocess.PIPE to feed it. reporting: whether it reports its
-        progress, which would mix with the lines of a log that is read. Raises JobError if it cannot start.
+        progress, which would mix with the lines of a log that is read. Raises Problem if it cannot start.
         """
         path = find_ffmpeg()
         self._check, self._stop_reason, self._ended = check, None, threading.Event()
@@ -131,17 +133,22 @@ class Ffmpeg:
             except Cancelled as error:
                 self._stop_reason = error
             if time.monotonic() - self._last_output > SECONDS_SILENT:
-                self._stop_reason = JobError(
-                    f"ffmpeg ({self._path}) has not answered for {SECONDS_SILENT} seconds and was stopped.",
+                self._stop_reason = Problem(
+                    "ffmpeg ({path}) has not answered for {seconds_silent} seconds and was stopped.",
                     "Run the job again. If that happens again, look whether the disk or a virus scanner blocks it.",
+                    path=self._path,
+                    seconds_silent=SECONDS_SILENT,
                 )
             if self._stop_reason:
                 return kill(self._process)
 
 
-def _not_started(path: str, reason: str) -> JobError:
-    chosen = f"The environment variable {CHOSEN} names it: correct or remove that."
-    return JobError(f"ffmpeg ({path}) cannot be started: {reason}.", chosen if os.environ.get(CHOSEN) else REPAIR)
+def _not_started(path: str, reason: str) -> Problem:
+    said = "ffmpeg ({path}) cannot be started: {reason}."
+    if os.environ.get(CHOSEN):
+        hint = "The environment variable {variable} names it: correct or remove that."
+        return Problem(said, hint, path=path, reason=reason, variable=CHOSEN)
+    return Problem(said, REPAIR, repair="motionclone.install_backend", path=path, reason=reason)
 
 
 def _close(pipe) -> None:

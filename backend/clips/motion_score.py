@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from .optical_flow import optical_flow, working_size
 from .sizes import fit
 
@@ -30,15 +30,15 @@ def motion_score(clip: np.ndarray, reference: np.ndarray) -> float:
     Clips of different lengths are compared at the same fractions of their duration (nearest frames, at most 33). The
     reference is center-cropped to the clip's aspect ratio.
 
-    Raises JobError if a clip has fewer than two frames, or if the reference does not move (by at least 2 % of the frame
+    Raises Problem if a clip has fewer than two frames, or if the reference does not move (by at least 2 % of the frame
     height over the clip): then the score is undefined.
     """
     if min(len(clip), len(reference)) < 2:
-        raise JobError("The motion score needs clips of at least two frames.", "Give longer clips.")
+        raise Problem("The motion score needs clips of at least two frames.", "Give longer clips.")
     size, count = working_size(*clip.shape[1:3]), min(len(clip), len(reference), MAX_FRAMES)
     expected = motion_field(reference, size, count)
     if np.linalg.norm(expected, axis=-1).max() < STILL:
-        raise JobError(
+        raise Problem(
             "The reference does not move, so how well it is followed cannot be measured.", "Give a moving clip."
         )
     return field_score(motion_field(clip, size, count), expected)

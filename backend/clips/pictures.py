@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import JobError
 from ..job_folder.pictures import MOST_PIXELS, SIGNATURE, picture_size
+from ..job_folder.problem import Problem
 from ..job_folder.reading import UnfitFile, read_bytes
 from ..job_folder.writing import write_atomically
 
@@ -31,7 +31,7 @@ def picture_files(folder: Path) -> list[Path]:
 def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     """Reads a picture; returns uint8 RGB [H, W, 3] and whether any pixel was transparent.
 
-    Gray becomes RGB, 16 bits become 8, and transparent pixels are composited over middle gray. Raises JobError if the
+    Gray becomes RGB, 16 bits become 8, and transparent pixels are composited over middle gray. Raises Problem if the
     picture cannot be read completely.
     """
     data = read_picture_bytes(path)
@@ -45,26 +45,26 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     except cv2.error:  # an invalid header
         image = None
     if image is None:
-        raise JobError(f"{path} is not a whole PNG or JPG picture.", "Render or copy this frame again.")
+        raise Problem("{path} is not a whole PNG or JPG picture.", "Render or copy this frame again.", path=path)
     return to_rgb(image)
 
 
 def read_picture_bytes(path: Path) -> bytes:
-    """Reads the file of a picture. Raises JobError if it is no regular file, too large, or not permitted."""
+    """Reads the file of a picture. Raises Problem if it is no regular file, too large, or not permitted."""
     try:
         return read_bytes(path, MAX_BYTES)
     except UnfitFile as error:
-        raise JobError(f"{error}.", "Put a PNG or JPG picture there.") from None
+        raise Problem("{reason}.", "Put a PNG or JPG picture there.", reason=error) from None
     except PermissionError:
-        raise JobError(
-            f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere."
+        raise Problem(
+            "{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere.", path=path
         ) from None
 
 
 def _fits(path: Path, data: bytes) -> bool:
     """Whether the data has the header of a PNG or JPG.
 
-    Raises JobError if the picture is too large: a file of a few megabytes can fill the memory.
+    Raises Problem if the picture is too large: a file of a few megabytes can fill the memory.
     """
     size = picture_size(data)
     if size and size[0] * size[1] > MOST_PIXELS:
@@ -96,10 +96,12 @@ def over_gray(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
     return _by_rows(composited, rgba, (*rgba.shape[:2], 3)), True
 
 
-def too_large(path: Path, width: int, height: int) -> JobError:
+def too_large(path: Path, width: int, height: int) -> Problem:
     """Returns the error about a picture, or the frames of a video, that would fill the memory."""
     limit = f"pictures up to {MOST_PIXELS:,} pixels (8192 x 8192) are read"
-    return JobError(f"{path} is {width} x {height}; {limit}.", "Make it smaller.")
+    return Problem(
+        "{path} is {width} x {height}; {limit}.", "Make it smaller.", path=path, width=width, height=height, limit=limit
+    )
 
 
 def _by_rows(change: Callable[[np.ndarray], np.ndarray], picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -113,7 +115,7 @@ def _by_rows(change: Callable[[np.ndarray], np.ndarray], picture: np.ndarray, sh
 def write_frames(folder: Path, frames: Iterable[np.ndarray]) -> list[Path]:
     """Writes frames, uint8 RGB [n, H, W, 3], as <folder>/0000.png, 0001.png and so on; returns their paths.
 
-    Each file is written atomically. Raises JobError if the folder cannot be written.
+    Each file is written atomically. Raises Problem if the folder cannot be written.
     """
     return write_pictures(folder, dict(enumerate(frames)))
 
@@ -132,9 +134,12 @@ def write_pictures(folder: Path, pictures: Mapping[int, np.ndarray]) -> list[Pat
     return files
 
 
-def not_writable(path: Path, error: OSError) -> JobError:
+def not_writable(path: Path, error: OSError) -> Problem:
     """Returns the error about a file or folder that cannot be written."""
     reason = error.strerror or str(error)
-    return JobError(
-        f"{path} cannot be written ({reason}).", "Make room on the disk, or choose a folder that you may write to."
+    return Problem(
+        "{path} cannot be written ({reason}).",
+        "Make room on the disk, or choose a folder that you may write to.",
+        path=path,
+        reason=reason,
     )

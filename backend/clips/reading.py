@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import JobError
 from ..job_folder.pictures import MOST_PIXELS
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.reading import UnfitFile, open_regular
 from . import ffmpeg, video
 from .color import to_srgb
@@ -64,22 +64,22 @@ class Source:
 def examine(path: str | Path, check: Check = never_cancelled) -> Source:
     """Examines a video file or a folder of frames without keeping its frames.
 
-    check: as in `read_clip`. Raises JobError if it is no readable clip of at least two frames.
+    check: as in `read_clip`. Raises Problem if it is no readable clip of at least two frames.
     """
     path = Path(path).expanduser()
     try:
         if path.is_dir():
             source = _folder(path, check)
         elif not path.exists():
-            raise JobError(f"There is no file or folder {path}.", "Check the path and its spelling.")
+            raise Problem("There is no file or folder {path}.", "Check the path and its spelling.", path=path)
         else:
             source = _video(path, check)
     except PermissionError:
         raise _not_allowed(path) from None
     except UnfitFile as error:
-        raise JobError(f"{error}.", "Give a video file, or a folder of frames.") from None
+        raise Problem("{reason}.", "Give a video file, or a folder of frames.", reason=error) from None
     if len(source.times) < 2:
-        raise JobError(f"{path} has only one frame; motion needs at least two.", "Give a longer clip.")
+        raise Problem("{path} has only one frame; motion needs at least two.", "Give a longer clip.", path=path)
     return source
 
 
@@ -89,7 +89,7 @@ def read_clip(path: str | Path, frames: int | None = None, check: Check = never_
     frames: the number of frames to read, evenly spaced in time, including the first and the last. If the clip has
     fewer, frames are interpolated, and a note says so. None reads every frame.
     check: called before each frame is read, and from another thread while ffmpeg runs. It may raise Cancelled.
-    Raises JobError if the clip cannot be read completely.
+    Raises Problem if the clip cannot be read completely.
     """
     source = examine(path, check)
     picked = _pick(source.times, frames)
@@ -106,10 +106,17 @@ def read_clip(path: str | Path, frames: int | None = None, check: Check = never_
         raise _not_allowed(source.path) from None
     name = source.path.name
     if transparent:
-        notes.append(f"{name} is transparent in places; mid-grey was laid behind it.")
+        notes.append(Sentence("{name} is transparent in places; mid-grey was laid behind it.", name=name))
     if frames is not None and len(source.times) < frames:
         count = len(source.times)
-        notes.append(f"{name} has {count} frames where {frames} are needed; the missing ones were in-betweened.")
+        notes.append(
+            Sentence(
+                "{name} has {count} frames where {frames} are needed; the missing ones were in-betweened.",
+                name=name,
+                count=count,
+                frames=frames,
+            )
+        )
         return Clip(in_between(kept, frames, source.times), source.fps, source.total, tuple(notes))
     kept = kept if len(inverse) == len(wanted) else kept[inverse]
     return Clip(kept, source.fps, source.total, tuple(notes))
@@ -118,10 +125,12 @@ def read_clip(path: str | Path, frames: int | None = None, check: Check = never_
 def _video(path: Path, check: Check) -> Source:
     with open_regular(path) as file:
         if not file.read(1):
-            raise JobError(f"{path} is an empty file.", "Copy or export the video again.")
+            raise Problem("{path} is an empty file.", "Copy or export the video again.", path=path)
     if is_single(path):
-        raise JobError(
-            f"{path} is a single picture; motion needs at least two frames.", "Give its folder, or a video file."
+        raise Problem(
+            "{path} is a single picture; motion needs at least two frames.",
+            "Give its folder, or a video file.",
+            path=path,
         )
     facts = video.probe(path, check)
     span = facts.times[-1] - facts.times[0]
@@ -148,9 +157,10 @@ def _video_frames(
         for _ in wanted:
             rgba = next(decoded, None)
             if rgba is None:
-                raise JobError(
-                    f"{path} is cut short or damaged: not all of its frames can be read.",
+                raise Problem(
+                    "{path} is cut short or damaged: not all of its frames can be read.",
                     "Copy or export the video again.",
+                    path=path,
                 )
             yield over_gray(to_srgb(rgba, facts.transfer, facts.wide) if deep else rgba)
 
@@ -205,25 +215,45 @@ def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
     if scale >= 1:
         return source.size, [*source.notes]
     smaller = max(1, round(height * scale)), max(1, round(width * scale))
-    return smaller, [f"{name} is {width} x {height}; it was read at {smaller[1]} x {smaller[0]}.", *source.notes]
+    return smaller, [
+        Sentence(
+            "{name} is {width} x {height}; it was read at {width2} x {height2}.",
+            name=name,
+            width=width,
+            height=height,
+            width2=smaller[1],
+            height2=smaller[0],
+        ),
+        *source.notes,
+    ]
 
 
 def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
     if count * size[0] * size[1] * 3 > MAX_BYTES:
-        raise JobError(
-            f"{path} has {count} frames of {size[1]} x {size[0]}, too many to hold in memory.",
+        raise Problem(
+            "{path} has {count} frames of {width} x {height}, too many to hold in memory.",
             "Give a shorter or smaller clip.",
+            path=path,
+            count=count,
+            width=size[1],
+            height=size[0],
         )
     return np.empty((count, *size, 3), np.uint8)
 
 
-def _not_allowed(path: Path) -> JobError:
-    return JobError(f"{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere.")
+def _not_allowed(path: Path) -> Problem:
+    return Problem("{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere.", path=path)
 
 
-def _differ(folder: Path, first: Path, one: tuple[int, int], second: Path, other: tuple[int, int]) -> JobError:
-    return JobError(
-        f"The frames in {folder} differ in size: {first.name} is {one[1]} x {one[0]}, "
-        f"{second.name} is {other[1]} x {other[0]}.",
+def _differ(folder: Path, first: Path, one: tuple[int, int], second: Path, other: tuple[int, int]) -> Problem:
+    return Problem(
+        "The frames in {folder} differ in size: {first} is {width} x {height}, {second} is {width2} x {height2}.",
         "Keep only one clip's frames in the folder.",
+        folder=folder,
+        first=first.name,
+        width=one[1],
+        height=one[0],
+        second=second.name,
+        width2=other[1],
+        height2=other[0],
     )

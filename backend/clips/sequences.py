@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import JobError
+from ..job_folder.problem import Problem, Sentence
 from .still import SUFFIXES
 
 MAX_FRAMES = 100_000  # of a shot; numbers that are further apart are no frame numbers
@@ -44,11 +44,13 @@ class _Numbered:
 
 
 def frame_files(folder: Path) -> FrameFiles:
-    """Returns the frame sequence in a folder. Raises JobError if there is none, or more than one."""
+    """Returns the frame sequence in a folder. Raises Problem if there is none, or more than one."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()]
     if not files:
-        raise JobError(
-            f"The folder {folder} holds no pictures.", "Render the frames as PNG into it, or give another folder."
+        raise Problem(
+            "The folder {folder} holds no pictures.",
+            "Render the frames as PNG into it, or give another folder.",
+            folder=folder,
         )
     sequences = [found for found in _sequences(folder, files) if len(found.files) > 1]
     if not sequences:
@@ -56,9 +58,12 @@ def frame_files(folder: Path) -> FrameFiles:
         return FrameFiles(tuple(ordered), tuple(range(len(ordered))), len(ordered))
     if len(sequences) > 1:
         first, second = sorted(sequences, key=lambda found: -len(found.files))[:2]
-        raise JobError(
-            f"The folder {folder} holds the frames of more than one clip: {first.span} and {second.span}.",
+        raise Problem(
+            "The folder {folder} holds the frames of more than one clip: {span} and {span2}.",
             "Keep one clip's frames in the folder.",
+            folder=folder,
+            span=first.span,
+            span2=second.span,
         )
     (found,) = sequences
     notes = _left_out(folder, found, files)
@@ -66,7 +71,11 @@ def frame_files(folder: Path) -> FrameFiles:
     ordered = tuple(found.files[number] for number in numbers)
     total = numbers[-1] - numbers[0] + 1
     if total > MAX_FRAMES:
-        notes.append(f"The numbers in {found.span} are too far apart for frames; the pictures were spread evenly.")
+        notes.append(
+            Sentence(
+                "The numbers in {span} are too far apart for frames; the pictures were spread evenly.", span=found.span
+            )
+        )
         return FrameFiles(ordered, tuple(range(len(ordered))), len(ordered), tuple(notes))
     if total > len(numbers):
         notes.append(_gaps(folder, found, numbers))
@@ -88,10 +97,13 @@ def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
             sequence = found.setdefault(pattern, _Numbered(pattern))
             number = int(numbers[column])
             if number in sequence.files:
-                raise JobError(
-                    f"Two pictures in {folder} have the frame number {number}: {sequence.files[number].name} and "
-                    f"{path.name}.",
+                raise Problem(
+                    "Two pictures in {folder} have the frame number {number}: {name} and {path}.",
                     "Keep one of them.",
+                    folder=folder,
+                    number=number,
+                    name=sequence.files[number].name,
+                    path=path.name,
                 )
             sequence.files[number] = path
     return list(found.values())
@@ -124,7 +136,15 @@ def _left_out(folder: Path, found: _Numbered, files: Sequence[Path]) -> list[str
         return []
     names = ", ".join(path.name for path in others[:MAX_NAMES])
     more = f" and {len(others) - MAX_NAMES} more" if len(others) > MAX_NAMES else ""
-    return [f"{folder.name} holds pictures that are no frames of {found.pattern}; left out: {names}{more}."]
+    return [
+        Sentence(
+            "{folder} holds pictures that are no frames of {pattern}; left out: {names}{more}.",
+            folder=folder.name,
+            pattern=found.pattern,
+            names=names,
+            more=more,
+        )
+    ]
 
 
 def _gaps(folder: Path, found: _Numbered, numbers: list[int]) -> str:
@@ -133,7 +153,15 @@ def _gaps(folder: Path, found: _Numbered, numbers: list[int]) -> str:
     more = f" and {len(gaps) - MAX_NAMES} more gaps" if len(gaps) > MAX_NAMES else ""
     missing = sum(b - a + 1 for a, b in gaps)
     total = numbers[-1] - numbers[0] + 1
-    return f"{folder.name} lacks {missing} of {total} frames of {found.pattern}: {named}{more}. They keep their time."
+    return Sentence(
+        "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. They keep their time.",
+        folder=folder.name,
+        missing=missing,
+        total=total,
+        pattern=found.pattern,
+        named=named,
+        more=more,
+    )
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

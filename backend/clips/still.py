@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import JobError
 from ..job_folder.pictures import SIGNATURE, picture_size
+from ..job_folder.problem import Problem
 from . import ffmpeg
 from .color import to_srgb
 from .ffmpeg_process import Check, never_cancelled
@@ -26,7 +26,7 @@ def read_frame(path: Path, check: Check = never_cancelled) -> tuple[np.ndarray, 
     """Reads a picture in sRGB; returns uint8 RGB [H, W, 3] and whether any pixel was transparent.
 
     Linear light is encoded as sRGB, and transparent pixels are composited over middle gray. check: may raise Cancelled
-    at any time. Raises JobError if the picture cannot be read completely.
+    at any time. Raises Problem if the picture cannot be read completely.
     """
     suffix = path.suffix.lower()
     if suffix in _CHECKED:
@@ -53,7 +53,7 @@ def _decoded(data: bytes) -> np.ndarray | None:
 def check_frame(path: Path) -> tuple[int, int] | None:
     """Returns the size (H, W) as stored, None if the first bytes of the file do not tell it.
 
-    Decodes nothing, because a folder may contain thousands of frames. Raises JobError if the end of the file is
+    Decodes nothing, because a folder may contain thousands of frames. Raises Problem if the end of the file is
     missing.
     """
     if path.suffix.lower() not in _CHECKED:
@@ -78,5 +78,7 @@ def is_single(path: Path) -> bool:
     return suffix in SUFFIXES and suffix != ".webp"
 
 
-def _not_whole(path: Path) -> JobError:
-    return JobError(f"{path} is not a whole picture that can be read.", "Save or render this frame again as PNG.")
+def _not_whole(path: Path) -> Problem:
+    return Problem(
+        "{path} is not a whole picture that can be read.", "Save or render this frame again as PNG.", path=path
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 
 if TYPE_CHECKING:
     import torch
@@ -22,12 +22,12 @@ def to_pixels(frames: np.ndarray) -> torch.Tensor:
 def to_frames(pixels: torch.Tensor) -> np.ndarray:
     """Converts pixels [F, 3, H, W], clipped to -1..1, to frames, uint8 [F, H, W, 3].
 
-    Raises JobError for NaN or infinity, which would become black frames.
+    Raises Problem for NaN or infinity, which would become black frames.
     """
     import torch
 
     if not torch.isfinite(pixels).all():
-        raise JobError(
+        raise Problem(
             "The model gave values that are not numbers, so there is no picture to show.",
             "Lower motion_weight or the guidance scale, or run the model in full precision.",
         )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import JobError
+from ..job_folder.problem import Problem, Sentence
 from . import ffmpeg
 from .color import HDR_NAMES
 from .ffmpeg_process import Check, never_cancelled
@@ -47,7 +47,7 @@ class VideoInfo:
 def probe(path: Path, check: Check = never_cancelled) -> VideoInfo:
     """Decodes the video once without keeping its frames: only that gives the exact number and times of the frames.
 
-    check: may raise Cancelled at any time. Raises JobError if the file contains no video, if it is truncated, or if the
+    check: may raise Cancelled at any time. Raises Problem if the file contains no video, if it is truncated, or if the
     size of its frames changes.
     """
     stream, notes = _chosen_stream(path, check)
@@ -65,7 +65,7 @@ def probe(path: Path, check: Check = never_cancelled) -> VideoInfo:
         raise _cut_short(path)
     _check_one_size(path, frames)
     if errors:
-        notes.append(f"{path.name} is damaged in places; what could be decoded was used.")
+        notes.append(Sentence("{path} is damaged in places; what could be decoded was used.", path=path.name))
     return _video_info(path, stream, frames, log, notes)
 
 
@@ -91,11 +91,17 @@ def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
     streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
     if not streams:
         if found:
-            raise JobError(f"{path} holds sound and a cover picture, but no video.", "Give a video file.")
+            raise Problem("{path} holds sound and a cover picture, but no video.", "Give a video file.", path=path)
         errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
         raise _cut_short(path) if _is_container(path) and _reports_truncation(errors) else _no_video(path)
     best = max(streams, key=lambda m: (int(m[3]) * int(m[4]), "(default)" in m[0], -int(m[1])))
-    others = f"{path.name} holds {len(streams)} videos; the largest, {best[3]} x {best[4]}, was read."
+    others = Sentence(
+        "{path} holds {count} videos; the largest, {width} x {height}, was read.",
+        path=path.name,
+        count=len(streams),
+        width=best[3],
+        height=best[4],
+    )
     return int(best[1]), [others] if len(streams) > 1 else []
 
 
@@ -130,9 +136,15 @@ def _video_info(path: Path, stream: int, frames: list[_Frame], log: str, notes: 
     transfer = {"smpte2084": "pq", "arib-std-b67": "hlg"}.get(curve, "sdr")
     interlaced = any(frame.interlaced for frame in frames)
     if interlaced:
-        notes.append(f"{path.name} is interlaced; its frames were deinterlaced.")
+        notes.append(Sentence("{path} is interlaced; its frames were deinterlaced.", path=path.name))
     if transfer in HDR_NAMES:
-        notes.append(f"{path.name} is HDR ({HDR_NAMES[transfer]}); it was converted to standard range.")
+        notes.append(
+            Sentence(
+                "{path} is HDR ({hdr_names}); it was converted to standard range.",
+                path=path.name,
+                hdr_names=HDR_NAMES[transfer],
+            )
+        )
     untagged_hd = matrix == "unknown" and "yuv" in frames[0].format and (height >= HD_HEIGHT or width >= HD_WIDTH)
     return VideoInfo(
         stream=stream,
@@ -153,9 +165,15 @@ def _check_one_size(path: Path, frames: list[_Frame]) -> None:
     for k, frame in enumerate(frames):
         if frame.size != first.size:
             (h, w), (height, width) = first.size, frame.size
-            raise JobError(
-                f"{path} changes its size: frame 1 is {w} x {h}, frame {k + 1} is {width} x {height}.",
+            raise Problem(
+                "{path} changes its size: frame 1 is {width} x {height}, frame {k} is {width2} x {height2}.",
                 "Export the video again at one size.",
+                path=path,
+                width=w,
+                height=h,
+                k=k + 1,
+                width2=width,
+                height2=height,
             )
 
 
@@ -196,14 +214,17 @@ def _is_container(path: Path) -> bool:
     return not by_index or start[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
 
 
-def _no_video(path: Path) -> JobError:
-    return JobError(
-        f"{path} is not a video.",
+def _no_video(path: Path) -> Problem:
+    return Problem(
+        "{path} is not a video.",
         "Give a video file (MP4, MOV, MKV, WebM, AVI, GIF) or a folder of PNG or JPG frames.",
+        path=path,
     )
 
 
-def _cut_short(path: Path) -> JobError:
-    return JobError(
-        f"{path} is cut short or damaged: not all of its frames can be read.", "Copy or export the video again."
+def _cut_short(path: Path) -> Problem:
+    return Problem(
+        "{path} is cut short or damaged: not all of its frames can be read.",
+        "Copy or export the video again.",
+        path=path,
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import JobError, disk_full
+from ..errors import disk_full
+from ..job_folder.problem import Problem
 from ..job_folder.writing import new_part, put_in_place
 from . import ffmpeg, video
 from .ffmpeg_process import Check, never_cancelled
@@ -37,7 +38,7 @@ def write_video(
     column is repeated. If another program has the file open on Windows, the clip gets another name, and `note` receives
     a sentence about that.
 
-    check: may raise Cancelled at any time. Raises JobError if the file cannot be written, or if it does not contain all
+    check: may raise Cancelled at any time. Raises Problem if the file cannot be written, or if it does not contain all
     frames at the right rate.
     """
     path = Path(path)
@@ -66,20 +67,25 @@ def _command(part: Path, size: tuple[int, int], fps: float) -> list[str]:
     ]
 
 
-def _not_encoded(path: Path, errors: str) -> JobError:
+def _not_encoded(path: Path, errors: str) -> Problem:
     """Returns the error for a failure of ffmpeg."""
     if "No space left" in errors:
         return disk_full(path)
     print("\n".join(errors.splitlines()[-MAX_LINES:]), file=sys.stderr, flush=True)  # into the job's log
     hint = "Run the job again. If that fails again, report it with the job's log."
-    return JobError(f"{path} could not be encoded: {errors.splitlines()[-1]}", hint)
+    return Problem("{path} could not be encoded: {reason}", hint, path=path, reason=errors.splitlines()[-1])
 
 
 def _verify(path: Path, part: Path, count: int, fps: float, check: Check) -> None:
     times = video.probe(part, check).times
     span = times[-1] - times[0]
     if len(times) != count or abs(span - (count - 1) / fps) > 0.5 / fps:
-        raise JobError(
-            f"{path} came out with {len(times)} frames over {span:.3f} s instead of {count} at {fps:g} a second.",
+        raise Problem(
+            "{path} came out with {count} frames over {span} s instead of {count2} at {fps} a second.",
             "Try again; if it happens again, report it with the job's log.",
+            path=path,
+            count=len(times),
+            span=f"{span:.3f}",
+            count2=count,
+            fps=f"{fps:g}",
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..clips import fit, read_picture
 from ..clips.pictures import picture_files
-from ..errors import JobError
+from ..job_folder.problem import Problem, Sentence
 from ..models.entry import ModelEntry
 
 # The folder in the job -> the key of the model entry that names its control model.
@@ -38,27 +38,31 @@ class Condition:
 
 
 def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
-    """Raises JobError if the model has no control model for one of the kinds ("image", "sketch", "depth")."""
+    """Raises Problem if the model has no control model for one of the kinds ("image", "sketch", "depth")."""
     for kind in kinds:
         key = CONTROL_OF[kind]
         if getattr(entry, key) is None:
-            raise JobError(
-                f"The model {entry.name!r} takes no {kind}: its entry names no {key}.",
-                f"Leave the {kind} out, choose another model, or name a control model as {key} in {entry.source}.",
+            raise Problem(
+                "The model {entry} takes no {kind}: its entry names no {key}.",
+                "Leave the {kind} out, choose another model, or name a control model as {key} in {source}.",
+                entry=repr(entry.name),
+                kind=kind,
+                key=key,
+                source=entry.source,
             )
 
 
 def parse_picture_option(text: str, frames: int) -> tuple[Path, int]:
     """Parses FILE or FILE@FRAME; returns the path and the frame index, 0 if not given.
 
-    Negative frames count from the end. Raises JobError if there is no such file, or no such frame in a clip of `frames`
+    Negative frames count from the end. Raises Problem if there is no such file, or no such frame in a clip of `frames`
     frames.
     """
     named = re.fullmatch(r"(.+)@(-?\d+)", text)
     path, number = (Path(named[1]), int(named[2])) if named else (Path(text), 0)
     path = path.expanduser()
     if not path.is_file():
-        raise JobError(f"There is no picture {path}.", "Check the path and its spelling.")
+        raise Problem("There is no picture {path}.", "Check the path and its spelling.", path=path)
     frame = number + frames if number < 0 else number
     _check_frame_index(f"{path} is for frame {number}", frame, frames)
     return path, frame
@@ -70,7 +74,7 @@ def read_conditions(
     """Reads the conditions in a job folder; returns them by kind, with notes for the user.
 
     frames, size: the number and the size (H, W) of the frames of the clip. check: called before each picture is read;
-    it may raise Cancelled. Raises JobError if the model does not support a condition, if a picture cannot be read, or
+    it may raise Cancelled. Raises Problem if the model does not support a condition, if a picture cannot be read, or
     if the clip has no such frame.
     """
     given = [kind for kind in CONTROL_OF if (folder / kind).is_dir()]
@@ -79,9 +83,12 @@ def read_conditions(
     for kind in given:
         files = _files_by_frame(folder / kind, frames)
         if kind == "depth" and len(files) != frames:
-            raise JobError(
-                f"{folder / kind} holds {len(files)} pictures; the clip has {frames} frames, and each needs its depth.",
+            raise Problem(
+                "{folder} holds {count} pictures; the clip has {frames} frames, and each needs its depth.",
                 "Make the job again, or remove the folder.",
+                folder=folder / kind,
+                count=len(files),
+                frames=frames,
             )
         pictures = []
         for path in files.values():
@@ -94,7 +101,10 @@ def read_conditions(
             notes += picture_notes
         conditions[kind] = Condition(np.stack(pictures), tuple(files))
     # If all pictures have another aspect ratio, one note is enough.
-    return conditions, notes if len(notes) <= 3 else [*notes[:2], f"The same holds for {len(notes) - 2} more pictures."]
+    return conditions, notes if len(notes) <= 3 else [
+        *notes[:2],
+        Sentence("The same holds for {count} more pictures.", count=len(notes) - 2),
+    ]
 
 
 def read_mask(
@@ -103,15 +113,18 @@ def read_mask(
     """Reads the mask in a job folder; returns how much of each latent cell the subject covers, and notes for the user.
 
     The mask is [F, h, w] in 0..1, None if there is no folder mask/. cell: the width and height of a latent cell in
-    pixels. check: as in `read_conditions`. Raises JobError if a frame has no mask, or if all masks are black.
+    pixels. check: as in `read_conditions`. Raises Problem if a frame has no mask, or if all masks are black.
     """
     if not (folder / "mask").is_dir():
         return None, []
     files = _files_by_frame(folder / "mask", frames)
     if len(files) != frames:
-        raise JobError(
-            f"{folder / 'mask'} holds {len(files)} pictures; the clip has {frames} frames, and each needs its mask.",
+        raise Problem(
+            "{folder} holds {count} pictures; the clip has {frames} frames, and each needs its mask.",
             "Make the job again, or remove the folder.",
+            folder=folder / "mask",
+            count=len(files),
+            frames=frames,
         )
     pictures, (h, w), (height, width) = [], size, size
     for path in files.values():
@@ -119,10 +132,24 @@ def read_mask(
         picture = read_picture(path)[0]
         h, w = (h, w) if pictures else picture.shape[:2]
         pictures.append(fit(picture[None], size)[0])
-    notes = [] if (h, w) == size else [f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}."]
+    notes = (
+        []
+        if (h, w) == size
+        else [
+            Sentence(
+                "The mask is {width} x {height}; it was resized to the clip's {width2} x {height2}.",
+                width=w,
+                height=h,
+                width2=width,
+                height2=height,
+            )
+        ]
+    )
     white = np.stack(pictures).mean(-1) / 255
     if white.max() < EMPTY_MASK:
-        raise JobError(f"The mask in {folder / 'mask'} is black in every frame.", "Paint the subject white.")
+        raise Problem(
+            "The mask in {folder} is black in every frame.", "Paint the subject white.", folder=folder / "mask"
+        )
     cells = white.reshape(frames, height // cell, cell, width // cell, cell)
     return cells.mean((2, 4)), notes
 
@@ -132,33 +159,53 @@ def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for path in picture_files(folder):
         if not re.fullmatch(r"[0-9]+", path.stem):
-            raise JobError(f"{path} is not named after a frame.", "Name it for example 0000.png, for the first frame.")
+            raise Problem(
+                "{path} is not named after a frame.", "Name it for example 0000.png, for the first frame.", path=path
+            )
         frame = int(path.stem)
         _check_frame_index(f"{path} is for frame {frame}", frame, frames)
         if frame in files:
-            raise JobError(f"{files[frame]} and {path} are for the same frame.", "Keep one of them.")
+            raise Problem(
+                "{file} and {path} are for the same frame.", "Keep one of them.", file=files[frame], path=path
+            )
         files[frame] = path
     if not files:
-        raise JobError(f"The folder {folder} holds no PNG or JPG pictures.", "Put them there, or remove the folder.")
+        raise Problem(
+            "The folder {folder} holds no PNG or JPG pictures.", "Put them there, or remove the folder.", folder=folder
+        )
     return dict(sorted(files.items()))
 
 
 def _check_frame_index(what: str, frame: int, frames: int) -> None:
     if not 0 <= frame < frames:
-        raise JobError(
-            f"{what}; the model's clip has {frames} frames, 0 to {frames - 1}.",
+        raise Problem(
+            "{what}; the model's clip has {frames} frames, 0 to {frames2}.",
             "These are the frames of the model's own clip, whatever the length of the shot; -1 is the last.",
+            what=what,
+            frames=frames,
+            frames2=frames - 1,
         )
 
 
 def _fitted(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
     """Returns the picture scaled and center-cropped to `size` (H, W), with a note if more than a margin is cropped."""
     picture, transparent = read_picture(path)
-    notes = [f"{name} is transparent in places; mid-grey was laid behind it."] if transparent else []
+    notes = (
+        [Sentence("{name} is transparent in places; mid-grey was laid behind it.", name=name)] if transparent else []
+    )
     (h, w), (height, width) = picture.shape[:2], size
     seen = min(h * width, w * height) / max(h * width, w * height)
     if 1 - seen > NOTED_CROP:
-        notes.append(f"{name} is {w} x {h}; it was cropped to the shape of the clip, {width} x {height}.")
+        notes.append(
+            Sentence(
+                "{name} is {width} x {height}; it was cropped to the shape of the clip, {width2} x {height2}.",
+                name=name,
+                width=w,
+                height=h,
+                width2=width,
+                height2=height,
+            )
+        )
     return fit(picture[None], size)[0], notes
 
 
@@ -167,10 +214,14 @@ def _white_on_black(sketch: np.ndarray, path: Path) -> tuple[np.ndarray, list[st
     gray = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY).astype(np.float32)
     low, high = gray.min(), gray.max()
     if high - low < 8:
-        raise JobError(f"The sketch {path} is blank.", "Draw light lines on dark or dark ones on light.")
+        raise Problem("The sketch {path} is blank.", "Draw light lines on dark or dark ones on light.", path=path)
     gray = (gray - low) * (255 / (high - low))
     notes = []
     if gray.mean() > 127.5:
         gray = 255 - gray
-        notes.append(f"sketch/{path.name} has dark lines on light; it was inverted, as the control model reads it.")
+        notes.append(
+            Sentence(
+                "sketch/{path} has dark lines on light; it was inverted, as the control model reads it.", path=path.name
+            )
+        )
     return np.repeat(np.round(gray).astype(np.uint8)[..., None], 3, 2), notes

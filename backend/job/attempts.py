@@ -16,6 +16,7 @@ from ..backbones.base import Backbone
 from ..clips import to_frames
 from ..controls.conditions import Condition
 from ..errors import NotFinite, OutOfMemory
+from ..job_folder.problem import Sentence
 from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..job_folder.version import version
@@ -88,9 +89,10 @@ def generate_frames(
                 raise
             tried.add(OutOfMemory)
             memory = error.thriftier
-            message = (
-                f"The device ran out of memory with the setting memory at {error.policy}; "
-                f"the job went on with {memory}."
+            message = Sentence(
+                "The device ran out of memory with the setting memory at {policy}; the job went on with {memory}.",
+                policy=error.policy,
+                memory=memory,
             )
         except NotFinite:
             device, dtype = choose_device(precision)
@@ -98,7 +100,11 @@ def generate_frames(
                 raise
             tried.add(NotFinite)
             precision, before = next_one, str(dtype).removeprefix("torch.")
-            message = f"Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}."
+            message = Sentence(
+                "Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}.",
+                before=before,
+                precision=precision,
+            )
         free_unused_memory()  # only here, after the except block: the error references all tensors of the attempt
         note(message)
 
@@ -128,7 +134,12 @@ def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -
     if names.index(begun) > names.index(policy.name):
         return chosen(begun)
     if memory == work.settings.memory:
-        note(f"Less memory is free than before: the job went on with the setting memory at {policy.name} now.")
+        note(
+            Sentence(
+                "Less memory is free than before: the job went on with the setting memory at {policy} now.",
+                policy=policy.name,
+            )
+        )
     return policy
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ..job_folder.problem import Sentence
 from ..job_folder.reading import check_regular
 from ..job_folder.writing import remove_parts, remove_with_retry, write_atomically
 from ..sampling.state import SamplerState
@@ -64,7 +65,13 @@ class Checkpoint:
         try:
             self._write()
         except OSError as error:
-            self._note(f"{self._path} cannot be written ({error.strerror}); if the job is cut off, it begins anew.")
+            self._note(
+                Sentence(
+                    "{path} cannot be written ({reason}); if the job is cut off, it begins anew.",
+                    path=self._path,
+                    reason=error.strerror,
+                )
+            )
         self._written = time.monotonic()
 
     def remove(self) -> None:
@@ -87,12 +94,13 @@ class Checkpoint:
         except FileNotFoundError:
             return SamplerState()
         except (OSError, SafetensorError):
-            return self._none(f"{self._path} is damaged.")
+            return self._none(Sentence("{path} is damaged.", path=self._path))
         # The number of steps and the state of a generator belong on the CPU.
         return SamplerState({name: t.to(device) if t.is_floating_point() else t for name, t in tensors.items()})
 
     def _none(self, reason: str) -> SamplerState:
-        self._note(f"The saved steps cannot be used; the job starts again at its first step. {reason}")
+        said = "The saved steps cannot be used; the job starts again at its first step. {reason}"
+        self._note(Sentence(said, reason=Sentence(reason)))
         return SamplerState()
 
     def _write(self) -> None:

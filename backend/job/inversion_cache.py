@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ..errors import JobError
 from ..job_folder.folders import data_folder
 from ..job_folder.lock import FolderLock, Occupied
+from ..job_folder.problem import Problem
 from ..job_folder.storage import keep_newest
 from ..job_folder.writing import replace_with_retry, write_atomically
 from ..sampling.state import SamplerState
@@ -40,9 +40,12 @@ class InvertedLatents:
         try:
             return load_file(path, device=str(self.device))[NAME]
         except (OSError, SafetensorError, KeyError) as error:
-            raise JobError(
-                f"The inverted latents in {path} cannot be read ({error}).",
-                f"Remove the folder {self.folder} and run the job again.",
+            raise Problem(
+                "The inverted latents in {path} cannot be read ({reason}).",
+                "Remove the folder {folder} and run the job again.",
+                path=path,
+                reason=error,
+                folder=self.folder,
             ) from None
 
 
@@ -54,7 +57,7 @@ Invert = Callable[[Keep, SamplerState, Callable[[], None]], None]
 def cached_inversion(key: str, device: torch.device, wanted: Collection[int], invert: Invert) -> InvertedLatents:
     """Returns the latents cached under `key`. If there are none, runs `invert` and stores those of `wanted` timesteps.
 
-    An interrupted inversion continues after its last saved step. Raises JobError if the cache cannot be written.
+    An interrupted inversion continues after its last saved step. Raises Problem if the cache cannot be written.
     """
     folder = data_folder() / "inversion" / key
     if folder.is_dir():
@@ -74,9 +77,11 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
         else:
             replace_with_retry(part, folder)
     except OSError as error:
-        raise JobError(
-            f"The inverted latents cannot be written to {folder.parent} ({error.strerror}).",
+        raise Problem(
+            "The inverted latents cannot be written to {parent} ({reason}).",
             "Free space there, or let MOTIONCLONE_DATA name another folder.",
+            parent=folder.parent,
+            reason=error.strerror,
         ) from None
     keep_newest((path for path in folder.parent.iterdir() if path.is_dir()), MAX_CLIPS, MAX_BYTES)
     return InvertedLatents(folder, device)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..backbones.base import TEMPORAL, Backbone
 from ..clips import to_pixels
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..motion.inversion import check_timesteps, invert
@@ -53,7 +53,7 @@ def inverted_reference(
 
     reference: uint8 [F, H, W, 3]. subject: its mask [F, h, w] or None. progress: must be in the stage "motion"; each
     inversion step is reported to it.
-    Raises JobError if the settings do not fit each other, or if the object is not in the prompts.
+    Raises Problem if the settings do not fit each other, or if the object is not in the prompts.
     """
     steps = inversion_steps(settings)
     wanted = even_timesteps(settings.steps, model.schedule.train_timesteps)[: settings.guided_steps]
@@ -94,9 +94,10 @@ def _object_tokens(model: Backbone, request: JobRequest) -> tuple[list[int], lis
     """Returns the token indices of the object 'old:new': old in the inversion prompt, new in the prompt."""
     old, colon, new = (part.strip() for part in request.object.partition(":"))
     if not (colon and old and new):
-        raise JobError(
-            f"The object is {request.object!r}; it must be two words with a colon between them.",
+        raise Problem(
+            "The object is {object}; it must be two words with a colon between them.",
             "Write for example astronaut:hunter, first what the reference shows.",
+            object=repr(request.object),
         )
     return (
         model.token_indices(request.inversion_prompt, old, "inversion prompt"),

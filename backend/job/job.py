@@ -18,8 +18,8 @@ from ..clips import in_between, read_clip, write_frames, write_video
 from ..clips.motion_score import motion_score
 from ..clips.pictures import picture_files
 from ..controls.conditions import read_conditions, read_mask
-from ..errors import JobError
 from ..job_folder.declared import SettingError
+from ..job_folder.problem import Problem, templates_of
 from ..job_folder.request import JobRequest, RequestError, read_request
 from ..job_folder.results import MOVIE
 from ..job_folder.settings import Settings
@@ -40,7 +40,7 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     """Runs the job in `folder` and returns the content of result.json.
 
     load: returns the model; the job restores it. An interrupted job continues after its last saved step.
-    Raises JobError or Cancelled; earlier results then stay as they are.
+    Raises Problem or Cancelled; earlier results then stay as they are.
     """
     request, entry, settings = read_job(folder)
     notes = Notes(progress)
@@ -78,6 +78,7 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     request = replace(request, notes=[*request.notes, *notes.all])
     found = {
         "notes": request.notes,
+        "templates": templates_of(request.notes),
         "motion_score": score_or_none(made.frames, reference),
         "memory_policy": made.policy.name,
         "video": str(movie),
@@ -110,14 +111,14 @@ def _read_subject(
 
 
 def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
-    """Reads a job; returns its request, its model entry and its complete settings. Raises JobError if one is wrong."""
+    """Reads a job; returns its request, its model entry and its complete settings. Raises Problem if one is wrong."""
     try:
         request = read_request(folder)
         entry = find_entry(request.model)
         entry = with_prompt_files(entry, request.prompt, (request.negative_prompt, request.inversion_prompt))
         return request, entry, entry.settings_for(request.settings)
     except (RequestError, SettingError) as error:
-        raise JobError(str(error), "Fix the setting, then run the job again.") from None
+        raise Problem(error.text, "Fix the setting, then run the job again.") from None
 
 
 def read_reference(
@@ -125,21 +126,28 @@ def read_reference(
 ) -> np.ndarray:
     """Reads the reference clip, uint8 [F, H, W, 3].
 
-    check: called before each frame is read. Raises JobError if the clip does not have the number of frames in the
+    check: called before each frame is read. Raises Problem if the clip does not have the number of frames in the
     settings, or a size that the model supports.
     """
     count = len(picture_files(folder)) if folder.is_dir() else 0
     if count > 1 and count != settings.frames:
-        raise JobError(
-            f"{folder} holds {count} frames; the setting frames is {settings.frames}.",
+        raise Problem(
+            "{folder} holds {count} frames; the setting frames is {frames}.",
             "Make the job again with `clone` or the panel, or set frames to that number.",
+            folder=folder,
+            count=count,
+            frames=settings.frames,
         )
     frames = read_clip(folder, check=check).frames
     multiple = entry.clip.multiple
     if any(side % multiple for side in frames.shape[1:3]):
-        raise JobError(
-            f"The frames in {folder} are {frames.shape[2]} x {frames.shape[1]}; sides must be multiples of {multiple}.",
+        raise Problem(
+            "The frames in {folder} are {width} x {height}; sides must be multiples of {multiple}.",
             "Make the job again with `clone` or the panel, which fit the clip to the model.",
+            folder=folder,
+            width=frames.shape[2],
+            height=frames.shape[1],
+            multiple=multiple,
         )
     return frames
 
@@ -148,7 +156,7 @@ def score_or_none(frames: np.ndarray, reference: np.ndarray) -> float | None:
     """Returns the motion score of a take, None if the reference does not move."""
     try:
         return round(motion_score(frames, reference), 4)
-    except JobError:
+    except Problem:
         return None
 
 

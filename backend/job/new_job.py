@@ -12,10 +12,10 @@ import numpy as np
 
 from ..clips import Clip, fit, read_clip, read_picture, write_frames, write_pictures
 from ..controls.conditions import check_model, parse_picture_option
-from ..errors import JobError
 from ..job_folder.clip_size import clip_size
 from ..job_folder.declared import SettingError, parse_assignment
 from ..job_folder.folders import data_folder, new_job_name
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.request import JobRequest, Shot, write_request
 from ..models.entry import ModelEntry, find_entry
 from ..models.prompt_files import with_prompt_files
@@ -26,7 +26,7 @@ FOLDER_FPS = 24.0  # a folder of frames has no frame rate
 def make_job(options: Namespace) -> Path:
     """Creates the job folder for command line options and returns its path.
 
-    Everything that is cheap to check is checked first; then the clip is fitted to the model. Raises JobError if
+    Everything that is cheap to check is checked first; then the clip is fitted to the model. Raises Problem if
     something is wrong.
     """
     entry = find_entry(options.model)
@@ -36,7 +36,7 @@ def make_job(options: Namespace) -> Path:
             chosen["method"] = options.method
         settings = entry.settings_for(chosen)
     except SettingError as error:
-        raise JobError(str(error), "`--set` takes key=value; docs/method.md lists the settings.") from None
+        raise Problem(error.text, "`--set` takes key=value; docs/method.md lists the settings.") from None
     conditions, notes = _read_conditions(options, entry, settings.frames)
     clip = read_clip(options.clip, frames=settings.frames)
     height, width = clip.frames.shape[1:3]
@@ -68,7 +68,7 @@ def make_job(options: Namespace) -> Path:
 
 
 def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
-    """Raises JobError if a prompt is invalid or too long for the model, or names a missing file."""
+    """Raises Problem if a prompt is invalid or too long for the model, or names a missing file."""
     entry = with_prompt_files(entry, prompt, others)
     from ..backbones.loading import check_prompts  # slow to import: errors above are reported at once
 
@@ -91,37 +91,60 @@ def _read_conditions(
         pictures = conditions[kind] = {}
         for path, frame in (parse_picture_option(text, frames) for text in texts):
             if frame in pictures:
-                raise JobError(f"Two pictures of --{kind} are for frame {frame}.", "Give each its own: FILE@FRAME.")
+                raise Problem(
+                    "Two pictures of --{kind} are for frame {place}.",
+                    "Give each its own: FILE@FRAME.",
+                    kind=kind,
+                    place=frame,
+                )
             pictures[frame], transparent = read_picture(path)
             if transparent:
-                notes.append(f"{path.name} is transparent in places; mid-grey was laid behind it.")
+                notes.append(Sentence("{name} is transparent in places; mid-grey was laid behind it.", name=path.name))
     return conditions, notes
 
 
 def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
-    """Reads the mask clip. Raises JobError if it is not as long as the reference clip."""
+    """Reads the mask clip. Raises Problem if it is not as long as the reference clip."""
     mask = read_clip(path, frames=frames)
     if mask.total != clip.total:
-        raise JobError(
-            f"The mask {path} has {mask.total} frames; the reference clip has {clip.total}.",
+        raise Problem(
+            "The mask {path} has {total} frames; the reference clip has {total2}.",
             "Give a mask for every frame of the clip.",
+            path=path,
+            total=mask.total,
+            total2=clip.total,
         )
     (h, w), (height, width) = mask.frames.shape[1:3], clip.frames.shape[1:3]
     if (h, w) == (height, width):
         return mask
     return replace(
-        mask, notes=(*mask.notes, f"The mask is {w} x {h}; it was resized to the clip's {width} x {height}.")
+        mask,
+        notes=(
+            *mask.notes,
+            Sentence(
+                "The mask is {width} x {height}; it was resized to the clip's {width2} x {height2}.",
+                width=w,
+                height=h,
+                width2=width,
+                height2=height,
+            ),
+        ),
     )
 
 
 def _new_folder(chosen: Path | None) -> Path:
     folder = chosen or data_folder() / "jobs" / new_job_name()
     if (folder / "job.json").exists():
-        raise JobError(f"{folder} holds a job already.", "Choose another folder, or run that job with `run`.")
+        raise Problem(
+            "{folder} holds a job already.", "Choose another folder, or run that job with `run`.", folder=folder
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise JobError(
-            f"The job folder {folder} cannot be made ({error.strerror}).", "Choose another with --job."
+        raise Problem(
+            "The job folder {folder} cannot be made ({reason}).",
+            "Choose another with --job.",
+            folder=folder,
+            reason=error.strerror,
         ) from None
     return folder

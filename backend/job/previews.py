@@ -20,6 +20,7 @@ from ..backbones.base import Backbone
 from ..clips import fit, to_frames
 from ..errors import Cancelled
 from ..job_folder.pictures import png
+from ..job_folder.problem import Sentence
 from ..memory.device import is_out_of_memory
 from ..sampling.state import SamplerState
 from .progress import Progress
@@ -67,7 +68,7 @@ class Previews:
             self._note("There is no memory to spare for previews; this job shows no more of them.")
         else:
             traceback.print_exception(error)
-            self._note(f"This job shows no more previews, because one failed: {error!r}.")
+            self._note(Sentence("This job shows no more previews, because one failed: {reason}.", reason=repr(error)))
 
     def _strip(self, clean: Tensor) -> bytes:
         """Returns the strip of clean latents [1, C, F, h, w] as PNG."""

@@ -93,10 +93,10 @@ class Progress:
         """Reports a sentence for the user about this job."""
         print(clean(text), file=sys.stderr, flush=True)
 
-    def end(self, state: str, message: str = "", hint: str = "") -> None:
+    def end(self, state: JobState) -> None:
         """Writes the final state of the job."""
         self._close_stage()
-        self._state = JobState(state=state, message=clean(message), hint=clean(hint))
+        self._state = state
         try:
             self._write()
         except OSError:  # on a full disk the space of the previews may be enough

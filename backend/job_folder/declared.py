@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
+from .problem import Problem
 
-class SettingError(ValueError):
+
+class SettingError(Problem, ValueError):
     """A setting that does not exist or has an invalid value. The text is for the user."""
 
 
@@ -40,13 +42,29 @@ class Declaration:
         try:
             typed = _PARSERS[self.kind](value)
         except (TypeError, ValueError):
-            raise SettingError(f"{self.name} cannot be {value!r}; it must be {_KIND_NAMES[self.kind]}.") from None
+            raise SettingError(
+                "{name} cannot be {value}; it must be {kind_names}.",
+                name=self.name,
+                value=repr(value),
+                kind_names=_KIND_NAMES[self.kind],
+            ) from None
         if self.bounds:
             low, high = self.bounds
             if not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
-                raise SettingError(f"{self.name} is {value}; it must lie between {low:g} and {high:g}.")
+                raise SettingError(
+                    "{name} is {value}; it must lie between {low} and {high}.",
+                    name=self.name,
+                    value=value,
+                    low=f"{low:g}",
+                    high=f"{high:g}",
+                )
         if self.choices and typed not in self.choices:
-            raise SettingError(f"{self.name} is {typed!r}; it can be {' or '.join(self.choices)}.")
+            raise SettingError(
+                "{name} is {typed}; it can be {choices}.",
+                name=self.name,
+                typed=repr(typed),
+                choices=" or ".join(self.choices),
+            )
         return typed
 
     @property
@@ -105,7 +123,7 @@ def parse_assignment(text: str) -> tuple[str, str]:
     """Splits 'key=value' as typed after --set. Raises SettingError."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise SettingError(f"{text!r} is not of the form key=value.")
+        raise SettingError("{text} is not of the form key=value.", text=repr(text))
     return key.strip(), value.strip()
 
 

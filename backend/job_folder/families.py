@@ -58,23 +58,35 @@ def typed_values(chosen: Mapping[str, Any]) -> dict[str, Any]:
     known = declarations(Settings)
     family = chosen.get("family", "default")
     if family not in FAMILIES:
-        raise SettingError(f"There is no settings family {family!r}{nearest(str(family), FAMILIES)}")
+        raise SettingError(
+            "There is no settings family {family}{near}", family=repr(family), near=nearest(str(family), FAMILIES)
+        )
     values = FAMILIES[family] | {k: v for k, v in chosen.items() if k != "family"}
     for key in values:
         if key not in known:
-            raise SettingError(f"There is no setting {key!r}{nearest(key, [*known, 'family'])}")
+            raise SettingError("There is no setting {key}{near}", key=repr(key), near=nearest(key, [*known, "family"]))
     return {key: known[key].typed(value) for key, value in values.items()}
 
 
 def _check_together(s: Settings) -> None:
     """Raises SettingError for settings that are valid alone but contradict each other."""
     if s.guided_steps > s.steps:
-        raise SettingError(f"guided_steps is {s.guided_steps}; it cannot exceed steps, which is {s.steps}.")
+        raise SettingError(
+            "guided_steps is {guided_steps}; it cannot exceed steps, which is {steps}.",
+            guided_steps=s.guided_steps,
+            steps=s.steps,
+        )
     for weights, blocks in (("block_weights", "guidance_blocks"), ("semantic_weights", "semantic_blocks")):
         given, named = getattr(s, weights), getattr(s, blocks)
         if given and len(given) != len(named):
-            raise SettingError(f"{weights} has {len(given)} values; {blocks} names {len(named)} blocks.")
+            raise SettingError(
+                "{weights} has {count} values; {blocks} names {count2} blocks.",
+                weights=weights,
+                count=len(given),
+                blocks=blocks,
+                count2=len(named),
+            )
     if len(s.mask_thresholds) != 2:
-        raise SettingError(f"mask_thresholds has {len(s.mask_thresholds)} values; it must have two.")
+        raise SettingError("mask_thresholds has {count} values; it must have two.", count=len(s.mask_thresholds))
     if s.method == "inversion" and (s.sampler != "ddim" or s.reuse_gradient > 1):
         raise SettingError("The method inversion needs sampler ddim and reuse_gradient 1.")

@@ -11,18 +11,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from .problem import Problem, Sentence
+
 EMPHASIS = 1.1
 MOST_WEIGHT = 5
 MOST_STRENGTH = 10
 MOST_QUOTED, MOST_NOTED = 30, 3
 
 
-class PromptError(ValueError):
+class PromptError(Problem, ValueError):
     """A sign in a prompt that is not supported or wrong. `message` and `hint` are for the user."""
-
-    def __init__(self, message: str, hint: str):
-        super().__init__(f"{message} {hint}")
-        self.message, self.hint = message, hint
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ class Prompt:
         said = [f"{text[:MOST_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
         listed, notes = ", ".join(said[:MOST_NOTED]), []
         if len(said) > MOST_NOTED:
-            notes.append(f"The weights in the prompt are used, among them {listed}.")
+            notes.append(Sentence("The weights in the prompt are used, among them {listed}.", listed=listed))
         elif said:
-            notes.append(f"The weights in the prompt are used: {listed}.")
+            notes.append(Sentence("The weights in the prompt are used: {listed}.", listed=listed))
         if len(self.parts) > 1:
-            notes.append(f"BREAK divides the prompt into {len(self.parts)} parts.")
+            notes.append(Sentence("BREAK divides the prompt into {count} parts.", count=len(self.parts)))
         return notes
 
     @property
@@ -110,7 +108,9 @@ def _check_unsupported(text: str) -> None:
     for pattern, what, instead in UNSUPPORTED:
         if match := re.search(pattern, hidden):
             found = text[match.start() : match.end()].strip(" \n,;|")
-            raise PromptError(f"The prompt holds {what}, {found!r}, which is not supported.", instead)
+            raise PromptError(
+                "The prompt holds {what}, {found}, which is not supported.", instead, what=what, found=repr(found)
+            )
 
 
 class _Reading:
@@ -175,37 +175,49 @@ class _Reading:
         if self.open[-1][0] == "[":
             what = "words that change while sampling" if kind == "colon" else "words that take turns"
             found = self.text[self.open[-1][1] :].partition("]")[0] + "]"
-            raise PromptError(f"The prompt holds {what}, {found!r}, which is not supported.", f"Choose one. {TEXT}")
+            raise PromptError(
+                "The prompt holds {what}, {found}, which is not supported.",
+                f"Choose one. {TEXT}",
+                what=what,
+                found=repr(found),
+            )
         match = CLOSING.match(self.text, position)
         said = match[1].strip() if match else self.text[position + 1 : position + 20].strip()
         if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", said) or (weight := float(said)) > MOST_WEIGHT:
             raise PromptError(
-                f"The prompt holds {said!r} as a weight; it must be a number from 0 to {MOST_WEIGHT}.",
+                "The prompt holds {said} as a weight; it must be a number from 0 to {most_weight}.",
                 f"Write a number with a point and a closing parenthesis, as in (word:1.3). {TEXT}",
+                said=repr(said),
+                most_weight=MOST_WEIGHT,
             )
         self.skip_to, self.apart = match.end(), True
         self._close(")", position, weight)
 
     def _tag(self, kind: str, arguments: str, tag: str) -> None:
         if kind not in ("lora", "lyco"):
-            raise PromptError(f"The prompt holds {tag}, which is not supported.", f"Remove it. {TEXT}")
+            raise PromptError("The prompt holds {tag}, which is not supported.", f"Remove it. {TEXT}", tag=tag)
         name, *strengths = (part.strip() for part in arguments.split(":"))
         if not name or len(strengths) > 1 or not re.fullmatch(r"-?(\d+(\.\d*)?|\.\d+)", (strengths or ["1"])[0]):
             raise PromptError(
-                f"The prompt holds {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>."
+                "The prompt holds {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>.", tag=tag
             )
         if name in self.loras:
-            raise PromptError(f"The prompt names the LoRA {name!r} twice.", "Remove one of them.")
+            raise PromptError("The prompt names the LoRA {name} twice.", "Remove one of them.", name=repr(name))
         self.loras[name] = float((strengths or ["1"])[0])
         if abs(self.loras[name]) > MOST_STRENGTH:
             raise PromptError(
-                f"The prompt gives the LoRA {name!r} the strength {self.loras[name]:g}; at most {MOST_STRENGTH} is.",
+                "The prompt gives the LoRA {name} the strength {lora}; at most {most_strength} is.",
                 "Most are made for a strength up to 1.",
+                name=repr(name),
+                lora=f"{self.loras[name]:g}",
+                most_strength=MOST_STRENGTH,
             )
 
 
 def _unpaired(bracket: str, near: str) -> PromptError:
     return PromptError(
-        f"The prompt has a {bracket} without its counterpart, at {near[:30]!r}.",
-        f"Remove it, or write \\{bracket} where it is text.",
+        "The prompt has a {bracket} without its counterpart, at {near}.",
+        "Remove it, or write \\{bracket} where it is text.",
+        bracket=bracket,
+        near=repr(near[:30]),
     )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .problem import Problem, templates_of, with_templates
 from .reading import read_json
 from .strict import StrictError, number, strict_values, table, text, texts, whole
 from .writing import write_json
@@ -15,7 +16,7 @@ MAX_BYTES = 1_000_000
 LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**64 - 1  # the range of torch and other programs
 
 
-class RequestError(ValueError):
+class RequestError(Problem, ValueError):
     """An invalid job.json. The text is for the user."""
 
 
@@ -51,7 +52,8 @@ class JobRequest:
 def write_request(request: JobRequest, folder: Path) -> Path:
     """Writes <folder>/job.json atomically and returns its path. Raises OSError."""
     path = folder / "job.json"
-    write_json(path, asdict(request))
+    templates = templates_of(request.notes)
+    write_json(path, asdict(request) | ({"templates": templates} if templates else {}))
     return path
 
 
@@ -61,27 +63,35 @@ def read_request(folder: Path) -> JobRequest:
     try:
         content = read_json(path, MAX_BYTES)
     except FileNotFoundError:
-        raise RequestError(f"There is no job.json in {folder}.") from None
+        raise RequestError("There is no job.json in {folder}.", folder=folder) from None
     except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read as JSON ({error}).") from None
+        raise RequestError("{path} cannot be read as JSON ({reason}).", path=path, reason=error) from None
     return request_from(content)
 
 
 def request_from(content: Any) -> JobRequest:
     """Creates a request from parsed JSON. Raises RequestError for unknown, missing and mistyped keys."""
     if isinstance(content, dict) and content.get("version") not in (VERSION, None):
-        raise RequestError(f"job.json is of version {content['version']!r}; this backend reads version {VERSION}.")
+        raise RequestError(
+            "job.json is of version {content}; this backend reads version {version}.",
+            content=repr(content["version"]),
+            version=VERSION,
+        )
+    told = (
+        {key: value for key, value in content.items() if key != "templates"} if isinstance(content, dict) else content
+    )
     try:
-        values = strict_values(JobRequest, content, _CHECKS, "job.json")
+        values = strict_values(JobRequest, told, _CHECKS, "job.json")
         values["shot"] = Shot(**strict_values(Shot, values["shot"], _CHECKS, "shot"))
     except StrictError as error:
-        raise RequestError(str(error)) from None
+        raise RequestError(error.text) from None
+    values["notes"] = with_templates(values.get("notes", ()), content.get("templates"))
     request = JobRequest(**values)
     check_seed(request.seed)
     if not 1 <= request.shot.frames <= 100_000:
-        raise RequestError(f"shot.frames is {request.shot.frames}; it must lie between 1 and 100000.")
+        raise RequestError("shot.frames is {frames}; it must lie between 1 and 100000.", frames=request.shot.frames)
     if not 0 < request.shot.fps <= 1000:
-        raise RequestError(f"shot.fps is {request.shot.fps}; it must lie above 0 and at most be 1000.")
+        raise RequestError("shot.fps is {fps}; it must lie above 0 and at most be 1000.", fps=request.shot.fps)
     return request
 
 
@@ -89,7 +99,12 @@ def check_seed(seed: int) -> int:
     """Returns `seed`. Raises RequestError unless it is in the range of the random generator."""
     if not LOWEST_SEED <= seed <= HIGHEST_SEED:
         shown = f"{seed}" if abs(seed) < 10**30 else "a number of more than 30 digits"
-        raise RequestError(f"seed is {shown}; it must lie between {LOWEST_SEED} and {HIGHEST_SEED}.")
+        raise RequestError(
+            "seed is {shown}; it must lie between {lowest_seed} and {highest_seed}.",
+            shown=shown,
+            lowest_seed=LOWEST_SEED,
+            highest_seed=HIGHEST_SEED,
+        )
     return seed
 
 

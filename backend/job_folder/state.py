@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .plain_text import MOST_TEXT, clean
+from .problem import Problem, templates_of, with_templates
 from .reading import UnfitFile, UnfitJSON, read_json
 from .strict import StrictError, number, strict_values, text, whole
 from .writing import FULL, write_json, write_over
@@ -21,16 +22,21 @@ MOST_COUNT = 2**53
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """The content of state.json. eta: seconds until the job is done, None if unknown; message and hint are for the
-    user."""
+    """The content of state.json. eta: seconds until the job is done, None if unknown; message, hint and repair are for
+    the user, as in Problem."""
 
     state: str = QUEUED
     message: str = ""
     hint: str = ""
+    repair: str = ""
     stage: str = ""
     step: int = 0
     steps: int = 0
     eta: float | None = None
+
+    @classmethod
+    def failed(cls, problem: Problem) -> JobState:
+        return cls(state=FAILED, message=problem.message, hint=problem.hint, repair=problem.repair)
 
     @property
     def finished(self) -> bool:
@@ -56,9 +62,10 @@ def write_state(state: JobState, folder: Path) -> None:
     On a full disk the new content overwrites the old file in place, with messages cut if necessary, so that no folder
     says "running" after its job has ended.
     """
-    path, state = folder / "state.json", replace(state, message=clean(state.message), hint=clean(state.hint))
+    path, templates = folder / "state.json", templates_of((state.message, state.hint))
+    state = replace(state, message=clean(state.message), hint=clean(state.hint))
     try:
-        write_json(path, asdict(state))
+        write_json(path, asdict(state) | ({"templates": templates} if templates else {}))
     except OSError as error:
         if error.errno not in FULL or not any(write_over(path, content) for content in _shorter_versions(state)):
             raise
@@ -85,12 +92,17 @@ def read_state(folder: Path) -> JobState:
         values = strict_values(JobState, content, _CHECKS, "it", ignore_unknown=True)
         if values.get("state", QUEUED) not in STATES:
             raise StrictError("it: state is none that is known.")
-        return JobState(**values)
+        return _with_sentences(JobState(**values), content.get("templates"))
     except (UnfitFile, UnfitJSON, StrictError) as error:
-        message = f"{path} is damaged ({clean(str(error), 200)}), so nobody knows how far the job is."
-        return JobState(state=FAILED, message=message, hint="Run the job again.")
+        said = "{path} is damaged ({reason}), so nobody knows how far the job is."
+        return JobState.failed(Problem(said, "Run the job again.", path=path, reason=clean(str(error), 200)))
     except (OSError, ValueError):  # missing, or truncated by a power failure
         return JobState()
+
+
+def _with_sentences(state: JobState, templates: Any) -> JobState:
+    message, hint = with_templates((state.message, state.hint), templates)
+    return replace(state, message=message, hint=hint)
 
 
 def _text(value: Any) -> str:

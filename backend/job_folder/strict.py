@@ -11,6 +11,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from .names import nearest
+from .problem import Problem
 
 MOST_SHOWN = 80  # characters of a received value in an error message
 
@@ -18,7 +19,7 @@ MOST_SHOWN = 80  # characters of a received value in an error message
 Check = Callable[[Any], Any]
 
 
-class StrictError(ValueError):
+class StrictError(Problem, ValueError):
     """The first thing that is wrong, in words for the user."""
 
 
@@ -31,14 +32,19 @@ def strict_values(
     programs or later versions may extend. Raises StrictError.
     """
     if not isinstance(content, dict):
-        raise StrictError(f"{where} must be an object with named values.")
+        raise StrictError("{where} must be an object with named values.", where=where)
     known = {field.name: field for field in fields(kind)}
     for key in content if not ignore_unknown else ():
         if key not in known:
-            raise StrictError(f"{where} has an unknown key {shown(key)}{nearest(str(key)[:MOST_SHOWN], known)}")
+            raise StrictError(
+                "{where} has an unknown key {key}{near}",
+                where=where,
+                key=shown(key),
+                near=nearest(str(key)[:MOST_SHOWN], known),
+            )
     for key, field in known.items():
         if key not in content and field.default is MISSING and field.default_factory is MISSING:
-            raise StrictError(f"{where} lacks {key!r}.")
+            raise StrictError("{where} lacks {key}.", where=where, key=repr(key))
     return {key: _checked(checks, str(known[key].type), content[key], where, key) for key in known if key in content}
 
 
@@ -48,7 +54,9 @@ def _checked(checks: Mapping[str, Check], wanted: str, value: Any, where: str, k
     try:
         return checks[wanted.removesuffix(" | None")](value)
     except TypeError as error:
-        raise StrictError(f"{where}: {key} must be {error}, not {shown(value)}.") from None
+        raise StrictError(
+            "{where}: {key} must be {reason}, not {shown}.", where=where, key=key, reason=error, shown=shown(value)
+        ) from None
 
 
 def shown(value: Any) -> str:

@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from .problem import Sentence
+
 SECONDS_TO_RETRY = 4.0  # because Windows neither replaces nor removes a file that another program has open
 MOST_NAMES = 100
 LOG = "log.txt"  # of a job; log_size.py limits its size
@@ -123,7 +125,13 @@ def put_in_place(part: Path, path: Path, note: Callable[[str], None]) -> Path:
             raise
     other = _other_name(path)
     os.replace(part, other)
-    note(f"{path} could not be replaced, because another program has it open; the new one is {other.name}.")
+    note(
+        Sentence(
+            "{path} could not be replaced, because another program has it open; the new one is {other}.",
+            path=path,
+            other=other.name,
+        )
+    )
     return other
 
 

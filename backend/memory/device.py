@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from .main_memory import main_memory
 
 PROCESS = Path("/proc/self")
@@ -26,13 +26,13 @@ MIN_SHARE = 0.1  # of the device's memory that a job may always use
 def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
     """Returns the fastest device and the dtype of `precision`, a value of the setting of that name.
 
-    'auto' gives float16 on a GPU and float32 on a CPU. Raises JobError if the device cannot compute in that precision.
+    'auto' gives float16 on a GPU and float32 on a CPU. Raises Problem if the device cannot compute in that precision.
     """
     device, fitting = _fastest()
     if precision == "auto":
         return device, fitting
     if precision == "float16" and device.type == "cpu":
-        raise JobError("float16 needs a GPU; there is none here.", "Set precision to auto, float32 or bfloat16.")
+        raise Problem("float16 needs a GPU; there is none here.", "Set precision to auto, float32 or bfloat16.")
     return device, getattr(torch, precision)
 
 
@@ -50,7 +50,7 @@ def wider_precision(device: torch.device, dtype: torch.dtype) -> str | None:
 def deterministic_mode(enabled: bool) -> Iterator[None]:
     """If `enabled`, the same computation on this machine gives the same numbers within the block, bit for bit.
 
-    On a GPU by algorithms that always add in the same order, on a CPU by a fixed number of threads. Raises JobError if
+    On a GPU by algorithms that always add in the same order, on a CPU by a fixed number of threads. Raises Problem if
     the device has no deterministic algorithm for an operation.
     """
     if not enabled:
@@ -70,8 +70,8 @@ def deterministic_mode(enabled: bool) -> Iterator[None]:
         if "deterministic" not in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise JobError(
-            f"This device cannot repeat a computation exactly: {reason}", "Set deterministic to false."
+        raise Problem(
+            "This device cannot repeat a computation exactly: {reason}", "Set deterministic to false.", reason=reason
         ) from error
     finally:
         torch.use_deterministic_algorithms(algorithms)

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from ..errors import JobError, OutOfMemory
+from ..errors import OutOfMemory
+from ..job_folder.problem import Problem, Sentence
 from .chunking import chunked
 from .device import device_name_and_memory, is_out_of_memory, on_device
 from .main_memory import main_memory
@@ -104,7 +105,7 @@ def thriftier(name: str) -> str | None:
 def check_memory(policy: MemoryPolicy, wish: str, device: torch.device, weights: int, needs: MemoryNeeds) -> str | None:
     """Returns a note for the user if the take may not fit into memory with this policy, else None.
 
-    weights: the bytes of the denoising network. Raises JobError if the take cannot fit even on an otherwise empty
+    weights: the bytes of the denoising network. Raises Problem if the take cannot fit even on an otherwise empty
     device; only if `wish`, the setting `memory`, is 'auto'.
     """
     most, free = needs.sampling(policy), free_bytes(device)
@@ -114,14 +115,20 @@ def check_memory(policy: MemoryPolicy, wish: str, device: torch.device, weights:
     wanted = f"{most / 1e9:.1f}"
     whole = (device_name_and_memory()[1] or most) - weights
     if wish == "auto" and most > whole:
-        raise JobError(
-            f"This take needs about {wanted} GB beside the model, even with the setting memory at {policy.name}; "
-            f"the device has {max(0, whole) / 1e9:.1f} GB for it at most.",
+        raise Problem(
+            "This take needs about {wanted} GB beside the model, even with the setting memory at "
+            "{policy}; the device has {max} GB for it at most.",
             "Lower the setting frames or the clip's size. To try it all the same, set memory to thrifty.",
+            wanted=wanted,
+            policy=policy.name,
+            max=f"{max(0, whole) / 1e9:.1f}",
         )
-    return (
-        f"This take needs about {wanted} GB beside the model with the setting memory at {policy.name}, and "
-        f"{left / 1e9:.1f} GB are free: it may run out of memory or take very long."
+    return Sentence(
+        "This take needs about {wanted} GB beside the model with the setting memory at {policy}, and "
+        "{left} GB are free: it may run out of memory or take very long.",
+        wanted=wanted,
+        policy=policy.name,
+        left=f"{left / 1e9:.1f}",
     )
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import JobError
 from ..job_folder.declared import SettingError
 from ..job_folder.families import FAMILIES, OWN_FAMILIES, resolve
 from ..job_folder.folders import data_folder
 from ..job_folder.names import nearest
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.settings import Settings
 from ..job_folder.strict import number, strict_values, table, text, whole
 from .entry_files import check_files, files_in, read_table
@@ -86,12 +86,20 @@ class ModelEntry:
         """Returns the settings of this model with those of a job on top. Raises SettingError for an invalid setting."""
         family = chosen.get("family", "default")
         if family in OWN_FAMILIES and family not in self.presets:
-            raise SettingError(f"The model {self.name!r} has no {family} settings: {self.source} names none.")
+            raise SettingError(
+                "The model {name} has no {family} settings: {source} names none.",
+                name=repr(self.name),
+                family=family,
+                source=self.source,
+            )
         preset = self.presets.get(family, {})
         settings = resolve({"frames": self.clip.frames} | self.settings | preset, chosen)
         if settings.frames > self.clip.most_frames:
             raise SettingError(
-                f"frames is {settings.frames}; the model {self.name!r} makes at most {self.clip.most_frames} frames."
+                "frames is {frames}; the model {name} makes at most {most_frames} frames.",
+                frames=settings.frames,
+                name=repr(self.name),
+                most_frames=self.clip.most_frames,
             )
         return settings
 
@@ -144,7 +152,7 @@ def user_entries_folder() -> Path:
     return data_folder() / "models"
 
 
-def read_entries() -> tuple[dict[str, ModelEntry], list[JobError]]:
+def read_entries() -> tuple[dict[str, ModelEntry], list[Problem]]:
     """Returns the valid entries by name, shipped ones first, and the errors in the others. Names must be unique."""
     entries: dict[str, ModelEntry] = {}
     problems = []
@@ -152,12 +160,18 @@ def read_entries() -> tuple[dict[str, ModelEntry], list[JobError]]:
         for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
             try:
                 entry = read_entry(path)
-            except JobError as error:
+            except Problem as error:
                 problems.append(error)
                 continue
             if entry.name in entries:
-                text = f"{path} names the model {entry.name!r}, which {entries[entry.name].source} has named already."
-                problems.append(JobError(text, "Give it another name."))
+                other = entries[entry.name].source
+                text = Sentence(
+                    "{path} names the model {name}, which {other} has named already.",
+                    path=path,
+                    name=repr(entry.name),
+                    other=other,
+                )
+                problems.append(Problem(text, "Give it another name."))
             else:
                 entries[entry.name] = entry
     return entries, problems
@@ -169,39 +183,53 @@ def all_entries() -> dict[str, ModelEntry]:
 
 
 def find_entry(name: str) -> ModelEntry:
-    """Returns the entry of this name. Raises JobError if there is none, or if a file that it names is missing."""
+    """Returns the entry of this name. Raises Problem if there is none, or if a file that it names is missing."""
     entries, problems = read_entries()
     if name not in entries:
         wrong = f" Not readable: {problems[0]}" if problems else ""
-        raise JobError(
-            f"There is no model {name!r}{nearest(name, entries)}",
-            f"Models here: {', '.join(entries)}. Your own go into {user_entries_folder()}.{wrong}",
+        raise Problem(
+            "There is no model {name}{near}",
+            "Models here: {entries}. Your own go into {user_entries_folder}.{wrong}",
+            name=repr(name),
+            near=nearest(name, entries),
+            entries=", ".join(entries),
+            user_entries_folder=user_entries_folder(),
+            wrong=wrong,
         )
     entry = entries[name]
     if missing := entry.missing():
         named = ", ".join(f"{key} ({path})" for key, path in missing.items())
-        raise JobError(
-            f"The model {name!r} names files that are not there: {named}.",
-            f"Put them there, or fix the paths in {entry.source}.",
+        raise Problem(
+            "The model {name} names files that are not there: {named}.",
+            "Put them there, or fix the paths in {source}.",
+            repair="motionclone.get_model",
+            name=repr(name),
+            named=named,
+            source=entry.source,
         )
     check_files(entry.paths())
     return entry
 
 
 def read_entry(path: Path) -> ModelEntry:
-    """Reads an entry from its file. Raises JobError with the file and the first key that is wrong."""
+    """Reads an entry from its file. Raises Problem with the file and the first key that is wrong."""
     try:
         content = read_table(path)
     except (OSError, ValueError) as error:
-        raise JobError(f"The model entry {path} cannot be read ({error}).", "Fix or remove the file.") from None
+        raise Problem(
+            "The model entry {path} cannot be read ({reason}).", "Fix or remove the file.", path=path, reason=error
+        ) from None
     try:
         entry = ModelEntry(**_values(content, path) | {"source": path})
         _check_settings(entry)
         return entry
     except (ValueError, RecursionError) as error:
         reason = str(error)[:MAX_REASON].rstrip(".")
-        raise JobError(
-            f"The model entry {path} is not right: {reason}.", "Compare it with the shipped entries and the README."
+        raise Problem(
+            "The model entry {path} is not right: {reason}.",
+            "Compare it with the shipped entries and the README.",
+            path=path,
+            reason=reason,
         ) from None
 
 

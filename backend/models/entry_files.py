@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from ..job_folder.reading import UnfitFile, check_regular, read_text
 
 MAX_BYTES, MAX_DOTS = 100_000, 200  # of an entry, and of one of its lines
@@ -32,21 +32,24 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def files_in(folder: Path, key: str) -> Iterator[Path]:
-    """Yields all files below the folder; links to folders are not followed. Raises JobError if there are too many."""
+    """Yields all files below the folder; links to folders are not followed. Raises Problem if there are too many."""
     count = 0
     for where, _, names in os.walk(folder):
         for name in names:
             count += 1
             if count > MAX_FILES:
-                raise JobError(
-                    f"{key}: {folder} holds more than {MAX_FILES:,} files, so it is no model's folder.",
+                raise Problem(
+                    "{key}: {folder} holds more than {most_files} files, so it is no model's folder.",
                     HINT.format(key=key),
+                    key=key,
+                    folder=folder,
+                    most_files=f"{MAX_FILES:,}",
                 )
             yield Path(where, name)
 
 
 def check_files(paths: dict[str, Path]) -> None:
-    """Raises JobError for a path that is no regular file, such as a named pipe: opening one would block."""
+    """Raises Problem for a path that is no regular file, such as a named pipe: opening one would block."""
     for key, path in paths.items():
         for file in files_in(path, key) if path.is_dir() else [path]:
             try:
@@ -54,6 +57,12 @@ def check_files(paths: dict[str, Path]) -> None:
             except FileNotFoundError:
                 continue  # a dead link: the code that needs the file reports it
             except UnfitFile as error:
-                raise JobError(f"{key}: {error}.", HINT.format(key=key)) from None
+                raise Problem("{key}: {reason}.", HINT.format(key=key), key=key, reason=error) from None
             except OSError as error:
-                raise JobError(f"{key}: {file} cannot be read ({error.strerror}).", HINT.format(key=key)) from None
+                raise Problem(
+                    "{key}: {file} cannot be read ({reason}).",
+                    HINT.format(key=key),
+                    key=key,
+                    file=file,
+                    reason=error.strerror,
+                ) from None

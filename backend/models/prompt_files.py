@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import JobError
 from ..job_folder.names import nearest
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.prompt import Prompt, PromptError, parse_prompt
 from .entry import LoraFile, ModelEntry, user_entries_folder
 from .entry_files import files_in
@@ -16,11 +16,11 @@ ENDINGS = (".safetensors", ".pt", ".ckpt", ".pth", ".bin")
 
 
 def parsed(text: str) -> Prompt:
-    """Parses a prompt. Raises JobError for invalid syntax."""
+    """Parses a prompt. Raises Problem for invalid syntax."""
     try:
         return parse_prompt(text)
     except PromptError as error:
-        raise JobError(error.message, error.hint) from None
+        raise Problem(error.message, error.hint) from None
 
 
 def notes_on(texts: Iterable[str]) -> list[str]:
@@ -31,18 +31,20 @@ def notes_on(texts: Iterable[str]) -> list[str]:
 def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> ModelEntry:
     """Returns the entry with the LoRAs that `prompt` names, and with the textual inversions of all prompts.
 
-    others: the negative and the inversion prompt. Raises JobError if a file is missing.
+    others: the negative and the inversion prompt. Raises Problem if a file is missing.
     """
     asked, rest = parsed(prompt), [parsed(text) for text in others]
     for name in (name for one in rest for name in one.loras):
-        raise JobError(
-            f"The LoRA {name!r} is named in a negative or inversion prompt.",
+        raise Problem(
+            "The LoRA {name} is named in a negative or inversion prompt.",
             "It changes the whole model: name it in the prompt.",
+            name=repr(name),
         )
     added = [_lora(entry, name, strength) for name, strength in asked.loras.items()]
     names = dict.fromkeys(name for one in (asked, *rest) for name in one.embeddings)
     embeddings = {
-        name: _file(name, "embeddings", f"Copy its file there, or remove embedding:{name}.") for name in names
+        name: _file(name, "embeddings", Sentence("Copy its file there, or remove embedding:{name}.", name=name))
+        for name in names
     }
     return replace(entry, loras=(*entry.loras, *added), embeddings=embeddings)
 
@@ -50,16 +52,22 @@ def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> 
 def _lora(entry: ModelEntry, name: str, strength: float) -> LoraFile:
     for lora in entry.loras:
         if _plain(lora.file.name) == _plain(name):
-            raise JobError(
-                f"The model {entry.name!r} has the LoRA {name!r} already, with the strength {lora.strength:g}.",
-                f"Remove <lora:{name}:{strength:g}> from the prompt, or the LoRA from {entry.source}.",
+            raise Problem(
+                "The model {entry} has the LoRA {name} already, with the strength {strength}.",
+                "Remove <lora:{name2}:{strength2}> from the prompt, or the LoRA from {source}.",
+                entry=repr(entry.name),
+                name=repr(name),
+                strength=f"{lora.strength:g}",
+                name2=name,
+                strength2=f"{strength:g}",
+                source=entry.source,
             )
     hint = f"Copy its file there, or name it under loras in {entry.source} and remove <lora:{name}:{strength:g}>."
     return LoraFile(file=_file(name, "loras", hint), strength=strength)
 
 
 def _file(name: str, subfolder: str, hint: str) -> Path:
-    """Returns the file of this name, with or without its extension. Raises JobError unless there is exactly one.
+    """Returns the file of this name, with or without its extension. Raises Problem unless there is exactly one.
 
     subfolder: of the user's models, "loras" or "embeddings".
     """
@@ -69,9 +77,18 @@ def _file(name: str, subfolder: str, hint: str) -> Path:
     kind = "LoRA" if subfolder == "loras" else "textual inversion"
     if not found:
         near = nearest(name, [path.stem for path in files])
-        raise JobError(f"There is no {kind} {name!r} in {folder}{near}", hint)
+        raise Problem(
+            "There is no {kind} {name} in {folder}{near}", hint, kind=kind, name=repr(name), folder=folder, near=near
+        )
     if len(found) > 1:
-        raise JobError(f"{found[0]} and {found[1]} are both the {kind} {name!r}.", "Rename one of them.")
+        raise Problem(
+            "{found} and {found2} are both the {kind} {name}.",
+            "Rename one of them.",
+            found=found[0],
+            found2=found[1],
+            kind=kind,
+            name=repr(name),
+        )
     return found[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from .entry import ModelEntry
 
 CLIP = Path(__file__).parent / "clip_tokenizer"  # of SD1.5, for single files, which contain none
@@ -12,7 +12,7 @@ FILES = ("tokenizer.json", "vocab.json")
 
 
 def tokenizer_folder(entry: ModelEntry) -> Path:
-    """Returns the folder of the model's tokenizer. Raises JobError if its diffusers folder has none."""
+    """Returns the folder of the model's tokenizer. Raises Problem if its diffusers folder has none."""
     given = entry.config or entry.folder or entry.base
     if given.is_file() and not entry.config:
         return CLIP
@@ -20,9 +20,11 @@ def tokenizer_folder(entry: ModelEntry) -> Path:
         if any((folder / name).is_file() for name in FILES):
             return folder
     key = "config" if entry.config else "base" if entry.base else "folder"
-    raise JobError(
-        f"{key}: {given} has no tokenizer folder in it.",
+    raise Problem(
+        "{key}: {given} has no tokenizer folder in it.",
         "Fetch or copy the folder again; an SD1.5 model in a single file needs no config.",
+        key=key,
+        given=given,
     )
 
 
@@ -30,5 +32,5 @@ def tokenizer_path(entry: ModelEntry) -> str | None:
     """Returns `tokenizer_folder` as text for the model list, None if there is none."""
     try:
         return str(tokenizer_folder(entry))
-    except JobError:
+    except Problem:
         return None

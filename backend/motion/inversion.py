@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbones.base import Denoise
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from ..sampling.noise_schedule import NoiseSchedule
 from ..sampling.state import SamplerState
 
@@ -23,12 +23,14 @@ def inversion_timesteps(steps: int, train_timesteps: int = 1000) -> list[int]:
 
 
 def check_timesteps(wanted: Collection[int], steps: int) -> None:
-    """Raises JobError if sampling visits a timestep that an inversion of `steps` steps does not visit."""
+    """Raises Problem if sampling visits a timestep that an inversion of `steps` steps does not visit."""
     missing = sorted(set(wanted) - set(inversion_timesteps(steps)))
     if missing:
-        raise JobError(
-            f"Sampling visits timestep {missing[-1]}, which an inversion of {steps} steps does not.",
+        raise Problem(
+            "Sampling visits timestep {missing}, which an inversion of {steps} steps does not.",
             "Set inversion_steps to 1000 or to the value of steps.",
+            missing=missing[-1],
+            steps=steps,
         )
 
 

@@ -40,7 +40,7 @@ def layer_weights(model: Backbone, blocks: Sequence[str], weights: Sequence[floa
     """Returns the weight of each layer: its block's weight over the number of layers, so that a term is a mean.
 
     kind: of attention, TEMPORAL or SPATIAL. Layers of weight 0 are left out. The official code multiplies the loss by
-    100 and the weights by 1/100; both factors cancel. Raises JobError if a block has no such attention.
+    100 and the weights by 1/100; both factors cancel. Raises Problem if a block has no such attention.
     """
     layers = {layer: weight for block, weight in zip(blocks, weights) for layer in model.layers(kind, [block])}
     return {layer: weight / len(layers) for layer, weight in layers.items() if weight}

@@ -97,7 +97,7 @@ def extract_motion(
     attention of `blocks`. The pass ends after the last of these layers.
 
     diagonal: False never keeps the attention of a frame to itself, which carries no motion.
-    Raises JobError if a block has no temporal attention.
+    Raises Problem if a block has no temporal attention.
     """
     noisy = model.schedule.signal(timestep) * reference + model.schedule.noise(timestep) * noise
     layers = model.layers(TEMPORAL, blocks)

@@ -151,6 +151,7 @@ def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, options: Gu
 def _check_finite(z: Tensor, step: Step) -> None:
     if not torch.isfinite(z).all():
         raise NotFinite(
-            f"Sampling produced invalid numbers (NaN) at step {step.index + 1}.",
+            "Sampling produced invalid numbers (NaN) at step {index}.",
             "Lower motion_weight or cfg_scale, or set precision to float32.",
+            index=step.index + 1,
         )

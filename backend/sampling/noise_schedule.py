@@ -42,7 +42,7 @@ class NoiseSchedule(Protocol):
     def timesteps(self, sampler: str, steps: int, guided_steps: int, guided_range: float) -> list[float]:
         """Returns `steps` descending timesteps, with `guided_steps` of them in the noisiest `guided_range`.
 
-        Raises JobError if the sampler does not have that many.
+        Raises Problem if the sampler does not have that many.
         """
         ...
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 
 LCM_LEVELS = 50  # evenly spaced noise levels on which latent consistency models are distilled
 
@@ -48,15 +48,19 @@ def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_time
     """Like `uneven_timesteps`, but only with noise levels on which latent consistency models are distilled.
 
     Luo et al., arXiv:2310.04378, section 4.3 (skipping steps). Without guided steps the timesteps equal those of
-    diffusers' LCMScheduler. Raises JobError if a part has fewer noise levels than steps.
+    diffusers' LCMScheduler. Raises Problem if a part has fewer noise levels than steps.
     """
     levels = np.arange(LCM_LEVELS, 0, -1) * (train_timesteps // LCM_LEVELS) - 1
     border = round(guided_range * LCM_LEVELS) if guided_steps else 0
     if guided_steps > border or steps - guided_steps > LCM_LEVELS - border:
-        raise JobError(
-            f"The sampler lcm knows {LCM_LEVELS} noise levels, {border} of them for guided steps by guided_range; "
-            f"{steps} steps with {guided_steps} guided do not fit.",
+        raise Problem(
+            "The sampler lcm knows {lcm_levels} noise levels, {border} of them for guided steps by "
+            "guided_range; {steps} steps with {guided_steps} guided do not fit.",
             "Lower steps and guided_steps (4 to 8 steps are usual), or set sampler to ddim.",
+            lcm_levels=LCM_LEVELS,
+            border=border,
+            steps=steps,
+            guided_steps=guided_steps,
         )
     guided = np.linspace(0, border, guided_steps, endpoint=False).astype(int)
     plain = np.linspace(border, LCM_LEVELS, steps - guided_steps, endpoint=False).astype(int)

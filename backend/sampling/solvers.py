@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import JobError
+from ..job_folder.problem import Problem
 from .noise_schedule import Estimate, NoiseSchedule
 from .schedule import Step
 from .state import SamplerState
@@ -43,13 +43,13 @@ def make_solver(
     """Returns the solver of this name (the setting `sampler`) for these steps.
 
     generator: a CPU generator, from which LCM draws noise. state: the state of the take, from which the solver
-    continues and which it keeps up to date. Raises JobError if the schedule does not support the solver, or the solver
+    continues and which it keeps up to date. Raises Problem if the schedule does not support the solver, or the solver
     these steps.
     """
     state = SamplerState() if state is None else state
     if name not in schedule.samplers:
         known = " or ".join(schedule.samplers)
-        raise JobError(f"This model cannot use the sampler {name}.", f"Set sampler to {known}.")
+        raise Problem("This model cannot use the sampler {name}.", "Set sampler to {known}.", name=name, known=known)
     if name == "ddim":
         return ddim(schedule)
     _check(name, steps)
@@ -113,12 +113,14 @@ def _consistency(schedule: NoiseSchedule, generator: torch.Generator, state: Sam
 
 
 def _check(name: str, steps: Sequence[Step]) -> None:
-    """Raises JobError for steps that only DDIM supports: a stride of its own, or the same timestep twice."""
+    """Raises Problem for steps that only DDIM supports: a stride of its own, or the same timestep twice."""
     following = [*[step.timestep for step in steps[1:]], -1]
     if any(step.next_timestep != t for step, t in zip(steps, following)):
-        raise JobError(f"The sampler {name} cannot run the inversion method.", "Set sampler to ddim.")
+        raise Problem("The sampler {name} cannot run the inversion method.", "Set sampler to ddim.", name=name)
     if any(step.timestep <= step.next_timestep for step in steps):
-        raise JobError(
-            f"The {len(steps)} steps visit the same timestep twice, which the sampler {name} cannot.",
+        raise Problem(
+            "The {count} steps visit the same timestep twice, which the sampler {name} cannot.",
             "Lower steps or guided_steps, or set sampler to ddim.",
+            count=len(steps),
+            name=name,
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ..job_folder.pictures import MOST_PIXELS, picture_size
+from ..job_folder.problem import Problem
 from ..job_folder.reading import open_regular
 from ..job_folder.writing import is_link, put_in_place, remove
 from .encoding import PIECE_BYTES, is_relative_path
@@ -27,7 +28,7 @@ MOST_PIECES = MOST_FILES + MOST_BYTES // PIECE_BYTES
 AHEAD = 2  # pieces requested in advance
 
 
-class BundleError(Exception):
+class BundleError(Problem):
     """Files that cannot be sent, or that did not arrive unchanged. The text is for the user."""
 
 
@@ -49,7 +50,7 @@ class Bundle:
         """Returns the file's path and the piece in base64. Raises BundleError for a number out of range, and
         OSError."""
         if not 0 <= number < self.pieces:
-            raise BundleError(f"There is no piece {number} of {self.pieces}.")
+            raise BundleError("There is no piece {number} of {pieces}.", number=number, pieces=self.pieces)
         starts = [0, *accumulate(map(_pieces, self.sizes))]
         i = bisect_right(starts, number) - 1
         with open_regular(self.folder / self.paths[i]) as file:
@@ -62,7 +63,12 @@ def pack(folder: Path, names: Sequence[str]) -> Bundle:
     paths = sorted(path for name in names for path in _paths(folder, name))
     sizes = tuple((folder / path).stat().st_size for path in paths)
     if len(paths) > MOST_FILES or sum(sizes) > MOST_BYTES:
-        raise BundleError(f"{folder} has more than {MOST_FILES} files or {MOST_BYTES >> 30} GiB, too much to be sent.")
+        raise BundleError(
+            "{folder} has more than {most_files} files or {most_bytes} GiB, too much to be sent.",
+            folder=folder,
+            most_files=MOST_FILES,
+            most_bytes=MOST_BYTES >> 30,
+        )
     digest = hashlib.sha256()
     for path, size in zip(paths, sizes):
         with open_regular(folder / path) as file:
@@ -77,7 +83,12 @@ class IncomingBundle:
         """`folder` holds the files meanwhile. It is created anew, so that it contains no link. Raises BundleError and
         OSError."""
         if pieces > MOST_PIECES:
-            raise BundleError(f"{pieces} pieces are more than {MOST_FILES} files of {MOST_BYTES >> 30} GiB have.")
+            raise BundleError(
+                "{pieces} pieces are more than {most_files} files of {most_bytes} GiB have.",
+                pieces=pieces,
+                most_files=MOST_FILES,
+                most_bytes=MOST_BYTES >> 30,
+            )
         remove(folder)
         folder.mkdir(parents=True, mode=0o700)
         self.folder, self._names, self._expected, self.pieces = folder, names, digest, pieces
@@ -138,12 +149,21 @@ class IncomingBundle:
 
     def _check(self, number: int, path: str, size: int) -> None:
         if number != self.received or number >= self.pieces:
-            raise BundleError(f"Piece {number} came where {self.received} of {self.pieces} was to come.")
+            raise BundleError(
+                "Piece {number} came where {come} of {pieces} was to come.",
+                number=number,
+                come=self.received,
+                pieces=self.pieces,
+            )
         if path.partition("/")[0] not in self._names or path < self._path or not is_relative_path(path):
-            raise BundleError(f"A file {path[:80]!r} was not to come here.")
+            raise BundleError("A file {place} was not to come here.", place=repr(path[:80]))
         self._files += path != self._path
         if self._files > MOST_FILES or self._bytes + size > MOST_BYTES:
-            raise BundleError(f"More than {MOST_FILES} files or {MOST_BYTES >> 30} GiB came.")
+            raise BundleError(
+                "More than {most_files} files or {most_bytes} GiB came.",
+                most_files=MOST_FILES,
+                most_bytes=MOST_BYTES >> 30,
+            )
 
     def _start_file(self, path: str) -> None:
         self._end_file()
@@ -166,7 +186,12 @@ def check_pictures(folder: Path) -> None:
         with open_regular(path) as file:
             size = picture_size(file.read(24))
         if size and size[0] * size[1] > MOST_PIXELS:
-            raise BundleError(f"The picture {path.name} is {size[0]} x {size[1]}, too large to be shown.")
+            raise BundleError(
+                "The picture {path} is {width} x {height}, too large to be shown.",
+                path=path.name,
+                width=size[0],
+                height=size[1],
+            )
 
 
 def _paths(folder: Path, name: str) -> Iterator[str]:
@@ -178,10 +203,10 @@ def _paths(folder: Path, name: str) -> Iterator[str]:
         if "/." in relative:  # files of the operating system, such as .DS_Store
             continue
         if is_link(path):
-            raise BundleError(f"{path} is a link, which cannot be sent. Put the file itself there.")
+            raise BundleError("{path} is a link, which cannot be sent. Put the file itself there.", path=path)
         if path.is_file():
             if not is_relative_path(relative):
-                raise BundleError(f"{path} cannot be sent: use only A-Z, a-z, 0-9, _, - and . in its name.")
+                raise BundleError("{path} cannot be sent: use only A-Z, a-z, 0-9, _, - and . in its name.", path=path)
             yield relative
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..job_folder.plain_text import plain
+from ..job_folder.problem import Problem, Sentence
 from . import messages
 from .bundle import BundleError
 from .encoding import MessageError, check_id, encode, parse
@@ -32,7 +33,7 @@ SAME_VERSION = "Install the backend and the add-on of the same version."
 TRUSTED = "Use only machines that you trust as workers; if it is yours, report this with the job's log."
 
 
-class ClientError(Exception):
+class ClientError(Problem):
     """The worker cannot be started, or cannot be told this; the text is for the user."""
 
 
@@ -63,7 +64,9 @@ class Client:
                 **DETACHED,
             )
         except OSError as error:
-            raise ClientError(f"The worker {command[0]} cannot be started ({error.strerror}).") from None
+            raise ClientError(
+                "The worker {command} cannot be started ({reason}).", command=command[0], reason=error.strerror
+            ) from None
         self.jobs: dict[str, Path] = {}  # submitted and not ended, in the order of submission
         self._tail, self._log_tail = Tail(self._process.stderr), LogTail()
         assert self._process.stdin is not None
@@ -95,7 +98,7 @@ class Client:
         is in use or cannot be written.
         """
         if job in self.jobs:
-            raise ClientError(f"The job {job} was submitted already.")
+            raise ClientError("The job {job} was submitted already.", job=job)
         if self._transfers:
             self._transfer(self._transfers, job, folder)
         else:
@@ -114,7 +117,7 @@ class Client:
         """Moves a waiting job behind `position` others. Raises ClientError while the job's files are still being
         sent."""
         if self._transfers and self._transfers.is_sending(job):
-            raise ClientError(f"The job {job} is still on its way to the worker. Move it when it waits there.")
+            raise ClientError("The job {job} is still on its way to the worker. Move it when it waits there.", job=job)
         self._send(messages.Move(job, position))
 
     def remove(self, job: str) -> None:
@@ -179,7 +182,7 @@ class Client:
         try:
             self._outbox.put(encode(message))
         except MessageError as error:
-            raise ClientError(str(error)) from None
+            raise ClientError(error.text) from None
 
     def _send_if_alive(self, message: Any) -> None:
         """Sends an automatic answer. Nothing is raised when the worker has ended, because `poll` reports that."""
@@ -234,9 +237,11 @@ class Client:
                     try:
                         heard(plain(parse(line, messages.FROM_WORKER)))
                     except MessageError as error:
-                        return self._give_up(f"is not understood. {error}", SAME_VERSION)
+                        return self._give_up(
+                            Sentence("The worker is not understood. {reason}", reason=error), SAME_VERSION
+                        )
                     if self._inbox.overflowed or self._outbox.overflowed:
-                        return self._give_up("says or asks for more than a worker needs to.", TRUSTED)
+                        return self._give_up("The worker says or asks for more than a worker needs to.", TRUSTED)
         return self._ended()
 
     def _receive_local(self, message: Any) -> None:
@@ -248,7 +253,7 @@ class Client:
         self._closed = True
         kill(self._process)
         self._process.wait()
-        return Lost(f"The worker {what}", hint)
+        return Lost(what, hint)
 
     def _ended(self) -> Lost | None:
         """The end of the worker's stdout. A process that lives on without its stdout is of no use and is killed."""

@@ -1,6 +1,7 @@
 """Converts messages to lines and back. Standard library only.
 
 Parsing is strict: unknown, missing, duplicate and mistyped keys are errors, and so are NaN and lines over 1 MiB.
+Under "templates", a message with text for the user says what the text was made of.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import base64
 import json
 import math
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ..job_folder.names import nearest
+from ..job_folder.problem import Problem, templates_of, with_templates
 from ..job_folder.reading import parse_json
 from ..job_folder.strict import StrictError, number, shown, strict_values, text, whole
 from .lines import MOST_BYTES
@@ -20,6 +22,7 @@ from .messages import PROTOCOL
 
 MOST_NUMBER = 2**53
 PIECE_BYTES = 256 * 1024
+TOLD = ("message", "hint")  # fields with text for the user
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")  # Windows drops trailing dots
@@ -27,7 +30,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
-class MessageError(ValueError):
+class MessageError(Problem, ValueError):
     """A line that is not a valid message. The text is for the user."""
 
 
@@ -40,9 +43,15 @@ def encode(message: Any) -> bytes:
     """Encodes a message as a line of JSON. Raises MessageError when the other side would reject it."""
     content = {"kind": kind_of(message)} | asdict(message)
     _values(content, type(message))
+    if templates := templates_of(getattr(message, name) for name in TOLD if hasattr(message, name)):
+        content["templates"] = templates
     line = json.dumps(content, allow_nan=False).encode("ascii") + b"\n"
     if len(line) > MOST_BYTES:
-        raise MessageError(f"A message of {len(line)} bytes is too long: {MOST_BYTES} are the limit.")
+        raise MessageError(
+            "A message of {count} bytes is too long: {most_bytes} are the limit.",
+            count=len(line),
+            most_bytes=MOST_BYTES,
+        )
     return line
 
 
@@ -52,20 +61,23 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
     known = {kind_of(kind): kind for kind in kinds}
     name = content.get("kind")
     if not isinstance(name, str) or name not in known:
-        raise MessageError(f"{shown(name)} is no kind of message here{nearest(str(name)[:80], known)}")
+        raise MessageError(
+            "{name} is no kind of message here{near}", name=shown(name), near=nearest(str(name)[:80], known)
+        )
     protocol = content.get("protocol", PROTOCOL)
     if protocol != PROTOCOL:  # checked first: another version may use other fields
         raise MessageError(
-            f"The other side speaks protocol {shown(protocol)}, this one {PROTOCOL}: "
-            "install the same version of MotionClone on both."
+            "The other side speaks protocol {other}, this one {own}: install the same version of MotionClone on both.",
+            other=shown(protocol),
+            own=PROTOCOL,
         )
-    return known[name](**_values(content, known[name]))
+    return _with_sentences(known[name](**_values(content, known[name])), content.get("templates"))
 
 
 def check_id(value: Any) -> str:
     """Returns the job name `value`. Raises MessageError unless it can also name a folder on any system."""
     if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
-        raise MessageError(f"{shown(value)} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.")
+        raise MessageError("{name} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.", name=shown(value))
     return value
 
 
@@ -79,11 +91,13 @@ def is_relative_path(value: Any) -> bool:
 
 def _object(line: bytes | None) -> dict[str, Any]:
     if line is None or len(line) > MOST_BYTES:
-        raise MessageError(f"A line has more than {MOST_BYTES} bytes.")
+        raise MessageError("A line has more than {most_bytes} bytes.", most_bytes=MOST_BYTES)
     try:
         content = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise MessageError(f"A line is not JSON in UTF-8 as it is spoken here ({str(error)[:100]}).") from None
+        raise MessageError(
+            "A line is not JSON in UTF-8 as it is spoken here ({reason}).", reason=str(error)[:100]
+        ) from None
     if not isinstance(content, dict):
         raise MessageError("A message must be an object with named values.")
     return content
@@ -91,11 +105,19 @@ def _object(line: bytes | None) -> dict[str, Any]:
 
 def _values(content: dict[str, Any], kind: type) -> dict[str, Any]:
     """The message's fields, each checked for its type."""
-    values = {key: value for key, value in content.items() if key != "kind"}
+    values = {key: value for key, value in content.items() if key not in ("kind", "templates")}
     try:
         return strict_values(kind, values, _CHECKS, f"A {kind_of(kind)}")
     except StrictError as error:
-        raise MessageError(str(error)) from None
+        raise MessageError(error.text) from None
+
+
+def _with_sentences(message: Any, templates: Any) -> Any:
+    """The message, whose texts for the user know what they were made of."""
+    told = {name: getattr(message, name) for name in TOLD if hasattr(message, name)}
+    if not templates or not told:
+        return message
+    return replace(message, **dict(zip(told, with_templates(told.values(), templates), strict=True)))
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ..job_folder.plain_text import clean
+from ..job_folder.problem import Sentence
 from ..job_folder.reading import open_regular
 from ..job_folder.writing import LOG
 
@@ -21,6 +22,8 @@ OUT_OF_MEMORY = (
 WINDOWS_NO_MEMORY = (0xC0000017, 0xC000012D)  # STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT
 MEMORY_HINT = "Set memory to thrifty, lower the setting frames, or close other programs; then run the job again."
 
+LESS_MEMORY = "motionclone.take_less_memory"
+
 
 @dataclass(frozen=True)
 class Lost:
@@ -28,6 +31,7 @@ class Lost:
 
     message: str
     hint: str
+    repair: str = ""
     jobs: tuple[str, ...] = ()
 
 
@@ -94,17 +98,21 @@ def _size(path: Path) -> int:
         return 0
 
 
-def reason(code: int, tail: str) -> tuple[str, str]:
-    """Returns what to tell the user, and what to do next. `code` is subprocess's exit code, a negative signal number
+def reason(code: int, tail: str) -> tuple[str, str, str]:
+    """Returns message, hint and repair, as in Problem. `code` is subprocess's exit code, a negative signal number
     included."""
     lines = tail.strip().splitlines()[-LAST:]  # earlier output is unrelated
     last = clean(lines[-1], 500).strip() if lines else ""
     if any(word in line for line in lines for word in OUT_OF_MEMORY) or code & 0xFFFFFFFF in WINDOWS_NO_MEMORY:
-        return "The worker ran out of memory.", MEMORY_HINT
+        return "The worker ran out of memory.", MEMORY_HINT, LESS_MEMORY
     if code in (-9, 137):  # 137: SIGKILL as reported by a shell or ssh
-        return "The system killed the worker, most likely because memory ran out.", MEMORY_HINT
-    how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-    return f"The worker {how}{f': {last}' if last else '.'}", "Run the job again; its log.txt has the details."
+        return "The system killed the worker, most likely because memory ran out.", MEMORY_HINT, LESS_MEMORY
+    if code < 0:
+        said = "The worker was ended by {how}: {last}" if last else "The worker was ended by {how}."
+    else:
+        said = "The worker ended with exit code {how}: {last}" if last else "The worker ended with exit code {how}."
+    how = _signal_name(-code) if code < 0 else code
+    return Sentence(said, how=how, last=last), "Run the job again; its log.txt has the details.", ""
 
 
 def _signal_name(number: int) -> str:

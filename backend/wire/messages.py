@@ -1,6 +1,6 @@
 """The messages between a host (the add-on) and the worker: one JSON object per line, UTF-8. Standard library only.
 
-{"kind": "submit", "job": "take-1", "folder": "/data/jobs/take-1", "protocol": 1}
+{"kind": "submit", "job": "take-1", "folder": "/data/jobs/take-1", "protocol": 2}
 
 encoding.py converts them to lines and back.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 JobId = str  # the host's name for a job: [A-Za-z0-9_-]{1,64}, not a Windows device name
 Count = int  # an integer, at least 0
@@ -186,11 +186,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The job failed. `message` says what is wrong, `hint` what to do next."""
+    """The job failed. message, hint and repair: as in Problem."""
 
     job: JobId
     message: str
     hint: str = ""
+    repair: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from typing import Any
 
 from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.pictures import SIGNATURE, picture_size
-from ..job_folder.state import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobState, write_state
+from ..job_folder.problem import Problem, Sentence
+from ..job_folder.state import CANCELLED, DONE, QUEUED, RUNNING, JobState, write_state
 from ..job_folder.writing import make_folder, remove, write_atomically
 from . import messages
 from .bundle import INPUTS, RESULTS, Bundle, BundleError, IncomingBundle, check_pictures, pack
@@ -67,7 +68,9 @@ class Transfers:
         except Occupied as error:
             raise BundleError(str(error)) from None
         except OSError as error:
-            raise BundleError(f"The job folder {folder} cannot be written ({error.strerror}).") from None
+            raise BundleError(
+                "The job folder {folder} cannot be written ({reason}).", folder=folder, reason=error.strerror
+            ) from None
         with suppress(OSError):
             remove(folder / INCOMING)  # left by a host that was killed
             write_state(JobState(), folder)
@@ -147,7 +150,9 @@ class Transfers:
         if not transfer.bundle:
             raise BundleError("The worker asked for files that were not offered.")
         if number != transfer.sent:  # otherwise waiting answers could fill the memory
-            raise BundleError(f"The worker asked for piece {number} where {transfer.sent} was to follow.")
+            raise BundleError(
+                "The worker asked for piece {number} where {sent} was to follow.", number=number, sent=transfer.sent
+            )
         transfer.sent += 1
         self._to_worker(messages.Piece(transfer.job, number, *transfer.bundle.piece(number)))
         self._to_host(messages.Progress(transfer.job, STAGE_OUT, number + 1, transfer.bundle.pieces))
@@ -224,15 +229,17 @@ class Transfers:
             return
         if transfer.bundle and not transfer.end:
             self._to_worker(messages.Cancel(transfer.job))
-        what = "results cannot be fetched" if transfer.end else "files cannot be sent"
-        self._end(transfer, messages.Failed(transfer.job, f"The job's {what}. {_sentence(error)}", RUN_AGAIN))
+        fetch, send = "The job's results cannot be fetched. {reason}", "The job's files cannot be sent. {reason}"
+        said = Sentence(fetch if transfer.end else send, reason=_sentence(error))
+        self._end(transfer, messages.Failed(transfer.job, said, RUN_AGAIN))
 
     def _end(self, transfer: Transfer, end: Any) -> None:
         with suppress(OSError):
             if isinstance(end, messages.Done):
                 write_state(JobState(state=DONE, message=" ".join(transfer.notes)), transfer.folder)
             elif isinstance(end, messages.Failed):
-                write_state(JobState(state=FAILED, message=end.message, hint=end.hint), transfer.folder)
+                failed = Problem(end.message, end.hint, repair=end.repair)
+                write_state(JobState.failed(failed), transfer.folder)
             elif isinstance(end, messages.Cancelled):
                 write_state(JobState(state=CANCELLED, message="The job was cancelled."), transfer.folder)
             else:
@@ -248,7 +255,7 @@ class Transfers:
         transfer.settled.set()
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception) -> object:
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'}: {error.strerror or error}."
-    return str(error)
+        return Sentence("{path}: {reason}.", path=error.filename or "A file", reason=error.strerror or error)
+    return error

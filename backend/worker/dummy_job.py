@@ -20,10 +20,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import JobError
 from ..job.eta import ExpectedStage
 from ..job.progress import Progress
 from ..job_folder.pictures import png
+from ..job_folder.problem import Problem
 from ..job_folder.request import JobRequest, RequestError, Shot, read_request
 from ..job_folder.results import MOVIE
 from ..job_folder.writing import write_atomically, write_json
@@ -53,7 +53,7 @@ class DummyEngine:
         try:
             request = read_request(folder)
         except RequestError as error:
-            raise JobError(str(error), "Fix the setting, then run the job again.") from None
+            raise Problem(error.text, "Fix the setting, then run the job again.") from None
         steps, seconds = int(request.settings.get("steps", 5)), float(request.settings.get("seconds", 0.01))
         progress.plan([ExpectedStage("sampling", [1.0] * steps)])
         progress.stage("loading")
@@ -117,7 +117,7 @@ def _copy_reference(folder: Path, shot: Shot, progress: Progress) -> dict[str, A
 
 
 def _fail() -> None:
-    raise JobError("The dummy job failed, as its prompt asked.", "Ask for something else.")
+    raise Problem("The dummy job failed, as its prompt asked.", "Ask for something else.")
 
 
 def _error() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import Cancelled, JobError, OutOfMemory
+from ..errors import Cancelled, OutOfMemory
 from ..job.progress import Progress
+from ..job_folder.problem import Problem
 
 
 class JobEngine(Protocol):
@@ -58,7 +59,7 @@ class Engine:
         except OutOfMemory:
             self.unload()
             raise
-        except (JobError, Cancelled):
+        except (Problem, Cancelled):
             raise
         except BaseException:
             self.unload()  # an unexpected error may have damaged the model

@@ -9,14 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, Interrupted, JobError, disk_full
+from ..errors import Cancelled, Interrupted, disk_full
 from ..job.progress import PREVIEW, Progress
 from ..job_folder.cancel_request import forget_request
 from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.log_size import shorten
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.reading import UnfitFile, check_regular
 from ..job_folder.results import MOVIE
-from ..job_folder.state import CANCELLED, DONE, FAILED, QUEUED
+from ..job_folder.state import CANCELLED, DONE, QUEUED, JobState
 from ..job_folder.writing import FULL, LOG, is_link, open_log, remove, remove_parts
 
 JobFunction = Callable[[Path, Progress], dict[str, Any]]
@@ -26,31 +27,33 @@ WRITTEN = ("state.json", "result.json", MOVIE, "checkpoint.safetensors")
 
 
 def run_to_end(folder: Path, progress: Progress, function: JobFunction) -> dict[str, Any]:
-    """Returns the result of `function`. Raises JobError or Cancelled after the folder's state says so."""
+    """Returns the result of `function`. Raises Problem or Cancelled after the folder's state says so."""
     try:
         progress.stage("starting")
         remove((folder / PREVIEW).parent)  # left by an earlier run
         result = function(folder, progress)
-        progress.end(DONE)
+        progress.end(JobState(state=DONE))
         return result
     except Interrupted:
         with suppress(OSError):
-            progress.end(QUEUED, "The worker was closed before the job was done.", "Run it again.")
+            progress.end(
+                JobState(state=QUEUED, message="The worker was closed before the job was done.", hint="Run it again.")
+            )
         raise
     except (Cancelled, KeyboardInterrupt):
         with suppress(OSError):  # the job is cancelled even if its folder cannot say so
-            progress.end(CANCELLED, "The job was cancelled.")
+            progress.end(JobState(state=CANCELLED, message="The job was cancelled."))
         raise Cancelled from None
     except (Exception, SystemExit) as error:
         problem = as_problem(error, folder)
         with suppress(OSError):  # a write error must not hide the actual error
-            progress.end(FAILED, problem.message, problem.hint)
+            progress.end(JobState.failed(problem))
         raise problem from error
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Locks the folder for this process during the block. Raises JobError when that is impossible."""
+    """Locks the folder for this process during the block. Raises Problem when that is impossible."""
     lock = claim(folder)
     try:
         yield
@@ -60,7 +63,7 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def claim(folder: Path) -> FolderLock:
-    """Locks the folder and removes leftovers. Raises JobError when another worker has it, it cannot be written, or it
+    """Locks the folder and removes leftovers. Raises Problem when another worker has it, it cannot be written, or it
     contains links."""
     try:
         _check_writable(folder)
@@ -70,21 +73,21 @@ def claim(folder: Path) -> FolderLock:
         remove_parts(folder / "result")
         return lock
     except Occupied as error:
-        raise JobError(str(error), "Wait until it is done there, or close the other Blender or worker.") from None
+        raise Problem(str(error), "Wait until it is done there, or close the other Blender or worker.") from None
     except OSError as error:
         raise as_problem(error, folder) from None
 
 
 def _check_writable(folder: Path) -> None:
-    """Raises JobError for a link, or for anything but a file, where a job writes. Raises OSError."""
+    """Raises Problem for a link, or for anything but a file, where a job writes. Raises OSError."""
     for path in _written(folder):
         if is_link(path):
-            raise JobError(f"{path} is a link; jobs write only inside their own folder.", "Remove the link.")
+            raise Problem("{path} is a link; jobs write only inside their own folder.", "Remove the link.", path=path)
         if not path.is_dir():
             try:
                 check_regular(path)
             except UnfitFile as error:
-                raise JobError(f"{error}; jobs write only files.", "Remove it.") from None
+                raise Problem("{reason}; jobs write only files.", "Remove it.", reason=error) from None
             except FileNotFoundError:
                 continue  # a temporary file that was just renamed
 
@@ -98,24 +101,27 @@ def _written(folder: Path) -> Iterator[Path]:
                 yield from path.iterdir()
 
 
-def as_problem(error: BaseException, folder: Path) -> JobError:
+def as_problem(error: BaseException, folder: Path) -> Problem:
     """Converts any error to one that the user can act on. The traceback of an unexpected error goes to the job's
     log."""
-    if isinstance(error, JobError):
+    if isinstance(error, Problem):
         return error
     if isinstance(error, OSError) and error.errno in FULL:
         return disk_full(error.filename or folder)
     if isinstance(error, OSError) and error.filename and Path(error.filename).is_relative_to(folder):
-        return JobError(
-            f"The job folder {folder} cannot be written ({error.strerror}).",
+        return Problem(
+            "The job folder {folder} cannot be written ({reason}).",
             "Free space or allow writing there, or make the job in another folder.",
+            repair="motionclone.open_preferences",
+            folder=folder,
+            reason=error.strerror,
         )
     details = "".join(traceback.format_exception(error))
     try:
         with os.fdopen(open_log(folder), "ab") as log:
             log.write(details.encode("utf-8", "backslashreplace"))
         shorten(folder / LOG)
-        hint = f"The details are in {folder / LOG}."
+        hint = Sentence("The details are in {log}.", log=folder / LOG)
     except OSError:
-        hint = details
-    return JobError(f"Unexpected error: {error!r}.", hint)
+        hint = Sentence("{details}", details=details)
+    return Problem("Unexpected error: {reason}.", hint, reason=repr(error))

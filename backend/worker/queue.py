@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import JobError
 from ..job.progress import Progress
 from ..job_folder.lock import FolderLock
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.state import JobState, write_state
 
 
@@ -32,9 +32,9 @@ class Ticket:
             else:
                 (self.folder / "state.json").unlink()
 
-    def without_folder(self, text: str) -> str:
+    def without_folder(self, text: Sentence) -> Sentence:
         """`text` for the host. The path of a copy means nothing there and is replaced with the job's name."""
-        return text.replace(str(self.folder), self.job) if self.remote else text
+        return text.changed(lambda value: value.replace(str(self.folder), self.job)) if self.remote else text
 
 
 class Waiting:
@@ -61,8 +61,8 @@ class Waiting:
         return None
 
     def take_out(self, job: str) -> Ticket:
-        """Removes and returns the ticket of a job. Raises JobError when it does not wait here."""
+        """Removes and returns the ticket of a job. Raises Problem when it does not wait here."""
         for i, ticket in enumerate(self._tickets):
             if ticket.job == job:
                 return self._tickets.pop(i)
-        raise JobError(f"No job {job} waits here.", "It may be done already.")
+        raise Problem("No job {job} waits here.", "It may be done already.", job=job)

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import JobError
 from ..job_folder.folders import data_folder
 from ..job_folder.lock import is_locked
+from ..job_folder.problem import Problem
 from ..job_folder.state import DONE, read_state
 from ..job_folder.storage import keep_newest
 from ..job_folder.writing import remove, replace_with_retry
@@ -48,15 +48,17 @@ class ReceivedJobs:
 
     def accept_offer(self, offer: messages.Offer) -> Path | None:
         """Returns the job's folder if its files are here already; otherwise requests them and returns None. Raises
-        JobError."""
+        Problem."""
         if not offer.pieces:
             raise _no_job()
         self._clean_up()
         if offer.job in self._offered:  # the host could not fetch the results
             self._release(self._offered.pop(offer.job)[0], keep=True)
         if len(self._incoming) >= MOST_INCOMING:
-            raise JobError(
-                f"The files of {MOST_INCOMING} jobs are on their way already.", "Send more when they are here."
+            raise Problem(
+                "The files of {most_arriving} jobs are on their way already.",
+                "Send more when they are here.",
+                most_arriving=MOST_INCOMING,
             )
         folder = self._root / offer.digest
         with _as_problem(folder):
@@ -72,17 +74,17 @@ class ReceivedJobs:
         return None
 
     def accept_piece(self, piece: messages.Piece) -> Path | None:
-        """Writes a piece. Returns the job's folder after the last one. A JobError ends the transfer."""
+        """Writes a piece. Returns the job's folder after the last one. A Problem ends the transfer."""
         incoming = self._incoming.get(piece.job)
         if not incoming:
-            raise JobError(f"No files of a job {piece.job} were to come.", "Offer them first.")
+            raise Problem("No files of a job {job} were to come.", "Offer them first.", job=piece.job)
         try:
             with _as_problem(incoming.folder):
                 following = incoming.add(piece.number, piece.file, piece.data)
                 if following is not None:
                     self._send(messages.Want(piece.job, following))
                 return self._complete(piece.job) if incoming.is_complete() else None
-        except JobError:
+        except Problem:
             self.drop(piece.job)
             raise
 
@@ -107,7 +109,7 @@ class ReceivedJobs:
         try:
             with _as_problem(ticket.folder):
                 bundle = pack(ticket.folder, RESULTS)
-        except JobError as error:
+        except Problem as error:
             self._release(ticket, keep=False)
             return messages.Failed(ticket.job, str(error), RUN_AGAIN)
         while len(self._offered) >= MOST_OFFERED:  # the results stay in the folder until the job is offered again
@@ -117,13 +119,13 @@ class ReceivedJobs:
         return end
 
     def send_piece(self, want: messages.Want) -> None:
-        """Sends a requested piece of the results. Raises JobError."""
+        """Sends a requested piece of the results. Raises Problem."""
         _, bundle = self._offered_results(want.job)
         with _as_problem(bundle.folder):
             self._send(messages.Piece(want.job, want.number, *bundle.piece(want.number)))
 
     def confirm(self, taken: messages.Taken) -> None:
-        """Removes the copy of a job whose results have arrived at the host. Raises JobError."""
+        """Removes the copy of a job whose results have arrived at the host. Raises Problem."""
         ticket, _ = self._offered_results(taken.job)
         del self._offered[taken.job]
         self._release(ticket, keep=False)
@@ -137,7 +139,7 @@ class ReceivedJobs:
 
     def _offered_results(self, job: str) -> tuple[Ticket, Bundle]:
         if job not in self._offered:
-            raise JobError(f"No results of a job {job} are here.", RUN_AGAIN)
+            raise Problem("No results of a job {job} are here.", RUN_AGAIN, job=job)
         return self._offered[job]
 
     def _release(self, ticket: Ticket, keep: bool) -> None:
@@ -151,7 +153,7 @@ class ReceivedJobs:
             remove(ticket.folder)  # Windows cannot remove a locked file
 
     def _complete(self, job: str) -> Path:
-        """Renames a complete copy to its final name and returns it. Raises JobError when it is not a job."""
+        """Renames a complete copy to its final name and returns it. Raises Problem when it is not a job."""
         incoming = self._incoming[job]
         if not (incoming.folder / "job.json").is_file():
             raise _no_job()
@@ -175,25 +177,25 @@ class ReceivedJobs:
 
 
 def _check_free(folder: Path) -> None:
-    """Raises JobError while the worker still runs this job. It finishes a job after a lost connection, and the user may
+    """Raises Problem while the worker still runs this job. It finishes a job after a lost connection, and the user may
     retry earlier."""
     if is_locked(folder):
-        raise JobError(
+        raise Problem(
             "The other machine is still at this job, which it began before the connection broke.",
             "Run it again in a while: what is done by then is not done again.",
         )
 
 
-def _no_job() -> JobError:
-    return JobError("There is no job.json among the job's files.", "Make the job again.")
+def _no_job() -> Problem:
+    return Problem("There is no job.json among the job's files.", "Make the job again.")
 
 
 @contextmanager
 def _as_problem(folder: Path) -> Iterator[None]:
-    """Raises errors in the block as JobErrors."""
+    """Raises errors in the block as Problems."""
     try:
         yield
     except BundleError as error:
-        raise JobError(str(error), RUN_AGAIN) from None
+        raise Problem(str(error), RUN_AGAIN) from None
     except OSError as error:
         raise as_problem(error, folder) from None

@@ -15,10 +15,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..errors import Cancelled, Interrupted, JobError
+from ..errors import Cancelled, Interrupted
 from ..job.progress import CHECK_SECONDS, Progress
 from ..job_folder.cancel_request import cancel_requested, forget_request
-from ..job_folder.plain_text import clean
+from ..job_folder.problem import Problem, Sentence
 from ..job_folder.state import CANCELLED, JobState, write_state
 from ..job_folder.version import version
 from ..wire import messages
@@ -105,10 +105,9 @@ class Worker:
             return messages.Queued(ticket.job, 0)
         except Cancelled:
             return messages.Cancelled(ticket.job)
-        except JobError as error:
-            return messages.Failed(
-                ticket.job, *(clean(ticket.without_folder(text)) for text in (error.message, error.hint))
-            )
+        except Problem as error:
+            message, hint = ticket.without_folder(error.message), ticket.without_folder(error.hint)
+            return messages.Failed(ticket.job, message, hint, error.repair)
         return messages.Done(ticket.job, result["device"], result["memory_bytes"])
 
     def _send_end(self, ticket: Ticket, end: Any) -> None:
@@ -149,18 +148,20 @@ class Worker:
             with self._guard:
                 getattr(self, f"_{kind_of(message)}")(message)
         except MessageError as error:
-            self._send(messages.Refused(clean(str(error))))
-        except JobError as error:
-            self._send(messages.Refused(clean(str(error)), job))
+            self._send(messages.Refused(error.text))
+        except Problem as error:
+            self._send(messages.Refused(error.text, job))
         except Exception as error:
             traceback.print_exc()
-            self._send(messages.Refused(clean(f"Unexpected error: {error!r}."), job))
+            self._send(messages.Refused(Sentence("Unexpected error: {reason}.", reason=repr(error)), job))
 
     def _submit(self, message: messages.Submit) -> None:
         self._check_capacity(message.job)
         folder = Path(message.folder)
         if not folder.is_absolute() or not folder.is_dir():
-            raise JobError(f"There is no job folder {folder}.", "Give an absolute path to an existing folder.")
+            raise Problem(
+                "There is no job folder {folder}.", "Give an absolute path to an existing folder.", folder=folder
+            )
         self._enqueue(message.job, folder)
 
     def _offer(self, message: messages.Offer) -> None:
@@ -180,16 +181,18 @@ class Worker:
 
     def _check_capacity(self, job: str) -> None:
         if job in self._received or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
-            raise JobError(f"There is a job {job} here already.", "Give this one another name.")
+            raise Problem("There is a job {job} here already.", "Give this one another name.", job=job)
         if len(self._waiting) >= MOST_WAITING:
-            raise JobError(f"{MOST_WAITING} jobs wait already.", "Submit more when some are done.")
+            raise Problem(
+                "{most_waiting} jobs wait already.", "Submit more when some are done.", most_waiting=MOST_WAITING
+            )
         if self._leaving:
-            raise JobError("The worker is about to leave.", "Start another.")
+            raise Problem("The worker is about to leave.", "Start another.")
 
     def _enqueue(self, job: str, folder: Path, remote: bool = False) -> None:
         """Queues the job. A remote job that was done before the connection was lost is only sent back."""
         if not (folder / "job.json").is_file():
-            raise JobError(f"There is no job.json in {folder}.", "Make the job again.")
+            raise Problem("There is no job.json in {folder}.", "Make the job again.", folder=folder)
         lock = claim(folder)
         ticket = Ticket(job, folder, lock, Progress(folder, *self._callbacks(job, folder, remote)), remote)
         if remote and self._received.is_done(folder):
@@ -244,7 +247,7 @@ class Worker:
 
     def _take_waiting(self, job: str) -> Ticket:
         if self._running and self._running.job == job:
-            raise JobError(f"The job {job} is running.", "Cancel it instead.")
+            raise Problem("The job {job} is running.", "Cancel it instead.", job=job)
         return self._waiting.take_out(job)
 
     def _callbacks(self, job: str, folder: Path, remote: bool) -> tuple[Callable[[JobState], None], Callable]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from .. import reach
-from ..errors import UserError
 from ..preferences import clip_command
 from ..session import session
 from ..setup.backend_call import ClipCall, ClipFacts, examine
@@ -23,7 +23,7 @@ class _Now:
 
     key: tuple = ()
     call: ClipCall[ClipFacts] | None = None
-    found: ClipFacts | UserError | None = None
+    found: ClipFacts | Problem | None = None
 
 
 _now = session.part(_Now)
@@ -31,7 +31,7 @@ _now = session.part(_Now)
 
 def awaited(context: bpy.types.Context) -> bool:
     """Asks about the scene's clip, if a file is the source and it was not asked about yet. Returns whether the answer
-    is still pending. UserError when nothing is chosen or there is no backend."""
+    is still pending. Problem when nothing is chosen or there is no backend."""
     if context.scene.motionclone.source != "FILE":
         return False
     path = _chosen(context)
@@ -41,19 +41,19 @@ def awaited(context: bpy.types.Context) -> bool:
     if _now.call:
         try:
             _now.found = _now.call.answer()
-        except UserError as error:
+        except Problem as error:
             _now.found = error
         _now.call = _now.call if _now.found is None else None
     return _now.call is not None
 
 
 def clip_facts(context: bpy.types.Context) -> ClipFacts:
-    """What the backend reports about the clip. Waits for the answer if `awaited` did not. UserError says what is
+    """What the backend reports about the clip. Waits for the answer if `awaited` did not. Problem says what is
     wrong."""
     while awaited(context):
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    if isinstance(_now.found, UserError):
-        raise UserError(_now.found.message, _now.found.hint, _now.found.repair)
+    if isinstance(_now.found, Problem):
+        raise Problem(_now.found.message, _now.found.hint, repair=_now.found.repair)
     assert _now.found
     return _now.found
 
@@ -69,10 +69,14 @@ def forget() -> None:
 def _chosen(context: bpy.types.Context) -> Path:
     chosen = context.scene.motionclone.clip_file
     if not chosen.strip():
-        raise UserError("No clip is chosen.", "Choose a video file or a folder of pictures.")
+        raise Problem("No clip is chosen.", "Choose a video file or a folder of pictures.")
     path = reach.named(chosen)
     if path is None:
-        raise UserError(f"The clip {chosen!r} is no whole path.", "Save this file first, or choose the clip again.")
+        raise Problem(
+            "The clip {chosen} is no whole path.",
+            "Save this file first, or choose the clip again.",
+            chosen=repr(chosen),
+        )
     return path
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...backend.job_folder.folders import new_job_name
+from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.reading import UnfitFile, check_regular
 from ...backend.job_folder.request import JobRequest, write_request
 from ...backend.job_folder.writing import is_link
-from ..errors import UserError
 from ..job_note import NOTE, write_shot
 from .pictures import write_pictures
 from .plain_colors import color_notes, read_picture
@@ -74,7 +74,7 @@ def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
     """Makes another job with the same reference and passes, such as for another prompt or seed. Returns its folder in
     `jobs`.
 
-    Links are never followed, because the folder can come from somebody else: UserError.
+    Links are never followed, because the folder can come from somebody else: Problem.
     """
     with new_job_folder(jobs) as other:
         for name in SHARED:
@@ -87,7 +87,7 @@ def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
 def _link(source: Path, target: Path) -> None:
     """Hard-links the files, or copies them where the disk has no hard links."""
     if is_link(source):
-        raise UserError(f"{source} is a link.", "Put the file itself there, or generate the clip anew.")
+        raise Problem("{source} is a link.", "Put the file itself there, or generate the clip anew.", source=source)
     if source.is_dir():
         target.mkdir()
         for path in source.iterdir():
@@ -96,7 +96,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         check_regular(source, MOST_BYTES)
     except UnfitFile as error:
-        raise UserError(f"{error}.", "Generate the clip anew.") from None
+        raise Problem("{reason}.", "Generate the clip anew.", reason=error) from None
     try:
         os.link(source, target)
     except OSError:
@@ -108,7 +108,8 @@ def _stillness(plan: CapturePlan, reference: Path) -> list[str]:
     first, *rest = (path.read_bytes() for path in sorted(reference.iterdir()))
     if any(picture != first for picture in rest):
         return []
-    return [f"Nothing moves in {plan.title}, so the take stands still. Animate the camera or the objects to change it."]
+    said = "Nothing moves in {title}, so the take stands still. Animate the camera or the objects to change it."
+    return [Sentence(said, title=plan.title)]
 
 
 @contextmanager
@@ -118,17 +119,21 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise UserError(
-            f"The jobs folder {jobs} cannot be written to ({error.strerror}).",
+        raise Problem(
+            "The jobs folder {jobs} cannot be written to ({reason}).",
             "Choose another in Preferences > Add-ons > MotionClone.",
+            jobs=jobs,
+            reason=error.strerror,
         ) from None
     try:
         yield folder
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise UserError(
-            f"The job folder {folder} could not be written ({error.strerror or error}).",
+        raise Problem(
+            "The job folder {folder} could not be written ({reason}).",
             "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+            folder=folder,
+            reason=error.strerror or error,
         ) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -139,12 +144,13 @@ SAME = 2 / 255  # rounding of a single color
 
 
 def check_pictures(folder: Path, title: str) -> None:
-    """UserError when each picture in the folder has a single color. title: what they show."""
+    """Problem when each picture in the folder has a single color. title: what they show."""
     if not all(_is_flat(path) for path in sorted(folder.iterdir())):
         return
-    raise UserError(
-        f"Every picture of {title} is of a single color, so there is no motion to clone.",
+    raise Problem(
+        "Every picture of {title} is of a single color, so there is no motion to clone.",
         "Look at it in Blender: is something before the camera and shown in renders, and are the files there?",
+        title=title,
     )
 
 

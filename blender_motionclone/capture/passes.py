@@ -16,8 +16,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.writing import remove_with_retry
-from ..errors import UserError
 from .motion_texture import use_cycles
 from .pixels import SKY, depth_shades, read_exr, to_bytes, write_png
 from .plan import CapturePlan
@@ -64,9 +64,10 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
             write_png(folder / f"mask/{k:04d}.png", to_bytes(layers["Combined.A"]))
             yield
     if not brightest:
-        raise UserError(
-            f"{plan.target.camera} never sees the subject, so the mask would be black in every frame.",
+        raise Problem(
+            "{camera} never sees the subject, so the mask would be black in every frame.",
             "Choose other objects or another collection as the subject, or turn off the mask.",
+            camera=plan.target.camera,
         )
 
 

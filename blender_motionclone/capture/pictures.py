@@ -8,9 +8,9 @@ from typing import Any
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.reading import UnfitFile, check_regular
 from .. import reach
-from ..errors import UserError
 from ..picture_files import picture_size
 
 # Folder in the job -> the control that the model needs, and the property's label in the panel.
@@ -20,21 +20,35 @@ MOST_PICTURE, MOST_SIDE = 500_000_000, 16384  # in bytes and pixels
 
 
 def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Path]:
-    """Chosen files by kind. UserError when the model cannot use one, or when it is not a picture."""
+    """Chosen files by kind. Problem when the model cannot use one, or when it is not a picture."""
     chosen = {}
     for kind, (control, label) in KINDS.items():
         if not (text := getattr(wanted, f"{kind}_file").strip()):
             continue
         path = reach.named(text)
         if control not in model.get("controls", ()):
-            raise UserError(
-                f"The model {model['name']!r} takes no {kind}: its entry names no {control}.",
-                f"Empty {label}, or choose another model.",
+            raise Problem(
+                "The model {entry} takes no {kind}: its entry names no {key}.",
+                "Empty {label}, or choose another model.",
+                entry=repr(model["name"]),
+                kind=kind,
+                key=control,
+                label=label,
             )
         if path is None or not path.is_file():
-            raise UserError(f"{label}: there is no file {path or text}.", "Choose another, or empty the field.")
+            raise Problem(
+                "{label}: there is no file {path}.",
+                "Choose another, or empty the field.",
+                label=label,
+                path=path or text,
+            )
         if path.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{label}: {path.name} is no PNG or JPG picture.", "Save it as one of these first.")
+            raise Problem(
+                "{label}: {path} is no PNG or JPG picture.",
+                "Save it as one of these first.",
+                label=label,
+                path=path.name,
+            )
         check_picture(path)
         chosen[kind] = path
     return chosen
@@ -48,7 +62,7 @@ def write_pictures(pictures: dict[str, Path], folder: Path) -> None:
 
 
 def check_picture(path: Path) -> None:
-    """UserError when the picture is so large that reading it would block Blender for a minute and fill the memory."""
+    """Problem when the picture is so large that reading it would block Blender for a minute and fill the memory."""
     try:
         check_regular(path, MOST_PICTURE)
         fits = max(picture_size(path) or (0,)) <= MOST_SIDE
@@ -57,7 +71,10 @@ def check_picture(path: Path) -> None:
     except OSError:  # Blender reports what is wrong with it
         return
     if not fits:
-        raise UserError(
-            f"{path} is too large a picture: {MOST_SIDE} pixels a side and {MOST_PICTURE // 10**6} MB are the limit.",
+        raise Problem(
+            "{path} is too large a picture: {most_side} pixels a side and {most_picture} MB are the limit.",
             "Save it smaller.",
+            path=path,
+            most_side=MOST_SIDE,
+            most_picture=MOST_PICTURE // 10**6,
         )

@@ -11,10 +11,10 @@ import bpy
 
 from ...backend.job_folder.clip_size import clip_size
 from ...backend.job_folder.names import nearest
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.request import JobRequest
 from ..declarations import Operators
 from ..demo_scene import PROMPT as EXAMPLE
-from ..errors import UserError
 from ..prompt_words import check_prompts
 from ..settings_text import frame_count, parse_settings
 from .frame_times import StretchedTime, frame_times, stretched_time
@@ -91,7 +91,7 @@ class CapturePlan:
 
 
 def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: bool = False) -> list[CapturePlan]:
-    """One plan per shot. UserError when the scene's settings do not allow one. Nothing is rendered.
+    """One plan per shot. Problem when the scene's settings do not allow one. Nothing is rendered.
 
     models: entries from `python -m backend models --json`. wait: whether to wait until the prompt's length is known. Do
     not call it while drawing, because the source FILE opens a file.
@@ -100,7 +100,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
     model = model_named(wanted.model, models)
     settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
     if not wanted.prompt.strip():
-        raise UserError("There is no prompt.", f"Write what the new clip shows, for example: {EXAMPLE}")
+        raise Problem("There is no prompt.", "Write what the new clip shows, for example: {example}", example=EXAMPLE)
     check_prompts(prompts_of(wanted), model, wait)
     same = {
         "pictures": pictures,
@@ -135,10 +135,12 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
     if wanted.quality != "default":
         chosen["family"] = wanted.quality
         if wanted.quality not in model.get("families", (wanted.quality,)):
-            raise UserError(
-                f"The model {model['name']!r} has no {wanted.quality} settings.",
+            raise Problem(
+                "The model {model} has no {preset} settings.",
                 "Choose another preset or model.",
-                Operators.BALANCED,
+                repair=Operators.BALANCED,
+                model=repr(model["name"]),
+                preset=wanted.quality,
             )
     if wanted.strength != 1:
         chosen["motion_strength"] = f"{wanted.strength:g}"
@@ -169,10 +171,16 @@ def _notes_of(target: Target) -> list[str]:
 
 
 def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The entry of that name. UserError when there is none."""
+    """The entry of that name. Problem when there is none."""
     entries = {entry["name"]: entry for entry in models}
     if name not in entries:
-        raise UserError(f"There is no model {name!r}{nearest(name, entries)}", f"Models here: {', '.join(entries)}.")
+        raise Problem(
+            "There is no model {name}{near}",
+            "Models here: {entries}.",
+            name=repr(name),
+            near=nearest(name, entries),
+            entries=", ".join(entries),
+        )
     return entries[name]
 
 
@@ -187,9 +195,10 @@ def check_camera(plan: CapturePlan) -> None:
         return
     lens = named(bpy.data.objects, plan.target.camera).data
     if lens.type not in FLAT:
-        raise UserError(
-            f"The camera {plan.target.camera!r} is panoramic, and this look would show it as a flat lens.",
+        raise Problem(
+            "The camera {camera} is panoramic, and this look would show it as a flat lens.",
             "Choose the look Motion, or set the camera's Lens to Perspective or Orthographic.",
+            camera=repr(plan.target.camera),
         )
 
 
@@ -197,10 +206,12 @@ def _check_passes(plan: CapturePlan) -> None:
     names = {"the subject mask": plan.subject, "depth": plan.depth_folder, "motion vectors": plan.vectors}
     asked = [name for name, wanted in names.items() if wanted]
     if asked and plan.target.kind != "CAMERA":
-        raise UserError(
-            f"Only a camera's shot has {' and '.join(asked)}; {plan.title} has not.",
+        raise Problem(
+            "Only a camera's shot has {asked}; {title} has not.",
             "Choose Reference > Camera, or turn off what is rendered beside the clip.",
-            Operators.NO_PASSES,
+            repair=Operators.NO_PASSES,
+            asked=" and ".join(asked),
+            title=plan.title,
         )
     if not plan.target.strip:  # the frames that the strip shows are not known yet
         check_vectors(plan)
@@ -208,8 +219,9 @@ def _check_passes(plan: CapturePlan) -> None:
 
 def check_vectors(plan: CapturePlan) -> None:
     if plan.vectors and plan.stretched is None:
-        raise UserError(
-            f"Blender cannot render motion vectors of {plan.title}: the shot is too long, or its time is not even.",
-            "Shorten it below 900 frames, reset the strip's retiming and the scene's time stretching, or turn off "
-            "Motion Vectors.",
+        raise Problem(
+            "Blender cannot render motion vectors of {title}: the shot is too long, or its time is not even.",
+            "Shorten it below 900 frames, reset the strip's retiming and the scene's time stretching, or "
+            "turn off Motion Vectors.",
+            title=plan.title,
         )

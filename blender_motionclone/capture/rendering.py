@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .pixels import pixel_aspect
 from .plain_colors import make_plain
 from .simulations import first_frame
@@ -57,7 +57,7 @@ def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
     try:
         scene.render.engine = engine
     except TypeError:
-        raise UserError(f"This Blender has no render engine {engine.title()}.", otherwise) from None
+        raise Problem("This Blender has no render engine {title}.", otherwise, title=engine.title()) from None
 
 
 def render_frames(

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .plan import CapturePlan, check_camera, check_vectors
 from .shot import camera_at, checked_camera
 from .stage import NAME, named, put, staged, temporary
@@ -36,7 +36,7 @@ class MOTIONCLONE_frames(bpy.types.RenderEngine):
 
 
 def resolved(plan: CapturePlan) -> CapturePlan:
-    """The plan with the times and the camera that its scene strip shows; other plans are returned unchanged. UserError
+    """The plan with the times and the camera that its scene strip shows; other plans are returned unchanged. Problem
     when the strip shows a cut."""
     target = plan.target
     if target.kind != "CAMERA" or not target.strip:
@@ -57,10 +57,12 @@ def _camera(shown: bpy.types.Scene, strip: bpy.types.Strip, plan: CapturePlan) -
     first = cameras[0]
     cut = next((k for k, camera in enumerate(cameras) if camera != first), None)
     if cut is not None:
-        raise UserError(
-            f"The strip {strip.name!r} shows a cut to another camera at frame {plan.times[cut][0]} of "
-            f"{shown.name!r}; a reference is one shot.",
+        raise Problem(
+            "The strip {strip} shows a cut to another camera at frame {time} of {shown}; a reference is one shot.",
             "Split the strip there (Strip > Split), or choose a Camera in the strip's settings.",
+            strip=repr(strip.name),
+            time=plan.times[cut][0],
+            shown=repr(shown.name),
         )
     return first if first and first.type == "CAMERA" else checked_camera(shown)
 
@@ -87,9 +89,11 @@ def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[
             stage.scene.frame_set(frame)
             stage.look()
             if not asked:
-                raise UserError(
-                    f"The strip {name!r} shows nothing at frame {frame}.",
+                raise Problem(
+                    "The strip {name} shows nothing at frame {frame}.",
                     "Trim it, and the meta strips around it, to where it shows something.",
+                    name=repr(name),
+                    frame=frame,
                 )
             content[frame] = asked[-1]
     return content

@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .motion_texture import motion_texture
 from .rendering import use_engine
 from .stage import Stage, put
@@ -63,9 +63,9 @@ def shaded(stage: Stage, reference_shading: str, viewport_shading: dict[str, Any
 
 
 def check_graphics() -> None:
-    """UserError when Blender cannot draw. With a window it can, and only Linux may lack a driver."""
+    """Problem when Blender cannot draw. With a window it can, and only Linux may lack a driver."""
     if bpy.app.background and sys.platform.startswith("linux") and not _egl_has_a_driver():
-        raise UserError(
+        raise Problem(
             "Blender finds no graphics driver (EGL) on this machine.",
             "Choose the look Motion, which needs none, or install one: on Debian the packages libegl1, libegl-mesa0 "
             "and libgl1-mesa-dri.",

@@ -7,9 +7,9 @@ from math import ceil
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.request import Shot
 from ..declarations import Operators
-from ..errors import UserError
 
 
 @dataclass(frozen=True)
@@ -62,25 +62,29 @@ class SceneShot:
 
 
 def range_shot(scene: bpy.types.Scene) -> SceneShot:
-    """The scene's frame range as one shot. UserError says why it is not one."""
+    """The scene's frame range as one shot. Problem says why it is not one."""
     start, end = scene.frame_start, scene.frame_end
     if end < start:
-        raise UserError(
-            f"The frame range ends ({end}) before it starts ({start}).",
+        raise Problem(
+            "The frame range ends ({end}) before it starts ({start}).",
             "Set the End frame after the Start.",
-            Operators.SET_END,
+            repair=Operators.SET_END,
+            start=start,
+            end=end,
         )
     if end == start:
-        raise UserError(
-            f"The shot is one frame long (frame {start}); nothing can move.",
+        raise Problem(
+            "The shot is one frame long (frame {start}); nothing can move.",
             "Set a later End frame.",
-            Operators.SET_END,
+            repair=Operators.SET_END,
+            start=start,
         )
     if scene.frame_step != 1:
-        raise UserError(
-            f"The frame step is {scene.frame_step}; a shot needs every frame.",
+        raise Problem(
+            "The frame step is {frame_step}; a shot needs every frame.",
             "Set Output > Frame Range > Step to 1.",
-            Operators.EVERY_FRAME,
+            repair=Operators.EVERY_FRAME,
+            frame_step=scene.frame_step,
         )
     return shot_between(scene, start, end)
 
@@ -107,10 +111,11 @@ def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bp
     if which == "MARKER":
         shots = [s for s in shots if s[1] <= scene.frame_current <= s[2]]
         if not shots:
-            raise UserError(
-                f"No camera marker's shot holds frame {scene.frame_current}.",
+            raise Problem(
+                "No camera marker's shot holds frame {frame_current}.",
                 "Go to a frame inside of the frame range, or choose Shots > Frame Range.",
-                Operators.USE_RANGE,
+                repair=Operators.USE_RANGE,
+                frame_current=scene.frame_current,
             )
     return [(shot_between(scene, start, end), marker.camera) for marker, start, end in shots]
 
@@ -120,9 +125,17 @@ def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
         return scene.camera
     repair = Operators.USE_CAMERA if cameras_of(scene) else Operators.ADD_CAMERA
     if scene.camera is None:
-        raise UserError(f"Scene {scene.name!r} has no camera.", "Add one (Add > Camera) or set Scene > Camera.", repair)
-    raise UserError(
-        f"The scene's camera {scene.camera.name!r} is no camera object.", "Set another in Scene > Camera.", repair
+        raise Problem(
+            "Scene {scene} has no camera.",
+            "Add one (Add > Camera) or set Scene > Camera.",
+            repair=repair,
+            scene=repr(scene.name),
+        )
+    raise Problem(
+        "The scene's camera {camera} is no camera object.",
+        "Set another in Scene > Camera.",
+        repair=repair,
+        camera=repr(scene.camera.name),
     )
 
 
@@ -134,28 +147,32 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
     """(marker, first frame, last frame) of each shot that the camera markers make of the frame range."""
     whole, spans = range_shot(scene), spans_of(scene)
     if not spans and any(marker.camera for marker in scene.timeline_markers):
-        raise UserError(
+        raise Problem(
             "The cameras of all markers are hidden in renders, so Blender cuts to none of them.",
             "Show one in renders (Object > Visibility > Renders), or choose Shots > Frame Range.",
-            Operators.USE_RANGE,
+            repair=Operators.USE_RANGE,
         )
     if not spans:
-        raise UserError(
+        raise Problem(
             "The timeline has no markers with a camera.",
             "Select a camera and use Marker > Bind Camera to Markers in the timeline, or choose Shots > Frame Range.",
-            Operators.USE_RANGE,
+            repair=Operators.USE_RANGE,
         )
     shots = [(span.marker, start, end) for span, start, end in _within(spans, whole)]
     for marker, start, end in shots:
         if marker.camera.type != "CAMERA":
-            raise UserError(
-                f"The marker {marker.name!r} is bound to {marker.camera.name!r}, which is no camera.",
+            raise Problem(
+                "The marker {marker} is bound to {camera}, which is no camera.",
                 "Bind another camera to it.",
+                marker=repr(marker.name),
+                camera=repr(marker.camera.name),
             )
         if start == end:
-            raise UserError(
-                f"The shot of the marker {marker.name!r} is one frame long (frame {start}); nothing can move.",
+            raise Problem(
+                "The shot of the marker {marker} is one frame long (frame {start}); nothing can move.",
                 "Move or remove the marker.",
+                marker=repr(marker.name),
+                start=start,
             )
     return shots
 
@@ -168,15 +185,17 @@ def _within(spans: list[Span], whole: SceneShot) -> list[tuple[Span, int, int]]:
     return [(span, start, end) for span, start, end in cut if start <= end]
 
 
-def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Object) -> UserError | None:
+def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Object) -> Problem | None:
     """What the user must know about a shot that markers would cut. A reference with a cut would have two motions, so
     one camera shows all of it."""
     cuts = sum(span.camera != camera for span, _, _ in _within(spans_of(scene), shot))
     if not cuts:
         return None
     many = "a cut" if cuts == 1 else f"{cuts} cuts"
-    return UserError(
-        f"The frame range has {many} to another camera; the reference shows {camera.name} throughout.",
+    return Problem(
+        "The frame range has {many} to another camera; the reference shows {camera} throughout.",
         "Choose Shots > All Shots to have a take of each camera.",
-        Operators.ALL_SHOTS,
+        repair=Operators.ALL_SHOTS,
+        many=many,
+        camera=camera.name,
     )

@@ -11,17 +11,21 @@ from collections.abc import Iterator
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem, Sentence
 
 
 def check_simulations(scene: bpy.types.Scene, view_layer: str, until: int) -> None:
-    """UserError when a simulation that the copy cannot run has no cache up to frame `until`."""
+    """Problem when a simulation that the copy cannot run has no cache up to frame `until`."""
     for owner, what, cache in _only_read(scene):
         scene.view_layers[view_layer].update()  # otherwise a cache may not know that it is outdated
         if not _is_known(cache, until):
-            raise UserError(
-                f"The {what} simulation of {owner.name!r} is not calculated up to frame {until}.",
-                f"Play the animation once from frame {cache.frame_start} on, or bake the simulation, and try again.",
+            raise Problem(
+                "The {what} simulation of {owner} is not calculated up to frame {until}.",
+                "Play the animation once from frame {frame_start} on, or bake the simulation, and try again.",
+                what=what,
+                owner=repr(owner.name),
+                until=until,
+                frame_start=cache.frame_start,
             )
 
 
@@ -45,8 +49,11 @@ def notes_of(scene: bpy.types.Scene) -> list[str]:
         item.name for item in scene.objects for part in item.modifiers if part.type == "NODES" and _simulates(part)
     ]
     return [
-        f"{name!r} has a simulation of geometry nodes: if it stands still in the reference, play the animation or bake "
-        "it first."
+        Sentence(
+            "{name} has a simulation of geometry nodes: if it stands still in the reference, play the "
+            "animation or bake it first.",
+            name=repr(name),
+        )
         for name in dict.fromkeys(names)
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .scene_animation import SceneValues, own_animation, read_by_others
 from .simulations import check_simulations, keep_bodies
 
@@ -35,18 +35,21 @@ class Stage:
         return self.scene.view_layers[0]
 
     def render(self, path: Path) -> None:
-        """Renders the copy at its current frame into the file `path`. UserError when no file was written."""
+        """Renders the copy at its current frame into the file `path`. Problem when no file was written."""
         if len(str(path).encode()) > LONGEST_PATH:
-            raise UserError(
-                f"The path of the jobs folder {path.parents[1]} is too long for Blender.",
+            raise Problem(
+                "The path of the jobs folder {parent} is too long for Blender.",
                 "Choose a shorter one in Preferences > Add-ons > MotionClone.",
+                parent=path.parents[1],
             )
         self.scene.render.filepath = _literal(path)
         self.look(write=True)
         if not path.is_file() or not path.stat().st_size:
-            raise UserError(
-                f"The render of frame {self.scene.frame_current} was not written to {path}.",
+            raise Problem(
+                "The render of frame {frame_current} was not written to {path}.",
                 "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+                frame_current=self.scene.frame_current,
+                path=path,
             )
 
     def look(self, write: bool = False) -> None:
@@ -60,9 +63,11 @@ class Stage:
             with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]), self.read_by_drivers():
                 bpy.ops.render.render(write_still=write, scene=scene.name)
         except RuntimeError as error:
-            raise UserError(
-                f"Frame {frame} could not be rendered: {str(error).removeprefix('Error: ').strip()}",
+            raise Problem(
+                "Frame {frame} could not be rendered: {reason}",
                 "Fix it, then try again.",
+                frame=frame,
+                reason=str(error).removeprefix("Error: ").strip(),
             ) from None
 
     def read_by_drivers(self) -> AbstractContextManager[None]:
@@ -129,7 +134,7 @@ def _literal(path: Path) -> str:
 
 def _check_idle() -> None:
     if bpy.app.is_job_running("RENDER"):
-        raise UserError("Blender is rendering; a capture has to wait for it.", "Try again when the render is done.")
+        raise Problem("Blender is rendering; a capture has to wait for it.", "Try again when the render is done.")
 
 
 @contextmanager
@@ -145,19 +150,19 @@ def temporary(blocks: bpy.types.bpy_prop_collection, block: bpy.types.ID) -> Ite
 
 
 def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID:
-    """The data-block of that full name, which distinguishes linked from local ones. UserError when it is gone."""
+    """The data-block of that full name, which distinguishes linked from local ones. Problem when it is gone."""
     if (block := blocks.get(full_name)) and block.name_full == full_name:
         return block
     for block in blocks:
         if block.name_full == full_name:
             return block
-    raise UserError(f"{full_name!r} is gone since the shot was planned.", AGAIN)
+    raise Problem("{full_name} is gone since the shot was planned.", AGAIN, full_name=repr(full_name))
 
 
 def _living(name: str) -> bpy.types.Scene:
     scene = bpy.data.scenes.get(name)
     if scene is None:
-        raise UserError("The file was changed while its shot was being captured.", AGAIN)
+        raise Problem("The file was changed while its shot was being captured.", AGAIN)
     return scene
 
 

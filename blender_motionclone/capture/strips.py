@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem, Sentence
 from .scene_animation import animated_paths
 from .stage import AGAIN
 
@@ -37,11 +37,11 @@ def content_length(strip: bpy.types.Strip) -> int:
 
 
 def strip_named(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:
-    """UserError when it is gone."""
+    """Problem when it is gone."""
     for strip in all_strips_of(editor) if editor else ():
         if strip.name == name:
             return strip
-    raise UserError(f"The strip {name!r} is gone since the shot was planned.", AGAIN)
+    raise Problem("The strip {name} is gone since the shot was planned.", AGAIN, name=repr(name))
 
 
 def metas_around(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[bpy.types.Strip]:
@@ -79,7 +79,13 @@ def left_out(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[s
     names = [each.name for each in all_strips_of(editor) if not each.mute and _acts_on(each, around, first, last)]
     if not names:
         return []
-    return [f"The reference shows the strip {strip.name!r} without the effects above it: {', '.join(names)}."]
+    return [
+        Sentence(
+            "The reference shows the strip {strip} without the effects above it: {names}.",
+            strip=repr(strip.name),
+            names=", ".join(names),
+        )
+    ]
 
 
 def _acts_on(effect: bpy.types.Strip, strips: list[bpy.types.Strip], first: int, last: int) -> bool:
@@ -92,18 +98,26 @@ def _acts_on(effect: bpy.types.Strip, strips: list[bpy.types.Strip], first: int,
 
 
 def check_media(strip: bpy.types.Strip, first: int, last: int) -> None:
-    """UserError when a file that the strip needs at frames first..last is missing or empty. No file is opened."""
+    """Problem when a file that the strip needs at frames first..last is missing or empty. No file is opened."""
     needed = list(dict.fromkeys(_files(strip, range(first, last + 1), set())))
     missing = [path for path in needed if not _is_there(path)]
     if not missing:
         return
     hint = "Bring them back, or correct the strip's path (Strip > Source)."
     if len(needed) == 1:
-        raise UserError(f"The file that the strip {strip.name!r} shows cannot be found or read: {missing[0]}.", hint)
-    raise UserError(
-        f"{len(missing)} of the {len(needed)} files that the strip {strip.name!r} shows cannot be found or read, first "
-        f"{missing[0]}.",
+        raise Problem(
+            "The file that the strip {strip} shows cannot be found or read: {missing}.",
+            hint,
+            strip=repr(strip.name),
+            missing=missing[0],
+        )
+    raise Problem(
+        "{count} of the {count2} files that the strip {strip} shows cannot be found or read, first {missing}.",
         hint,
+        count=len(missing),
+        count2=len(needed),
+        strip=repr(strip.name),
+        missing=missing[0],
     )
 
 
@@ -148,7 +162,7 @@ PICTURE = ("transform.", "crop.", "use_flip_x", "use_flip_y")
 
 
 def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
-    """UserError when the strip changes its scene's picture. It names the property that does."""
+    """Problem when the strip changes its scene's picture. It names the property that does."""
     shown = strip.scene.render
     size = [side * shown.resolution_percentage / 100 for side in (shown.resolution_x, shown.resolution_y)]
     frame = (home.render.resolution_x, home.render.resolution_y)
@@ -156,9 +170,11 @@ def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
     found = [_changed(meta, frame, frame) or _animated(home, meta) for meta in metas]
     found += [_changed(strip, size, frame) or _animated(home, strip)]
     if what := next(filter(None, found), ""):
-        raise UserError(
-            f"The strip {strip.name!r} does not show its scene's whole picture: {what}.",
+        raise Problem(
+            "The strip {strip} does not show its scene's whole picture: {what}.",
             "Reset that in the strip's settings, or choose Reference > Camera in the scene that it shows.",
+            strip=repr(strip.name),
+            what=what,
         )
 
 

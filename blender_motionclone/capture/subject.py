@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ..declarations import Operators
-from ..errors import UserError
 from .stage import NAME, Stage
 
 
@@ -17,11 +17,14 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
     collection = context.scene.motionclone.mask_collection
     chosen = list(collection.all_objects) if collection else _with_children(context.view_layer.objects.selected)
     if not chosen:
-        what = f"The collection {collection.name!r} is empty" if collection else "No object is selected"
-        raise UserError(
-            f"{what}, so there is no subject for the mask.",
+        what = Sentence("No object is selected")
+        if collection:
+            what = Sentence("The collection {name} is empty", name=repr(collection.name))
+        raise Problem(
+            "{what}, so there is no subject for the mask.",
             "Select the objects to clone the motion of, choose a collection under Subject, or turn off the mask.",
-            Operators.NO_MASK,
+            repair=Operators.NO_MASK,
+            what=what,
         )
     return tuple(dict.fromkeys(item.name_full for item in chosen))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ..declarations import Operators
-from ..errors import UserError
 from ..form_scene import sequence_scene
 from ..setup.backend_call import ClipFacts
 from .clip_file import clip_facts
@@ -40,11 +40,11 @@ class Target:
     clip: ClipFacts | None = None
     view: int = 0
     notes: tuple[str, ...] = ()
-    cuts: UserError | None = None
+    cuts: Problem | None = None
 
 
 def targets_of(context: bpy.types.Context) -> list[Target]:
-    """One target per shot, as the scene's settings say. UserError says what is wrong with them."""
+    """One target per shot, as the scene's settings say. Problem says what is wrong with them."""
     return _SOURCES[context.scene.motionclone.source](context)
 
 
@@ -58,7 +58,7 @@ def _camera(scene: bpy.types.Scene, layer: str, shot: SceneShot, camera: bpy.typ
     cuts = cuts_within(scene, shot, camera)
     return Target(
         kind="CAMERA",
-        title=f"frames {shot.start}-{shot.end} of {camera.name}",
+        title=Sentence("frames {start}-{end} of {camera}", start=shot.start, end=shot.end, camera=camera.name),
         take_scene=scene.name_full,
         scene=scene.name_full,
         view_layer=layer,
@@ -77,25 +77,26 @@ def open_view(context: bpy.types.Context) -> bpy.types.Area | None:
 
 def _viewport(context: bpy.types.Context) -> list[Target]:
     if bpy.app.background:
-        raise UserError(
+        raise Problem(
             "The viewport can only be captured in Blender's window, and this Blender runs without one.",
             "Choose Reference > Camera.",
         )
     area = open_view(context)
     if not area:
-        raise UserError("No 3D view is open.", "Open one, or choose Reference > Camera.", Operators.CLONE_CAMERA)
+        raise Problem("No 3D view is open.", "Open one, or choose Reference > Camera.", repair=Operators.CLONE_CAMERA)
     scene, shot = context.scene, range_shot(context.scene)
     if area.spaces.active.shading.type == "RENDERED" and scene.render.engine not in DRAWN_BY_BLENDER:
-        raise UserError(
-            f"The viewport shows a render by {scene.render.engine.title()}, which cannot be captured.",
+        raise Problem(
+            "The viewport shows a render by {title}, which cannot be captured.",
             "Set its shading to Solid or Material Preview, or choose Reference > Camera.",
-            Operators.SHOW_SOLID,
+            repair=Operators.SHOW_SOLID,
+            title=scene.render.engine.title(),
         )
     cuts = _cuts_in_view(area.spaces.active, scene, shot)
     return [
         Target(
             kind="VIEWPORT",
-            title=f"frames {shot.start}-{shot.end} of the viewport",
+            title=Sentence("frames {start}-{end} of the viewport", start=shot.start, end=shot.end),
             take_scene=scene.name_full,
             scene=scene.name_full,
             view_layer=context.view_layer.name,
@@ -107,7 +108,7 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
     ]
 
 
-def _cuts_in_view(space: bpy.types.SpaceView3D, scene: bpy.types.Scene, shot: SceneShot) -> UserError | None:
+def _cuts_in_view(space: bpy.types.SpaceView3D, scene: bpy.types.Scene, shot: SceneShot) -> Problem | None:
     """Markers switch the camera only in a view through the scene's camera."""
     through = space.region_3d.view_perspective == "CAMERA" and not space.use_local_camera and scene.camera
     return cuts_within(scene, shot, scene.camera) if through else None
@@ -118,15 +119,19 @@ def _strip(context: bpy.types.Context) -> list[Target]:
     editor = scene.sequence_editor
     strip = editor and editor.active_strip
     if not strip:
-        raise UserError("No strip is active.", "Select a movie, image or scene strip in the sequencer.")
+        raise Problem("No strip is active.", "Select a movie, image or scene strip in the sequencer.")
     if strip.type not in ("MOVIE", "IMAGE", "SCENE"):
-        raise UserError(
-            f"The active strip {strip.name!r} shows no pictures of its own.", "Select a movie, image or scene strip."
+        raise Problem(
+            "The active strip {strip} shows no pictures of its own.",
+            "Select a movie, image or scene strip.",
+            strip=repr(strip.name),
         )
     start, end = frames_seen(editor, strip)
     if end <= start:
-        raise UserError(f"The strip {strip.name!r} is one frame long; nothing can move.", "Select a longer one.")
-    title = f"frames {start}-{end} of strip {strip.name}"
+        raise Problem(
+            "The strip {strip} is one frame long; nothing can move.", "Select a longer one.", strip=repr(strip.name)
+        )
+    title = Sentence("frames {start}-{end} of strip {strip}", start=start, end=end, strip=strip.name)
     named = {
         "title": title,
         "take_scene": scene.name_full,
@@ -143,7 +148,9 @@ def _scene_of(scene: bpy.types.Scene, strip: bpy.types.Strip, named: dict) -> Ta
     """Captures a scene strip through its camera like any other scene, so shading and passes are available."""
     shown = strip.scene
     if shown is None:
-        raise UserError(f"The strip {strip.name!r} shows no scene.", "Choose its scene in the strip's settings.")
+        raise Problem(
+            "The strip {strip} shows no scene.", "Choose its scene in the strip's settings.", strip=repr(strip.name)
+        )
     check_plain(scene, strip)
     camera = strip.scene_camera or camera_at(shown, shown.frame_start)
     if camera is None or camera.type != "CAMERA":
@@ -159,8 +166,12 @@ def _file(context: bpy.types.Context) -> list[Target]:
     fps = frame_rate(scene)
     frames = facts.frames if facts.seconds is None else max(2, round(facts.seconds * fps))
     if frames > MOST_FRAMES:
-        raise UserError(
-            f"{facts.path.name} lasts {frames} frames; a shot has at most {MOST_FRAMES}.", "Cut the clip into shots."
+        raise Problem(
+            "{path} lasts {frames} frames; a shot has at most {most_frames}.",
+            "Cut the clip into shots.",
+            path=facts.path.name,
+            frames=frames,
+            most_frames=MOST_FRAMES,
         )
     start = scene.frame_start
     shot = SceneShot(start=start, end=start + frames - 1, fps=fps, aspect=facts.size[1] / facts.size[0])
@@ -190,8 +201,9 @@ def rendered_layer(scene: bpy.types.Scene, chosen: bpy.types.ViewLayer | None) -
     """The chosen view layer. If it is not used for rendering, the first one that is, as in Blender's own renders."""
     used = [layer for layer in scene.view_layers if layer.use]
     if not used:
-        raise UserError(
-            f"All view layers of scene {scene.name!r} are off for rendering, so Blender renders nothing.",
+        raise Problem(
+            "All view layers of scene {scene} are off for rendering, so Blender renders nothing.",
             "Turn on View Layer > Use for Rendering.",
+            scene=repr(scene.name),
         )
     return chosen if chosen in used else used[0]

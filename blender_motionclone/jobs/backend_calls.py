@@ -11,7 +11,7 @@ from .job_queue import Start
 
 
 def start_of(context: bpy.types.Context) -> Start:
-    """How to start the worker. UserError when there is no backend."""
+    """How to start the worker. Problem when there is no backend."""
     return Start(
         command=tuple(worker_command(context)),
         cwd=WORKING,
@@ -21,5 +21,5 @@ def start_of(context: bpy.types.Context) -> Start:
 
 
 def ask_for_models(context: bpy.types.Context) -> None:
-    """Asks for the models again; backend_models receives the answer. UserError when there is no backend."""
+    """Asks for the models again; backend_models receives the answer. Problem when there is no backend."""
     backend_models.refresh(worker_command(context), worker_is_remote(context))

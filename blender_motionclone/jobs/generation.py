@@ -13,14 +13,14 @@ from typing import Any
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.request import read_request
-from ...backend.job_folder.state import FAILED, JobState
+from ...backend.job_folder.state import JobState
 from ..capture import clip_file, filmed
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..capture.stage import named
 from ..declarations import Operators
-from ..errors import UserError
 from ..form_scene import form_scene, in_scene
 from ..job_note import read_note
 from ..preferences import usable_jobs_folder
@@ -48,10 +48,10 @@ def going_on() -> bool:
 
 
 def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
-    """Starts a generation. Returns a list to which each job is added when it is submitted. UserError when one is
+    """Starts a generation. Returns a list to which each job is added when it is submitted. Problem when one is
     running. anew: whether to capture unchanged shots again."""
     if _now.steps:
-        raise UserError("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
+        raise Problem("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     ask_for_models(context)
     jobs: list[str] = []
     _now.steps = generation(context, form_scene(context).name_full, jobs, anew)
@@ -59,7 +59,7 @@ def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
 
 
 def step() -> bool:
-    """Takes one step, such as rendering a picture. Returns whether there is more to do. UserError ends the
+    """Takes one step, such as rendering a picture. Returns whether there is more to do. Problem ends the
     generation."""
     assert _now.steps
     try:
@@ -137,8 +137,8 @@ def hand_over(context: bpy.types.Context, scene: bpy.types.Scene, folder: Path, 
     so that the capture is not lost. batch: the first take that was requested together with this one."""
     try:
         job = job_runner.submit(context, folder)
-    except UserError as error:
-        takes.add_take(scene, folder, JobState(state=FAILED, message=error.message, hint=error.hint))
+    except Problem as error:
+        takes.add_take(scene, folder, JobState.failed(error))
         raise
     takes.add_take(scene, folder, job_runner.state(job)).batch = batch
     return job
@@ -156,21 +156,25 @@ def hand_over_again(context: bpy.types.Context, folder: Path) -> str:
 
 
 def check_complete(model: dict[str, Any]) -> None:
-    """UserError when files of the model are missing."""
+    """Problem when files of the model are missing."""
     if missing := model.get("missing"):
-        raise UserError(
-            f"Files of the model {model['name']!r} are missing: {', '.join(missing)}.",
+        raise Problem(
+            "Files of the model {model} are missing: {missing}.",
             "Download them, or choose another model.",
-            Operators.GET_MODEL,
+            repair=Operators.GET_MODEL,
+            model=repr(model["name"]),
+            missing=", ".join(missing),
         )
 
 
 def _check_room(jobs: int) -> None:
     room = MOST_JOBS - len(job_runner.mine())
     if jobs > room:
-        raise UserError(
-            f"This would be {jobs} takes, but only {room} more can wait.",
+        raise Problem(
+            "This would be {jobs} takes, but only {room} more can wait.",
             "Take fewer shots, prompts or seeds, or wait until some are done.",
+            jobs=jobs,
+            room=room,
         )
 
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.reading import check_regular
 from ...backend.job_folder.writing import is_link
-from ..errors import UserError
 
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 MOST_NAME = 200  # in bytes
@@ -40,34 +40,40 @@ def is_job(folder: Path) -> bool:
 
 
 def check_job(folder: Path) -> None:
-    """UserError unless the folder contains a job and only regular files and folders, so that using it touches nothing
+    """Problem unless the folder contains a job and only regular files and folders, so that using it touches nothing
     outside of it."""
     if not is_job(folder):
-        raise UserError(f"There is no job.json in {folder}.", "Choose a folder that MotionClone made.")
+        raise Problem("There is no job.json in {folder}.", "Choose a folder that MotionClone made.", folder=folder)
     for count, (path, found) in enumerate(_entries(folder)):
         if is_link(path) or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-            raise UserError(
-                f"{path} is a link, a pipe or a device, and the job's folder may come from somebody else.",
+            raise Problem(
+                "{path} is a link, a pipe or a device, and the job's folder may come from somebody else.",
                 "Put the file itself there, or generate the clip anew.",
+                path=path,
             )
         if count > MOST_ENTRIES or len(path.relative_to(folder).parts) > MOST_DEPTH:
-            raise UserError(f"{folder} holds more than a job does.", "Choose a folder that MotionClone made.")
+            raise Problem(
+                "{folder} holds more than a job does.", "Choose a folder that MotionClone made.", folder=folder
+            )
 
 
 def delete_job(folder: Path) -> None:
-    """UserError when the job is in use or cannot be deleted.
+    """Problem when the job is in use or cannot be deleted.
 
     Only deletes a folder that is named like a job and contains one, because a .blend from elsewhere can name any
     folder.
     """
     if is_link(folder) or not NAME.fullmatch(folder.name) or not is_job(folder):
-        raise UserError(
-            f"{folder} was not made by the add-on, so it is not deleted.",
+        raise Problem(
+            "{folder} was not made by the add-on, so it is not deleted.",
             "Delete it by hand, or remove the take without its files.",
+            folder=folder,
         )
     if is_locked(folder):
-        raise UserError(
-            f"A worker is at the job in {folder}.", "Wait until it is done, or cancel it where it was started."
+        raise Problem(
+            "A worker is at the job in {folder}.",
+            "Wait until it is done, or cancel it where it was started.",
+            folder=folder,
         )
     going = folder.with_name(f"{folder.name}.deleted")
     try:
@@ -78,9 +84,11 @@ def delete_job(folder: Path) -> None:
         with suppress(OSError):
             os.rename(going, folder)
         name = str(error.filename or folder).replace(str(going), str(folder))
-        raise UserError(
-            f"{name} cannot be deleted ({error.strerror}).",
+        raise Problem(
+            "{name} cannot be deleted ({reason}).",
             "Close what uses it, or remove the take without its files.",
+            name=name,
+            reason=error.strerror,
         ) from None
 
 
@@ -96,7 +104,7 @@ def _delete(folder: Path) -> None:
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All files and folders in it, without following links. UserError when a folder cannot be read."""
+    """All files and folders in it, without following links. Problem when a folder cannot be read."""
     waiting = [folder]
     while waiting:
         try:
@@ -107,4 +115,6 @@ def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     if stat.S_ISDIR(found.st_mode) and not is_link(path):
                         waiting.append(path)
         except OSError as error:
-            raise UserError(f"{error.filename} cannot be read ({error.strerror}).", "Make it readable.") from None
+            raise Problem(
+                "{path} cannot be read ({reason}).", "Make it readable.", path=error.filename, reason=error.strerror
+            ) from None

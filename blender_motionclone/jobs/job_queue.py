@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.state import CANCELLED, FAILED, QUEUED, RUNNING, JobState, write_state
 from ...backend.wire import messages
 from ...backend.wire.client import Client, ClientError
 from ...backend.wire.exit_reason import Lost
 from ..declarations import Operators
-from ..errors import UserError
 from .job_states import JobStates, WorkerStatus
 
 MOST_JOBS = 200  # the worker's own limit
@@ -42,7 +42,7 @@ class JobQueue:
     def __init__(self) -> None:
         self.jobs = JobStates()
         self.lost: list[str] = []  # jobs that ended with their worker and can be run again
-        self.problem: UserError | None = None
+        self.problem: Problem | None = None
         self._client: Client | None = None
         self._start: Start | None = None
         self._heard = deque[Any]()
@@ -55,7 +55,7 @@ class JobQueue:
         return bool(self._client or self._heard or self._closing)
 
     def start(self, start: Start) -> None:
-        """Starts the worker unless it is running. UserError when it cannot be started."""
+        """Starts the worker unless it is running. Problem when it cannot be started."""
         if self._client and not self.jobs.order:
             if not self._client.alive:
                 self._client = None
@@ -67,16 +67,18 @@ class JobQueue:
             self._client = Client(start.command, start.cwd, start.environment, start.remote)
         except ClientError as error:
             hint = "Install the backend, or correct it in Preferences > Add-ons > MotionClone."
-            raise UserError(str(error), hint, Operators.INSTALL_BACKEND) from None
+            raise Problem(error.text, hint, repair=Operators.INSTALL_BACKEND) from None
         self._start, self.jobs.worker = start, WorkerStatus(state="starting")
 
     def submit(self, start: Start, folder: Path) -> str:
         """Submits the job, and starts the worker if necessary. Returns the job's id, which is its folder's name."""
         job = folder.name
         if job in self.jobs.order:
-            raise UserError(f"The job {job} waits or runs already.", "Wait for it, or cancel it first.")
+            raise Problem("The job {job} waits or runs already.", "Wait for it, or cancel it first.", job=job)
         if len(self.jobs.order) >= MOST_JOBS:
-            raise UserError(f"{MOST_JOBS} jobs wait already.", "Wait until some of them are done.")
+            raise Problem(
+                "{most_waiting} jobs wait already.", "Wait until some of them are done.", most_waiting=MOST_JOBS
+            )
         self.start(start)
         self._hand_over(job, folder)
         return job
@@ -141,7 +143,7 @@ class JobQueue:
             self._client.submit(job, folder)
         except ClientError as error:
             if self._client.alive:
-                raise UserError(str(error), "Correct it and try again.") from None
+                raise Problem(error.text, "Correct it and try again.") from None
             # It has just died. `pump` will report why, for this job too.
         self.jobs.add(job, folder)
         if job in self.lost:
@@ -161,7 +163,7 @@ class JobQueue:
             order(*arguments)
         except ClientError as error:
             if self._client and self._client.alive:  # otherwise `pump` reports what happened
-                raise UserError(str(error), "Try again.") from None
+                raise Problem(error.text, "Try again.") from None
 
     def _take(self, message: Any) -> Iterable[str]:
         """Processes one message. Returns the jobs that it changed."""
@@ -179,7 +181,7 @@ class JobQueue:
             self.jobs.end(job, JobState(state=FAILED, message=message.message))
             return (job,)
         if job not in self.jobs.cancelling:
-            self.problem = UserError(message.message)
+            self.problem = Problem(message.message)
         return ()
 
     def _lose(self, message: Lost) -> Iterable[str]:
@@ -195,10 +197,12 @@ class JobQueue:
                 self._keep(job, JobState(state=CANCELLED, message="The job was cancelled; its worker had to be ended."))
             elif job == ran or not ran or not self._goes_on(job):
                 failed.append(job)
-                self._keep(job, JobState(state=FAILED, message=message.message, hint=message.hint))
+                self._keep(
+                    job, JobState(state=FAILED, message=message.message, hint=message.hint, repair=message.repair)
+                )
         self.lost += failed
         if not failed and not started:  # takes show failures; an idle worker starts again with a job
-            self.problem = UserError(message.message, message.hint, Operators.START_WORKER)
+            self.problem = Problem(message.message, message.hint, repair=Operators.START_WORKER)
         return jobs
 
     def _goes_on(self, job: str) -> bool:
@@ -207,7 +211,7 @@ class JobQueue:
         try:
             self.start(self._start)
             self._hand_over(job, self.jobs.folders[job])
-        except UserError:
+        except Problem:
             return False
         return True
 

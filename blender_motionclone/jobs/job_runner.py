@@ -10,8 +10,8 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.state import JobState
-from ..errors import UserError
 from ..job_note import note_handing_over
 from ..preferences import FINISH_ALL, FINISH_RUNNING, STOP, when_closing
 from ..session import session
@@ -35,7 +35,7 @@ class _Now:
 
     queue: JobQueue = field(default_factory=JobQueue)
     notifications: Notifications = field(default_factory=Notifications)
-    problem: UserError | None = None
+    problem: Problem | None = None
     capture: tuple[int, int] | None = None
     looked: float = 0.0
 
@@ -79,7 +79,7 @@ def capture() -> tuple[int, int] | None:
     return _now.capture
 
 
-def problem() -> UserError | None:
+def problem() -> Problem | None:
     """The last error that no operator could report."""
     return _now.problem
 
@@ -92,7 +92,7 @@ def clear_problem() -> None:
 
 
 def start_worker(context: bpy.types.Context) -> None:
-    """UserError when it cannot be started."""
+    """Problem when it cannot be started."""
     _now.queue.start(start_of(context))
     wake()
 
@@ -227,7 +227,7 @@ def surviving_errors() -> AbstractContextManager[None]:
     return surviving(_show_problem)
 
 
-def _show_problem(error: UserError) -> None:
+def _show_problem(error: Problem) -> None:
     _now.problem = error
 
 
@@ -267,7 +267,7 @@ def sync_takes() -> None:
 
 
 def refresh_models(context: bpy.types.Context) -> None:
-    """Asks for the models again, because the backend or its models may have changed. UserError when there is no
+    """Asks for the models again, because the backend or its models may have changed. Problem when there is no
     backend."""
     ask_for_models(context)
     wake()

@@ -65,7 +65,7 @@ class JobStates:
             return
         self.order.remove(message.job)
         running = bool(self.order) and self.states[self.order[0]].state == RUNNING
-        self.order.insert(message.place + running, message.job)
+        self.order.insert(message.position + running, message.job)
         self.states[message.job] = JobState()
 
     def _progress(self, message: messages.Progress) -> None:
@@ -82,7 +82,7 @@ class JobStates:
         self.end(message.job, JobState(state=DONE))
 
     def _failed(self, message: messages.Failed) -> None:
-        self.end(message.job, JobState(state=FAILED, message=message.message, hint=message.hint))
+        self.end(message.job, JobState(state=FAILED, message=message.message, hint=message.hint, repair=message.repair))
 
     def _cancelled(self, message: messages.Cancelled) -> None:
         self.end(message.job, JobState(state=CANCELLED, message="The job was cancelled."))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.state import DONE, FAILED, JobState
-from ..errors import UserError
 from ..properties import MotionCloneTake
 from ..results import watching
 from ..results.finished_job import FinishedJob, read_finished_job
@@ -32,7 +32,7 @@ class PendingPlacement:
 
 
 def placements_of(job: str) -> list[PendingPlacement]:
-    """Where the job's clip goes. Reads only its folder. UserError when there is no complete clip."""
+    """Where the job's clip goes. Reads only its folder. Problem when there is no complete clip."""
     return [
         PendingPlacement(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
         for scene, take in take_states.named(job)
@@ -41,7 +41,7 @@ def placements_of(job: str) -> list[PendingPlacement]:
 
 
 def place(where: PendingPlacement) -> None:
-    """Places the clip. UserError when that fails; the take stays in the list. Where only one take can be visible, a
+    """Places the clip. Problem when that fails; the take stays in the list. Where only one take can be visible, a
     better one, or one of another prompt, stays."""
     if scene := bpy.data.scenes.get(where.scene):
         window = _window(scene)
@@ -56,7 +56,7 @@ def place(where: PendingPlacement) -> None:
 
 
 def show(job: str) -> None:
-    """Plays the take in a window that shows its scene, if there is one with enough room. UserError when that fails."""
+    """Plays the take in a window that shows its scene, if there is one with enough room. Problem when that fails."""
     for scene, take in take_states.named(job):
         window = _window(scene)
         if window and window.scene == scene and not window.screen.show_fullscreen:
@@ -113,7 +113,7 @@ class Notifications:
     clears it."""
 
     def __init__(self) -> None:
-        self.problem: UserError | None = None
+        self.problem: Problem | None = None
         self._untold: dict[str, JobState] = {}  # not yet shown by the takes
         self._failed: list[JobState] = []
         self._done: deque[str] = deque()  # whose clips were not looked up yet
@@ -168,7 +168,7 @@ class Notifications:
                 show(self._shows.popleft())
             elif self._done:
                 self._look_for(self._done.popleft())
-        except UserError as error:
+        except Problem as error:
             self.problem = error
         if placing:
             redraw()

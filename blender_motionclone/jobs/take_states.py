@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import traceback
@@ -15,10 +16,10 @@ import bpy
 
 from ...backend.job_folder.cancel_request import cancel_requested, request_cancel
 from ...backend.job_folder.lock import is_locked
+from ...backend.job_folder.problem import Problem, Sentence, templates_of, with_templates
 from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
 from .. import reach
-from ..errors import UserError
 from ..job_note import is_awaited, read_note
 from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
@@ -85,8 +86,15 @@ def update(job: str, state: JobState) -> None:
 
 def show(take: MotionCloneTake, state: JobState) -> bool:
     """Shows the state in the take. Returns whether the take changed."""
-    score, notes = _result_of(take) if state.state == DONE else (NO_SCORE, "")
-    now = {"state": state.state, "message": shown(state.message), "hint": shown(state.hint), "notes": notes}
+    score, notes = _result_of(take) if state.state == DONE else (NO_SCORE, [])
+    now = {
+        "state": state.state,
+        "message": shown(state.message),
+        "hint": shown(state.hint),
+        "repair": shown_line(state.repair),
+        "notes": "\n".join(notes),
+        "templates": json.dumps(templates_of((state.message, state.hint, *notes))),
+    }
     changed = {name: value for name, value in now.items() if getattr(take, name) != value}
     for name, value in changed.items():
         setattr(take, name, value)
@@ -134,15 +142,17 @@ def can_be_asked(take: MotionCloneTake) -> bool:
 
 
 def ask_to_cancel(folder: Path) -> None:
-    """Asks the worker of the job in the folder, whoever started it, to cancel it. UserError."""
+    """Asks the worker of the job in the folder, whoever started it, to cancel it. Problem."""
     if not is_locked(folder):
-        raise UserError(f"No worker has the job in {shown(str(folder))}.", "It may have ended already.")
+        raise Problem("No worker has the job in {folder}.", "It may have ended already.", folder=shown(str(folder)))
     try:
         request_cancel(folder)
     except OSError as error:
-        raise UserError(
-            f"The job folder {shown(str(folder))} cannot be written ({error.strerror}).",
+        raise Problem(
+            "The job folder {folder} cannot be written ({reason}).",
             "Make room on the disk, or allow writing there.",
+            folder=shown(str(folder)),
+            reason=error.strerror,
         ) from None
     _now.asked.add(folder)
 
@@ -161,22 +171,22 @@ def folder_of(take: MotionCloneTake) -> Path | None:
 
 def in_jobs_folder(take: MotionCloneTake) -> Path | None:
     """The job's folder in the current jobs folder."""
-    with suppress(UserError):
+    with suppress(Problem):
         return jobs_folder(bpy.context) / take.name if is_job_name(take.name) else None
     return None
 
 
 def existing_folder(take: MotionCloneTake) -> Path:
-    """The job's folder, for an action of the user on the take. UserError when it is gone."""
+    """The job's folder, for an action of the user on the take. Problem when it is gone."""
     reach.choose(take.folder)
     return known_folder(take)
 
 
 def known_folder(take: MotionCloneTake) -> Path:
-    """Like `folder_of`, but UserError when there is none."""
+    """Like `folder_of`, but Problem when there is none."""
     if folder := folder_of(take):
         return folder
-    raise UserError(f"{GONE.message} It was {shown(take.folder)}.", GONE.hint)
+    raise Problem("{what} It was {folder}.", GONE.hint, what=Sentence(GONE.message), folder=shown(take.folder))
 
 
 def _own_folder(take: MotionCloneTake) -> Path | None:
@@ -232,7 +242,7 @@ def look_at(take: MotionCloneTake) -> bool:
         return changed
     except Exception as error:
         traceback.print_exc()
-        message = f"The job's folder cannot be understood: {type(error).__name__}."
+        message = Sentence("The job's folder cannot be understood: {name}.", name=type(error).__name__)
         return show(take, JobState(state=FAILED, message=message, hint="Remove the take, or run it again."))
 
 
@@ -261,19 +271,19 @@ def _scenes() -> Iterator[bpy.types.Scene]:
     return (scene for scene in bpy.data.scenes if scene.is_editable)
 
 
-def _result_of(take: MotionCloneTake) -> tuple[float, str]:
+def _result_of(take: MotionCloneTake) -> tuple[float, list[str]]:
     """Score and notes of a finished take. Unchanged when its folder is out of reach."""
     folder = folder_of(take)
-    return _result(folder) if folder else (take.score, take.notes)
+    return _result(folder) if folder else (take.score, take.shown_notes)
 
 
-def _result(folder: Path) -> tuple[float, str]:
+def _result(folder: Path) -> tuple[float, list[str]]:
     try:
         result = read_json(folder / "result.json", MOST_RESULT)
     except (OSError, ValueError):
-        return NO_SCORE, ""
+        return NO_SCORE, []
     result = result if isinstance(result, dict) else {}
     score, notes = result.get("motion_score"), result.get("notes")
     said = [shown_line(note) for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
     known = isinstance(score, int | float) and -1 <= score <= 1
-    return float(score) if known else NO_SCORE, "\n".join(said[:MOST_NOTES])
+    return float(score) if known else NO_SCORE, with_templates(said[:MOST_NOTES], result.get("templates"))

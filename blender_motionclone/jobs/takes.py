@@ -11,10 +11,10 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.request import RequestError, read_request
 from ...backend.job_folder.state import JobState
 from .. import reach
-from ..errors import UserError
 from ..job_note import Owner, note_owner, read_shot
 from ..preferences import jobs_folder
 from ..properties import SEEDS, MotionCloneTake
@@ -39,19 +39,25 @@ _now = session.part(_Now)
 
 
 def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None) -> MotionCloneTake:
-    """Adds a take of that job, or finds the existing one, and makes it active. UserError when the folder has no job.
+    """Adds a take of that job, or finds the existing one, and makes it active. Problem when the folder has no job.
 
     folder: made in this session or chosen by the user. state: the job's state, if the folder does not tell yet.
     """
     if not is_job_name(folder.name):
-        raise UserError(f"The folder name {folder.name!a} cannot be the name of a take.", "Rename the folder.")
+        raise Problem(
+            "The folder name {folder} cannot be the name of a take.", "Rename the folder.", folder=f"{folder.name!a}"
+        )
     try:
         request = read_request(folder)
     except RequestError as error:
-        raise UserError(str(error), "Choose a folder that MotionClone made.") from None
+        raise Problem(error.text, "Choose a folder that MotionClone made.") from None
     if not 0 <= request.seed < SEEDS:
-        raise UserError(
-            f"The seed in {folder} is {request.seed}; seeds lie between 0 and {SEEDS - 1}.", "Correct it in job.json."
+        raise Problem(
+            "The seed in {folder} is {seed}; seeds lie between 0 and {seeds}.",
+            "Correct it in job.json.",
+            folder=folder,
+            seed=request.seed,
+            seeds=SEEDS - 1,
         )
     settings = scene.motionclone
     start, camera = read_shot(folder, scene.frame_start)
@@ -77,13 +83,13 @@ def remove_take(scene: bpy.types.Scene, job: str) -> None:
 
 
 def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
-    """The take of that job; for "" the active one. UserError when there is none."""
+    """The take of that job; for "" the active one. Problem when there is none."""
     settings = scene.motionclone
     if not job and 0 <= settings.take_index < len(settings.takes):
         return settings.takes[settings.take_index]
     if not (take := settings.takes.get(job)):
-        what = f"no take {job!r}" if job else "no take yet"
-        raise UserError(f"Scene {scene.name!r} has {what}.", "Generate one first.")
+        what = Sentence("no take {job}", job=repr(job)) if job else Sentence("no take yet")
+        raise Problem("Scene {scene} has {what}.", "Generate one first.", scene=repr(scene.name), what=what)
     return take
 
 
@@ -92,7 +98,7 @@ def bring_back() -> None:
     for job, (name, folder) in list(_now.new.items()):
         scene = bpy.data.scenes.get(name)
         if scene and job not in scene.motionclone.takes and folder.is_dir():
-            with suppress(UserError):  # its files are gone
+            with suppress(Problem):  # its files are gone
                 add_take(scene, folder)
 
 
@@ -114,7 +120,7 @@ def begin_search() -> None:
     _now.offers.clear()
     try:
         _now.search = search(jobs_folder(bpy.context), _owners())
-    except UserError:  # the panels show what is wrong with the preference
+    except Problem:  # the panels show what is wrong with the preference
         _now.search = None
 
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ..declarations import Operators
-from ..errors import UserError
 from ..jobs import job_runner
 from ..preferences import ROOT_PACKAGE, check_online, install_options
 from ..setup import install_runner
@@ -23,7 +23,7 @@ def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online
             if online:
                 check_online()
             install_runner.start(arguments, None if arguments[0] == "doctor" else _look_again)
-        except UserError as error:
+        except Problem as error:
             install_runner.show(error)
             raise
         if wait:
@@ -34,7 +34,7 @@ def run_installer(operator: bpy.types.Operator, arguments: Sequence[str], online
 
 def _look_again() -> None:
     """The backend or its models have changed."""
-    with suppress(UserError):  # there is no backend any more
+    with suppress(Problem):  # there is no backend any more
         job_runner.refresh_models(bpy.context)
     install_runner.ask("models list")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from .. import tick_times
 from ..declarations import Operators
-from ..errors import UserError
 from ..preferences import doctor_options, wheels_options
 from ..setup import install_runner
 from ..translations import sentence
@@ -54,7 +54,7 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
         with reporting_errors(self):
             findings = install_runner.findings() or []
             if not 0 <= self.finding < len(findings) or not findings[self.finding]["fix"]:
-                raise UserError("There is nothing to be fixed here.", "Ask the doctor again.", Operators.DOCTOR)
+                raise Problem("There is nothing to be fixed here.", "Ask the doctor again.", repair=Operators.DOCTOR)
             arguments = list(findings[self.finding]["fix"])
             if arguments[0] == "backend":
                 arguments += wheels_options(context)

@@ -6,6 +6,7 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bpy.app.translations import pgettext_tip as tip_
 
+from ...backend.job_folder.problem import Sentence
 from .. import facts
 from ..declarations import Operators
 from ..forecast import count_of
@@ -143,7 +144,7 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         prompts = form_scene(context).motionclone.more_prompts
         if self.number >= len(prompts):
-            self.report({"ERROR"}, sentence(f"There is no further prompt {self.number}."))
+            self.report({"ERROR"}, sentence(Sentence("There is no further prompt {number}.", number=self.number)))
             return {"CANCELLED"}
         prompts.remove(self.number)
         return {"FINISHED"}

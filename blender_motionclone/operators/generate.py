@@ -6,10 +6,10 @@ import time
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from .. import facts
 from ..declarations import Operators
 from ..demo_scene import PROMPT, add_demo_scene
-from ..errors import UserError
 from ..jobs import generation, job_runner
 from ..preferences import hide_first_run
 from ..translations import sentence
@@ -80,11 +80,11 @@ class Generating:
             try:
                 while generation.step():
                     time.sleep(0.001)  # while waiting for the backend's models
-            except UserError:
+            except Problem:
                 job_runner.wait(jobs)  # those of the shots before
                 raise
             wait_for(jobs)
-            self.report({"INFO"}, sentence(f"Done: {', '.join(jobs)}"))
+            self.report({"INFO"}, sentence(Sentence("Done: {jobs}", jobs=", ".join(jobs))))
             return {"FINISHED"}
         return {"CANCELLED"}
 
@@ -115,7 +115,7 @@ def _show_status(context: bpy.types.Context) -> None:
     if context.workspace and (progress := job_runner.capture()):
         done, of = progress
         context.workspace.status_text_set(
-            sentence(f"MotionClone films the reference, frame {done} of {of}; Esc stops it")
+            sentence(Sentence("MotionClone films the reference, frame {done} of {of}; Esc stops it", done=done, of=of))
         )
 
 

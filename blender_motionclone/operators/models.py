@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ...backend.job_folder.problem import Problem
 from ..declarations import Operators
-from ..errors import UserError
 from ..preferences import install_options, show_models
 from ..setup import install_runner
 from ..setup.first_run import needs
@@ -20,10 +20,12 @@ WIDTH, PART = 520, 0.68  # pixels of the dialog, and the share of a part's name
 
 
 def row_named(name: str) -> dict:
-    """The catalog's row. UserError when there is none."""
+    """The catalog's row. Problem when there is none."""
     row = next((row for row in install_runner.models() or () if row["name"] == name), None)
     if row is None:
-        raise UserError(f"The catalogue has no model {name!r}.", "Open MotionClone's preferences for what it has.")
+        raise Problem(
+            "The catalogue has no model {name}.", "Open MotionClone's preferences for what it has.", name=repr(name)
+        )
     return row
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from .. import reach
 from ..declarations import Operators
-from ..errors import UserError
 from ..form_scene import form_scene, in_scene
 from ..jobs import take_states
 from ..properties import PLACEMENTS
@@ -77,7 +77,7 @@ def folder_of(scene: bpy.types.Scene, job: str) -> Path:
     if take:
         return take_states.existing_folder(take)
     if not (path := reach.named(job or settings.last_job)):
-        raise UserError("This scene has no MotionClone job yet.", "Generate a clip first, or choose a job's folder.")
+        raise Problem("This scene has no MotionClone job yet.", "Generate a clip first, or choose a job's folder.")
     return path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ..declarations import Operators
-from ..errors import UserError
 from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
 from .reporting import each_by_itself, reporting_errors
@@ -46,7 +46,7 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
                 self._ask(form_scene(context), [folder])
                 return {"FINISHED"}
             if not jobs or (self.job and self.job not in jobs):
-                raise UserError(f"No job {self.job!r} runs or waits here.", "It may have ended already.")
+                raise Problem("No job {job} runs or waits here.", "It may have ended already.", job=repr(self.job))
             for job in reversed(jobs) if self.everything else [self.job or jobs[0]]:
                 job_runner.cancel(job)
             return {"FINISHED"}
@@ -80,7 +80,7 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             if self.job not in job_runner.waiting():
-                raise UserError(f"No job {self.job!r} waits here.", "It may run or be done already.")
+                raise Problem("No job {job} waits here.", "It may run or be done already.", job=repr(self.job))
             job_runner.move(self.job, self.position)
             return {"FINISHED"}
         return {"CANCELLED"}

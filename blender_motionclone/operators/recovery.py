@@ -7,9 +7,9 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.state import DONE
 from ..declarations import Operators
-from ..errors import UserError
 from ..form_scene import form_scene
 from ..job_note import dismiss
 from ..jobs import generation, job_runner, take_states, takes
@@ -46,7 +46,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
     def _hand_over(self, context: bpy.types.Context) -> list[str]:
         folders = [self._chosen(form_scene(context))] if self.job else self._left(form_scene(context))
         if not folders:
-            raise UserError("No take was left undone.", "Choose one to run again.")
+            raise Problem("No take was left undone.", "Choose one to run again.")
         job_runner.clear_problem()
         with each_by_itself() as alone:
             jobs: list[str] = []
@@ -62,7 +62,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
         if take.name not in job_runner.mine():
             take_states.look_at(take)  # the .blend may be out of date
         if take.state == DONE:
-            raise UserError("This take is done.", "New Seed makes another.")
+            raise Problem("This take is done.", "New Seed makes another.")
         return folder
 
     def _left(self, scene: bpy.types.Scene) -> list[Path]:
@@ -95,7 +95,7 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
                         takes.withdraw_offer(folder)
                         if not self.folder and take.state == DONE:  # a chosen folder may be in use elsewhere
                             job_runner.place([take.name])
-            self.report({"INFO"}, sentence(f"Takes added: {len(folders)}"))
+            self.report({"INFO"}, sentence(Sentence("Takes added: {count}", count=len(folders))))
             return {"FINISHED"}
         return {"CANCELLED"}
 
@@ -104,7 +104,7 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
             return [Path(os.path.normpath(bpy.path.abspath(self.folder)))]
         takes.search_all()
         if not (found := takes.finished_elsewhere(scene)):
-            raise UserError("No finished job of this scene is missing among its takes.", "Choose a job's folder.")
+            raise Problem("No finished job of this scene is missing among its takes.", "Choose a job's folder.")
         return found
 
 

@@ -7,34 +7,33 @@ from contextlib import AbstractContextManager, contextmanager
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.state import DONE
-from ..errors import UserError
 from ..jobs import job_runner
 from ..translations import sentence
 
 
 @contextmanager
 def reporting_errors(operator: bpy.types.Operator, shown: bool = False) -> Iterator[None]:
-    """Reports a UserError inside as ERROR; the code after the block runs. shown: a panel shows it too, so it is only a
+    """Reports a Problem inside as ERROR; the code after the block runs. shown: a panel shows it too, so it is only a
     warning in the status bar instead of a popup that hides the panel."""
     try:
         yield
-    except UserError as error:
-        said = UserError(sentence(error.message), sentence(error.hint))
-        operator.report({"WARNING"} if shown else {"ERROR"}, str(said))
+    except Problem as error:
+        operator.report({"WARNING"} if shown else {"ERROR"}, sentence(error.text))
 
 
 @contextmanager
 def each_by_itself() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Yields a context manager for each of several actions. One that fails does not stop the others. The first
-    UserError is raised at the end."""
-    errors: list[UserError] = []
+    Problem is raised at the end."""
+    errors: list[Problem] = []
 
     @contextmanager
     def alone() -> Iterator[None]:
         try:
             yield
-        except UserError as error:
+        except Problem as error:
             errors.append(error)
 
     yield alone
@@ -54,17 +53,19 @@ class InWindow:
 
 
 def wait_for(jobs: Sequence[str]) -> None:
-    """UserError when one of them is not done."""
+    """Problem when one of them is not done."""
     job_runner.wait(jobs)
     bad = [(job, state) for job in jobs if (state := job_runner.state(job)).state != DONE]
     if bad:
         job, state = bad[0]
-        many = f"{len(bad)} of {len(jobs)} jobs are not done; {job}: " if len(jobs) > 1 else ""
-        raise UserError(f"{many}{state.message}", state.hint)
+        if len(jobs) == 1:
+            raise Problem(state.message, state.hint)
+        said, counts = "{bad} of {all} jobs are not done; {job}: {reason}", {"bad": len(bad), "all": len(jobs)}
+        raise Problem(said, state.hint, **counts, job=job, reason=Sentence(state.message))
 
 
 def handed_over(jobs: Sequence[str]) -> str:
     """A text that says how many jobs were submitted."""
     if len(jobs) == 1:
         return sentence("The worker has one more job.")
-    return sentence(f"The worker has {len(jobs)} more jobs.")
+    return sentence(Sentence("The worker has {count} more jobs.", count=len(jobs)))

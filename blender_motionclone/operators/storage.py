@@ -6,8 +6,8 @@ import time
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ..declarations import Operators
-from ..errors import UserError
 from ..preferences import backend_python, jobs_folder
 from ..setup import install_runner, storage
 from ..setup.interpreter import ROOT
@@ -66,7 +66,7 @@ def _tick() -> float | None:
     with timed("storage"):
         try:
             answered = storage.poll()
-        except UserError as error:
+        except Problem as error:
             install_runner.show(error)
             return None
         if answered:

@@ -1,4 +1,4 @@
-"""Watch a take, open its folder, remove it, or make another take with the next seed."""
+"""Watch a take, open its folder, remove it, or make another take: with the next seed, or with less memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...backend.job_folder.request import RequestError, read_request
+from ...backend.job_folder.declared import declarations
+from ...backend.job_folder.problem import Problem, Sentence
+from ...backend.job_folder.request import JobRequest, RequestError, read_request
+from ...backend.job_folder.settings import Settings
 from .. import reach
 from ..capture.job import variant
 from ..declarations import Operators
-from ..errors import UserError
 from ..form_scene import form_scene
 from ..job_note import dismiss
 from ..jobs import generation, job_runner, take_states, takes
@@ -24,20 +26,12 @@ from ..translations import sentence
 from .reporting import InWindow, handed_over, reporting_errors, wait_for
 
 
-class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
-    """Make another take of the same motion and prompt with the next seed. This one is kept"""
+class Again:
+    """Runs another job like the take's."""
 
-    bl_idname = Operators.TAKE_RETRY
-    bl_label = Operators.TAKE_RETRY.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
     job: bpy.props.StringProperty(name="Job", description="The id of a take. Empty: the active one")
-    seed: bpy.props.IntProperty(
-        name="Seed",
-        description="The seed to use. -1: the next seed that no take of this shot and prompt has",
-        default=-1,
-        min=-1,
-    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         with reporting_errors(self):
@@ -58,11 +52,41 @@ class MOTIONCLONE_OT_take_retry(bpy.types.Operator):
         try:
             request = read_request(folder)
         except RequestError as error:
-            raise UserError(str(error), "Generate the clip anew.") from None
+            raise Problem(error.text, "Generate the clip anew.") from None
         check_job(folder)
-        seed = next_seed(form_scene(context), take) if self.seed < 0 else self.seed
-        other = variant(folder, replace(request, seed=seed), jobs_folder(context))
+        other = variant(folder, self.changed(context, take, request), jobs_folder(context))
         return generation.hand_over(context, form_scene(context), other)
+
+
+class MOTIONCLONE_OT_take_retry(Again, bpy.types.Operator):
+    """Make another take of the same motion and prompt with the next seed. This one is kept"""
+
+    bl_idname = Operators.TAKE_RETRY
+    bl_label = Operators.TAKE_RETRY.label
+
+    seed: bpy.props.IntProperty(
+        name="Seed",
+        description="The seed to use. -1: the next seed that no take of this shot and prompt has",
+        default=-1,
+        min=-1,
+    )
+
+    def changed(self, context: bpy.types.Context, take: MotionCloneTake, request: JobRequest) -> JobRequest:
+        seed = next_seed(form_scene(context), take) if self.seed < 0 else self.seed
+        return replace(request, seed=seed)
+
+
+class MOTIONCLONE_OT_take_less_memory(Again, bpy.types.Operator):
+    """Make the same take with the setting Memory one step lower. It needs less GPU memory and more time"""
+
+    bl_idname = Operators.TAKE_LESS_MEMORY
+    bl_label = Operators.TAKE_LESS_MEMORY.label
+
+    def changed(self, context: bpy.types.Context, take: MotionCloneTake, request: JobRequest) -> JobRequest:
+        choices = declarations(Settings)["memory"].choices
+        now = request.settings.get("memory")
+        lower = choices[min(choices.index(now) + 1, len(choices) - 1)] if now in choices else choices[-1]
+        return replace(request, settings=request.settings | {"memory": lower})
 
 
 def next_seed(scene: bpy.types.Scene, take: MotionCloneTake) -> int:
@@ -96,13 +120,17 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
         self.layout.prop(self, "delete_files")
         take = form_scene(context).motionclone.takes.get(self.job) or takes.take_of(form_scene(context), "")
         if self.delete_files and take.placed_in:
-            self.layout.label(text=sentence(f"{take.placed_in!r} will lose its clip."), icon="ERROR", translate=False)
+            self.layout.label(
+                text=sentence(Sentence("{placed_in} will lose its clip.", placed_in=repr(take.placed_in))),
+                icon="ERROR",
+                translate=False,
+            )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             take = takes.take_of(form_scene(context), self.job)
             if take.name in job_runner.mine():
-                raise UserError("This take is being made or waits for it.", "Cancel it first.")
+                raise Problem("This take is being made or waits for it.", "Cancel it first.")
             if self.delete_files:
                 _delete_files(take)
             elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
@@ -133,11 +161,15 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
             folder = take_states.existing_folder(take)
             job_runner.sync_takes()  # one that was out of reach can be read from now on
             if "." in folder.name or not is_job(folder):  # a system may run a folder that is named like a program
-                raise UserError(f"{folder} was not made by the add-on, so it is not opened.", "Open it by hand.")
+                raise Problem(
+                    "{folder} was not made by the add-on, so it is not opened.", "Open it by hand.", folder=folder
+                )
             try:
                 bpy.ops.wm.path_open(filepath=str(folder))
             except (RuntimeError, OSError):
-                raise UserError(f"The system shows no folders. It is {folder}.", "Open it by hand.") from None
+                raise Problem(
+                    "The system shows no folders. It is {folder}.", "Open it by hand.", folder=folder
+                ) from None
             return {"FINISHED"}
         return {"CANCELLED"}
 
@@ -175,6 +207,7 @@ class MOTIONCLONE_OT_stop_watching(InWindow, bpy.types.Operator):
 
 CLASSES = (
     MOTIONCLONE_OT_take_retry,
+    MOTIONCLONE_OT_take_less_memory,
     MOTIONCLONE_OT_take_remove,
     MOTIONCLONE_OT_take_open_folder,
     MOTIONCLONE_OT_watch,

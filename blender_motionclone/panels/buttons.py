@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.state import DONE
 from ..declarations import Operators
-from ..errors import UserError
 from ..preferences import ALLOW_ONLINE
 from ..results import watching
 from ..translations import sentence
 from .sidebar import BOX, paragraph
+
+# What a failed job can offer. Its folder or its worker may come from a stranger, so other operators are not offered.
+REPAIRS = (
+    *(Operators.GET_MODEL, Operators.INSTALL_BACKEND, Operators.OPEN_PREFERENCES, Operators.STORAGE_CLEAN),
+    Operators.TAKE_LESS_MEMORY,
+)
 
 
 def button(layout: bpy.types.UILayout, operator: Operators, **options) -> bpy.types.OperatorProperties:
@@ -19,7 +25,7 @@ def button(layout: bpy.types.UILayout, operator: Operators, **options) -> bpy.ty
 
 
 def repair_button(layout: bpy.types.UILayout, idname: str) -> None:
-    """idname: the value of UserError.repair."""
+    """idname: the value of Problem.repair."""
     if idname == ALLOW_ONLINE:
         online_switch(layout)
     else:
@@ -42,7 +48,7 @@ def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> N
 CLOSE = 24  # pixels of the dismiss button
 
 
-def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: Problem) -> None:
     """An error, until the user dismisses it or has done what it asks for."""
     if problem.repair == ALLOW_ONLINE and bpy.app.online_access:
         return
@@ -55,14 +61,14 @@ def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem
     _draw_rest(box, context, problem, BOX)
 
 
-def draw_obstacle(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+def draw_obstacle(layout: bpy.types.UILayout, context: bpy.types.Context, problem: Problem) -> None:
     """What is still missing, without an alert."""
     column = layout.column()
     paragraph(column, context, sentence(problem.message), icon="INFO")
     _draw_rest(column, context, problem, 0)
 
 
-def _draw_rest(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError, less: int) -> None:
+def _draw_rest(layout: bpy.types.UILayout, context: bpy.types.Context, problem: Problem, less: int) -> None:
     if problem.hint:
         paragraph(layout, context, sentence(problem.hint), icon="BLANK1", less=less)
     if problem.repair:

@@ -12,7 +12,7 @@ from ..form_scene import form_scene
 from ..jobs import job_runner, take_states
 from ..properties import NO_SCORE, PLACEMENTS, active_take
 from ..translations import sentence
-from .buttons import button, watch_button
+from .buttons import REPAIRS, button, repair_button, watch_button
 from .menus import MOTIONCLONE_MT_place
 from .queue import draw_left_over, picture_scale, take_title
 from .sidebar import ICON, fitting, in_both_sidebars, paragraph
@@ -73,10 +73,9 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     paragraph(column, context, summary(take), icon=take_icon(take))
     if hardly_follows(take):
         paragraph(column, context, iface_(HARDLY), icon="BLANK1")
-    for note in take.notes.splitlines():
+    for note in take.shown_notes:
         paragraph(column, context, sentence(note), icon="INFO")
-    if take.message and take.state != DONE:
-        paragraph(column, context, f"{sentence(take.message)} {sentence(take.hint)}".strip(), icon="BLANK1")
+    _draw_message(column, context, take)
     if take.placed_in and (placement := next((row for row in PLACEMENTS if row[0] == take.placement), None)):
         where = fitting(context, f"{iface_(placement[1])}: {take.placed_in}", ICON)
         column.label(text=where, icon=placement[3], translate=False)
@@ -97,6 +96,14 @@ def draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.
     button(row, Operators.TAKE_RETRY)
     button(row, Operators.TAKE_OPEN_FOLDER, text="")
     button(row, Operators.TAKE_REMOVE, text="")
+
+
+def _draw_message(layout: bpy.types.UILayout, context: bpy.types.Context, take: bpy.types.PropertyGroup) -> None:
+    """Why the job is not done, and the button that fixes it."""
+    if take.message and take.state != DONE:
+        paragraph(layout, context, " ".join(map(sentence, take.said)).strip(), icon="BLANK1")
+        if take.state == FAILED and take.repair in REPAIRS:
+            repair_button(layout, take.repair)
 
 
 def summary(take: bpy.types.PropertyGroup) -> str:

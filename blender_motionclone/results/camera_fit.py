@@ -7,7 +7,7 @@ import re
 import bpy
 from mathutils import Matrix
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .placement import job_shown
 
 DISTANCE = "Distance"
@@ -45,11 +45,12 @@ _OF_CAMERA = {
 
 def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """thing: a square from -0.5 to 0.5 that faces z. It follows the camera at the distance of its custom property.
-    UserError for a panoramic camera, whose frame is not flat."""
+    Problem for a panoramic camera, whose frame is not flat."""
     if camera.data.type not in ("PERSP", "ORTHO"):
-        raise UserError(
-            f"Camera {camera.name!r} is panoramic; no plane fills its view.",
+        raise Problem(
+            "Camera {camera} is panoramic; no plane fills its view.",
             "Set its lens to Perspective, or place the clip elsewhere.",
+            camera=repr(camera.name),
         )
     hold = thing.constraints.new("CHILD_OF")  # not a parent: a camera's view ignores its scale, but a child would not
     hold.target = camera

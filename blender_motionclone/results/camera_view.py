@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ..capture.shot import checked_camera
 from ..capture.stage import plane_collection
-from ..errors import UserError
 from .camera_fit import fit_to_camera
 from .colors import clip_space, neutralize_view
 from .finished_job import FinishedJob
@@ -30,8 +30,10 @@ def place_plane(
     image = movie_image(job, clip_space(scene, options.keep_view))
     for plane in planes or [_new_plane(scene, camera, job, image)]:
         _show(plane, job, image, scene)
-    text = (
-        f"Plane {plane.name!r} fills the view of camera {camera.name!r}, behind all else; its Distance brings it nearer"
+    text = Sentence(
+        "Plane {plane} fills the view of camera {camera}, behind all else; its Distance brings it nearer",
+        plane=repr(plane.name),
+        camera=repr(camera.name),
     )
     return Placement(
         name=plane.name,
@@ -112,8 +114,10 @@ def place_background(
     """The 3D view draws background images without the scene's view transform, so their colors need no adjustment."""
     camera = shot_camera(scene, job)
     if not camera.data.is_editable:
-        raise UserError(
-            f"Camera {camera.name!r} is linked and cannot be changed.", "Make it local, or place the clip elsewhere."
+        raise Problem(
+            "Camera {camera} is linked and cannot be changed.",
+            "Make it local, or place the clip elsewhere.",
+            camera=repr(camera.name),
         )
     backgrounds = camera.data.background_images
     images = [background for background in backgrounds if background.source == "IMAGE"]
@@ -123,7 +127,7 @@ def place_background(
         background.image = image
         follow_shot(background.image_user, job, scene)
     camera.data.show_background_images = True
-    text = f"The clip lies behind the scene in camera {camera.name!r}"
+    text = Sentence("The clip lies behind the scene in camera {camera}", camera=repr(camera.name))
     return Placement(name=camera.name, replaced=replaced, text=text)
 
 
@@ -135,7 +139,7 @@ def _add(backgrounds: bpy.types.CameraBackgroundImages) -> bpy.types.CameraBackg
 
 
 def shot_camera(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Object:
-    """The camera of the capture if the scene still has it, or else the scene's camera. UserError when there is none."""
+    """The camera of the capture if the scene still has it, or else the scene's camera. Problem when there is none."""
     camera = scene.objects.get(job.camera) if job.camera else None
     if camera is None or camera.type != "CAMERA":
         return checked_camera(scene)

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import bpy
 
+from ...backend.job_folder.problem import Sentence
 from ...backend.job_folder.reading import parse_json
 from ..capture.plain_colors import in_words, make_neutral, set_view, what_regrades
 
@@ -31,13 +32,16 @@ def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
     if not (had := what_regrades(view)):
         return ""
     if clip_space(scene, keep_view) != "sRGB":
-        return f"The scene's view stays {view.view_transform}; strong colours of the clip look paler in it"
+        return Sentence(
+            "The scene's view stays {view_transform}; strong colours of the clip look paler in it",
+            view_transform=view.view_transform,
+        )
     if not keep_view:
         make_neutral(view)
     if has := what_regrades(view):
-        return f"The scene's view changes the clip's colours: {in_words(has)}"
+        return Sentence("The scene's view changes the clip's colours: {has}", has=in_words(has))
     scene.motionclone.view_before = json.dumps(had)
-    return f"The scene's view is Standard now, to keep the clip's colours; it was: {in_words(had)}"
+    return Sentence("The scene's view is Standard now, to keep the clip's colours; it was: {had}", had=in_words(had))
 
 
 def restore_view(scene: bpy.types.Scene) -> None:

@@ -7,10 +7,10 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.reading import open_regular
 from ...backend.job_folder.request import JobRequest, RequestError, read_request
 from ...backend.job_folder.results import movie_of
-from ..errors import UserError
 from ..job_note import read_shot
 from ..wrapping import shown
 
@@ -35,13 +35,15 @@ class FinishedJob:
 
 
 def read_finished_job(folder: Path, frame_start: int) -> FinishedJob:
-    """frame_start: for jobs that were not captured in Blender. UserError says what is missing."""
+    """frame_start: for jobs that were not captured in Blender. Problem says what is missing."""
     if not folder.is_dir():
-        raise UserError(f"There is no job folder {folder}.", "Choose another job, or generate the clip again.")
+        raise Problem(
+            "There is no job folder {folder}.", "Choose another job, or generate the clip again.", folder=folder
+        )
     try:
         request = read_request(folder)
     except RequestError as error:
-        raise UserError(str(error), "Choose a folder that MotionClone made.") from None
+        raise Problem(error.text, "Choose a folder that MotionClone made.") from None
     start, camera = read_shot(folder, frame_start)
     return FinishedJob(
         id=folder.name,
@@ -58,13 +60,15 @@ def _movie(folder: Path) -> Path:
     try:
         whole = is_whole_mp4(movie)
     except FileNotFoundError:
-        raise UserError(
-            f"The job {folder.name} has no result.mp4.", "Wait until it is done, or generate it again."
+        raise Problem(
+            "The job {job} has no result.mp4.", "Wait until it is done, or generate it again.", job=folder.name
         ) from None
     except OSError as error:
-        raise UserError(f"{movie} cannot be read ({error.strerror}).", "Make it readable and try again.") from None
+        raise Problem(
+            "{path} cannot be read ({reason}).", "Make it readable and try again.", path=movie, reason=error.strerror
+        ) from None
     if not whole:
-        raise UserError(f"{movie} is cut short or no movie.", "Run the job again.")
+        raise Problem("{movie} is cut short or no movie.", "Run the job again.", movie=movie)
     return movie
 
 

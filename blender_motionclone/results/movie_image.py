@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .colors import set_space
 from .finished_job import FinishedJob
 from .placement import job_shown, mark, same_take, shows_shot
@@ -18,15 +18,17 @@ FOLDER_BYTES, NAME_BYTES = 767, 255  # of a strip's path; images allow 1023 in t
 
 
 def stored_path(movie: Path) -> str:
-    """Relative to the saved .blend if the user prefers that, or else absolute. UserError when it is too long."""
+    """Relative to the saved .blend if the user prefers that, or else absolute. Problem when it is too long."""
     path = os.fspath(movie)
     if bpy.data.is_saved and bpy.context.preferences.filepaths.use_relative_paths:
         with suppress(ValueError):  # a different drive than the .blend's
             path = bpy.path.relpath(path)
     folder, name = os.path.split(path)
     if len(os.fsencode(folder)) >= FOLDER_BYTES or len(os.fsencode(name)) > NAME_BYTES:
-        raise UserError(
-            f"The path of {movie} is too long for Blender.", "Set a jobs folder with a shorter path in the preferences."
+        raise Problem(
+            "The path of {movie} is too long for Blender.",
+            "Set a jobs folder with a shorter path in the preferences.",
+            movie=movie,
         )
     return path
 
@@ -80,7 +82,13 @@ def movie_image(job: FinishedJob, space: str = "sRGB") -> bpy.types.Image:
     if (found := image.frame_duration) != job.frames:
         if not image.users:
             bpy.data.images.remove(image)
-        raise UserError(f"{job.movie} has {found} frames; the shot has {job.frames}.", "Generate the clip again.")
+        raise Problem(
+            "{movie} has {found} frames; the shot has {frames}.",
+            "Generate the clip again.",
+            movie=job.movie,
+            found=found,
+            frames=job.frames,
+        )
     mark(image, job)
     return image
 
@@ -98,7 +106,9 @@ def _load(job: FinishedJob, path: str) -> bpy.types.Image:
     try:
         return bpy.data.images.load(path, check_existing=False)
     except RuntimeError as error:
-        raise UserError(f"{job.movie} cannot be opened: {error}", "Generate the clip again.") from None
+        raise Problem(
+            "{movie} cannot be opened: {reason}", "Generate the clip again.", movie=job.movie, reason=error
+        ) from None
 
 
 def follow_shot(user: Any, job: FinishedJob, scene: bpy.types.Scene) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import bpy
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ..capture.strips import all_strips_of, content_length, shown_range, strips_of
-from ..errors import UserError
 from .colors import clip_space, neutralize_view, set_space
 from .finished_job import FinishedJob
 from .movie_image import stored_path
@@ -93,8 +93,14 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
     return strip
 
 
-def _of_another_length(job: FinishedJob, found: int) -> UserError:
-    return UserError(f"{job.movie} has {found} frames; the shot has {job.frames}.", "Generate the clip again.")
+def _of_another_length(job: FinishedJob, found: int) -> Problem:
+    return Problem(
+        "{movie} has {found} frames; the shot has {frames}.",
+        "Generate the clip again.",
+        movie=job.movie,
+        found=found,
+        frames=job.frames,
+    )
 
 
 def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
@@ -107,7 +113,9 @@ def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
     for channel in range(lowest, CHANNELS + 1):
         if not (editor.channels[channel].lock or editor.channels[channel].mute):
             return channel
-    raise UserError(f"No channel is free above frames {start} to {end - 1}.", "Move the strips there down.")
+    raise Problem(
+        "No channel is free above frames {start} to {end}.", "Move the strips there down.", start=start, end=end - 1
+    )
 
 
 def place_strip(
@@ -117,7 +125,13 @@ def place_strip(
     strip, replaced = put_strip(scene, job, options.replace)
     set_space(strip.colorspace_settings, space)
     show_in_sequencer(context, scene)
-    text = f"{strip.name!r} lies on channel {strip.channel} of scene {scene.name!r}, frame {shown_range(strip)[0]} on"
+    text = Sentence(
+        "{strip} lies on channel {channel} of scene {scene}, frame {start} on",
+        strip=repr(strip.name),
+        channel=strip.channel,
+        scene=repr(scene.name),
+        start=shown_range(strip)[0],
+    )
     return Placement(name=strip.name, replaced=replaced, text=text, note=neutralize_view(scene, options.keep_view))
 
 

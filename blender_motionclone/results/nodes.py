@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem, Sentence
 from .colors import clip_space, neutralize_view
 from .finished_job import FinishedJob
 from .movie_image import earlier_takes, follow_shot, movie_image
@@ -25,7 +25,9 @@ def place_texture(
     for node in nodes:
         node.image = image
         follow_shot(node.image_user, job, scene)
-    text = f"The clip colours material {material.name!r} of {thing.name!r}"
+    text = Sentence(
+        "The clip colours material {material} of {thing}", material=repr(material.name), thing=repr(thing.name)
+    )
     return Placement(name=material.name, replaced=replaced, text=text)
 
 
@@ -44,16 +46,19 @@ def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bp
 def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
     thing = context.view_layer.objects.active
     if thing is None:
-        raise UserError("No object is active.", "Click the object to show the clip on.")
+        raise Problem("No object is active.", "Click the object to show the clip on.")
     if thing.type != "MESH":
-        raise UserError(f"{thing.name!r} is no mesh.", "Make a mesh object active to show the clip on.")
+        raise Problem("{thing} is no mesh.", "Make a mesh object active to show the clip on.", thing=repr(thing.name))
     if not thing.is_editable or not thing.data.is_editable:
-        raise UserError(
-            f"{thing.name!r} is linked and cannot be changed.",
+        raise Problem(
+            "{thing} is linked and cannot be changed.",
             "Use Object > Relations > Make Local, or another object.",
+            thing=repr(thing.name),
         )
     if not thing.data.uv_layers:
-        raise UserError(f"{thing.name!r} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.")
+        raise Problem(
+            "{thing} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.", thing=repr(thing.name)
+        )
     return thing
 
 
@@ -68,8 +73,10 @@ def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
         else:
             thing.data.materials.append(material)
     if not material.is_editable:
-        raise UserError(
-            f"Material {material.name!r} is linked and cannot be changed.", "Make it local, or give the object another."
+        raise Problem(
+            "Material {material} is linked and cannot be changed.",
+            "Make it local, or give the object another.",
+            material=repr(material.name),
         )
     if material.node_tree is None or not material.use_nodes:
         material.use_nodes = True
@@ -79,9 +86,10 @@ def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
 def _check_override(block: bpy.types.ID) -> None:
     """Blender lets Python add nodes and slots there, but loses them when the file is opened again."""
     if block.override_library:
-        raise UserError(
-            f"{block.name!r} is a library override, which would lose the clip when the file is opened again.",
+        raise Problem(
+            "{block} is a library override, which would lose the clip when the file is opened again.",
             "Make it local, or give the object another material.",
+            block=repr(block.name),
         )
 
 
@@ -102,9 +110,10 @@ def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
                 return node.inputs[name]
         seen.add(node)
         row += [link.from_node for socket in node.inputs for link in socket.links if link.from_node not in seen]
-    raise UserError(
-        f"Material {material.name!r} has no shader with a colour.",
+    raise Problem(
+        "Material {material} has no shader with a colour.",
         "Connect a Principled BSDF to its output and try again.",
+        material=repr(material.name),
     )
 
 
@@ -114,7 +123,9 @@ def place_in_compositor(
     """Adds the node without connecting it, so the render does not change until the user does."""
     tree = _tree(scene)
     if tree and not tree.is_editable:
-        raise UserError(f"The compositor's nodes {tree.name!r} are linked and cannot be changed.", "Make them local.")
+        raise Problem(
+            "The compositor's nodes {tree} are linked and cannot be changed.", "Make them local.", tree=repr(tree.name)
+        )
     image = movie_image(job, clip_space(scene, options.keep_view))
     tree = tree or _new_tree(scene)
     showers = [node for node in tree.nodes if node.bl_idname == "CompositorNodeImage"]
@@ -124,9 +135,9 @@ def place_in_compositor(
         node.label = job.name
         follow_shot(node, job, scene)
         name = node.name
-    text = f"The compositor has the clip in node {name!r}"
+    text = Sentence("The compositor has the clip in node {name}", name=repr(name))
     if hasattr(scene, "node_tree") and not scene.use_nodes:
-        text = f"The compositor has the clip in node {name!r}, but Use Nodes is off"
+        text = Sentence("The compositor has the clip in node {name}, but Use Nodes is off", name=repr(name))
     return Placement(name=name, replaced=replaced, text=text, note=neutralize_view(scene, options.keep_view))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from .camera_view import place_background, place_plane
 from .finished_job import FinishedJob
 from .movie_strip import place_strip
@@ -17,12 +17,14 @@ from .placement import Placement, PlacementOptions
 def place_job(
     context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, how: str, options: PlacementOptions
 ) -> Placement:
-    """Places the job's clip. how: an identifier of properties.PLACEMENTS. UserError when it cannot.
+    """Places the job's clip. how: an identifier of properties.PLACEMENTS. Problem when it cannot.
 
     The caller makes an undo step of it. The job does not have to be a take of this scene.
     """
     if not scene.is_editable:
-        raise UserError(f"Scene {scene.name!r} is linked and cannot be changed.", "Make it local, or open its file.")
+        raise Problem(
+            "Scene {scene} is linked and cannot be changed.", "Make it local, or open its file.", scene=repr(scene.name)
+        )
     placement = PLACERS[how](context, scene, job, options)
     _remember(scene, job, how, placement)
     return placement

@@ -14,8 +14,8 @@ import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
 
+from ...backend.job_folder.problem import Problem
 from ..capture.filmed import own_changes
-from ..errors import UserError
 from ..picture_files import reads_quickly
 from ..session import session
 from .finished_job import FinishedJob
@@ -115,7 +115,7 @@ def watched() -> str:
 
 
 def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, reference: Path) -> None:
-    """Plays the clip beside the current view. UserError when there is not enough room.
+    """Plays the clip beside the current view. Problem when there is not enough room.
 
     reference: the folder of the reference's pictures.
     """
@@ -177,19 +177,19 @@ def _free_area(context: bpy.types.Context) -> tuple[bpy.types.Window, bpy.types.
         return found
     window = context.window
     if window.screen.show_fullscreen:
-        raise UserError(
+        raise Problem(
             "One area fills the window, so there is no room to show the take.", "Press Ctrl Space in it first."
         )
     areas = [area for area in window.screen.areas if area.type in HOSTS and area.width >= LEAST_WIDTH]
     if not areas:
-        raise UserError("There is no room to show the take.", "Make a 3D view or a sequencer larger.")
+        raise Problem("There is no room to show the take.", "Make a 3D view or a sequencer larger.")
     host = context.area if context.area in areas else max(areas, key=lambda area: area.width * area.height)
     before = {area.as_pointer() for area in window.screen.areas}
     with context.temp_override(window=window, screen=window.screen, area=host, region=_region(host)):
         bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
     new = [area for area in window.screen.areas if area.as_pointer() not in before]
     if not new:
-        raise UserError("There is no room to show the take.", "Make a 3D view or a sequencer larger.")
+        raise Problem("There is no room to show the take.", "Make a 3D view or a sequencer larger.")
     new[0].ui_type = "IMAGE_EDITOR"
     return window, new[0]
 

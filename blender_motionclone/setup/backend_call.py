@@ -12,17 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
 from ...backend.job_folder.plain_text import clean
+from ...backend.job_folder.problem import Problem, Sentence, with_templates
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import DETACHED, kill
 from ..declarations import Operators
-from ..errors import UserError
 from .interpreter import HINT, ROOT, WORKING, child_environment
 
 
@@ -51,22 +51,26 @@ class BackendCall:
     """One question. Drop it, or poll it until it has ended."""
 
     def __init__(self, command: Sequence[str], seconds: float):
-        """seconds: until it is `late`. UserError when the program cannot be started."""
+        """seconds: until it is `late`. Problem when the program cannot be started."""
         self.program, self._until = command[0], time.monotonic() + seconds
         # Files instead of pipes, which somebody would have to read while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = start_beside(command, self._said, self._complained)
         except OSError as error:
-            said = f"The backend's Python {self.program} cannot be started ({error.strerror})."
-            raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
+            said = Sentence(
+                "The backend's Python {program} cannot be started ({reason}).",
+                program=self.program,
+                reason=error.strerror,
+            )
+            raise Problem(said, HINT, repair=Operators.INSTALL_BACKEND) from None
 
     def code(self) -> int | None:
-        """The exit code, or None while it runs. UserError when it writes without end."""
+        """The exit code, or None while it runs. Problem when it writes without end."""
         code = self._process.poll()
         if code is None and sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
             self.drop()
-            raise UserError(f"{self.program} did not answer as MotionClone's backend does.", HINT)
+            raise Problem("{program} did not answer as MotionClone's backend does.", HINT, program=self.program)
         return code
 
     @property
@@ -112,7 +116,7 @@ def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> l
             return [*worker_command[:i], *arguments]
         if found := re.search(r"\bserve\b", worker_command[i]):  # a complete command line, for ssh
             return [*worker_command[:i], worker_command[i][: found.start()] + shlex.join(arguments)]
-    raise UserError(
+    raise Problem(
         "The preference Worker Command starts no worker: it does not end in `-m backend serve`.",
         "Correct it in Preferences > Add-ons > MotionClone.",
     )
@@ -139,28 +143,34 @@ class ClipCall(Generic[Answer]):
 
     def __init__(self, command: Sequence[str], path: Path, read: Callable[[dict[str, Any]], Answer]):
         """read: converts the backend's output to the answer; KeyError, TypeError or ValueError when it cannot.
-        UserError when the program cannot be started."""
+        Problem when the program cannot be started."""
         self._call, self._path, self._read = BackendCall(command, SECONDS), path, read
 
     def answer(self) -> Answer | None:
-        """None while it is pending. UserError when the backend rejects the clip or does not answer."""
+        """None while it is pending. Problem when the backend rejects the clip or does not answer."""
         code = self._call.code()
         if code is None:
             if self._call.late:
                 self.drop()
-                said = f"The backend did not read {self._path} within {SECONDS:.0f} s."
-                raise UserError(said, "Choose a shorter clip.")
+                said = Sentence(
+                    "The backend did not read {path} within {seconds} s.", path=self._path, seconds=f"{SECONDS:.0f}"
+                )
+                raise Problem(said, "Choose a shorter clip.")
             return None
         found = self._answer()
         if code and isinstance(found.get("message"), str):
-            raise UserError(clean(found["message"]), clean(str(found.get("hint", ""))))
+            raise Problem(*_said((found["message"], found.get("hint", "")), found))
         if code:
-            said = f"The backend cannot read {self._path}: {self._call.complaint()}"
-            raise UserError(said, HINT, Operators.INSTALL_BACKEND)
+            said = Sentence(
+                "The backend cannot read {path}: {complaint}", path=self._path, complaint=self._call.complaint()
+            )
+            raise Problem(said, HINT, repair=Operators.INSTALL_BACKEND)
         try:
             return self._read(found)
         except (KeyError, TypeError, ValueError):
-            raise UserError(f"{self._call.program} did not answer as MotionClone's backend does.", HINT) from None
+            raise Problem(
+                "{program} did not answer as MotionClone's backend does.", HINT, program=self._call.program
+            ) from None
 
     def _answer(self) -> dict[str, Any]:
         """Empty if it printed anything else."""
@@ -185,7 +195,7 @@ def examine(command: Callable[[Sequence[str]], list[str]], path: Path) -> ClipCa
             size=(int(found["height"]), int(found["width"])),
             frames=int(found["frames"]),
             seconds=None if seconds is None else float(seconds),
-            notes=tuple(clean(str(note)) for note in found["notes"]),
+            notes=tuple(_said(found["notes"], found)),
         )
 
     return ClipCall(command(("examine", str(path), "--json")), path, read)
@@ -200,8 +210,13 @@ def write_frames(
     def read(found: dict[str, Any]) -> list[str]:
         if found["frames"] != count:
             raise ValueError(found["frames"])
-        return [clean(str(note)) for note in found["notes"]]
+        return _said(found["notes"], found)
 
     height, width = size
     how = ("--count", str(count), "--size", f"{width}x{height}", "--to", str(to), "--json")
     return ClipCall(command(("frames", str(path), *how)), path, read)
+
+
+def _said(texts: Iterable[object], found: dict[str, Any]) -> list[str]:
+    """What the backend says to the user, to be translated."""
+    return with_templates([clean(str(text)) for text in texts], found.get("templates"))

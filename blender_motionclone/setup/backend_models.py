@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...backend.job_folder.plain_text import clean
+from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.reading import parse_json
 from ..declarations import Operators
-from ..errors import UserError
 from ..session import session
 from .backend_call import BackendCall, command_beside
 from .interpreter import HINT
@@ -28,7 +28,7 @@ class _Now:
 
     list: ModelList | None = None
     models: list[dict[str, Any]] | None = None
-    problem: UserError | None = None
+    problem: Problem | None = None
 
 
 _now = session.part(_Now)
@@ -47,7 +47,7 @@ def model_called(name: str) -> dict[str, Any] | None:
     return next((model for model in models() or () if model["name"] == name), None)
 
 
-def problem() -> UserError | None:
+def problem() -> Problem | None:
     """Why there are no models."""
     return _now.problem
 
@@ -64,7 +64,7 @@ def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
     _now.list = _now.problem = None
     try:
         _now.list = ModelList(command_beside(worker_command, ("models", "--json")), remote)
-    except UserError as error:
+    except Problem as error:
         _now.problem = error
 
 
@@ -74,7 +74,7 @@ def poll() -> bool:
         return False
     try:
         answer = _now.list.answer()
-    except UserError as error:
+    except Problem as error:
         _now.list, _now.models, _now.problem = None, None, error
         return True
     if answer is None:
@@ -84,7 +84,7 @@ def poll() -> bool:
 
 
 def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
-    """For scripts: waits for the answer. UserError when there are none."""
+    """For scripts: waits for the answer. Problem when there are none."""
     refresh(worker_command)
     while fetching() and not poll():
         time.sleep(0.02)
@@ -92,9 +92,9 @@ def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def answered() -> list[dict[str, Any]]:
-    """The models. UserError when there are none."""
+    """The models. Problem when there are none."""
     if _now.problem or _now.models is None:
-        raise _now.problem or UserError("The backend's models are not known yet.", "Try again in a moment.")
+        raise _now.problem or Problem("The backend's models are not known yet.", "Try again in a moment.")
     return _now.models
 
 
@@ -109,26 +109,31 @@ class ModelList:
     """One question to the backend."""
 
     def __init__(self, command: Sequence[str], remote: bool):
-        """UserError when the program cannot be started."""
+        """Problem when the program cannot be started."""
         self._remote = remote
         self._call = BackendCall(command, SECONDS_TO_LIST)
 
     def answer(self) -> list[dict[str, Any]] | None:
-        """None while it is pending. UserError when there is no answer."""
+        """None while it is pending. Problem when there is no answer."""
         code = self._call.code()
         if code is None:
             if self._call.late:
                 self.drop()
-                said = f"The backend did not list its models within {SECONDS_TO_LIST:.0f} s."
-                raise UserError(said, "Try again, or look whether the machine is busy.")
+                said = Sentence(
+                    "The backend did not list its models within {seconds_to_list} s.",
+                    seconds_to_list=f"{SECONDS_TO_LIST:.0f}",
+                )
+                raise Problem(said, "Try again, or look whether the machine is busy.")
             return None
         if code:
-            said = f"The backend cannot list its models: {self._call.complaint()}"
-            raise UserError(said, HINT, Operators.INSTALL_BACKEND)
+            said = Sentence("The backend cannot list its models: {complaint}", complaint=self._call.complaint())
+            raise Problem(said, HINT, repair=Operators.INSTALL_BACKEND)
         try:
             found = models_in(self._call.said())
         except ValueError:
-            raise UserError(f"{self._call.program} did not answer as MotionClone's backend does.", HINT) from None
+            raise Problem(
+                "{program} did not answer as MotionClone's backend does.", HINT, program=self._call.program
+            ) from None
         return [model | {"tokenizer": None} for model in found] if self._remote else found
 
     def drop(self) -> None:

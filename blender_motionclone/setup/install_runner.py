@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..errors import UserError
+from ...backend.job_folder.problem import Problem
 from ..preferences import EXTENSION_ROOT
 from ..session import session
 from ..showing import redraw
@@ -37,7 +37,7 @@ class _Now:
     models: list[dict] | None = None  # the catalog's; None until it was asked for
     ends: int = 0
     when_done: Callable[[], None] | None = None
-    problem: UserError | None = None
+    problem: Problem | None = None
 
 
 _now = session.part(_Now)
@@ -77,12 +77,12 @@ def models() -> list[dict] | None:
     return _now.models
 
 
-def problem() -> UserError | None:
+def problem() -> Problem | None:
     """How the last one failed, until another starts."""
     return None if _now.installer and not _is_asking(_now.installer) else _now.problem
 
 
-def show(error: UserError) -> None:
+def show(error: Problem) -> None:
     """Shows an error that prevented a start."""
     _now.problem = error
     redraw()
@@ -98,15 +98,15 @@ def ask(what: str, options: Sequence[str] = ()) -> bool:
         return False
     try:
         _begin([*what.split(), *options], None)
-    except UserError:
+    except Problem:
         return False  # the user is told when pressing Install
     return True
 
 
 def start(arguments: Sequence[str], when_done: Callable[[], None] | None = None) -> None:
-    """Starts `python -m install ARGUMENTS`, polled by the timer. UserError when one is running or it does not start."""
+    """Starts `python -m install ARGUMENTS`, polled by the timer. Problem when one is running or it does not start."""
     if running():
-        raise UserError("MotionClone's installer is at work already.", "Wait for it, or cancel it first.")
+        raise Problem("MotionClone's installer is at work already.", "Wait for it, or cancel it first.")
     _stop()
     forget_problem()
     _begin(arguments, when_done)
@@ -167,7 +167,7 @@ def _is_asking(installer: Installer) -> bool:
 
 
 def wait() -> None:
-    """Blocks until its end, for scripts. UserError when it failed. Stops it when interrupted."""
+    """Blocks until its end, for scripts. Problem when it failed. Stops it when interrupted."""
     try:
         while tick() is not None:
             time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -17,10 +17,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from ...backend.job_folder.problem import Problem, with_templates
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import kill
 from ..declarations import Operators
-from ..errors import UserError
 from .backend_call import start_beside
 
 MB = 1_000_000
@@ -48,7 +48,7 @@ class Heard:
     factor: float | None = None
     megabytes: tuple[int, int] | None = None
     note: str = ""
-    problem: UserError | None = None
+    problem: Problem | None = None
     cancelled: bool = False
     done: bool = False
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -65,40 +65,49 @@ class Heard:
             return
 
     def _plan(self, message: dict[str, Any]) -> None:
-        self.plan = Plan(str(message["text"]), int(message["download_bytes"]), int(message["disk_bytes"]))
+        self.plan = Plan(_said(message, "text"), int(message["download_bytes"]), int(message["disk_bytes"]))
 
     def _progress(self, message: dict[str, Any]) -> None:
         done, total = float(message["done"]), float(message["total"])
         self.factor = min(1.0, done / total) if total else None
-        self.stage, self.text = str(message["stage"]), str(message["text"])
+        self.stage, self.text = str(message["stage"]), _said(message, "text")
         loads = self.stage == "download" and total
         self.megabytes = (round(done / MB), round(total / MB)) if loads else None
 
     def _note(self, message: dict[str, Any]) -> None:
-        self.note = str(message["text"])
+        self.note = _said(message, "text")
 
     def _done(self, message: dict[str, Any]) -> None:
-        self.done, self.text = True, str(message["text"])
+        self.done, self.text = True, _said(message, "text")
 
     def _failed(self, message: dict[str, Any]) -> None:
-        self.problem = UserError(str(message["message"]), str(message["hint"]), Operators.DOCTOR)
+        self.problem = Problem(_said(message, "message"), _said(message, "hint"), repair=Operators.DOCTOR)
 
     def _cancelled(self, message: dict[str, Any]) -> None:
         self.cancelled = True
 
     def _findings(self, message: dict[str, Any]) -> None:
-        self.findings, self.done = [dict(finding) for finding in message["findings"]], True
+        told = [dict(finding) for finding in message["findings"]]
+        for finding in told:
+            said = (str(finding["text"]), str(finding["hint"]))
+            finding["text"], finding["hint"] = with_templates(said, message.get("templates"))
+        self.findings, self.done = told, True
         self.report = str(message.get("report", ""))
 
     def _models(self, message: dict[str, Any]) -> None:
         self.models, self.done = [dict(model) for model in message["models"]], True
 
 
+def _said(message: dict[str, Any], name: str) -> str:
+    """A text for the user, to be translated."""
+    return with_templates((str(message[name]),), message.get("templates"))[0]
+
+
 class Installer:
     """A running `python -m install`. Call `poll` regularly; it never waits."""
 
     def __init__(self, root: Path, arguments: Sequence[str]):
-        """root: the extension's folder. UserError when it cannot be started."""
+        """root: the extension's folder. Problem when it cannot be started."""
         self.arguments, self.heard = tuple(arguments), Heard()
         self._cancelled = False
         self._lines, self._last_words = SimpleQueue[str](), deque[str](maxlen=20)
@@ -108,7 +117,11 @@ class Installer:
                 command, subprocess.PIPE, subprocess.PIPE, root, encoding="utf-8", errors="replace"
             )
         except OSError as error:
-            raise UserError(f"Blender's Python {sys.executable} cannot be started ({error.strerror}).") from None
+            raise Problem(
+                "Blender's Python {executable} cannot be started ({reason}).",
+                executable=sys.executable,
+                reason=error.strerror,
+            ) from None
         self._readers = [
             threading.Thread(target=read, args=(pipe,), daemon=True)
             for read, pipe in ((self._hear, self._process.stdout), (self._note, self._process.stderr))
@@ -158,7 +171,7 @@ class Installer:
         if code == 0 or heard.done or heard.problem or heard.cancelled:
             return
         said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")
-        heard.problem = UserError(f"The installer stopped: {said}", DOCTOR, Operators.DOCTOR)
+        heard.problem = Problem("The installer stopped: {said}", DOCTOR, repair=Operators.DOCTOR, said=said)
 
     def _hear(self, pipe) -> None:
         with pipe:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...backend.job_folder.folders import DATA, data_folder
+from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.reading import read_json
-from ..errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 # The working directory of our processes. Windows cannot rename or remove a process's working directory, such as
@@ -33,12 +33,12 @@ def find_interpreter(chosen: str, environment: Mapping[str, str], environments: 
     for source, path in (("The preference Backend Python", chosen), (VARIABLE, environment.get(VARIABLE, ""))):
         if path:
             if not Path(path).is_file():
-                raise UserError(f"{source} names {path}, which is no file.", HINT)
+                raise Problem("{source} names {path}, which is no file.", HINT, source=source, path=path)
             return Path(path)
     for python in map(python_of, environments):
         if python.is_file():
             return python
-    raise UserError("MotionClone's backend is not installed: no Python environment for it was found.", HINT)
+    raise Problem("MotionClone's backend is not installed: no Python environment for it was found.", HINT)
 
 
 def python_of(environment: Path) -> Path:

@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.storage import TITLES
 from ...backend.wire.processes import kill
 from ..declarations import Operators
-from ..errors import UserError
 from ..session import session
 from .backend_call import start_beside
 from .interpreter import HINT
@@ -53,19 +53,19 @@ def asking() -> bool:
 
 def ask(python: Path, root: Path, jobs: Path, clean: bool) -> None:
     """Measures everything, after cleaning up if `clean` is set; `poll` receives the answer. root: the folder with the
-    backend's modules. UserError when the backend cannot be started."""
+    backend's modules. Problem when the backend cannot be started."""
     forget_question()
     command = [str(python), "-m", "backend", "storage", "--json", "--jobs", str(jobs)]
     _now.question = Question([*command, *(["--clean"] if clean else [])], root)
 
 
 def poll() -> bool:
-    """Returns whether the answer has arrived. UserError when there is none."""
+    """Returns whether the answer has arrived. Problem when there is none."""
     if _now.question is None:
         return False
     try:
         found = _now.question.answer()
-    except UserError:
+    except Problem:
         forget_question()
         raise
     if found is None:
@@ -90,29 +90,38 @@ class Question:
     """A running process. Its output goes to files, so that nobody has to read while it writes."""
 
     def __init__(self, command: Sequence[str], root: Path):
-        """UserError when the program cannot be started."""
+        """Problem when the program cannot be started."""
         self._until = time.monotonic() + SECONDS_TO_ANSWER
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = start_beside(command, self._said, self._complained, root)
         except OSError as error:
-            said = f"The backend's Python {command[0]} cannot be started ({error.strerror})."
-            raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
+            said = Sentence(
+                "The backend's Python {program} cannot be started ({reason}).",
+                program=command[0],
+                reason=error.strerror,
+            )
+            raise Problem(said, HINT, repair=Operators.INSTALL_BACKEND) from None
 
     def answer(self) -> list[Room] | None:
-        """None while it is pending. UserError when there is no answer."""
+        """None while it is pending. Problem when there is no answer."""
         code = self._process.poll()
         if code is None and time.monotonic() < self._until:
             return None
         if code is None:
             self.drop()
-            said = f"The storage was not measured within {SECONDS_TO_ANSWER:.0f} s."
-            raise UserError(said, "Try again, or look whether the disk answers.")
+            said = Sentence(
+                "The storage was not measured within {seconds_to_answer} s.",
+                seconds_to_answer=f"{SECONDS_TO_ANSWER:.0f}",
+            )
+            raise Problem(said, "Try again, or look whether the disk answers.")
         found = _rooms_in(_text(self._said))
         if code or found is None:
             lines = [line.strip() for line in _text(self._complained).splitlines() if line.strip()]
             reason = lines[-1] if lines else f"exit code {code}"
-            raise UserError(f"The storage cannot be measured: {reason}", HINT, Operators.INSTALL_BACKEND)
+            raise Problem(
+                "The storage cannot be measured: {reason}", HINT, repair=Operators.INSTALL_BACKEND, reason=reason
+            )
         return found
 
     def drop(self) -> None:

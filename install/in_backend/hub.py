@@ -24,6 +24,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, logging
 
 from ..failures import InstallError
+from ..sentences import templates_of
 from ..state import locked_soon
 from .hub_failures import failure, is_passing
 
@@ -42,7 +43,8 @@ def main(arguments: list[str]) -> int:
     try:
         {"ask": ask, "fetch": fetch}[command](json.loads(text))
     except InstallError as error:
-        send(kind="failed", message=error.message, hint=error.hint)
+        said = (error.message, error.hint)
+        send(kind="failed", message=said[0], hint=said[1], templates=templates_of(said))
         return 1
     return 0
 
@@ -56,8 +58,9 @@ def ask(files: list[dict[str, str]]) -> None:
             raise failure(error, file["repo"], file["path"]) from error
         if not found.commit_hash or not found.etag or not found.size:
             raise InstallError(
-                f"{constants.ENDPOINT} does not answer as a model hub does.",
+                "{endpoint} does not answer as a model hub does.",
                 "Check HF_ENDPOINT; or a network's login page is in the way: open any web page, then try again.",
+                endpoint=constants.ENDPOINT,
             )
         send(kind="file", commit=found.commit_hash, etag=found.etag, size=found.size)
 

@@ -40,31 +40,49 @@ def failure(error: BaseException, repo: str, path: str) -> InstallError:
     host = constants.ENDPOINT
     if "ProxyError" in names:
         return InstallError(
-            f"The proxy does not let us through to {host}: {_line(error)}.",
-            "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start Blender or the "
-            "terminal anew, and try again.",
+            "The proxy does not let us through to {host}: {reason}.",
+            "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start "
+            "Blender or the terminal anew, and try again.",
+            host=host,
+            reason=_line(error),
         )
     if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
         hint = "Correct or unset the variable HF_ENDPOINT, and start Blender or the terminal anew."
-        return InstallError(f"{host} is no address of a model hub.", hint)
+        return InstallError("{host} is no address of a model hub.", hint, host=host)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return InstallError(
-            f"{host} could not prove who it is: its certificate is not trusted here.",
-            "Check the computer's clock. Behind a proxy that reads along, let the variable SSL_CERT_FILE name your "
-            "organisation's certificate file, and start Blender or the terminal anew.",
+            "{host} could not prove who it is: its certificate is not trusted here.",
+            "Check the computer's clock. Behind a proxy that reads along, let the variable SSL_CERT_FILE "
+            "name your organisation's certificate file, and start Blender or the terminal anew.",
+            host=host,
         )
     if "TransportError" in names:
-        place = f"{host} cannot be reached" if "ConnectError" in names else f"The download of {path} was cut off"
+        unreachable, cut = "{host} cannot be reached: {reason}.", "The download of {path} was cut off: {reason}."
         return InstallError(
-            f"{place}: {_line(error)}.", f"Check the network connection (or HF_ENDPOINT) and {TRY_AGAIN}."
+            unreachable if "ConnectError" in names else cut,
+            f"Check the network connection (or HF_ENDPOINT) and {TRY_AGAIN}.",
+            host=host,
+            path=path,
+            reason=_line(error),
         )
     if isinstance(error, OSError) and error.errno in FULL:
         return InstallError(
-            f"The disk is full; {path} was not downloaded to its end.", f"Free some space and {TRY_AGAIN}."
+            "The disk is full; {path} was not downloaded to its end.", f"Free some space and {TRY_AGAIN}.", path=path
         )
     if isinstance(error, OSError) and error.errno:
-        return InstallError(f"{error.strerror}: {error.filename or path}.", "Make the folder of models writable.")
-    return InstallError(f"{path} of {repo} could not be downloaded: {_line(error)}", f"Later, {TRY_AGAIN}.")
+        return InstallError(
+            "{reason}: {filename}.",
+            "Make the folder of models writable.",
+            reason=error.strerror,
+            filename=error.filename or path,
+        )
+    return InstallError(
+        "{path} of {repo} could not be downloaded: {reason}",
+        f"Later, {TRY_AGAIN}.",
+        path=path,
+        repo=repo,
+        reason=_line(error),
+    )
 
 
 def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
@@ -72,27 +90,46 @@ def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
     host, status = constants.ENDPOINT, error.response.status_code
     if isinstance(error, GatedRepoError):
         return InstallError(
-            f"The repository {repo} asks you to accept its terms first.",
-            f"Open {host}/{repo} in a browser and accept them; then {LOG_IN}.",
+            "The repository {repo} asks you to accept its terms first.",
+            f"Open {{host}}/{{repo}} in a browser and accept them; then {LOG_IN}.",
+            repo=repo,
+            host=host,
         )
     if isinstance(error, RepositoryNotFoundError):
         return InstallError(
-            f"{host} has no repository {repo}, or it is a private one.",
+            "{host} has no repository {repo}, or it is a private one.",
             f"If you may see it, {LOG_IN}. If it is gone, look for a newer version of MotionClone.",
+            host=host,
+            repo=repo,
         )
     if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
         return InstallError(
-            f"The repository {repo} no longer has the file {path}.", "Look for a newer version of MotionClone."
+            "The repository {repo} no longer has the file {path}.",
+            "Look for a newer version of MotionClone.",
+            repo=repo,
+            path=path,
         )
     if status in (401, 403):
         return InstallError(
-            f"{host} refuses the file {path} of {repo} (error {status}).", f"If your account may have it, {LOG_IN}."
+            "{host} refuses the file {path} of {repo} (error {status}).",
+            f"If your account may have it, {LOG_IN}.",
+            host=host,
+            path=path,
+            repo=repo,
+            status=status,
         )
     if status == 429:
         return InstallError(
-            f"{host} has had too many requests from here.", f"In some minutes, {TRY_AGAIN}; or {LOG_IN}."
+            "{host} has had too many requests from here.", f"In some minutes, {TRY_AGAIN}; or {LOG_IN}.", host=host
         )
-    return InstallError(f"{host} answers with error {status} for {path} of {repo}.", f"Later, {TRY_AGAIN}.")
+    return InstallError(
+        "{host} answers with error {status} for {path} of {repo}.",
+        f"Later, {TRY_AGAIN}.",
+        host=host,
+        status=status,
+        path=path,
+        repo=repo,
+    )
 
 
 def _kinds(error: BaseException) -> set[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..failures import InstallError
 from ..files import replace
 from ..reports import MB, Report
+from ..sentences import Sentence
 from ..state import locked
 from . import hub
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
@@ -47,7 +48,9 @@ class Adding:
         self.catalogue.chosen(model, tuple(extras))  # raises errors before anything is changed
         for folder in self.look:
             if not folder.is_dir():
-                raise InstallError(f"There is no folder {folder}.", "Name with --look a folder that holds models.")
+                raise InstallError(
+                    "There is no folder {wheels}.", "Name with --look a folder that holds models.", wheels=folder
+                )
         with locked(self.store.folder, ELSEWHERE):
             self.store = Store(self.store.models)  # read again now that it is locked
             check_entry(self.store, model)
@@ -131,14 +134,22 @@ class Adding:
     def _check_space(self, wanted: Sequence[hub.Offer]) -> None:
         have = sum(_size(self._part(offer)) for offer in wanted)
         total = sum(offer.content.size for offer in wanted)
-        text = f"{len(wanted)} files into {self.store.folder}: {(total - have) / MB:,.0f} MB to download"
+        text = Sentence(
+            "{count} files into {folder}: {total} MB to download",
+            count=len(wanted),
+            folder=self.store.folder,
+            total=f"{(total - have) / MB:,.0f}",
+        )
         self.report.plan(text, str(self.store.folder), (total - have) / MB, total / MB)
         free = shutil.disk_usage(self.store.folder).free / MB
         needed = (total - have) / MB + SPARE_MB
         if free < needed:
             raise InstallError(
-                f"{self.store.folder} has {free:,.0f} MB free; {needed:,.0f} MB are needed.",
+                "{folder} has {free} MB free; {needed} MB are needed.",
                 f"Free some space. {ELSEWHERE}",
+                folder=self.store.folder,
+                free=f"{free:,.0f}",
+                needed=f"{needed:,.0f}",
             )
 
     def _download(self, python: Path, wanted: Sequence[hub.Offer]) -> None:
@@ -161,8 +172,10 @@ class Adding:
             part.unlink(missing_ok=True)
             if attempt_is_last:
                 raise InstallError(
-                    f"{offer.file.name} came with another content than it should have, in {size:,} bytes; it is gone.",
+                    "{file} came with another content than it should have, in {size} bytes; it is gone.",
                     "Try again; if it comes back, a proxy or mirror sends a wrong file.",
+                    file=offer.file.name,
+                    size=f"{size:,}",
                 )
             self.report.note(f"{offer.file.name} was damaged; it is fetched from its start.")
         sha256 = content.sha256 or sha256_of(part)

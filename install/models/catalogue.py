@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..failures import InstallError
+from ..sentences import Sentence
 
 SHIPPED = Path(__file__).parent / "catalogue.toml"
 ROUNDED = 0.01  # the tolerance of a size given as `about`
@@ -94,15 +95,26 @@ class Catalogue:
         """The model called `name`. Raises InstallError when there is none."""
         if name not in self.models:
             known = ", ".join(self.models)
-            raise InstallError(f"The catalogue has no model {name!r}{_nearest(name, self.models)}", f"It has: {known}.")
+            raise InstallError(
+                "The catalogue has no model {name}{name2}",
+                "It has: {known}.",
+                name=repr(name),
+                name2=_nearest(name, self.models),
+                known=known,
+            )
         return self.models[name]
 
     def chosen(self, model: CatalogueModel, extras: tuple[str, ...]) -> list[Component]:
         """The components of the model and of the given extras. Raises InstallError for an unknown extra."""
         for extra in extras:
             if extra not in model.extras:
-                hint = f"It has: {', '.join(model.extras)}." if model.extras else "It has none."
-                text = f"The model {model.name} has no extra {extra!r}{_nearest(extra, model.extras)}"
+                hint = Sentence("It has: {known}.", known=", ".join(model.extras)) if model.extras else "It has none."
+                text = Sentence(
+                    "The model {model} has no extra {extra}{extra2}",
+                    model=model.name,
+                    extra=repr(extra),
+                    extra2=_nearest(extra, model.extras),
+                )
                 raise InstallError(text, hint)
         return [self.components[name] for name in (*model.components, *(e for e in model.extras if e in extras))]
 

@@ -24,7 +24,10 @@ def check_entry(store: Store, model: CatalogueModel) -> None:
     entry = store.entry(model.name)
     if entry.exists() and model.name not in store.record.models and not _untouched(entry):
         raise InstallError(
-            f"{entry} exists already and is your own.", f"Rename it, and the name in it, to get the model {model.name}."
+            "{entry} exists already and is your own.",
+            "Rename it, and the name in it, to get the model {model}.",
+            entry=entry,
+            model=model.name,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..children import run_module
 from ..failures import REPAIR, InstallError
+from ..sentences import with_templates
 from .catalogue import HubFile
 from .content import Content, named_by
 
@@ -55,14 +56,19 @@ def _offer(file: HubFile, answer: dict[str, Any]) -> Offer:
     if file.sha256:
         if said and said.sha256 not in ("", file.sha256):
             raise InstallError(
-                f"{file.path} of {file.repo} is not the file that it was: its SHA-256 is {said.sha256}.",
+                "{path} of {repo} is not the file that it was: its SHA-256 is {sha256}.",
                 "It is not downloaded. Look for a newer version of MotionClone.",
+                path=file.path,
+                repo=file.repo,
+                sha256=said.sha256,
             )
         return Offer(file, answer["commit"], Content(answer["size"], sha256=file.sha256))
     if said is None:
         raise InstallError(
-            f"The hub does not say what {file.path} of {file.repo} should be, so it could not be verified.",
+            "The hub does not say what {path} of {repo} should be, so it could not be verified.",
             "If HF_ENDPOINT names a mirror, choose another one.",
+            path=file.path,
+            repo=file.repo,
         )
     return Offer(file, answer["commit"], said)
 
@@ -82,7 +88,7 @@ def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[s
 
     code = run_module(python, [CHILD, command, json.dumps(question)], on_line, extra=SETTINGS)
     if failed:
-        raise InstallError(failed[0]["message"], failed[0]["hint"])
+        raise InstallError(*with_templates((failed[0]["message"], failed[0]["hint"]), failed[0]["templates"]))
     if code:
         last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
-        raise InstallError(f"The backend cannot download models: {last}", f"{REPAIR}.")
+        raise InstallError("The backend cannot download models: {last}", f"{REPAIR}.", last=last)

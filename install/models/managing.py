@@ -11,6 +11,7 @@ from ..clearing import clear
 from ..failures import InstallError
 from ..files import delete, is_link, is_there
 from ..reports import Report
+from ..sentences import Sentence
 from ..state import locked
 from .catalogue import Catalogue, CatalogueModel, Component, HubFile
 from .content import Content, matches
@@ -98,14 +99,14 @@ def faults(catalogue: Catalogue, store: Store, deep: bool, report: Report, only:
 def _fault(store: Store, file: HubFile, deep: bool, report: Report) -> str:
     path, state = store.path(file), store.state(file)
     if state == "absent":
-        return f"{path} is missing."
+        return Sentence("{path} is missing.", path=path)
     if state == "changed":
-        return f"{path} is not as it was when it was verified."
+        return Sentence("{path} is not as it was when it was verified.", path=path)
     if deep:
         kept = store.record.files[file.local_path]
         report.stage("verify", f"Reading {file.name}")
         if not matches(path, Content(kept.size, sha256=kept.sha256)):
-            return f"{path} is damaged: its content is not what it should be."
+            return Sentence("{path} is damaged: its content is not what it should be.", path=path)
     return ""
 
 
@@ -113,7 +114,9 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
     """Reads every file. Raises InstallError if something is wrong. Damaged files are forgotten, so that adding the
     model again downloads them."""
     if only is not None and only not in store.record.models:
-        raise InstallError(f"The model {only} is not installed.", f"Get it with: python3 -m install models add {only}")
+        raise InstallError(
+            "The model {only} is not installed.", "Get it with: python3 -m install models add {only}", only=only
+        )
     with locked(store.folder, ELSEWHERE):
         found = list(faults(catalogue, store, True, report, only))
         for fault in found:
@@ -123,8 +126,11 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
             store.write()
             models = sorted({fault.model for fault in found})
             raise InstallError(
-                f"{len(found)} files of {', '.join(models)} are missing or damaged.",
-                f"Fix it with: python3 -m install models add {models[0]}",
+                "{count} files of {models} are missing or damaged.",
+                "Fix it with: python3 -m install models add {model}",
+                count=len(found),
+                models=", ".join(models),
+                model=models[0],
             )
     report.done("All files of models are whole.", "")
 
@@ -139,8 +145,9 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
     files = [file for part in catalogue.chosen(model, model.extras) for file in part.files]
     if not (unfinished or name in store.record.models or any(file.local_path in store.record.files for file in files)):
         raise InstallError(
-            f"The model {name} is not installed.",
+            "The model {only} is not installed.",
             "See which are: Models in the preferences (in a terminal: python3 -m install models list).",
+            only=name,
         )
     with locked(store.folder, ELSEWHERE):
         if is_changed(store, name) and name in store.record.models:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -54,7 +55,13 @@ def installed(extension_zip):
 @pytest.fixture
 def part(installed):
     """part("capture.shot"): a module of the installed add-on."""
-    return lambda name: importlib.import_module(f"{PACKAGE}.blender_motionclone.{name}")
+    return module_of
+
+
+def module_of(name: str) -> ModuleType:
+    """capture.shot of the add-on; backend.job_folder.state is shared with the worker."""
+    room = "" if name.startswith("backend.") else "blender_motionclone."
+    return importlib.import_module(f"{PACKAGE}.{room}{name}")
 
 
 @pytest.fixture

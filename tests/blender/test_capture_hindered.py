@@ -17,7 +17,7 @@ def test_a_locked_interface_is_no_hindrance(scene, part, tmp_path):
 
 def test_a_path_too_long_for_blender(scene, part, tmp_path):
     deep = tmp_path.joinpath(*["猫" * 60] * 6)
-    with pytest.raises(part("errors").UserError, match="too long for Blender"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="too long for Blender"):
         captured(part, deep)
     assert list((deep / "jobs").iterdir()) == []
 
@@ -51,7 +51,9 @@ def test_a_strip_that_is_deleted_while_it_is_captured(scene, part, tmp_path, cha
         while True:
             next(steps)
     assert greys(end.value.value) == [0, 3, 6, 9]
-    with pytest.raises(part("errors").UserError, match="The strip 'Bild' is gone since the shot was planned"):
+    with pytest.raises(
+        part("backend.job_folder.problem").Problem, match="The strip 'Bild' is gone since the shot was planned"
+    ):
         job.capture_job(plan, tmp_path / "later")
     assert list((tmp_path / "later").iterdir()) == []
 
@@ -59,5 +61,5 @@ def test_a_strip_that_is_deleted_while_it_is_captured(scene, part, tmp_path, cha
 def test_a_camera_that_is_deleted_between_the_shots(scene, part, tmp_path):
     (plan,) = plans(part)
     bpy.data.objects.remove(scene.camera)
-    with pytest.raises(part("errors").UserError, match="'Camera' is gone since the shot was planned"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="'Camera' is gone since the shot was planned"):
         part("capture.job").capture_job(plan, tmp_path / "jobs")

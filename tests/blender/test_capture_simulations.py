@@ -119,14 +119,14 @@ def test_others_are_asked_for(scene, falling, part, tmp_path, simulated, what):
     sentence = (
         f"The {what} simulation of '[^']+' is not calculated up to frame 24. Play the animation once from frame 1"
     )
-    with pytest.raises(part("errors").UserError, match=sentence):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match=sentence):
         captured(part, tmp_path)
     assert list((tmp_path / "jobs").iterdir()) == []
     play(scene)
     assert (captured(part, tmp_path) / "job.json").is_file()
     scene.frame_set(1)
     falling.location.x += 1  # what is known is of the past
-    with pytest.raises(part("errors").UserError, match=sentence):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match=sentence):
         captured(part, tmp_path)
 
 

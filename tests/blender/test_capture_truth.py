@@ -51,7 +51,9 @@ def test_pictures_of_a_strip_that_are_not_there(scene, part, tmp_path, charts, s
             path.touch()
         elif spoil == "folder":
             path.mkdir()
-    with pytest.raises(part("errors").UserError, match="2 of the 9 files that the strip 'Bild' shows .*bild4.png"):
+    with pytest.raises(
+        part("backend.job_folder.problem").Problem, match="2 of the 9 files that the strip 'Bild' shows .*bild4.png"
+    ):
         captured(part, tmp_path)
     assert not (tmp_path / "jobs").exists() or not list((tmp_path / "jobs").iterdir())
 
@@ -64,7 +66,9 @@ def test_a_movie_of_a_strip_that_is_gone(scene, part, tmp_path, movie):
     editor.active_strip = strips.new_movie(name="Film", filepath=str(copy), channel=1, frame_start=11)
     scene.motionclone.source = "STRIP"
     copy.unlink()
-    with pytest.raises(part("errors").UserError, match="The file that the strip 'Film' shows .*m.mp4"):
+    with pytest.raises(
+        part("backend.job_folder.problem").Problem, match="The file that the strip 'Film' shows .*m.mp4"
+    ):
         captured(part, tmp_path)
 
 
@@ -74,13 +78,13 @@ def test_a_layer_that_is_off_for_rendering(scene, part, tmp_path):
     (plan,) = plans(part)
     assert plan.target.view_layer == "Render" and captured(part, tmp_path)
     scene.view_layers["Render"].use = False
-    with pytest.raises(part("errors").UserError, match="All view layers of scene 'Scene' are off"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="All view layers of scene 'Scene' are off"):
         plans(part)
 
 
 def test_a_reference_of_one_color_is_refused(scene, part, tmp_path):
     scene.camera.rotation_euler.x += 3.14159  # away from everything
-    with pytest.raises(part("errors").UserError, match="frames 11-58 of Camera is of a single color"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="frames 11-58 of Camera is of a single color"):
         captured(part, tmp_path)
     assert list((tmp_path / "jobs").iterdir()) == []
 
@@ -88,7 +92,7 @@ def test_a_reference_of_one_color_is_refused(scene, part, tmp_path):
 def test_a_panoramic_camera(scene, part, tmp_path):
     """Cycles, of the look Motion, films it as it is."""
     scene.camera.data.type = "PANO"
-    with pytest.raises(part("errors").UserError, match="'Camera' is panoramic"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="'Camera' is panoramic"):
         plans(part)
     scene.motionclone.reference_shading = "MOTION"
     round_one = pictures(captured(part, tmp_path, area=1024))[0]
@@ -128,7 +132,7 @@ class TestMarkers:
         scene.frame_set(40)
         assert scene.camera.name == "A" and self.titles(part) == ["frames 11-58 of A"]
         scene.objects["A"].hide_render = True
-        with pytest.raises(part("errors").UserError, match="The cameras of all markers are hidden"):
+        with pytest.raises(part("backend.job_folder.problem").Problem, match="The cameras of all markers are hidden"):
             plans(part)
 
     def test_markers_count_stretched_time(self, scene, bind, part):

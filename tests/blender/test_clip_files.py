@@ -61,7 +61,7 @@ def notes(job: Path) -> list[str]:
 
 
 def error(part, call, *arguments) -> str:
-    with pytest.raises(part("errors").UserError) as caught:
+    with pytest.raises(part("backend.job_folder.problem").Problem) as caught:
         call(*arguments)
     assert caught.value.hint
     return caught.value.message

@@ -89,7 +89,7 @@ CASES = [
 def test_one_press_mends_it(known, scene, spoil, repair):  # noqa: F811
     assert known().problem is None
     spoil(scene)
-    assert known().problem.repair == f"motionclone.{repair}"
+    assert known().problem.repair == repair
     assert f"motionclone.{repair}" in shown("sidebar")
     assert getattr(bpy.ops.motionclone, repair)() == {"FINISHED"}
     assert known().problem is None and known().button
@@ -131,7 +131,7 @@ def test_a_linked_scene_is_not_mended(scene, tmp_path):
 
 def test_an_operator_s_id_is_typed_once(part):
     """Where it is declared: repairs, buttons and operators name it from there."""
-    folder = Path(part("errors").__file__).parent
+    folder = Path(part("session").__file__).parent
     for path in folder.rglob("*.py"):
         constants = [
             node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)

@@ -130,7 +130,7 @@ def test_a_range_that_ends_before_it_starts(part):
         name, frame_start, frame_end, frame_step = "Scene", 20, 10, 1
         camera = type("Camera", (), {"type": "CAMERA", "name": "Camera"})
 
-    with pytest.raises(part("errors").UserError, match=r"ends \(10\) before it starts \(20\)"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match=r"ends \(10\) before it starts \(20\)"):
         part("capture.shot").range_shot(Backwards)
 
 
@@ -215,7 +215,7 @@ def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, pyt
 
 def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, worker, part, monkeypatch):
     def fail(*_):
-        raise part("errors").UserError("Frame 3 could not be rendered.")
+        raise part("backend.job_folder.problem").Problem("Frame 3 could not be rendered.")
 
     monkeypatch.setattr(part("capture.stage").Stage, "render", fail)
     assert "Frame 3 could not be rendered" in error_of(bpy.ops.motionclone.generate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -128,9 +129,9 @@ def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, mo
 
 
 def test_a_problem_comes_with_its_repair_and_goes_on_a_click(known, part):
-    errors, runner = part("errors"), part("setup.install_runner")
+    errors, runner = part("backend.job_folder.problem"), part("setup.install_runner")
     message = "Blender is not allowed to use the internet."
-    runner.show(errors.UserError(message, "Allow it.", "allow_online"))
+    runner.show(errors.Problem(message, "Allow it.", repair="motionclone.allow_online"))
     known()
     said = shown("sidebar")
     assert message in text_of(said) and "Allow it." in said
@@ -185,6 +186,25 @@ def test_a_take_says_what_became_of_it(known, scene, state, message, expected):
     assert listed(scene, take) == ["11-58  7  a red ball", *(["82%"] if state == "done" else [])]
     scene.timeline_markers.new("Close-up", frame=11).camera = scene.camera
     assert listed(scene, take)[0] == "Close-up  7  a red ball", "the marker with which the shot begins"
+
+
+@pytest.mark.parametrize(
+    "state, repair, button",
+    [
+        ("failed", "motionclone.take_less_memory", "motionclone.take_less_memory"),
+        ("failed", "motionclone.install_backend", "motionclone.install_backend"),
+        ("failed", "motionclone.remove_backend", None),  # of ours, but nothing that fixes a job
+        ("failed", "wm.quit_blender", None),
+        ("done", "motionclone.take_less_memory", None),
+    ],
+)
+def test_a_take_that_failed_has_the_button_that_fixes_it(known, scene, part, state, repair, button):
+    problem = part("backend.job_folder.problem").Problem("It failed.", "Fix it.", repair=repair)
+    failed = part("backend.job_folder.state").JobState.failed(problem)
+    take = scene.motionclone.takes.add()
+    part("jobs.take_states").show(take, replace(failed, state=state))
+    said = shown("takes")
+    assert button in said if button else repair not in " ".join(map(str, said))
 
 
 @pytest.mark.parametrize("message", ["ELSEWHERE", "AWAITED"])

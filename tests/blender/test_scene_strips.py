@@ -154,7 +154,9 @@ def animate(strip) -> None:
 )
 def test_a_strip_that_shows_part_of_its_scene_is_refused(edit, part, tmp_path, change, named):
     change(strip_of(edit))
-    with pytest.raises(part("errors").UserError, match=f"'Shot' does not show its scene's whole picture: {named}"):
+    with pytest.raises(
+        part("backend.job_folder.problem").Problem, match=f"'Shot' does not show its scene's whole picture: {named}"
+    ):
         captured(edit, part, tmp_path)
 
 
@@ -175,7 +177,9 @@ def test_the_markers_of_the_strip_s_scene_choose_its_camera(edit, scene, part, t
     assert scene.camera.name == "Camera"
     assert ours(folder) == pytest.approx(blenders(edit, plan, part, tmp_path), abs=2)
     scene.timeline_markers.new("Cut", frame=30).camera = own
-    with pytest.raises(part("errors").UserError, match="'Shot' shows a cut to another camera at frame 42"):
+    with pytest.raises(
+        part("backend.job_folder.problem").Problem, match="'Shot' shows a cut to another camera at frame 42"
+    ):
         captured(edit, part, tmp_path)
     strip_of(edit).scene_camera = own
     captured(edit, part, tmp_path)
@@ -184,7 +188,7 @@ def test_the_markers_of_the_strip_s_scene_choose_its_camera(edit, scene, part, t
 def test_vectors_of_a_strip_that_plays_backwards_are_refused(edit, part, tmp_path):
     strip_of(edit).use_reverse_frames = True
     edit.motionclone.use_vectors = True
-    with pytest.raises(part("errors").UserError, match="or its time is not even"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="or its time is not even"):
         captured(edit, part, tmp_path)
 
 

@@ -54,7 +54,7 @@ def test_every_camera_marker_has_a_shot(scene, part):
     scene.frame_set(35)
     assert [plan.title for plan in plans(part)] == ["frames 30-58 of B"]
     scene.frame_set(70)
-    with pytest.raises(part("errors").UserError, match="No camera marker's shot holds frame 70"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="No camera marker's shot holds frame 70"):
         plans(part)
 
 
@@ -103,7 +103,7 @@ def test_a_scene_strip_is_captured_as_its_scene(scene, part, tmp_path):
 def test_what_is_wrong_with_a_source_is_said(scene, part, settings, sentence):
     for name, value in settings.items():
         setattr(scene.motionclone, name, value)
-    with pytest.raises(part("errors").UserError, match=sentence):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match=sentence):
         plans(part)
 
 
@@ -134,7 +134,7 @@ def test_passes_are_exact(scene, part, tmp_path):
 def test_a_subject_that_is_never_seen(scene, part, tmp_path):
     scene.motionclone.use_mask = True
     scene.objects["Cube"].hide_render = True
-    with pytest.raises(part("errors").UserError, match="never sees the subject"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="never sees the subject"):
         captured(part, tmp_path)
     assert list((tmp_path / "jobs").iterdir()) == []
 

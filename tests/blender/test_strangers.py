@@ -124,7 +124,7 @@ def test_a_variant_follows_no_link_whoever_asks_for_it(quick, jobs, tmp_path, pa
     (tmp_path / "key").write_text("a private key")
     (folder / "reference/0009.png").symlink_to(tmp_path / "key")
     before = sorted(jobs.iterdir())
-    with pytest.raises(part("errors").UserError, match=r"0009\.png is a link"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match=r"0009\.png is a link"):
         part("capture.job").variant(folder, request, jobs)
     assert sorted(jobs.iterdir()) == before and (tmp_path / "key").stat().st_nlink == 1
 

@@ -122,7 +122,7 @@ def test_an_error_in_a_later_shot_loses_no_take_of_an_earlier_one(quick, part, m
     captured = generation.variant
 
     def fail(*_):
-        raise part("errors").UserError("The disk is full.", "Make room.")
+        raise part("backend.job_folder.problem").Problem("The disk is full.", "Make room.")
 
     monkeypatch.setattr(generation, "variant", fail)
     assert "The disk is full. Make room." in error_of(bpy.ops.motionclone.generate)
@@ -137,7 +137,7 @@ def test_a_capture_can_be_left_at_any_picture(quick, jobs, part):
     while runner.capture() != (2, 4):
         assert generation.step()
     assert not bpy.ops.motionclone.generate.poll()
-    with pytest.raises(part("errors").UserError, match="goes on already"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="goes on already"):
         generation.begin(bpy.context)
     generation.stop()
     assert runner.capture() is None and list(jobs.iterdir()) == [] and names(quick) == []
@@ -389,6 +389,18 @@ def test_retry_takes_the_next_seed_and_the_same_reference(quick):
     first, last = (Path(take.folder) for take in (takes[0], takes[3]))
     assert (first / "reference/0000.png").read_bytes() == (last / "reference/0000.png").read_bytes()
     assert (last / "result.mp4").is_file()
+
+
+def test_a_take_that_needed_too_much_memory_is_made_again_with_less(quick):
+    quick.motionclone.settings += " memory=fast"
+    generate()
+    job = names(quick)[0]
+    for lower in ("balanced", "thrifty", "thrifty"):
+        assert bpy.ops.motionclone.take_less_memory(job=job) == {"FINISHED"}
+        job = names(quick)[-1]
+        request = json.loads((Path(quick.motionclone.takes[job].folder) / "job.json").read_text())
+        assert request["settings"]["memory"] == lower and request["seed"] == quick.motionclone.takes[0].seed
+    assert {take.state for take in quick.motionclone.takes} == {"done"}
 
 
 def test_the_queue_can_be_put_in_another_order(quick, worker, part):

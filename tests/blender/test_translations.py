@@ -15,40 +15,57 @@ def german(part, monkeypatch):
     monkeypatch.setattr(part("translations"), "iface_", lambda text: words.get(("*", text), text))
 
 
-@pytest.mark.parametrize(
-    "said, expected",
-    [
-        ("Scene 'Weg {1} zum Ziel' has no camera.", "Die Szene 'Weg {1} zum Ziel' hat keine Kamera."),
-        ("frames 1-48 of Camera", "Bilder 1-48 von Camera"),
-        ("frames 1-48 of strip ref of a car.mp4", "Bilder 1-48 des Streifens ref of a car.mp4"),
-        (
-            "The package index a.b cannot be reached: no way leads there.",
-            "Der Paketindex a.b ist nicht erreichbar: Kein Weg führt dorthin.",
-        ),
-        ("The model one cannot be used: /a b/c is missing.", "Das Modell one kann nicht benutzt werden: /a b/c fehlt."),
-        (
-            "No usable Python was found. /a/b (Python 3.12) is a 32-bit Python. /c (Python 3.11) is a 32-bit Python.",
-            "Es wurde kein brauchbares Python gefunden. /a/b (Python 3.12) ist ein 32-Bit-Python. "
-            "/c (Python 3.11) ist ein 32-Bit-Python.",
-        ),
-        ("There is no prompt.", "Der Prompt fehlt."),
-        (
-            "The device ran out of memory with the setting memory at fast; the job went on with balanced.",
-            "Dem Gerät ging der Speicher aus, als memory auf fast stand; der Auftrag ging mit balanced weiter.",
-        ),
-        (
-            "The saved steps cannot be used; the job starts again at its first step. A setting changed. "
-            "The mask changed.",
-            "Die gespeicherten Schritte sind nicht verwendbar; der Auftrag beginnt wieder beim ersten Schritt. "
-            "Eine Einstellung hat sich geändert. Die Maske hat sich geändert.",
-        ),
-        ("The disk is full (/a/b.png).", "Die Platte ist voll (/a/b.png)."),
-        ("The worker has 3 more jobs.", "Der Worker hat 3 Aufträge mehr."),
-        ("What nobody has translated {}.", "What nobody has translated {}."),
-    ],
-)
-def test_sentences_are_german_with_their_own_words_in_them(german, part, said, expected):
-    assert part("translations").sentence(said) == expected
+CASES = [
+    ("Scene {scene} has no camera.", {"scene": "'Weg {1} zum Ziel'"}, "Die Szene 'Weg {1} zum Ziel' hat keine Kamera."),
+    ("frames {start}-{end} of {camera}", {"start": 1, "end": 48, "camera": "Camera"}, "Bilder 1-48 von Camera"),
+    (
+        "The package index {index} cannot be reached: no way leads there.",
+        {"index": "a.b"},
+        "Der Paketindex a.b ist nicht erreichbar: Kein Weg führt dorthin.",
+    ),
+    (
+        "The model {name} cannot be used: {several}",
+        {"name": "one", "several": ("{path} is missing.", {"path": "/a b/c"})},
+        "Das Modell one kann nicht benutzt werden: /a b/c fehlt.",
+    ),
+    (
+        "{first} {second}",
+        {
+            "first": ("No usable Python was found.", {}),
+            "second": ("{python} (Python {version}) is a 32-bit Python.", {"python": "/a/b", "version": 3.12}),
+        },
+        "Es wurde kein brauchbares Python gefunden. /a/b (Python 3.12) ist ein 32-Bit-Python.",
+    ),
+    ("There is no prompt.", {}, "Der Prompt fehlt."),
+    ("A setting changed. The mask changed.", {}, "Eine Einstellung hat sich geändert. Die Maske hat sich geändert."),
+    ("The disk is full ({path}).", {"path": "/a/{reason}.png"}, "Die Platte ist voll (/a/{reason}.png)."),
+    ("The worker has {count} more jobs.", {"count": 3}, "Der Worker hat 3 Aufträge mehr."),
+    ("What nobody has translated {}: {thing}.", {"thing": "\x1b[1mx"}, "What nobody has translated {}: x."),
+]
+
+
+@pytest.mark.parametrize("template, values, expected", CASES)
+def test_sentences_are_german_with_their_own_words_in_them(german, part, template, values, expected):
+    assert part("translations").sentence(made(part, template, values)) == expected
+
+
+def made(part, template, values):
+    """Also of others."""
+    within = {name: made(part, *value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return part("backend.job_folder.problem").Sentence(template, **within)
+
+
+@pytest.mark.parametrize("template, values, expected", CASES)
+def test_a_take_says_it_in_german_as_its_folder_tells_it(german, scene, part, template, values, expected):
+    state, problem = part("backend.job_folder.state"), part("backend.job_folder.problem")
+    take = scene.motionclone.takes.add()
+    said = made(part, template, values)
+    part("jobs.take_states").show(take, state.JobState.failed(problem.Problem(said, "Run the job again.")))
+    assert take.message == str(said)
+    assert [part("translations").sentence(text) for text in take.said] == [
+        expected,
+        "Führe den Auftrag noch einmal aus.",
+    ]
 
 
 def test_errors_are_reported_in_german(german, scene, jobs):
@@ -57,5 +74,5 @@ def test_errors_are_reported_in_german(german, scene, jobs):
 
 
 def test_in_english_everything_is_as_it_was_written(part):
-    said = "Scene 'A' has no camera."
-    assert part("translations").sentence(said) == said
+    said = made(part, "Scene {scene} has no camera.", {"scene": "'A'"})
+    assert part("translations").sentence(said) == "Scene 'A' has no camera."

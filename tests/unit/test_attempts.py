@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.errors import Interrupted, JobError, NotFinite, OutOfMemory
+from backend.errors import Interrupted, NotFinite, OutOfMemory
 from backend.job import attempts, checkpoint, job
 from backend.job.checkpoint import NAME
 from backend.job.job import run_job
+from backend.job_folder.problem import Problem
 from backend.job_folder.request import read_request, write_request
 from backend.memory import policy as memory
 from backend.memory.device import wider_precision
@@ -214,7 +215,7 @@ def test_a_take_that_cannot_fit_is_refused_with_numbers_and_one_that_may_not_is_
     monkeypatch.setattr(memory, "device_name_and_memory", lambda: ("card", 2000))
     refused = jobs("b")
     with pytest.raises(
-        JobError, match="needs about .* GB beside the model.*the device has 0.0 GB for it at most"
+        Problem, match="needs about .* GB beside the model.*the device has 0.0 GB for it at most"
     ) as told:
         run_job(refused, Told().progress(refused))
     assert not isinstance(told.value, OutOfMemory) and "set memory to thrifty" in told.value.hint

@@ -9,9 +9,9 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
 
 from backend.backbones.base import TEMPORAL, Backbone
-from backend.errors import JobError
 from backend.job.take import Take, generate
 from backend.job_folder.families import resolve
+from backend.job_folder.problem import Problem
 from backend.memory.policy import POLICIES, choose_policy
 from backend.sampling.noise_schedule import FlowMatching, VariancePreserving
 from tests import toy_wan
@@ -52,13 +52,13 @@ def test_prompts_become_one_length_and_say_different_things(backbone):
     empty, red, blue = backbone.embed(["", PROMPT, "a blue cube"])
     assert empty.shape == red.shape == blue.shape and empty.ndim == 3 and len(empty) == 1
     assert not torch.allclose(red, blue) and torch.equal(red, backbone.embed([PROMPT])[0])
-    with pytest.raises(JobError, match="[Ss]horten"):
+    with pytest.raises(Problem, match="[Ss]horten"):
         backbone.embed(["red " * 200])
 
 
 def test_words_are_found_among_the_tokens(backbone):
     assert len(backbone.token_indices(PROMPT, "red", "prompt")) >= 1
-    with pytest.raises(JobError, match="'green' is not in the prompt"):
+    with pytest.raises(Problem, match="'green' is not in the prompt"):
         backbone.token_indices(PROMPT, "green", "prompt")
 
 
@@ -106,7 +106,7 @@ def test_timesteps_fall_and_guided_ones_lie_in_their_range(backbone):
     for sampler in backbone.schedule.samplers:
         timesteps = backbone.schedule.timesteps(sampler, 10, 4, 0.5)
         assert len(timesteps) == 10 and timesteps == sorted(set(timesteps), reverse=True)
-    with pytest.raises(JobError, match="cannot use the sampler|do not fit"):
+    with pytest.raises(Problem, match="cannot use the sampler|do not fit"):
         generate(backbone, plain_take(backbone, sampler="lcm", steps=60), None, nothing)
 
 
@@ -133,7 +133,7 @@ def test_recording_leaves_no_trace_or_says_that_there_is_nothing_to_record(backb
         before = backbone.denoiser()(z, 500, red)
         try:
             layers = backbone.layers(TEMPORAL, ["up_blocks.1"])
-        except JobError as error:
+        except Problem as error:
             assert error.hint
             return
         with backbone.recording(layers) as recorded:
@@ -190,7 +190,7 @@ def test_noise_prediction_and_flow_matching_are_two_forms_of_one_estimate():
 
 
 def test_a_sampler_that_a_family_does_not_know_is_said(toy):
-    with pytest.raises(JobError, match="cannot use the sampler lcm.*ddim or euler"):
+    with pytest.raises(Problem, match="cannot use the sampler lcm.*ddim or euler"):
         generate(
             toy,
             replace(plain_take(toy), settings=resolve({}, {"sampler": "lcm", "motion_weight": 0})),

@@ -10,7 +10,11 @@ import pytest
 
 from tests.extension import part
 
-calls, models, UserError = part("setup.backend_call"), part("setup.backend_models"), part("errors").UserError
+calls, models, Problem = (
+    part("setup.backend_call"),
+    part("setup.backend_models"),
+    part("backend.job_folder.problem").Problem,
+)
 MODEL = {"name": "demo", "title": "Demo", "frames": 16, "most_frames": 32, "area": 4096, "multiple": 16}
 MODEL |= {"families": [], "controls": [], "missing": []}
 WRONG = (("title", 3), ("name", None), ("frames", "16"), ("frames", True), ("area", 0), ("area", 10**30))
@@ -70,7 +74,7 @@ def test_a_quote_that_is_not_closed_is_no_command():
 def test_a_command_that_starts_no_worker(tmp_path):
     models.refresh(["ssh", "render"])
     assert not models.fetching() and "does not end in `-m backend serve`" in str(models.problem())
-    with pytest.raises(UserError, match="Worker Command starts no worker"):
+    with pytest.raises(Problem, match="Worker Command starts no worker"):
         models.answered()
 
 
@@ -102,7 +106,7 @@ def test_scripts_wait_for_it():
 )
 def test_what_is_no_backend_is_told_and_takes_no_earlier_answer_for_one(program, sentence):
     models.fetch_blocking(SERVE)
-    with pytest.raises(UserError, match=sentence) as caught:
+    with pytest.raises(Problem, match=sentence) as caught:
         models.fetch_blocking([sys.executable, "-c", program, "serve"])
     assert caught.value is models.problem() and models.models() is None
 
@@ -123,14 +127,14 @@ def test_a_long_answer_does_not_block_who_gives_it():
     ],
 )
 def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(program):
-    with pytest.raises(UserError, match="did not answer as MotionClone's backend does"):
+    with pytest.raises(Problem, match="did not answer as MotionClone's backend does"):
         models.fetch_blocking([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"])
     assert not models.fetching() and not models.poll()
 
 
 def test_who_writes_without_end_is_ended(monkeypatch):
     monkeypatch.setattr(calls, "MOST_SAID", 1000)
-    with pytest.raises(UserError, match="did not answer"):
+    with pytest.raises(Problem, match="did not answer"):
         models.fetch_blocking([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"])
 
 
@@ -142,14 +146,14 @@ def test_titles_are_shown_without_what_a_terminal_or_a_reader_obeys():
 
 def test_a_program_that_cannot_be_started(tmp_path):
     (tmp_path / "python").write_text("")
-    with pytest.raises(UserError, match="cannot be started") as caught:
+    with pytest.raises(Problem, match="cannot be started") as caught:
         models.fetch_blocking([str(tmp_path / "python"), "serve"])
     assert caught.value.repair == "motionclone.install_backend"
 
 
 def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
     monkeypatch.setattr(models, "SECONDS_TO_LIST", 0.2)
-    with pytest.raises(UserError, match="did not list its models"):
+    with pytest.raises(Problem, match="did not list its models"):
         models.fetch_blocking([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
     assert not models.fetching()
 

@@ -7,7 +7,7 @@ import pytest
 
 from backend.bench import looks
 from backend.clips import write_frames
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 
 
 def moving_clip(step: int) -> np.ndarray:
@@ -44,5 +44,5 @@ def test_every_look_gets_a_line(tmp_path):
 
 def test_a_folder_without_scenes_is_said(tmp_path):
     write_frames(tmp_path / "scene" / "PLAIN", moving_clip(1))
-    with pytest.raises(JobError, match="holds no scenes"):
+    with pytest.raises(Problem, match="holds no scenes"):
         looks.main([str(tmp_path)])

@@ -40,7 +40,7 @@ def test_a_worker_that_is_no_worker_is_lost_with_its_last_words():
 @pytest.mark.parametrize(
     "prints, words",
     [
-        ('{"kind": "hello", "protocol": 2, "version": "9", "news": []}', "speaks protocol 2, this one 1"),
+        ('{"kind": "hello", "protocol": 3, "version": "9", "news": []}', "speaks protocol 3, this one 2"),
         ("Welcome to farm-7!", "is not JSON"),
         ('{"kind": "submit", "job": "a", "folder": "/"}', "no kind of message here"),
     ],
@@ -93,8 +93,8 @@ def test_a_job_that_takes_the_worker_with_it(tmp_path, prompt, words):
     ],
 )
 def test_reasons(code, tail, words):
-    message, hint = reason(code, tail)
-    assert words in message and hint
+    message, hint, repair = reason(code, tail)
+    assert words in message and hint and bool(repair) == ("memory" in message)
 
 
 @POSIX

@@ -15,7 +15,7 @@ from backend.clips import read_picture, write_video
 from tests.extension import part
 from tests.unit.test_clips_read import sweep
 
-calls, UserError = part("setup.backend_call"), part("errors").UserError
+calls, Problem = part("setup.backend_call"), part("backend.job_folder.problem").Problem
 BACKEND = partial(calls.command_beside, [sys.executable, "-m", "backend", "serve"])
 
 
@@ -45,7 +45,7 @@ def test_a_clip_s_frames_are_written_into_a_job(video, tmp_path):
 
 
 def test_a_refusal_comes_in_two_parts(tmp_path):
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(Problem) as caught:
         answer(calls.examine(BACKEND, tmp_path / "nothing.mp4"))
     assert caught.value.message == f"There is no file or folder {tmp_path / 'nothing.mp4'}."
     assert caught.value.hint == "Check the path and its spelling."
@@ -61,14 +61,14 @@ def test_a_refusal_comes_in_two_parts(tmp_path):
     ],
 )
 def test_what_is_no_backend_is_told(program, sentence):
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(Problem, match=sentence):
         answer(calls.examine(lambda _: [sys.executable, "-c", program], Path("clip.mp4")))
 
 
 def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
     monkeypatch.setattr(calls, "SECONDS", 0.2)
     asked = calls.examine(lambda _: [sys.executable, "-c", "import time; time.sleep(600)"], Path("clip.mp4"))
-    with pytest.raises(UserError, match="did not read clip.mp4"):
+    with pytest.raises(Problem, match="did not read clip.mp4"):
         answer(asked)
     assert asked._call.code() is not None
 

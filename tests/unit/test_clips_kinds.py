@@ -13,7 +13,7 @@ import pytest
 from backend.clips import examine, in_between, read_clip, write_frames, write_video
 from backend.clips.color import to_srgb
 from backend.clips.sequences import frame_files
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from tests.unit.test_clips_read import close, ffmpeg, problem, sweep
 
 TEST_CARD = ("-f", "lavfi", "-i", "testsrc=size=96x64:rate=24:duration=1")
@@ -116,7 +116,7 @@ def test_a_picture_that_cannot_be_read_whole_is_named(tmp_path):
         )
     data = (tmp_path / "f2.tif").read_bytes()
     (tmp_path / "f2.tif").write_bytes(data[:60])
-    with pytest.raises(JobError, match="f2.tif is not a whole picture"):
+    with pytest.raises(Problem, match="f2.tif is not a whole picture"):
         read_clip(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_huge_picture_is_refused_by_its_header(tmp_path):
     data = bytearray((tmp_path / "f1.png").read_bytes())
     data[16:24] = (30000).to_bytes(4, "big") * 2
     (tmp_path / "f1.png").write_bytes(data)
-    with pytest.raises(JobError, match="f1.png is 30000 x 30000; pictures up to"):
+    with pytest.raises(Problem, match="f1.png is 30000 x 30000; pictures up to"):
         read_clip(tmp_path)
 
 

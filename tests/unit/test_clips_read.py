@@ -13,7 +13,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from backend.clips import read_clip, reading, write_frames, write_video
 from backend.clips.pictures import picture_files, read_picture
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 
 
 def ffmpeg(*arguments) -> None:
@@ -37,7 +37,7 @@ def video(tmp_path_factory) -> Path:
 
 def problem(path: Path, **how) -> str:
     """Returns the error for a clip. It always names the file and has a hint."""
-    with pytest.raises(JobError) as caught:
+    with pytest.raises(Problem) as caught:
         read_clip(path, **how)
     assert Path(path).name in caught.value.message and caught.value.hint
     return caught.value.message
@@ -187,7 +187,7 @@ def test_a_truncated_picture(tmp_path, suffix):
         cv2.imwrite(str(tmp_path / f"{k}.{suffix}"), noise)
     data = (tmp_path / f"1.{suffix}").read_bytes()
     (tmp_path / f"1.{suffix}").write_bytes(data[: len(data) * 7 // 10])
-    with pytest.raises(JobError, match=f"1.{suffix} is not a whole PNG or JPG picture"):
+    with pytest.raises(Problem, match=f"1.{suffix} is not a whole PNG or JPG picture"):
         read_clip(tmp_path)
 
 

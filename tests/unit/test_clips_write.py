@@ -9,9 +9,9 @@ import torch
 from backend.clips import fit, in_between, read_clip, to_frames, to_pixels, video, write_frames, write_video
 from backend.demo_training.moves import random_look, random_motion
 from backend.demo_training.world import draw_clip
-from backend.errors import JobError
 from backend.job_folder import writing
 from backend.job_folder.clip_size import clip_size
+from backend.job_folder.problem import Problem
 
 
 def drawn(seed: int, kind: str = "subject") -> np.ndarray:
@@ -42,7 +42,7 @@ def test_a_single_frame_can_be_written(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     for write in (lambda p: write_video(p / "x.mp4", drawn(0)[:2], 24), lambda p: write_frames(p, drawn(0)[:2])):
-        with pytest.raises(JobError, match="cannot be written"):
+        with pytest.raises(Problem, match="cannot be written"):
             write(tmp_path / "file")
 
 
@@ -51,14 +51,14 @@ def test_a_read_only_folder(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(writing, "_new_part", refuse)  # root, who runs tests in containers, may write everywhere
-    with pytest.raises(JobError, match=r"x\.mp4 cannot be written \(Permission denied\)"):
+    with pytest.raises(Problem, match=r"x\.mp4 cannot be written \(Permission denied\)"):
         write_video(tmp_path / "x.mp4", drawn(0)[:2], 24)
 
 
 def test_a_failed_encoding_leaves_the_old_result(tmp_path, monkeypatch):
     write_video(tmp_path / "x.mp4", drawn(0)[:2], 24)
     monkeypatch.setattr("backend.clips.writing._command", lambda *_: ["-nonsense"])
-    with pytest.raises(JobError, match="could not be encoded"):
+    with pytest.raises(Problem, match="could not be encoded"):
         write_video(tmp_path / "x.mp4", drawn(0), 24)
     assert read_clip(tmp_path / "x.mp4").total == 2 and len(list(tmp_path.iterdir())) == 1
 
@@ -114,7 +114,7 @@ def test_pixels_and_frames_are_exact_inverses():
 def test_no_black_frames_from_nan(value):
     pixels = torch.zeros(2, 3, 8, 8)
     pixels[1, 2, 3, 4] = value
-    with pytest.raises(JobError, match="not numbers"):
+    with pytest.raises(Problem, match="not numbers"):
         to_frames(pixels)
 
 

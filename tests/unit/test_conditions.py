@@ -9,7 +9,7 @@ import pytest
 from backend.__main__ import main
 from backend.clips import read_clip, write_frames, write_pictures
 from backend.controls.conditions import read_conditions
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.models.entry import find_entry
 
 FRAMES, SIZE = 8, (32, 32)
@@ -154,7 +154,7 @@ def test_sketches_become_white_lines_on_black(job, paper, ink):
     ],
 )
 def test_a_job_folder_that_is_not_right(job, kinds, words):
-    with pytest.raises(JobError, match=words):
+    with pytest.raises(Problem, match=words):
         job(**kinds)
 
 
@@ -165,5 +165,5 @@ def test_a_job_folder_that_is_not_right(job, kinds, words):
 def test_files_in_a_job_folder_that_are_not_right(job, tmp_path, name, words):
     write_pictures(tmp_path / "job" / "image", {0: noise(1, 32, 32)[0]})
     (tmp_path / "job" / "image" / name).write_bytes(b"no picture")
-    with pytest.raises(JobError, match=words):
+    with pytest.raises(Problem, match=words):
         job()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from backend.backbones.animatediff.backbone import load_animatediff
 from backend.controls.conditions import CONTROL_OF, Condition
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.job_folder.settings import Settings
 from backend.models.entry import find_entry
 from tests import weight_formats as formats
@@ -64,7 +64,7 @@ def forget_frames(folder):
 def test_a_control_model_that_is_not_right_is_refused_in_words(model, damage, words):
     folder = model.entry.sparse_rgb
     damage(folder)
-    with pytest.raises(JobError, match=words):
+    with pytest.raises(Problem, match=words):
         load(model, "image")
 
 
@@ -72,11 +72,11 @@ def test_control_models_mixed_up_or_of_another_architecture(model):
     entry = model.entry
     swapped = replace(model, entry=replace(entry, sparse_rgb=entry.sparse_scribble, sparse_scribble=entry.sparse_rgb))
     for kind in ("image", "sketch"):
-        with pytest.raises(JobError, match="mixed up"):
+        with pytest.raises(Problem, match="mixed up"):
             load(swapped, kind)
     model.unet.register_to_config(cross_attention_dim=768)
     for kind in KINDS:
-        with pytest.raises(JobError, match="another architecture: its cross_attention_dim is 16, the model's 768"):
+        with pytest.raises(Problem, match="another architecture: its cross_attention_dim is 16, the model's 768"):
             load(model, kind)
 
 
@@ -180,12 +180,12 @@ def test_other_files_as_controls_are_refused_by_name(model, tmp_path):
         ("depth", "page.pth", "is a web page"),
         ("image", "strange.ckpt", "no place for, such as strange.weight"),
     ):
-        with pytest.raises(JobError, match=re.escape(words)):
+        with pytest.raises(Problem, match=re.escape(words)):
             load(with_file(model, CONTROL_OF[kind], tmp_path / name), kind)
 
 
 def test_a_surplus_tensor_in_a_control_s_folder_is_refused(model):
     path = model.entry.sparse_rgb / WEIGHTS
     save_file(load_file(path) | {"strange.weight": torch.ones(2)}, path)
-    with pytest.raises(JobError, match="sparse_rgb: .* no place for, such as strange.weight"):
+    with pytest.raises(Problem, match="sparse_rgb: .* no place for, such as strange.weight"):
         load(model, "image")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backend.backbones.animatediff.memory_needs import ATTENTION_MATRICES, NEEDS, ModelShape, TakeNeeds
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.memory import device
 from backend.memory.device import deterministic_mode, has_fused_attention, limit_to_device_memory
 from backend.memory.policy import BALANCED, FAST, THRIFTY, choose_policy
@@ -47,7 +47,7 @@ def test_everything_is_as_it_was_afterwards(monkeypatch):
 
 def test_what_a_device_cannot_repeat_is_said_with_the_setting():
     with (
-        pytest.raises(JobError, match="cannot repeat a computation exactly: kthvalue") as told,
+        pytest.raises(Problem, match="cannot repeat a computation exactly: kthvalue") as told,
         deterministic_mode(True),
     ):
         raise RuntimeError("kthvalue CUDA does not have a deterministic implementation, but you set ...")

@@ -9,7 +9,7 @@ import pytest
 from install.doctor import _FIXES
 from install.pip_failures import _NO_NETWORK
 from tests.documents import ROOT, rows
-from tests.sentences import ERRORS, VARIES, DoctorFinding, Source, without_end
+from tests.sentences import ERRORS, DoctorFinding, Source, varied, without_end
 from tests.unit.test_install_words import MODULES
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -30,7 +30,7 @@ OF_OTHERS = {  # findings that say what another function found
     "no-build": BUILD.raised("_builds", "InstallError"),
     "base-python": Source(ROOT / "install/pythons.py").raised("backend_base", "InstallError"),
     "backend-start": Source(ROOT / "install/backend.py").raised("ask_backend", "InstallError"),
-    "model-entry": ENTRY.raised("read_entries", "JobError") | ENTRY.raised("read_entry", "JobError"),
+    "model-entry": ENTRY.raised("read_entries", "Problem") | ENTRY.raised("read_entry", "Problem"),
     "…-failed": set(),  # whatever a check meets
 }
 
@@ -71,7 +71,7 @@ def test_a_row_says_what_the_doctor_would_do(finding):
 
 def test_each_error_of_the_installer_s_has_its_row():
     texts = {without_end(text) for path in MODULES for text, _ in Source(path).said(ERRORS)}
-    texts |= {words.replace("{}", VARIES) for words, _ in _NO_NETWORK}
+    texts |= {varied(words) for words, _ in _NO_NETWORK}
     rows_there = {without_end(text) for heading in (DOCTOR, *OTHERS) for text in table(heading)}
     worded = {text for text in texts if re.search("[a-z]{3}", text)}
     assert len(worded) > 50 and not worded - rows_there

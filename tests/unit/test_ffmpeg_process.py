@@ -13,8 +13,9 @@ import pytest
 
 from backend.clips import ffmpeg_process, read_clip, write_frames, write_video
 from backend.clips.ffmpeg_process import CHOSEN, find_ffmpeg
-from backend.errors import REPAIR, Cancelled, Interrupted, JobError
+from backend.errors import REPAIR, Cancelled, Interrupted
 from backend.job.progress import Progress
+from backend.job_folder.problem import Problem
 from backend.job_folder.state import read_state
 from backend.worker.dummy_job import DummyEngine
 from backend.worker.one_job import run_to_end
@@ -56,7 +57,7 @@ def test_a_missing_ffmpeg_says_so_and_how_to_get_it(video, monkeypatch, tmp_path
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(CHOSEN, raising=False)
     for use in both(video):
-        with pytest.raises(JobError, match="ffmpeg, which reads and writes videos, is missing") as told:
+        with pytest.raises(Problem, match="ffmpeg, which reads and writes videos, is missing") as told:
             use()
         assert told.value.hint == REPAIR
     assert not video.with_name("new.mp4").exists() and [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
@@ -65,7 +66,7 @@ def test_a_missing_ffmpeg_says_so_and_how_to_get_it(video, monkeypatch, tmp_path
 def test_a_chosen_ffmpeg_that_is_not_there_names_the_variable(video, monkeypatch, tmp_path):
     monkeypatch.setenv(CHOSEN, str(tmp_path / "no ffmpeg"))
     for use in both(video):
-        with pytest.raises(JobError, match=r"no ffmpeg\) cannot be started: No such file|cannot find the file") as told:
+        with pytest.raises(Problem, match=r"no ffmpeg\) cannot be started: No such file|cannot find the file") as told:
             use()
         assert CHOSEN in told.value.hint
 
@@ -74,7 +75,7 @@ def test_one_that_may_not_be_run_is_not_taken_for_the_clip(video, monkeypatch, t
     (tmp_path / "ffmpeg").write_text("no program")
     monkeypatch.setenv(CHOSEN, str(tmp_path / "ffmpeg"))
     for use in both(video):
-        with pytest.raises(JobError, match="cannot be started"):
+        with pytest.raises(Problem, match="cannot be started"):
             use()
 
 
@@ -128,7 +129,7 @@ def test_a_hanging_ffmpeg_is_given_up_and_named(video, script, monkeypatch):
     monkeypatch.setattr(ffmpeg_process, "SECONDS_SILENT", 0.5)
     path = script("sleep 600")
     for use in both(video):
-        with pytest.raises(JobError, match="has not answered for") as told:
+        with pytest.raises(Problem, match="has not answered for") as told:
             use()
         assert str(path) in told.value.message and told.value.hint
 
@@ -137,20 +138,20 @@ def test_a_hanging_ffmpeg_is_given_up_and_named(video, script, monkeypatch):
 def test_one_that_works_for_long_is_not_taken_to_hang(video, script, monkeypatch):
     monkeypatch.setattr(ffmpeg_process, "SECONDS_SILENT", 2.0)
     script("for i in 1 2 3 4 5 6 7 8; do echo frame=$i >&2; sleep 0.5; done; exit 3")
-    with pytest.raises(JobError, match="could not be encoded: ffmpeg ended with exit code 3"):
+    with pytest.raises(Problem, match="could not be encoded: ffmpeg ended with exit code 3"):
         both(video)[1]()
 
 
 @SCRIPTS
 def test_what_a_failing_ffmpeg_says_is_told(video, script):
     script("echo 'x264: no such luck' >&2; exit 3")
-    with pytest.raises(JobError, match="could not be encoded: x264: no such luck"):
+    with pytest.raises(Problem, match="could not be encoded: x264: no such luck"):
         both(video)[1]()
     script("exit 3")
-    with pytest.raises(JobError, match="could not be encoded: ffmpeg ended with exit code 3"):
+    with pytest.raises(Problem, match="could not be encoded: ffmpeg ended with exit code 3"):
         both(video)[1]()
     script("echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 1")
-    with pytest.raises(JobError, match=r"The disk is full \(.*new.mp4\)"):
+    with pytest.raises(Problem, match=r"The disk is full \(.*new.mp4\)"):
         both(video)[1]()
 
 

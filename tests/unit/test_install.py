@@ -55,12 +55,14 @@ def test_progress_is_a_json_line_each_for_the_add_on_and_words_for_a_person(caps
         report.stage("download", "torch")
         report.progress("download", 5, 10, "Downloading")
         report.progress("download", 5, 10, "Downloading")
-        report.failed("The disk is full.", "Free some.")
+        report.failed(InstallError("The disk {disk} is full.", "Free some.", disk="/a"))
     said = capsys.readouterr()
     lines = [json.loads(line) for line in said.out.splitlines() if line.startswith("{")]
     assert [line["kind"] for line in lines] == ["plan", "progress", "progress", "failed"]
     assert lines[0]["download_bytes"] == 1_500_000 and (lines[2]["done"], lines[2]["total"]) == (5, 10)
-    assert said.err == "\nThe disk is full.\nFree some.\n"
+    assert lines[3]["message"] == "The disk /a is full."
+    assert lines[3]["templates"] == [{"template": "The disk {disk} is full.", "values": {"disk": "/a"}}]
+    assert said.err == "\nThe disk /a is full.\nFree some.\n"
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_commands_are_as_they_are_typed_on_this_system(capsys):
     text = "Press Install Backend (in a terminal: python3 -m install backend)."
     assert as_typed(text, windows=True) == "Press Install Backend (in a terminal: py -m install backend)."
     assert as_typed(text, windows=False) == text
-    Report(as_json=True).failed(text, text)
+    Report(as_json=True).failed(InstallError(text, text))
     assert "python3 -m install" in capsys.readouterr().out, "the add-on looks up its translation by it"
 
 

@@ -22,8 +22,8 @@ MODULES = [path for path in sorted((ROOT / "install").rglob("*.py")) if path.ste
 ASKED_IN_TERMINALS = {  # the questions and options that no button has
     "The same command asks again; --yes downloads at once.",
     "Name with --look a folder that holds models.",
-    "Get it with: python3 -m install models add …",
-    "Fix it with: python3 -m install models add …",
+    "Get it with: python3 -m install models add {only}",
+    "Fix it with: python3 -m install models add {model}",
 }
 FACE = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "blender_motionclone").rglob("*.py")}
 BUTTONS = ("Install Backend", "Update or Repair", "Ask the Doctor")

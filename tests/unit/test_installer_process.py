@@ -45,7 +45,10 @@ def test_lines_that_say_nothing_are_passed_over(line):
 
 
 def test_findings_and_models_are_kept():
-    assert heard({"healthy": False, "findings": [{"id": "a"}]}).findings == [{"id": "a"}]
+    finding = {"id": "a", "text": "There is no x.", "hint": ""}
+    templates = [{"template": "There is no {what}.", "values": {"what": "x"}}]
+    (kept,) = heard({"healthy": False, "findings": [finding], "templates": templates}).findings
+    assert kept == finding and kept["text"].template == "There is no {what}."
     assert heard({"folder": "x", "models": [{"name": "a"}]}).models == [{"name": "a"}]
 
 
@@ -53,7 +56,7 @@ def run(root: Path, *arguments: str):
     """The finished installer of `root`."""
     process = installer.Installer(root, arguments)
     until_ended(process)
-    return process.received
+    return process.heard
 
 
 def until_ended(process):
@@ -111,13 +114,13 @@ def test_cancelled_it_says_so(fake):
     )
     process = installer.Installer(fake(code), ())
     deadline = time.monotonic() + PATIENCE
-    while process.received.note != "begun":
+    while process.heard.note != "begun":
         process.poll()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.cancel()
     until_ended(process)
-    assert process.received.cancelled and process.received.problem is None
+    assert process.heard.cancelled and process.heard.problem is None
 
 
 def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
@@ -125,14 +128,14 @@ def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
     code = "print(json.dumps({'kind': 'note', 'text': 'begun'}), flush=True); time.sleep(600)"
     process = installer.Installer(fake(code), ())
     deadline = time.monotonic() + PATIENCE
-    while process.received.note != "begun":
+    while process.heard.note != "begun":
         process.poll()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     monkeypatch.setattr(process._process, "send_signal", lambda _: kill_now(process._process.pid))
     process.cancel()
     until_ended(process)
-    assert process.received.cancelled and process.received.problem is None
+    assert process.heard.cancelled and process.heard.problem is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends programs without asking them")
@@ -142,7 +145,7 @@ def test_closing_ends_one_that_does_not_listen(fake):
         "print(json.dumps({'kind': 'note', 'text': 'deaf'}), flush=True)\ntime.sleep(600)"
     )
     process = installer.Installer(fake(code), ())
-    while process.received.note != "deaf":
+    while process.heard.note != "deaf":
         process.poll()
         time.sleep(0.02)
     process.close(seconds=0.2)

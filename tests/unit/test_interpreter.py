@@ -11,7 +11,11 @@ import pytest
 
 from tests.extension import ROOT, part
 
-interpreter, backend_call, UserError = part("setup.interpreter"), part("setup.backend_call"), part("errors").UserError
+interpreter, backend_call, Problem = (
+    part("setup.interpreter"),
+    part("setup.backend_call"),
+    part("backend.job_folder.problem").Problem,
+)
 child_environment, find_interpreter, python_of = (
     interpreter.child_environment,
     interpreter.find_interpreter,
@@ -46,7 +50,7 @@ def test_the_user_s_choice_goes_first_then_the_variable_then_the_places(tmp_path
     ],
 )
 def test_no_interpreter_is_said_with_the_next_step(chosen, environment, sentence):
-    with pytest.raises(UserError, match=sentence) as caught:
+    with pytest.raises(Problem, match=sentence) as caught:
         find_interpreter(chosen, environment, [Path("/no/place")])
     assert "python3 -m install backend" in caught.value.hint
 

@@ -16,7 +16,7 @@ from tests.extension import part
 from tests.systems import link_folder
 
 notes, recovery, files = part("job_note"), part("jobs.recovery"), part("jobs.job_files")
-UserError = part("errors").UserError
+Problem = part("backend.job_folder.problem").Problem
 NAME = "20261125-101500-abc123"
 HERE = notes.Owner(scene="Shot ü", key="k1", file="/films/a.blend")
 
@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_and_leaves_the_note_as_it_was(tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(notes, "write_atomically", full)
-    with pytest.raises(UserError, match="No space left on device.*Make room"):
+    with pytest.raises(Problem, match="No space left on device.*Make room"):
         notes.dismiss(folder)
     assert not notes.read_note(folder)["dismissed"]
 
@@ -154,7 +154,7 @@ def test_nothing_else_is_deleted(tmp_path):
     ours, named, empty = job(tmp_path / NAME), job(tmp_path / "Documents"), tmp_path / "20261125-101500-abc124"
     empty.mkdir()
     for folder in (named, empty, tmp_path):
-        with pytest.raises(UserError, match="was not made by the add-on"):
+        with pytest.raises(Problem, match="was not made by the add-on"):
             files.delete_job(folder)
         assert folder.exists()
     assert (ours / "job.json").is_file()
@@ -163,7 +163,7 @@ def test_nothing_else_is_deleted(tmp_path):
 def test_a_link_to_a_job_is_not_deleted(tmp_path):
     ours = job(tmp_path / NAME)
     link = link_folder(tmp_path / "20261125-101500-abc125", ours)
-    with pytest.raises(UserError, match="was not made by the add-on"):
+    with pytest.raises(Problem, match="was not made by the add-on"):
         files.delete_job(link)
     assert is_link(link) and (ours / "job.json").is_file()
 
@@ -171,7 +171,7 @@ def test_a_link_to_a_job_is_not_deleted(tmp_path):
 def test_what_a_worker_is_at_is_not_deleted(tmp_path):
     folder = job(tmp_path / NAME, "running")
     lock = FolderLock(folder)
-    with pytest.raises(UserError, match="A worker is at the job"):
+    with pytest.raises(Problem, match="A worker is at the job"):
         files.delete_job(folder)
     lock.release()
     files.delete_job(folder)
@@ -184,5 +184,5 @@ def test_a_folder_that_resists(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path / "result.mp4"))
 
     monkeypatch.setattr(sys.modules[files.__name__].shutil, "rmtree", resist)
-    with pytest.raises(UserError, match=r"result.mp4 cannot be deleted \(Permission denied\)"):
+    with pytest.raises(Problem, match=r"result.mp4 cannot be deleted \(Permission denied\)"):
         files.delete_job(folder)

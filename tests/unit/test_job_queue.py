@@ -17,7 +17,7 @@ from tests.systems import WINDOWS, kill_now
 from tests.workers import COMMAND, PATIENCE, make_job
 
 queues = part("jobs.job_queue")
-UserError = part("errors").UserError
+Problem = part("backend.job_folder.problem").Problem
 messages = sys.modules[queues.messages.__name__]
 KILLED = "The worker ended" if WINDOWS else "killed the worker"  # Windows does not tell who ended it
 client = sys.modules[queues.Client.__module__]
@@ -134,7 +134,7 @@ def test_a_job_that_kills_each_worker_stops_nobody_else(queue, tmp_path):
 
 
 def test_a_program_that_cannot_be_started(queue, tmp_path):
-    with pytest.raises(UserError, match="cannot be started") as caught:
+    with pytest.raises(Problem, match="cannot be started") as caught:
         queue.submit(start([str(tmp_path / "none")]), make_job(tmp_path / "job"))
     assert caught.value.repair == "motionclone.install_backend" and queue.jobs.order == []
 
@@ -245,13 +245,13 @@ def test_what_a_worker_does_not_take_is_told(queue, tmp_path):
 
 
 def test_bad_names_doubles_and_too_many(queue, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="cannot name a job"):
+    with pytest.raises(Problem, match="cannot name a job"):
         submit(queue, tmp_path / "my job")
     job = submit(queue, tmp_path / "job-1", **SLOW)
-    with pytest.raises(UserError, match="waits or runs already"):
+    with pytest.raises(Problem, match="waits or runs already"):
         queue.submit(start(), tmp_path / "job-1")
     monkeypatch.setattr(queues, "MOST_JOBS", 1)
-    with pytest.raises(UserError, match="1 jobs wait already"):
+    with pytest.raises(Problem, match="1 jobs wait already"):
         submit(queue, tmp_path / "job-2")
     assert queue.jobs.order == [job]
 

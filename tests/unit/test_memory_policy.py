@@ -10,7 +10,8 @@ from backend.__main__ import main
 from backend.backbones.animatediff.backbone import load_animatediff
 from backend.backbones.animatediff.memory_needs import NEEDS, ModelShape, TakeNeeds
 from backend.clips import read_clip
-from backend.errors import JobError, OutOfMemory
+from backend.errors import OutOfMemory
+from backend.job_folder.problem import Problem
 from backend.memory import main_memory
 from backend.memory import policy as memory
 from backend.memory.device import on_device
@@ -152,7 +153,7 @@ def test_a_model_that_does_not_fit_is_said(tiny, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr("backend.backbones.animatediff.backbone.fill", empty)
-    with pytest.raises(JobError, match="'tiny' does not fit into the memory"):
+    with pytest.raises(Problem, match="'tiny' does not fit into the memory"):
         load_animatediff(find_entry("tiny"), torch.device("cpu"), torch.float32)
 
 
@@ -170,5 +171,5 @@ def test_a_job_tells_its_policy_and_gives_the_same_frames(tiny, moving_clip, tmp
 def test_other_errors_stay_what_they_are(model):
     with pytest.raises(RuntimeError, match="shape"), model.with_policy(FAST):
         raise RuntimeError("shape mismatch")
-    with pytest.raises(JobError, match="broke"), model.with_policy(FAST):
-        raise JobError("Sampling broke.")
+    with pytest.raises(Problem, match="broke"), model.with_policy(FAST):
+        raise Problem("Sampling broke.")

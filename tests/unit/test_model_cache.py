@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from backend.clips import read_clip
-from backend.errors import Cancelled, Interrupted, JobError, OutOfMemory
+from backend.errors import Cancelled, Interrupted, OutOfMemory
 from backend.job import attempts
 from backend.job import model_cache as kept
 from backend.job.new_job import make_job
 from backend.job.progress import Progress
+from backend.job_folder.problem import Problem
 from backend.worker.engine import Engine
 from backend.worker.one_job import run_to_end
 
@@ -128,7 +129,7 @@ def test_what_a_stopped_job_held_is_free_when_the_worker_has_told(jobs, monkeypa
 
 
 @pytest.mark.parametrize(
-    "error, stays", [(JobError("bad"), True), (OutOfMemory("fast", None), False), (ZeroDivisionError(), False)]
+    "error, stays", [(Problem("bad"), True), (OutOfMemory("fast", None), False), (ZeroDivisionError(), False)]
 )
 def test_a_model_that_may_be_in_disorder_is_let_go(jobs, monkeypatch, error, stays):
     engine, folder = Engine(), jobs("a")

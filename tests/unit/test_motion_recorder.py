@@ -8,7 +8,7 @@ from backend.backbones.animatediff.denoise import Denoiser
 from backend.backbones.animatediff.frame_norm import normalize_each_frame
 from backend.backbones.animatediff.recorder import attention_layers, recording
 from backend.backbones.base import TEMPORAL
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 
 
 @pytest.fixture
@@ -57,5 +57,5 @@ def test_the_unet_is_left_as_it_was(unet, inputs, fails):
 
 
 def test_a_block_without_motion_modules_is_an_error(unet):
-    with pytest.raises(JobError, match="'up_blocks.9'"):
+    with pytest.raises(Problem, match="'up_blocks.9'"):
         attention_layers(unet, TEMPORAL, ["up_blocks.1", "up_blocks.9"])

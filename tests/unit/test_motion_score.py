@@ -11,7 +11,7 @@ from backend.clips.motion_score import motion_score
 from backend.clips.optical_flow import optical_flow
 from backend.demo_training.moves import random_look, random_motion, recolored
 from backend.demo_training.world import draw_clip, project
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 
 PAIRS = 8
 
@@ -93,12 +93,12 @@ def test_the_reference_is_cropped_to_the_clips_shape(pairs):
 
 
 def test_a_still_reference_is_an_error(pairs):
-    with pytest.raises(JobError, match="does not move"):
+    with pytest.raises(Problem, match="does not move"):
         motion_score(pairs[0][1], np.repeat(pairs[0][1][:1], 16, 0))
 
 
 def test_one_frame_is_an_error(pairs):
-    with pytest.raises(JobError, match="at least two frames"):
+    with pytest.raises(Problem, match="at least two frames"):
         motion_score(pairs[0][1][:1], pairs[0][1])
 
 

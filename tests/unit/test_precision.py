@@ -7,8 +7,8 @@ import torch
 
 from backend.__main__ import main
 from backend.backbones.animatediff.backbone import load_animatediff
-from backend.errors import JobError
 from backend.job.take import generate
+from backend.job_folder.problem import Problem
 from backend.memory.device import choose_device
 from backend.models.entry import find_entry
 from backend.motion.gradient import gradient_at
@@ -115,7 +115,7 @@ def test_the_setting_decides_and_auto_suits_the_device():
 def test_float16_without_a_gpu_is_said(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    with pytest.raises(JobError, match="float16 needs a GPU.*bfloat16"):
+    with pytest.raises(Problem, match="float16 needs a GPU.*bfloat16"):
         choose_device("float16")
 
 

@@ -14,10 +14,11 @@ from diffusers import AutoencoderTiny
 from backend.__main__ import main
 from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.clips import fit, read_clip, to_frames
-from backend.errors import Cancelled, JobError
+from backend.errors import Cancelled
 from backend.job import previews
 from backend.job.previews import AREA, FRAMES, Previews
 from backend.job.progress import PREVIEW, Progress
+from backend.job_folder.problem import Problem
 from backend.models.entry import find_entry
 from backend.sampling.state import SamplerState
 from backend.wire.encoding import PIECE_BYTES
@@ -125,7 +126,7 @@ def test_want_of_memory_ends_the_previews_and_not_the_job(demo, tmp_path, clock,
         TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."),
         NotImplementedError("The operator 'aten::linalg_lstsq' is not implemented for the MPS device."),
         RuntimeError("CUDNN_STATUS_NOT_SUPPORTED"),
-        JobError("The model gave values that are not numbers."),
+        Problem("The model gave values that are not numbers."),
         IndexError("nobody foresaw this"),
         cv2.error("no picture"),
     ],
@@ -201,7 +202,7 @@ def test_what_is_no_tiny_vae_is_refused_by_name(with_tiny_vae, change, words):
         path.write_text(json.dumps(change(json.loads(path.read_text()))))
     else:
         path.unlink()
-    with pytest.raises(JobError, match=words) as told:
+    with pytest.raises(Problem, match=words) as told:
         load_animatediff(find_entry("tiny"), CPU, torch.float32)
     assert str(with_tiny_vae) in told.value.message and "leave tiny_vae out" in told.value.hint
 

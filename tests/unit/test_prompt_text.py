@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from backend.__main__ import main
 from backend.backbones.animatediff.backbone import load_animatediff
 from backend.backbones.animatediff.text import MIN_MEAN, weighted
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.models.entry import find_entry, read_entry
 from backend.models.prompt_files import with_prompt_files
 from tests import lora_formats
@@ -69,7 +69,7 @@ def test_clip_skip_is_diffusers_own_counted_from_one(model, pipeline, skip):
 
 
 def test_more_layers_than_there_are_cannot_be_skipped(model):
-    with pytest.raises(JobError, match="clip_skip is 5; the model's text encoder has 4 layers"):
+    with pytest.raises(Problem, match="clip_skip is 5; the model's text encoder has 4 layers"):
         model.embed([PLAIN], 5)[0]
 
 
@@ -100,7 +100,7 @@ def test_parts_are_read_apart_and_texts_have_one_length(model):
 
 
 def test_a_part_that_is_too_long_says_what_to_do(model):
-    with pytest.raises(JobError, match="divide it with BREAK"):
+    with pytest.raises(Problem, match="divide it with BREAK"):
         model.embed(["red " * 40])[0]
     assert model.embed(["red " * 20 + "BREAK" + " blue" * 20])[0].shape[1] == 2 * model.tokenizer.model_max_length
 
@@ -135,30 +135,30 @@ def test_a_textual_inversion_stands_where_the_prompt_names_it(built, pipeline, d
 
 def test_textual_inversions_count_as_many_tokens_as_they_have(built, data_folder):
     inversion(data_folder / "models" / "embeddings" / "long.pt", count=31)
-    with pytest.raises(JobError, match="has 31 tokens; this model reads at most 30"):
+    with pytest.raises(Problem, match="has 31 tokens; this model reads at most 30"):
         load_with(built, "embedding:long").embed(["embedding:long"])
 
 
 def test_textual_inversions_that_cannot_be_used(built, data_folder):
     folder = data_folder / "models" / "embeddings"
-    with pytest.raises(JobError, match="no textual inversion 'easy' in .*embeddings"):
+    with pytest.raises(Problem, match="no textual inversion 'easy' in .*embeddings"):
         load_with(built, "a ball", "embedding:easy")
     inversion(folder / "wide.safetensors", width=768)
-    with pytest.raises(JobError, match=r"embedding:wide: .* width 768 \(SD1.5\); the model's text encoder has 16"):
+    with pytest.raises(Problem, match=r"embedding:wide: .* width 768 \(SD1.5\); the model's text encoder has 16"):
         load_with(built, "embedding:wide")
     save_file({"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280)}, folder / "xl.safetensors")
-    with pytest.raises(JobError, match="embedding:xl: .* is an SDXL textual inversion"):
+    with pytest.raises(Problem, match="embedding:xl: .* is an SDXL textual inversion"):
         load_with(built, "embedding:xl")
     (folder / "cut.pt").write_bytes(b"PK\x03\x04")
-    with pytest.raises(JobError, match="embedding:cut: .* damaged"):
+    with pytest.raises(Problem, match="embedding:cut: .* damaged"):
         load_with(built, "embedding:cut")
     save_file({"emb_params": torch.full((1, 16), torch.nan)}, folder / "nan.safetensors")
-    with pytest.raises(JobError, match="embedding:nan: .* holds no usable vectors"):
+    with pytest.raises(Problem, match="embedding:nan: .* holds no usable vectors"):
         load_with(built, "embedding:nan")
     inversion(folder / "a" / "two.pt"), inversion(folder / "b" / "two.safetensors")
-    with pytest.raises(JobError, match="are both the textual inversion 'two'"):
+    with pytest.raises(Problem, match="are both the textual inversion 'two'"):
         load_with(built, "embedding:two")
-    with pytest.raises(JobError, match=r"'wyde' in .*Did you mean 'wide'\?"):
+    with pytest.raises(Problem, match=r"'wyde' in .*Did you mean 'wide'\?"):
         load_with(built, "embedding:wyde")
 
 
@@ -173,12 +173,12 @@ def test_a_lora_named_in_the_prompt_is_loaded_or_it_is_said_how(built, data_fold
     (up, down) = halves[layer]
     torch.testing.assert_close(model.unet.get_submodule(layer).weight, plain + 0.8 * up @ down)
     assert "loras[0] Style.safetensors x 0.8" in model.entry.weight_files()
-    with pytest.raises(JobError, match="no LoRA 'stile' in .*under loras in .*own.toml and remove <lora:stile:1>"):
+    with pytest.raises(Problem, match="no LoRA 'stile' in .*under loras in .*own.toml and remove <lora:stile:1>"):
         load_with(built, "a ball <lora:stile>")
-    with pytest.raises(JobError, match="named in a negative"):
+    with pytest.raises(Problem, match="named in a negative"):
         load_with(built, "a ball", "<lora:style:1>")
     entry = formats.write_entry(built, f'base = "base"\nmotion_module = "v3"\nloras = ["{path.as_posix()}"]')
-    with pytest.raises(JobError, match="has the LoRA 'style' already, with the strength 1"):
+    with pytest.raises(Problem, match="has the LoRA 'style' already, with the strength 1"):
         with_prompt_files(read_entry(entry), "<lora:style:0.8>", ())
 
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from backend.__main__ import main
-from backend.errors import JobError
 from backend.job import inversion_cache, motion_cache
 from backend.job.inversion_cache import cached_inversion
 from backend.job.motion_cache import cached_motion
 from backend.job_folder.lock import FolderLock
+from backend.job_folder.problem import Problem
 from backend.job_folder.state import JobState, write_state
 from backend.job_folder.storage import SECONDS_IN_USE, keep_newest, size_of
 from backend.motion.representation import MotionRepresentation
@@ -167,7 +167,7 @@ def test_a_disk_that_does_not_take_inverted_latents_is_named_and_nothing_is_left
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        with pytest.raises(JobError, match=r"latents cannot be written to .*inversion \(File too large\)"):
+        with pytest.raises(Problem, match=r"latents cannot be written to .*inversion \(File too large\)"):
             cached_inversion(KEYS[10], torch.device("cpu"), [1], invert)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

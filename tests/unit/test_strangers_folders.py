@@ -21,14 +21,15 @@ from backend.backbones.animatediff.weights.files import open_weights
 from backend.clips import ffmpeg, fit, read_clip, read_picture, write_frames, write_video
 from backend.clips.pictures import to_rgb
 from backend.controls.conditions import read_conditions, read_mask
-from backend.errors import Cancelled, JobError
+from backend.errors import Cancelled
 from backend.job.job import read_reference
 from backend.job.progress import Progress
 from backend.job.take import seeded_generator
 from backend.job_folder.lock import FolderLock
 from backend.job_folder.pictures import picture_size
+from backend.job_folder.problem import Problem
 from backend.job_folder.request import RequestError, read_request
-from backend.job_folder.state import read_state
+from backend.job_folder.state import JobState, read_state
 from backend.models.entry import find_entry, read_entries
 from backend.worker.one_job import as_problem, claim
 from tests.systems import link_folder
@@ -123,23 +124,23 @@ def test_the_list_of_models_does_not_wait_for_a_pipe(data_folder, capsys):
 def test_a_model_with_a_strange_file_is_refused_before_it_is_opened(tiny, place, kind):
     (tiny / place).unlink(missing_ok=True)
     strange(tiny / place, kind)
-    with soon(), pytest.raises(JobError, match=f"folder: .*{Path(place).name} is a .*not a file"):
+    with soon(), pytest.raises(Problem, match=f"folder: .*{Path(place).name} is a .*not a file"):
         find_entry("tiny")
 
 
 def test_and_one_with_a_huge_text_or_far_too_many_files(tiny, data_folder, monkeypatch):
     strange(tiny / "unet" / "notes.json", "sparse")
-    with pytest.raises(JobError, match="notes.json is larger than the 100 MB"):
+    with pytest.raises(Problem, match="notes.json is larger than the 100 MB"):
         find_entry("tiny")
     (tiny / "unet" / "notes.json").unlink()
     monkeypatch.setattr("backend.models.entry_files.MAX_FILES", 3)
-    with pytest.raises(JobError, match="more than 3 files, so it is no model's folder"):
+    with pytest.raises(Problem, match="more than 3 files, so it is no model's folder"):
         find_entry("tiny")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 def test_weights_that_are_no_file(tmp_path, kind):
-    with soon(), pytest.raises(JobError, match="base: .* is a .*, not a file"):
+    with soon(), pytest.raises(Problem, match="base: .* is a .*, not a file"):
         open_weights(strange(tmp_path / "x.safetensors", kind), "base")
 
 
@@ -157,7 +158,7 @@ def test_weights_that_are_no_file(tmp_path, kind):
 def test_headers_that_nobody_writes(tmp_path, header, said):
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
-    with soon(), pytest.raises(JobError, match=said):
+    with soon(), pytest.raises(Problem, match=said):
         open_weights(path, "base")
 
 
@@ -176,7 +177,7 @@ def test_sizes_are_read_from_headers_as_the_decoder_sees_them():
 @pytest.mark.parametrize(("name", "data"), [("a.png", png(HUGE, HUGE, 10)), ("a.jpg", jpg(HUGE, HUGE))])
 def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
-    with soon(), pytest.raises(JobError, match=r"30000 x 30000; pictures up to 67,108,864 pixels \(8192 x 8192\)"):
+    with soon(), pytest.raises(Problem, match=r"30000 x 30000; pictures up to 67,108,864 pixels \(8192 x 8192\)"):
         read_picture(tmp_path / name)
 
 
@@ -185,7 +186,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header(tmp_path,
 )
 def test_headers_that_cannot_be_are_told_as_a_broken_picture(tmp_path, data):
     (tmp_path / "a.png").write_bytes(data)
-    with soon(), pytest.raises(JobError, match=r"not a whole PNG or JPG|pictures up to"):
+    with soon(), pytest.raises(Problem, match=r"not a whole PNG or JPG|pictures up to"):
         read_picture(tmp_path / "a.png")
 
 
@@ -195,11 +196,11 @@ def test_frames_that_are_no_files(tmp_path, kind):
     write_frames(tmp_path, np.zeros((3, 8, 8, 3), np.uint8))
     (tmp_path / "0001.png").unlink()
     strange(tmp_path / "0001.png", kind)
-    with soon(), pytest.raises(JobError, match="0001.png is "):
+    with soon(), pytest.raises(Problem, match="0001.png is "):
         read_picture(tmp_path / "0001.png")
     with soon():
         if kind == "sparse":
-            with pytest.raises(JobError, match="0001.png is larger"):
+            with pytest.raises(Problem, match="0001.png is larger"):
                 read_clip(tmp_path)
         else:
             assert "lacks 1 of 3 frames" in read_clip(tmp_path).notes[0]
@@ -207,14 +208,14 @@ def test_frames_that_are_no_files(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 def test_a_video_that_is_no_file(tmp_path, kind):
-    with soon(), pytest.raises(JobError, match=r"x\.mp4 is a .*, not a file"):
+    with soon(), pytest.raises(Problem, match=r"x\.mp4 is a .*, not a file"):
         read_clip(strange(tmp_path / "x.mp4", kind))
 
 
 def test_a_video_of_frames_that_would_fill_the_memory(tmp_path, monkeypatch):
     path = write_video(tmp_path / "x.mp4", np.zeros((3, 64, 96, 3), np.uint8), 24)
     monkeypatch.setattr(ffmpeg, "MOST_PIXELS", 1000)
-    with pytest.raises(JobError, match=r"x\.mp4 is 96 x 64; pictures up to"):
+    with pytest.raises(Problem, match=r"x\.mp4 is 96 x 64; pictures up to"):
         read_clip(path)
 
 
@@ -273,7 +274,7 @@ def test_a_reference_of_another_length_is_refused_unread(tiny, tmp_path):
     for number in range(3000):
         (tmp_path / f"{number:04d}.png").write_bytes(b"no picture")
     entry = find_entry("tiny")
-    with soon(), pytest.raises(JobError, match="holds 3000 frames; the setting frames is 8"):
+    with soon(), pytest.raises(Problem, match="holds 3000 frames; the setting frames is 8"):
         read_reference(tmp_path, entry, entry.settings_for({}))
 
 
@@ -302,7 +303,7 @@ def test_a_folder_with_a_strange_file_where_a_job_writes_is_refused(tmp_path, pl
     path = folder / place
     path.parent.mkdir(parents=True)
     os.mkfifo(path) if kind == "pipe" else path.symlink_to(secret if kind == "link" else tmp_path / "nowhere")
-    with soon(), pytest.raises(JobError, match="is a named pipe, not a file; jobs|is a link; jobs"):
+    with soon(), pytest.raises(Problem, match="is a named pipe, not a file; jobs|is a link; jobs"):
         claim(folder)
     assert secret.read_text() == "mine" and not (tmp_path / "nowhere").exists()
 
@@ -312,7 +313,7 @@ def test_so_is_one_whose_folder_is_a_link(tmp_path, name):
     (tmp_path / "there").mkdir()
     (tmp_path / "job").mkdir()
     link_folder(tmp_path / "job" / name, tmp_path / "there")
-    with pytest.raises(JobError, match="is a link; jobs"):
+    with pytest.raises(Problem, match="is a link; jobs"):
         claim(tmp_path / "job")
 
 
@@ -346,7 +347,9 @@ def test_a_log_that_is_no_file_makes_nobody_wait(tmp_path, kind):
 
 
 def test_an_error_s_words_are_bounded_and_plain_in_the_state(tmp_path):
-    Progress(tmp_path, lambda _: None).end("failed", "\x1b[31m" + "x" * 2_000_000, "\u202ehint")
+    Progress(tmp_path, lambda _: None).end(
+        JobState(state="failed", message="\x1b[31m" + "x" * 2_000_000, hint="\u202ehint")
+    )
     state = read_state(tmp_path)
     assert state.state == "failed" and len(state.message) == 10_000 and state.hint == "hint"
 
@@ -412,7 +415,7 @@ def test_requests_that_nobody_writes(tmp_path, text):
 
 
 def test_a_model_s_name_of_a_megabyte_takes_no_time(tiny):
-    with soon(), pytest.raises(JobError, match="There is no model"):
+    with soon(), pytest.raises(Problem, match="There is no model"):
         find_entry("tiny" * 200_000)
 
 

@@ -16,7 +16,7 @@ files, notes, recovery = part("jobs.job_files"), part("job_note"), part("jobs.re
 pictures = part("picture_files")
 finished = part("results.finished_job")
 movies, timings, wrapping = part("results.finished_job"), part("jobs.timings"), part("wrapping")
-UserError = part("errors").UserError
+Problem = part("backend.job_folder.problem").Problem
 NAME = "20261125-101500-abc123"
 PIPES = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files in folders")
 
@@ -53,7 +53,7 @@ def test_a_job_whose_clip_is_open_on_windows_loses_nothing_and_can_be_deleted_la
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     with monkeypatch.context() as windows:
         open_windows_file(windows, "result.mp4")
-        with pytest.raises(UserError, match=f"{NAME} cannot be deleted.*Close what uses it"):
+        with pytest.raises(Problem, match=f"{NAME} cannot be deleted.*Close what uses it"):
             files.delete_job(folder)
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
     files.delete_job(folder)
@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_deleted_leaves_a_folder_that_can_be_tried_again(t
 
     with monkeypatch.context() as resisting:
         resisting.setattr(Path, "unlink", resist)
-        with pytest.raises(UserError, match=rf"{NAME}/result.mp4 cannot be deleted \(Permission denied\)"):
+        with pytest.raises(Problem, match=rf"{NAME}/result.mp4 cannot be deleted \(Permission denied\)"):
             files.delete_job(folder)
     assert (folder / "job.json").is_file() and (folder / "result.mp4").is_file()
     files.delete_job(folder)
@@ -94,16 +94,16 @@ def test_a_job_with_anything_but_plain_files_is_not_worked_with(tmp_path, name, 
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(path) if kind == "pipe" else path.symlink_to(tmp_path if kind == "link" else "nowhere")
-    with pytest.raises(UserError, match=f"{path.name} is a link, a pipe or a device"):
+    with pytest.raises(Problem, match=f"{path.name} is a link, a pipe or a device"):
         files.check_job(folder)
 
 
 def test_a_folder_without_a_job_or_with_more_than_one_has(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"There is no job\.json"):
+    with pytest.raises(Problem, match=r"There is no job\.json"):
         files.check_job(tmp_path)
     folder = job(tmp_path / NAME)
     monkeypatch.setattr(files, "MOST_ENTRIES", 3)
-    with pytest.raises(UserError, match="holds more than a job does"):
+    with pytest.raises(Problem, match="holds more than a job does"):
         files.check_job(folder)
 
 
@@ -130,14 +130,14 @@ BIG = "9" * 400
 def test_a_note_of_a_stranger_s_is_read_strictly(tmp_path, content):
     (tmp_path / "blender.json").write_text(content)
     assert notes.read_note(tmp_path) == {}
-    with pytest.raises(UserError, match=r"blender\.json cannot be read"):
+    with pytest.raises(Problem, match=r"blender\.json cannot be read"):
         notes.read_shot(tmp_path, 7)
 
 
 @pytest.mark.parametrize("start", ["1", True, 1.5, None, 2**31, -(2**31), [1]])
 def test_a_shot_starts_at_a_frame_that_blender_knows(tmp_path, start):
     (tmp_path / "blender.json").write_text(json.dumps({"frame_start": start, "camera": "Camera"}))
-    with pytest.raises(UserError, match="cannot be read. Remove it to place the clip at the start frame"):
+    with pytest.raises(Problem, match="cannot be read. Remove it to place the clip at the start frame"):
         notes.read_shot(tmp_path, 7)
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backend.errors import JobError
 from backend.job.inverted_reference import inversion_steps
 from backend.job.take import GRADIENT, READING, generate, initial_noise, step_costs
 from backend.job_folder.families import resolve
+from backend.job_folder.problem import Problem
 from backend.motion.guidance import MotionGuidance
 from backend.sampling.guided import GuidanceOptions, Predictors, _score, sample
 from backend.sampling.noise_schedule import VariancePreserving
@@ -63,12 +63,12 @@ def test_without_the_diagonal_no_frame_points_at_itself(model, top_k, kept):
 
 
 def test_numbers_that_are_not_finite_stop_the_take_with_advice(model, take, motion):
-    with pytest.raises(JobError, match=r"invalid numbers \(NaN\) at step 1.*Lower motion_weight"):
+    with pytest.raises(Problem, match=r"invalid numbers \(NaN\) at step 1.*Lower motion_weight"):
         generate(model, with_settings(take, motion_weight=float("inf")), motion, nothing)
 
 
 def test_a_prompt_too_long_is_said(model):
-    with pytest.raises(JobError, match="has 40 tokens; this model reads at most 30.*about 10 words"):
+    with pytest.raises(Problem, match="has 40 tokens; this model reads at most 30.*about 10 words"):
         model.embed(["red " * 40])[0]
 
 

@@ -15,7 +15,7 @@ from backend.job_folder import storage
 from install.pip_failures import _NO_NETWORK
 from tests.extension import ROOT, part
 from tests.notes import notes
-from tests.sentences import VARIES, Source
+from tests.sentences import VARIES, Source, constants_of, given, varied
 from tests.unit.test_install_words import ASKED_IN_TERMINALS, BUTTONS, MODULES, PREFERENCES
 
 ADD_ON = ROOT / "blender_motionclone"
@@ -23,7 +23,7 @@ LOCALES = sorted(path for path in (ADD_ON / "locale").iterdir() if path.is_dir()
 FILES = sorted(ADD_ON.rglob("*.py"))
 LAST_WORDS = ROOT / "backend" / "wire" / "exit_reason.py"
 sentences_of = part("wrapping").sentences_of
-WORKERS_ERRORS = ("JobError", "NotFinite", "PromptError")
+ERRORS = ("Problem", "NotFinite", "PromptError", "Sentence")
 SHOWN = ("text", "placeholder")  # arguments of Blender's layouts that are translated
 
 
@@ -59,7 +59,7 @@ def tooltips() -> set[str]:
 
 
 def sentences() -> set[str]:
-    """Messages and hints of errors and jobs, and what is captured, with {} for what stands in their blanks."""
+    """Messages and hints of errors and jobs, and what is captured."""
     found = set()
     for path in FILES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -70,34 +70,35 @@ def sentences() -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 said = _sentences_of(node)
-                found |= {_template(value) for given in said for value in known.get(ast.unparse(given), [given])}
+                found |= {text for one in said for value in known.get(ast.unparse(one), [one]) for text in given(value)}
         if path.name == "targets.py":
-            found |= {_template(value) for value in known["title"]}
+            found |= {text for value in known["title"] for text in given(value)}
         if path.name == "colors.py":
-            found |= {_template(node.value) for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value}
-    return {text for text in found if re.search("[a-z]", text)}
+            returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value]
+            found |= {text for value in returned for text in given(value)}
+    return {text for text in found if re.search("[a-z]{2}", varied(text))}
 
 
 def workers_sentences() -> set[str]:
     """What the worker may say of a job. Not all of it is translated: most is for whoever sets up models."""
-    exit_reason = {_template(node) for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8")))}
+    exit_reason = {node.value for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8"))) if _is_text(node)}
     return _job_errors(sorted((ROOT / "backend").rglob("*.py"))) | exit_reason | said_of_clips()
 
 
 def said_of_clips() -> set[str]:
     """What the backend's reader refuses, and notes about what it changed: the panel shows both."""
     paths = [ROOT / "backend" / "clips" / f"{name}.py" for name in ("reading", "video", "sequences", "still")]
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
-    texts = {_template(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
-    return {text for text in texts | _job_errors(paths) if re.search("[a-z]{3} .*[.]$", text)}
+    return {text for text in _job_errors(paths) if re.search("[a-z]{3} .*[.]$", text)}
 
 
 def _job_errors(paths: list[Path]) -> set[str]:
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    given = [node.args[:2] for node in calls if ast.unparse(node.func) in WORKERS_ERRORS]
-    return {_template(value) for values in given for value in values}
+    found = set[str]()
+    for path in paths:
+        tree, constants = ast.parse(path.read_text(encoding="utf-8")), constants_of(path)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
+                found |= {text for value in node.args[:2] for text in given(value, constants)}
+    return found
 
 
 def installers_sentences() -> set[str]:
@@ -106,16 +107,18 @@ def installers_sentences() -> set[str]:
     texts = {text for module in modules for both in module.said() for text in both} - ASKED_IN_TERMINALS
     install = {path.stem: Source(path) for path in MODULES if path.parent.name == "install"}
     texts |= install["pythons"].raised("backend_base", "InstallError") | install["pythons"].returned("_next_step")
-    texts |= {f"… (Python …) {reason}." for reason in reasons_against_a_python()}
-    texts |= install["torch_build"].notes("_for_nvidia") | {words for words, _ in _NO_NETWORK}
-    plans = install["backend"].sentences() | Source(ROOT / "install/models/adding.py").sentences()
-    texts |= {text for text in plans if text.startswith(VARIES) and re.search("MB (on disk|to download)$", text)}
+    texts |= {f"{{python}} (Python {{version}}) {reason}." for reason in reasons_against_a_python()}
+    texts |= {words for words, _ in _NO_NETWORK}
+    texts |= {
+        note for note in install["torch_build"].notes("_for_nvidia") if note == varied(note) and VARIES not in note
+    }
+    told = _job_errors([ROOT / "install" / name for name in ("torch_build.py", "backend.py", "models/adding.py")])
+    texts |= {text for text in told if re.search("MB (on disk|to download)$|driver {version} is", text)}
     texts |= Source(ROOT / "install/models/managing.py").returned("_fault")
     models = tomllib.loads((ROOT / "install/models/catalogue.toml").read_text(encoding="utf-8"))["model"].values()
     texts |= {model[key] for model in models for key in ("about", "terms")}
-    texts = {re.sub(rf"(?<=\.) {VARIES}$", "", text) for text in texts}  # another sentence of the installer's
-    each = {part for text in texts for part in sentences_of(text.replace(VARIES, "{}"))}
-    return {part for part in each if re.search("[a-z]{3}", part)}
+    each = {part for text in texts for part in sentences_of(text)}
+    return {part for part in each if re.search("[a-z]{3}", varied(part))}
 
 
 def reasons_against_a_python() -> set[str]:
@@ -126,26 +129,21 @@ def reasons_against_a_python() -> set[str]:
 
 
 def _sentences_of(node: ast.Call) -> list[ast.expr]:
-    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    named = {keyword.arg: keyword.value for keyword in node.keywords}
     function = ast.unparse(node.func)
-    if function == "UserError":
+    if function in ERRORS:
         return node.args[:2]
     if function == "sentence" or function.endswith(".poll_message_set"):  # Blender translates the latter
         return node.args[:1]
     if function == "Placement":
-        return [given["text"]]
+        return [named["text"]]
     if function == "JobState":
-        return [given[name] for name in ("message", "hint") if name in given]
-    return [given["title"]] if function == "Target" and "title" in given else []
+        return [named[name] for name in ("message", "hint") if name in named]
+    return [named["title"]] if function == "Target" and "title" in named else []
 
 
-def _template(node: ast.expr) -> str:
-    """ "" for what is made elsewhere."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-    return ""
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def names() -> Iterator[tuple[str, str, str]]:
@@ -241,12 +239,12 @@ def test_no_sentence_is_missing(path):
 
 def test_what_is_shown_is_found():
     assert "Where the motion comes from" in tooltips() and "Dismiss this message" in tooltips()
-    assert {"Scene {} has no camera.", "Press Generate again.", "The job was cancelled."} < sentences()
-    assert {"frames {}-{} of {}", "frames {}-{} of strip {}"} < sentences()
-    assert {"The worker has {} more jobs.", "No MotionClone job is running"} < sentences()
+    assert {"Scene {scene} has no camera.", "Press Generate again.", "The job was cancelled."} < sentences()
+    assert {"frames {start}-{end} of {camera}", "frames {start}-{end} of strip {strip}"} < sentences()
+    assert {"The worker has {count} more jobs.", "No MotionClone job is running"} < sentences()
     assert {
-        "The clip lies behind the scene in camera {}",
-        "The scene's view changes the clip's colours: {}",
+        "The clip lies behind the scene in camera {camera}",
+        "The scene's view changes the clip's colours: {has}",
     } < sentences()
 
 
@@ -281,9 +279,9 @@ def test_none_is_left_over(path):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    texts = {text for words in table(path).values() for text in words} - sentences() - tooltips() - workers_sentences()
+    texts = {text for words in table(path).values() for text in words} - sentences() - tooltips()
     texts -= installers_sentences() | {text for _, text in tables_in_code()}
-    texts -= notes() | {part for note in notes() for part in sentences_of(note)}
+    texts -= {part for text in notes() | workers_sentences() for part in (text, *sentences_of(text))}
     assert not {text for text in texts if text not in constants and not any(f'"{text}"' in s for s in sources)}
 
 
@@ -305,13 +303,13 @@ def test_the_notes_are_found():
     assert len(notes()) > 40 and notes() > {
         "The saved steps cannot be used; the job starts again at its first step.",
         "A setting changed.",
-        "The device ran out of memory with the setting memory at {}; the job went on with {}.",
-        "{} holds {} tensors of a UNet too, which {} does not use.",
-        "{} lacks {} of {} frames of {}: {}{}. They keep their time.",
-        "This job shows no more previews, because one failed: {}.",
-        "{} could not be replaced, because another program has it open; the new one is {}.",
-        "The weights in the prompt are used: {}.",
-        "Nothing moves in {}, so the take stands still. Animate the camera or the objects to change it.",
+        "The device ran out of memory with the setting memory at {policy}; the job went on with {memory}.",
+        "{file} holds {count} tensors of a UNet too, which {setting} does not use.",
+        "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. They keep their time.",
+        "This job shows no more previews, because one failed: {reason}.",
+        "{path} could not be replaced, because another program has it open; the new one is {other}.",
+        "The weights in the prompt are used: {listed}.",
+        "Nothing moves in {title}, so the take stands still. Animate the camera or the objects to change it.",
     }
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from backend.__main__ import main
-from backend.errors import JobError
 from backend.job import fingerprint
 from backend.job_folder.declared import SettingError
+from backend.job_folder.problem import Problem
 from backend.models.entry import LoraFile, find_entry, read_entry
 from tests.systems import set_home
 from tests.weight_formats import write_entry
@@ -111,7 +111,7 @@ def test_a_base_folder_counts_by_the_parts_that_are_used(own):
 )
 def test_a_wrong_entry_says_what_is_wrong(tmp_path, lines, sentence):
     path = write_entry(tmp_path, lines)
-    with pytest.raises(JobError) as error:
+    with pytest.raises(Problem) as error:
         read_entry(path)
     assert sentence in str(error.value) and str(path) in str(error.value)
 
@@ -125,7 +125,7 @@ def test_a_model_whose_files_are_missing_is_listed_and_named(own, capsys):
     main(["models", "--json"])
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert len(rows["own"]["missing"]) == 2 and rows["demo"]["missing"] == []
-    with pytest.raises(JobError, match=r"'own' names files that are not there: base \(.*loras\[1\] \(.*own.toml"):
+    with pytest.raises(Problem, match=r"'own' names files that are not there: base \(.*loras\[1\] \(.*own.toml"):
         find_entry("own")
 
 
@@ -137,7 +137,7 @@ def test_an_entry_that_cannot_be_read_takes_no_other_away(own, capsys):
     printed = capsys.readouterr()
     assert "Own" in printed.out and "broken.toml cannot be read" in printed.err
     assert "second.toml names the model 'own', which" in printed.err
-    with pytest.raises(JobError, match=r"no model 'broken'.*Not readable: .*broken\.toml"):
+    with pytest.raises(Problem, match=r"no model 'broken'.*Not readable: .*broken\.toml"):
         find_entry("broken")
 
 
@@ -214,5 +214,5 @@ def test_a_preset_is_the_model_s_own_family(tmp_path):
 )
 def test_a_wrong_preset_is_said_when_the_entry_is_read(tmp_path, wrong, words):
     (tmp_path / "quick.toml").write_text(PRESET + wrong, encoding="utf-8")
-    with pytest.raises(JobError, match=words):
+    with pytest.raises(Problem, match=words):
         read_entry(tmp_path / "quick.toml")

@@ -15,7 +15,7 @@ from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.backbones.animatediff.frame_norm import PerFrameGroupNorm, normalize_each_frame
 from backend.backbones.animatediff.weights import sd15
 from backend.backbones.animatediff.weights.recognize import recognize
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
 
@@ -172,7 +172,7 @@ def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
     tokens = torch.tensor([ids + [49407] * (77 - len(ids))])
     with torch.no_grad():
         assert torch.equal(model.embed(["a photo of a cat"])[0], parts.text_encoder(tokens)[0])
-    with pytest.raises(JobError, match=r"has \d+ tokens; the text encoder of .* has 49408. Name as config"):
+    with pytest.raises(Problem, match=r"has \d+ tokens; the text encoder of .* has 49408. Name as config"):
         load(tmp_path, 'base = "sd.safetensors"\nconfig = "base/tokenizer"\nmotion_module = "v3.ckpt"')
 
 

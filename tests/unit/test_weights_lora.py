@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.models.entry import read_entry
 from tests import lora_formats
 from tests import weight_formats as formats
@@ -168,7 +168,7 @@ def test_strength_zero_equals_absence_bit_for_bit(models):
 def refusal(models, tensors, lines: str) -> str:
     folder, _ = models
     formats.save(tensors, folder / "x.safetensors")
-    with pytest.raises(JobError) as error:
+    with pytest.raises(Problem) as error:
         load(folder, lines.replace("X", "x.safetensors"))
     assert str(folder / "x.safetensors") in str(error.value)
     return str(error.value)
@@ -278,7 +278,7 @@ def test_metadata_that_cannot_be_followed_is_refused(models, facts, words):
     folder, parts = models
     halves = lora_formats.peft("unet.", lora_formats.random_lora(parts.motion_unet("v2"), LAYERS))
     formats.save(halves, folder / "facts.safetensors", {"lora_adapter_metadata": json.dumps(facts)})
-    with pytest.raises(JobError, match=words):
+    with pytest.raises(Problem, match=words):
         load(folder, 'loras = ["facts.safetensors"]')
 
 
@@ -327,5 +327,5 @@ def test_a_motion_lora_of_v2_s_middle_block_does_not_fit_v3(models):
     halves = lora_formats.random_lora(parts.motion_unet("v2"), [layer])
     formats.save(lora_formats.original_motion_lora(halves), folder / "v2_pan.ckpt")
     entry = formats.write_entry(folder, 'base = "base"\nmotion_module = "v3"\nmotion_loras = ["v2_pan.ckpt"]')
-    with pytest.raises(JobError, match=r"mid_block.*which this model has not.*v2"):
+    with pytest.raises(Problem, match=r"mid_block.*which this model has not.*v2"):
         load_animatediff(read_entry(entry), torch.device("cpu"), torch.float32)

@@ -10,7 +10,7 @@ import torch
 from diffusers import ControlNetModel
 
 from backend.backbones.animatediff.backbone import load_animatediff
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
 
@@ -33,7 +33,7 @@ def refused(folder: Path, frames: int = 24, **parts: str) -> str:
     """Returns the error. It must name each wrong file and its setting."""
     lines = "\n".join(f'{key} = "{name}"' for key, name in (GOOD | parts).items() if name)
     entry = read_entry(formats.write_entry(folder, lines, frames))
-    with pytest.raises(JobError) as error:
+    with pytest.raises(Problem) as error:
         load_animatediff(entry, torch.device("cpu"), torch.float32)
     (key, name), *_ = parts.items()
     assert error.value.message.startswith(f"{key}: {folder / name}") and error.value.hint
@@ -75,7 +75,7 @@ def test_other_folders_as_base_are_refused(models):
     assert "is no diffusers folder" in refused(folder, base="empty")
     parts.motion_unet("v3").save_pretrained(folder / "complete" / "unet")
     lines = 'base = "complete"\nmotion_module = "v3"'
-    with pytest.raises(JobError, match="Name the model as folder instead"):
+    with pytest.raises(Problem, match="Name the model as folder instead"):
         load_animatediff(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
 
 
@@ -89,7 +89,7 @@ def test_folders_of_another_architecture_are_refused(models, tmp_path, change, f
     unet = type(parts.unet).from_config({key: value for key, value in config.items() if key[0] != "_"})
     unet.save_pretrained(tmp_path / "other" / "unet")
     lines = f'base = "{(tmp_path / "other").as_posix()}"\nmotion_module = "v3"'
-    with pytest.raises(JobError, match=f"is {found}"):
+    with pytest.raises(Problem, match=f"is {found}"):
         load_animatediff(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backend.backbones.animatediff.backbone import load_animatediff
-from backend.errors import JobError
+from backend.job_folder.problem import Problem
 from backend.models.entry import read_entry
 from tests import weight_formats as formats
 
@@ -33,7 +33,7 @@ def load(folder, lines: str = "", **parts: str):
 
 
 def refused(folder, **parts: str) -> str:
-    with pytest.raises(JobError) as error:
+    with pytest.raises(Problem) as error:
         load(folder, **parts)
     assert error.value.hint
     return str(error.value)

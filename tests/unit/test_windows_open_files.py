@@ -28,7 +28,11 @@ from tests.systems import WINDOWS
 from tests.workers import RecordingClient, make_job
 
 pytestmark = pytest.mark.skipif(not WINDOWS, reason="only Windows refuses to replace what is open")
-files, backend_call, UserError = part("jobs.job_files"), part("setup.backend_call"), part("errors").UserError
+files, backend_call, Problem = (
+    part("jobs.job_files"),
+    part("setup.backend_call"),
+    part("backend.job_folder.problem").Problem,
+)
 JOB = "20261127-101010-abcdef"
 
 
@@ -72,7 +76,7 @@ def test_a_take_whose_clip_is_open_is_not_deleted_and_nothing_of_it_is_lost(tmp_
     for name in ("result.mp4", "result.json"):
         (folder / name).write_text(name)
     before = sorted(p.name for p in folder.iterdir())
-    with open_for(folder / "result.mp4", 60), pytest.raises(UserError, match=r"cannot be deleted .*"):
+    with open_for(folder / "result.mp4", 60), pytest.raises(Problem, match=r"cannot be deleted .*"):
         files.delete_job(folder)
     assert sorted(p.name for p in folder.iterdir()) == before and [p.name for p in tmp_path.iterdir()] == [JOB]
     files.delete_job(folder)

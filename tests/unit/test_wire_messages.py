@@ -101,7 +101,7 @@ def test_every_kind_is_tried_above():
         (b'{"kind": "submit", "job": "a", "folder": "a\\u0000"}', "folder must be text that can be written"),
         (b'{"kind": "submit", "job": "a", "folder": "\\ud800"}', "no Unicode"),
         (b'{"kind": "submit", "job": "a", "folder": null}', "folder must be text, not None"),
-        (b'{"kind": "submit", "job": "a", "folder": "/", "protocol": 2, "news": 1}', "speaks protocol 2"),
+        (b'{"kind": "submit", "job": "a", "folder": "/", "protocol": 3, "news": 1}', "speaks protocol 3"),
         (b'{"kind": "ping", "a": ' + b"[" * 10_000 + b"}", "nested more than 50 deep"),
         (b'{"kind": "ping", "a": "' + b"a" * MOST_BYTES + b'"}', "more than 1048576 bytes"),
         (None, "more than 1048576 bytes"),

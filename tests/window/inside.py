@@ -66,7 +66,8 @@ def show_tab(kind, tab):
 
 def part(name):
     """A module of the installed add-on."""
-    return importlib.import_module(f"bl_ext.user_default.motionclone.blender_motionclone.{name}")
+    room = "" if name.startswith("backend.") else "blender_motionclone."
+    return importlib.import_module(f"bl_ext.user_default.motionclone.{room}{name}")
 
 
 def strips(scene):

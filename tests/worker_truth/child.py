@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from backend.errors import JobError
 from backend.job.progress import Progress
+from backend.job_folder.problem import Problem
 from backend.job_folder.state import JobState
 from backend.worker.dummy_job import DummyEngine
 from backend.worker.one_job import claimed, run_to_end
@@ -56,7 +56,7 @@ def _run(folder: Path, what: str) -> dict[str, Any]:
                 found |= {"policy": result["memory_policy"], "notes": result["notes"]}
             else:
                 run_to_end(folder, Progress(folder, tell), DummyEngine().run)
-    except JobError as error:
+    except Problem as error:
         found |= {"message": error.message, "hint": error.hint}
     return found
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ...controls.conditions import Condition
-from ...errors import JobError
+from ...job_folder.problem import Problem
 from ...job_folder.settings import Settings
 from ...memory.device import has_fused_attention, is_out_of_memory
 from ...memory.policy import MemoryPolicy, apply_policy, parameter_bytes
@@ -159,25 +159,31 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
     """Loads the model of an entry onto `device`.
 
     dtype: of the UNet. The other parts are float32: they take about 1 % of the time, and VAE decoders can overflow in
-    float16. Raises JobError for files that are missing, damaged or of another architecture.
+    float16. Raises Problem for files that are missing, damaged or of another architecture.
     """
     if entry.folder and not (entry.folder / "model_index.json").is_file():
-        raise JobError(
-            f"The model {entry.name!r} has no model_index.json in {entry.folder}.",
+        raise Problem(
+            "The model {entry} has no model_index.json in {folder}.",
             "Point the entry's folder at a complete diffusers folder.",
+            entry=repr(entry.name),
+            folder=entry.folder,
         )
     try:
         return _load(entry, device, dtype)
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
         if is_out_of_memory(error):
-            raise JobError(
-                f"The model {entry.name!r} does not fit into the memory that is free.",
+            raise Problem(
+                "The model {entry} does not fit into the memory that is free.",
                 "Close other programs that use the device, or choose a smaller model.",
+                entry=repr(entry.name),
             ) from error
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise JobError(
-            f"The model {entry.name!r} in {entry.folder or entry.base} cannot be loaded: {reason}",
+        raise Problem(
+            "The model {entry} in {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: fetch or copy them again.",
+            entry=repr(entry.name),
+            folder=entry.folder or entry.base,
+            reason=reason,
         ) from error
 
 
@@ -206,19 +212,26 @@ def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> Animat
 
 
 def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> None:
-    """Raises JobError if the tokenizer does not belong to the text encoder, which would read other words then."""
+    """Raises Problem if the tokenizer does not belong to the text encoder, which would read other words then."""
     folder, rows = tokenizer_folder(entry), encoder.config.vocab_size
     if len(tokenizer) != rows:
-        raise JobError(
-            f"The tokenizer in {folder} has {len(tokenizer)} tokens; the text encoder of {entry.base or entry.folder} "
-            f"has {rows}.",
+        raise Problem(
+            "The tokenizer in {folder} has {count} tokens; the text encoder of {base} has {rows}.",
             "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+            folder=folder,
+            count=len(tokenizer),
+            base=entry.base or entry.folder,
+            rows=rows,
         )
     if tokenizer.model_max_length > (positions := encoder.config.max_position_embeddings):
-        raise JobError(
-            f"The tokenizer in {folder} gives up to {tokenizer.model_max_length} tokens; the text encoder of "
-            f"{entry.base or entry.folder} reads {positions}.",
+        raise Problem(
+            "The tokenizer in {folder} gives up to {model_max_length} tokens; the text encoder of {base} "
+            "reads {positions}.",
             "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+            folder=folder,
+            model_max_length=tokenizer.model_max_length,
+            base=entry.base or entry.folder,
+            positions=positions,
         )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...clips import to_pixels
 from ...controls.conditions import CONTROL_OF, Condition
-from ...errors import JobError
+from ...job_folder.problem import Problem
 from ...job_folder.reading import read_json
 from ...job_folder.settings import Settings
 from ...models.entry import ModelEntry
@@ -133,7 +133,7 @@ def load_controls(
     """Returns the controls for a clip of `frames` frames, and loads the control models that have any effect.
 
     note: receives sentences for the user. The model keeps the loaded control models for its next take, and drops the
-    others. Raises JobError for an unsuitable file or folder.
+    others. Raises Problem for an unsuitable file or folder.
     """
     controls: list[Control] = []
     kinds = active_kinds(conditions, settings)
@@ -161,7 +161,13 @@ def _loaded(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
         model.loaded_controls[kind] = stamps, _load(model, kind, folder)
     net, notes = model.loaded_controls[kind][1]
     if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
-        raise JobError(f"The control model {folder} knows {known} frames; the setting frames is {frames}.", "Lower it.")
+        raise Problem(
+            "The control model {folder} knows {known} frames; the setting frames is {frames}.",
+            "Lower it.",
+            folder=folder,
+            known=known,
+            frames=frames,
+        )
     return net, notes
 
 
@@ -200,9 +206,11 @@ def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes:
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise JobError(
-            f"The control model {folder} cannot be loaded: {reason}",
+        raise Problem(
+            "The control model {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: fetch or copy the folder again.",
+            folder=folder,
+            reason=reason,
         ) from error
     notes += notes_on_loading(info, key, folder)
     return net
@@ -215,27 +223,37 @@ def _check_class(folder: Path, key: str, wanted: str) -> None:
     except (OSError, ValueError, AttributeError):
         found = "no config.json that can be read"
     if found != wanted:
-        raise JobError(
-            f"The entry's {key}, {folder}, should be a diffusers folder with a {wanted}; it holds {found}.",
-            f"Point {key} at the right folder or single file, or remove it from the entry.",
+        raise Problem(
+            "The entry's {key}, {folder}, should be a diffusers folder with a {wanted}; it holds {found}.",
+            "Point {key} at the right folder or single file, or remove it from the entry.",
+            key=key,
+            folder=folder,
+            wanted=wanted,
+            found=found,
         )
 
 
 def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
-    """Raises JobError if the control model was trained for another kind of condition or another UNet."""
+    """Raises Problem if the control model was trained for another kind of condition or another UNet."""
     if kind != "depth" and net.config.use_simplified_condition_embedding != (kind == "image"):
         found = "sketches" if kind == "image" else "images"
-        raise JobError(
-            f"The control model {folder} was trained on {found}, not for {CONTROL_OF[kind]}.",
+        raise Problem(
+            "The control model {folder} was trained on {found}, not for {control_of}.",
             "The entry's sparse_rgb and sparse_scribble may be mixed up.",
+            folder=folder,
+            found=found,
+            control_of=CONTROL_OF[kind],
         )
     for key in SHAPE:
         ours, theirs = _each(model.unet.config[key], net), _each(net.config[key], net)
         if ours != theirs:
-            raise JobError(
-                f"The control model {folder} is for another architecture: its {key} is {net.config[key]}, "
-                f"the model's {model.unet.config[key]}.",
+            raise Problem(
+                "The control model {folder} is for another architecture: its {key} is {config}, the model's {config2}.",
                 "SD1.5 models take control models for SD1.5 only, not for SD2 or SDXL.",
+                folder=folder,
+                key=key,
+                config=net.config[key],
+                config2=model.unet.config[key],
             )
 
 

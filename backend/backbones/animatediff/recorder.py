@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from ...errors import JobError
+from ...job_folder.problem import Problem
 from ..base import SPATIAL, TEMPORAL, TEXT, AttentionRecord
 from .attention import ExplicitAttention
 
@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
 def attention_layers(unet: nn.Module, kind: str, blocks: Sequence[str] = (BLOCK,)) -> list[str]:
     """Returns the names of the attention layers of a kind (see backbones.base) in `blocks`, such as 'up_blocks.1'.
 
-    Raises JobError if a block has none.
+    Raises Problem if a block has none.
     """
     what, wanted = KINDS[kind]
     names = [name.removesuffix(".processor") for name in unet.attn_processors]
@@ -30,9 +30,11 @@ def attention_layers(unet: nn.Module, kind: str, blocks: Sequence[str] = (BLOCK,
     for block in blocks:
         found = [name for name in names if name.startswith(block + ".") and wanted(name)]
         if not found:
-            raise JobError(
-                f"The model has no {what} in {block!r}, which guidance_blocks or semantic_blocks names.",
+            raise Problem(
+                "The model has no {what} in {block}, which guidance_blocks or semantic_blocks names.",
                 "Name blocks that have it, such as up_blocks.1.",
+                what=what,
+                block=repr(block),
             )
         layers += found
     return layers

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ...errors import JobError
+from ...job_folder.problem import Problem
 from ...memory.device import on_device
 from .tokens import TokenPart, token_parts
 
@@ -37,12 +37,15 @@ class TextModel(Protocol):
 def embed_texts(model: TextModel, texts: Sequence[str], clip_skip: int = 1) -> list[Tensor]:
     """Returns the embedding [1, L, C] of each text. Shorter texts get empty parts, so that all have the same length.
 
-    clip_skip: 1 reads the last layer of the text encoder, 2 the one before it, and so on. Raises JobError if a part has
+    clip_skip: 1 reads the last layer of the text encoder, 2 the one before it, and so on. Raises Problem if a part has
     more tokens than the encoder reads, or if the encoder has fewer layers.
     """
     if clip_skip > (layers := model.text_encoder.config.num_hidden_layers):
-        raise JobError(
-            f"The setting clip_skip is {clip_skip}; the model's text encoder has {layers} layers.", "Lower it."
+        raise Problem(
+            "The setting clip_skip is {clip_skip}; the model's text encoder has {layers} layers.",
+            "Lower it.",
+            clip_skip=clip_skip,
+            layers=layers,
         )
     all_parts = [token_parts(model.tokenizer, text, model.embeddings) for text in texts]
     count = max(map(len, all_parts))

@@ -9,7 +9,7 @@ import transformers
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from ...errors import JobError
+from ...job_folder.problem import Problem
 from ...job_folder.tokens import read_tokenizer
 from ...models.entry import ModelEntry
 from ...models.prompt_files import parsed
@@ -33,7 +33,7 @@ class TokenPart:
 
 
 def load_tokenizer(entry: ModelEntry) -> CLIPTokenizer:
-    """Loads the tokenizer of a model. Raises JobError if it has none or if it cannot be read."""
+    """Loads the tokenizer of a model. Raises Problem if it has none or if it cannot be read."""
     folder = tokenizer_folder(entry)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(folder, **LOCAL)
@@ -41,16 +41,18 @@ def load_tokenizer(entry: ModelEntry) -> CLIPTokenizer:
         return tokenizer
     except Exception as error:  # the Rust tokenizer raises errors of many types
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise JobError(
-            f"The tokenizer in {folder} cannot be loaded: {reason}",
+        raise Problem(
+            "The tokenizer in {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: fetch or copy them again.",
+            folder=folder,
+            reason=reason,
         ) from error
 
 
 def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Tensor]) -> list[TokenPart]:
     """Returns the parts of a prompt: one, and one more for each BREAK.
 
-    embeddings: the vectors [n, C] of its textual inversions, by name. Raises JobError if a part has more tokens than
+    embeddings: the vectors [n, C] of its textual inversions, by name. Raises Problem if a part has more tokens than
     the text encoder reads; nothing is truncated silently.
     """
     longest = tokenizer.model_max_length
@@ -65,9 +67,13 @@ def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Te
             part.ids += ids
             part.weights += [piece.weight] * len(ids)
         if (count := len(part.ids) + 1) > longest:
-            raise JobError(
-                f"The prompt has {count - 2} tokens; this model reads at most {longest - 2}.",
-                f"Shorten it by about {count - longest} words, or divide it with BREAK. It begins: {text[:60]!r}.",
+            raise Problem(
+                "The prompt has {count} tokens; this model reads at most {longest}.",
+                "Shorten it by about {count2} words, or divide it with BREAK. It begins: {text}.",
+                count=count - 2,
+                longest=longest - 2,
+                count2=count - longest,
+                text=repr(text[:60]),
             )
         part.ids += [tokenizer.eos_token_id] + [tokenizer.pad_token_id] * (longest - count)
         part.weights += [1.0] * (longest - len(part.weights))
@@ -76,7 +82,7 @@ def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Te
 
 
 def check_prompts(entry: ModelEntry, texts: Sequence[str]) -> None:
-    """Raises JobError if a text has too many tokens or names a file that cannot be read."""
+    """Raises Problem if a text has too many tokens or names a file that cannot be read."""
     tokenizer, embeddings = load_tokenizer(entry), load_embeddings(entry.embeddings)
     for text in texts:
         token_parts(tokenizer, text, embeddings)
@@ -87,14 +93,17 @@ def token_indices(
 ) -> list[int]:
     """Returns the indices of the tokens of `words` in `text`. Index 0 is the start token.
 
-    where: the name of that text for the error. Raises JobError if the text does not contain the words.
+    where: the name of that text for the error. Raises Problem if the text does not contain the words.
     """
     wanted = tokenizer(words, add_special_tokens=False).input_ids
     tokens = [token for part in token_parts(tokenizer, text, embeddings) for token in part.ids]
     for start in range(len(tokens) - len(wanted) + 1):
         if tokens[start : start + len(wanted)] == wanted:
             return list(range(start, start + len(wanted)))
-    raise JobError(
-        f"The object {words!r} is not in the {where}, {text!r}.",
-        f"Use a word of the {where} as it is written there, or leave the object out.",
+    raise Problem(
+        "The object {words} is not in the {where}, {text}.",
+        "Use a word of the {where} as it is written there, or leave the object out.",
+        words=repr(words),
+        where=where,
+        text=repr(text),
     )

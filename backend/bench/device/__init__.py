@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...errors import JobError
+from ...job_folder.problem import Problem
 from .report import Report
 
 SECTIONS = ("environment", "vectors", "policies", "resume", "deterministic", "decoding", "diffusers", "seeds")
@@ -54,10 +54,15 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[Report], None]
 
 
 def _chosen(only: str) -> set[str]:
-    """The names of the chosen sections. Raises JobError for an unknown one."""
+    """The names of the chosen sections. Raises Problem for an unknown one."""
     names = {name.strip() for name in only.split(",")} if only else set(SECTIONS)
     for name in sorted(names - set(SECTIONS)):
-        raise JobError(f"--only: there is no section {name!r}.", f"Choose from {', '.join(SECTIONS)}.")
+        raise Problem(
+            "--only: there is no section {name}.",
+            "Choose from {sections}.",
+            name=repr(name),
+            sections=", ".join(SECTIONS),
+        )
     return names
 
 

@@ -34,7 +34,7 @@ def control_from_file(path: Path, key: str, kind: type, unet: UNetMotionModel, n
     """Loads the control model in a file, with the UNet's sizes, precision and device.
 
     key: the entry's key of the file. kind: SparseControlNetModel or ControlNetModel. notes: sentences for the user are
-    added to it. Raises JobError if the file is something else or does not fit.
+    added to it. Raises Problem if the file is something else or does not fit.
     """
     file = open_weights(path, key)
     found = recognize(file.shapes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ....errors import JobError
+from ....job_folder.problem import Problem
 from .files import open_weights, refusal
 from .recognize import WIDTHS, recognize
 
@@ -15,12 +15,12 @@ EXPECTED = "Expected is a textual inversion for SD1.5."
 
 
 def load_embeddings(files: Mapping[str, Path]) -> dict[str, Tensor]:
-    """Returns the vectors [n, C], float32, of each file by name. Raises JobError if a file is no textual inversion."""
+    """Returns the vectors [n, C], float32, of each file by name. Raises Problem if a file is no textual inversion."""
     return {name: _read(name, path) for name, path in files.items()}
 
 
 def check_width(embeddings: Mapping[str, Tensor], files: Mapping[str, Path], width: int) -> None:
-    """Raises JobError if one is not for a text encoder of this width."""
+    """Raises Problem if one is not for a text encoder of this width."""
     for name, vectors in embeddings.items():
         if (size := vectors.shape[1]) != width:
             given = f"{size} ({WIDTHS[size]})" if size in WIDTHS else str(size)
@@ -40,5 +40,5 @@ def _read(name: str, path: Path) -> Tensor:
     return vectors
 
 
-def _damaged(name: str, path: Path) -> JobError:
+def _damaged(name: str, path: Path) -> Problem:
     return refusal(f"embedding:{name}", path, "holds no usable vectors", "Fetch or copy it again.")

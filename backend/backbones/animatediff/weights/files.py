@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ....errors import JobError
+from ....job_folder.problem import Problem
 from ....job_folder.reading import UnfitFile, check_regular, open_regular, parse_json
 
 PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
@@ -49,19 +49,19 @@ class WeightFile:
     metadata: dict[str, str] = field(default_factory=dict)
     integers: tuple[str, ...] = ()
 
-    def refuse(self, found: str, hint: str) -> JobError:
+    def refuse(self, found: str, hint: str) -> Problem:
         return refusal(self.setting, self.path, found, hint)
 
 
-def refusal(setting: str, path: Path, found: str, hint: str) -> JobError:
+def refusal(setting: str, path: Path, found: str, hint: str) -> Problem:
     """Returns the error about a file, always in the same form: setting, file, what it is, and what to do."""
-    return JobError(f"{setting}: {path} {found}.", hint)
+    return Problem("{setting}: {path} {found}.", hint, setting=setting, path=path, found=found)
 
 
 def open_weights(path: Path, setting: str) -> WeightFile:
     """Opens a weight file and reads only its header (the index of a PyTorch file).
 
-    Raises JobError if the file is damaged, unsafe or in another format, or if its numbers have another meaning, such as
+    Raises Problem if the file is damaged, unsafe or in another format, or if its numbers have another meaning, such as
     quantized weights.
     """
     file = _opened(path, setting)

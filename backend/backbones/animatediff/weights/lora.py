@@ -16,7 +16,7 @@ import torch
 from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
 from torch import Tensor, nn
 
-from ....errors import JobError
+from ....job_folder.problem import Problem, Sentence
 from ....models.entry import ModelEntry
 from .files import AGAIN, WeightFile, open_weights
 from .lora_scale import read_scales
@@ -63,7 +63,7 @@ LoraDeltas = dict[str, dict[str, list[LoraDelta]]]  # by component, then by laye
 def lora_deltas(entry: ModelEntry, components: Mapping[str, nn.Module], notes: list[str]) -> LoraDeltas:
     """Returns what all LoRAs of the entry add to the weights of these components.
 
-    notes: sentences for the user are added to it. Raises JobError if a LoRA does not fit the model.
+    notes: sentences for the user are added to it. Raises Problem if a LoRA does not fit the model.
     """
     deltas: LoraDeltas = {name: defaultdict(list) for name in components}
     for setting, lora in entry.lora_files().items():
@@ -89,7 +89,7 @@ def add_deltas(deltas: Mapping[str, list[LoraDelta]], module: nn.Module) -> None
 
 
 def _read(file: WeightFile, components: Mapping[str, nn.Module], strength: float, notes: list[str]):
-    """Yields (component, layer, delta). Raises JobError if a layer is unknown or incomplete, or does not fit."""
+    """Yields (component, layer, delta). Raises Problem if a layer is unknown or incomplete, or does not fit."""
     grouped: dict[tuple[str, str], dict[str, Tensor]] = defaultdict(dict)
     known = _layer_names(components)
     for key, tensor in _own_tensors(file, notes).items():
@@ -115,11 +115,17 @@ def _own_tensors(file: WeightFile, notes: list[str]) -> dict[str, Tensor]:
     bundled = {name.split(".")[1] for name in tensors if name.startswith(BUNDLED)}
     if bundled:
         named = ", ".join(sorted(bundled))
-        notes.append(f"{file.path.name} carries the textual inversion {named} along, which is not used.")
+        notes.append(
+            Sentence(
+                "{path} carries the textual inversion {named} along, which is not used.",
+                path=file.path.name,
+                named=named,
+            )
+        )
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(BUNDLED)}
 
 
-def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -> JobError:
+def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -> Problem:
     """The error about a layer that the model does not have, or a kind of tensor that is not supported."""
     parts = key.split(".")
     if any(_plain(".".join(parts[:i])) in known for i in range(1, len(parts))):

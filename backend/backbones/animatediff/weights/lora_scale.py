@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ....job_folder.problem import Sentence
 from ....job_folder.reading import parse_json, read_json
 from .files import AGAIN, WeightFile
 
@@ -58,7 +59,7 @@ class Scales:
 def read_scales(file: WeightFile, notes: list[str]) -> Scales:
     """Reads the scales from a file or from adapter_config.json beside it.
 
-    notes: sentences for the user are added to it. Raises JobError for an adapter that is not a plain LoRA.
+    notes: sentences for the user are added to it. Raises Problem for an adapter that is not a plain LoRA.
     """
     beside = file.path.with_name("adapter_config.json")
     try:
@@ -74,9 +75,11 @@ def read_scales(file: WeightFile, notes: list[str]) -> Scales:
     _check(file, facts)
     is_peft = any(name.startswith("base_model.model.") for name in file.shapes)
     if is_peft and not facts and not any(name.endswith("alpha") for name in file.shapes):
-        notes.append(f"{file.path.name} does not say its alpha; it was taken to be the rank.")
+        notes.append(Sentence("{path} does not say its alpha; it was taken to be the rank.", path=file.path.name))
     if STABILIZED.search(file.metadata.get("ss_network_args", "")):
-        notes.append(f"{file.path.name} was trained rank-stabilized; the alpha in it was taken as it is.")
+        notes.append(
+            Sentence("{path} was trained rank-stabilized; the alpha in it was taken as it is.", path=file.path.name)
+        )
     return Scales(facts)
 
 

@@ -11,7 +11,7 @@ from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ....errors import JobError
+from ....job_folder.problem import Problem
 from ....job_folder.reading import read_json
 from ....models.entry import ModelEntry
 from .files import refusal
@@ -24,7 +24,7 @@ SAFE = LOCAL | {"use_safetensors": True}
 def empty_unet(sources: Sequence[Source], most_frames: int) -> UNetMotionModel:
     """Builds a UNet on the meta device, without memory.
 
-    sources: a UNet with motion modules; or a plain UNet and its motion modules. Raises JobError if they do not fit each
+    sources: a UNet with motion modules; or a plain UNet and its motion modules. Raises Problem if they do not fit each
     other, or know fewer than `most_frames` frames.
     """
     with torch.device("meta"):
@@ -53,7 +53,7 @@ def _check_blocks(plain: UNet2DConditionModel, adapter: MotionAdapter, motion: S
 
 
 def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes: list[str]) -> CLIPTextModel:
-    """Loads the text encoder. notes: sentences for the user are added to it. Raises JobError for unsuitable files."""
+    """Loads the text encoder. notes: sentences for the user are added to it. Raises Problem for unsuitable files."""
     root = entry.folder or entry.base
     if root.is_dir():
         folder = root / "text_encoder"
@@ -68,7 +68,7 @@ def load_text_encoder(entry: ModelEntry, device: torch.device, dtype: torch.dtyp
 
 
 def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes: list[str]) -> AutoencoderKL:
-    """Loads the VAE. notes: sentences for the user are added to it. Raises JobError for unsuitable files."""
+    """Loads the VAE. notes: sentences for the user are added to it. Raises Problem for unsuitable files."""
     folder = _vae_folder(entry)
     if folder is None:
         source = vae_source(entry)
@@ -86,7 +86,7 @@ def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes:
 def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | None:
     """Loads the tiny VAE for previews, None if the entry names none.
 
-    Raises JobError if it is not a diffusers folder of a tiny VAE for the latents of SD1.5.
+    Raises Problem if it is not a diffusers folder of a tiny VAE for the latents of SD1.5.
     """
     folder = entry.tiny_vae
     if folder is None:
@@ -127,7 +127,7 @@ def variant_of(folder: Path, stem: str) -> str | None:
 def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dtype: torch.dtype) -> list[str]:
     """Loads the tensors of the sources into `module`, which may be on the meta device.
 
-    Returns notes for the user about unused tensors. Raises JobError if a tensor is missing, does not fit or is unknown.
+    Returns notes for the user about unused tensors. Raises Problem if a tensor is missing, does not fit or is unknown.
     """
     wanted = module.state_dict()
     encodings = _positions(module)
@@ -152,7 +152,7 @@ def fill(module: nn.Module, sources: Sequence[Source], device: torch.device, dty
     return notes
 
 
-def _incomplete(wanted: Collection[str], sources: Sequence[Source], encodings: Collection[str]) -> JobError:
+def _incomplete(wanted: Collection[str], sources: Sequence[Source], encodings: Collection[str]) -> Problem:
     missing = [n for n in wanted if n not in encodings and not any(n in source.tensors for source in sources)]
     source = sources[-1] if "motion_modules" in missing[0] else sources[0]
     return refusal(

@@ -29,7 +29,7 @@ def unet_sources(entry: ModelEntry) -> list[Source]:
 
 
 def motion_source(entry: ModelEntry) -> Source:
-    """Returns the source of the entry's motion module. Raises JobError if the file is something else."""
+    """Returns the source of the entry's motion module. Raises Problem if the file is something else."""
     if entry.folder:
         return folder_source(entry.folder / "motion_adapter", "folder")
     if entry.motion_module.is_dir():

@@ -10,7 +10,7 @@ from typing import Any
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from torch import Tensor
 
-from ....errors import JobError
+from ....job_folder.problem import Problem
 from ....job_folder.reading import read_json
 from ....models.entry import ModelEntry
 from . import sd15
@@ -70,7 +70,7 @@ def unet_source(entry: ModelEntry) -> Source:
 def notes_on_base(entry: ModelEntry) -> list[str]:
     """Returns notes for the user about what a single file contains besides UNet, text encoder and VAE.
 
-    Raises JobError if it contains unknown tensors.
+    Raises Problem if it contains unknown tensors.
     """
     if (entry.folder or entry.base).is_dir():
         return []
@@ -83,7 +83,7 @@ def _part(file: WeightFile, prefix: str) -> dict[str, Tensor]:
 
 
 def base_file(entry: ModelEntry) -> WeightFile:
-    """Opens the single file of the base model. Raises JobError if it is not SD1.5."""
+    """Opens the single file of the base model. Raises Problem if it is not SD1.5."""
     file = open_weights(entry.base, "base")
     found = recognize(file.shapes)
     expected = config_of(entry, "unet").get("cross_attention_dim")
@@ -96,7 +96,7 @@ def base_file(entry: ModelEntry) -> WeightFile:
 
 
 def text_source(entry: ModelEntry) -> Source:
-    """Returns the source of the text encoder in a single file. Raises JobError if the file has none."""
+    """Returns the source of the text encoder in a single file. Raises Problem if the file has none."""
     file = base_file(entry)
     given = _part(file, TEXT_PREFIX)
     if not given:
@@ -171,7 +171,7 @@ def _check_unet_config(source: Source, key: str) -> None:
 
 
 def check_scheduler(entry: ModelEntry) -> None:
-    """Raises JobError if a scheduler config of the model says that it does not predict noise over 1000 timesteps."""
+    """Raises Problem if a scheduler config of the model says that it does not predict noise over 1000 timesteps."""
     for key in ("folder", "base", "config"):
         root = getattr(entry, key)
         path = root / "scheduler" / "scheduler_config.json" if root else None
@@ -197,4 +197,6 @@ def _read_json(path: Path, setting: str) -> dict[str, Any]:
         return content
     except (OSError, ValueError) as error:
         reason = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise JobError(f"{setting}: {path} {reason}.", "Fetch or copy the folder again.") from None
+        raise Problem(
+            "{setting}: {path} {reason}.", "Fetch or copy the folder again.", setting=setting, path=path, reason=reason
+        ) from None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ....job_folder.problem import Sentence
 from .files import refusal
 
 HARMLESS = re.compile(
@@ -20,8 +21,8 @@ HARMLESS = re.compile(
     r"|(^|\.)model_ema\.|^(first_stage_model\.)?loss\."  # EMA weights; the training loss of a VAE
     r"|^cond_stage_model\.transformer\.(vision_model|visual_projection)\."  # the other half of CLIP
 )
-UNET_TOO = "{} holds {} tensors of a UNet too, which {} does not use."
-INVERSION_TOO = "{} holds {} tensors of a textual inversion too, which {} does not use."
+UNET_TOO = "{file} holds {count} tensors of a UNet too, which {setting} does not use."
+INVERSION_TOO = "{file} holds {count} tensors of a textual inversion too, which {setting} does not use."
 NOTED = (
     (r"(^|\.)(conv_in|conv_out|conv_norm_out|time_embedding|down_blocks|mid_block|up_blocks)\.", UNET_TOO),
     (r"^embedding_manager\.", INVERSION_TOO),
@@ -30,14 +31,14 @@ HINT = "It may be for another model, or need a reader that MotionClone has not; 
 
 
 def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
-    """Returns notes for the user about unexpected tensors. Raises JobError if one is not known to be harmless."""
+    """Returns notes for the user about unexpected tensors. Raises Problem if one is not known to be harmless."""
     unknown = [name for name in names if not HARMLESS.search(name)]
     notes = []
     for pattern, note in NOTED:
         known = [name for name in unknown if re.search(pattern, name) and "motion_modules." not in name]
         unknown = [name for name in unknown if name not in known]
         if known:
-            notes.append(note.format(path.name, len(known), setting))
+            notes.append(Sentence(note, file=path.name, count=len(known), setting=setting))
     if unknown:
         count = f"{len(unknown)} tensors" if len(unknown) > 1 else "a tensor"
         found = f"holds {count} that the model has no place for, such as {sorted(unknown)[0]}"
@@ -48,7 +49,7 @@ def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
 def notes_on_loading(info: Mapping[str, Any], setting: str, folder: Path) -> list[str]:
     """Like `notes_on`, for the loading info of diffusers or transformers.
 
-    Also raises JobError if a tensor is missing or has another size, because it would keep random values.
+    Also raises Problem if a tensor is missing or has another size, because it would keep random values.
     """
     missing = [name for name in info["missing_keys"] if not HARMLESS.search(name)]
     if missing:
