@@ -45,7 +45,7 @@ def broken(environment: Path, deep: bool) -> list[Package]:
 def discard(environment: Path, package: Package) -> None:
     """Takes it out, so that pip installs it anew. The list goes last: after a kill within this it is still broken."""
     inside = environment.resolve()
-    for path, _, _ in _listed(package):
+    for path, _, _ in listed(package):
         if path.is_relative_to(inside) and not path.is_relative_to(package.folder.resolve()):
             _unlink(path, inside)
     clear(package.folder)
@@ -75,21 +75,22 @@ def _packages(environment: Path) -> Iterator[Package]:
 def _whole(package: Package, deep: bool) -> bool:
     """Without a RECORD, which pip writes last, it is not."""
     try:
-        files = list(_listed(package))
+        files = list(listed(package))
         return bool(files) and all(_matches(path, digest, size, deep) for path, digest, size in files)
     except (OSError, ValueError, csv.Error):
         return False
 
 
-def _listed(package: Package) -> Iterator[tuple[Path, str, str]]:
+def listed(package: Package) -> Iterator[tuple[Path, str, str]]:
     """(path, "sha256=...", size) of its files; hash and size are empty for what was made on this machine."""
     record = package.folder / "RECORD"
     if not record.exists():
         return
+    site = package.folder.resolve().parent
     with record.open(encoding="utf-8", newline="") as file:
         for place, digest, size in csv.reader(file):
             if not place.endswith(".pyc"):  # Python makes them again where they are missing
-                yield Path(os.path.normpath(package.folder.resolve().parent / place)), digest, size
+                yield Path(os.path.normpath(site / place)), digest, size
 
 
 def _matches(path: Path, digest: str, size: str, deep: bool) -> bool:

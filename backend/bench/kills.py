@@ -60,7 +60,7 @@ def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] =
             for folder in offered:
                 talk.client.submit(folder.name, folder)
             _kill_in_next(talk, killed, chance, seconds)
-        half += sum(not _whole(folder, expected[name]) for name, folder in folders.items())
+        half += sum(not is_whole(folder, expected[name]) for name, folder in folders.items())
         begun |= {name for name, folder in folders.items() if (folder / CHECKPOINT).exists()}
         # Its host hands over again what has no end, also what the worker was killed before it had heard of.
         offered = [folder for folder in folders.values() if not read_state(folder).finished]
@@ -109,7 +109,7 @@ def _kill_in_next(talk: Talk, killed: set[str], chance: random.Random, seconds: 
             return
 
 
-def _whole(folder: Path, expected: bytes) -> bool:
+def is_whole(folder: Path, expected: bytes) -> bool:
     """What claims to be a result is one."""
     return read_state(folder).state != DONE or result_of(folder) == expected
 
@@ -136,7 +136,7 @@ def kill_hosts(root: Path, hosts: int, seed: int = 0) -> Kills:
         folders = [make_job(root / f"{i:02}" / name, **HOST_FORM) for name in "abc"]
         seconds_left = max(seconds_left, _kill_host(folders, chance))
         left = unfinished(root / f"{i:02}")
-        totals[2] += sum(not _whole(folder, expected) for folder in folders)
+        totals[2] += sum(not is_whole(folder, expected) for folder in folders)
         with Talk() as talk:
             for folder in left:
                 talk.client.submit(folder.name, folder)

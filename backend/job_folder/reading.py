@@ -82,7 +82,7 @@ def parse_json(content: bytes) -> Any:
     """Strict: UTF-8, no key twice, no NaN or infinity, bounded nesting and digits, text that can be written again.
 
     UnfitJSON for these, ValueError for what is no JSON at all."""
-    if _depth(content) > MOST_DEPTH:
+    if _is_too_deep(content):
         raise UnfitJSON(f"nested more than {MOST_DEPTH} deep")
     try:
         parsed = json.loads(
@@ -115,15 +115,16 @@ def _too_large(path: Path, most: int) -> UnfitFile:
     return UnfitFile(errno.EFBIG, f"larger than the {limit} that it may have", str(path))
 
 
-def _depth(content: bytes) -> int:
+def _is_too_deep(content: bytes) -> bool:
     if content.count(b"[") + content.count(b"{") <= MOST_DEPTH:
-        return 0
-    depth = most = 0
+        return False
+    depth = 0
     for mark in _MARKS.finditer(content):
         if mark[0][:1] != b'"':
             depth += 1 if mark[1] else -1
-            most = max(most, depth)
-    return most
+            if depth > MOST_DEPTH:
+                return True
+    return False
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

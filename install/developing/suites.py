@@ -55,12 +55,12 @@ def run_all() -> int:
     windows = _make_windows()
     lanes = usable_processors() + 1  # tests wait for other programs in a third of their time
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as folder:
-        results = _run([_unit_suite(python, Path(folder), lanes)], lanes)
-        results |= _run(_other_suites(python, hosts, windows, Path(folder)), lanes)
+        results = run([_unit_suite(python, Path(folder), lanes)], lanes)
+        results |= run(_other_suites(python, hosts, windows, Path(folder)), lanes)
     return told(results)
 
 
-def _run(suites: Sequence[Suite], lanes: int) -> dict[str, Count]:
+def run(suites: Sequence[Suite], lanes: int) -> dict[str, Count]:
     counts = {}
 
     def ended(program: Program, code: int | None) -> None:
@@ -83,9 +83,9 @@ def _count(suite: Suite, code: int | None) -> Count:
 
 
 def _unit_suite(python: Path, folder: Path, lanes: int) -> Suite:
-    """Shared among so many processes; each takes over tests of another when it has no more of its own."""
+    """Shared among so many processes, as tests/conftest.py says."""
     others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
-    processes = ["-n", str(min(lanes, MOST_PROCESSES)), "--dist", "worksteal"]
+    processes = ["-n", str(min(lanes, MOST_PROCESSES))]
     return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
 
 
