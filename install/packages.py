@@ -47,7 +47,7 @@ def discard(environment: Path, package: Package) -> None:
     """Removes a package, so that pip installs it again. RECORD is removed last, so that an interrupted removal is
     noticed."""
     inside = environment.resolve()
-    for path, _, _ in _listed(package):
+    for path, _, _ in listed(package):
         if path.is_relative_to(inside) and not path.is_relative_to(package.folder.resolve()):
             _unlink(path, inside)
     clear(package.folder)
@@ -77,21 +77,22 @@ def _packages(environment: Path) -> Iterator[Package]:
 def _whole(package: Package, deep: bool) -> bool:
     """Whether the package is complete. Without a RECORD, which pip writes last, it is not."""
     try:
-        files = list(_listed(package))
+        files = list(listed(package))
         return bool(files) and all(_matches(path, digest, size, deep) for path, digest, size in files)
     except (OSError, ValueError, csv.Error):
         return False
 
 
-def _listed(package: Package) -> Iterator[tuple[Path, str, str]]:
+def listed(package: Package) -> Iterator[tuple[Path, str, str]]:
     """Yields (path, "sha256=...", size) of its files. Hash and size are empty for files created on this machine."""
     record = package.folder / "RECORD"
     if not record.exists():
         return
+    site = package.folder.resolve().parent
     with record.open(encoding="utf-8", newline="") as file:
         for path, digest, size in csv.reader(file):
             if not path.endswith(".pyc"):  # Python recreates them
-                yield Path(os.path.normpath(package.folder.resolve().parent / path)), digest, size
+                yield Path(os.path.normpath(site / path)), digest, size
 
 
 def _matches(path: Path, digest: str, size: str, deep: bool) -> bool:

@@ -21,6 +21,7 @@ from backend.wire.encoding import PIECE_BYTES, encode, parse
 from backend.wire.lines import Lines
 
 FLOOD = int(os.environ.get("FLOOD", "300000"))  # messages
+OVER = "The trick is over."
 ANSI = "\x1b]0;owned\x07\x1b[2J\u202e\u2066fdp.exe\u200f"
 
 
@@ -68,9 +69,9 @@ def offer(job: str, files: dict[str, bytes]) -> None:
 
 
 def previews(job: str) -> None:
-    """500 MiB of them, under ever new names and the usual one."""
+    """Megabytes of them, 500 unless FLOOD says otherwise, under ever new names and the usual one."""
     data = png(64, 64, PIECE_BYTES - 200)
-    for number in range(2000):
+    for number in range(FLOOD // 150):
         file = "preview/strip.png" if number % 2 else f"preview/{number}.png"
         tell(piece(job, file, data))
         tell(messages.Preview(job, number, file))
@@ -176,6 +177,7 @@ def main(trick: str) -> None:
                 TRICKS[trick](message.job)
             tell(messages.Queued(message.job, 0))
             TRICKS[trick](message.job)
+            tell(messages.Failed(message.job, OVER))  # so that whoever listens need not wait whether more comes
         elif isinstance(message, messages.Cancel):
             tell(messages.Cancelled(message.job))
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..backbones.animatediff.backbone import AnimateDiff, from_unet
 from ..backbones.animatediff.frame_norm import normalize_each_frame
@@ -48,22 +46,6 @@ class JobCosts:
 
     whole: float
     guided_step: float
-
-
-class AnyNumber(TorchDispatchMode):
-    """Lets code on the meta device read a tensor's value. It returns 1, because counting does not depend on values."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten._local_scalar_dense.default:
-            return 1.0
-        return func(*args, **(kwargs or {}))
-
-
-def operations(run: Callable[[], object]) -> float:
-    """The floating-point operations of `run`. A multiplication with its addition counts as two."""
-    with AnyNumber(), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -141,14 +123,9 @@ def _guidance(
     read: Callable[[], MotionRepresentation],
 ) -> Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]:
     """The guidance of the method in the settings."""
-
-    # The counter cannot follow a gradient to a leaf that is itself a module's input; a copy costs nothing.
-    def copied(z: Tensor, t: int, text: Tensor) -> Tensor:
-        return denoise(z.clone(), t, text)
-
     s = settings
     if s.method != "inversion":
-        return MotionGuidance(model, copied, words, read())
+        return MotionGuidance(model, denoise, words, read())
     terms = LossTerms(
         motion=layer_weights(model, s.guidance_blocks, s.block_weights or [1.0] * len(s.guidance_blocks), "temp"),
         semantic=layer_weights(model, s.semantic_blocks, s.semantic_weights, s.semantic_keys),
@@ -159,7 +136,7 @@ def _guidance(
         subject=None,
     )
     texts = Texts(negative=words, positive=words, inversion=words)
-    return InversionGuidance(model, copied, texts, terms, lambda t: z, denoise, lambda z, *_: z)
+    return InversionGuidance(model, denoise, texts, terms, lambda t: z, denoise, lambda z, *_: z)
 
 
 def medians(rounds: list[Costs]) -> Costs:

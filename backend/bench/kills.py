@@ -63,7 +63,7 @@ def kill_workers(root: Path, make: JobMaker, jobs: int, command: Sequence[str] =
             for folder in offered:
                 recorder.client.submit(folder.name, folder)
             _kill_in_next(recorder, killed, chance, seconds)
-        half += sum(not _whole(folder, expected[name]) for name, folder in folders.items())
+        half += sum(not is_whole(folder, expected[name]) for name, folder in folders.items())
         begun |= {name for name, folder in folders.items() if (folder / CHECKPOINT).exists()}
         # The host submits every unfinished job again, also those that the killed worker had not received.
         offered = [folder for folder in folders.values() if not read_state(folder).finished]
@@ -112,7 +112,7 @@ def _kill_in_next(recorder: RecordingClient, killed: set[str], chance: random.Ra
             return
 
 
-def _whole(folder: Path, expected: bytes) -> bool:
+def is_whole(folder: Path, expected: bytes) -> bool:
     """Whether a folder that claims to be done has the expected result."""
     return read_state(folder).state != DONE or result_of(folder) == expected
 
@@ -139,7 +139,7 @@ def kill_hosts(root: Path, hosts: int, seed: int = 0) -> Kills:
         folders = [make_job(root / f"{i:02}" / name, **HOST_FORM) for name in "abc"]
         seconds_left = max(seconds_left, _kill_host(folders, chance))
         left = unfinished(root / f"{i:02}")
-        totals[2] += sum(not _whole(folder, expected) for folder in folders)
+        totals[2] += sum(not is_whole(folder, expected) for folder in folders)
         with RecordingClient() as recorder:
             for folder in left:
                 recorder.client.submit(folder.name, folder)

@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
 
-from .costs import AnyNumber
+from .counting import AnyNumber, tensors_in
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ class LiveBytes(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        for tensor in _tensors((args, kwargs)):
+        for tensor in tensors_in((args, tuple((kwargs or {}).values()))):
             self._meet(tensor, 0)
         result = func(*args, **(kwargs or {}))
-        for tensor in _tensors(result):
+        for tensor in tensors_in(result):
             self._meet(tensor, tensor.untyped_storage().nbytes())
         self.peak = max(self.peak, self.now)
         return result
@@ -103,7 +102,3 @@ def held(run: Callable[[], object], weights: Iterable[Tensor] = ()) -> Held:
     with fused_attention(), AnyNumber(), LiveBytes() as live, saved_tensors_hooks(saved.pack, lambda tensor: tensor):
         run()
     return Held(live.peak, saved.total)
-
-
-def _tensors(tree: Any) -> Iterable[Tensor]:
-    return (leaf for leaf in tree_iter(tree) if isinstance(leaf, Tensor))

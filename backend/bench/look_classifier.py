@@ -48,14 +48,14 @@ def look_seen(clip: np.ndarray) -> dict[str, str | float]:
     """What uint8 [F, H, W, 3] shows, over all frames: the most likely shape and colors, and `clean`, the mean
     probability 0..1 that a frame is a clean picture of the demo world."""
     with torch.inference_mode():
-        answers = _trained()(to_pixels(fit(clip, SIZE)))
+        answers = trained()(to_pixels(fit(clip, SIZE)))
     means = {question: logits.softmax(1).mean(0) for question, logits in answers.items()}
     seen: dict[str, str | float] = {q: ANSWERS[q][int(p.argmax())] for q, p in means.items() if q != "clean"}
     return seen | {"clean": float(means["clean"][1])}
 
 
 @functools.cache
-def _trained() -> LookClassifier:
+def trained() -> LookClassifier:
     model = LookClassifier()
     model.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()}, strict=False)
     return model.eval()
@@ -126,9 +126,9 @@ def main() -> None:
     model = train(options.frames, options.epochs)
     kept = {n: v.half().contiguous() for n, v in model.state_dict().items() if v.is_floating_point()}
     save_file(kept, WEIGHTS)
-    _trained.cache_clear()
+    trained.cache_clear()
     for name, plain in (("clean renders", True), ("with spoiled frames and other colors", False)):
-        shares = accuracy(_trained(), *draw_frames(np.random.default_rng(TEST_SEED), 1500, plain))
+        shares = accuracy(trained(), *draw_frames(np.random.default_rng(TEST_SEED), 1500, plain))
         print(name, ", ".join(f"{question} {share:.1%}" for question, share in shares.items()))
 
 

@@ -28,7 +28,8 @@ from ..memory.policy import FAST, MEGABYTE, POLICIES, MemoryPolicy, parameter_by
 from ..motion.guidance import MotionGuidance
 from ..motion.representation import extract_motion
 from ..sampling.schedule import Step
-from .costs import SD15_TEXT, TIMESTEP, operations, sd15_unet
+from .costs import SD15_TEXT, TIMESTEP, sd15_unet
+from .counting import operations
 from .live_bytes import Held, held
 
 CELL = 8  # pixels to a latent cell along each side
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
         ratio = max(text.most / plain["text"], sparse.most / plain["sparse"])
         counted = {"text_most": text.most, "sparse_most": sparse.most, "ratio": ratio}
         figures[policy.name] = asdict(text) | counted | {"cost": costs[policy.recompute]}
-    print(json.dumps(figures) if options.json else _table(figures))
+    print(json.dumps(figures) if options.json else table(figures))
     return 0
 
 
@@ -152,8 +153,7 @@ def _guide(
     z, text, denoise = _meta(1, 4, *clip), _meta(*SD15_TEXT), model.denoiser(controls)
     how = {"timestep": TIMESTEP, "empty_text": text, "blocks": blocks}
     motion = extract_motion(model, model.denoiser(), z, z, **how)
-    # The counter of operations cannot follow a gradient to a leaf that is itself a module's input.
-    return MotionGuidance(model, lambda z, t, text: denoise(z.clone(), t, text), text, motion), z
+    return MotionGuidance(model, denoise, text, motion), z
 
 
 def _meta(*shape: int) -> torch.Tensor:
@@ -186,7 +186,7 @@ def _size(text: str) -> tuple[int, int]:
     return sides
 
 
-def _table(figures: dict[str, dict[str, float]]) -> str:
+def table(figures: dict[str, dict[str, float]]) -> str:
     """The figures as a Markdown table."""
     lines = [
         "| gigabytes | weights | kept by autograd | guided step | plain step | pictures | peak | with SparseCtrl "

@@ -33,11 +33,11 @@ from .costs import (
     job_costs,
     medians,
     on_meta,
-    operations,
     pass_costs,
     sd15_unet,
     seconds,
 )
+from .counting import operations
 from .runs import Run, named_run
 
 PROMPT = "a red ball on green ground under a blue sky"

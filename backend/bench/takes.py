@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import numpy as np
@@ -49,16 +50,26 @@ def all_clips(runs: list[Run], cases: list[Case], options: Namespace) -> Iterato
     options: model, seeds, processes and tuning, as added by `add_options`.
     """
     numbers = [case.number for case in cases]
-    with ProcessPoolExecutor(
-        options.processes, get_context("spawn"), _start_process, (options.model, options.tuning)
-    ) as pool:
+    with _processes(options) as in_order:
         for run in runs:
             if run.settings is None:
                 yield run, 0, [case.truth for case in cases]
                 continue
             for seed in range(options.seeds):
                 print(f"{run.name}, seed {seed}: {len(cases)} takes", file=sys.stderr, flush=True)
-                yield run, seed, list(pool.map(_clip_of, *zip(*[(run, number, seed) for number in numbers])))
+                yield run, seed, list(in_order(_clip_of, *zip(*[(run, number, seed) for number in numbers])))
+
+
+@contextmanager
+def _processes(options: Namespace) -> Iterator[Callable[..., Iterator]]:
+    """`map` over so many processes of their own; one is the process that asks."""
+    given = options.model, options.tuning
+    if options.processes == 1:
+        _start_process(*given)
+        yield map
+        return
+    with ProcessPoolExecutor(options.processes, get_context("spawn"), _start_process, given) as pool:
+        yield pool.map
 
 
 def print_judged(

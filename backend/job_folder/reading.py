@@ -83,7 +83,7 @@ def parse_json(content: bytes) -> Any:
 
     Raises UnfitJSON for violations of these rules, and ValueError for anything that is not JSON.
     """
-    if _depth(content) > MOST_DEPTH:
+    if _is_too_deep(content):
         raise UnfitJSON(f"nested more than {MOST_DEPTH} deep")
     try:
         parsed = json.loads(
@@ -116,15 +116,16 @@ def _too_large(path: Path, most: int) -> UnfitFile:
     return UnfitFile(errno.EFBIG, f"larger than the {limit} that it may have", str(path))
 
 
-def _depth(content: bytes) -> int:
+def _is_too_deep(content: bytes) -> bool:
     if content.count(b"[") + content.count(b"{") <= MOST_DEPTH:
-        return 0
-    depth = most = 0
+        return False
+    depth = 0
     for mark in _MARKS.finditer(content):
         if mark[0][:1] != b'"':
             depth += 1 if mark[1] else -1
-            most = max(most, depth)
-    return most
+            if depth > MOST_DEPTH:
+                return True
+    return False
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

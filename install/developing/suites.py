@@ -54,12 +54,12 @@ def run_all() -> int:
     windows = _make_windows()
     slots = usable_processors() + 1  # tests wait for other programs in a third of their time
     with tempfile.TemporaryDirectory(prefix="motionclone-", ignore_cleanup_errors=True) as folder:
-        results = _run([_unit_suite(python, Path(folder), slots)], slots)
-        results |= _run(_other_suites(python, hosts, windows, Path(folder)), slots)
+        results = run([_unit_suite(python, Path(folder), slots)], slots)
+        results |= run(_other_suites(python, hosts, windows, Path(folder)), slots)
     return print_summary(results)
 
 
-def _run(suites: Sequence[Suite], slots: int) -> dict[str, Count]:
+def run(suites: Sequence[Suite], slots: int) -> dict[str, Count]:
     counts = {}
 
     def ended(program: Program, code: int | None) -> None:
@@ -82,9 +82,9 @@ def _count(suite: Suite, code: int | None) -> Count:
 
 
 def _unit_suite(python: Path, folder: Path, slots: int) -> Suite:
-    """The unit tests, distributed over several processes."""
+    """The unit tests, distributed over several processes as tests/conftest.py says."""
     others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
-    processes = ["-n", str(min(slots, MOST_PROCESSES)), "--dist", "worksteal"]
+    processes = ["-n", str(min(slots, MOST_PROCESSES))]
     return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
 
 

@@ -13,6 +13,8 @@ from backend.sampling.solvers import ddim
 
 from .vectors import files, read, settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=files("v1_*.safetensors"))
 def recorded(request):

@@ -11,6 +11,8 @@ from backend.sampling.schedule import plan_steps, uneven_timesteps
 
 from .vectors import files, read, settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=files("v2_*.safetensors"))
 def recorded(request):

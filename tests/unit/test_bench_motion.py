@@ -7,6 +7,7 @@ import pytest
 from backend.__main__ import main
 
 
+@pytest.mark.slow
 def test_bench_motion_prints_every_figure(tiny, tmp_path, capsys):
     arguments = ["--model", "tiny", "--seeds", "1", "--every", "12", "--processes", "1", "--json"]
     assert (
@@ -30,6 +31,7 @@ def test_bench_motion_checks_before_it_starts(capsys, arguments, words):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bench_masks_judges_subject_and_background_apart(tiny, capsys):
     assert (
         main(["bench", "masks", "--model", "tiny", "--seeds", "1", "--every", "12", "--processes", "1", "--json"]) == 0
@@ -39,6 +41,7 @@ def test_bench_masks_judges_subject_and_background_apart(tiny, capsys):
     assert figures["ceiling"]["background"][0] > 0.7 and abs(figures["unguided"]["background"][0]) < 0.4
 
 
+@pytest.mark.slow
 def test_bench_controls_judges_pictures_and_depth(tiny, capsys):
     arguments = ["--seeds", "1", "--every", "12", "--processes", "1", "--json"]
     assert main(["bench", "controls", "--model", "tiny-controls", *arguments]) == 0

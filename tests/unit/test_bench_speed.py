@@ -30,6 +30,7 @@ def test_a_job_is_the_sum_of_its_passes(chosen, whole, guided_step):
     assert (job.whole, job.guided_step) == pytest.approx((whole, guided_step))
 
 
+@pytest.mark.slow
 def test_bench_speed_knows_the_published_costs(tiny, capsys):
     assert main(["bench", "speed", "--model", "tiny", "--rounds", "1", "--json", "--compare", "few:steps=3"]) == 0
     printed = json.loads(capsys.readouterr().out)

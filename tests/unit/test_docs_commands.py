@@ -67,6 +67,7 @@ PARSED = {  # heavy, or changing what is installed; other tests run most of them
     "motionclone-backend run shot1",
     "pip install .",
     ".venv/bin/python -m pytest tests/unit/test_wire_settings.py",
+    '.venv/bin/python -m pytest -n 3 -m "not slow" tests/unit',
     ".venv/bin/python -m pytest tests/agreement",
     ".venv-bpy-4.2/bin/python -m pytest tests/blender/test_panels.py",
     ".venv/bin/ruff check .",
@@ -157,7 +158,8 @@ def _python(words: list[str]) -> None:
     if words[:2] == ["-m", "backend.demo_training"]:
         training_parser().parse_args(words[2:])
         return
-    assert words[:2] == ["-m", "pytest"] and all((ROOT / path).exists() for path in words[2:])
+    paths = words[2:] if words[2:6] != ["-n", "3", "-m", "not slow"] else words[6:]
+    assert words[:2] == ["-m", "pytest"] and paths and all((ROOT / path).exists() for path in paths)
 
 
 def _ruff(words: list[str]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from backend.__main__ import main
-from backend.bench.costs import SD15_LATENTS, SD15_TEXT, Costs, job_costs, operations, pass_costs, sd15_unet
+from backend.bench.costs import SD15_LATENTS, SD15_TEXT, Costs, job_costs, pass_costs, sd15_unet
+from backend.bench.counting import operations
 from backend.job_folder.declared import declarations, parse_assignment
 from backend.job_folder.families import FAMILIES, resolve, typed_values
 from backend.job_folder.settings import Settings
@@ -57,6 +58,7 @@ def test_every_family_has_its_row():
     assert table(2).keys() - papers == set(FAMILIES)
 
 
+@pytest.mark.slow
 def test_the_costs_are_those_that_the_bench_counts():
     """The row of a model of the catalogue by its own settings there."""
     known = {}

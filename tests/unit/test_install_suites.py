@@ -36,14 +36,14 @@ def test_a_suite_that_crashes_or_hangs_is_a_failure(tmp_path):
     crash = suites.Suite(python("import os; os._exit(139)", "crash"), report)
     hang = suites.Suite(python("import time; time.sleep(60)", "hang", limit=1), report)
     check = suites.Suite(python("raise SystemExit(1)", "check"))
-    assert suites._run([crash, hang, check], 2) == {
+    assert suites.run([crash, hang, check], 2) == {
         title: suites.Count(failed=1) for title in ("crash", "hang", "check")
     }
     full = REPORT.replace('failures="1" errors="1"', 'failures="0" errors="0"')
     late = suites.Suite(python(f"open({str(report)!r}, 'w').write({full!r}); raise SystemExit(3)", "late"), report)
-    assert suites._run([late], 2) == {"late": suites.Count(7, 1, 2)}, "all passed, but the program ended otherwise"
+    assert suites.run([late], 2) == {"late": suites.Count(7, 1, 2)}, "all passed, but the program ended otherwise"
     good = suites.Suite(python(f"open({str(report)!r}, 'w').write({full!r})", "good"), report)
-    assert suites._run([good, suites.Suite(python("", "check"))], 2) == {
+    assert suites.run([good, suites.Suite(python("", "check"))], 2) == {
         "good": suites.Count(7, 0, 2),
         "check": suites.Count(1),
     }

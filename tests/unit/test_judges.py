@@ -9,7 +9,7 @@ import pytest
 from backend.bench.cases import motion_cases
 from backend.bench.evaluate import FIGURES, control, evaluate, summary, table
 from backend.bench.judges import camera_cosine, color_drift, path_cosine
-from backend.bench.look_classifier import WEIGHTS, _trained, accuracy, look_seen
+from backend.bench.look_classifier import WEIGHTS, accuracy, look_seen, trained
 from backend.bench.look_data import draw_frames
 from backend.bench.statistics import mean_interval, paired_gain
 from backend.demo_training.world import COLORS, draw_clip
@@ -49,7 +49,7 @@ def test_color_drift_is_what_motion_cannot_explain():
 
 def test_the_classifier_knows_clean_renders():
     assert WEIGHTS.stat().st_size < 300_000
-    shares = accuracy(_trained(), *draw_frames(np.random.default_rng(1_000_003), 300, plain=True))
+    shares = accuracy(trained(), *draw_frames(np.random.default_rng(1_000_003), 300, plain=True))
     assert min(shares.values()) > 0.95, shares
 
 

@@ -121,7 +121,7 @@ def test_bench_memory_prints_every_policy(shallow, monkeypatch, capsys):
     assert list(printed) == [bench.PLAIN, "fast", "balanced"]
     assert 2 < printed["fast"]["cost"] < printed["balanced"]["cost"] < 3
     assert 0 < printed["balanced"]["saved"] < printed["fast"]["saved"]
-    table = bench._table(printed)
+    table = bench.table(printed)
     assert table.count("\n") == 4 and "| balanced |" in table
 
 

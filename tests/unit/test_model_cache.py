@@ -90,12 +90,20 @@ def test_the_model_is_read_again_after_unloading_and_when_its_files_change(jobs,
     assert loads == ["tiny"] * 3
 
 
-def test_another_model_takes_the_place_of_the_one_that_is_loaded(jobs, loads):
+def test_another_model_takes_the_place_of_the_one_that_is_loaded(jobs, loads, monkeypatch):
+    true, made = kept.load_backbone, []
+
+    def load(*given):
+        model = true(*given)
+        made.append(weakref.ref(model.unet))
+        return model
+
+    monkeypatch.setattr(kept, "load_backbone", load)
     engine, folder, other = Engine(), jobs("a"), jobs("b", "--model", "tiny-controls")
     run(engine, folder)
-    first = weakref.ref(engine._kept._model.unet)
+    assert made[0]() is not None
     run(engine, other)
-    assert first() is None and engine.loaded == "tiny-controls" and loads == ["tiny", "tiny-controls"]
+    assert made[0]() is None and engine.loaded == "tiny-controls" and loads == ["tiny", "tiny-controls"]
 
 
 def test_the_device_and_its_memory_are_told_once_a_job_needed_them(jobs):

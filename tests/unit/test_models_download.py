@@ -22,6 +22,7 @@ from install.models.adding import Adding
 from install.models.catalogue import read_catalogue
 from install.models.store import PARTS, Store
 from install.reports import Report
+from tests.borrowed import make_hasty
 from tests.download_kills import (
     adding,
     check_nothing_corrupt,
@@ -43,9 +44,16 @@ def hub() -> Hub:
     return made_up_hub(SIZE)
 
 
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory) -> Path:
+    return make_hasty(tmp_path_factory.mktemp("hasty") / "venv")
+
+
 @pytest.fixture
-def data(tmp_path, monkeypatch) -> Path:
-    """The user's data folder; home is beside it, and nothing of this machine's settings counts."""
+def data(tmp_path, hasty, monkeypatch) -> Path:
+    """The user's data folder; home is beside it, nothing of this machine's settings counts, and nobody waits long
+    before another try."""
+    monkeypatch.setattr(sys, "executable", str(hasty))
     for name in [name for name in os.environ if name.upper().startswith(("HF_", "HTTP", "XDG_", "ALL_PROXY"))]:
         monkeypatch.delenv(name)
     set_home(monkeypatch, tmp_path)

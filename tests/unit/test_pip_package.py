@@ -6,16 +6,15 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tomllib
-import venv
 from pathlib import Path
 
 import pytest
 
 from install.developing.extension import manifest
-from install.paths import ROOT, interpreter
+from install.paths import ROOT
 from install.torch_build import TORCH
+from tests.borrowed import make_borrowing
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -36,18 +35,10 @@ def test_the_version_is_the_manifest_s_alone():
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> Path:
     """An environment that the package was installed into; it borrows the packages that it needs from ours."""
-    folder = tmp_path_factory.mktemp("farm") / "venv"
-    venv.create(folder, with_pip=True)
-    python = interpreter(folder)
+    python = make_borrowing(tmp_path_factory.mktemp("farm") / "venv", with_pip=True)
     command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    ask = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    own, ours = (
-        subprocess.run([str(p), "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
-        for p in (python, sys.executable)
-    )
-    (Path(own) / "ours.pth").write_text(ours + "\n", encoding="utf-8")
     return python.with_name("motionclone-backend.exe" if os.name == "nt" else "motionclone-backend")
 
 

@@ -17,7 +17,7 @@ from backend.wire.bundle import BundleError, IncomingBundle
 from backend.wire.client import Client, Lost
 from backend.wire.pipes import MOST_AT_ONCE, MOST_UNHEARD, Inbox, Outbox
 from tests.hostile_remote import TRICKS
-from tests.workers import ROOT, RecordingClient, make_job
+from tests.workers import ROOT, Line, make_job
 
 ENDS = (messages.Failed, messages.Done, messages.Cancelled, Lost)
 
@@ -75,13 +75,13 @@ def test_its_job_fails_in_a_sentence(job, trick, words):
 
 
 def test_previews_are_small_pictures_of_one_name_now_and_then(job, monkeypatch):
-    heard, _ = tricked("previews", job, 8.0)
+    heard, _ = tricked("previews", job)
     assert size_of(job) < 1_000_000 and [p.name for p in (job / "preview").iterdir()] == ["strip.png"]
     assert {message.file for message in heard if isinstance(message, messages.Preview)} == {"preview/strip.png"}
 
 
 def test_what_is_no_small_picture_is_no_preview(job):
-    heard, _ = tricked("strange_previews", job, 3.0)
+    heard, _ = tricked("strange_previews", job)
     assert not (job / "preview").exists() and not [
         message for message in heard if isinstance(message, messages.Preview)
     ]
@@ -95,7 +95,7 @@ def test_links_in_the_folder_are_not_followed(job, tmp_path):
         (job / name).symlink_to(secret)
     (job / "preview").symlink_to(there)
     (job / ".arriving").symlink_to(there)
-    tricked("previews", job, 2.0)
+    tricked("previews", job)
     assert secret.read_text() == "mine" and not list(there.iterdir())
 
 
@@ -112,12 +112,12 @@ def test_words_are_only_words(job):
 
 
 def test_a_flood_of_words_is_no_long_tick(job):
-    heard, longest = tricked("refusal_flood", job, 6.0)
+    heard, longest = tricked("refusal_flood", job)
     assert longest < 0.5 and any(isinstance(message, messages.Refused) for message in heard)
 
 
 def test_jobs_that_nobody_submitted_are_not_told_of(job):
-    heard, longest = tricked("name_flood", job, 6.0)
+    heard, longest = tricked("name_flood", job)
     assert longest < 0.5 and {getattr(message, "job", "take") for message in heard} == {"take"}
 
 
@@ -127,7 +127,7 @@ def test_progress_is_told_as_it_is_by_now_and_seldom_written(job, monkeypatch):
 
     real = transfers.write_state
     monkeypatch.setattr(transfers, "write_state", lambda *what: (writes.append(1), real(*what)))
-    heard, longest = tricked("progress_flood", job, 5.0)
+    heard, longest = tricked("progress_flood", job)
     assert longest < 0.5 and len(writes) < 30 + 6 * (time.monotonic() - began)
 
 
@@ -168,16 +168,16 @@ def test_pieces_without_content_have_an_end(tmp_path):
 
 
 def test_a_worker_takes_a_few_unfinished_offers_at_once(tmp_path, data_folder):
-    with RecordingClient() as recorder:
+    with Line() as line:
         for number in range(300):
-            recorder.client._send(messages.Offer(f"job-{number}", f"{number:064x}", 2))
-        refused = [recorder.until(messages.Refused) for _ in range(292)]
+            line.say(messages.Offer(f"job-{number}", f"{number:064x}", 2))
+        refused = [line.until(messages.Refused) for _ in range(292)]
         assert "8 jobs are on their way already" in refused[0].message
         assert len(list((data_folder / "received").iterdir())) == 8
-        recorder.client._send(messages.Cancel("job-0"))
-        recorder.until(messages.Cancelled, job="job-0")
-        recorder.client._send(messages.Offer("job-x", "f" * 64, 2))
-        recorder.until(messages.Want, job="job-x")
+        line.say(messages.Cancel("job-0"))
+        line.until(messages.Cancelled, job="job-0")
+        line.say(messages.Offer("job-x", "f" * 64, 2))
+        line.until(messages.Want, job="job-x")
 
 
 def test_every_trick_is_tried_here():

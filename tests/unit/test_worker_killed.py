@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL 
 JOBS, HOSTS = 50, 5
 
 
+@pytest.mark.slow
 def test_fifty_jobs_whose_worker_is_killed_once_in_each(tmp_path):
     seen = kill_workers(tmp_path, dummy_job, JOBS, seed=50)
     assert (seen.jobs, seen.kills, seen.done, seen.same, seen.half) == (JOBS, JOBS, JOBS, JOBS, 0)
@@ -30,10 +31,10 @@ def test_a_killed_host_loses_no_job_and_leaves_no_process(tmp_path):
 
 def test_the_bench_sees_half_a_result(tmp_path):
     folder = dummy_job(tmp_path / "a", 0)
-    assert kills._whole(folder, b"all")
+    assert kills.is_whole(folder, b"all")
     write_state(JobState(state=DONE), folder)
     (folder / "result.json").write_bytes(b"al")
-    assert not kills._whole(folder, b"all") and kills._whole(folder, b"al")
+    assert not kills.is_whole(folder, b"all") and kills.is_whole(folder, b"al")
     assert not kills.Kills(jobs=2, kills=2, done=2, same=1, half=0).passed
 
 
