@@ -6,9 +6,8 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from install.paths import interpreter
-
 from install.packages import site_packages
+from install.paths import interpreter
 
 HASTE = 20
 HASTY = f"import time\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep(seconds / {HASTE})\n"
