@@ -7,7 +7,7 @@ from contextlib import suppress
 import bpy
 from bpy.app.handlers import persistent
 
-from .capture import filmed
+from .capture import reference_cache
 from .capture.stage import remove_leftovers
 from .errors import UserError
 from .jobs import generation, job_runner, takes
@@ -23,7 +23,7 @@ def before_load(*_) -> None:
     generation.stop()
     takes.forget_session()
     watching.forget()
-    filmed.forget()
+    reference_cache.forget()
 
 
 @persistent
@@ -43,7 +43,7 @@ def after_undo(*_) -> None:
         if not generation.going_on():
             remove_leftovers()
         carry_over_all()
-        filmed.forget()
+        reference_cache.forget()
         takes.bring_back()
         job_runner.sync_takes()
 
@@ -58,7 +58,7 @@ def after_import(*_) -> None:
 HANDLERS = (
     *(("load_pre", before_load), ("load_post", after_load)),
     *(("undo_post", after_undo), ("redo_post", after_undo)),
-    ("depsgraph_update_post", filmed.note_changes),
+    ("depsgraph_update_post", reference_cache.note_changes),
     *((("blend_import_post", after_import),) if hasattr(bpy.app.handlers, "blend_import_post") else ()),  # 4.3
 )
 
@@ -72,6 +72,6 @@ def unregister() -> None:
     generation.stop()
     takes.forget_session()
     watching.forget()
-    filmed.forget()
+    reference_cache.forget()
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)

@@ -14,7 +14,7 @@ import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
 
-from ..capture.filmed import own_changes
+from ..capture.reference_cache import own_changes
 from ..errors import UserError
 from ..picture_files import reads_quickly
 from ..session import session

@@ -147,7 +147,7 @@ def test_a_capture_can_be_left_at_any_picture(quick, jobs, part):
 def test_another_file_ends_a_capture_and_no_job(quick, jobs, part, tmp_path):
     generation = part("jobs.generation")
     press_generate(part)
-    generation.begin(bpy.context, anew=True)
+    generation.begin(bpy.context, again=True)
     while part("jobs.job_runner").capture() != (1, 4):
         generation.step()
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
