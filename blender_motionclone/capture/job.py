@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def _pictures(plan: CapturePlan, folder: Path) -> Generator[tuple[int, int], Non
     with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
         while True:
             try:
-                with undisturbed():
+                with nullcontext() if plan.target.kind == "FILE" else undisturbed():  # nothing is rendered
                     done += next(pictures) != WAITING
             except StopIteration as end:
                 return end.value or []
