@@ -103,7 +103,7 @@ def learn(folder: Path) -> None:
 
 def tick() -> float:
     """Checks the scenes whose panels are open, and loads one more take's picture and time."""
-    with timed("panels"), job_runner.surviving_errors():
+    with timed("panels"), job_runner.showing_errors():
         _look()
     return SECONDS_BETWEEN_LOOKS
 

@@ -28,7 +28,7 @@ def before_load(*_) -> None:
 
 @persistent
 def after_load(*_) -> None:
-    with job_runner.surviving_errors():
+    with job_runner.showing_errors():
         remove_leftovers()
         carry_over_all()
     job_runner.look_at_takes()
@@ -39,19 +39,19 @@ def after_load(*_) -> None:
 
 @persistent
 def after_undo(*_) -> None:
-    with job_runner.surviving_errors():
+    with job_runner.showing_errors():
         if not generation.going_on():
             remove_leftovers()
         carry_over_all()
         reference_cache.forget()
-        takes.bring_back()
+        takes.list_again()
         job_runner.sync_takes()
 
 
 @persistent
 def after_import(*_) -> None:
     """Scenes may have been appended from an older file."""
-    with job_runner.surviving_errors():
+    with job_runner.showing_errors():
         carry_over_all()
 
 

@@ -14,7 +14,7 @@ import bpy
 from ..backend.job_folder.folders import data_folder
 from .declarations import Operators
 from .errors import UserError
-from .setup.backend_call import command_beside, words_of
+from .setup.backend_call import backend_command, words_of
 from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
@@ -124,7 +124,7 @@ def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[s
     """Returns a function that gives the command line for calling the backend on this machine with such arguments.
     UserError when there is none."""
     if not worker_is_remote(context):
-        return partial(command_beside, worker_command(context))
+        return partial(backend_command, worker_command(context))
     try:
         python = str(backend_python(context))
     except UserError as error:

@@ -52,7 +52,7 @@ def _translated(text: str) -> str:
         said = [_translated(part) for part in parts]
         if all(one != other for one, other in zip(said, parts, strict=True)):
             return " ".join(said)
-    template, words = _recognised(text)
+    template, words = _match(text)
     translated = iface_(template)
     if translated == template:
         return text
@@ -60,7 +60,7 @@ def _translated(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _recognised(text: str) -> tuple[str, tuple[str, ...]]:
+def _match(text: str) -> tuple[str, tuple[str, ...]]:
     """The template that the text was made from, and the words in its blanks. Of several, the one with the most own
     words."""
     found = ((template, _words_in(text, template)) for template in _templates())

@@ -25,7 +25,7 @@ NEUTRAL: dict[str, Any] = {
 }
 
 
-def what_regrades(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
+def grading_of(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
     """The view's values that change finished pictures; empty when none does. Blender 4.2 has no white balance."""
     values = {name: getattr(view, name, neutral) for name, neutral in NEUTRAL.items()}
     return {name: value for name, value in values.items() if value != NEUTRAL[name]}
@@ -37,8 +37,8 @@ def in_words(values: dict[str, Any]) -> str:
 
 
 def make_neutral(view: bpy.types.ColorManagedViewSettings) -> None:
-    """Keeps the view when the color configuration has no Standard view; see `what_regrades`."""
-    set_view(view, {name: NEUTRAL[name] for name in what_regrades(view)})
+    """Keeps the view when the color configuration has no Standard view; see `grading_of`."""
+    set_view(view, {name: NEUTRAL[name] for name in grading_of(view)})
 
 
 def set_view(view: bpy.types.ColorManagedViewSettings, values: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ def forget() -> None:
 
 
 @contextmanager
-def own_changes() -> Iterator[None]:
+def ignoring_changes() -> Iterator[None]:
     """Ignores the changes that Blender reports inside the block, such as going to another frame."""
     _now.own = True
     try:

@@ -59,7 +59,7 @@ def frames_seen(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> tup
     return int(max(start for start, _ in ranges)), int(min(end for _, end in ranges)) - 1
 
 
-def leave_only(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:
+def isolate(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:
     """Mutes all strips except that one and the meta strips around it. Unmutes their channels."""
     wanted = strip_named(editor, name)
     around = metas_around(editor, wanted)
@@ -72,7 +72,7 @@ def leave_only(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.
     return wanted
 
 
-def left_out(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[str]:
+def ignored_effects(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[str]:
     """Notes about effects that change the strip in its sequence: the reference shows the strip alone."""
     first, last = frames_seen(editor, strip)
     around = [strip, *metas_around(editor, strip)]

@@ -29,7 +29,7 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        with reference_cache.own_changes():
+        with reference_cache.ignoring_changes():
             _update()
             if _restore(before):
                 _update()

@@ -63,8 +63,8 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Fac
     column.prop(settings, "negative_prompt", text="", placeholder="What to avoid")
     draw_words(layout, context, known.words)
     column = _section(layout, "Generation")
-    draw_models(labelled(column, "Model"), context, less=round(NAMES * width(context)))
-    labelled(column, "Quality").prop(settings, "quality", text="")
+    draw_models(labeled(column, "Model"), context, less=round(NAMES * width(context)))
+    labeled(column, "Quality").prop(settings, "quality", text="")
     column.prop(settings, "strength", slider=True)
     row = column.row(align=True)
     row.prop(settings, "seed")
@@ -88,7 +88,7 @@ def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGrou
     row.prop(settings, "source", text="")
     if settings.source == "CAMERA":
         row.prop(settings, "shots", text="")
-        labelled(column, "Shading").prop(settings, "reference_shading", text="")
+        labeled(column, "Shading").prop(settings, "reference_shading", text="")
     elif settings.source == "FILE":
         column.prop(settings, "clip_file", text="", placeholder="A video or a folder of pictures")
 
@@ -99,7 +99,7 @@ def _section(layout: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
     return column.column(align=True)
 
 
-def labelled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
+def labeled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
     """A row that begins with a label."""
     row = column.split(factor=NAMES, align=True)
     row.label(text=title)

@@ -14,7 +14,7 @@ import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
 
-from ..capture.reference_cache import own_changes
+from ..capture.reference_cache import ignoring_changes
 from ..errors import UserError
 from ..picture_files import reads_quickly
 from ..session import session
@@ -131,7 +131,7 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
     follow_shot(space.image_user, job, scene)
     for name in HIDDEN:
         setattr(space, name, False)
-    with own_changes():  # the shot does not change
+    with ignoring_changes():  # the shot does not change
         _play(window, area, scene, job)
     bpy.app.timers.register(_fit, first_interval=SECONDS_TO_DRAW)
 

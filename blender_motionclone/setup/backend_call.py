@@ -26,7 +26,7 @@ from ..errors import UserError
 from .interpreter import HINT, ROOT, WORKING, child_environment
 
 
-def start_beside(
+def start_process(
     command: Sequence[str], stdout: IO[Any] | int, stderr: IO[Any] | int, root: Path = ROOT, **how: Any
 ) -> subprocess.Popen:
     """Starts a process without input, detached so that it can be ended together with its children. root: the folder of
@@ -56,7 +56,7 @@ class BackendCall:
         # Files instead of pipes, which somebody would have to read while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = start_beside(command, self._said, self._complained)
+            self._process = start_process(command, self._said, self._complained)
         except OSError as error:
             said = f"The backend's Python {self.program} cannot be started ({error.strerror})."
             raise UserError(said, HINT, Operators.INSTALL_BACKEND) from None
@@ -104,7 +104,7 @@ def words_of(command: str, windows: bool = sys.platform == "win32") -> list[str]
     return list(words)
 
 
-def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> list[str]:
+def backend_command(worker_command: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """The command that calls the backend where `worker_command` starts the worker: replaces `serve` and what follows
     it."""
     for i in reversed(range(len(worker_command))):
