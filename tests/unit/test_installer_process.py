@@ -17,7 +17,7 @@ PATIENCE = 60
 
 
 def reported(*messages):
-    said = installer.Reported()
+    said = installer.Report()
     for message in messages:
         said.read_line(message if isinstance(message, str) else json.dumps(message))
     return said
@@ -41,7 +41,7 @@ def test_failures_keep_message_and_hint():
     "line", ["", "no json", "[]", "3", "null", "{}", '{"kind": "news"}', '{"kind": "plan"}', '{"kind": ["plan"]}']
 )
 def test_lines_that_say_nothing_are_passed_over(line):
-    assert reported(line) == installer.Reported()
+    assert reported(line) == installer.Report()
 
 
 def test_findings_and_models_are_kept():
