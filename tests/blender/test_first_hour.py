@@ -338,5 +338,5 @@ def test_the_panel_says_that_nothing_is_filmed_anew(known, quick, part):  # noqa
     assert not known().cached
     (job,) = press_generate(part)
     tick_until(part("jobs.job_runner"), lambda: not part("jobs.job_runner").running())
-    assert known().cached and "its reference is used again" in text_of(shown("sidebar"))
+    assert known().cached and "Its reference is used again" in text_of(shown("sidebar"))
     assert shown("sidebar").count("motionclone.generate") == 2, "the small button films it all the same"
