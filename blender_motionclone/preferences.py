@@ -31,6 +31,7 @@ PATHS = {
     "wheels_folder": "Offline Packages",
     "jobs_folder": "Jobs Folder",
 }
+ALLOW_ONLINE = "allow_online"  # a repair without an operator: Blender's own setting is drawn instead
 
 
 def backend_python(context: bpy.types.Context) -> Path:
@@ -189,9 +190,6 @@ def _chosen(context: bpy.types.Context, name: str):
     """Empty when a script registered the package without enabling it as an add-on."""
     addon = context.preferences.addons.get(ROOT_PACKAGE)
     return getattr(addon.preferences, name) if addon else ""
-
-
-ALLOW_ONLINE = "allow_online"  # a repair without an operator: Blender's own setting is drawn instead
 
 
 def may_be_allowed() -> bool:

@@ -14,6 +14,7 @@ from .wrapping import sentences_of, shown
 
 FOLDER = Path(__file__).parent / "locale"
 NAMES = {"de": ("de_DE", "de")}  # names of the language in Blender 4 and 5
+BLANK = "{}"
 
 
 @cache
@@ -34,9 +35,6 @@ def register() -> None:
 
 def unregister() -> None:
     bpy.app.translations.unregister(__package__)
-
-
-BLANK = "{}"
 
 
 def sentence(text: str) -> str:

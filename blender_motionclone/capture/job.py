@@ -26,6 +26,7 @@ CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": cap
 MOST_BYTES = 2**30  # of a file that takes share
 # What all takes of one capture share.
 SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", NOTE)
+SAME = 2 / 255  # rounding of a single color
 
 
 def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
@@ -133,9 +134,6 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-SAME = 2 / 255  # rounding of a single color
 
 
 def check_pictures(folder: Path, title: str) -> None:

@@ -23,6 +23,9 @@ NEUTRAL: dict[str, Any] = {
     "use_curve_mapping": False,
     "use_white_balance": False,
 }
+USUAL = ("sRGB", "Standard")
+LEVELS, CLOSE = 16, 2 / 255
+PNG = {"media_type": "IMAGE", "file_format": "PNG", "color_mode": "RGB", "color_depth": "8"}
 
 
 def grading_of(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
@@ -62,11 +65,6 @@ def read_picture(path: Path) -> np.ndarray:
     finally:
         bpy.data.images.remove(image)
     return values.reshape(height, width, 4)[::-1, :, :3]
-
-
-USUAL = ("sRGB", "Standard")
-LEVELS, CLOSE = 16, 2 / 255
-PNG = {"media_type": "IMAGE", "file_format": "PNG", "color_mode": "RGB", "color_depth": "8"}
 
 
 def make_plain(scene: bpy.types.Scene) -> None:

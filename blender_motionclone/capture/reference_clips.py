@@ -27,6 +27,9 @@ from .stage import Stage, named, staged
 from .strips import check_media, isolate, strip_named
 from .view_eye import eye_of
 
+WAITING = "waiting"
+PAUSE = 0.002  # seconds between polls, well below what a tick may take
+
 
 def capture_viewport(plan: CapturePlan, folder: Path) -> Iterator[None]:
     """Writes folder/reference/0000.png ...: the view without overlays, in the scene's shape and the view's colors.
@@ -128,10 +131,6 @@ def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) 
             remove_patiently(full)
         write_png(reference / f"{k:04d}.png", to_bytes(picture))
         yield
-
-
-WAITING = "waiting"
-PAUSE = 0.002  # seconds between polls, well below what a tick may take
 
 
 def capture_file(plan: CapturePlan, folder: Path) -> Generator[str | None, None, list[str]]:

@@ -13,6 +13,10 @@ from ..errors import UserError
 from .scene_animation import animated_paths
 from .stage import AGAIN
 
+PIXEL = 1.0  # tolerance at an edge
+NEAR = 1e-4
+PICTURE = ("transform.", "crop.", "use_flip_x", "use_flip_y")
+
 
 def strips_of(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_collection:
     """Strips outside of meta strips, where new ones are added."""
@@ -140,11 +144,6 @@ def _is_there(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size > 0 and os.access(path, os.R_OK)
-
-
-PIXEL = 1.0  # tolerance at an edge
-NEAR = 1e-4
-PICTURE = ("transform.", "crop.", "use_flip_x", "use_flip_y")
 
 
 def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:

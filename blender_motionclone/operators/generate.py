@@ -16,6 +16,7 @@ from ..translations import sentence
 from .reporting import handed_over, reporting_errors, wait_for
 
 SECONDS_BETWEEN_STEPS = 0.01
+NAME = "MotionClone Demo"
 
 
 class Generating:
@@ -117,9 +118,6 @@ def _show_status(context: bpy.types.Context) -> None:
         context.workspace.status_text_set(
             sentence(f"MotionClone films the reference, frame {done} of {of}; Esc stops it")
         )
-
-
-NAME = "MotionClone Demo"
 
 
 class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):

@@ -12,6 +12,8 @@ from ..results import watching
 from ..translations import sentence
 from .sidebar import BOX, paragraph
 
+CLOSE = 24  # pixels of the dismiss button
+
 
 def button(layout: bpy.types.UILayout, operator: Operators, **options) -> bpy.types.OperatorProperties:
     """Draws the operator's button with its own icon. options: as for UILayout.operator."""
@@ -37,9 +39,6 @@ def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> N
         button(layout, Operators.STOP_WATCHING)
     elif take.state == DONE:
         button(layout, Operators.WATCH).job = take.name
-
-
-CLOSE = 24  # pixels of the dismiss button
 
 
 def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:

@@ -24,6 +24,10 @@ from .movie_image import follow_shot, movie_image
 MOST = 256  # pictures of a reference
 GAP = 0.03  # between the two, relative to a picture's side
 EDGE = 0.96  # share of the region that both fill
+HOSTS = ("VIEW_3D", "SEQUENCE_EDITOR")
+LEAST_WIDTH = 400  # pixels of an area that is wide enough to split
+SECONDS_TO_DRAW = 0.1  # until a new area knows its size
+HIDDEN = ("show_region_ui", "show_region_toolbar", "show_region_tool_header")
 
 
 class ReferenceBeside:
@@ -80,12 +84,6 @@ def _texture(path: Path) -> gpu.types.GPUTexture:
     finally:
         bpy.data.images.remove(image)
     return gpu.types.GPUTexture((width, height), format="RGBA16F", data=gpu.types.Buffer("FLOAT", len(values), values))
-
-
-HOSTS = ("VIEW_3D", "SEQUENCE_EDITOR")
-LEAST_WIDTH = 400  # pixels of an area that is wide enough to split
-SECONDS_TO_DRAW = 0.1  # until a new area knows its size
-HIDDEN = ("show_region_ui", "show_region_toolbar", "show_region_tool_header")
 
 
 @dataclass

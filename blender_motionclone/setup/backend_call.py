@@ -25,6 +25,10 @@ from ..declarations import Operators
 from ..errors import UserError
 from .interpreter import HINT, ROOT, WORKING, child_environment
 
+MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
+MOST_SAID = 100_000_000  # bytes that it may write at all
+SECONDS = 1800.0  # a long film is decoded completely
+
 
 def start_process(
     command: Sequence[str], stdout: IO[Any] | int, stderr: IO[Any] | int, root: Path = ROOT, **how: Any
@@ -41,10 +45,6 @@ def start_process(
         **how,
         **DETACHED,
     )
-
-
-MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
-MOST_SAID = 100_000_000  # bytes that it may write at all
 
 
 class BackendCall:
@@ -118,7 +118,6 @@ def backend_command(worker_command: Sequence[str], arguments: Sequence[str]) -> 
     )
 
 
-SECONDS = 1800.0  # a long film is decoded completely
 Answer = TypeVar("Answer")
 
 
