@@ -12,7 +12,7 @@ PROMPT = "a red ball on green ground under a blue sky"
 FRAMES = 48
 TILE, TILES = 2.2, 40  # edge of a floor tile in meters, number of tiles along each side
 LENS = 39.6  # mm on a 36 mm sensor: the focal length is 2.2 times half the frame height in a square picture
-GREYS = {"subject": 1.0, "light tile": 0.92, "dark tile": 0.74}  # from 0 to 1, before the studio light dims them
+GRAYS = {"subject": 1.0, "light tile": 0.92, "dark tile": 0.74}  # from 0 to 1, before the studio light dims them
 SKY = 0.36
 
 
@@ -44,7 +44,7 @@ def _add_ball(scene: bpy.types.Scene) -> bpy.types.Object:
         face.smooth = True
     shape.to_mesh(mesh)
     shape.free()
-    mesh.materials.append(_grey("subject"))
+    mesh.materials.append(_gray("subject"))
     return _link(scene, bpy.data.objects.new("Ball", mesh))
 
 
@@ -65,8 +65,8 @@ def _add_floor(scene: bpy.types.Scene) -> None:
     faces = [(j * row + i, j * row + i + 1, (j + 1) * row + i + 1, (j + 1) * row + i) for i, j in tiles]
     mesh = bpy.data.meshes.new("Floor")
     mesh.from_pydata(corners, [], faces)
-    mesh.materials.append(_grey("light tile"))
-    mesh.materials.append(_grey("dark tile"))
+    mesh.materials.append(_gray("light tile"))
+    mesh.materials.append(_gray("dark tile"))
     mesh.polygons.foreach_set("material_index", [(i + j) % 2 for i, j in tiles])
     _link(scene, bpy.data.objects.new("Floor", mesh))
 
@@ -76,9 +76,9 @@ def _link(scene: bpy.types.Scene, item: bpy.types.Object) -> bpy.types.Object:
     return item
 
 
-def _grey(name: str) -> bpy.types.Material:
+def _gray(name: str) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
-    material.diffuse_color = (*[_linear(GREYS[name])] * 3, 1.0)
+    material.diffuse_color = (*[_linear(GRAYS[name])] * 3, 1.0)
     return material
 
 

@@ -14,7 +14,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.state import DONE
 from . import forecast, thumbnails
-from .capture import clip_file, filmed
+from .capture import clip_file, reference_cache
 from .capture.plan import CapturePlan, plans_of
 from .form_scene import form_scene, in_scene
 from .jobs import job_runner, take_states
@@ -43,7 +43,7 @@ AREAS = ("VIEW_3D", "SEQUENCE_EDITOR")
 @dataclass(frozen=True)
 class Facts:
     """backend: of interpreter.py, "" before the first check; button: what Generate does, such as "Clone frames 1-48 of
-    Camera"; detail: its result; notes: about the shots; filmed: whether the reference can be used again; advice: what
+    Camera"; detail: its result; notes: about the shots; cached: whether the reference can be used again; advice: what
     would improve the take; remark: about the shots, with a repair; problem: why generating is not possible; words: of
     the prompt; steps: the way to the first clip, while it is shown."""
 
@@ -51,7 +51,7 @@ class Facts:
     button: str = ""
     detail: str = ""
     notes: tuple[str, ...] = ()
-    filmed: bool = False
+    cached: bool = False
     advice: str = ""
     remark: Problem | None = None
     problem: Problem | None = None
@@ -103,7 +103,7 @@ def learn(folder: Path) -> None:
 
 def tick() -> float:
     """Checks the scenes whose panels are open, and loads one more take's picture and time."""
-    with timed("panels"), job_runner.surviving_errors():
+    with timed("panels"), job_runner.showing_errors():
         _look()
     return SECONDS_BETWEEN_LOOKS
 
@@ -191,7 +191,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
         advice=forecast.advice(plans),
         notes=tuple(note for note in _notes_of(plans) if not remark or note != remark.message),
         remark=remark,
-        filmed=all(filmed.may_be_reused(plan, jobs_folder(context)) for plan in plans),
+        cached=all(reference_cache.may_be_reused(plan, jobs_folder(context)) for plan in plans),
     )
 
 

@@ -7,8 +7,7 @@ from contextlib import suppress
 import bpy
 from bpy.app.handlers import persistent
 
-from ..backend.job_folder.problem import Problem
-from .capture import filmed
+from .capture import reference_cache
 from .capture.stage import remove_leftovers
 from .jobs import generation, job_runner, takes
 from .preferences import worker_is_remote
@@ -23,12 +22,12 @@ def before_load(*_) -> None:
     generation.stop()
     takes.forget_session()
     watching.forget()
-    filmed.forget()
+    reference_cache.forget()
 
 
 @persistent
 def after_load(*_) -> None:
-    with job_runner.surviving_errors():
+    with job_runner.showing_errors():
         remove_leftovers()
         carry_over_all()
     job_runner.look_at_takes()
@@ -39,26 +38,26 @@ def after_load(*_) -> None:
 
 @persistent
 def after_undo(*_) -> None:
-    with job_runner.surviving_errors():
+    with job_runner.showing_errors():
         if not generation.going_on():
             remove_leftovers()
         carry_over_all()
-        filmed.forget()
-        takes.bring_back()
+        reference_cache.forget()
+        takes.list_again()
         job_runner.sync_takes()
 
 
 @persistent
 def after_import(*_) -> None:
     """Scenes may have been appended from an older file."""
-    with job_runner.surviving_errors():
+    with job_runner.showing_errors():
         carry_over_all()
 
 
 HANDLERS = (
     *(("load_pre", before_load), ("load_post", after_load)),
     *(("undo_post", after_undo), ("redo_post", after_undo)),
-    ("depsgraph_update_post", filmed.note_changes),
+    ("depsgraph_update_post", reference_cache.note_changes),
     *((("blend_import_post", after_import),) if hasattr(bpy.app.handlers, "blend_import_post") else ()),  # 4.3
 )
 
@@ -72,6 +71,6 @@ def unregister() -> None:
     generation.stop()
     takes.forget_session()
     watching.forget()
-    filmed.forget()
+    reference_cache.forget()
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)

@@ -16,6 +16,7 @@ from ..backend.job_folder.writing import is_link
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by color type; neither the backend nor the add-on writes palettes
 MOST_SIDE = 4096
 MOST_FILE, MOST_PIXELS = 1_000_000, 4_000_000  # limits of a preview: bytes of the file, bytes of its pixels
+MOST_BYTES = 64_000_000  # of a picture in a job
 
 
 class PngError(ValueError):
@@ -83,9 +84,6 @@ def _row(kind: int, line: np.ndarray, above: np.ndarray) -> np.ndarray:
     if kind == 2:
         return (line + above).ravel()
     raise PngError("The file's rows are packed in a way that is slow to read.")
-
-
-MOST_BYTES = 64_000_000  # of a picture in a job
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:

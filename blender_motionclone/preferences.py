@@ -14,7 +14,8 @@ import bpy
 from ..backend.job_folder.folders import data_folder
 from ..backend.job_folder.problem import Problem
 from .declarations import Operators
-from .setup.backend_call import command_beside, words_of
+from .errors import UserError
+from .setup.backend_call import backend_command, words_of
 from .setup.interpreter import find_interpreter
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
@@ -31,6 +32,7 @@ PATHS = {
     "wheels_folder": "Offline Packages",
     "jobs_folder": "Jobs Folder",
 }
+ALLOW_ONLINE = "allow_online"  # a repair without an operator: Blender's own setting is drawn instead
 
 
 def backend_python(context: bpy.types.Context) -> Path:
@@ -126,7 +128,7 @@ def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[s
     """Returns a function that gives the command line for calling the backend on this machine with such arguments.
     Problem when there is none."""
     if not worker_is_remote(context):
-        return partial(command_beside, worker_command(context))
+        return partial(backend_command, worker_command(context))
     try:
         python = str(backend_python(context))
     except Problem as error:
@@ -193,9 +195,6 @@ def _chosen(context: bpy.types.Context, name: str):
     """Empty when a script registered the package without enabling it as an add-on."""
     addon = context.preferences.addons.get(ROOT_PACKAGE)
     return getattr(addon.preferences, name) if addon else ""
-
-
-ALLOW_ONLINE = "allow_online"  # a repair without an operator: Blender's own setting is drawn instead
 
 
 def may_be_allowed() -> bool:

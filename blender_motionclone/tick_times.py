@@ -14,7 +14,7 @@ BUDGET = 0.005  # seconds that a tick may take; the rest waits for the next one
 
 
 @dataclass
-class Worst:
+class Longest:
     """Milliseconds of the longest ticks. work: processor time; clock: elapsed time, which is longer on a busy
     machine."""
 
@@ -30,7 +30,7 @@ class Tick:
     kind: str
 
 
-_worst: dict[str, Worst] = {}
+_longest: dict[str, Longest] = {}
 
 
 @contextmanager
@@ -40,14 +40,14 @@ def timed(kind: str) -> Iterator[Tick]:
     try:
         yield tick
     finally:
-        worst = _worst.setdefault(tick.kind, Worst())
-        worst.ticks += 1
-        worst.work = max(worst.work, 1000 * (time.thread_time() - work))
-        worst.clock = max(worst.clock, 1000 * (time.perf_counter() - clock))
+        longest = _longest.setdefault(tick.kind, Longest())
+        longest.ticks += 1
+        longest.work = max(longest.work, 1000 * (time.thread_time() - work))
+        longest.clock = max(longest.clock, 1000 * (time.perf_counter() - clock))
 
 
 @contextmanager
-def surviving(report_problem: Callable[[Problem], None]) -> Iterator[None]:
+def catching(report_problem: Callable[[UserError], None]) -> Iterator[None]:
     """An unexpected error ends only the block and is reported. Otherwise Blender would drop the timer."""
     try:
         yield
@@ -58,15 +58,15 @@ def surviving(report_problem: Callable[[Problem], None]) -> Iterator[None]:
         )
 
 
-def worst_ticks() -> dict[str, Worst]:
+def longest_ticks() -> dict[str, Longest]:
     """The longest ticks by kind."""
-    return dict(_worst)
+    return dict(_longest)
 
 
 def report() -> str:
     """For developers: "worker 0.7 ms of work, 2.1 ms by the clock (364 ticks); panels ..."."""
     texts = [
-        f"{kind} {worst.work:.1f} ms of work, {worst.clock:.1f} ms by the clock ({worst.ticks} ticks)"
-        for kind, worst in sorted(_worst.items())
+        f"{kind} {longest.work:.1f} ms of work, {longest.clock:.1f} ms by the clock ({longest.ticks} ticks)"
+        for kind, longest in sorted(_longest.items())
     ]
     return "; ".join(texts) or "no timer has run yet"

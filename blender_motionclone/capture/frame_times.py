@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
+MOST = 900  # Blender's limit for either number of its time stretching
+
 
 def frame_times(start: int, end: int, count: int) -> list[tuple[int, float]]:
     """`count` >= 2 evenly spaced times (frame, subframe in [0, 1)) from `start` to `end`, both included.
@@ -19,9 +21,6 @@ def frame_times(start: int, end: int, count: int) -> list[tuple[int, float]]:
         whole, rest = divmod(k * (end - start), count - 1)
         times.append((start + whole, rest / (count - 1)))
     return times
-
-
-MOST = 900  # Blender's limit for either number of its time stretching
 
 
 @dataclass(frozen=True)

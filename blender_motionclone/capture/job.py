@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": cap
 MOST_BYTES = 2**30  # of a file that takes share
 # What all takes of one capture share.
 SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", NOTE)
+SAME = 2 / 255  # rounding of a single color
 
 
 def capture_steps(plan: CapturePlan, jobs: Path) -> Generator[tuple[int, int], None, Path]:
@@ -52,7 +53,7 @@ def _pictures(plan: CapturePlan, folder: Path) -> Generator[tuple[int, int], Non
     with closing(CAPTURES[plan.target.kind](plan, folder)) as pictures:
         while True:
             try:
-                with undisturbed():
+                with nullcontext() if plan.target.kind == "FILE" else undisturbed():  # nothing is rendered
                     done += next(pictures) != WAITING
             except StopIteration as end:
                 return end.value or []
@@ -138,9 +139,6 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-SAME = 2 / 255  # rounding of a single color
 
 
 def check_pictures(folder: Path, title: str) -> None:

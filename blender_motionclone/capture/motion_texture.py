@@ -18,7 +18,7 @@ from .stage import NAME, Stage, put, temporary
 LIGHT = (-0.45, -0.49, 0.75)  # where the slightly stronger part of the light comes from
 SURFACE = {"features": 4.0, "detail": 6.0, "roughness": 0.65, "low": 0.35, "high": 0.65}
 SKY = {"features": 2.5, "detail": 3.0, "roughness": 0.5, "low": 0.35, "high": 0.65}
-GREYS, SKY_GREYS = (0.12, 0.75), (0.05, 0.25)  # scene-linear, darkest and brightest
+GRAYS, SKY_GRAYS = (0.12, 0.75), (0.05, 0.25)  # scene-linear, darkest and brightest
 SAMPLES = 8
 
 _CYCLES = {
@@ -80,28 +80,28 @@ def _draw_surface(tree: bpy.types.NodeTree) -> None:
     longest = _maths(tree, "ShaderNodeMath", "MAXIMUM", longest, parts.outputs[2])
     scale = _maths(tree, "ShaderNodeMath", "DIVIDE", SURFACE["features"], longest)
     seed = _maths(tree, "ShaderNodeMath", "MULTIPLY", which.outputs["Random"], 100.0)
-    grey = _noise(tree, SURFACE, GREYS, even, scale, seed)
+    gray = _noise(tree, SURFACE, GRAYS, even, scale, seed)
     facing = _maths(tree, "ShaderNodeVectorMath", "DOT_PRODUCT", surface.outputs["Normal"], LIGHT)
     light = _maths(tree, "ShaderNodeMath", "MULTIPLY_ADD", facing, 0.3, 0.7)
-    lit = _maths(tree, "ShaderNodeMath", "MULTIPLY", grey, light)
+    lit = _maths(tree, "ShaderNodeMath", "MULTIPLY", gray, light)
     _emit(tree, "ShaderNodeEmission", "ShaderNodeOutputMaterial", lit)
 
 
 def _draw_sky(tree: bpy.types.NodeTree) -> None:
     """Clouds in world directions, which show how the camera turns."""
     direction = tree.nodes.new("ShaderNodeTexCoord").outputs["Generated"]
-    grey = _noise(tree, SKY, SKY_GREYS, direction, SKY["features"], 0.0)
-    _emit(tree, "ShaderNodeBackground", "ShaderNodeOutputWorld", grey)
+    gray = _noise(tree, SKY, SKY_GRAYS, direction, SKY["features"], 0.0)
+    _emit(tree, "ShaderNodeBackground", "ShaderNodeOutputWorld", gray)
 
 
-def _noise(tree, form: dict[str, float], greys: tuple[float, float], vector, scale, seed):
+def _noise(tree, form: dict[str, float], grays: tuple[float, float], vector, scale, seed):
     noise = tree.nodes.new("ShaderNodeTexNoise")
     noise.noise_dimensions = "4D"
     noise.inputs["Detail"].default_value, noise.inputs["Roughness"].default_value = form["detail"], form["roughness"]
     for name, value in (("Vector", vector), ("Scale", scale), ("W", seed)):
         _feed(tree, noise.inputs[name], value)
     spread = tree.nodes.new("ShaderNodeMapRange")
-    for k, value in enumerate((noise.outputs[0], form["low"], form["high"], *greys)):
+    for k, value in enumerate((noise.outputs[0], form["low"], form["high"], *grays)):
         _feed(tree, spread.inputs[k], value)
     return spread.outputs[0]
 
@@ -122,7 +122,7 @@ def _feed(tree, socket, value) -> None:
         socket.default_value = value
 
 
-def _emit(tree, shader: str, output: str, grey) -> None:
+def _emit(tree, shader: str, output: str, gray) -> None:
     light, out = tree.nodes.new(shader), tree.nodes.new(output)
-    tree.links.new(grey, light.inputs["Color"])
+    tree.links.new(gray, light.inputs["Color"])
     tree.links.new(light.outputs[0], out.inputs[0])

@@ -10,6 +10,9 @@ import numpy as np
 from ...backend.job_folder.pictures import png
 from ...backend.job_folder.writing import write_atomically
 
+SKY = 1e9  # at this distance and beyond, nothing was hit
+MAGIC, MULTIPART = 20000630, 0x1000
+
 
 def write_png(path: Path, picture: np.ndarray) -> None:
     """picture: uint8 gray [H, W] or RGB [H, W, 3], stored without conversion."""
@@ -42,9 +45,6 @@ def _weights(old: int, new: int) -> np.ndarray:
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-SKY = 1e9  # at this distance and beyond, nothing was hit
-
-
 def depth_shades(distances: np.ndarray) -> np.ndarray:
     """uint8 [F, H, W] of distances from the camera plane [F, H, W]: inverse distance, near is bright and far is dark.
 
@@ -66,7 +66,6 @@ def pixel_aspect(aspect: float, size: tuple[int, int]) -> tuple[float, float]:
     return (stretch, 1.0) if stretch >= 1 else (1.0, 1 / stretch)
 
 
-MAGIC, MULTIPART = 20000630, 0x1000
 TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 
 

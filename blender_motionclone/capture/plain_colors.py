@@ -23,9 +23,12 @@ NEUTRAL: dict[str, Any] = {
     "use_curve_mapping": False,
     "use_white_balance": False,
 }
+USUAL = ("sRGB", "Standard")
+LEVELS, CLOSE = 16, 2 / 255
+PNG = {"media_type": "IMAGE", "file_format": "PNG", "color_mode": "RGB", "color_depth": "8"}
 
 
-def what_regrades(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
+def grading_of(view: bpy.types.ColorManagedViewSettings) -> dict[str, Any]:
     """The view's values that change finished pictures; empty when none does. Blender 4.2 has no white balance."""
     values = {name: getattr(view, name, neutral) for name, neutral in NEUTRAL.items()}
     return {name: value for name, value in values.items() if value != NEUTRAL[name]}
@@ -37,8 +40,8 @@ def in_words(values: dict[str, Any]) -> str:
 
 
 def make_neutral(view: bpy.types.ColorManagedViewSettings) -> None:
-    """Keeps the view when the color configuration has no Standard view; see `what_regrades`."""
-    set_view(view, {name: NEUTRAL[name] for name in what_regrades(view)})
+    """Keeps the view when the color configuration has no Standard view; see `grading_of`."""
+    set_view(view, {name: NEUTRAL[name] for name in grading_of(view)})
 
 
 def set_view(view: bpy.types.ColorManagedViewSettings, values: dict[str, Any]) -> None:
@@ -62,11 +65,6 @@ def read_picture(path: Path) -> np.ndarray:
     finally:
         bpy.data.images.remove(image)
     return values.reshape(height, width, 4)[::-1, :, :3]
-
-
-USUAL = ("sRGB", "Standard")
-LEVELS, CLOSE = 16, 2 / 255
-PNG = {"media_type": "IMAGE", "file_format": "PNG", "color_mode": "RGB", "color_depth": "8"}
 
 
 def make_plain(scene: bpy.types.Scene) -> None:

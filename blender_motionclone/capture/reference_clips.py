@@ -24,8 +24,11 @@ from .rendering import prepare_pictures, render_frames, visited
 from .shading import shaded
 from .shot import aspect_of
 from .stage import Stage, named, staged
-from .strips import check_media, leave_only, strip_named
+from .strips import check_media, isolate, strip_named
 from .view_eye import eye_of
+
+WAITING = "waiting"
+PAUSE = 0.002  # seconds between polls, well below what a tick may take
 
 
 def capture_viewport(plan: CapturePlan, folder: Path) -> Iterator[None]:
@@ -106,7 +109,7 @@ def capture_strip(plan: CapturePlan, folder: Path) -> Iterator[None]:
     scene = named(bpy.data.scenes, plan.target.scene)
     check_media(strip_named(scene.sequence_editor, plan.target.strip), plan.shot.start, plan.shot.end)
     with staged(scene, plan.target.view_layer) as stage:
-        leave_only(stage.scene.sequence_editor, plan.target.strip)
+        isolate(stage.scene.sequence_editor, plan.target.strip)
         yield from _pictures(stage, plan, [round(frame + part) for frame, part in plan.times], folder)
 
 
@@ -128,10 +131,6 @@ def _pictures(stage: Stage, plan: CapturePlan, frames: list[int], folder: Path) 
             remove_with_retry(full)
         write_png(reference / f"{k:04d}.png", to_bytes(picture))
         yield
-
-
-WAITING = "waiting"
-PAUSE = 0.002  # seconds between polls, well below what a tick may take
 
 
 def capture_file(plan: CapturePlan, folder: Path) -> Generator[str | None, None, list[str]]:

@@ -19,7 +19,7 @@ from ...backend.job_folder.problem import Problem
 from .plan import CapturePlan, check_camera, check_vectors
 from .shot import camera_at, checked_camera
 from .stage import NAME, named, put, staged, temporary
-from .strips import leave_only, metas_around, strip_named
+from .strips import isolate, metas_around, strip_named
 
 EXACT = 6  # decimals of a frame number; more come from rounding errors
 
@@ -102,7 +102,7 @@ def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[
 @contextmanager
 def _noting(edit: bpy.types.Scene, name: str) -> Iterator[list[float]]:
     """Renders the strip alone inside the block, and records its frames."""
-    strip = leave_only(edit.sequence_editor, name)
+    strip = isolate(edit.sequence_editor, name)
     bpy.utils.register_class(MOTIONCLONE_frames)
     try:
         with (

@@ -17,6 +17,8 @@ NAME = "MotionClone capture"
 MARK = "motionclone_stage"  # a custom property of a stage's scenes
 LONGEST_PATH = 1000  # in bytes; Blender truncates longer file paths
 AGAIN = "Press Generate again."
+PLANES = "MotionClone Planes"
+PLANES_MARK = "motionclone_planes"
 
 
 class Stage:
@@ -164,10 +166,6 @@ def _living(name: str) -> bpy.types.Scene:
     if scene is None:
         raise Problem("The file was changed while its shot was being captured.", AGAIN)
     return scene
-
-
-PLANES = "MotionClone Planes"
-PLANES_MARK = "motionclone_planes"
 
 
 def plane_collection(scene: bpy.types.Scene) -> bpy.types.Collection:

@@ -13,6 +13,10 @@ from ...backend.job_folder.problem import Problem, Sentence
 from .scene_animation import animated_paths
 from .stage import AGAIN
 
+PIXEL = 1.0  # tolerance at an edge
+NEAR = 1e-4
+PICTURE = ("transform.", "crop.", "use_flip_x", "use_flip_y")
+
 
 def strips_of(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_collection:
     """Strips outside of meta strips, where new ones are added."""
@@ -59,7 +63,7 @@ def frames_seen(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> tup
     return int(max(start for start, _ in ranges)), int(min(end for _, end in ranges)) - 1
 
 
-def leave_only(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:
+def isolate(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.Strip:
     """Mutes all strips except that one and the meta strips around it. Unmutes their channels."""
     wanted = strip_named(editor, name)
     around = metas_around(editor, wanted)
@@ -72,7 +76,7 @@ def leave_only(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types.
     return wanted
 
 
-def left_out(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[str]:
+def ignored_effects(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[str]:
     """Notes about effects that change the strip in its sequence: the reference shows the strip alone."""
     first, last = frames_seen(editor, strip)
     around = [strip, *metas_around(editor, strip)]
@@ -154,11 +158,6 @@ def _is_there(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size > 0 and os.access(path, os.R_OK)
-
-
-PIXEL = 1.0  # tolerance at an edge
-NEAR = 1e-4
-PICTURE = ("transform.", "crop.", "use_flip_x", "use_flip_y")
 
 
 def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:

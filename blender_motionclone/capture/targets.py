@@ -13,7 +13,7 @@ from ..form_scene import sequence_scene
 from ..setup.backend_call import ClipFacts
 from .clip_file import clip_facts
 from .shot import SceneShot, camera_at, camera_shots, checked_camera, cuts_within, frame_rate, range_shot, shot_between
-from .strips import check_plain, frames_seen, left_out
+from .strips import check_plain, frames_seen, ignored_effects
 
 DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 MOST_FRAMES = 100_000  # the limit of job.json
@@ -137,7 +137,7 @@ def _strip(context: bpy.types.Context) -> list[Target]:
         "take_scene": scene.name_full,
         "shot": shot_between(scene, start, end),
         "strip": strip.name,
-        "notes": tuple(left_out(editor, strip)),
+        "notes": tuple(ignored_effects(editor, strip)),
     }
     if strip.type == "SCENE" and strip.scene_input == "CAMERA":
         return [_scene_of(scene, strip, named)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import filmed
+from . import reference_cache
 from .scene_animation import UNFIT, animated_paths, value_at, write_at
 from .stage import MARK
 
@@ -29,7 +29,7 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        with filmed.own_changes():
+        with reference_cache.ignoring_changes():
             _update()
             if _restore(before):
                 _update()

@@ -15,8 +15,8 @@ import bpy
 
 from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.request import read_request
-from ...backend.job_folder.state import JobState
-from ..capture import clip_file, filmed
+from ...backend.job_folder.state import FAILED, JobState
+from ..capture import clip_file, reference_cache
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
 from ..capture.stage import named
@@ -47,14 +47,14 @@ def going_on() -> bool:
     return _now.steps is not None
 
 
-def begin(context: bpy.types.Context, anew: bool = False) -> list[str]:
-    """Starts a generation. Returns a list to which each job is added when it is submitted. Problem when one is
-    running. anew: whether to capture unchanged shots again."""
+def begin(context: bpy.types.Context, again: bool = False) -> list[str]:
+    """Starts a generation. Returns a list to which each job is added when it is submitted. UserError when one is
+    running. again: whether to capture unchanged shots again."""
     if _now.steps:
         raise Problem("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
     ask_for_models(context)
     jobs: list[str] = []
-    _now.steps = generation(context, form_scene(context).name_full, jobs, anew)
+    _now.steps = generation(context, form_scene(context).name_full, jobs, again)
     return jobs
 
 
@@ -82,7 +82,7 @@ def stop() -> None:
         job_runner.show_capture(None)
 
 
-def generation(context: bpy.types.Context, form: str, jobs: list[str], anew: bool) -> Steps:
+def generation(context: bpy.types.Context, form: str, jobs: list[str], again: bool) -> Steps:
     """Yields (done, total) pictures. form: full name of the scene whose settings are used."""
     models = yield from _models()
     clip_file.forget()
@@ -91,21 +91,21 @@ def generation(context: bpy.types.Context, form: str, jobs: list[str], anew: boo
         yield 0, 1
     with in_scene(scene) as here:
         here.view_layer.update()  # Blender now reports all changes so far
-        if anew:
-            filmed.forget()
+        if again:
+            reference_cache.forget()
         plans, wishes = plans_of(here, models, wait=True), takes_wanted(scene.motionclone)
     check_complete(model_named(plans[0].request.model, models))
     _check_room(len(plans) * len(wishes))
     done, of = 0, sum(plan.steps for plan in plans)
     for plan in plans:
         jobs_in = usable_jobs_folder(context)
-        key = filmed.look_at(plan)
-        again = filmed.find(plan, key, jobs_in)
-        folder = again or (yield from _captured(plan, jobs_in, done, of))
-        filmed.remember(key, folder)
+        key = reference_cache.key_of(plan)
+        cached = reference_cache.find(plan, key, jobs_in)
+        folder = cached or (yield from _captured(plan, jobs_in, done, of))
+        reference_cache.remember(key, folder)
         done += plan.steps
         batch, take_scene = "", named(bpy.data.scenes, plan.target.take_scene)
-        for take in _folders_of(folder, plan, wishes, bool(again)):
+        for take in _folders_of(folder, plan, wishes, bool(cached)):
             batch = batch or take.name
             jobs.append(hand_over(context, take_scene, take, batch))
             yield done, of
@@ -116,13 +116,13 @@ def _awaits_its_clip(scene: bpy.types.Scene) -> bool:
         return clip_file.awaited(here)
 
 
-def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int]], again: bool) -> Iterator[Path]:
+def _folders_of(folder: Path, plan: CapturePlan, wishes: Sequence[tuple[str, int]], cached: bool) -> Iterator[Path]:
     """A job's folder for each take of the shot. folder: that of the reference, which is the first take's own unless the
     reference is used again."""
     request = replace(plan.request, notes=read_request(folder).notes)
     for number, (prompt, seed) in enumerate(wishes):
         other = replace(request, prompt=prompt, seed=seed)
-        yield variant(folder, other, folder.parent) if again or number else folder
+        yield variant(folder, other, folder.parent) if cached or number else folder
 
 
 def takes_wanted(settings: bpy.types.PropertyGroup) -> list[tuple[str, int]]:

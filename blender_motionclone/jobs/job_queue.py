@@ -110,7 +110,7 @@ class JobQueue:
             self._closing.start()
         return undone
 
-    def let_go(self, finish: int = 1) -> None:
+    def release(self, finish: int = 1) -> None:
         """Called when Blender quits, which does not wait for jobs: an idle worker ends now. finish: how many jobs, from
         the head of the queue, the worker still finishes; 0: it stops at the running job's next step."""
         client, self._client = self._client, None

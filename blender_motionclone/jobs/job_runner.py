@@ -17,7 +17,7 @@ from ..preferences import FINISH_ALL, FINISH_RUNNING, STOP, when_closing
 from ..session import session
 from ..setup import backend_models
 from ..showing import redraw
-from ..tick_times import BUDGET, Tick, surviving, timed
+from ..tick_times import BUDGET, Tick, catching, timed
 from . import take_states, takes
 from .backend_calls import ask_for_models, start_of
 from .job_queue import MOST_JOBS, JobQueue
@@ -144,7 +144,7 @@ def lost() -> tuple[str, ...]:
     return tuple(job for job in _now.queue.lost if _now.queue.jobs.folders[job].is_dir())
 
 
-def give_up_lost() -> None:
+def forget_lost() -> None:
     """Stops offering to run them again together. Each take can still be run again."""
     _now.queue.lost.clear()
 
@@ -197,7 +197,7 @@ def tick() -> float | None:
     with timed("worker") as this:
         _look(this, time.monotonic() + BUDGET)
     pause: float | None = SECONDS_BUSY
-    with surviving(_show_problem):
+    with catching(_show_problem):
         pause = _pause()
     return pause
 
@@ -205,26 +205,26 @@ def tick() -> float | None:
 def _look(this: Tick, until: float) -> None:
     """Does each part separately, so that an error in one does not stop the others."""
     changed: dict[str, JobState] = {}
-    with surviving(_show_problem):
+    with catching(_show_problem):
         changed = _now.queue.pump(BUDGET)
         _now.notifications.note(changed)
-    with surviving(_show_problem):
+    with catching(_show_problem):
         if backend_models.poll() or changed:
             redraw()
     if not bpy.app.is_job_running("RENDER"):  # Blender may crash when its data changes during a render
-        with surviving(_show_problem):
+        with catching(_show_problem):
             if not changed and _now.notifications.place_next():
                 this.kind = "placing"
-        with surviving(_show_problem):
+        with catching(_show_problem):
             _now.notifications.tell(until)
-        with surviving(_show_problem):
+        with catching(_show_problem):
             _look_elsewhere(until)
     _take_up_problems()
 
 
-def surviving_errors() -> AbstractContextManager[None]:
+def showing_errors() -> AbstractContextManager[None]:
     """For Blender's callbacks: an unexpected error is shown and ends only the block."""
-    return surviving(_show_problem)
+    return catching(_show_problem)
 
 
 def _show_problem(error: Problem) -> None:
@@ -275,7 +275,7 @@ def refresh_models(context: bpy.types.Context) -> None:
 
 def look_at_takes() -> None:
     """Updates the takes of the open file, and looks for jobs without a take."""
-    with surviving(_show_problem):
+    with catching(_show_problem):
         sync_takes()
         takes.begin_search()
 
@@ -287,7 +287,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Quitting Blender must not wait for jobs: the worker finishes those that the user wants finished."""
-    _now.queue.let_go(JOBS_TO_FINISH[when_closing(bpy.context)])
+    _now.queue.release(JOBS_TO_FINISH[when_closing(bpy.context)])
     backend_models.forget()
     for timer in filter(bpy.app.timers.is_registered, (tick, look_at_takes)):
         bpy.app.timers.unregister(timer)

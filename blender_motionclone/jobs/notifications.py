@@ -47,7 +47,7 @@ def place(where: PendingPlacement) -> None:
         window = _window(scene)
         with bpy.context.temp_override(window=window):  # a timer has no window, and undo needs one
             with bpy.context.temp_override(scene=scene, view_layer=_layer(scene, window)):
-                if (options := _wish(scene, where)) is None:
+                if (options := _options_for(scene, where)) is None:
                     return
                 place_job(bpy.context, scene, where.job, where.how, options)
                 _show_best(scene, where)
@@ -66,7 +66,7 @@ def show(job: str) -> None:
                 watching.watch(bpy.context, scene, finished, folder / "reference")
 
 
-def _wish(scene: bpy.types.Scene, where: PendingPlacement) -> PlacementOptions | None:
+def _options_for(scene: bpy.types.Scene, where: PendingPlacement) -> PlacementOptions | None:
     """None for a take that is only listed."""
     takes = scene.motionclone.takes
     take = takes.get(where.job.id)

@@ -93,7 +93,7 @@ def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
     return take
 
 
-def bring_back() -> None:
+def list_again() -> None:
     """After an undo, lists the takes of submitted jobs again, because they still run."""
     for job, (name, folder) in list(_now.new.items()):
         scene = bpy.data.scenes.get(name)

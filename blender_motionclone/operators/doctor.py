@@ -88,7 +88,7 @@ def _copy() -> None:
 
 
 def _report() -> str:
-    return f"{install_runner.heard().report.rstrip()}\n\nLongest ticks in Blender: {tick_times.report()}\n"
+    return f"{install_runner.reported().report.rstrip()}\n\nLongest ticks in Blender: {tick_times.report()}\n"
 
 
 class MOTIONCLONE_OT_report_ticks(bpy.types.Operator):

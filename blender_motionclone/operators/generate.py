@@ -16,6 +16,7 @@ from ..translations import sentence
 from .reporting import handed_over, reporting_errors, wait_for
 
 SECONDS_BETWEEN_STEPS = 0.01
+NAME = "MotionClone Demo"
 
 
 class Generating:
@@ -76,7 +77,7 @@ class Generating:
         """From a script: returns when the jobs have ended. It always captures, because Blender does not report what a
         script changes before it sets a frame."""
         with reporting_errors(self):
-            jobs = generation.begin(context, anew=True)
+            jobs = generation.begin(context, again=True)
             try:
                 while generation.step():
                     time.sleep(0.001)  # while waiting for the backend's models
@@ -105,10 +106,10 @@ class MOTIONCLONE_OT_generate(Generating, bpy.types.Operator):
     bl_label = Operators.GENERATE.label
     bl_options = {"UNDO"}  # not REGISTER: Adjust Last Operation would run it again, and Blender would wait for its jobs
 
-    anew: bpy.props.BoolProperty(name="Capture Again", description="Capture the shot again even if it has not changed")
+    again: bpy.props.BoolProperty(name="Capture Again", description="Capture the shot again even if it has not changed")
 
     def _renders_again(self) -> bool:
-        return self.anew
+        return self.again
 
 
 def _show_status(context: bpy.types.Context) -> None:
@@ -117,9 +118,6 @@ def _show_status(context: bpy.types.Context) -> None:
         context.workspace.status_text_set(
             sentence(Sentence("MotionClone films the reference, frame {done} of {of}; Esc stops it", done=done, of=of))
         )
-
-
-NAME = "MotionClone Demo"
 
 
 class MOTIONCLONE_OT_try_demo(Generating, bpy.types.Operator):

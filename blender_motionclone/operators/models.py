@@ -76,7 +76,7 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
                 box = column.box()
                 box.label(text=row["title"], translate=False)
                 for part in row["components"]:
-                    _beside_licence(box, part).label(text=_title(part), translate=False)
+                    _beside_license(box, part).label(text=_title(part), translate=False)
 
     def _draw_extras(self, column: bpy.types.UILayout, extras: list[dict]) -> None:
         if not extras:
@@ -85,7 +85,7 @@ class MOTIONCLONE_OT_model_get(bpy.types.Operator):
         box = column.box()
         for part in extras:
             icon = "CHECKBOX_HLT" if part["name"] in self.extras else "CHECKBOX_DEHLT"
-            _beside_licence(box, part).prop_enum(self, "extras", part["name"], icon=icon)
+            _beside_license(box, part).prop_enum(self, "extras", part["name"], icon=icon)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
@@ -128,7 +128,7 @@ def _title(part: dict) -> str:
     return f"{part['title']}, {part['bytes'] / MB:,.0f} MB{have}"
 
 
-def _beside_licence(box: bpy.types.UILayout, part: dict) -> bpy.types.UILayout:
+def _beside_license(box: bpy.types.UILayout, part: dict) -> bpy.types.UILayout:
     """A row that ends with a link to the license. Returns the part before it."""
     line = box.split(factor=PART)
     before = line.row()

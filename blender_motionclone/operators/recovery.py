@@ -120,7 +120,7 @@ class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             if not self.done:
-                job_runner.give_up_lost()
+                job_runner.forget_lost()
             for folder in (takes.finished_elsewhere if self.done else takes.unfinished)(form_scene(context)):
                 dismiss(folder)
                 takes.withdraw_offer(folder)

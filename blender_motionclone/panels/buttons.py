@@ -12,11 +12,7 @@ from ..results import watching
 from ..translations import sentence
 from .sidebar import BOX, paragraph
 
-# What a failed job can offer. Its folder or its worker may come from a stranger, so other operators are not offered.
-REPAIRS = (
-    *(Operators.GET_MODEL, Operators.INSTALL_BACKEND, Operators.OPEN_PREFERENCES, Operators.STORAGE_CLEAN),
-    Operators.TAKE_LESS_MEMORY,
-)
+CLOSE = 24  # pixels of the dismiss button
 
 
 def button(layout: bpy.types.UILayout, operator: Operators, **options) -> bpy.types.OperatorProperties:
@@ -45,10 +41,7 @@ def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> N
         button(layout, Operators.WATCH).job = take.name
 
 
-CLOSE = 24  # pixels of the dismiss button
-
-
-def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: Problem) -> None:
+def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
     """An error, until the user dismisses it or has done what it asks for."""
     if problem.repair == ALLOW_ONLINE and bpy.app.online_access:
         return

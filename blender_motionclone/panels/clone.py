@@ -24,7 +24,7 @@ from .sidebar import fits, in_both_sidebars, paragraph, width
 
 BIG, WATCH = 1.8, 1.3  # relative to a button's usual height
 NAMES = 0.32  # the labels' share of the width
-ICON, ANEW = 14, 34  # pixels that a wide button's text has less than a label's, and pixels of the small button
+ICON, SMALL = 14, 34  # pixels that a wide button's text has less than a label's, and pixels of the small button
 
 
 class MOTIONCLONE_PT_sidebar:
@@ -63,8 +63,8 @@ def draw_form(layout: bpy.types.UILayout, context: bpy.types.Context, known: Fac
     column.prop(settings, "negative_prompt", text="", placeholder="What to avoid")
     draw_words(layout, context, known.words)
     column = _section(layout, "Generation")
-    draw_models(labelled(column, "Model"), context, less=round(NAMES * width(context)))
-    labelled(column, "Quality").prop(settings, "quality", text="")
+    draw_models(labeled(column, "Model"), context, less=round(NAMES * width(context)))
+    labeled(column, "Quality").prop(settings, "quality", text="")
     column.prop(settings, "strength", slider=True)
     row = column.row(align=True)
     row.prop(settings, "seed")
@@ -88,7 +88,7 @@ def _draw_reference(column: bpy.types.UILayout, settings: bpy.types.PropertyGrou
     row.prop(settings, "source", text="")
     if settings.source == "CAMERA":
         row.prop(settings, "shots", text="")
-        labelled(column, "Shading").prop(settings, "reference_shading", text="")
+        labeled(column, "Shading").prop(settings, "reference_shading", text="")
     elif settings.source == "FILE":
         column.prop(settings, "clip_file", text="", placeholder="A video or a folder of pictures")
 
@@ -99,7 +99,7 @@ def _section(layout: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
     return column.column(align=True)
 
 
-def labelled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
+def labeled(column: bpy.types.UILayout, title: str) -> bpy.types.UILayout:
     """A row that begins with a label."""
     row = column.split(factor=NAMES, align=True)
     row.label(text=title)
@@ -112,18 +112,18 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, known:
     row = column.row()
     row.scale_y = BIG
     row.enabled = bool(known.button) and job_runner.capture() is None
-    less = ICON + (ANEW if known.filmed else 0)
+    less = ICON + (SMALL if known.cached else 0)
     short = known.button if known.button and fits(context, known.button, less) else ""
     button(row, Operators.GENERATE, text=short or iface_("Generate", "Operator"), translate=False)
-    if known.filmed:
-        button(row, Operators.GENERATE, text="", icon="FILE_REFRESH").anew = True
+    if known.cached:
+        button(row, Operators.GENERATE, text="", icon="FILE_REFRESH").again = True
     if known.problem:
         draw_obstacle(column, context, known.problem)
     elif known.button:
         paragraph(column, context, known.detail if short else f"{known.button}: {known.detail}")
         for note in known.notes:
             paragraph(column, context, sentence(note), icon="INFO")
-        if known.filmed:
+        if known.cached:
             said = iface_("The shot has not changed since it was captured. Its reference is used again.")
             paragraph(column, context, said)
         if known.remark:

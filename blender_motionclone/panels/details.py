@@ -15,7 +15,7 @@ from ..settings_text import given
 from ..setup.interpreter import READY
 from ..wrapping import shown_line
 from .buttons import button
-from .clone import MOTIONCLONE_PT_sidebar, labelled
+from .clone import MOTIONCLONE_PT_sidebar, labeled
 from .sidebar import fitting, in_both_sidebars, paragraph
 
 GB = 2**30
@@ -116,7 +116,7 @@ class MOTIONCLONE_PT_advanced(Detail):
             if one.basic:
                 draw_setting(column, settings, name)
         column = layout.column(align=True)
-        labelled(column, "Place In").prop(settings, "placement", text="")
+        labeled(column, "Place In").prop(settings, "placement", text="")
         column.prop(settings, "replace")
         worker = job_runner.worker()
         paragraph(layout, context, worker_text(worker), icon="SYSTEM")

@@ -10,7 +10,7 @@ from ..facts import Facts
 from ..preferences import ALLOW_ONLINE, may_be_allowed
 from ..setup import install_runner
 from ..setup.first_run import Step
-from ..setup.installer import Heard
+from ..setup.installer import Report
 from .buttons import button, online_switch
 from .sidebar import BOX, paragraph
 
@@ -60,18 +60,18 @@ def _draw_step(box: bpy.types.UILayout, context: bpy.types.Context, number: int,
 
 def draw_installing(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the installer is doing, its progress, and a button to stop it."""
-    heard, box = install_runner.heard(), layout.box()
+    reported, box = install_runner.reported(), layout.box()
     paragraph(box, context, iface_(install_runner.running() or ""), icon="IMPORT", less=BOX)
-    paragraph(box, context, doing(heard), less=BOX)
-    box.progress(factor=heard.factor or 0.0, text="" if heard.factor is None else f"{heard.factor:.0%}")
+    paragraph(box, context, doing(reported), less=BOX)
+    box.progress(factor=reported.factor or 0.0, text="" if reported.factor is None else f"{reported.factor:.0%}")
     button(box, Operators.CANCEL_INSTALL)
     paragraph(box, context, iface_("You can continue to use Blender."), less=BOX)
 
 
-def doing(heard: Heard) -> str:
+def doing(reported: Report) -> str:
     """For example "Downloading, 12 of 402 MB"."""
-    text = iface_(STAGES[heard.stage]) if heard.stage in STAGES else heard.text
-    if not heard.megabytes:
+    text = iface_(STAGES[reported.stage]) if reported.stage in STAGES else reported.text
+    if not reported.megabytes:
         return text
-    done, of = heard.megabytes
+    done, of = reported.megabytes
     return iface_("{stage}, {done} of {of} MB").format(stage=text, done=done, of=of)

@@ -64,7 +64,7 @@ def _draw_backend(box: bpy.types.UILayout, context: bpy.types.Context, state: st
     box.label(text=BACKEND_WORDS[state], icon="CHECKMARK" if state == READY else "INFO")
     if install_runner.running():
         draw_installing(box, context)
-        if plan := install_runner.heard().plan:
+        if plan := install_runner.reported().plan:
             paragraph(box, context, sentence(plan.text), icon="BLANK1")
     elif state != READY:
         paragraph(box, context, size_and_time(install_runner.plan(), iface_), icon="BLANK1")

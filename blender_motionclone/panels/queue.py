@@ -31,6 +31,7 @@ STAGES = {
     "sending": "Sending the files",
     "fetching": "Downloading the clip",
 }
+BUTTONS = 64  # pixels of the buttons beside a job
 
 
 def draw_work(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -98,9 +99,6 @@ def picture_scale(context: bpy.types.Context) -> float:
     """The scale for `template_icon` at which a picture in a box is as wide as the sidebar allows."""
     unit = UNIT * (context.preferences.system.ui_scale or 1.0)
     return min(14.0, max(3.0, width(context, BOX) / unit))
-
-
-BUTTONS = 64  # pixels of the buttons beside a job
 
 
 class MOTIONCLONE_PT_queue:

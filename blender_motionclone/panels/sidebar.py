@@ -16,6 +16,7 @@ ICON = 20
 IN_PREFERENCES = 60
 BOX = 14  # a box's margin
 LINE = 0.75  # relative to the usual line height, because a paragraph's lines belong together
+SPACES = {"VIEW_3D": "", "SEQUENCE_EDITOR": "_sequencer"}  # suffixes of the class names
 
 
 def paragraph(
@@ -66,9 +67,6 @@ def _size(context: bpy.types.Context) -> float:
     """The font size in pixels."""
     preferences = context.preferences
     return preferences.ui_styles[0].widget.points * (preferences.system.ui_scale or 1.0)
-
-
-SPACES = {"VIEW_3D": "", "SEQUENCE_EDITOR": "_sequencer"}  # suffixes of the class names
 
 
 def in_both_sidebars(body: type) -> tuple[type, ...]:

@@ -9,7 +9,7 @@ import bpy
 
 from ...backend.job_folder.problem import Sentence
 from ...backend.job_folder.reading import parse_json
-from ..capture.plain_colors import in_words, make_neutral, set_view, what_regrades
+from ..capture.plain_colors import grading_of, in_words, make_neutral, set_view
 
 # Color spaces that these views undo. Exact for grays; AgX and Filmic cannot show the most saturated colors of sRGB.
 UNDONE = {"AgX": "AgX Base sRGB", "Filmic": "Filmic sRGB"}
@@ -19,7 +19,7 @@ def clip_space(scene: bpy.types.Scene, keep_view: bool) -> str:
     """The clip's color space: one that the scene's view undoes if that view is kept, or else sRGB."""
     view = scene.view_settings
     name = view.view_transform
-    undone = keep_view and list(what_regrades(view)) == ["view_transform"]
+    undone = keep_view and list(grading_of(view)) == ["view_transform"]
     return UNDONE.get(name, "sRGB") if undone else "sRGB"
 
 
@@ -29,7 +29,7 @@ def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
     Returns what the user should know about colors, or "".
     """
     view = scene.view_settings
-    if not (had := what_regrades(view)):
+    if not (had := grading_of(view)):
         return ""
     if clip_space(scene, keep_view) != "sRGB":
         return Sentence(
@@ -38,8 +38,8 @@ def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
         )
     if not keep_view:
         make_neutral(view)
-    if has := what_regrades(view):
-        return Sentence("The scene's view changes the clip's colours: {has}", has=in_words(has))
+    if has := grading_of(view):
+        return f"The scene's view changes the clip's colours: {in_words(has)}"
     scene.motionclone.view_before = json.dumps(had)
     return Sentence("The scene's view is Standard now, to keep the clip's colours; it was: {had}", had=in_words(had))
 

@@ -15,6 +15,7 @@ from ..job_note import read_shot
 from ..wrapping import shown
 
 NAME_BYTES = 63  # Blender's limit for a strip's name
+MOST_BOXES = 10_000  # a movie has only a few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +79,6 @@ def strip_name(request: JobRequest) -> str:
     room = NAME_BYTES - len(seed)
     short = textwrap.shorten(shown(request.prompt), room, placeholder="...")
     return short.encode()[:room].decode(errors="ignore").strip() + seed
-
-
-MOST_BOXES = 10_000  # a movie has only a few
 
 
 def is_whole_mp4(path: Path) -> bool:

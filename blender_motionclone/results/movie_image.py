@@ -15,6 +15,8 @@ from .finished_job import FinishedJob
 from .placement import job_shown, mark, same_take, shows_shot
 
 FOLDER_BYTES, NAME_BYTES = 767, 255  # of a strip's path; images allow 1023 in total
+NEVER = 1_000_000  # later than every frame: an image user that starts here shows the frame of its offset
+RENDERED = "floor(frame * new / old + 0.25)"  # the rendered frame; the quarter allows for rounding
 
 
 def stored_path(movie: Path) -> str:
@@ -31,10 +33,6 @@ def stored_path(movie: Path) -> str:
             movie=movie,
         )
     return path
-
-
-NEVER = 1_000_000  # later than every frame: an image user that starts here shows the frame of its offset
-RENDERED = "floor(frame * new / old + 0.25)"  # the rendered frame; the quarter allows for rounding
 
 
 def hide_outside_shot(thing: bpy.types.Object, scene: bpy.types.Scene, job: FinishedJob) -> None:

@@ -21,7 +21,7 @@ def place_texture(
     tree = material.node_tree
     nodes, replaced = earlier_takes(image_nodes(tree), job) if options.replace else ([], "")
     if not nodes:
-        nodes = [add_image_node(tree, _colour_socket(material))]
+        nodes = [add_image_node(tree, _color_socket(material))]
     for node in nodes:
         node.image = image
         follow_shot(node.image_user, job, scene)
@@ -93,7 +93,7 @@ def _check_override(block: bpy.types.ID) -> None:
         )
 
 
-def _colour_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
+def _color_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
     """The color input of the shader nearest to the output. A material without a surface gets a Principled BSDF."""
     tree = material.node_tree
     output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")

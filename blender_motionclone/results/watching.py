@@ -14,8 +14,8 @@ import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
 
-from ...backend.job_folder.problem import Problem
-from ..capture.filmed import own_changes
+from ..capture.reference_cache import ignoring_changes
+from ..errors import UserError
 from ..picture_files import reads_quickly
 from ..session import session
 from .finished_job import FinishedJob
@@ -24,6 +24,10 @@ from .movie_image import follow_shot, movie_image
 MOST = 256  # pictures of a reference
 GAP = 0.03  # between the two, relative to a picture's side
 EDGE = 0.96  # share of the region that both fill
+HOSTS = ("VIEW_3D", "SEQUENCE_EDITOR")
+LEAST_WIDTH = 400  # pixels of an area that is wide enough to split
+SECONDS_TO_DRAW = 0.1  # until a new area knows its size
+HIDDEN = ("show_region_ui", "show_region_toolbar", "show_region_tool_header")
 
 
 class ReferenceBeside:
@@ -82,12 +86,6 @@ def _texture(path: Path) -> gpu.types.GPUTexture:
     return gpu.types.GPUTexture((width, height), format="RGBA16F", data=gpu.types.Buffer("FLOAT", len(values), values))
 
 
-HOSTS = ("VIEW_3D", "SEQUENCE_EDITOR")
-LEAST_WIDTH = 400  # pixels of an area that is wide enough to split
-SECONDS_TO_DRAW = 0.1  # until a new area knows its size
-HIDDEN = ("show_region_ui", "show_region_toolbar", "show_region_tool_header")
-
-
 @dataclass
 class _Watched:
     """What is shown where. area: its pointer; range: the former preview range (use_preview_range, start, end)."""
@@ -131,7 +129,7 @@ def watch(context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, 
     follow_shot(space.image_user, job, scene)
     for name in HIDDEN:
         setattr(space, name, False)
-    with own_changes():  # the shot does not change
+    with ignoring_changes():  # the shot does not change
         _play(window, area, scene, job)
     bpy.app.timers.register(_fit, first_interval=SECONDS_TO_DRAW)
 

@@ -25,8 +25,12 @@ from ...backend.wire.processes import DETACHED, kill
 from ..declarations import Operators
 from .interpreter import HINT, ROOT, WORKING, child_environment
 
+MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
+MOST_SAID = 100_000_000  # bytes that it may write at all
+SECONDS = 1800.0  # a long film is decoded completely
 
-def start_beside(
+
+def start_process(
     command: Sequence[str], stdout: IO[Any] | int, stderr: IO[Any] | int, root: Path = ROOT, **how: Any
 ) -> subprocess.Popen:
     """Starts a process without input, detached so that it can be ended together with its children. root: the folder of
@@ -43,10 +47,6 @@ def start_beside(
     )
 
 
-MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
-MOST_SAID = 100_000_000  # bytes that it may write at all
-
-
 class BackendCall:
     """One question. Drop it, or poll it until it has ended."""
 
@@ -56,7 +56,7 @@ class BackendCall:
         # Files instead of pipes, which somebody would have to read while it writes.
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = start_beside(command, self._said, self._complained)
+            self._process = start_process(command, self._said, self._complained)
         except OSError as error:
             said = Sentence(
                 "The backend's Python {program} cannot be started ({reason}).",
@@ -108,7 +108,7 @@ def words_of(command: str, windows: bool = sys.platform == "win32") -> list[str]
     return list(words)
 
 
-def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> list[str]:
+def backend_command(worker_command: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """The command that calls the backend where `worker_command` starts the worker: replaces `serve` and what follows
     it."""
     for i in reversed(range(len(worker_command))):
@@ -122,7 +122,6 @@ def command_beside(worker_command: Sequence[str], arguments: Sequence[str]) -> l
     )
 
 
-SECONDS = 1800.0  # a long film is decoded completely
 Answer = TypeVar("Answer")
 
 

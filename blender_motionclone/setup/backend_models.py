@@ -12,7 +12,7 @@ from ...backend.job_folder.problem import Problem, Sentence
 from ...backend.job_folder.reading import parse_json
 from ..declarations import Operators
 from ..session import session
-from .backend_call import BackendCall, command_beside
+from .backend_call import BackendCall, backend_command
 from .interpreter import HINT
 
 SECONDS_TO_LIST = 60.0
@@ -63,8 +63,8 @@ def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
         _now.list.drop()
     _now.list = _now.problem = None
     try:
-        _now.list = ModelList(command_beside(worker_command, ("models", "--json")), remote)
-    except Problem as error:
+        _now.list = ModelList(backend_command(worker_command, ("models", "--json")), remote)
+    except UserError as error:
         _now.problem = error
 
 

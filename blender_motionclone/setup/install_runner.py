@@ -12,8 +12,8 @@ from ...backend.job_folder.problem import Problem
 from ..preferences import EXTENSION_ROOT
 from ..session import session
 from ..showing import redraw
-from ..tick_times import surviving, timed
-from .installer import Heard, Installer, Plan
+from ..tick_times import catching, timed
+from .installer import Installer, Plan, Report
 
 SECONDS_BETWEEN_LOOKS = 0.25
 WORDS = {
@@ -31,7 +31,7 @@ class _Now:
     """The running installer, and what it and earlier ones have reported."""
 
     installer: Installer | None = None
-    heard: Heard = field(default_factory=Heard)  # what the last one reported
+    reported: Report = field(default_factory=Report)  # what the last one reported
     plan: Plan | None = None  # of installing the backend
     findings: list[dict] | None = None  # of the doctor's last run; None before the first
     models: list[dict] | None = None  # the catalog's; None until it was asked for
@@ -51,9 +51,9 @@ def running() -> str | None:
     return WORDS.get(words[0]) or WORDS[" ".join(words[:2])]
 
 
-def heard() -> Heard:
+def reported() -> Report:
     """What the running installer, or else the last one, has reported."""
-    return _now.installer.heard if _now.installer else _now.heard
+    return _now.installer.reported if _now.installer else _now.reported
 
 
 def plan() -> Plan | None:
@@ -127,7 +127,7 @@ def cancel() -> None:
 def tick() -> float | None:
     """Polls once. Returns the seconds until the next poll, or None when nothing is running."""
     pause = None
-    with timed("installer"), surviving(show):
+    with timed("installer"), catching(show):
         pause = _look()
     return SECONDS_BETWEEN_LOOKS if pause is None and _now.installer else pause
 
@@ -135,10 +135,10 @@ def tick() -> float | None:
 def _look() -> float | None:
     if _now.installer is None:
         return None
-    before = _seen(_now.installer.heard)
+    before = _seen(_now.installer.reported)
     goes_on = _now.installer.poll()
     if goes_on:
-        if _seen(_now.installer.heard) != before:
+        if _seen(_now.installer.reported) != before:
             redraw()
         return SECONDS_BETWEEN_LOOKS
     ended, _now.installer = _now.installer, None
@@ -148,11 +148,11 @@ def _look() -> float | None:
 
 
 def _conclude(ended: Installer) -> None:
-    said = ended.heard
+    said = ended.reported
     if _is_asking(ended):
         _now.plan = said.plan or _now.plan
     else:
-        _now.heard, _now.problem, _now.ends = said, said.problem, _now.ends + 1
+        _now.reported, _now.problem, _now.ends = said, said.problem, _now.ends + 1
     if said.problem or said.cancelled:
         return
     if ended.arguments[0] == "doctor":
@@ -178,7 +178,7 @@ def wait() -> None:
         raise error
 
 
-def _seen(said: Heard) -> tuple:
+def _seen(said: Report) -> tuple:
     return said.text, said.factor, said.note, said.plan
 
 

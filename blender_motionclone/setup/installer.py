@@ -21,7 +21,8 @@ from ...backend.job_folder.problem import Problem, with_templates
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import kill
 from ..declarations import Operators
-from .backend_call import start_beside
+from ..errors import UserError
+from .backend_call import start_process
 
 MB = 1_000_000
 DOCTOR = "Ask the doctor in Preferences > Add-ons > MotionClone what is wrong."
@@ -37,7 +38,7 @@ class Plan:
 
 
 @dataclass
-class Heard:
+class Report:
     """What an installer has reported so far. stage (of install/reports.py), text and factor: its progress, factor None
     if unknown; megabytes: (done, total) of a download; problem: its error, None while it runs and after success;
     findings, report: the doctor's; models: the catalog's."""
@@ -55,7 +56,7 @@ class Heard:
     report: str = ""
     models: list[dict[str, Any]] = field(default_factory=list)
 
-    def hear(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         """Processes one line. Skips lines that are no message, of an unknown kind, or malformed."""
         try:
             message = parse_json(line.encode("utf-8", "replace"))
@@ -107,13 +108,13 @@ class Installer:
     """A running `python -m install`. Call `poll` regularly; it never waits."""
 
     def __init__(self, root: Path, arguments: Sequence[str]):
-        """root: the extension's folder. Problem when it cannot be started."""
-        self.arguments, self.heard = tuple(arguments), Heard()
+        """root: the extension's folder. UserError when it cannot be started."""
+        self.arguments, self.reported = tuple(arguments), Report()
         self._cancelled = False
         self._lines, self._last_words = SimpleQueue[str](), deque[str](maxlen=20)
         command = [sys.executable, "-m", "install", *arguments, "--json"]
         try:
-            self._process = start_beside(
+            self._process = start_process(
                 command, subprocess.PIPE, subprocess.PIPE, root, encoding="utf-8", errors="replace"
             )
         except OSError as error:
@@ -124,17 +125,17 @@ class Installer:
             ) from None
         self._readers = [
             threading.Thread(target=read, args=(pipe,), daemon=True)
-            for read, pipe in ((self._hear, self._process.stdout), (self._note, self._process.stderr))
+            for read, pipe in ((self._read_output, self._process.stdout), (self._note, self._process.stderr))
         ]
         for reader in self._readers:
             reader.start()
 
     def poll(self) -> bool:
-        """Processes new lines. Returns whether it is still running. After its end `heard` says how it went."""
+        """Processes new lines. Returns whether it is still running. After its end `reported` says how it went."""
         ended = self._process.poll() is not None and not any(reader.is_alive() for reader in self._readers)
         with suppress(Empty):
             while True:
-                self.heard.hear(self._lines.get_nowait())
+                self.reported.read_line(self._lines.get_nowait())
         if ended:
             self._conclude(self._process.returncode)
         return not ended
@@ -165,15 +166,15 @@ class Installer:
 
     def _conclude(self, code: int) -> None:
         """Ending without a final message is a failure, unless it was cancelled: on Windows it cannot send one."""
-        heard = self.heard
-        if self._cancelled and not (heard.done or heard.problem):
-            heard.cancelled = True
-        if code == 0 or heard.done or heard.problem or heard.cancelled:
+        reported = self.reported
+        if self._cancelled and not (reported.done or reported.problem):
+            reported.cancelled = True
+        if code == 0 or reported.done or reported.problem or reported.cancelled:
             return
         said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")
-        heard.problem = Problem("The installer stopped: {said}", DOCTOR, repair=Operators.DOCTOR, said=said)
+        reported.problem = UserError(f"The installer stopped: {said}", DOCTOR, Operators.DOCTOR)
 
-    def _hear(self, pipe) -> None:
+    def _read_output(self, pipe) -> None:
         with pipe:
             for line in pipe:
                 self._lines.put(line)

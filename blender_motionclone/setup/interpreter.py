@@ -23,6 +23,10 @@ HINT = (
     "Install it with the button in MotionClone's tab or with `python3 -m install backend`, or name its Python in "
     "Preferences > Add-ons > MotionClone > Backend Python."
 )
+MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
+STATE_FILE = "motionclone.json"
+MOST_BYTES = 1_000_000  # of the file
+LAYERS = ("torch", "backend")
 
 
 def find_interpreter(chosen: str, environment: Mapping[str, str], environments: Iterable[Path]) -> Path:
@@ -58,12 +62,6 @@ def child_environment(environment: Mapping[str, str], root: Path) -> dict[str, s
 
 def current_environment() -> dict[str, str]:
     return child_environment(os.environ, ROOT)
-
-
-MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
-STATE_FILE = "motionclone.json"
-MOST_BYTES = 1_000_000  # of the file
-LAYERS = ("torch", "backend")
 
 
 def backend_state(environment: Path) -> str:

@@ -16,7 +16,7 @@ from ...backend.job_folder.storage import TITLES
 from ...backend.wire.processes import kill
 from ..declarations import Operators
 from ..session import session
-from .backend_call import start_beside
+from .backend_call import start_process
 from .interpreter import HINT
 
 SECONDS_TO_ANSWER = 600.0  # a network folder can be slow
@@ -94,7 +94,7 @@ class Question:
         self._until = time.monotonic() + SECONDS_TO_ANSWER
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = start_beside(command, self._said, self._complained, root)
+            self._process = start_process(command, self._said, self._complained, root)
         except OSError as error:
             said = Sentence(
                 "The backend's Python {program} cannot be started ({reason}).",

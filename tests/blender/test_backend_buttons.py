@@ -136,7 +136,7 @@ def test_offline_packages_need_no_internet(runner, tmp_path):
 def test_from_a_button_it_goes_on_beside_blender(runner, online):
     (runner.root / "slow").touch()
     runner.start(["backend"])
-    until(lambda: runner.tick() and runner.received().factor)
+    until(lambda: runner.tick() and runner.reported().factor)
     assert runner.running() == "Installing the backend"
     said = page()
     assert (
@@ -149,16 +149,16 @@ def test_from_a_button_it_goes_on_beside_blender(runner, online):
         bpy.ops.motionclone.install_backend()
     (runner.root / "slow").unlink()
     until(lambda: runner.tick() is None or not runner.running())
-    assert runner.problem() is None and runner.received().done
+    assert runner.problem() is None and runner.reported().done
 
 
 def test_cancelled_it_is_no_problem(runner, online):
     (runner.root / "slow").touch()
     runner.start(["backend"])
-    until(lambda: runner.tick() and runner.received().factor)
+    until(lambda: runner.tick() and runner.reported().factor)
     assert bpy.ops.motionclone.cancel_install() == {"FINISHED"}
     until(lambda: runner.tick() is None)
-    assert runner.problem() is None and runner.received().cancelled
+    assert runner.problem() is None and runner.reported().cancelled
 
 
 def test_after_an_installation_was_stopped_its_plan_is_asked_anew(runner, online, part):
@@ -175,7 +175,7 @@ def test_after_an_installation_was_stopped_its_plan_is_asked_anew(runner, online
     assert plans_asked() == plans_asked() == 1
     (runner.root / "slow").touch()
     runner.start(["backend"])
-    until(lambda: runner.tick() and runner.received().factor)
+    until(lambda: runner.tick() and runner.reported().factor)
     bpy.ops.motionclone.cancel_install()
     until(lambda: runner.tick() is None)
     (runner.root / "slow").unlink()
@@ -193,7 +193,7 @@ def test_a_failure_is_shown_with_its_hint(runner, online):
 def test_disabling_the_add_on_ends_an_installation(runner, online):
     (runner.root / "slow").touch()
     runner.start(["backend"])
-    until(lambda: runner.tick() and runner.received().factor)
+    until(lambda: runner.tick() and runner.reported().factor)
     process = runner._now.installer._process
     runner.unregister()
     assert process.poll() is not None and not bpy.app.timers.is_registered(runner.tick)

@@ -207,3 +207,10 @@ def test_without_a_backend_on_this_computer_a_remote_worker_is_no_help(part, cli
     part("capture.clip_file").forget()
     monkeypatch.setenv("MOTIONCLONE_BACKEND_PYTHON", "/nowhere/python")
     assert "is read by the backend on this computer" in error(part, plans, part)
+
+
+def test_a_clip_from_a_file_needs_no_look_at_the_scene_s_animation(part, clip, movie, tmp_path, monkeypatch):
+    """Nothing is rendered, so nothing has to be put back. In a heavy scene that would take longer than the clip."""
+    shutil.copy(movie, clip("clip.mp4"))
+    monkeypatch.setattr(part("capture.undisturbed"), "_animated", lambda: 1 / 0)
+    assert (captured(part, tmp_path) / "reference/0000.png").is_file()

@@ -232,10 +232,10 @@ def inode(folder: str) -> int:
 def press(part):
     """press(): what the button does, until its takes are done; -> whether the shot was filmed."""
 
-    def press(anew: bool = False) -> bool:
+    def press(again: bool = False) -> bool:
         settings, generation, runner = bpy.context.scene.motionclone, part("jobs.generation"), part("jobs.job_runner")
         before = inode(settings.last_job) if settings.last_job else 0
-        jobs = generation.begin(bpy.context, anew)
+        jobs = generation.begin(bpy.context, again)
         while generation.step():
             time.sleep(0.01)
         tick_until(
@@ -257,7 +257,7 @@ def test_an_unchanged_shot_is_not_filmed_again(quick, jobs, press):  # noqa: F81
     assert (request["prompt"], request["seed"], request["negative_prompt"]) == ("a blue cone", 4, "blur")
     assert request["settings"]["motion_strength"] == "1.5"
     assert len(list(jobs.iterdir())) == len(settings.takes) == 2
-    assert press(anew=True) and not press()
+    assert press(again=True) and not press()
     before = settings.last_job
     generate()
     assert inode(settings.last_job) != inode(before), "a script's changes are not all told"
@@ -335,8 +335,8 @@ def test_what_changes_while_it_is_filmed_is_filmed_anew(quick, press, part):  # 
 
 
 def test_the_panel_says_that_nothing_is_filmed_anew(known, quick, part):  # noqa: F811
-    assert not known().filmed
+    assert not known().cached
     (job,) = press_generate(part)
     tick_until(part("jobs.job_runner"), lambda: not part("jobs.job_runner").running())
-    assert known().filmed and "its reference is used again" in text_of(shown("sidebar"))
+    assert known().cached and "Its reference is used again" in text_of(shown("sidebar"))
     assert shown("sidebar").count("motionclone.generate") == 2, "the small button films it all the same"

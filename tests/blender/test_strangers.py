@@ -218,7 +218,9 @@ def test_a_relative_path_in_the_preferences_is_refused_and_told(quick, part, tmp
             setattr(preferences(), name, before)
 
 
-@pytest.mark.parametrize("where", ["queue.pump", "news.tell", "news.place_next", "news.note", "_pause"])
+@pytest.mark.parametrize(
+    "where", ["queue.pump", "notifications.tell", "notifications.place_next", "notifications.note", "_pause"]
+)
 def test_whatever_goes_wrong_the_timer_goes_on(quick, worker, part, monkeypatch, where):  # noqa: F811
     owner, _, name = where.rpartition(".")
     (job,) = press_generate(part)

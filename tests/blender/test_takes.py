@@ -147,7 +147,7 @@ def test_a_capture_can_be_left_at_any_picture(quick, jobs, part):
 def test_another_file_ends_a_capture_and_no_job(quick, jobs, part, tmp_path):
     generation = part("jobs.generation")
     press_generate(part)
-    generation.begin(bpy.context, anew=True)
+    generation.begin(bpy.context, again=True)
     while part("jobs.job_runner").capture() != (1, 4):
         generation.step()
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
@@ -272,7 +272,7 @@ def test_a_file_opened_while_the_worker_of_its_job_is_starting(quick, worker, pa
         assert take.message == "" and takes.unfinished(scene) == takes.finished_elsewhere(scene) == []
     finally:
         gate.touch()
-        other.let_go()
+        other.release()
 
 
 def test_a_job_that_is_done_while_its_folder_is_looked_at_is_done(quick, part, monkeypatch):
@@ -359,7 +359,7 @@ def test_two_blenders_with_the_same_file(quick, worker, part, tmp_path):
         other.cancel(job)
         tick_until(worker, lambda: other.pump(0.005) is not None and take.state == "cancelled")
     finally:
-        other.let_go()
+        other.release()
 
 
 def test_the_worker_is_stopped_while_a_job_runs(quick, worker, part):

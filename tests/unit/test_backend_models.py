@@ -48,7 +48,7 @@ def nothing_known():
     ],
 )
 def test_what_starts_a_worker_can_list_its_models(command, lists):
-    assert calls.command_beside(command, ("models", "--json")) == lists
+    assert calls.backend_command(command, ("models", "--json")) == lists
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from backend.clips import read_picture, write_video
 from tests.extension import part
 from tests.unit.test_clips_read import sweep
 
-calls, Problem = part("setup.backend_call"), part("backend.job_folder.problem").Problem
-BACKEND = partial(calls.command_beside, [sys.executable, "-m", "backend", "serve"])
+calls, UserError = part("setup.backend_call"), part("errors").UserError
+BACKEND = partial(calls.backend_command, [sys.executable, "-m", "backend", "serve"])
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
 
 
 def test_paths_reach_a_shell_whole():
-    command = calls.command_beside(
+    command = calls.backend_command(
         ["ssh", "render", "cd x; py -m backend serve --idle 9"], ("examine", "/a b/$x's.mp4")
     )
     assert command == ["ssh", "render", "cd x; py -m backend examine '/a b/$x'\"'\"'s.mp4'"]

@@ -16,24 +16,24 @@ installer = part("setup.installer")
 PATIENCE = 60
 
 
-def heard(*messages):
-    said = installer.Heard()
+def reported(*messages):
+    said = installer.Report()
     for message in messages:
-        said.hear(message if isinstance(message, str) else json.dumps(message))
+        said.read_line(message if isinstance(message, str) else json.dumps(message))
     return said
 
 
 def test_progress_is_told_in_bytes_and_shares():
-    said = heard(
+    said = reported(
         {"kind": "progress", "stage": "download", "done": 212e6, "total": 848e6, "text": "torch"},
     )
     assert (said.factor, said.stage, said.megabytes) == (0.25, "download", (212, 848))
-    said.hear(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Trying it"}))
+    said.read_line(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Trying it"}))
     assert (said.factor, said.text, said.megabytes) == (None, "Trying it", None)
 
 
 def test_failures_keep_message_and_hint():
-    said = heard({"kind": "failed", "message": "No space.", "hint": "Free 2 GB."})
+    said = reported({"kind": "failed", "message": "No space.", "hint": "Free 2 GB."})
     assert (said.problem.message, said.problem.hint) == ("No space.", "Free 2 GB.")
 
 
@@ -41,22 +41,19 @@ def test_failures_keep_message_and_hint():
     "line", ["", "no json", "[]", "3", "null", "{}", '{"kind": "news"}', '{"kind": "plan"}', '{"kind": ["plan"]}']
 )
 def test_lines_that_say_nothing_are_passed_over(line):
-    assert heard(line) == installer.Heard()
+    assert reported(line) == installer.Report()
 
 
 def test_findings_and_models_are_kept():
-    finding = {"id": "a", "text": "There is no x.", "hint": ""}
-    templates = [{"template": "There is no {what}.", "values": {"what": "x"}}]
-    (kept,) = heard({"healthy": False, "findings": [finding], "templates": templates}).findings
-    assert kept == finding and kept["text"].template == "There is no {what}."
-    assert heard({"folder": "x", "models": [{"name": "a"}]}).models == [{"name": "a"}]
+    assert reported({"healthy": False, "findings": [{"id": "a"}]}).findings == [{"id": "a"}]
+    assert reported({"folder": "x", "models": [{"name": "a"}]}).models == [{"name": "a"}]
 
 
 def run(root: Path, *arguments: str):
     """The finished installer of `root`."""
     process = installer.Installer(root, arguments)
     until_ended(process)
-    return process.heard
+    return process.reported
 
 
 def until_ended(process):
@@ -114,13 +111,13 @@ def test_cancelled_it_says_so(fake):
     )
     process = installer.Installer(fake(code), ())
     deadline = time.monotonic() + PATIENCE
-    while process.heard.note != "begun":
+    while process.reported.note != "begun":
         process.poll()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.cancel()
     until_ended(process)
-    assert process.heard.cancelled and process.heard.problem is None
+    assert process.reported.cancelled and process.reported.problem is None
 
 
 def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
@@ -128,14 +125,14 @@ def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
     code = "print(json.dumps({'kind': 'note', 'text': 'begun'}), flush=True); time.sleep(600)"
     process = installer.Installer(fake(code), ())
     deadline = time.monotonic() + PATIENCE
-    while process.heard.note != "begun":
+    while process.reported.note != "begun":
         process.poll()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     monkeypatch.setattr(process._process, "send_signal", lambda _: kill_now(process._process.pid))
     process.cancel()
     until_ended(process)
-    assert process.heard.cancelled and process.heard.problem is None
+    assert process.reported.cancelled and process.reported.problem is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends programs without asking them")
@@ -145,7 +142,7 @@ def test_closing_ends_one_that_does_not_listen(fake):
         "print(json.dumps({'kind': 'note', 'text': 'deaf'}), flush=True)\ntime.sleep(600)"
     )
     process = installer.Installer(fake(code), ())
-    while process.heard.note != "deaf":
+    while process.reported.note != "deaf":
         process.poll()
         time.sleep(0.02)
     process.close(seconds=0.2)

@@ -72,6 +72,6 @@ def test_what_is_started_does_not_work_in_the_extension_s_folder(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "json.py").write_text("raise SystemExit('a stranger')")
     code = "import json, os, backend; print(json.dumps([os.getcwd(), backend.__file__]))"
-    done = backend_call.start_beside([sys.executable, "-c", code], subprocess.PIPE, None, text=True)
+    done = backend_call.start_process([sys.executable, "-c", code], subprocess.PIPE, None, text=True)
     folder, module = json.loads(done.communicate()[0])
     assert Path(folder) == Path(ROOT.anchor) and Path(module).parent == ROOT / "backend"

@@ -34,7 +34,7 @@ def queue():
     queue = queues.JobQueue()
     yield queue
     queue.stop()
-    queue.let_go()
+    queue.release()
 
 
 def until(queue, condition) -> list:
@@ -184,7 +184,7 @@ def test_blender_s_end_lets_a_running_job_finish_in_its_folder(queue, tmp_path):
     job, other = submit(queue, tmp_path / "job-1", steps=200, seconds=0.01), submit(queue, tmp_path / "job-2")
     until(queue, runs(queue, job))
     process = queue._client._process
-    queue.let_go()
+    queue.release()
     assert process.wait(PATIENCE) == 0
     assert (read_state(tmp_path / job).state, read_state(tmp_path / other).state) == ("done", "queued")
 
@@ -196,7 +196,7 @@ def test_blender_s_end_with_jobs_that_wait(queue, tmp_path, finish, states):
     jobs = [submit(queue, tmp_path / f"job-{n}", seed=n, steps=50) for n in range(3)]
     until(queue, runs(queue, jobs[0]))
     process, began = queue._client._process, time.monotonic()
-    queue.let_go(finish)
+    queue.release(finish)
     assert time.monotonic() - began < 1.5, "Blender waits for no job"
     assert process.wait(PATIENCE) == 0
     assert [read_state(tmp_path / job).state for job in jobs] == states
@@ -212,7 +212,7 @@ def test_blender_s_end_with_jobs_that_wait(queue, tmp_path, finish, states):
 def test_blender_s_end_while_the_worker_is_still_starting(queue, tmp_path):
     jobs = [submit(queue, tmp_path / f"job-{n}", seed=n) for n in range(3)]
     process = queue._client._process
-    queue.let_go(2)
+    queue.release(2)
     assert process.wait(PATIENCE) == 0
     assert [read_state(tmp_path / job).state for job in jobs] == ["done", "done", "queued"]
 
@@ -220,7 +220,7 @@ def test_blender_s_end_while_the_worker_is_still_starting(queue, tmp_path):
 def test_blender_s_end_ends_an_idle_worker(queue, tmp_path):
     until(queue, ended(queue, submit(queue, tmp_path / "job-1")))
     process = queue._client._process
-    queue.let_go()
+    queue.release()
     assert process.poll() is not None and not queue.busy
 
 

@@ -142,7 +142,7 @@ def test_the_extension_s_folder_can_be_replaced_while_what_it_started_runs(tmp_p
     root = tmp_path / "motionclone"
     root.mkdir()
     (root / "some_module.py").write_text("import time\nprint('runs', flush=True)\ntime.sleep(600)")
-    process = backend_call.start_beside(
+    process = backend_call.start_process(
         [sys.executable, "-m", "some_module"], subprocess.PIPE, subprocess.STDOUT, root, text=True
     )
     try:

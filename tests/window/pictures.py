@@ -72,7 +72,7 @@ def without_backend(album: Album) -> None:
     album.ask("bpy.ops.motionclone.dismiss_problem()\nbpy.context.preferences.system.use_online_access = True")
     with slow_packages(album):
         album.window.press("motionclone.install_backend")
-        album.wait(f"({INSTALLER}.received().megabytes or (0, 0))[0] > 60")
+        album.wait(f"({INSTALLER}.reported().megabytes or (0, 0))[0] > 60")
         album.sidebar("installing")
         album.ask(f"{INSTALLER}.cancel()")
         album.wait(f"not {INSTALLER}.running()")

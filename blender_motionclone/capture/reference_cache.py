@@ -32,14 +32,14 @@ class _Now:
 
     changes: int = 0  # since Blender started, to anything that a shot can show
     own: bool = False  # whether a capture causes the changes that Blender reports now
-    known: dict[tuple, _Filmed] = field(default_factory=dict)
+    known: dict[tuple, _Captured] = field(default_factory=dict)
 
 
 _now = session.part(_Now)
 
 
 @dataclass(frozen=True)
-class _Filmed:
+class _Captured:
     """exactly: what takes too long to compare while a panel is drawn."""
 
     folder: Path
@@ -51,12 +51,12 @@ def remember(key: tuple[tuple, tuple] | None, folder: Path) -> None:
     if key is None:
         return
     _now.known.pop(key[0], None)
-    _now.known[key[0]] = _Filmed(folder, key[1])
+    _now.known[key[0]] = _Captured(folder, key[1])
     while len(_now.known) > KEPT:
         del _now.known[next(iter(_now.known))]
 
 
-def look_at(plan: CapturePlan) -> tuple[tuple, tuple] | None:
+def key_of(plan: CapturePlan) -> tuple[tuple, tuple] | None:
     """Describes how the shot looks now. None for a shot that is always captured again."""
     key = _key(plan)
     return (key, _exactly(plan)) if key else None
@@ -112,7 +112,7 @@ def forget() -> None:
 
 
 @contextmanager
-def own_changes() -> Iterator[None]:
+def ignoring_changes() -> Iterator[None]:
     """Ignores the changes that Blender reports inside the block, such as going to another frame."""
     _now.own = True
     try:
