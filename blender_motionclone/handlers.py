@@ -7,6 +7,7 @@ from contextlib import suppress
 import bpy
 from bpy.app.handlers import persistent
 
+from ..backend.job_folder.problem import Problem
 from .capture import reference_cache
 from .capture.stage import remove_leftovers
 from .jobs import generation, job_runner, takes

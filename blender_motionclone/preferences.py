@@ -14,7 +14,6 @@ import bpy
 from ..backend.job_folder.folders import data_folder
 from ..backend.job_folder.problem import Problem
 from .declarations import Operators
-from .errors import UserError
 from .setup.backend_call import backend_command, words_of
 from .setup.interpreter import find_interpreter
 

@@ -47,7 +47,7 @@ def timed(kind: str) -> Iterator[Tick]:
 
 
 @contextmanager
-def catching(report_problem: Callable[[UserError], None]) -> Iterator[None]:
+def catching(report_problem: Callable[[Problem], None]) -> Iterator[None]:
     """An unexpected error ends only the block and is reported. Otherwise Blender would drop the timer."""
     try:
         yield

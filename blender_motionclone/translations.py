@@ -12,11 +12,10 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..backend.job_folder.problem import Sentence, fill
-from .wrapping import sentences_of, shown
+from .wrapping import sentences_of
 
 FOLDER = Path(__file__).parent / "locale"
 NAMES = {"de": ("de_DE", "de")}  # names of the language in Blender 4 and 5
-BLANK = "{}"
 
 
 @cache
@@ -46,45 +45,17 @@ def sentence(text: str) -> str:
 
 
 def _translated(text: str) -> str:
-    parts = sentences_of(text)
-    if len(parts) > 1:
-        said = [_translated(part) for part in parts]
-        if all(one != other for one, other in zip(said, parts, strict=True)):
-            return " ".join(said)
-    template, words = _match(text)
-    translated = iface_(template)
-    if translated == template:
-        return text
-    return translated.format(*(_translated(word) if word.endswith(".") else word for word in words))
+    if not isinstance(text, Sentence):
+        return _template(shown(text))
+    values = {k: _translated(v) if isinstance(v, Sentence) else shown(v) for k, v in text.values.items()}
+    return fill(_template(shown(text.template)), values)
 
 
-@lru_cache(maxsize=256)
-def _match(text: str) -> tuple[str, tuple[str, ...]]:
-    """The template that the text was made from, and the words in its blanks. Of several, the one with the most own
-    words."""
-    found = ((template, _words_in(text, template)) for template in _templates())
-    return next(((template, words) for template, words in found if words), (text, ()))
-
-
-def _words_in(text: str, template: str) -> tuple[str, ...]:
-    """The words in the template's blanks, as short as possible; () when the text does not match. Its duration is linear
-    even for hostile texts."""
-    first, *between, last = template.split(BLANK)
-    end = len(text) - len(last)
-    if not (text.startswith(first) and text.endswith(last)) or len(first) >= end:
-        return ()
-    words, start = [], len(first)
-    for part in between:
-        found = text.find(part, start + 1, end)
-        if found < 0:
-            return ()
-        words.append(text[start:found])
-        start = found + len(part)
-    return (*words, text[start:end]) if start < end else ()
-
-
-@lru_cache(maxsize=1)
-def _templates() -> list[str]:
-    languages = read_translations(FOLDER).values()
-    templates = {text for words in languages for context, text in words if context == "*" and BLANK in text}
-    return sorted(templates, key=lambda text: (-len(text), text))
+def _template(text: str) -> str:
+    """Translates a template as a whole, or each of its sentences by itself if all are known."""
+    translated = iface_(text)
+    if translated == text:
+        parts = [(part, iface_(part)) for part in sentences_of(text)]
+        if all(part != said or re.fullmatch(r"\{\w+\}", part) for part, said in parts):
+            return " ".join(said for _, said in parts)
+    return translated

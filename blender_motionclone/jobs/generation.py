@@ -15,7 +15,7 @@ import bpy
 
 from ...backend.job_folder.problem import Problem
 from ...backend.job_folder.request import read_request
-from ...backend.job_folder.state import FAILED, JobState
+from ...backend.job_folder.state import JobState
 from ..capture import clip_file, reference_cache
 from ..capture.job import capture_steps, variant
 from ..capture.plan import CapturePlan, model_named, plans_of
@@ -48,7 +48,7 @@ def going_on() -> bool:
 
 
 def begin(context: bpy.types.Context, again: bool = False) -> list[str]:
-    """Starts a generation. Returns a list to which each job is added when it is submitted. UserError when one is
+    """Starts a generation. Returns a list to which each job is added when it is submitted. Problem when one is
     running. again: whether to capture unchanged shots again."""
     if _now.steps:
         raise Problem("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")

@@ -12,6 +12,11 @@ from ..results import watching
 from ..translations import sentence
 from .sidebar import BOX, paragraph
 
+# What a failed job can offer. Its folder or its worker may come from a stranger, so other operators are not offered.
+REPAIRS = (
+    *(Operators.GET_MODEL, Operators.INSTALL_BACKEND, Operators.OPEN_PREFERENCES, Operators.STORAGE_CLEAN),
+    Operators.TAKE_LESS_MEMORY,
+)
 CLOSE = 24  # pixels of the dismiss button
 
 
@@ -41,7 +46,7 @@ def watch_button(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> N
         button(layout, Operators.WATCH).job = take.name
 
 
-def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: UserError) -> None:
+def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: Problem) -> None:
     """An error, until the user dismisses it or has done what it asks for."""
     if problem.repair == ALLOW_ONLINE and bpy.app.online_access:
         return

@@ -39,7 +39,7 @@ def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
     if not keep_view:
         make_neutral(view)
     if has := grading_of(view):
-        return f"The scene's view changes the clip's colours: {in_words(has)}"
+        return Sentence("The scene's view changes the clip's colours: {has}", has=in_words(has))
     scene.motionclone.view_before = json.dumps(had)
     return Sentence("The scene's view is Standard now, to keep the clip's colours; it was: {had}", had=in_words(had))
 

@@ -14,8 +14,8 @@ import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
 
+from ...backend.job_folder.problem import Problem
 from ..capture.reference_cache import ignoring_changes
-from ..errors import UserError
 from ..picture_files import reads_quickly
 from ..session import session
 from .finished_job import FinishedJob

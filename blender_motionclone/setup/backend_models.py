@@ -64,7 +64,7 @@ def refresh(worker_command: Sequence[str], remote: bool = False) -> None:
     _now.list = _now.problem = None
     try:
         _now.list = ModelList(backend_command(worker_command, ("models", "--json")), remote)
-    except UserError as error:
+    except Problem as error:
         _now.problem = error
 
 

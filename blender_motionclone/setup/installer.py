@@ -21,7 +21,6 @@ from ...backend.job_folder.problem import Problem, with_templates
 from ...backend.job_folder.reading import parse_json
 from ...backend.wire.processes import kill
 from ..declarations import Operators
-from ..errors import UserError
 from .backend_call import start_process
 
 MB = 1_000_000
@@ -108,7 +107,7 @@ class Installer:
     """A running `python -m install`. Call `poll` regularly; it never waits."""
 
     def __init__(self, root: Path, arguments: Sequence[str]):
-        """root: the extension's folder. UserError when it cannot be started."""
+        """root: the extension's folder. Problem when it cannot be started."""
         self.arguments, self.reported = tuple(arguments), Report()
         self._cancelled = False
         self._lines, self._last_words = SimpleQueue[str](), deque[str](maxlen=20)
@@ -172,7 +171,7 @@ class Installer:
         if code == 0 or reported.done or reported.problem or reported.cancelled:
             return
         said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")
-        reported.problem = UserError(f"The installer stopped: {said}", DOCTOR, Operators.DOCTOR)
+        reported.problem = Problem("The installer stopped: {said}", DOCTOR, repair=Operators.DOCTOR, said=said)
 
     def _read_output(self, pipe) -> None:
         with pipe:

@@ -15,7 +15,7 @@ from backend.clips import read_picture, write_video
 from tests.extension import part
 from tests.unit.test_clips_read import sweep
 
-calls, UserError = part("setup.backend_call"), part("errors").UserError
+calls, Problem = part("setup.backend_call"), part("backend.job_folder.problem").Problem
 BACKEND = partial(calls.backend_command, [sys.executable, "-m", "backend", "serve"])
 
 

@@ -45,7 +45,10 @@ def test_lines_that_say_nothing_are_passed_over(line):
 
 
 def test_findings_and_models_are_kept():
-    assert reported({"healthy": False, "findings": [{"id": "a"}]}).findings == [{"id": "a"}]
+    finding = {"id": "a", "text": "There is no x.", "hint": ""}
+    templates = [{"template": "There is no {what}.", "values": {"what": "x"}}]
+    (kept,) = reported({"healthy": False, "findings": [finding], "templates": templates}).findings
+    assert kept == finding and kept["text"].template == "There is no {what}."
     assert reported({"folder": "x", "models": [{"name": "a"}]}).models == [{"name": "a"}]
 
 
