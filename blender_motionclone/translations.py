@@ -12,7 +12,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..backend.job_folder.problem import Sentence, fill
-from .wrapping import sentences_of
+from .wrapping import sentences_of, shown
 
 FOLDER = Path(__file__).parent / "locale"
 NAMES = {"de": ("de_DE", "de")}  # names of the language in Blender 4 and 5
