@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 from .backend import Backend
-from .demo import make_demo
 from .doctor import run_doctor
 from .failures import InstallError, as_typed, explained
 from .models.commands import add_models
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _demo(chosen: argparse.Namespace, report: Report) -> None:
-    make_demo(chosen.blender)
+    _developing("demo").make_demo(chosen.blender)
 
 
 def _test(chosen: argparse.Namespace, report: Report) -> int:

@@ -1,7 +1,7 @@
 """`python -m backend bench looks DIR`: from which look of a blockout is its motion cloned best?
 
-DIR is created by `install/in_blender/look_scenes.py` in Blender. It contains scenes, each captured in several looks,
-with true motion vectors. Takes with the same prompts and seeds follow every look. They are judged by the scene's true
+DIR is created by `install/developing/in_blender/look_scenes.py` in Blender. It contains scenes, each captured in several
+looks, with true motion vectors. Takes with the same prompts and seeds follow every look. They are judged by the scene's true
 motion, not by the reference that they were made from.
 """
 
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str]) -> int:
     scenes = sorted(path for path in options.scenes.iterdir() if (path / "vectors").is_dir())
     if not scenes:
         raise Problem(
-            "{scenes} holds no scenes.", "Make them with install/in_blender/look_scenes.py.", scenes=options.scenes
+            "{scenes} holds no scenes.",
+            "Make them with look_scenes.py in install/developing/in_blender.",
+            scenes=options.scenes,
         )
     scores: dict[str, dict[str, list[float]]] = {}
     seen: dict[str, dict[str, float]] = {}

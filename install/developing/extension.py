@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..blender import find_host
 from ..failures import InstallError
 from ..files import replace
 from ..packages import site_packages
 from ..paths import ROOT
+from .blender import find_host
 from .window import RELEASES, window_folder
 
 DIST = ROOT / "dist"

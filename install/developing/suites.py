@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backend import TEST_REQUIREMENTS, Backend
-from ..blender import BPY, Host, make_bpy
 from ..failures import InstallError
 from ..paths import ROOT
 from ..pythons import find_python
+from .blender import BPY, Host, make_bpy
 from .parallel import MINUTES, Program, run_in_parallel, usable_processors
 from .window import RELEASES, make_window, unavailable_reason
 

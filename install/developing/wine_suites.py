@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..blender import BPY
 from ..failures import InstallError
+from .blender import BPY
 from .suites import MINUTES, Count, print_summary, read_report, run_limited
 from .window import unavailable_reason
 from .wine import TREE, in_wine, install_there, make_wine, windows_path
@@ -36,7 +36,7 @@ IN_BLENDER = (
 
 _BACKEND = "from install.backend import Backend; Backend(build='cpu').make(for_tests=True, check=True)"
 _BLENDER = (
-    "from install.developing.suites import _pytest_requirement; from install.blender import make_bpy; "
+    "from install.developing.suites import _pytest_requirement; from install.developing.blender import make_bpy; "
     f"make_bpy({BLENDER!r}, extra=[_pytest_requirement()])"
 )
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from install import blender
 from install.backend import Backend
 from install.commands import main
-from install.demo import _reason
+from install.developing import blender
+from install.developing.demo import _reason
 from install.failures import InstallError, as_typed
 from install.paths import ROOT, data_folder, environment_folder, interpreter, work_folder
 from install.reports import Report

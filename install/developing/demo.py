@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .backend import Backend
+from ..backend import Backend
+from ..failures import InstallError
+from ..logs import append
+from ..paths import ROOT
+from ..pip import MOST_LINES
 from .blender import Host, find_host
-from .failures import InstallError
-from .logs import append
-from .paths import ROOT
-from .pip import MOST_LINES
 
 FOLDER = ROOT / "demo"
-SCRIPT = ROOT / "install" / "in_blender" / "make_demo.py"
+SCRIPT = ROOT / "install" / "developing" / "in_blender" / "make_demo.py"
 RESULTS = {
     "contact_sheet.png": "the reference, each clip without guidance, and with the scene's motion",
     "demo.mp4": "the same side by side, moving",

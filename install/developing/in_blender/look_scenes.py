@@ -1,6 +1,7 @@
 """Captures blockouts in several looks, with their true motion, for `python -m backend bench looks`.
 
-`.venv-bpy-5.2/bin/python -m install.in_blender.look_scenes DIR`, with any Python that has bpy, writes for each scene
+`.venv-bpy-5.2/bin/python -m install.developing.in_blender.look_scenes DIR`, with any Python that has bpy,
+writes for each scene
 DIR/<scene>/<look>/0000.png ... and DIR/<scene>/vectors/0000.npy ...
 """
 

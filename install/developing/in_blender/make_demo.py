@@ -14,7 +14,7 @@ from pathlib import Path
 
 import bpy
 
-EXTENSION = Path(__file__).parents[2]
+EXTENSION = Path(__file__).parents[3]
 SEED = 7
 PROMPTS = (
     "a red ball on green ground under a blue sky",

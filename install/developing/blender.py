@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environments import Environment, Layer
-from .failures import InstallError
-from .paths import ROOT
-from .pythons import Python, find_python, probe
+from ..environments import Environment, Layer
+from ..failures import InstallError
+from ..paths import ROOT
+from ..pythons import Python, find_python, probe
 
 MINIMUM = (4, 2)
 BPY = {"5.2": ("5.2.3", "3.13"), "4.5": ("4.5.15", "3.11"), "4.2": ("4.2.23", "3.11")}  # newest first: bpy, Python
