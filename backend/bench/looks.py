@@ -1,8 +1,8 @@
 """`python -m backend bench looks DIR`: from which look of a blockout is its motion cloned best?
 
-DIR is created by `install/developing/in_blender/look_scenes.py` in Blender. It contains scenes, each captured in several
-looks, with true motion vectors. Takes with the same prompts and seeds follow every look. They are judged by the scene's true
-motion, not by the reference that they were made from.
+DIR is created by `install/developing/in_blender/look_scenes.py` in Blender. It contains scenes, each captured in
+several looks, with true motion vectors. Takes with the same prompts and seeds follow every look. They are judged by
+the scene's true motion, not by the reference that they were made from.
 """
 
 from __future__ import annotations
