@@ -41,6 +41,12 @@ def chosen_in(form: bpy.types.PropertyGroup, group: str) -> list[str]:
     return [name for name, one in SHOWN.items() if one.group == group and is_chosen(form, name)]
 
 
+def known_settings(form: bpy.types.PropertyGroup) -> list[tuple[str, Declaration]]:
+    """The settings that the chosen model knows; all of them while the model is unknown."""
+    backbone = (backend_models.model_called(form.model) or {}).get("backbone")
+    return [(name, one) for name, one in SHOWN.items() if backbone is None or one.known_to(backbone)]
+
+
 def groups() -> list[str]:
     return list(dict.fromkeys(one.group for one in SHOWN.values()))
 

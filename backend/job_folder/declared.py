@@ -23,7 +23,7 @@ class Declaration:
     """The declaration of one setting.
 
     kind: the name of its type; bounds: minimum and maximum of each number; group: its heading; basic: whether most
-    users need it.
+    users need it; backbones: the model families that know it, () for all of them.
     """
 
     name: str
@@ -35,6 +35,11 @@ class Declaration:
     bounds: tuple[float, float] | None
     choices: tuple[str, ...]
     basic: bool
+    backbones: tuple[str, ...]
+
+    def known_to(self, backbone: str) -> bool:
+        """Whether models of this family know the setting."""
+        return not self.backbones or backbone in self.backbones
 
     def typed(self, value: Any) -> Any:
         """Converts `value`, which may be text from a command line, to the setting's type. Raises SettingError when it
@@ -91,10 +96,11 @@ def setting(
     *,
     choices: tuple[str, ...] = (),
     basic: bool = False,
+    backbones: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field that declares a setting. For the arguments see Declaration."""
     metadata = {"label": label, "description": description, "group": group, "bounds": bounds, "choices": choices}
-    return field(default=default, metadata=metadata | {"basic": basic})
+    return field(default=default, metadata=metadata | {"basic": basic, "backbones": backbones})
 
 
 @cache

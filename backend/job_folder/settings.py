@@ -120,6 +120,7 @@ class Settings:
         "Which layer of the text encoder is used, counted from the end: 1 is the last, 2 the one before",
         SAMPLING,
         (1, 12),
+        backbones=("animatediff",),
     )
     cfg_form: str = setting(
         "paper",

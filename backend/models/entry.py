@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..job_folder.declared import SettingError
+from ..job_folder.declared import SettingError, declarations
 from ..job_folder.families import FAMILIES, OWN_FAMILIES, resolve
 from ..job_folder.folders import data_folder
 from ..job_folder.names import nearest
@@ -92,6 +92,12 @@ class ModelEntry:
                 family=family,
                 source=self.source,
             )
+        known = declarations(Settings)
+        for key in chosen:
+            if key in known and not known[key].known_to(self.backbone):
+                raise SettingError(
+                    "The model {name} does not know the setting {key}.", name=repr(self.name), key=repr(key)
+                )
         preset = self.presets.get(family, {})
         settings = resolve({"frames": self.clip.frames} | self.settings | preset, chosen)
         if settings.frames > self.clip.most_frames:
@@ -102,6 +108,11 @@ class ModelEntry:
                 most_frames=self.clip.most_frames,
             )
         return settings
+
+    @property
+    def backbone(self) -> str:
+        """The model family; see backbones/loading.py."""
+        return "animatediff"
 
     @property
     def families(self) -> list[str]:

@@ -10,7 +10,7 @@ from .. import facts
 from ..declarations import Operators
 from ..form_scene import form_scene
 from ..jobs import job_runner
-from ..setting_controls import SHOWN, chosen_in, groups, is_chosen
+from ..setting_controls import SHOWN, chosen_in, groups, is_chosen, known_settings
 from ..settings_text import given
 from ..setup.interpreter import READY
 from ..wrapping import shown_line
@@ -112,7 +112,7 @@ class MOTIONCLONE_PT_advanced(Detail):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, form_scene(context).motionclone
         column = layout.column(align=True)
-        for name, one in SHOWN.items():
+        for name, one in known_settings(settings):
             if one.basic:
                 draw_setting(column, settings, name)
         column = layout.column(align=True)
@@ -138,7 +138,7 @@ def _settings_panel(number: int, group: str) -> type:
 
     def draw(self: bpy.types.Panel, context: bpy.types.Context) -> None:
         settings, column = form_scene(context).motionclone, self.layout.column(align=True)
-        for name, one in SHOWN.items():
+        for name, one in known_settings(settings):
             if one.group == group and not one.basic:
                 draw_setting(column, settings, name)
         if chosen_in(settings, group):

@@ -36,9 +36,9 @@ _now = session.part(_Now)
 
 def models() -> list[dict[str, Any]] | None:
     """Entries from `python -m backend models --json`: "name", "title", "frames", "most_frames", "area", "multiple",
-    "families", "controls", "missing", "values" (the typed settings of each family that differ from the declared ones),
-    "tokenizer" (a folder on the worker's machine for job_folder.tokens.read_tokenizer, or None). None while they were
-    not asked for, or are not available."""
+    "families", "controls", "missing", "backbone" (the model family), "values" (the typed settings of each family
+    that differ from the declared ones), "tokenizer" (a folder on the worker's machine for
+    job_folder.tokens.read_tokenizer, or None). None while they were not asked for, or are not available."""
     return _now.models
 
 
@@ -154,7 +154,7 @@ def _is_model(model: Any) -> bool:
     texts = all(isinstance(model.get(key), str) and len(model[key]) <= 1000 for key in TEXTS)
     counts = all(type(model.get(key)) is int and 0 < model[key] <= MOST_COUNT for key in COUNTS)
     lists = all(isinstance(model.get(key), list) and len(model[key]) <= MOST_MODELS for key in LISTS)
-    texts = texts and isinstance(model.get("tokenizer"), str | None)
+    texts = texts and all(isinstance(model.get(key), str | None) for key in ("tokenizer", "backbone"))
     lists = lists and all(isinstance(text, str) for key in LISTS for text in model[key])
     return texts and counts and lists and _are_values(model.get("values", {}))  # older workers do not report them
 

@@ -89,7 +89,7 @@ CASES = [
 def test_one_press_mends_it(known, scene, spoil, repair):  # noqa: F811
     assert known().problem is None
     spoil(scene)
-    assert known().problem.repair == repair
+    assert known().problem.repair == f"motionclone.{repair}"
     assert f"motionclone.{repair}" in shown("sidebar")
     assert getattr(bpy.ops.motionclone, repair)() == {"FINISHED"}
     assert known().problem is None and known().button

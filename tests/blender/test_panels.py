@@ -131,7 +131,7 @@ def test_without_a_backend_there_are_only_the_first_steps(known, scene, part, mo
 def test_a_problem_comes_with_its_repair_and_goes_on_a_click(known, part):
     errors, runner = part("backend.job_folder.problem"), part("setup.install_runner")
     message = "Blender is not allowed to use the internet."
-    runner.show(errors.Problem(message, "Allow it.", repair="motionclone.allow_online"))
+    runner.show(errors.Problem(message, "Allow it.", repair="allow_online"))
     known()
     said = shown("sidebar")
     assert message in text_of(said) and "Allow it." in said

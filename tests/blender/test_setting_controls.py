@@ -57,6 +57,15 @@ def test_every_setting_but_the_form_s_own_has_one_that_goes_through_the_text(for
     assert set(part("settings_text").KNOWN) - set(controls.SHOWN) == {"motion_strength"}
 
 
+def test_settings_that_the_model_does_not_know_are_not_shown(form, part, monkeypatch):
+    controls = part("setting_controls")
+    assert "clip_skip" in dict(controls.known_settings(form)), "of an older backend, which does not tell the family"
+    for backbone, known in (("animatediff", True), ("wan", False)):
+        monkeypatch.setattr(part("setup.backend_models"), "models", lambda name=backbone: [MODEL | {"backbone": name}])
+        names = dict(controls.known_settings(form))
+        assert ("clip_skip" in names) == known and "steps" in names
+
+
 def test_reset_takes_back_one_or_a_group(form):
     form.settings = "steps=40 cfg_scale=3 precision=float32 family=paper"
     bpy.ops.motionclone.settings_reset(setting="cfg_scale")

@@ -265,14 +265,6 @@ def test_a_picture_of_a_take_that_was_made_again_takes_the_place_of_the_old(quic
     assert thumbnails.load_take("x", folder)
 
 
-def test_templates_are_found_as_before_and_at_once(part):
-    words_in = part("translations")._words_in
-    assert words_in("{} has {} frames; the shot has {}.", "{} has {} frames; the shot has {}.") == ("{}", "{}", "{}")
-    assert words_in("a has 3 frames; the shot has 4.", "{} has {} frames; the shot has {}.") == ("a", "3", "4")
-    for text in ("a has  frames; the shot has 4.", " has 3 frames; the shot has 4.", "a has 3", ""):
-        assert words_in(text, "{} has {} frames; the shot has {}.") == ()
-
-
 def test_a_view_of_a_stranger_s_is_no_trap(quick):  # noqa: F811
     for text in ("[" * 100_000, "[1]", '{"gamma": "x"}', '{"exposure": 1e400}', '{"view_transform": 3}'):
         quick.motionclone.view_before = text

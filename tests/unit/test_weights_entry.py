@@ -12,7 +12,7 @@ from backend.__main__ import main
 from backend.job import fingerprint
 from backend.job_folder.declared import SettingError
 from backend.job_folder.problem import Problem
-from backend.models.entry import LoraFile, find_entry, read_entry
+from backend.models.entry import LoraFile, ModelEntry, find_entry, read_entry
 from tests.systems import set_home
 from tests.weight_formats import write_entry
 
@@ -216,3 +216,14 @@ def test_a_wrong_preset_is_said_when_the_entry_is_read(tmp_path, wrong, words):
     (tmp_path / "quick.toml").write_text(PRESET + wrong, encoding="utf-8")
     with pytest.raises(Problem, match=words):
         read_entry(tmp_path / "quick.toml")
+
+
+def test_a_setting_of_another_family_is_refused():
+    class Other(ModelEntry):
+        backbone = "wan"
+
+    entry = Other(name="other", title="Other", clip=find_entry("demo").clip)
+    assert entry.settings_for({"steps": 4, "guided_steps": 2}).steps == 4
+    with pytest.raises(SettingError, match="'other' does not know the setting 'clip_skip'"):
+        entry.settings_for({"clip_skip": 2})
+    assert find_entry("demo").settings_for({"clip_skip": 2}).clip_skip == 2
