@@ -10,7 +10,7 @@ from backend.job.take import GRADIENT, READING, generate, initial_noise, step_co
 from backend.job_folder.families import resolve
 from backend.job_folder.problem import Problem
 from backend.motion.guidance import MotionGuidance
-from backend.sampling.guided import GuidanceOptions, Predictors, _score, sample
+from backend.sampling.guided import GuidanceOptions, Predictors, sample
 from backend.sampling.noise_schedule import VariancePreserving
 from backend.sampling.schedule import even_timesteps, plan_steps
 from tests.tiny_takes import nothing, read_motion, step_at, with_settings
@@ -77,21 +77,6 @@ def test_latents_and_pixels_of_any_shape(model):
     latents = model.encode(pixels)
     assert latents.shape == (1, 4, 3, 4, 10)
     assert model.decode(latents, nothing).shape == pixels.shape
-
-
-def test_a_score_without_mean_shift_leaves_frame_means_alone():
-    gradient, eps = torch.randn(1, 4, 8, 6, 10) + 3, torch.randn(1, 4, 8, 6, 10)
-    for form in ("raw", "relative"):
-        free = _score(gradient, eps, 0.2, 0.5, GuidanceOptions(3.0, "standard", 0.1, form))
-        bound = _score(gradient, eps, 0.2, 0.5, GuidanceOptions(3.0, "standard", 0.1, form, mean_shift=False))
-        assert free.mean((-2, -1)).abs().min() > 1e-3
-        assert bound.mean((-2, -1)).abs().max() < 1e-6
-
-
-def test_a_relative_score_is_its_share_of_the_noise_prediction():
-    gradient, eps = torch.randn(1, 4, 8, 6, 10), torch.randn(1, 4, 8, 6, 10)
-    score = _score(1e-9 * gradient, eps, 0.2, 0.5, GuidanceOptions(3.0, "standard", 0.1, "relative"))
-    assert float(score.norm() / eps.norm()) == pytest.approx(0.05, rel=1e-4)
 
 
 @pytest.mark.parametrize(
