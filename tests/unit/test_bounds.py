@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from backend.job_folder.lock import NAME, FolderLock, Occupied
 from backend.job_folder.reading import MOST_DEPTH, UnfitJSON, parse_json
+from backend.job_folder.writing import open_log
 from backend.motion.location_masks import plain_regions
 from backend.motion.semantic import semantic_loss
 from backend.wire import pipes
+from backend.wire.bundle import INPUTS, BundleError, pack
 
 
 def nested(depth: int) -> bytes:
@@ -48,6 +51,25 @@ def test_what_was_written_to_a_worker_no_longer_counts_as_waiting(monkeypatch):
     reader.join(10.0)
     os.close(read)
     assert sum(received) == 20 * 60_000 and not outbox.overflowed
+
+
+def test_a_bundle_has_no_piece_before_its_first_or_after_its_last(tmp_path):
+    (tmp_path / "job.json").write_bytes(b"{}")
+    packed = pack(tmp_path, INPUTS)
+    assert packed.pieces == 1 and packed.piece(0)[0] == "job.json"
+    for number in (-1, 1):
+        with pytest.raises(BundleError):
+            packed.piece(number)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows open files so simply")
+def test_a_log_that_is_also_another_s_file_is_let_go_of(tmp_path):
+    (tmp_path / "theirs.txt").write_text("theirs")
+    os.link(tmp_path / "theirs.txt", tmp_path / "log.txt")
+    before = len(os.listdir("/proc/self/fd"))
+    os.close(open_log(tmp_path))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert (tmp_path / "theirs.txt").read_text() == "theirs" and (tmp_path / "log.txt").stat().st_nlink == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"pid": "x"}'])

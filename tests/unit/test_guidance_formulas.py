@@ -9,7 +9,7 @@ from backend.motion.inversion_guidance import InversionGuidance, Texts
 from backend.motion.location_masks import SIGMA, Regions, centered_regions, object_mask, plain_regions
 from backend.motion.loss_terms import LossTerms, layer_weights
 from backend.sampling.guided import GuidanceOptions, Predictors, sample
-from backend.sampling.noise_schedule import VariancePreserving
+from backend.sampling.noise_schedule import FlowMatching, VariancePreserving
 from backend.sampling.schedule import Step, lcm_timesteps
 from tests.tiny_takes import LATENTS, step_at
 
@@ -67,6 +67,12 @@ def test_within_a_region_the_share_is_of_the_prediction_there():
     score = score_of(gradient, predicted, "relative", region=region)
     assert not score[..., 2:].any()
     assert float(score.norm() / predicted[..., :2].norm()) == pytest.approx(WEIGHT * RAMP, rel=1e-4)
+
+
+def test_a_shift_moves_timesteps_of_flow_matching_toward_noise():
+    """Esser et al., arXiv:2403.03206, eq. 23: 3t / (1 + 2t). Shifting by 1 and then by 3 must not hide an error."""
+    assert FlowMatching(1.0).timesteps("euler", 4, 0, 0.3) == pytest.approx([1000, 750, 500, 250])
+    assert FlowMatching(3.0).timesteps("euler", 4, 0, 0.3) == pytest.approx([1000, 900, 750, 500])
 
 
 def test_lcm_may_use_every_level():
