@@ -76,7 +76,9 @@ def frames(options: Namespace) -> int:
     def write() -> dict[str, Any]:
         if options.count < 2:
             raise Problem(
-                "--count is {count}; motion needs at least two frames.", "Give a higher number.", count=options.count
+                "--count is {count}, but motion needs at least two frames.",
+                "Give a higher number.",
+                count=options.count,
             )
         clip = read_clip(options.clip, frames=options.count)
         files = write_frames(options.to, fit(clip.frames, options.size))
@@ -95,8 +97,8 @@ def _answer(ask: Callable[[], dict[str, Any]], as_json: bool) -> int:
         print(json.dumps(found | {"templates": templates_of(found["notes"])}))
         return 0
     except Problem as error:
-        said = (error.message, error.hint)
-        print(json.dumps({"message": said[0], "hint": said[1], "templates": templates_of(said)}))
+        texts = (error.message, error.hint)
+        print(json.dumps({"message": texts[0], "hint": texts[1], "templates": templates_of(texts)}))
         return 1
 
 
@@ -169,7 +171,7 @@ def storage(options: Namespace) -> None:
     for kind in kinds:
         print(f"{kind.title:24} {_size(kind.bytes):>10}  {kind.path}")
     if options.clean:
-        print(f"{_size(freed)} were freed.")
+        print(f"{_size(freed)} freed.")
     elif removable := sum(kind.removable for kind in kinds):
         print(f"`storage --clean` frees {_size(removable)}.")
 

@@ -49,7 +49,7 @@ def doctor(options: Namespace) -> int:
         if not _has_problem(findings):  # one problem would make all later checks fail
             findings += _guarded(check)
     if options.json:
-        templates = templates_of(said for finding in findings for said in (finding.text, finding.hint))
+        templates = templates_of(text for finding in findings for text in (finding.text, finding.hint))
         print("\n" + json.dumps({"findings": [asdict(finding) for finding in findings], "templates": templates}))
     else:
         for finding in findings:
@@ -95,7 +95,7 @@ def check_device() -> Iterator[Finding]:
             "device-broken",
             "problem",
             Sentence("{name} cannot compute: {reason}", name=name, reason=_line(error)),
-            "Update the GPU's driver and install the backend again, so that the build fits it.",
+            "Update the GPU's driver, then install the backend again to get the matching build.",
         )
         return
     yield Finding(
@@ -121,15 +121,15 @@ def check_ffmpeg() -> Iterator[Finding]:
         yield Finding(
             "ffmpeg-broken",
             "problem",
-            Sentence("ffmpeg, which reads and writes clips, fails: {reason}", reason=_line(error)),
+            Sentence("ffmpeg, which reads and writes clips, does not work: {reason}", reason=_line(error)),
             REPAIR,
         )
         return
-    said = answer.stdout.decode("utf-8", "replace")
+    output = answer.stdout.decode("utf-8", "replace")
     yield Finding(
         "ffmpeg",
         "ok",
-        Sentence("ffmpeg: {removeprefix}.", removeprefix=said.split(" Copyright")[0].removeprefix("ffmpeg version ")),
+        Sentence("ffmpeg: {version}.", version=output.split(" Copyright")[0].removeprefix("ffmpeg version ")),
     )
 
 
@@ -142,7 +142,7 @@ def check_models() -> Iterator[Finding]:
         yield Finding("model-entry", "warning", problem.message, problem.hint)
     for entry in entries.values():
         for path in entry.missing().values():
-            text = Sentence("The model {entry} misses its file {path}.", entry=entry.name, path=path)
+            text = Sentence("The model {entry} is missing its file {path}.", entry=entry.name, path=path)
             yield Finding("model-file", "warning", text, "Put the file there, or correct its path in the entry.")
     yield Finding("models", "ok", Sentence("Models: {entries}.", entries=", ".join(sorted(entries))))
 
@@ -167,7 +167,9 @@ def check_generation() -> Iterator[Finding]:
         write_request(JobRequest(prompt=prompt, settings=settings, shot=Shot(frames=16, fps=8.0)), job)
         result = run_job(job, Progress(job))
         size = Path(job / result["video"]).stat().st_size
-    yield Finding("generation", "ok", Sentence("A short generation worked: a clip of {size} bytes.", size=f"{size:,}"))
+    yield Finding(
+        "generation", "ok", Sentence("A short generation succeeded: a clip of {size} bytes.", size=f"{size:,}")
+    )
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:

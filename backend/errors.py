@@ -11,7 +11,10 @@ REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m i
 def disk_full(path: object) -> Problem:
     """The sentence for a file that found no room; path: what could not be written."""
     return Problem(
-        "The disk is full ({path}).", "Free space and run the job again.", repair="motionclone.storage_clean", path=path
+        "The disk is full ({path}).",
+        "Free some space, then run the job again.",
+        repair="motionclone.storage_clean",
+        path=path,
     )
 
 

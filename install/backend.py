@@ -62,7 +62,7 @@ class Backend:
         if self.wheels and not self.wheels.is_dir():
             raise InstallError(
                 "There is no folder {wheels}.",
-                f"Choose the one that holds the packages: {OFFLINE}.",
+                f"Choose the folder with the packages: {OFFLINE}.",
                 wheels=self.wheels,
             )
         check_ours(self.folder)
@@ -80,10 +80,10 @@ class Backend:
         for folder in (data_folder(), data_folder() / "jobs", data_folder() / "models"):
             if folder.resolve().is_relative_to(self.folder.resolve()):
                 raise InstallError(
-                    "{folder} lies within {folder2}, where the backend is to be installed.",
-                    f"Name with MOTIONCLONE_DATA another folder for jobs and models. {OTHER_FOLDER}",
+                    "{folder} is inside {backend}, where the backend would be installed.",
+                    f"Set MOTIONCLONE_DATA to another folder for jobs and models. {OTHER_FOLDER}",
                     folder=folder,
-                    folder2=self.folder,
+                    backend=self.folder,
                 )
 
     def fetch(self, folder: Path) -> None:
@@ -114,7 +114,7 @@ class Backend:
 
     def check(self, python: Path) -> None:
         """Runs a short generation with the demo model in a temporary folder. Raises InstallError when it fails."""
-        self.report.stage("check", "Trying it: a short generation with the demo model")
+        self.report.stage("check", "Testing: a short generation with the demo model")
         work = work_folder(self.folder)
         for left in work.glob("check-*"):  # left by a run that was killed
             clear(left)
@@ -140,9 +140,9 @@ class Backend:
         environments = self._environments()
         for environment in environments:
             if not is_ours(environment):
-                hint = f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}"
+                hint = f"Remove it yourself if you do not need anything in it. {OTHER_FOLDER}"
                 raise InstallError(
-                    "{environment} was not made by MotionClone and stays.", hint, environment=environment
+                    "{environment} was not made by MotionClone and is kept.", hint, environment=environment
                 )
         for environment in environments:
             if is_there(environment):
@@ -159,9 +159,9 @@ class Backend:
             left = clear_environment(environment)
         self.report.note(f"removed {environment}")
         if target:
-            self.report.note(f"It was a link. What it led to is still there: {target}")
+            self.report.note(f"It was a link; its target is kept: {target}")
         if left:
-            self.report.note(f"Not an environment's, and kept in {environment}: {', '.join(left)}")
+            self.report.note(f"Other files kept in {environment}: {', '.join(left)}")
 
     def _environments(self) -> list[Path]:
         """The backend's environment and, in a checkout, those of the Blender modules for the tests and the demo."""
@@ -220,7 +220,7 @@ def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
     )
     rest = Layer(
         "backend",
-        f"diffusers and its company, about {LOCK_DOWNLOAD_MB} MB",
+        f"diffusers and other packages, about {LOCK_DOWNLOAD_MB} MB",
         [["--no-deps", "--require-hashes", "-r", str(lock)]],
         [lock],
         download_mb=LOCK_DOWNLOAD_MB,

@@ -34,7 +34,7 @@ LEAST_GB, COMFORTABLE_GB = 1.0, 5.0
 LONGEST_PATH, LONGEST_WITHIN = 259, 190
 
 
-OTHER_PYTHON = "Correct Backend Python in the preferences, or empty it to use the installed one."
+OTHER_PYTHON = "Correct Backend Python in the preferences, or clear it to use the installed one."
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def long_paths_allowed() -> bool:
     with suppress(ImportError, OSError):
         import winreg
 
-        place = r"SYSTEM\CurrentControlSet\Control\FileSystem"
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:  # pyright: ignore[reportAttributeAccessIssue]
+        path = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:  # pyright: ignore[reportAttributeAccessIssue]
             value = winreg.QueryValueEx(key, "LongPathsEnabled")[0]  # pyright: ignore[reportAttributeAccessIssue]
             return bool(value)
     return False
@@ -96,8 +96,8 @@ def environment(backend: Backend) -> Iterator[Finding]:
         yield Finding(
             "installing",
             "warning",
-            Sentence("An installation is at work in {parent}.", parent=folder.parent),
-            "Wait for its end.",
+            Sentence("An installation is running in {parent}.", parent=folder.parent),
+            "Wait until it is finished.",
         )
         return
     if not is_ours(folder):
@@ -105,7 +105,7 @@ def environment(backend: Backend) -> Iterator[Finding]:
             "not-ours",
             "problem",
             Sentence("{folder} was not made by MotionClone.", folder=folder),
-            f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
+            f"Remove it yourself if you do not need anything in it. {OTHER_FOLDER}",
         )
         return
     if not folder.exists() or state is None:
@@ -126,7 +126,7 @@ def environment(backend: Backend) -> Iterator[Finding]:
         return
     if not interpreter(folder).exists() or probe([str(interpreter(folder))]) is None:
         text = Sentence(
-            "The Python of {folder} does not start: it was moved, or the Python it was made from is gone.",
+            "The Python of {folder} does not start: it was moved, or its base Python was removed.",
             folder=folder,
         )
         yield Finding("python-gone", "problem", text, fix=("backend",))
@@ -137,21 +137,19 @@ def environment(backend: Backend) -> Iterator[Finding]:
 def _contents(folder: Path) -> Iterator[Finding]:
     damaged = [package.name for package in broken(folder, deep=False)]
     if damaged:
-        text = Sentence("Files are missing or cut short in {damaged}.", damaged=", ".join(damaged))
+        text = Sentence("Files are missing or truncated in {damaged}.", damaged=", ".join(damaged))
         yield Finding("damaged", "problem", text, fix=("backend", "--repair"))
     else:
         yield Finding(
             "environment",
             "ok",
-            Sentence("Environment: {folder}, {count} packages, whole.", folder=folder, count=len(installed(folder))),
+            Sentence("Environment: {folder}, {count} packages, complete.", folder=folder, count=len(installed(folder))),
         )
     pinned = pins(LOCKS / LOCK)
     there = {package.name: package.version for package in installed(folder)}
     other = [f"{name} {there[name]}" for name in pinned if name in there and there[name] not in pinned[name]]
     if other:
-        text = Sentence(
-            "Not of the versions that this MotionClone was tested with: {other}.", other=", ".join(sorted(other))
-        )
+        text = Sentence("Versions that this MotionClone was not tested with: {other}.", other=", ".join(sorted(other)))
         yield Finding("other-versions", "warning", text, fix=("backend",))
 
 
@@ -191,7 +189,7 @@ def device_build(backend: Backend) -> Iterator[Finding]:
 def rocm_rights(machine: Machine, device: Path = Path("/dev/kfd")) -> Iterator[Finding]:
     """Whether the user may access an AMD GPU."""
     if machine.rocm and not os.access(device, os.R_OK | os.W_OK):
-        text = Sentence("The AMD GPU cannot be used: {device} may not be opened by this user.", device=device)
+        text = Sentence("The AMD GPU cannot be used: this user has no access to {device}.", device=device)
         yield Finding("rocm-rights", "problem", text, "Run `sudo usermod -aG render,video $USER` and log in again.")
 
 
@@ -206,7 +204,7 @@ def base_python(backend: Backend) -> Iterator[Finding]:
             "base-python",
             "ok",
             Sentence(
-                "Python {version} at {executable} can make the environment.",
+                "Python {version} at {executable} can create the environment.",
                 version=base.version,
                 executable=base.executable,
             ),
@@ -232,7 +230,7 @@ def folders(backend: Backend) -> Iterator[Finding]:
             continue
         free = shutil.disk_usage(parent).free / 1e9
         level = "problem" if free < LEAST_GB else "warning" if free < COMFORTABLE_GB else "ok"
-        hint = "" if level == "ok" else "Free some space: jobs need room for their clips, installations several GB."
+        hint = "" if level == "ok" else "Free some space: jobs need space for their clips, installations several GB."
         yield Finding(
             f"{name}-space",
             level,
@@ -257,7 +255,7 @@ def leftovers(backend: Backend) -> Iterator[Finding]:
         text = Sentence(
             "An unfinished installation left {size} MB of downloads in {work}.", size=f"{size:,.0f}", work=work
         )
-        yield Finding("leftovers", "warning", text, "Installing goes on with them and removes them.", ("backend",))
+        yield Finding("leftovers", "warning", text, "Installing uses them and removes them.", ("backend",))
 
 
 def models(backend: Backend) -> Iterator[Finding]:
@@ -268,20 +266,18 @@ def models(backend: Backend) -> Iterator[Finding]:
         return
     adding = store.record.adding
     if adding:
-        text = Sentence("The download of the model {adding} was not finished.", adding=adding["name"])
+        text = Sentence("The download of the model {model} was not finished.", model=adding["name"])
         yield Finding("model-unfinished", "warning", text, fix=_add(adding["name"], adding["extras"]))
     found = list(faults(catalogue, store, False, Report()))
     for name in dict.fromkeys(fault.model for fault in found):
         several = [fault.text for fault in found if fault.model == name]
-        text = Sentence("The model {name} cannot be used: {several}", name=name, several=joined(several))
+        text = Sentence("The model {name} cannot be used: {faults}", name=name, faults=joined(several))
         yield Finding("model-damaged", "problem", text, fix=_add(name, store.record.models[name]["extras"]))
     if store.record.models and not found:
         text = Sentence(
-            "The files of the models {models} are there, as they were verified.", models=", ".join(store.record.models)
+            "The files of the models {models} are complete and unchanged.", models=", ".join(store.record.models)
         )
-        yield Finding(
-            "model-files", "ok", text, "In a terminal `python3 -m install models verify` reads every byte of them."
-        )
+        yield Finding("model-files", "ok", text, "In a terminal `python3 -m install models verify` checks every byte.")
 
 
 def _add(name: str, extras: Sequence[str]) -> tuple[str, ...]:
@@ -294,7 +290,7 @@ def chosen_python(python: Path) -> Iterator[Finding]:
         yield Finding(
             "chosen-python",
             "problem",
-            Sentence("The chosen Backend Python {python} is no file.", python=python),
+            Sentence("The chosen Backend Python {python} is not a file.", python=python),
             OTHER_PYTHON,
         )
         return
@@ -308,7 +304,7 @@ def chosen_python(python: Path) -> Iterator[Finding]:
         )
     elif found.version not in SUPPORTED:
         text = Sentence(
-            "The chosen Backend Python {python} is Python {version}, which the backend does not run in.",
+            "The chosen Backend Python {python} is Python {version}, which the backend does not support.",
             python=python,
             version=found.version,
         )

@@ -54,8 +54,8 @@ def empty_environment(environment: Path, windows: bool = os.name == "nt", and_st
     own = list(_own(environment, windows))
     for job in (job for path in own for job in _jobs(path)):
         raise InstallError(
-            "The job {job} lies within the backend's environment {environment}, which is about to be removed.",
-            "Move the folder {parent} to another place, choose that as the Jobs Folder, and try again.",
+            "The job {job} is inside the backend's environment {environment}, which would be removed.",
+            "Move the folder {parent} elsewhere, choose it as the Jobs Folder, and try again.",
             job=job,
             environment=environment,
             parent=job.parent,

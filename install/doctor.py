@@ -53,7 +53,7 @@ def run_doctor(backend: Backend, as_json: bool, report: Path | None, python: Pat
     text = report_text(backend, found) if as_json or report else ""
     if as_json:
         findings = [asdict(finding) for finding in found.findings]
-        templates = templates_of(said for finding in found.findings for said in (finding.text, finding.hint))
+        templates = templates_of(text for finding in found.findings for text in (finding.text, finding.hint))
         print(json.dumps({"healthy": found.healthy, "findings": findings, "templates": templates, "report": text}))
     else:
         print(_for_people(found))
@@ -104,7 +104,7 @@ def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) ->
             Finding(
                 check.__name__,
                 "warning",
-                Sentence("The check `{what}` could not be made: {reason}", what=what, reason=error),
+                Sentence("The check `{what}` could not be run: {reason}", what=what, reason=error),
             )
         ]
 
@@ -112,12 +112,12 @@ def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) ->
 def _asked(backend: Backend, python: Path) -> list[Finding]:
     log = log_file(backend.folder)
     try:
-        said = ask_backend(python, [], {}, log)
+        findings = ask_backend(python, [], {}, log)
     except InstallError as error:
         return [Finding("backend-start", "problem", error.message, error.hint, ("backend", "--repair"))]
     ours = tuple(f"The model {name} " for name in Store().record.models)
-    said = [row for row in said if row["id"] != _CHECKED_BOTH_WAYS or not row["text"].startswith(ours)]
-    return [Finding(**{str(k): v for k, v in row.items()}, fix=_FIXES.get(row["id"], ())) for row in said]  # pyright: ignore[reportArgumentType]
+    findings = [row for row in findings if row["id"] != _CHECKED_BOTH_WAYS or not row["text"].startswith(ours)]
+    return [Finding(**{str(k): v for k, v in row.items()}, fix=_FIXES.get(row["id"], ())) for row in findings]  # pyright: ignore[reportArgumentType]
 
 
 def _for_people(found: Examination) -> str:
@@ -129,7 +129,7 @@ def _for_people(found: Examination) -> str:
             lines.append(" " * 11 + finding.hint)
         if finding.fix:
             lines.append(" " * 11 + "Fix it with: python3 -m install " + " ".join(finding.fix))
-    return as_typed("\n".join([*lines, "", "All is well." if found.healthy else "There are problems; see above."]))
+    return as_typed("\n".join([*lines, "", "No problems found." if found.healthy else "There are problems."]))
 
 
 def report_text(backend: Backend, found: Examination) -> str:
@@ -144,7 +144,7 @@ def report_text(backend: Backend, found: Examination) -> str:
         f"Extension: {ROOT}",
         f"Environment: {backend.folder}",
         f"Data: {data_folder()}",
-        f"Set: {', '.join(sorted(proxies)) or 'no proxy, mirror or index of one'}",
+        f"Set: {', '.join(sorted(proxies)) or 'no proxy, mirror or index'}",
         "",
         _for_people(found),
         "",

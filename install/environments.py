@@ -46,8 +46,8 @@ class Layer:
     @property
     def fingerprint(self) -> str:
         """A hash of the arguments and the requirements files. It does not change when the source tree is moved."""
-        places = {str(path): path.name for path in self.files}
-        attempts = [[places.get(argument, argument) for argument in attempt] for attempt in self.attempts]
+        names = {str(path): path.name for path in self.files}
+        attempts = [[names.get(argument, argument) for argument in attempt] for attempt in self.attempts]
         content = hashlib.sha256(repr(attempts).encode())
         for path in self.files:
             content.update(path.read_bytes())
@@ -98,7 +98,7 @@ class Environment:
         reason = self._why_anew(state)
         if state is None or reason:
             if self.folder.exists() and any(self.folder.iterdir()):
-                self.report.note(f"{self.folder.name} {reason}; it is made anew.")
+                self.report.note(f"{self.folder.name} {reason}; it is recreated.")
             empty_environment(self.folder)
             return State()
         if state.installing or repair:
@@ -108,7 +108,7 @@ class Environment:
                 state.layers = {}
                 write_state(self.folder, state)  # first, so that an interruption cannot leave an unnoticed gap
             for package in damaged:
-                self.report.note(f"{package.name} is incomplete and is installed again.")
+                self.report.note(f"{package.name} is incomplete and is reinstalled.")
                 discard(self.folder, package)
         return state
 
@@ -124,7 +124,7 @@ class Environment:
         ):
             return "was made for another build"
         if state.installing and state.installing not in wanted.values():
-            return "stopped within an installation of other versions"
+            return "was interrupted while other versions were installed"
         return ""
 
     def _check_space(self, missing: Sequence[Layer]) -> None:
@@ -168,17 +168,17 @@ class Environment:
             code = _run_uv(command, self.wheels, output.append)
         else:
             raise InstallError(
-                "{executable} cannot make virtual environments.",
+                "{executable} cannot create virtual environments.",
                 "Install Python 3.13 and try again.",
                 executable=base.executable,
             )
         if code:
-            said = "".join(output).strip().splitlines()
+            lines = "".join(output).strip().splitlines()
             raise InstallError(
-                "The virtual environment {folder} could not be made: {said}",
-                "Free some space if the disk is full; else install Python 3.13 from python.org and try again.",
+                "The virtual environment {folder} could not be created: {reason}",
+                "Free some space if the disk is full. Otherwise install Python 3.13 from python.org and try again.",
                 folder=self.folder,
-                said=said[-1] if said else f"exit code {code}",
+                reason=lines[-1] if lines else f"exit code {code}",
             )
         state.python, state.build = base.version, self.build
         write_state(self.folder, state)

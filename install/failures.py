@@ -13,7 +13,7 @@ IN_USE = (5, 32, 33, 1224)  # Windows errors: access denied or, more often, open
 
 
 # Parts of hints, for users of the panel and of the terminal.
-TRY_AGAIN = "try again: it goes on where it stopped"
+TRY_AGAIN = "try again to continue where it stopped"
 OTHER_FOLDER = "Or choose another Backend Folder in the preferences (in a terminal: --where)."
 OFFLINE = "Offline Packages in the preferences (in a terminal: --wheels)"
 INSTALL = "Press Install Backend (in a terminal: python3 -m install backend)"
@@ -43,14 +43,14 @@ class InstallError(Exception):
 
 def explained(error: OSError) -> InstallError:
     """Converts an OSError to an InstallError that says what to do."""
-    said = "{reason}: {path}." if error.filename else "{reason}."
-    message = Sentence(said, reason=error.strerror or error, path=error.filename)
+    template = "{reason}: {path}." if error.filename else "{reason}."
+    message = Sentence(template, reason=error.strerror or error, path=error.filename)
     if error.errno in FULL:
         return InstallError(message, f"Free some space on that disk and {TRY_AGAIN}.")
     if getattr(error, "winerror", None) in IN_USE:
         return InstallError(message, f"{CLOSE} {OTHER_FOLDER}")
     if error.errno in REFUSED:
-        return InstallError(message, f"Make it writable for you. {OTHER_FOLDER}")
+        return InstallError(message, f"Make it writable. {OTHER_FOLDER}")
     return InstallError(
-        message, "Try again; if it comes back, press Ask the Doctor (in a terminal: python3 -m install doctor)."
+        message, "Try again. If the problem persists, press Ask the Doctor (in a terminal: python3 -m install doctor)."
     )

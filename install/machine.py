@@ -68,16 +68,16 @@ def find_nvidia(environ: Mapping[str, str] = os.environ) -> Nvidia | None:
     return Nvidia() if tool else None
 
 
-def parse_smi(said: str) -> Nvidia:
+def parse_smi(output: str) -> Nvidia:
     """Parses lines such as `580.65.06, 8.9`, one per GPU. Old drivers do not print the second column."""
-    rows = re.findall(r"^(\d+(?:\.\d+)+)(?:, (\d+\.\d+))?", said, re.MULTILINE)
+    rows = re.findall(r"^(\d+(?:\.\d+)+)(?:, (\d+\.\d+))?", output, re.MULTILINE)
     capabilities = [_version(capability) for _, capability in rows if capability]
     return Nvidia(_version(rows[0][0]) if rows else None, max(capabilities, default=None))
 
 
-def parse_driver(said: str) -> Version | None:
+def parse_driver(output: str) -> Version | None:
     """Parses `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May ...`"""
-    found = re.search(r"Module\D*?(?:for \S+)?\s+(\d+\.\d+(?:\.\d+)*)", said)
+    found = re.search(r"Module\D*?(?:for \S+)?\s+(\d+\.\d+(?:\.\d+)*)", output)
     return _version(found[1]) if found else None
 
 

@@ -97,7 +97,7 @@ class Pip:
                 self._forget(keep)
             if not (wrong and again):
                 raise pip_failure(output, self.work / LOG, self.wheels)
-            self.report.note("A download of an earlier run is damaged and is fetched anew.")
+            self.report.note("A download of an earlier run is damaged and is downloaded again.")
 
     def _try(self, command: list[str], keep: Path, share: Share) -> str:
         """Runs pip once. Returns its output if it failed, otherwise an empty string."""
@@ -144,7 +144,7 @@ class _Watch:
         fetching = re.match(r"\s*Downloading (\S+) \(([\d.]+ [MG]B)\)", line)
         if fetching:
             self.report.note(f"  downloading {unquote(fetching[1].rpartition('/')[2])}, {fetching[2]}")
-        if line.startswith("Going on with "):
+        if line.startswith("Continuing "):
             self.report.note(f"  {line.strip()}")
 
     def look(self) -> None:

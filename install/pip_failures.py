@@ -32,11 +32,11 @@ _CUT = (
 _NO_WAY = ("Failed to establish a new connection", "NewConnectionError", "unreachable", "No route to host")
 # A message and the texts that indicate it. The first match counts.
 _NO_NETWORK: Sequence[tuple[str, Sequence[str]]] = (
-    ("The package index {index} cannot be reached: its name is not known to the network.", _UNKNOWN),
-    ("The package index {index} cannot be reached: it refuses the connection.", _REFUSED),
-    ("The package index {index} cannot be reached: it does not answer in time.", _SLOW),
-    ("The package index {index} cannot be reached: the connection is cut off again and again.", _CUT),
-    ("The package index {index} cannot be reached: no way leads there.", _NO_WAY),
+    ("The package index {index} cannot be reached: its host name cannot be resolved.", _UNKNOWN),
+    ("The package index {index} cannot be reached: the connection was refused.", _REFUSED),
+    ("The package index {index} cannot be reached: the connection timed out.", _SLOW),
+    ("The package index {index} cannot be reached: the connection breaks repeatedly.", _CUT),
+    ("The package index {index} cannot be reached: there is no route to it.", _NO_WAY),
 )
 
 
@@ -62,7 +62,7 @@ def pip_failure(output: str, log: Path, wheels: Path | None = None) -> InstallEr
         return _no_build(missing[1] or missing[2], output, log, wheels)
     return InstallError(
         "pip, which installs the packages, stopped with an error.",
-        "Try again; if it comes back, the reason is at the end of {log}.",
+        "Try again. If the problem persists, see the end of {log}.",
         log=log,
     )
 
@@ -78,8 +78,8 @@ def _no_build(package: str, output: str, log: Path, wheels: Path | None) -> Inst
         )
     index = _index(output)
     return NoBuild(
-        "The package index {index} has no build of {package} for this Python and machine, or it fails.",
-        "Try again later, or after installing Python 3.13 from python.org; see {log}.",
+        "The package index {index} has no build of {package} for this Python and machine, or it does not work.",
+        "Try again later, or install Python 3.13 from python.org first; see {log}.",
         index=index,
         package=package,
         log=log,
@@ -93,21 +93,21 @@ def _full(output: str, log: Path) -> InstallError:
 def _proxy(output: str, log: Path) -> InstallError:
     """The proxy requires a login, cannot be reached, or refuses the connection."""
     proxy, index = _proxy_set() or "of pip's settings", _index(output)
-    message = Sentence(
-        "The proxy {proxy} does not let us through to the package index {index}.", proxy=proxy, index=index
-    )
+    message = Sentence("The proxy {proxy} blocks the package index {index}.", proxy=proxy, index=index)
     if "407 Proxy" in output:
-        message = Sentence("The proxy {proxy} wants a user name and password.", proxy=proxy)
+        message = Sentence("The proxy {proxy} requires a user name and password.", proxy=proxy)
     elif "Tunnel connection failed" not in output:
         message = Sentence(
-            "The proxy {proxy} cannot be reached, and without it not the package index {index}.",
+            "The proxy {proxy} for the package index {index} cannot be reached.",
             proxy=proxy,
             index=index,
         )
     return InstallError(
         message,
-        "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start "
-        "Blender or the terminal anew, and try again; see {log}.",
+        (
+            "Set the environment variable HTTPS_PROXY for your network (with user name and password if "
+            "required), restart Blender or the terminal, and try again; see {log}."
+        ),
         log=log,
     )
 
@@ -119,9 +119,12 @@ def _untrusted(output: str, log: Path) -> InstallError:
     )
     why = (detail[1] or detail[2]).strip() if detail else "it could not be verified"
     return InstallError(
-        "The package index {index} could not prove who it is: its certificate is not trusted here ({why}).",
-        "Check the computer's clock. Behind a proxy that reads along, let the variable PIP_CERT name "
-        "your organisation's certificate file, and start Blender or the terminal anew; see {log}.",
+        "The package index {index} has a certificate that is not trusted ({why}).",
+        (
+            "Check the computer's clock. Behind a proxy that inspects traffic, set the environment "
+            "variable PIP_CERT to your organization's certificate file and restart Blender or the "
+            "terminal; see {log}."
+        ),
         index=index,
         why=why,
         log=log,
@@ -129,9 +132,9 @@ def _untrusted(output: str, log: Path) -> InstallError:
 
 
 def _no_network(output: str, log: Path) -> InstallError:
-    said = next(words for words, signs in _NO_NETWORK if _says(output, signs))
+    message = next(words for words, signs in _NO_NETWORK if _says(output, signs))
     return InstallError(
-        said,
+        message,
         f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {{log}}.",
         index=_index(output),
         log=log,
@@ -140,9 +143,11 @@ def _no_network(output: str, log: Path) -> InstallError:
 
 def _wrong_bytes(output: str, log: Path) -> InstallError:
     return InstallError(
-        "A downloaded package is not the one that it should be.",
-        "Try again; if it comes back, a proxy, a mirror or the folder of packages (Offline Packages) "
-        "has a wrong file; see {log}.",
+        "A downloaded package has the wrong content.",
+        (
+            "Try again. If the problem persists, a proxy, a mirror or the folder of Offline Packages has "
+            "a wrong file; see {log}."
+        ),
         log=log,
     )
 
@@ -182,8 +187,8 @@ def _index(output: str) -> str:
     """The host that pip had problems with, otherwise that of the index it uses. Never contains a login."""
     proxy = _proxy_set().partition(":")[0]
     named = [host for host in _hosts(output) if host != proxy]
-    told = re.findall(r"^Looking in indexes: ([^\s,]+)", output, re.MULTILINE)
-    return named[-1] if named else (urlsplit(told[-1]).hostname if told else None) or PYPI
+    configured = re.findall(r"^Looking in indexes: ([^\s,]+)", output, re.MULTILINE)
+    return named[-1] if named else (urlsplit(configured[-1]).hostname if configured else None) or PYPI
 
 
 def _hosts(output: str) -> list[str]:
@@ -193,6 +198,6 @@ def _hosts(output: str) -> list[str]:
 def _proxy_set() -> str:
     """The proxy from the system's settings and variables as host:port; empty when there is none."""
     known = getproxies()
-    said = known.get("https") or known.get("all") or known.get("http") or ""
-    address = urlsplit(said if "//" in said else f"//{said}")
+    proxy = known.get("https") or known.get("all") or known.get("http") or ""
+    address = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     return address.netloc.rpartition("@")[2]

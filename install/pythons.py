@@ -21,8 +21,8 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = ("3.13", "3.12", "3.11", "3.14")  # versions with torch builds, best supported first
 OLDEST_GLIBC = (2, 28)  # required by the wheels of torch and others
 
-STORE = "This is the Microsoft Store's Python: Windows hides what it writes from Blender and other programs."
-OTHER_THAN_STORE = "Install Python 3.13 from python.org and start this with that one."
+STORE = "This is the Microsoft Store's Python: Windows hides its files from Blender and other programs."
+OTHER_THAN_STORE = "Install Python 3.13 from python.org and use that one."
 
 _ASK = """
 import importlib.util, json, os, platform, struct, sys, sysconfig
@@ -68,11 +68,11 @@ class Python:
     def unfit(self) -> str:
         """Why it cannot run the backend, as the end of a sentence that starts with its path; empty when it can."""
         reasons = {
-            "is the Microsoft Store's: Windows hides what it writes from other programs": from_store(self.executable),
+            "is the Microsoft Store's: Windows hides its files from other programs": from_store(self.executable),
             "cannot make secure connections: its ssl module is missing": not self.ssl,
             "is a 32-bit Python": self.bits != 64,
-            "is a free-threaded build, which the backend's packages are not made for": self.free_threaded,
-            "is for Intel processors, and this Mac has Apple silicon": self.arch == "x86_64" and "ARM64" in self.system,
+            "is a free-threaded build, which the backend's packages do not support": self.free_threaded,
+            "is for Intel processors, but this Mac has Apple silicon": self.arch == "x86_64" and "ARM64" in self.system,
             "is for a system without glibc 2.28 or newer, which torch needs": not self._glibc_fits(),
         }
         return next((reason for reason, is_so in reasons.items() if is_so), "")
@@ -112,11 +112,11 @@ def backend_base() -> Python:
     for python in _each_once(_found()):
         unfit = python.unfit()
         if not unfit and not (python.makes_environments or uv()):
-            unfit = "cannot make virtual environments: its venv or ensurepip module is missing"
+            unfit = "cannot create virtual environments: its venv or ensurepip module is missing"
         if not unfit:
             return python
-        said = "{python} (Python {version}) " + unfit + "."
-        reasons.append(Sentence(said, python=python.executable, version=python.version))
+        template = "{python} (Python {version}) " + unfit + "."
+        reasons.append(Sentence(template, python=python.executable, version=python.version))
     raise InstallError(joined(["No usable Python was found.", *reasons]), _next_step(" ".join(reasons)))
 
 
@@ -141,11 +141,11 @@ def probe(command: list[str]) -> Python | None:
             env=clean_environment(),
             creationflags=NO_WINDOW,
         )
-        said = json.loads(answer.stdout)
+        facts = json.loads(answer.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
-    said |= {"executable": Path(said["executable"]), "arch": one_name(said["arch"]), "libc": tuple(said["libc"])}
-    return Python(**said)
+    facts |= {"executable": Path(facts["executable"]), "arch": one_name(facts["arch"]), "libc": tuple(facts["libc"])}
+    return Python(**facts)
 
 
 def uv() -> str | None:
@@ -214,7 +214,7 @@ def _candidates(version: str) -> Iterator[list[str]]:
 
 def _next_step(reasons: str) -> str:
     if "virtual environments" in reasons:
-        version = re.search(r"Python (\d\.\d+)\) cannot make virtual", reasons)
+        version = re.search(r"Python (\d\.\d+)\) cannot create virtual", reasons)
         package = f"python{version[1]}-venv" if version else "python3-venv"
         return Sentence(
             "On Debian and Ubuntu: sudo apt install {package}. Or install uv. Then try again.", package=package

@@ -94,8 +94,8 @@ def redact(
         text = text.replace(value, instead)
     text = _HOST.sub(lambda found: found[1] + (found[2] if _is_public(found[2]) else "<server>"), text)
     named = {**(folders or {}), "~": home}
-    for name, place in sorted(named.items(), key=lambda one: -len(str(one[1]))):
-        text = _without_folder(text, place, name)
+    for name, folder in sorted(named.items(), key=lambda one: -len(str(one[1]))):
+        text = _without_folder(text, folder, name)
     text = _OTHER_HOMES.sub(r"\1<user>", text)
     for pattern in (_QUOTED_PATH, _PATH):
         text = pattern.sub(lambda found: _folded(found[1]), text)

@@ -75,7 +75,7 @@ class Report:
 
     def cancelled(self) -> None:
         """Reports that the user stopped the installation."""
-        self._end({"kind": "cancelled", "message": "Stopped.", "hint": "The same command goes on from here."})
+        self._end({"kind": "cancelled", "message": "Stopped.", "hint": "Run the same command to continue."})
 
     def _end(self, message: dict[str, Any]) -> None:
         if self._as_json:

@@ -1,6 +1,6 @@
-"""Sentences with names, numbers and paths in them, which the add-on translates.
+"""Sentences with names, numbers and paths, which the add-on translates.
 
-A copy of what backend/job_folder/problem.py has: the installer must not import the backend. A test compares the two.
+Same as in backend/job_folder/problem.py, because the installer must not import the backend. A test compares them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BLANK = re.compile(r"\{([a-z_][a-z_0-9]*)\}")
 class Sentence(str):
     """English text with its blanks filled, which keeps its template and values: Sentence("{path} is full.", path=path).
 
-    template: with a {name} for each value; values: text, or sentences, which are translated with it.
+    template: with a {name} for each value; values: text, or sentences, which are translated too.
     """
 
     template: str
@@ -31,12 +31,12 @@ class Sentence(str):
 
 
 def templates_of(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """For JSON: what those of the texts were made of that are sentences with blanks."""
+    """The templates and values of those texts that are sentences with blanks, for JSON."""
     return [_packed(text) for text in dict.fromkeys(texts) if isinstance(text, Sentence) and text.values]
 
 
 def with_templates(texts: Iterable[str], templates: Iterable[dict[str, Any]]) -> list[str]:
-    """The texts as sentences, where `templates`, as `templates_of` gave them, tells what they were made of."""
+    """The texts as sentences again, with the templates and values from `templates_of`."""
     known = {str(made): made for made in map(_unpacked, templates)}
     return [known.get(text, text) for text in texts]
 

@@ -69,7 +69,7 @@ def check_ours(environment: Path, marks: Collection[str] = (NAME,)) -> None:
     if not is_ours(environment, marks):
         raise InstallError(
             "{environment} exists already and was not made by MotionClone.",
-            f"Remove it yourself if nothing in it is needed. {OTHER_FOLDER}",
+            f"Remove it yourself if you do not need anything in it. {OTHER_FOLDER}",
             environment=environment,
         )
 
@@ -94,8 +94,8 @@ def locked(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
     try:
         if not _try_lock(file):
             raise InstallError(
-                "Another installation or download is at work in {parent}.",
-                "Wait until it has ended, or stop it there.",
+                "Another installation or download is running in {parent}.",
+                "Wait until it is finished, or stop it there.",
                 parent=work.parent,
             )
         yield

@@ -119,19 +119,19 @@ def _for_nvidia(nvidia: Nvidia, builds: dict[str, TorchBuild]) -> TorchBuild:
     note."""
     driver, capability = nvidia.driver, nvidia.capability
     if driver is None:
-        return replace(builds["cpu"], note="The NVIDIA driver does not answer, so the GPU cannot be used. " + _UPDATE)
+        return replace(builds["cpu"], note="The NVIDIA driver does not respond, so the GPU cannot be used. " + _UPDATE)
     if driver >= CUDA_13_DRIVER and (capability is None or capability >= CUDA_13_OLDEST):
         return builds["cuda13"]
     if "cuda12" in builds and driver >= CUDA_12_DRIVER and _known_to_12(capability):
         return builds["cuda12"]
     version = ".".join(map(str, driver))
     if capability is not None and capability < CUDA_12_OLDEST:
-        return replace(builds["cpu"], note="This NVIDIA GPU is too old for torch, so the processor will do the work.")
+        return replace(builds["cpu"], note="This NVIDIA GPU is too old for torch, so the CPU is used.")
     note = Sentence("The NVIDIA driver {version} is too old for this GPU's build. " + _UPDATE, version=version)
     return replace(builds["cpu"], note=note)
 
 
-_UPDATE = "Install NVIDIA's driver 580 or newer and start the installation again; until then the processor is used."
+_UPDATE = "Install NVIDIA's driver 580 or newer and start the installation again; until then the CPU is used."
 
 
 def _known_to_12(capability: tuple[int, ...] | None) -> bool:

@@ -34,8 +34,8 @@ def locked_work_folder(folder: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[
     work = work_folder(folder)
     if not is_our_work(folder):
         raise InstallError(
-            "{work} exists already and was not made by MotionClone, which needs that name beside {folder}.",
-            "Give that folder another name. {elsewhere}",
+            "{work} exists already and was not made by MotionClone, which needs that name next to {folder}.",
+            "Rename that folder. {elsewhere}",
             work=work,
             folder=folder.name,
             elsewhere=Sentence(elsewhere),

@@ -1,4 +1,4 @@
-"""The README and the pages in docs/, as tests read them: their commands, tables, names and links."""
+"""Reads the README and the pages in docs/ for tests: their commands, tables, names and links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LANGUAGES = {SHELL, "toml", "python", "text"}
 
 @dataclass(frozen=True)
 class Fence:
-    """A block between ``` lines; place: page and line, for messages."""
+    """A block between ``` lines. place: page and line, for messages."""
 
     place: str
     language: str
@@ -35,8 +35,8 @@ def fences(page: Path) -> Iterator[Fence]:
 
 
 def commands() -> dict[str, str]:
-    """Every shell command of every page, without its comment, and where it stands first. A line is a command; one that
-    ends in a backslash goes on."""
+    """Every shell command of every page without its comment, and where it first appears. Lines that end in a backslash
+    are joined."""
     found: dict[str, str] = {}
     for page in PAGES:
         for fence in fences(page):
@@ -54,12 +54,12 @@ def prose(page: Path) -> str:
 
 
 def code_spans(page: Path) -> list[str]:
-    """What stands between `backticks`, a line break within it as a space."""
+    """The text between `backticks`, with line breaks as spaces."""
     return [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose(page))]
 
 
 def rows(page: Path, heading: str | None = None) -> Iterator[list[str]]:
-    """The cells of each table row, below this heading if one is named; tables' own heads are left out."""
+    """The cells of each table row, optionally below a heading, without the tables' own heads."""
     text = prose(page)
     if heading:
         text = re.split(rf"^#+ {re.escape(heading)}$", text, flags=re.MULTILINE)[-1].partition("\n#")[0]
@@ -71,11 +71,11 @@ def rows(page: Path, heading: str | None = None) -> Iterator[list[str]]:
 
 
 def links(page: Path) -> list[str]:
-    """Where links and pictures lead."""
+    """The targets of links and pictures."""
     return re.findall(r"\]\(([^)\s]+)\)", prose(page))
 
 
 def anchors(page: Path) -> set[str]:
-    """What `#...` may name on the page."""
+    """The anchors of a page."""
     headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

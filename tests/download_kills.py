@@ -1,9 +1,9 @@
-"""Kills downloads of models at random moments, and looks whether the next run always completes.
+"""Kills downloads of models at random times and checks that the next run always completes.
 
-    python -m tests.download_kills                  # 50 kills, against a hub on loopback
+    python -m tests.download_kills                  # 50 kills, with a hub on loopback
 
-Every other kill takes the installer alone, as a crash would: what it had started must end by itself. The others take
-its children too, as a power cut would.
+Every other kill ends only the installer, like a crash; its children must end by themselves. The others end its children
+too, like a power failure.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ sys.exit(main(sys.argv[3:]))
 
 
 def make_catalogue(path: Path, hub: Hub) -> Path:
-    """A catalogue of the models `one` and `two`, with what the hub has for them; nothing but sizes is known of the
-    folder's files. `one` has the extra `folder`; both need the file `shared`."""
+    """A catalogue with the models `one` and `two`. For the files in the folder, only the sizes are known. `one` has the
+    extra `folder`; both need the file `shared`."""
     base, shared = hub.files["own/base"]["base.safetensors"], hub.files["own/shared"]["deep/shared.ckpt"]
     lines = [
         *_component("base", "base", "own/base", [("base.safetensors", base, True)]),
@@ -67,14 +67,14 @@ def _component(name: str, key: str, repo: str, files: Sequence[tuple[str, bytes,
     return [
         f"[component.{name}]",
         f'key = "{key}"\ntitle = "The {name}"\nrepo = "{repo}"\nrevision = "{COMMIT}"',
-        'licence = "MIT"\nlicence_url = "https://example.org/licence"',
+        'license = "MIT"\nlicense_url = "https://example.org/license"',
         *(["folder = true"] if name == "folder" else []),
         f"files = [{', '.join(rows)}]",
     ]
 
 
 def made_up_hub(size: int) -> Hub:
-    """size: of its largest file; others are smaller, and one is small enough to be git's own."""
+    """size: of the largest file; the others are smaller, and one is small enough to have a git hash."""
     return Hub(
         {
             "own/base": {"base.safetensors": random.randbytes(size)},
@@ -89,12 +89,12 @@ def command(catalogue: Path, *arguments: str, spare: int = 0) -> list[str]:
 
 
 def adding(catalogue: Path, *more: str, spare: int = 0) -> list[str]:
-    """Adds the model `one` with its extra; downloads in the environment that runs this."""
+    """Adds the model `one` with its extra, using the current environment for downloads."""
     return command(catalogue, "add", "one", "--with", "folder", "--where", sys.prefix, *more, spare=spare)
 
 
 def environ_of(data: Path, endpoint: str) -> dict[str, str]:
-    """Nothing of this machine's is found or touched: home and data are the test's own."""
+    """An environment with its own home and data folder, so that nothing of this machine is used."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(("HF_", "HTTP", "XDG_"))}
     environ = kept | {
         "HOME": str(data.parent),
@@ -115,7 +115,7 @@ def finish(arguments: Sequence[str], data: Path, endpoint: str) -> list[dict]:
 
 
 def check_whole(data: Path, hub: Hub) -> None:
-    """Every file is what the hub has, the entry is there, and nothing unfinished is left."""
+    """Checks that every file is correct, the entry exists, and nothing unfinished is left."""
     assert check_nothing_corrupt(data, hub) == 4
     assert (data / "models" / "one.toml").is_file()
     names = {path.name for path in (data / "models" / "files").iterdir()}
@@ -123,7 +123,8 @@ def check_whole(data: Path, hub: Hub) -> None:
 
 
 def check_nothing_corrupt(data: Path, hub: Hub) -> int:
-    """How many files are in their places. Each is whole, and there is no entry unless all are there."""
+    """Returns how many files are complete. Each must be correct, and there must be no entry unless all of them are
+    there."""
     folder, whole = data / "models" / "files", 0
     for name, repo in (("base", "own/base"), ("shared", "own/shared"), ("folder", "own/folder")):
         for path, content in hub.files[repo].items():
@@ -136,7 +137,7 @@ def check_nothing_corrupt(data: Path, hub: Hub) -> int:
 
 
 def kill_once(catalogue: Path, data: Path, hub: Hub, endpoint: str, after: float, with_children: bool) -> str:
-    """One kill, a look at what it left, and the run after it. Gives the stage that it was killed in."""
+    """Kills a run, checks what it left, and runs it again. Returns the stage in which it was killed."""
     process = start(adding(catalogue), data, endpoint)
     time.sleep(after)
     said = installer_runs.kill(process, with_children)
@@ -175,7 +176,7 @@ def main() -> None:
 
 
 def _resumed(hub: Hub) -> int:
-    """How many requests asked for the rest of a file."""
+    """The number of requests for the rest of a file."""
     return sum("Range" in headers for _, path, headers in hub.asked if path.startswith("/cdn/"))
 
 

@@ -1,6 +1,6 @@
-"""A worker on another machine that means ill: takes a job like any other, then does what its argument names.
+"""A hostile worker on another machine: accepts a job normally, then does what its argument names.
 
-`python -m tests.hostile_remote TRICK` in the place of `ssh machine motionclone-backend serve`.
+`python -m tests.hostile_remote TRICK` replaces `ssh machine motionclone-backend serve`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def png(width: int, height: int, size: int = 0) -> bytes:
 
 
 def offer(job: str, files: dict[str, bytes]) -> None:
-    """Results as an honest worker gives them."""
+    """Sends results like an honest worker."""
     digest, pieces = hashlib.sha256(), [piece(job, file, files[file], n) for n, file in enumerate(sorted(files))]
     for file in sorted(files):
         digest.update(f"{hashlib.sha256(files[file]).hexdigest()} {len(files[file])} {file}\n".encode())
@@ -65,7 +65,7 @@ def offer(job: str, files: dict[str, bytes]) -> None:
         tell(one)
 
 
-# The tricks: each is given the job's name.
+# The tricks. Each gets the job's name.
 
 
 def previews(job: str) -> None:
@@ -78,7 +78,7 @@ def previews(job: str) -> None:
 
 
 def strange_previews(job: str) -> None:
-    """Pictures that would fill the memory of whoever shows them, what is none, and one of the user's own files."""
+    """Pictures that would fill the memory when shown, a file that is not a picture, and one of the user's own files."""
     for data in (png(30_000, 30_000), b"GIF89a", b""):
         tell(piece(job, "preview/strip.png", data))
     tell(messages.Preview(job, 1, "blender.json"))
@@ -97,7 +97,7 @@ def huge_offer(job: str) -> None:
 
 
 def words(job: str) -> None:
-    """That steer terminals, turn the line, and are long."""
+    """Long text with terminal control sequences and marks that change the writing direction."""
     tell(messages.Hello(messages.PROTOCOL, ANSI + "1", ANSI + "GPU"))
     tell(messages.Progress(job, ANSI + "sampling", 1, 2))
     tell(messages.Refused(ANSI + "no", job))
@@ -123,7 +123,7 @@ def name_flood(job: str) -> None:
 
 
 def wants(job: str) -> None:
-    """The same piece again and again, without ever reading."""
+    """Requests the same piece repeatedly without reading."""
     line = encode(messages.Want(job, 0)) * 100
     for _ in range(1000):
         write(line)

@@ -1,7 +1,7 @@
-"""A model hub on loopback that speaks what huggingface_hub's client expects, and that can be told to misbehave.
+"""A model hub on loopback that works with huggingface_hub's client and can be told to misbehave.
 
-`/OWNER/NAME/resolve/REVISION/PATH` answers small files itself, with git's name as their etag; for large ones it says
-their SHA-256 and size and redirects to `/cdn/...` on another host name, as the real one does.
+`/OWNER/NAME/resolve/REVISION/PATH` returns small files directly, with git's hash as their etag. For large ones it
+returns their SHA-256 and size and redirects to `/cdn/...` on another host name, like the real hub.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from urllib.parse import urlsplit
 from tests.loopback import Handler, Misbehaviour, listening
 
 COMMIT = "c0ffee" * 6 + "beef"
-LARGE = 100_000  # bytes from which on a file is on the content network
+LARGE = 100_000  # bytes; larger files are on the content network
 BLOCK = 64 * 1024
 
 
 @dataclass
 class Hub(Misbehaviour):
-    """files: by repository and path. moved: old name to new; private, gated: repositories that ask for `token`.
+    """files: by repository and path; moved: old name to new; private, gated: repositories that need `token`.
 
-    Of the misbehaviour, cuts and wrong bytes are the content network's; rude: it cuts by a reset, after `stall` seconds
-    of silence. status: what every request is answered with; no_commit: leaves out what makes it a hub; old_revisions:
-    those it does not know.
+    cuts and wrong bytes apply to the content network. rude: it resets the connection after `stall` seconds of silence;
+    status: the status of every answer; no_commit: omits the header that identifies a hub; old_revisions: unknown
+    revisions.
     """
 
     files: dict[str, dict[str, bytes]]
@@ -47,7 +47,7 @@ class Hub(Misbehaviour):
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[str]:
-    """The hub's address."""
+    """Yields the hub's address."""
     with listening(_Handler, hub=hub) as address:
         yield address
 
@@ -66,7 +66,7 @@ class _Handler(Handler):
         self._answer(with_body=True)
 
     def _answer(self, with_body: bool) -> None:
-        """The path alone, whether it is asked for directly or as a proxy is."""
+        """The path, whether requested directly or through a proxy."""
         hub, path = self.hub, urlsplit(self.path).path
         hub.asked.append((self.command, self.path, dict(self.headers)))
         if hub.status:

@@ -1,12 +1,12 @@
-"""Kills installations at random moments, and looks whether the next run always completes.
+"""Kills installations at random times and checks that the next run always completes.
 
-    python -m tests.install_kills                  # 20 kills, made-up wheels
-    python -m tests.install_kills --wheels DIR     # real ones, as `python3 -m install wheels` fetches them, and tried
-    python -m tests.install_kills --stage check    # only while it is at this, as the first line printed calls it
+    python -m tests.install_kills                  # 20 kills, with generated wheels
+    python -m tests.install_kills --wheels DIR     # real wheels from `python3 -m install wheels`, with a generation
+    python -m tests.install_kills --stage check    # only in this stage, named as in the first line of output
 
-The wheels come from an index on loopback, slowly, so that downloads are killed too. Every other kill takes the
-installer alone, as a crash would: what it had started must end by itself. The others take its children too, as a power
-cut would. After each, all is uninstalled, and nothing may be left.
+The wheels come slowly from an index on loopback, so that downloads are killed too. Every other kill ends only the
+installer, like a crash; its children must end by themselves. The others end its children too, like a power failure.
+Afterwards everything is uninstalled, and nothing may be left.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.installer_runs import finish, kill, start
 from tests.package_index import Index, serving
 
 FILES, FILE_BYTES = 40, 100_000
-# The command with the locks of another folder; the tests' wheels are not torch's.
+# The command with other locks, because the tests' wheels are not torch's.
 WITH_LOCKS = """
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ sys.exit(main(sys.argv[2:]))
 
 
 def make_wheels(folder: Path, packages: int = 8, version: str = "1.0", files: int = FILES) -> Path:
-    """A folder of made-up wheels and, in its `locks`, lock files that have them in the places of the real ones."""
+    """A folder of generated wheels with lock files in `locks` that replace the real ones."""
     locks = folder / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     entries = [_make_wheel(folder, f"made-up-{number}", version, files) for number in range(packages)]
@@ -58,7 +58,7 @@ def make_wheels(folder: Path, packages: int = 8, version: str = "1.0", files: in
 
 
 def _make_wheel(folder: Path, name: str, version: str, files: int) -> str:
-    """Its entry in a lock. The METADATA comes first, so that a package cut short looks installed to pip."""
+    """Returns its entry in a lock. METADATA comes first, so that a truncated package looks installed to pip."""
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     content = {
@@ -81,8 +81,8 @@ def _digest(data: bytes) -> str:
 
 
 def command(where: Path, wheels: Path | None, locks: Path | None, *more: str) -> list[str]:
-    """Installs into `where` from the wheels, or from what is set up as the index; without locks, by the real ones, and
-    tries it."""
+    """Installs into `where` from the wheels or from the configured index. Without locks it uses the real ones and runs
+    the check."""
     arguments = ["backend", "--where", str(where), "--json", *more]
     if wheels:
         arguments += ["--wheels", str(wheels)]
@@ -92,13 +92,13 @@ def command(where: Path, wheels: Path | None, locks: Path | None, *more: str) ->
 
 
 def alone(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without this machine's settings of pip and of proxies."""
+    """The environment variables without this machine's settings for pip and proxies."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and not k.upper().endswith("_PROXY")}
     return kept | {"PIP_CONFIG_FILE": os.devnull, **(extra or {})}
 
 
 def check_whole(where: Path) -> None:
-    """Every file of every package has the content that its package says, and nothing else is left half done."""
+    """Checks that every file of every package has the right content and nothing unfinished is left."""
     state = read_state(where)
     assert state and not state.installing and set(state.layers) == {"torch", "backend"}, state
     assert len(installed(where)) > 3 and not broken(where, deep=True)
@@ -139,7 +139,7 @@ def main() -> None:
 
 
 def _stages(home: Path, locks: Path | None, address: str) -> list[tuple[str, float]]:
-    """The stages of an uninterrupted installation in their order, each with its seconds."""
+    """The stages of an uninterrupted installation in order, with their durations."""
     home.mkdir()
     process = start(command(home / "venv", None, locks), _environ(home, address))
     begun = [("before all", time.monotonic())]
@@ -154,7 +154,7 @@ def _stages(home: Path, locks: Path | None, address: str) -> list[tuple[str, flo
 
 
 def _heard(process: subprocess.Popen[str]) -> Iterator[str]:
-    """The name of each stage when it begins."""
+    """Yields the name of each stage when it starts."""
     assert process.stdout
     last = ""
     for line in process.stdout:
@@ -170,7 +170,7 @@ def _environ(home: Path, address: str) -> dict[str, str]:
 
 
 def _kill(home: Path, locks: Path | None, address: str, stage: int, after: float, with_children: bool) -> None:
-    """Kills an installation so many seconds after its stage of this number has begun."""
+    """Kills an installation this many seconds after the start of a stage."""
     home.mkdir()
     process = start(command(home / "venv", None, locks), _environ(home, address))
     heard = _heard(process)
@@ -181,7 +181,7 @@ def _kill(home: Path, locks: Path | None, address: str, stage: int, after: float
 
 
 def _install_and_remove(home: Path, locks: Path | None, address: str) -> None:
-    """A run that must complete, a look at every file, and an uninstallation that must leave nothing."""
+    """A run that must complete, a check of every file, and an uninstallation that must leave nothing."""
     home.mkdir(exist_ok=True)
     finish(command(home / "venv", None, locks), _environ(home, address))
     check_whole(home / "venv")

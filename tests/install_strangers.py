@@ -1,10 +1,10 @@
-"""Puts links and strangers' folders wherever the installer may look, runs it, and looks whether anything is lost.
+"""Creates links and foreign folders wherever the installer looks, runs it, and checks that nothing is lost.
 
     python -m tests.install_strangers              # every case, in a temporary folder
-    python -m tests.install_strangers --only link  # those whose name has this word
+    python -m tests.install_strangers --only link  # cases whose name contains this word
 
-A case prepares a home with somebody's files in it, runs the installer's own command there, as a process, and compares
-every file that is not the installer's with what it was before. On Windows folders are linked by junctions.
+A case prepares a home folder with a user's files, runs the installer's command there as a process, and compares every
+file that is not the installer's with its state before. On Windows folders are linked with junctions.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from install.work import MARK
 from tests.install_kills import alone, command, make_wheels
 from tests.systems import link_folder
 
-KEY = "0123456789abcdef" * 4  # as the backend names what it caches
+KEY = "0123456789abcdef" * 4  # a name that the backend uses for caches
 
 
 @dataclass
 class Home:
-    """root: all of it; wheels: made-up ones to install from. theirs: files that must stay as they are."""
+    """root: the home folder; wheels: generated wheels to install from; theirs: files that must not change."""
 
     root: Path
     wheels: Path
@@ -52,7 +52,7 @@ class Home:
         return self.root / "data"
 
     def put(self, *names: str, own: bool = False) -> Path:
-        """A file below the root; one of the installer's when `own` is said."""
+        """Writes a file below the root; with `own` it belongs to the installer."""
         path = self.root.joinpath(*names)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(hashlib.sha256(str(path).encode()).digest())
@@ -61,7 +61,7 @@ class Home:
         return path
 
     def whole_folder(self, folder: Path) -> None:
-        """Everything in it now is to stay."""
+        """Everything in it must stay."""
         for path in folder.rglob("*"):
             if path.is_file() and not is_link(path):
                 self.theirs[path.resolve()] = path.read_bytes()
@@ -93,12 +93,12 @@ class Home:
         return [path for path, content in self.theirs.items() if not path.is_file() or path.read_bytes() != content]
 
     def made(self) -> None:
-        """An environment and its work folder: a copy of a finished one."""
+        """An environment and its work folder, copied from a finished one."""
         shutil.copytree(self.wheels.parent / "finished", self.root, symlinks=True, dirs_exist_ok=True)
 
 
 def moved(home: Home, path: Path) -> Path:
-    """Moves a folder to the bigger disk and links it from where it was."""
+    """Moves a folder to another disk and links it from its old path."""
     target = home.root / "bigger disk" / path.name
     target.parent.mkdir(exist_ok=True)
     path.rename(target)
@@ -295,14 +295,14 @@ def a_folder_in_a_window_s_place_stays(home: Home) -> None:
 
 
 def cases() -> Iterator[Callable[[Home], None]]:
-    """In the order of this file."""
+    """The cases in the order of this file."""
     for function in list(globals().values()):
         if callable(function) and getattr(function, "__annotations__", {}) == {"home": "Home", "return": "None"}:
             yield function
 
 
 def prepare(wheels: Path) -> None:
-    """Made-up wheels, and beside them an environment that was installed from these."""
+    """Generated wheels and an environment that was installed from them."""
     make_wheels(wheels, packages=3, files=3)
     first = Home(wheels.parent / "finished", wheels)
     first.root.mkdir()
@@ -314,7 +314,8 @@ def name_of(case: Callable[[Home], None]) -> str:
 
 
 def run(case: Callable[[Home], None], root: Path, wheels: Path) -> int:
-    """How many files of others there were; AssertionError when one was harmed, or the installer did not do its part."""
+    """Returns the number of foreign files. Raises AssertionError when one was changed or the installer did not do its
+    work."""
     root.mkdir(parents=True)
     home = Home(root, wheels)
     case(home)

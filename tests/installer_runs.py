@@ -1,4 +1,4 @@
-"""Runs of the installer as a process of its own, which tests wait for or kill."""
+"""Runs the installer as a process that tests wait for or kill."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start(arguments: Sequence[str], environ: Mapping[str, str] | None = None) ->
 
 
 def finish(arguments: Sequence[str], environ: Mapping[str, str] | None = None, seconds: float = 1800) -> list[dict]:
-    """The messages of a run that must succeed within so many seconds."""
+    """The messages of a run that must succeed within the given seconds."""
     process = start(arguments, environ)
     said, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, said
@@ -33,6 +33,7 @@ def finish(arguments: Sequence[str], environ: Mapping[str, str] | None = None, s
 
 
 def kill(process: subprocess.Popen[str], with_children: bool) -> str:
-    """As a crash would, or with its children as a power cut would; -> what it had said, unless somebody has read it."""
+    """Kills the installer like a crash, or with its children like a power failure. Returns its output unless it was
+    read already."""
     os.killpg(process.pid, signal.SIGKILL) if with_children else os.kill(process.pid, signal.SIGKILL)
     return process.communicate()[0]

@@ -1,4 +1,4 @@
-"""Servers on loopback for tests in which clients are killed, and that can be told to misbehave."""
+"""Servers on loopback for tests that kill clients. They can be told to misbehave."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(kw_only=True)
 class Misbehaviour:
-    """cuts: so many answers with a file end early, after cut_after bytes; wrong: so many send other bytes; pause:
-    seconds before each block; ranges: whether a beginning may be left out. sent: bytes of files so far."""
+    """cuts: this many answers end after cut_after bytes; wrong: this many send wrong bytes; pause: seconds before each
+    block; ranges: whether range requests work; sent: bytes of files sent."""
 
     cuts: int = 0
     cut_after: int = 300_000
@@ -23,7 +23,7 @@ class Misbehaviour:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def takes(self, what: str) -> bool:
-        """Whether this answer is one of the `cuts` or `wrong` ones, which it then uses up."""
+        """Whether this answer is one of the `cuts` or `wrong` ones; counts it."""
         with self.lock:
             left = getattr(self, what)
             setattr(self, what, max(0, left - 1))
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def listening(handler: type[Handler], **given: object) -> Iterator[str]:
-    """The address of a server with that handler. given: attributes of the handler's."""
+    """The address of a server with this handler. given: attributes of the handler."""
     server = _Server(("127.0.0.1", 0), type("Handler", (handler,), given))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
@@ -53,4 +53,4 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients are killed in these tests; that is no error of the server's."""
+        """Ignores killed clients, which are not errors of the server."""

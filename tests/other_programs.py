@@ -1,4 +1,4 @@
-"""Models' files as other programs keep them, for tests of finding them."""
+"""Model files as other programs store them, for tests that find them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def in_hub_cache(home: Path, repo: str, path: str, content: bytes) -> Path:
-    """As huggingface_hub keeps it: a blob named by its hash, and a link to it."""
+    """Stores a file like huggingface_hub: a blob named by its hash, and a link to it."""
     folder = home / ".cache" / "huggingface" / "hub" / f"models--{repo.replace('/', '--')}"
     blob = put(folder / "blobs" / hashlib.sha256(content).hexdigest(), content)
     link = folder / "snapshots" / COMMIT / path
@@ -30,7 +30,7 @@ def in_hub_cache(home: Path, repo: str, path: str, content: bytes) -> Path:
 
 
 def theirs(home: Path, hub: Hub) -> tuple[Path, Path]:
-    """A checkpoint of ComfyUI's under another name, and a motion module in the hub's cache."""
+    """A ComfyUI checkpoint with another name, and a motion module in the hub's cache."""
     base = put(
         home / "ComfyUI" / "models" / "checkpoints" / "my été.safetensors", hub.files["own/base"]["base.safetensors"]
     )

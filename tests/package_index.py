@@ -1,7 +1,6 @@
-"""A package index on loopback that offers a folder's wheels, and that can be told to misbehave.
+"""A package index on loopback that serves a folder of wheels and can be told to misbehave.
 
-`/simple/NAME/` lists a package's wheels, with their hashes when `hashes`; `/files/WHEEL` is one of them, or what
-follows a byte of it.
+`/simple/NAME/` lists a package's wheels, with hashes if `hashes` is set; `/files/WHEEL` returns one of them or a range.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ BLOCK = 64 * 1024
 
 @dataclass
 class Index(Misbehaviour):
-    """mark: how a file's content is named, as its ETag or not at all; version: is added to that name; down: answers
-    nothing but errors. asked: (path, Range) of each request."""
+    """mark: how a file's content is identified, as its ETag or not at all; version: is added to that; down: answers
+    only errors; asked: (path, Range) of each request."""
 
     folder: Path
     mark: str = "ETag"
@@ -33,13 +32,13 @@ class Index(Misbehaviour):
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def resumed(self) -> int:
-        """How many requests asked for the rest of a file."""
+        """The number of requests for the rest of a file."""
         return sum(bool(asked) for _, asked in self.asked)
 
 
 @contextmanager
 def serving(index: Index) -> Iterator[str]:
-    """The address to set as PIP_INDEX_URL."""
+    """Yields the address for PIP_INDEX_URL."""
     with listening(_Handler, index=index) as address:
         yield f"{address}/simple"
 

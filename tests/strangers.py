@@ -1,7 +1,7 @@
-"""`python -m tests.strangers`: what strangers could send, tried on the backend. Exit code 1 when something fails.
+"""`python -m tests.strangers`: tries untrusted input on the backend. The exit code is 1 if a check fails.
 
-Job folders with links, named pipes and devices; model entries, headers and pictures that would fill the memory; and a
-remote worker that means ill (tests/hostile_remote.py). Everything lies in a temporary folder. No torch is loaded.
+It uses job folders with links, named pipes and devices; model entries, headers and pictures that would fill the memory;
+and a hostile remote worker (tests/hostile_remote.py). All files are in a temporary folder. Torch is not loaded.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REQUESTS = {
     "seed 2^64": '{"prompt": "x", "shot": {"frames": 2, "fps": 24}, "seed": 18446744073709551616}',
     "half a surrogate": '{"prompt": "\\ud800"}',
 }
-Row = tuple[str, bool, str]  # what was tried, whether all held, figures
+Row = tuple[str, bool, str]  # the case, whether all checks passed, figures
 
 
 def main() -> int:
@@ -89,7 +89,7 @@ def cases(root: Path) -> Iterator[Row]:
     secret.write_text("mine")
 
     def tried(what: str, kind: str, path: str, act: Callable[[Path], object], *refusals: type[Exception]) -> Row:
-        """refusals: what may be raised; nothing need be when there are none."""
+        """refusals: the errors that may be raised; none is required."""
         folder = Path(tempfile.mkdtemp(dir=root))
         strange(folder / path, kind, secret)
         began = time.monotonic()
@@ -146,7 +146,7 @@ def refused(what: str, act: Callable[[], object]) -> Row:
 
 
 def remotes(root: Path) -> Iterator[Row]:
-    """Each in a process of its own, so that its memory can be told."""
+    """Each case runs in its own process, so that its memory can be measured."""
     for trick in sorted(TRICKS):
         job = root / "jobs" / trick
         job.mkdir(parents=True)
@@ -169,7 +169,7 @@ def remotes(root: Path) -> Iterator[Row]:
 
 
 def host(trick: str, folder: str) -> None:
-    """Prints what became of a job of such a worker's."""
+    """Prints the result of a job of such a worker."""
     before, longest, end, plain = memory_mb(), 0.0, "goes on", True
     client = Client([sys.executable, "-m", "tests.hostile_remote", trick], ROOT, remote=True)
     client.submit("take", Path(folder))
@@ -186,7 +186,7 @@ def host(trick: str, folder: str) -> None:
 
 
 def memory_mb() -> float:
-    """The most that this process has held."""
+    """The peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 

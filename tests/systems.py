@@ -1,4 +1,4 @@
-"""What tests do differently from one system to the next."""
+"""Differences between operating systems, for tests."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ WINDOWS = os.name == "nt"
 
 
 def set_home(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """The user's home folder, by whichever variable this system names it."""
+    """Sets the user's home folder with the variable that this system uses."""
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
 
 
 def kill_now(pid: int) -> None:
-    """Ends a process without asking it. On Windows that of a virtual environment is a launcher, which takes the Python
-    that it started along."""
+    """Kills a process. On Windows a virtual environment's python.exe is a launcher, which ends the Python that it
+    started."""
     os.kill(pid, signal.SIGTERM if WINDOWS else signal.SIGKILL)
 
 
 def kill_group(pid: int) -> None:
-    """Ends a process that leads a group, and all that it started, without asking them."""
+    """Kills a process that leads a group, and all its children."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True)
     else:
@@ -36,8 +36,8 @@ def kill_group(pid: int) -> None:
 
 
 def link(path: Path, target: Path) -> Path:
-    """A symbolic link. The test is skipped where this user cannot make one: Windows asks for a privilege, and Wine says
-    that it made one without doing so."""
+    """Creates a symbolic link. Skips the test if that is impossible: Windows requires a privilege, and Wine only
+    pretends to succeed."""
     try:
         path.symlink_to(target, target_is_directory=target.is_dir())
     except OSError:
@@ -48,8 +48,8 @@ def link(path: Path, target: Path) -> Path:
 
 
 def link_folder(path: Path, target: Path) -> Path:
-    """A link to a folder, of the kind that people without rights make: on Windows a junction. The test is skipped in
-    Wine, which makes none."""
+    """Creates a link to a folder that needs no special rights: on Windows a junction. Skips the test in Wine, which
+    cannot create one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if sys.platform != "win32":
         path.symlink_to(target, target_is_directory=True)

@@ -1,4 +1,4 @@
-"""What tests of the worker need; its bench needs the same."""
+"""Helpers for tests of the worker, shared with its benchmark."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def measured(root: Path, options: argparse.Namespace, settings: dict[str, str]) 
 def kills_row(what: str, kills: Kills) -> Row:
     figure = f"{kills.kills} kills: {kills.done} of {kills.jobs} done, {kills.same} as undisturbed, {kills.half} half"
     if kills.begun:
-        figure += f"; {kills.begun} had a checkpoint to go on from"
+        figure += f"; {kills.begun} had a checkpoint to continue from"
     return what, figure, "all done, all as undisturbed, none half", kills.passed
 
 

@@ -57,7 +57,7 @@ class Declaration:
             low, high = self.bounds
             if not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
                 raise SettingError(
-                    "{name} is {value}; it must lie between {low} and {high}.",
+                    "{name} is {value}; it must be between {low} and {high}.",
                     name=self.name,
                     value=value,
                     low=f"{low:g}",
@@ -65,7 +65,7 @@ class Declaration:
                 )
         if self.choices and typed not in self.choices:
             raise SettingError(
-                "{name} is {typed}; it can be {choices}.",
+                "{name} is {typed}; it must be {choices}.",
                 name=self.name,
                 typed=repr(typed),
                 choices=" or ".join(self.choices),

@@ -80,13 +80,13 @@ def _check_together(s: Settings) -> None:
         given, named = getattr(s, weights), getattr(s, blocks)
         if given and len(given) != len(named):
             raise SettingError(
-                "{weights} has {count} values; {blocks} names {count2} blocks.",
+                "{weights} has {count} values, but {blocks} has {number} blocks.",
                 weights=weights,
                 count=len(given),
                 blocks=blocks,
-                count2=len(named),
+                number=len(named),
             )
     if len(s.mask_thresholds) != 2:
         raise SettingError("mask_thresholds has {count} values; it must have two.", count=len(s.mask_thresholds))
     if s.method == "inversion" and (s.sampler != "ddim" or s.reuse_gradient > 1):
-        raise SettingError("The method inversion needs sampler ddim and reuse_gradient 1.")
+        raise SettingError("The method inversion requires sampler ddim and reuse_gradient 1.")

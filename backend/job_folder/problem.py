@@ -1,8 +1,8 @@
-"""What is wrong and what to do next, in sentences that are translated where they are shown. Standard library only.
+"""Errors and other sentences for the user, which are translated when they are displayed. Standard library only.
 
-A sentence is written once, in English, with names for what varies: Sentence("{path} is an empty file.", path=path). It
-is the finished English text wherever text is wanted, and keeps its template and values for whoever shows it in another
-language. JSON holds the finished text, and beside it, under "templates", what the text was made of.
+A sentence is written once, in English, with names for its variable parts: Sentence("{path} is an empty file.",
+path=path). It behaves like the finished English text, and keeps its template and values for translation. JSON contains
+the finished text and, under "templates", its parts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _BLANK = re.compile(r"\{([a-z_][a-z_0-9]*)\}")
 
 
 class Sentence(str):
-    """Text for the user: the template with its blanks filled.
+    """Text for the user: a template with its blanks filled.
 
-    template: English, with a {name} for each value; values: text, or sentences, which are translated with it. Control
-    characters are taken out of the values.
+    template: English, with a {name} for each value; values: text, or sentences, which are translated too. Control
+    characters are removed from the values.
     """
 
     template: str
@@ -45,10 +45,10 @@ class Sentence(str):
 
 
 class Problem(Exception):
-    """Something that the user can fix. message: what is wrong, with which file or setting; hint: what to do next;
-    repair: the id of the operator that does it, as "motionclone.install_backend", or "".
+    """An error that the user can fix. message: what is wrong, with which file or setting; hint: what to do next;
+    repair: the id of the operator that fixes it, such as "motionclone.install_backend", or "".
 
-    message and hint are templates that share their values: Problem("{path} is full.", "Empty {path}.", path=path).
+    message and hint are templates with common values: Problem("{path} is full.", "Empty {path}.", path=path).
     """
 
     def __init__(self, message: str, hint: str = "", /, *, repair: str = "", **values: object):
@@ -67,12 +67,12 @@ class Problem(Exception):
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with {name} replaced by the value of that name; an unknown name stays as it is."""
+    """Replaces {name} in the template with the value of that name. Unknown names stay."""
     return _BLANK.sub(lambda blank: values.get(blank[1], blank[0]), template)
 
 
 def templates_of(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """For JSON: what those of the texts were made of that are sentences with blanks."""
+    """The templates and values of those texts that are sentences with blanks, for JSON."""
     return [_packed(text) for text in dict.fromkeys(texts) if isinstance(text, Sentence) and text.values]
 
 

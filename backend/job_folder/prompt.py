@@ -43,11 +43,11 @@ class Prompt:
     def notes(self) -> list[str]:
         """How the signs in the prompt are applied, in sentences for the user."""
         pieces = [(p.embedding or p.text.strip(), p.weight) for part in self.parts for p in part if p.weight != 1]
-        said = [f"{text[:MOST_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
-        listed, notes = ", ".join(said[:MOST_NOTED]), []
-        if len(said) > MOST_NOTED:
+        weighted = [f"{text[:MOST_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
+        listed, notes = ", ".join(weighted[:MOST_NOTED]), []
+        if len(weighted) > MOST_NOTED:
             notes.append(Sentence("The weights in the prompt are used, among them {listed}.", listed=listed))
-        elif said:
+        elif weighted:
             notes.append(Sentence("The weights in the prompt are used: {listed}.", listed=listed))
         if len(self.parts) > 1:
             notes.append(Sentence("BREAK divides the prompt into {count} parts.", count=len(self.parts)))
@@ -73,7 +73,7 @@ SIGN = re.compile(
 SUPPORTED = re.compile(r"\\[()\[\]{}<>:|\\]|<[A-Za-z]\w*:[^<>]*>|\b(?i:embedding):[^\s,]+")
 CLOSING = re.compile(r":([^()\[\]]*)\)")
 PAIRS = {")": "(", "]": "["}
-TEXT = "A backslash before a sign makes it text."
+TEXT = "Put a backslash before a sign to use it as text."
 # Syntax of other tools: a pattern, what it is, and what to write instead.
 UNSUPPORTED = (
     (
@@ -83,8 +83,8 @@ UNSUPPORTED = (
     ),
     (r"\bAND\b", "several prompts joined by AND", "Write and, in small letters, or a comma."),
     (r"\bADD(?:COL|ROW|COMM|BASE)\b", "a prompt for regions", "Describe the whole picture in one prompt."),
-    (r"[{}]", "braces", f"Choose one of the words in them, and emphasize as in (word:1.1). {TEXT}"),
-    (r"__[\w/-]+__", "a wildcard", "Write a word in its position."),
+    (r"[{}]", "braces", f"Choose one of the words in them, and write emphasis as (word:1.1). {TEXT}"),
+    (r"__[\w/-]+__", "a wildcard", "Replace it with a word."),
     (r"::", "a weight with two colons", f"Write (word:1.3). {TEXT}"),
     (r"(?:^|\s)--[A-Za-z]\w*", "an option", "Leave it out; what to avoid belongs in the negative prompt."),
     (r"\)(?:\d|[+-]+(?=[\s,.)]|$))", "a weight behind a parenthesis", "Write (word:1.3)."),
@@ -109,7 +109,7 @@ def _check_unsupported(text: str) -> None:
         if match := re.search(pattern, hidden):
             found = text[match.start() : match.end()].strip(" \n,;|")
             raise PromptError(
-                "The prompt holds {what}, {found}, which is not supported.", instead, what=what, found=repr(found)
+                "The prompt contains {what}, {found}, which is not supported.", instead, what=what, found=repr(found)
             )
 
 
@@ -173,21 +173,21 @@ class _Reading:
         """Handles a colon with a weight in parentheses. In square brackets, a colon or bar means words that change
         during sampling."""
         if self.open[-1][0] == "[":
-            what = "words that change while sampling" if kind == "colon" else "words that take turns"
+            what = "words that change during sampling" if kind == "colon" else "alternating words"
             found = self.text[self.open[-1][1] :].partition("]")[0] + "]"
             raise PromptError(
-                "The prompt holds {what}, {found}, which is not supported.",
+                "The prompt contains {what}, {found}, which is not supported.",
                 f"Choose one. {TEXT}",
                 what=what,
                 found=repr(found),
             )
         match = CLOSING.match(self.text, position)
-        said = match[1].strip() if match else self.text[position + 1 : position + 20].strip()
-        if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", said) or (weight := float(said)) > MOST_WEIGHT:
+        number = match[1].strip() if match else self.text[position + 1 : position + 20].strip()
+        if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) or (weight := float(number)) > MOST_WEIGHT:
             raise PromptError(
-                "The prompt holds {said} as a weight; it must be a number from 0 to {most_weight}.",
+                "The prompt contains the weight {weight}; it must be a number from 0 to {most_weight}.",
                 f"Write a number with a point and a closing parenthesis, as in (word:1.3). {TEXT}",
-                said=repr(said),
+                weight=repr(number),
                 most_weight=MOST_WEIGHT,
             )
         self.skip_to, self.apart = match.end(), True
@@ -195,29 +195,29 @@ class _Reading:
 
     def _tag(self, kind: str, arguments: str, tag: str) -> None:
         if kind not in ("lora", "lyco"):
-            raise PromptError("The prompt holds {tag}, which is not supported.", f"Remove it. {TEXT}", tag=tag)
+            raise PromptError("The prompt contains {tag}, which is not supported.", f"Remove it. {TEXT}", tag=tag)
         name, *strengths = (part.strip() for part in arguments.split(":"))
         if not name or len(strengths) > 1 or not re.fullmatch(r"-?(\d+(\.\d*)?|\.\d+)", (strengths or ["1"])[0]):
             raise PromptError(
-                "The prompt holds {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>.", tag=tag
+                "The prompt contains {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>.", tag=tag
             )
         if name in self.loras:
             raise PromptError("The prompt names the LoRA {name} twice.", "Remove one of them.", name=repr(name))
         self.loras[name] = float((strengths or ["1"])[0])
         if abs(self.loras[name]) > MOST_STRENGTH:
             raise PromptError(
-                "The prompt gives the LoRA {name} the strength {lora}; at most {most_strength} is.",
-                "Most are made for a strength up to 1.",
+                "The prompt gives the LoRA {name} the strength {strength}; the maximum is {most_strength}.",
+                "Most LoRAs are made for a strength of up to 1.",
                 name=repr(name),
-                lora=f"{self.loras[name]:g}",
+                strength=f"{self.loras[name]:g}",
                 most_strength=MOST_STRENGTH,
             )
 
 
 def _unpaired(bracket: str, near: str) -> PromptError:
     return PromptError(
-        "The prompt has a {bracket} without its counterpart, at {near}.",
-        "Remove it, or write \\{bracket} where it is text.",
+        "The prompt has an unmatched {bracket} at {near}.",
+        "Remove it, or write \\{bracket} to use it as text.",
         bracket=bracket,
         near=repr(near[:30]),
     )

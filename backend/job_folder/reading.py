@@ -99,7 +99,7 @@ def parse_json(content: bytes) -> Any:
         try:
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
-            raise UnfitJSON("text that is no Unicode") from None
+            raise UnfitJSON("text that is not valid Unicode") from None
     return parsed
 
 
@@ -131,7 +131,7 @@ def _is_too_deep(content: bytes) -> bool:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise UnfitJSON("a key stands there twice")
+        raise UnfitJSON("a duplicate key")
     return content
 
 

@@ -73,15 +73,15 @@ def request_from(content: Any) -> JobRequest:
     """Creates a request from parsed JSON. Raises RequestError for unknown, missing and mistyped keys."""
     if isinstance(content, dict) and content.get("version") not in (VERSION, None):
         raise RequestError(
-            "job.json is of version {content}; this backend reads version {version}.",
-            content=repr(content["version"]),
+            "job.json has version {found}, but this backend reads version {version}.",
+            found=repr(content["version"]),
             version=VERSION,
         )
-    told = (
+    known = (
         {key: value for key, value in content.items() if key != "templates"} if isinstance(content, dict) else content
     )
     try:
-        values = strict_values(JobRequest, told, _CHECKS, "job.json")
+        values = strict_values(JobRequest, known, _CHECKS, "job.json")
         values["shot"] = Shot(**strict_values(Shot, values["shot"], _CHECKS, "shot"))
     except StrictError as error:
         raise RequestError(error.text) from None
@@ -89,9 +89,9 @@ def request_from(content: Any) -> JobRequest:
     request = JobRequest(**values)
     check_seed(request.seed)
     if not 1 <= request.shot.frames <= 100_000:
-        raise RequestError("shot.frames is {frames}; it must lie between 1 and 100000.", frames=request.shot.frames)
+        raise RequestError("shot.frames is {frames}; it must be between 1 and 100000.", frames=request.shot.frames)
     if not 0 < request.shot.fps <= 1000:
-        raise RequestError("shot.fps is {fps}; it must lie above 0 and at most be 1000.", fps=request.shot.fps)
+        raise RequestError("shot.fps is {fps}; it must be greater than 0 and at most 1000.", fps=request.shot.fps)
     return request
 
 
@@ -100,7 +100,7 @@ def check_seed(seed: int) -> int:
     if not LOWEST_SEED <= seed <= HIGHEST_SEED:
         shown = f"{seed}" if abs(seed) < 10**30 else "a number of more than 30 digits"
         raise RequestError(
-            "seed is {shown}; it must lie between {lowest_seed} and {highest_seed}.",
+            "seed is {shown}; it must be between {lowest_seed} and {highest_seed}.",
             shown=shown,
             lowest_seed=LOWEST_SEED,
             highest_seed=HIGHEST_SEED,

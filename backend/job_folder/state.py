@@ -91,11 +91,16 @@ def read_state(folder: Path) -> JobState:
             return JobState()
         values = strict_values(JobState, content, _CHECKS, "it", ignore_unknown=True)
         if values.get("state", QUEUED) not in STATES:
-            raise StrictError("it: state is none that is known.")
+            raise StrictError("it: state is unknown.")
         return _with_sentences(JobState(**values), content.get("templates"))
     except (UnfitFile, UnfitJSON, StrictError) as error:
-        said = "{path} is damaged ({reason}), so nobody knows how far the job is."
-        return JobState.failed(Problem(said, "Run the job again.", path=path, reason=clean(str(error), 200)))
+        problem = Problem(
+            "{path} is damaged ({reason}), so the state of the job is unknown.",
+            "Run the job again.",
+            path=path,
+            reason=clean(str(error), 200),
+        )
+        return JobState.failed(problem)
     except (OSError, ValueError):  # missing, or truncated by a power failure
         return JobState()
 

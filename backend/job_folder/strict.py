@@ -44,7 +44,7 @@ def strict_values(
             )
     for key, field in known.items():
         if key not in content and field.default is MISSING and field.default_factory is MISSING:
-            raise StrictError("{where} lacks {key}.", where=where, key=repr(key))
+            raise StrictError("{where} has no {key}.", where=where, key=repr(key))
     return {key: _checked(checks, str(known[key].type), content[key], where, key) for key in known if key in content}
 
 

@@ -56,8 +56,8 @@ class Tokenizer:
         """
         if len(self.vocabulary) >= CLOSED:
             return []
-        said = [word for texts in _texts(prompt, "") for text in texts for word in words(text)]
-        found = [word for word in said if word[0].isalnum() and len(self._of_word(word)) > 1]
+        typed = [word for texts in _texts(prompt, "") for text in texts for word in words(text)]
+        found = [word for word in typed if word[0].isalnum() and len(self._of_word(word)) > 1]
         return list(dict.fromkeys(found))
 
     def _of_word(self, word: str) -> list[str]:

@@ -127,7 +127,7 @@ def put_in_place(part: Path, path: Path, note: Callable[[str], None]) -> Path:
     os.replace(part, other)
     note(
         Sentence(
-            "{path} could not be replaced, because another program has it open; the new one is {other}.",
+            "{path} could not be replaced, because another program has it open. The new file is {other}.",
             path=path,
             other=other.name,
         )

@@ -50,7 +50,7 @@ class Bundle:
         """Returns the file's path and the piece in base64. Raises BundleError for a number out of range, and
         OSError."""
         if not 0 <= number < self.pieces:
-            raise BundleError("There is no piece {number} of {pieces}.", number=number, pieces=self.pieces)
+            raise BundleError("Piece {number} does not exist; there are {pieces}.", number=number, pieces=self.pieces)
         starts = [0, *accumulate(map(_pieces, self.sizes))]
         i = bisect_right(starts, number) - 1
         with open_regular(self.folder / self.paths[i]) as file:
@@ -64,7 +64,7 @@ def pack(folder: Path, names: Sequence[str]) -> Bundle:
     sizes = tuple((folder / path).stat().st_size for path in paths)
     if len(paths) > MOST_FILES or sum(sizes) > MOST_BYTES:
         raise BundleError(
-            "{folder} has more than {most_files} files or {most_bytes} GiB, too much to be sent.",
+            "{folder} contains more than {most_files} files or {most_bytes} GiB, which is too much to send.",
             folder=folder,
             most_files=MOST_FILES,
             most_bytes=MOST_BYTES >> 30,
@@ -80,11 +80,11 @@ class IncomingBundle:
     """A bundle that arrives piece by piece, in order."""
 
     def __init__(self, folder: Path, names: Sequence[str], digest: str, pieces: int):
-        """`folder` holds the files meanwhile. It is created anew, so that it contains no link. Raises BundleError and
+        """`folder` holds the files meanwhile. It is recreated, so that it contains no link. Raises BundleError and
         OSError."""
         if pieces > MOST_PIECES:
             raise BundleError(
-                "{pieces} pieces are more than {most_files} files of {most_bytes} GiB have.",
+                "{pieces} pieces exceed the limit of {most_files} files and {most_bytes} GiB.",
                 pieces=pieces,
                 most_files=MOST_FILES,
                 most_bytes=MOST_BYTES >> 30,
@@ -125,7 +125,7 @@ class IncomingBundle:
             return False
         self._end_file()
         if self._digest.hexdigest() != self._expected:
-            raise BundleError("The files changed on their way.")
+            raise BundleError("The files were changed during the transfer.")
         return True
 
     def move_into(self, folder: Path, note: Callable[[str], None]) -> None:
@@ -150,17 +150,17 @@ class IncomingBundle:
     def _check(self, number: int, path: str, size: int) -> None:
         if number != self.received or number >= self.pieces:
             raise BundleError(
-                "Piece {number} came where {come} of {pieces} was to come.",
+                "Piece {number} arrived instead of piece {come} of {pieces}.",
                 number=number,
                 come=self.received,
                 pieces=self.pieces,
             )
         if path.partition("/")[0] not in self._names or path < self._path or not is_relative_path(path):
-            raise BundleError("A file {place} was not to come here.", place=repr(path[:80]))
+            raise BundleError("The file {path} was not expected.", path=repr(path[:80]))
         self._files += path != self._path
         if self._files > MOST_FILES or self._bytes + size > MOST_BYTES:
             raise BundleError(
-                "More than {most_files} files or {most_bytes} GiB came.",
+                "More than {most_files} files or {most_bytes} GiB arrived.",
                 most_files=MOST_FILES,
                 most_bytes=MOST_BYTES >> 30,
             )
@@ -187,7 +187,7 @@ def check_pictures(folder: Path) -> None:
             size = picture_size(file.read(24))
         if size and size[0] * size[1] > MOST_PIXELS:
             raise BundleError(
-                "The picture {path} is {width} x {height}, too large to be shown.",
+                "The picture {path} is too large to display ({width} x {height}).",
                 path=path.name,
                 width=size[0],
                 height=size[1],

@@ -29,12 +29,12 @@ from .transfers import END_MESSAGES, Transfers
 SECONDS_TO_ANSWER = 10.0  # after a cancel command, which a healthy worker answers at once, even within a long step
 SECONDS_TO_LEAVE = 5.0
 SECONDS_TO_FLUSH = 1.0  # for the last messages, which are lost if the host's process ends before they are written
-SAME_VERSION = "Install the backend and the add-on of the same version."
-TRUSTED = "Use only machines that you trust as workers; if it is yours, report this with the job's log."
+SAME_VERSION = "Install the same version of the backend and the add-on."
+TRUSTED = "Use only trusted machines as workers. If it is your own, report this with the job's log."
 
 
 class ClientError(Problem):
-    """The worker cannot be started, or cannot be told this; the text is for the user."""
+    """The worker cannot be started, or a command cannot be sent. The text is for the user."""
 
 
 class Client:
@@ -98,7 +98,7 @@ class Client:
         is in use or cannot be written.
         """
         if job in self.jobs:
-            raise ClientError("The job {job} was submitted already.", job=job)
+            raise ClientError("The job {job} has already been submitted.", job=job)
         if self._transfers:
             self._transfer(self._transfers, job, folder)
         else:
@@ -117,7 +117,7 @@ class Client:
         """Moves a waiting job behind `position` others. Raises ClientError while the job's files are still being
         sent."""
         if self._transfers and self._transfers.is_sending(job):
-            raise ClientError("The job {job} is still on its way to the worker. Move it when it waits there.", job=job)
+            raise ClientError("The job {job} is still being sent to the worker. Move it when it waits there.", job=job)
         self._send(messages.Move(job, position))
 
     def remove(self, job: str) -> None:
@@ -137,12 +137,12 @@ class Client:
     def poll(self) -> list[Any]:
         """Returns the messages since the last call, in order. The last one is a Lost if the worker ended without being
         asked to."""
-        heard = [self._track(message) for message in self._inbox.take()]
-        if heard:
+        received = [self._track(message) for message in self._inbox.take()]
+        if received:
             self._silent_since = None
         elif self._silent_since:
             self._end_if_silent(time.monotonic() - self._silent_since)
-        return heard
+        return received
 
     def finish(self, jobs: Sequence[str]) -> None:
         """Tells the worker to accept no more jobs, finish `jobs` and exit. Without jobs it stops at the running job's
@@ -229,19 +229,19 @@ class Client:
     def _read_messages(self) -> Lost | None:
         """Reads until the worker ends. Returns why no more messages come, or None if the worker was told to end."""
         pipe, lines = self._process.stdout, Lines()
-        heard = self._transfers.receive if self._transfers else self._receive_local
+        received = self._transfers.receive if self._transfers else self._receive_local
         assert pipe is not None
         with pipe:
             while data := pipe.read(65536):
                 for line in lines.feed(data):
                     try:
-                        heard(plain(parse(line, messages.FROM_WORKER)))
+                        received(plain(parse(line, messages.FROM_WORKER)))
                     except MessageError as error:
                         return self._give_up(
-                            Sentence("The worker is not understood. {reason}", reason=error), SAME_VERSION
+                            Sentence("The worker sent an invalid message. {reason}", reason=error), SAME_VERSION
                         )
                     if self._inbox.overflowed or self._outbox.overflowed:
-                        return self._give_up("The worker says or asks for more than a worker needs to.", TRUSTED)
+                        return self._give_up("The worker sent or requested too much data.", TRUSTED)
         return self._ended()
 
     def _receive_local(self, message: Any) -> None:
@@ -264,6 +264,6 @@ class Client:
             self._process.wait()
         self._tail.finish()
         if self._killed:
-            return Lost("The worker did not answer and was ended.", "Run the job again.")
+            return Lost("The worker did not respond and was stopped.", "Run the job again.")
         words = f"{self._tail.text}\n{self._log_tail.text}"
         return None if self._closed else Lost(*reason(self._process.returncode, words))

@@ -22,7 +22,7 @@ from .messages import PROTOCOL
 
 MOST_NUMBER = 2**53
 PIECE_BYTES = 256 * 1024
-TOLD = ("message", "hint")  # fields with text for the user
+TEXTS = ("message", "hint")  # fields with text for the user
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")  # Windows drops trailing dots
@@ -43,12 +43,12 @@ def encode(message: Any) -> bytes:
     """Encodes a message as a line of JSON. Raises MessageError when the other side would reject it."""
     content = {"kind": kind_of(message)} | asdict(message)
     _values(content, type(message))
-    if templates := templates_of(getattr(message, name) for name in TOLD if hasattr(message, name)):
+    if templates := templates_of(getattr(message, name) for name in TEXTS if hasattr(message, name)):
         content["templates"] = templates
     line = json.dumps(content, allow_nan=False).encode("ascii") + b"\n"
     if len(line) > MOST_BYTES:
         raise MessageError(
-            "A message of {count} bytes is too long: {most_bytes} are the limit.",
+            "A message of {count} bytes is too long; the limit is {most_bytes} bytes.",
             count=len(line),
             most_bytes=MOST_BYTES,
         )
@@ -62,12 +62,12 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
     name = content.get("kind")
     if not isinstance(name, str) or name not in known:
         raise MessageError(
-            "{name} is no kind of message here{near}", name=shown(name), near=nearest(str(name)[:80], known)
+            "{name} is not a known kind of message{near}", name=shown(name), near=nearest(str(name)[:80], known)
         )
     protocol = content.get("protocol", PROTOCOL)
     if protocol != PROTOCOL:  # checked first: another version may use other fields
         raise MessageError(
-            "The other side speaks protocol {other}, this one {own}: install the same version of MotionClone on both.",
+            "The other side uses protocol {other}, this one {own}. Install the same version of MotionClone on both.",
             other=shown(protocol),
             own=PROTOCOL,
         )
@@ -77,7 +77,9 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
 def check_id(value: Any) -> str:
     """Returns the job name `value`. Raises MessageError unless it can also name a folder on any system."""
     if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
-        raise MessageError("{name} cannot name a job: take 1 to 64 of A-Z, a-z, 0-9, _ and -.", name=shown(value))
+        raise MessageError(
+            ("{name} is not a valid job name. Use 1 to 64 of the characters A-Z, a-z, 0-9, _ and -."), name=shown(value)
+        )
     return value
 
 
@@ -91,13 +93,11 @@ def is_relative_path(value: Any) -> bool:
 
 def _object(line: bytes | None) -> dict[str, Any]:
     if line is None or len(line) > MOST_BYTES:
-        raise MessageError("A line has more than {most_bytes} bytes.", most_bytes=MOST_BYTES)
+        raise MessageError("A line is longer than {most_bytes} bytes.", most_bytes=MOST_BYTES)
     try:
         content = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise MessageError(
-            "A line is not JSON in UTF-8 as it is spoken here ({reason}).", reason=str(error)[:100]
-        ) from None
+        raise MessageError("A line is not valid JSON in UTF-8 ({reason}).", reason=str(error)[:100]) from None
     if not isinstance(content, dict):
         raise MessageError("A message must be an object with named values.")
     return content
@@ -114,10 +114,10 @@ def _values(content: dict[str, Any], kind: type) -> dict[str, Any]:
 
 def _with_sentences(message: Any, templates: Any) -> Any:
     """The message, whose texts for the user know what they were made of."""
-    told = {name: getattr(message, name) for name in TOLD if hasattr(message, name)}
-    if not templates or not told:
+    texts = {name: getattr(message, name) for name in TEXTS if hasattr(message, name)}
+    if not templates or not texts:
         return message
-    return replace(message, **dict(zip(told, with_templates(told.values(), templates), strict=True)))
+    return replace(message, **dict(zip(texts, with_templates(texts.values(), templates), strict=True)))
 
 
 def _text(value: Any) -> str:

@@ -106,13 +106,13 @@ def reason(code: int, tail: str) -> tuple[str, str, str]:
     if any(word in line for line in lines for word in OUT_OF_MEMORY) or code & 0xFFFFFFFF in WINDOWS_NO_MEMORY:
         return "The worker ran out of memory.", MEMORY_HINT, LESS_MEMORY
     if code in (-9, 137):  # 137: SIGKILL as reported by a shell or ssh
-        return "The system killed the worker, most likely because memory ran out.", MEMORY_HINT, LESS_MEMORY
+        return "The system killed the worker, probably because memory ran out.", MEMORY_HINT, LESS_MEMORY
     if code < 0:
-        said = "The worker was ended by {how}: {last}" if last else "The worker was ended by {how}."
+        message = "The worker was stopped by {how}: {last}" if last else "The worker was stopped by {how}."
     else:
-        said = "The worker ended with exit code {how}: {last}" if last else "The worker ended with exit code {how}."
+        message = "The worker exited with code {how}: {last}" if last else "The worker exited with code {how}."
     how = _signal_name(-code) if code < 0 else code
-    return Sentence(said, how=how, last=last), "Run the job again; its log.txt has the details.", ""
+    return Sentence(message, how=how, last=last), "Run the job again. The details are in its log.txt.", ""
 
 
 def _signal_name(number: int) -> str:

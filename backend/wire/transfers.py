@@ -148,10 +148,10 @@ class Transfers:
 
     def _send_piece(self, transfer: Transfer, number: int) -> None:
         if not transfer.bundle:
-            raise BundleError("The worker asked for files that were not offered.")
+            raise BundleError("The worker requested files that were not offered.")
         if number != transfer.sent:  # otherwise waiting answers could fill the memory
             raise BundleError(
-                "The worker asked for piece {number} where {sent} was to follow.", number=number, sent=transfer.sent
+                "The worker requested piece {number} instead of {sent}.", number=number, sent=transfer.sent
             )
         transfer.sent += 1
         self._to_worker(messages.Piece(transfer.job, number, *transfer.bundle.piece(number)))
@@ -168,7 +168,7 @@ class Transfers:
         if piece.file.startswith("preview/"):
             return self._take_preview(transfer, piece)
         if not transfer.incoming:
-            raise BundleError("The worker sent files that were not asked for.")
+            raise BundleError("The worker sent files that were not requested.")
         following = transfer.incoming.add(piece.number, piece.file, piece.data)
         if following is not None:
             self._to_worker(messages.Want(transfer.job, following))
@@ -229,9 +229,13 @@ class Transfers:
             return
         if transfer.bundle and not transfer.end:
             self._to_worker(messages.Cancel(transfer.job))
-        fetch, send = "The job's results cannot be fetched. {reason}", "The job's files cannot be sent. {reason}"
-        said = Sentence(fetch if transfer.end else send, reason=_sentence(error))
-        self._end(transfer, messages.Failed(transfer.job, said, RUN_AGAIN))
+        problem = Sentence(
+            "The job's results cannot be fetched. {reason}"
+            if transfer.end
+            else "The job's files cannot be sent. {reason}",
+            reason=_sentence(error),
+        )
+        self._end(transfer, messages.Failed(transfer.job, problem, RUN_AGAIN))
 
     def _end(self, transfer: Transfer, end: Any) -> None:
         with suppress(OSError):

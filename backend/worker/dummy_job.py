@@ -117,7 +117,7 @@ def _copy_reference(folder: Path, shot: Shot, progress: Progress) -> dict[str, A
 
 
 def _fail() -> None:
-    raise Problem("The dummy job failed, as its prompt asked.", "Ask for something else.")
+    raise Problem("The dummy job failed, as its prompt asked.", "Use another prompt.")
 
 
 def _error() -> None:

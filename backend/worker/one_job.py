@@ -73,7 +73,7 @@ def claim(folder: Path) -> FolderLock:
         remove_parts(folder / "result")
         return lock
     except Occupied as error:
-        raise Problem(str(error), "Wait until it is done there, or close the other Blender or worker.") from None
+        raise Problem(str(error), "Wait until the other worker is done, or close it or its Blender.") from None
     except OSError as error:
         raise as_problem(error, folder) from None
 
@@ -82,7 +82,9 @@ def _check_writable(folder: Path) -> None:
     """Raises Problem for a link, or for anything but a file, where a job writes. Raises OSError."""
     for path in _written(folder):
         if is_link(path):
-            raise Problem("{path} is a link; jobs write only inside their own folder.", "Remove the link.", path=path)
+            raise Problem(
+                ("{path} is a link, but jobs write only inside their own folder."), "Remove the link.", path=path
+            )
         if not path.is_dir():
             try:
                 check_regular(path)
@@ -111,7 +113,7 @@ def as_problem(error: BaseException, folder: Path) -> Problem:
     if isinstance(error, OSError) and error.filename and Path(error.filename).is_relative_to(folder):
         return Problem(
             "The job folder {folder} cannot be written ({reason}).",
-            "Free space or allow writing there, or make the job in another folder.",
+            "Free some space, make the folder writable, or use another folder for the job.",
             repair="motionclone.open_preferences",
             folder=folder,
             reason=error.strerror,

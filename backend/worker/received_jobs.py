@@ -56,8 +56,8 @@ class ReceivedJobs:
             self._release(self._offered.pop(offer.job)[0], keep=True)
         if len(self._incoming) >= MOST_INCOMING:
             raise Problem(
-                "The files of {most_arriving} jobs are on their way already.",
-                "Send more when they are here.",
+                "The files of {most_arriving} jobs are being sent already.",
+                "Send more when they have arrived.",
                 most_arriving=MOST_INCOMING,
             )
         folder = self._root / offer.digest
@@ -77,7 +77,7 @@ class ReceivedJobs:
         """Writes a piece. Returns the job's folder after the last one. A Problem ends the transfer."""
         incoming = self._incoming.get(piece.job)
         if not incoming:
-            raise Problem("No files of a job {job} were to come.", "Offer them first.", job=piece.job)
+            raise Problem("No files of the job {job} were expected.", "Offer them first.", job=piece.job)
         try:
             with _as_problem(incoming.folder):
                 following = incoming.add(piece.number, piece.file, piece.data)
@@ -139,7 +139,7 @@ class ReceivedJobs:
 
     def _offered_results(self, job: str) -> tuple[Ticket, Bundle]:
         if job not in self._offered:
-            raise Problem("No results of a job {job} are here.", RUN_AGAIN, job=job)
+            raise Problem("There are no results of the job {job}.", RUN_AGAIN, job=job)
         return self._offered[job]
 
     def _release(self, ticket: Ticket, keep: bool) -> None:
@@ -181,13 +181,13 @@ def _check_free(folder: Path) -> None:
     retry earlier."""
     if is_locked(folder):
         raise Problem(
-            "The other machine is still at this job, which it began before the connection broke.",
-            "Run it again in a while: what is done by then is not done again.",
+            "The other machine is still running this job, which it started before the connection was lost.",
+            "Run it again later. Completed work is not repeated.",
         )
 
 
 def _no_job() -> Problem:
-    return Problem("There is no job.json among the job's files.", "Make the job again.")
+    return Problem("The job's files do not include job.json.", "Create the job again.")
 
 
 @contextmanager

@@ -124,8 +124,8 @@ class Worker:
             return
         self._checked_at = time.monotonic()
         with self._guard:
-            asked = [t for t in self._waiting if not t.remote and cancel_requested(t.folder)]
-            for ticket in asked:
+            cancelled = [t for t in self._waiting if not t.remote and cancel_requested(t.folder)]
+            for ticket in cancelled:
                 self._withdraw(ticket.job, messages.Cancelled(ticket.job))
 
     def hello(self) -> None:
@@ -181,18 +181,20 @@ class Worker:
 
     def _check_capacity(self, job: str) -> None:
         if job in self._received or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
-            raise Problem("There is a job {job} here already.", "Give this one another name.", job=job)
+            raise Problem("There is already a job named {job}.", "Use another name.", job=job)
         if len(self._waiting) >= MOST_WAITING:
             raise Problem(
-                "{most_waiting} jobs wait already.", "Submit more when some are done.", most_waiting=MOST_WAITING
+                "{most_waiting} jobs are waiting already.",
+                "Submit more when some of them are done.",
+                most_waiting=MOST_WAITING,
             )
         if self._leaving:
-            raise Problem("The worker is about to leave.", "Start another.")
+            raise Problem("The worker is shutting down.", "Start another worker.")
 
     def _enqueue(self, job: str, folder: Path, remote: bool = False) -> None:
         """Queues the job. A remote job that was done before the connection was lost is only sent back."""
         if not (folder / "job.json").is_file():
-            raise Problem("There is no job.json in {folder}.", "Make the job again.", folder=folder)
+            raise Problem("There is no job.json in {folder}.", "Create the job again.", folder=folder)
         lock = claim(folder)
         ticket = Ticket(job, folder, lock, Progress(folder, *self._callbacks(job, folder, remote)), remote)
         if remote and self._received.is_done(folder):

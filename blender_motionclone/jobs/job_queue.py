@@ -77,7 +77,7 @@ class JobQueue:
             raise Problem("The job {job} waits or runs already.", "Wait for it, or cancel it first.", job=job)
         if len(self.jobs.order) >= MOST_JOBS:
             raise Problem(
-                "{most_waiting} jobs wait already.", "Wait until some of them are done.", most_waiting=MOST_JOBS
+                "{most_waiting} jobs are waiting already.", "Wait until some of them are done.", most_waiting=MOST_JOBS
             )
         self.start(start)
         self._hand_over(job, folder)

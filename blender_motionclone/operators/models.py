@@ -33,7 +33,7 @@ def _extras(operator: bpy.types.Operator, context: bpy.types.Context) -> list[tu
     """Stored in _kept, because Blender needs the items to stay alive."""
     rows = [row for row in install_runner.models() or () if row["name"] == operator.model]
     _kept[:] = [
-        (part["name"], _title(part), part["licence"], 1 << number)
+        (part["name"], _title(part), part["license"], 1 << number)
         for row in rows
         for number, part in enumerate(row["extras"])
     ]
@@ -132,8 +132,8 @@ def _beside_license(box: bpy.types.UILayout, part: dict) -> bpy.types.UILayout:
     """A row that ends with a link to the license. Returns the part before it."""
     line = box.split(factor=PART)
     before = line.row()
-    name = part["licence"].partition(",")[0]
-    line.operator("wm.url_open", text=name, icon="URL", translate=False).url = part["licence_url"]
+    name = part["license"].partition(",")[0]
+    line.operator("wm.url_open", text=name, icon="URL", translate=False).url = part["license_url"]
     return before
 
 

@@ -80,7 +80,9 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             if self.job not in job_runner.waiting():
-                raise Problem("No job {job} waits here.", "It may run or be done already.", job=repr(self.job))
+                raise Problem(
+                    "The job {job} is not in the queue.", "It may run or be done already.", job=repr(self.job)
+                )
             job_runner.move(self.job, self.position)
             return {"FINISHED"}
         return {"CANCELLED"}

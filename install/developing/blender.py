@@ -89,8 +89,8 @@ def blender_version(program: Path) -> tuple[int, int] | None:
         answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    said = re.search(r"^Blender (\d+)\.(\d+)", answer.stdout, re.MULTILINE)
-    return (int(said[1]), int(said[2])) if said else None
+    found = re.search(r"^Blender (\d+)\.(\d+)", answer.stdout, re.MULTILINE)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _named_blender(program: Path) -> Host:
@@ -134,8 +134,8 @@ def _usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
         steam = Path(environ.get("PROGRAMFILES(X86)", r"C:\Program Files (x86)")) / "Steam"
         yield from (steam / "steamapps" / "common" / "Blender").glob("blender.exe")
     else:
-        places = ("/usr/bin/blender", "/snap/bin/blender", "/var/lib/flatpak/exports/bin/org.blender.Blender")
-        yield from (path for path in map(Path, places) if path.exists())
+        paths = ("/usr/bin/blender", "/snap/bin/blender", "/var/lib/flatpak/exports/bin/org.blender.Blender")
+        yield from (path for path in map(Path, paths) if path.exists())
         home = Path.home()
         for folder in (Path("/opt"), home, *(home / name for name in ("Downloads", "Applications", "blender", "bin"))):
             yield from sorted(folder.glob("blender-*/blender"), key=_by_version, reverse=True)

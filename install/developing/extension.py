@@ -100,9 +100,9 @@ def run_tool(command: Sequence[str]) -> None:
     """Runs the tool. Raises InstallError with its last line of output when it fails."""
     answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if answer.returncode:
-        said = (answer.stdout + answer.stderr).strip().splitlines()
+        lines = (answer.stdout + answer.stderr).strip().splitlines()
         raise InstallError(
-            f"Blender's extension tool refused: {said[-1] if said else f'exit code {answer.returncode}'}",
+            f"Blender's extension tool refused: {lines[-1] if lines else f'exit code {answer.returncode}'}",
             f"Look at {MANIFEST} and the files that it names.",
         )
 

@@ -118,13 +118,13 @@ def enter(root: Path, folders: Sequence[Path], command: Sequence[str]) -> list[s
 
 def backend_folders(python: Path) -> list[Path]:
     """The folders that the backend's Python needs: its environment and its base installation. Raises InstallError."""
-    asked = subprocess.run(
+    answer = subprocess.run(
         [str(python), "-c", "import sys; print(sys.prefix, sys.base_prefix, sep='\\n')"],
         capture_output=True,
         text=True,
         check=True,
     )
-    prefix, base = map(Path, asked.stdout.split("\n")[:2])
+    prefix, base = map(Path, answer.stdout.split("\n")[:2])
     if base == Path("/usr"):
         raise InstallError(
             f"The backend's environment {prefix} is made from the system's Python, which the Debian folder hides.",
@@ -161,8 +161,8 @@ def logged(command: Sequence[str], log: Path) -> None:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
     shorten(log)
     if code:
-        said = last_lines(log, 1)
+        lines = last_lines(log, 1)
         raise InstallError(
-            f"The Debian folder could not be made: {said[0] if said else f'exit code {code}'}",
+            f"The Debian folder could not be made: {lines[0] if lines else f'exit code {code}'}",
             f"See {log}, and start the same command again.",
         )

@@ -43,8 +43,8 @@ def main(arguments: list[str]) -> int:
     try:
         {"ask": ask, "fetch": fetch}[command](json.loads(text))
     except InstallError as error:
-        said = (error.message, error.hint)
-        send(kind="failed", message=said[0], hint=said[1], templates=templates_of(said))
+        texts = (error.message, error.hint)
+        send(kind="failed", message=texts[0], hint=texts[1], templates=templates_of(texts))
         return 1
     return 0
 
@@ -58,8 +58,8 @@ def ask(files: list[dict[str, str]]) -> None:
             raise failure(error, file["repo"], file["path"]) from error
         if not found.commit_hash or not found.etag or not found.size:
             raise InstallError(
-                "{endpoint} does not answer as a model hub does.",
-                "Check HF_ENDPOINT; or a network's login page is in the way: open any web page, then try again.",
+                "{endpoint} does not answer like a model hub.",
+                "Check HF_ENDPOINT. If your network requires a login, open any web page, then try again.",
                 endpoint=constants.ENDPOINT,
             )
         send(kind="file", commit=found.commit_hash, etag=found.etag, size=found.size)
@@ -122,12 +122,12 @@ class Progress:
     """Replaces huggingface_hub's progress bar."""
 
     def __init__(self, initial: int = 0, **_: Any):
-        self.done, self.told = initial, 0.0
+        self.done, self.sent_at = initial, 0.0
 
     def update(self, count: int) -> None:
         self.done += count
-        if time.monotonic() - self.told > SECONDS_BETWEEN_MESSAGES:
-            self.told = time.monotonic()
+        if time.monotonic() - self.sent_at > SECONDS_BETWEEN_MESSAGES:
+            self.sent_at = time.monotonic()
             send(kind="progress", done=self.done)
 
     def __enter__(self) -> Progress:

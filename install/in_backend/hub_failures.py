@@ -18,7 +18,10 @@ from huggingface_hub.errors import (
 
 from ..failures import FULL, TRY_AGAIN, InstallError
 
-LOG_IN = "set the variable HF_TOKEN to a token of your account and start Blender anew (in a terminal: hf auth login)"
+LOG_IN = (
+    "set the environment variable HF_TOKEN to a token of your account and restart Blender (in a terminal: "
+    "hf auth login)"
+)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -34,26 +37,31 @@ def failure(error: BaseException, repo: str, path: str) -> InstallError:
     if isinstance(error, OfflineModeIsEnabled):
         return InstallError(
             "HF_HUB_OFFLINE is set, so nothing is downloaded.",
-            "Unset it, start Blender or the terminal anew, and try again.",
+            "Unset it, restart Blender or the terminal, and try again.",
         )
     names = _kinds(error)
     host = constants.ENDPOINT
     if "ProxyError" in names:
         return InstallError(
-            "The proxy does not let us through to {host}: {reason}.",
-            "Set the variable HTTPS_PROXY as your network wants it (user name and password too), start "
-            "Blender or the terminal anew, and try again.",
+            "The proxy blocks {host}: {reason}.",
+            (
+                "Set the environment variable HTTPS_PROXY for your network (with user name and password "
+                "if required), restart Blender or the terminal, and try again."
+            ),
             host=host,
             reason=_line(error),
         )
     if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
-        hint = "Correct or unset the variable HF_ENDPOINT, and start Blender or the terminal anew."
-        return InstallError("{host} is no address of a model hub.", hint, host=host)
+        hint = "Correct or unset the environment variable HF_ENDPOINT, and restart Blender or the terminal."
+        return InstallError("{host} is not the address of a model hub.", hint, host=host)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return InstallError(
-            "{host} could not prove who it is: its certificate is not trusted here.",
-            "Check the computer's clock. Behind a proxy that reads along, let the variable SSL_CERT_FILE "
-            "name your organisation's certificate file, and start Blender or the terminal anew.",
+            "The certificate of {host} is not trusted.",
+            (
+                "Check the computer's clock. Behind a proxy that inspects traffic, set the environment "
+                "variable SSL_CERT_FILE to your organization's certificate file and restart Blender or "
+                "the terminal."
+            ),
             host=host,
         )
     if "TransportError" in names:
@@ -67,18 +75,18 @@ def failure(error: BaseException, repo: str, path: str) -> InstallError:
         )
     if isinstance(error, OSError) and error.errno in FULL:
         return InstallError(
-            "The disk is full; {path} was not downloaded to its end.", f"Free some space and {TRY_AGAIN}.", path=path
+            "The disk is full, so {path} was not downloaded completely.", f"Free some space and {TRY_AGAIN}.", path=path
         )
     if isinstance(error, OSError) and error.errno:
         return InstallError(
             "{reason}: {filename}.",
-            "Make the folder of models writable.",
+            "Make the models folder writable.",
             reason=error.strerror,
             filename=error.filename or path,
         )
     return InstallError(
         "{path} of {repo} could not be downloaded: {reason}",
-        f"Later, {TRY_AGAIN}.",
+        "Try again later to continue where it stopped.",
         path=path,
         repo=repo,
         reason=_line(error),
@@ -97,8 +105,8 @@ def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
         )
     if isinstance(error, RepositoryNotFoundError):
         return InstallError(
-            "{host} has no repository {repo}, or it is a private one.",
-            f"If you may see it, {LOG_IN}. If it is gone, look for a newer version of MotionClone.",
+            "{host} has no repository {repo}, or it is private.",
+            f"If you have access, {LOG_IN}. If it no longer exists, look for a newer version of MotionClone.",
             host=host,
             repo=repo,
         )
@@ -112,7 +120,7 @@ def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
     if status in (401, 403):
         return InstallError(
             "{host} refuses the file {path} of {repo} (error {status}).",
-            f"If your account may have it, {LOG_IN}.",
+            f"If your account has access, {LOG_IN}.",
             host=host,
             path=path,
             repo=repo,
@@ -120,11 +128,13 @@ def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
         )
     if status == 429:
         return InstallError(
-            "{host} has had too many requests from here.", f"In some minutes, {TRY_AGAIN}; or {LOG_IN}.", host=host
+            "{host} received too many requests from this machine.",
+            f"In a few minutes, {TRY_AGAIN}; or {LOG_IN}.",
+            host=host,
         )
     return InstallError(
         "{host} answers with error {status} for {path} of {repo}.",
-        f"Later, {TRY_AGAIN}.",
+        "Try again later to continue where it stopped.",
         host=host,
         status=status,
         path=path,

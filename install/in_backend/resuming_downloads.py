@@ -115,7 +115,7 @@ class Wheel:
         """The response for the complete file. Its body is kept while pip reads it."""
         total = _range(answer)[1]
         if start:
-            print(f"Going on with {self.name}: {start / MB:.0f} of {total / MB:.0f} MB are there", flush=True)
+            print(f"Continuing {self.name}: {start / MB:.0f} of {total / MB:.0f} MB are there", flush=True)
         answer.raw = Body(self, answer.raw, part, start, total)
         answer.status_code, answer.reason = 200, "OK"
         answer.headers.pop("Content-Range", None)

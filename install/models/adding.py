@@ -69,7 +69,7 @@ class Adding:
         self.report.note(f"{model.title}:")
         for component in components:
             self.report.note(f"  {component.title}, {component.size / MB:,.0f} MB, from {component.repo}")
-            self.report.note(f"    licence: {component.licence} ({component.licence_url})")
+            self.report.note(f"    license: {component.license} ({component.license_url})")
 
     def _begin(self, model: CatalogueModel, components: Sequence[Component]) -> None:
         extras = [component.name for component in components if component.name in model.extras]
@@ -82,7 +82,7 @@ class Adding:
         if not missing:
             return
         python = self.python()
-        self.report.stage("ask", "Asking the hub for what is missing")
+        self.report.stage("ask", "Querying the hub for missing files")
         offers = {offer.file.local_path: offer for offer in hub.ask(python, missing)}
         missing = self._keep_what_is_there([(file, offers[file.local_path].content) for file in missing])
         if missing:
@@ -107,7 +107,7 @@ class Adding:
             if matches(path, content, self._bytes.more):
                 self.store.keep(file, content.sha256 or sha256_of(path), file.revision)
             else:
-                self.report.note(f"{path} is not as it should be and is fetched again.")
+                self.report.note(f"{path} has the wrong content and is downloaded again.")
                 self.store.forget(file)
                 left.append(file)
         return left
@@ -115,7 +115,7 @@ class Adding:
     def _link_what_is_found(self, missing: Sequence[HubFile]) -> list[HubFile]:
         if not any(file.sha256 and file.size >= SMALLEST for file in missing):
             return list(missing)
-        self._bytes.start("search", "Looking for files that other programs have already", 0)
+        self._bytes.start("search", "Searching for files of other programs", 0)
         found = find(missing, model_folders(self.look), self.store.models, self._bytes.more)
         return [
             file for file in missing if file.local_path not in found or not self._link(file, found[file.local_path])
@@ -128,7 +128,7 @@ class Adding:
         if not linked and not file.alone:
             return False
         self.store.keep(file, file.sha256, file.revision, original, named=not linked)
-        self.report.note(f"{file.name} is here already: {original}")
+        self.report.note(f"{file.name} was found: {original}")
         return True
 
     def _check_space(self, wanted: Sequence[hub.Offer]) -> None:
@@ -172,12 +172,12 @@ class Adding:
             part.unlink(missing_ok=True)
             if attempt_is_last:
                 raise InstallError(
-                    "{file} came with another content than it should have, in {size} bytes; it is gone.",
-                    "Try again; if it comes back, a proxy or mirror sends a wrong file.",
+                    "{file} was downloaded with wrong content ({size} bytes) and removed.",
+                    "Try again. If the problem persists, a proxy or mirror sends a wrong file.",
                     file=offer.file.name,
                     size=f"{size:,}",
                 )
-            self.report.note(f"{offer.file.name} was damaged; it is fetched from its start.")
+            self.report.note(f"{offer.file.name} was damaged and is downloaded again from the start.")
         sha256 = content.sha256 or sha256_of(part)
         path = self.store.local_path(offer.file)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ class Adding:
         store = self.store
         written = write_entry(store, model, components)
         if written is None:
-            self.report.note(f"{store.entry(model.name)} was changed by you and stays as it is.")
+            self.report.note(f"{store.entry(model.name)} was changed by you and is kept.")
             written = store.record.models[model.name]["entry"]
         extras = [component.name for component in components if component.name in model.extras]
         store.record.models[model.name] = {"extras": extras, "entry": written}

@@ -50,8 +50,8 @@ class Component:
     key: str
     title: str
     repo: str
-    licence: str
-    licence_url: str
+    license: str
+    license_url: str
     files: tuple[HubFile, ...]
     folder: bool = False
     strength: float = 1.0
@@ -96,10 +96,10 @@ class Catalogue:
         if name not in self.models:
             known = ", ".join(self.models)
             raise InstallError(
-                "The catalogue has no model {name}{name2}",
+                "The catalogue has no model {name}{near}",
                 "It has: {known}.",
                 name=repr(name),
-                name2=_nearest(name, self.models),
+                near=_nearest(name, self.models),
                 known=known,
             )
         return self.models[name]
@@ -110,10 +110,10 @@ class Catalogue:
             if extra not in model.extras:
                 hint = Sentence("It has: {known}.", known=", ".join(model.extras)) if model.extras else "It has none."
                 text = Sentence(
-                    "The model {model} has no extra {extra}{extra2}",
+                    "The model {model} has no extra {extra}{near}",
                     model=model.name,
                     extra=repr(extra),
-                    extra2=_nearest(extra, model.extras),
+                    near=_nearest(extra, model.extras),
                 )
                 raise InstallError(text, hint)
         return [self.components[name] for name in (*model.components, *(e for e in model.extras if e in extras))]

@@ -62,9 +62,9 @@ def _list(chosen: argparse.Namespace, report: Report) -> None:
         print(f"{row['name']:15} {row['title']}, {size}{f' ({state})' if state else ''}. {row['about']}")
         for part in [*row["components"], *row["extras"]]:
             extra = f"--with {part['name']}: " if "chosen" in part else ""
-            have = "" if part["download_bytes"] else ", here already"
+            have = "" if part["download_bytes"] else ", available"
             print(f"    {extra}{part['title']}, {part['bytes'] / MB:,.0f} MB{have}")
-            print(f"        {part['source']}, licence: {part['licence']}")
+            print(f"        {part['source']}, license: {part['license']}")
 
 
 def _add(chosen: argparse.Namespace, report: Report) -> None:
@@ -83,7 +83,7 @@ def _add(chosen: argparse.Namespace, report: Report) -> None:
 
 
 def _agreed() -> bool:
-    return input("  Download it under these licences? [y/N] ").strip().lower() in ("y", "yes")
+    return input("  Download it under these licenses? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _remove(chosen: argparse.Namespace, report: Report) -> None:

@@ -52,25 +52,25 @@ def fetch(python: Path, offer: Offer, part: Path, on_done: Callable[[int], None]
 
 def _offer(file: HubFile, answer: dict[str, Any]) -> Offer:
     """The expected content: the catalogue's SHA-256 if it has one, otherwise the hub's hash."""
-    said = named_by(answer["etag"], answer["size"])
+    answered = named_by(answer["etag"], answer["size"])
     if file.sha256:
-        if said and said.sha256 not in ("", file.sha256):
+        if answered and answered.sha256 not in ("", file.sha256):
             raise InstallError(
-                "{path} of {repo} is not the file that it was: its SHA-256 is {sha256}.",
+                "{path} of {repo} has changed: its SHA-256 is {sha256}.",
                 "It is not downloaded. Look for a newer version of MotionClone.",
                 path=file.path,
                 repo=file.repo,
-                sha256=said.sha256,
+                sha256=answered.sha256,
             )
         return Offer(file, answer["commit"], Content(answer["size"], sha256=file.sha256))
-    if said is None:
+    if answered is None:
         raise InstallError(
-            "The hub does not say what {path} of {repo} should be, so it could not be verified.",
+            "The hub gives no hash for {path} of {repo}, so it could not be verified.",
             "If HF_ENDPOINT names a mirror, choose another one.",
             path=file.path,
             repo=file.repo,
         )
-    return Offer(file, answer["commit"], said)
+    return Offer(file, answer["commit"], answered)
 
 
 def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[str, Any]], None]) -> None:

@@ -66,8 +66,8 @@ def _part(store: Store, component: Component) -> dict[str, Any]:
         "name": component.name,
         "title": component.title,
         "source": f"https://huggingface.co/{component.repo}",
-        "licence": component.licence,
-        "licence_url": component.licence_url,
+        "license": component.license,
+        "license_url": component.license_url,
         "bytes": component.size,
         "download_bytes": _missing_bytes(store, component),
     }
@@ -101,12 +101,12 @@ def _fault(store: Store, file: HubFile, deep: bool, report: Report) -> str:
     if state == "absent":
         return Sentence("{path} is missing.", path=path)
     if state == "changed":
-        return Sentence("{path} is not as it was when it was verified.", path=path)
+        return Sentence("{path} has changed since it was verified.", path=path)
     if deep:
         kept = store.record.files[file.local_path]
         report.stage("verify", f"Reading {file.name}")
         if not matches(path, Content(kept.size, sha256=kept.sha256)):
-            return Sentence("{path} is damaged: its content is not what it should be.", path=path)
+            return Sentence("{path} is damaged: its content is wrong.", path=path)
     return ""
 
 
@@ -115,7 +115,7 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
     model again downloads them."""
     if only is not None and only not in store.record.models:
         raise InstallError(
-            "The model {only} is not installed.", "Get it with: python3 -m install models add {only}", only=only
+            "The model {model} is not installed.", "Get it with: python3 -m install models add {only}", model=only
         )
     with locked(store.folder, ELSEWHERE):
         found = list(faults(catalogue, store, True, report, only))
@@ -132,7 +132,7 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
                 models=", ".join(models),
                 model=models[0],
             )
-    report.done("All files of models are whole.", "")
+    report.done("All model files are complete.", "")
 
 
 def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> None:
@@ -145,13 +145,13 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
     files = [file for part in catalogue.chosen(model, model.extras) for file in part.files]
     if not (unfinished or name in store.record.models or any(file.local_path in store.record.files for file in files)):
         raise InstallError(
-            "The model {only} is not installed.",
-            "See which are: Models in the preferences (in a terminal: python3 -m install models list).",
-            only=name,
+            "The model {model} is not installed.",
+            "See the list under Models in the preferences (in a terminal: python3 -m install models list).",
+            model=name,
         )
     with locked(store.folder, ELSEWHERE):
         if is_changed(store, name) and name in store.record.models:
-            report.note(f"{store.entry(name)} was changed by you and stays.")
+            report.note(f"{store.entry(name)} was changed by you and is kept.")
         else:
             delete(store.entry(name))
         store.record.models.pop(name, None)
@@ -176,7 +176,7 @@ def remove_all(store: Store, report: Report) -> None:
     """
     if is_link(store.models):
         clear(store.models)
-        report.note(f"removed {store.models}; it was a link, and what it led to is still there")
+        report.note(f"removed {store.models}; it was a link, and its target is kept")
         return
     if not is_there(store.folder):
         store.end()
@@ -185,7 +185,7 @@ def remove_all(store: Store, report: Report) -> None:
     with nullcontext() if linked else locked(store.folder, ELSEWHERE):
         for name in list(store.record.models):
             if is_changed(store, name):
-                report.note(f"{store.entry(name)} was changed by you and stays.")
+                report.note(f"{store.entry(name)} was changed by you and is kept.")
             else:
                 delete(store.entry(name))
         clear(store.folder) if linked else store.drop_all()

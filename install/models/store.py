@@ -17,7 +17,7 @@ from .catalogue import Component, HubFile
 
 RECORD, PARTS = "files.json", "parts"
 FORMAT = 1
-ELSEWHERE = "Or let the variable MOTIONCLONE_DATA name another folder, before Blender or the terminal starts."
+ELSEWHERE = "Or set the environment variable MOTIONCLONE_DATA to another folder and restart Blender or the terminal."
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ MODEL = {
     "bytes": 4_000_000_000,
     "download_bytes": 4_000_000_000,
 }
-PART = {"name": "base", "title": "the base", "licence": "Open RAIL", "licence_url": "https://example.org"}
+PART = {"name": "base", "title": "the base", "license": "Open RAIL", "license_url": "https://example.org"}
 MODEL |= {"components": [PART | {"bytes": 4e9, "download_bytes": 4e9}]}
 MODEL |= {"extras": [PART | {"name": "depth", "bytes": 1e9, "download_bytes": 0, "chosen": False}]}
 

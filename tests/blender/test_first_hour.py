@@ -54,7 +54,7 @@ def test_a_sign_that_cannot_be_followed_is_refused_before_anything_is_filmed(sce
     assert "a prompt for a frame, '24:', which is not supported" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.prompt = "a red ball"
     scene.motionclone.negative_prompt = "(grey"
-    assert "a ( without its counterpart" in error_of(bpy.ops.motionclone.generate)
+    assert "an unmatched (" in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()
 
 

@@ -206,7 +206,7 @@ def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, pyt
     answer = f"test $3 = models && echo '{json.dumps([entry])}' && exit 0"
     write_program(python, f"{answer}\necho 'No module named torch' >&2; exit 4")
     said = error_of(bpy.ops.motionclone.generate)
-    assert "The worker ended with exit code 4: No module named torch" in said
+    assert "The worker exited with code 4: No module named torch" in said
     (take,) = scene.motionclone.takes
     assert take.state == "failed" and "exit code 4" in take.message and Path(take.folder).is_dir()
     assert part("jobs.job_runner").lost() == (take.name,)
@@ -226,7 +226,7 @@ def test_failures_are_told_in_the_backend_s_words(scene, jobs, worker):
     scene.motionclone.prompt = "fail"
     assert "The dummy job failed, as its prompt asked. Ask for" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.prompt = "crash"
-    assert "The worker ended with exit code 3" in error_of(bpy.ops.motionclone.generate)
+    assert "The worker exited with code 3" in error_of(bpy.ops.motionclone.generate)
     assert json.loads((last_job() / "state.json").read_text())["state"] == "failed"
     scene.motionclone.prompt = "oom"
     assert "ran out of memory. Set memory to thrifty" in error_of(bpy.ops.motionclone.generate)

@@ -113,7 +113,7 @@ def test_of_a_batch_those_that_fail_are_counted_and_the_others_are_done(quick):
     quick.motionclone.more_prompts.add().text = "fail"
     assert "1 of 2 jobs are not done" in (said := error_of(bpy.ops.motionclone.generate)) and "as its prompt" in said
     assert [take.state for take in quick.motionclone.takes] == ["done", "failed"]
-    assert quick.motionclone.takes[1].hint == "Ask for something else."
+    assert quick.motionclone.takes[1].hint == "Use another prompt."
 
 
 def test_an_error_in_a_later_shot_loses_no_take_of_an_earlier_one(quick, part, monkeypatch):

@@ -19,7 +19,7 @@ CASES = [
     ("Scene {scene} has no camera.", {"scene": "'Weg {1} zum Ziel'"}, "Die Szene 'Weg {1} zum Ziel' hat keine Kamera."),
     ("frames {start}-{end} of {camera}", {"start": 1, "end": 48, "camera": "Camera"}, "Bilder 1-48 von Camera"),
     (
-        "The package index {index} cannot be reached: no way leads there.",
+        "The package index {index} cannot be reached: there is no route to it.",
         {"index": "a.b"},
         "Der Paketindex a.b ist nicht erreichbar: Kein Weg führt dorthin.",
     ),

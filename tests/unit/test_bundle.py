@@ -1,4 +1,4 @@
-"""Files in pieces: what was packed arrives as it was, and nothing else is ever taken for it."""
+"""Files in pieces arrive unchanged, and nothing else is accepted."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def test_two_pieces_are_asked_for_at_a_time(sent, tmp_path):
     ids=["cut", "changed", "renamed"],
 )
 def test_what_changed_on_its_way_is_not_whole(sent, tmp_path, change):
-    with pytest.raises(BundleError, match="changed on their way"):
+    with pytest.raises(BundleError, match="changed during the transfer"):
         carried(sent, tmp_path / "come", change).is_complete()
 
 
 def test_a_file_that_is_written_while_it_is_sent_is_noticed(sent, tmp_path):
     (sent.folder / "reference" / "0001.png").write_bytes(b"other")
-    with pytest.raises(BundleError, match="changed on their way"):
+    with pytest.raises(BundleError, match="changed during the transfer"):
         carried(sent, tmp_path / "come").is_complete()
 
 
@@ -122,7 +122,7 @@ def test_no_pieces_write_outside_of_their_folder(tmp_path_factory, pieces):
 @pytest.mark.parametrize("limit", ["MOST_FILES", "MOST_BYTES"])
 def test_limits_hold_on_both_sides(sent, tmp_path, monkeypatch, limit):
     monkeypatch.setattr(module, limit, 3)
-    with pytest.raises(BundleError, match="too much to be sent"):
+    with pytest.raises(BundleError, match="too much to send"):
         pack(sent.folder, INPUTS)
     with pytest.raises(BundleError, match="More than"):
         carried(sent, tmp_path / "come")
@@ -137,7 +137,7 @@ def test_a_folder_for_what_comes_is_made_anew(sent, tmp_path):
 
 @pytest.fixture
 def worker(data_folder):
-    """-> what says a message to a worker, and gives what it answered."""
+    """A function that sends a message to a worker and returns its answers."""
     said: list = []
     worker = Worker(DummyEngine(), said.append, Printed(), 60.0)
 
@@ -158,11 +158,11 @@ def test_a_worker_refuses_what_was_not_offered(worker, sent, data_folder):
         (refused,) = worker(message)
         assert isinstance(refused, messages.Refused) and refused.job == "a"
     assert worker(messages.Offer("a", sent.digest, sent.pieces)) == [messages.Want("a", 0), messages.Want("a", 1)]
-    assert "here already" in worker(messages.Offer("a", sent.digest, sent.pieces))[0].message
+    assert "already a job" in worker(messages.Offer("a", sent.digest, sent.pieces))[0].message
     assert worker(messages.Piece("a", 0, *sent.piece(0))) == [messages.Want("a", 2)]
     (refused,) = worker(messages.Piece("a", 5, *sent.piece(5)))
-    assert "Piece 5 came where 1 of" in refused.message and refused.job == "a"
-    assert "were to come" in worker(messages.Piece("a", 1, *sent.piece(1)))[0].message
+    assert "Piece 5 arrived instead of piece 1 of" in refused.message and refused.job == "a"
+    assert "were expected" in worker(messages.Piece("a", 1, *sent.piece(1)))[0].message
     assert not received(data_folder)
 
 
@@ -171,13 +171,13 @@ def test_a_worker_takes_no_wrong_bundle_for_a_job(worker, sent, data_folder):
         worker(messages.Offer("a", digest, pieces))
         for number in range(pieces):
             answer = worker(messages.Piece("a", number, *sent.piece(number)))
-        assert "changed on their way" in answer[-1].message and not received(data_folder)
-    assert "no job.json" in worker(messages.Offer("a", "0" * 64, 0))[-1].message
+        assert "changed during the transfer" in answer[-1].message and not received(data_folder)
+    assert "not include job.json" in worker(messages.Offer("a", "0" * 64, 0))[-1].message
     (sent.folder / "job.json").unlink()
     other = pack(sent.folder, INPUTS)
     worker(messages.Offer("a", other.digest, other.pieces))
     answers = [worker(messages.Piece("a", number, *other.piece(number))) for number in range(other.pieces)]
-    assert "no job.json" in answers[-1][-1].message and not received(data_folder)
+    assert "not include job.json" in answers[-1][-1].message and not received(data_folder)
 
 
 def test_a_transfer_that_is_cancelled_leaves_nothing(worker, sent, data_folder):

@@ -1,4 +1,4 @@
-"""The host's side: a worker that cannot start, dies, hangs or speaks otherwise, and what the user is told of it."""
+"""The host's side: a worker that cannot start, dies, hangs or sends something else, and what the user sees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="the signals are not those of
 
 
 def speaker(code: str) -> list[str]:
-    """A worker that does what `code` says."""
+    """A worker that runs `code`."""
     return [sys.executable, "-c", f"import sys, time\n{code}"]
 
 
@@ -32,7 +32,7 @@ def test_a_worker_that_cannot_start(tmp_path):
 def test_a_worker_that_is_no_worker_is_lost_with_its_last_words():
     with RecordingClient(speaker("print('No module named backend', file=sys.stderr); sys.exit(1)")) as recorder:
         lost = recorder.until(Lost)
-        assert lost.message == "The worker ended with exit code 1: No module named backend" and lost.hint
+        assert lost.message == "The worker exited with code 1: No module named backend" and lost.hint
         with pytest.raises(ClientError, match="has ended"):
             recorder.client.ping()
 
@@ -40,9 +40,9 @@ def test_a_worker_that_is_no_worker_is_lost_with_its_last_words():
 @pytest.mark.parametrize(
     "prints, words",
     [
-        ('{"kind": "hello", "protocol": 3, "version": "9", "news": []}', "speaks protocol 3, this one 2"),
-        ("Welcome to farm-7!", "is not JSON"),
-        ('{"kind": "submit", "job": "a", "folder": "/"}', "no kind of message here"),
+        ('{"kind": "hello", "protocol": 3, "version": "9", "news": []}', "uses protocol 3, this one 2"),
+        ("Welcome to farm-7!", "is not valid JSON"),
+        ('{"kind": "submit", "job": "a", "folder": "/"}', "not a known kind of message"),
     ],
 )
 def test_what_is_not_understood_ends_the_worker(prints, words):
@@ -53,7 +53,7 @@ def test_what_is_not_understood_ends_the_worker(prints, words):
 
 
 @POSIX
-@pytest.mark.parametrize("number, words", [("SIGKILL", "memory ran out"), ("SIGSEGV", "ended by SIGSEGV")])
+@pytest.mark.parametrize("number, words", [("SIGKILL", "memory ran out"), ("SIGSEGV", "stopped by SIGSEGV")])
 def test_a_dead_worker_is_told_within_a_second_with_its_jobs(tmp_path, number, words):
     with RecordingClient() as recorder:
         for name in "ab":
@@ -67,7 +67,7 @@ def test_a_dead_worker_is_told_within_a_second_with_its_jobs(tmp_path, number, w
 
 
 @pytest.mark.parametrize(
-    "prompt, words", [("crash", "exit code 3"), ("oom", "ran out of memory"), ("abort", "ran out of memory")]
+    "prompt, words", [("crash", "exited with code 3"), ("oom", "ran out of memory"), ("abort", "ran out of memory")]
 )
 def test_a_job_that_takes_the_worker_with_it(tmp_path, prompt, words):
     with RecordingClient() as recorder:
@@ -87,9 +87,9 @@ def test_a_job_that_takes_the_worker_with_it(tmp_path, prompt, words):
         (-6, "terminate called after throwing an instance of 'std::bad_alloc'", "ran out of memory"),
         (137, "", "memory ran out"),
         (255, "ssh: connect to host farm-7 port 22: Connection refused", "farm-7 port 22: Connection refused"),
-        (1, "out of memory in an earlier job" + "\nline" * 50, "exit code 1: line"),
+        (1, "out of memory in an earlier job" + "\nline" * 50, "exited with code 1: line"),
         (-99, "", "signal 99"),
-        (0, "", "exit code 0"),
+        (0, "", "exited with code 0"),
     ],
 )
 def test_reasons(code, tail, words):
@@ -105,11 +105,11 @@ def test_a_worker_that_does_not_answer_is_ended(tmp_path, monkeypatch):
         recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
         recorder.until(messages.Progress, lambda m: m.step > 0)
         os.kill(recorder.client.pid, signal.SIGSTOP)
-        os.waitpid(recorder.client.pid, os.WUNTRACED)  # on a busy machine its threads go on for a while
+        os.waitpid(recorder.client.pid, os.WUNTRACED)  # on a busy machine its threads continue for a while
         recorder.client.poll()
         recorder.client.cancel("a")
         lost = recorder.until(Lost)
-        assert "did not answer" in lost.message and lost.jobs == ("a",) and not recorder.client.alive
+        assert "did not respond" in lost.message and lost.jobs == ("a",) and not recorder.client.alive
 
 
 def test_a_worker_in_a_long_step_is_not_ended(tmp_path, monkeypatch):
@@ -145,10 +145,10 @@ def test_nothing_waits_for_a_worker_that_does_not_read(tmp_path):
 def test_what_cannot_be_sent_is_said_at_once(tmp_path):
     with RecordingClient() as recorder:
         for job in ("../a", "NUL", ""):
-            with pytest.raises(ClientError, match="cannot name a job"):
+            with pytest.raises(ClientError, match="not a valid job name"):
                 recorder.client.submit(job, tmp_path)
         recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
-        with pytest.raises(ClientError, match="submitted already"):
+        with pytest.raises(ClientError, match="already been submitted"):
             recorder.client.submit("a", tmp_path / "a")
         recorder.client.submit("b", tmp_path / "nowhere")
         recorder.until(messages.Refused, job="b")

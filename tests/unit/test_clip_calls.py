@@ -87,6 +87,6 @@ def test_the_command_line_says_it_too(video, tmp_path, capsys):
     assert "There is no file or folder" in capsys.readouterr().err
     how = ["--count", "1", "--size", "64x48", "--to", str(tmp_path), "--json"]
     assert main(["frames", str(video), *how]) == 1
-    assert json.loads(capsys.readouterr().out)["message"] == "--count is 1; motion needs at least two frames."
+    assert json.loads(capsys.readouterr().out)["message"] == "--count is 1, but motion needs at least two frames."
     with pytest.raises(SystemExit):
         main(["frames", str(video), *how[:2], "--size", "64", *how[4:]])

@@ -1,4 +1,4 @@
-"""The container file, as far as it can be held to without a container program: what it copies and runs is there."""
+"""Checks the container file without a container program: everything that it copies and runs exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def of(instruction: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    """Words of each command run, with the build's default."""
+    """The words of each command that is run, with the default build."""
     (build,) = of("ARG")
     text = " && ".join(of("RUN")).replace("$BUILD", build.partition("=")[2])
     return [shlex.split(command) for command in text.split("&&")]

@@ -1,4 +1,4 @@
-"""Every command in the README and in docs/ is run as it stands there; what is too heavy for that is proved to parse."""
+"""Every command in the README and in docs/ is run as written; commands that are too heavy are only parsed."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ PROMPT = '--prompt "a red ball on green ground under a blue sky"'
 RUN = {  # in this order, one after the other; with words of what they print
     "python3 -m install python": r"/bin/python$",
     "python3 -m install backend --plan": r"Backend environment",
-    "python3 -m install models list": r"realistic-v3 [^\n]*\n[^\n]*SD1\.5 checkpoint[^\n]*\n[^\n]*licence: ",
-    "python3 -m install models verify": r"All files of models are whole",
+    "python3 -m install models list": r"realistic-v3 [^\n]*\n[^\n]*SD1\.5 checkpoint[^\n]*\n[^\n]*license: ",
+    "python3 -m install models verify": r"All model files are complete",
     "python3 -m install doctor --report report.txt": r"The report, without names and home paths, is report\.txt",
     f"{BACKEND} models": r"demo +Demo world",
     f"{BACKEND} clone clip.mp4 {PROMPT} --set family=draft --job shot1": r"(?s)sampling (\d+)/\1,.*shot1/result\.mp4$",
@@ -95,7 +95,7 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> dict[str, Ended]:
-    """All of RUN, in a folder that looks like the sources and has a clip; nothing reaches the user's own data."""
+    """Runs all of RUN in a folder that looks like the sources and contains a clip, without the user's own data."""
     folder = tmp_path_factory.mktemp("sources")
     for name in ("backend", "install", "blender_manifest.toml"):
         (folder / name).symlink_to(ROOT / name)
@@ -194,7 +194,7 @@ PROOFS = {
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
-    """Of the parser and its subcommands."""
+    """The options of the parser and its subcommands."""
     actions = parser._actions
     inner = [
         sub for action in actions if isinstance(action, argparse._SubParsersAction) for sub in action.choices.values()

@@ -1,4 +1,4 @@
-"""The pages hold together: their links lead somewhere, and their blocks say what language they are in."""
+"""The pages are consistent: their links lead somewhere, and their code blocks name a language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.documents import LANGUAGES, PAGES, ROOT, anchors, fences, links, prose, rows
 
-MOST_LINES = 300  # troubleshooting is a list to search, the others are far shorter
+MOST_LINES = 300  # troubleshooting is a long list, the others are far shorter
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

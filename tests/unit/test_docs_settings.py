@@ -1,4 +1,4 @@
-"""The method page says of every setting what the code does: its default, its bounds, its choices."""
+"""The settings on the method page match the code: default, bounds, choices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = list(KNOWN)
 
 
 def table(columns: int) -> dict[str, list[str]]:
-    """The rows with so many columns whose first cell is nothing but `code`, by that."""
+    """The rows with this many columns whose first cell is only `code`, by that code."""
     found = [row for row in rows(METHOD) if len(row) == columns and re.fullmatch("`[^`]+`", row[0])]
     return {row[0].strip("`"): row[1:] for row in found}
 
@@ -60,7 +60,7 @@ def test_every_family_has_its_row():
 
 @pytest.mark.slow
 def test_the_costs_are_those_that_the_bench_counts():
-    """The row of a model of the catalogue by its own settings there."""
+    """A catalogue model's row is checked with its own settings."""
     known = {}
 
     def costs_of(settings: Settings) -> Costs:

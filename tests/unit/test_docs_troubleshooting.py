@@ -1,4 +1,4 @@
-"""The troubleshooting page has a row for each thing that the doctor may find, and names only what the program says."""
+"""The troubleshooting page has a row for each finding of the doctor, and only messages that the program shows."""
 
 from __future__ import annotations
 

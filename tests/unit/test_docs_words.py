@@ -1,4 +1,4 @@
-"""What the guide writes in *italics* is what stands on the buttons, menus and fields."""
+"""Words in *italics* in the guide match the buttons, menus and fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.sentences import Source
 SHIPPED, FIRST_RUN = part("settings_text").SHIPPED, part("setup.first_run")
 KNOWN = part("settings_text").KNOWN
 GUIDE = [page for page in PAGES if page.name not in ("README.md", "method.md", "developing.md")]
-BLENDERS = {  # words of Blender itself
+BLENDERS = {  # Blender's own words
     *("Edit", "Preferences", "Get Extensions", "Install from Disk", "Uninstall", "Add-ons", "System"),
     *(
         "Allow Online Access",
@@ -42,7 +42,7 @@ BLENDERS = {  # words of Blender itself
 
 @cache
 def ours() -> set[str]:
-    """All texts of the add-on, whole sentences and those with gaps up to the first of them."""
+    """All texts of the add-on, those with variable parts up to the first one."""
     texts = {t for path in (ROOT / "blender_motionclone").rglob("*.py") for t in Source(path).sentences()}
     texts |= {preset.title for preset in SHIPPED}
     texts |= {text for one in KNOWN.values() for text in (one.label, one.group)}

@@ -1,4 +1,4 @@
-"""The doctor: what it finds, how it is fixed, and a report that says nothing of who and where the user is."""
+"""The doctor: its findings, their fixes, and a report without private information."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def where(tmp_path, monkeypatch) -> Path:
 
 
 def make(where: Path, state: State) -> None:
-    """An environment that is one by its state alone."""
+    """An environment according to its state file only."""
     where.mkdir()
     write_state(where, state)
 
@@ -77,7 +77,7 @@ def test_a_python_that_is_gone_and_a_folder_of_someone_else_are_found(where, tmp
 
 @pytest.fixture
 def linked(where) -> Path:
-    """An environment whose Python is the tests' own, with one package."""
+    """An environment with the tests' own Python and one package."""
     make(where, FINISHED)
     interpreter(where).parent.mkdir()
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(where)], check=True)
@@ -91,7 +91,7 @@ def linked(where) -> Path:
 def test_other_versions_and_damage_are_found_without_starting_the_packages(linked):
     said = found(linked)
     assert "numpy 1.0" in said["other-versions"].text and said["other-versions"].fix[0] == "backend"
-    assert "1 packages, whole" in said["environment"].text
+    assert "1 packages, complete" in said["environment"].text
     (site_packages(linked) / "numpy-1.0.dist-info" / "METADATA").unlink()
     assert "numpy" in found(linked)["damaged"].text
 
@@ -199,10 +199,10 @@ def test_the_catalogue_s_models_are_looked_at_and_adding_them_again_mends_them(
     theirs(home, hub)
     assert not [name for name in found(where) if name.startswith("model")]
     Adding(catalogue, Store(), Report(), no_download).add("one")
-    assert "one are there" in found(where)["model-files"].text
+    assert "one are complete" in found(where)["model-files"].text
     Store().path(catalogue.components["base"].files[0]).write_bytes(b"short")
     finding = found(where)["model-damaged"]
-    assert finding.level == "problem" and "is not as it was when it was verified" in finding.text
+    assert finding.level == "problem" and "has changed since it was verified" in finding.text
     assert finding.fix == ("models", "add", "one", "--where", str(where))
     store = Store()
     store.record.adding = {"name": "two", "extras": ["x"]}
@@ -220,7 +220,7 @@ def test_a_missing_file_of_the_catalogue_s_is_said_once_and_with_its_fix(linked,
     missing = Store().path(catalogue.components["base"].files[0])
     missing.unlink()
     rows = [
-        {"id": "model-file", "level": "warning", "text": f"The model {name} misses its file {missing}.", "hint": ""}
+        {"id": "model-file", "level": "warning", "text": f"The model {name} is missing its file {missing}.", "hint": ""}
         for name in ("one", "my own")
     ]
     monkeypatch.setattr(doctor, "ask_backend", lambda *_: rows)

@@ -1,4 +1,4 @@
-"""The dummy job: the same messages, files and pictures as a true one, and its reference clip for a result."""
+"""The dummy job writes the same messages, files and pictures as a real one, with its reference clip as the result."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_returns_its_reference_on_the_frames_of_the_shot(tmp_path, shot, expe
     result = DummyEngine().run(folder, Progress(folder, lambda state: None))
     np.testing.assert_array_equal(read_clip(folder / "result").frames, frames)
     assert result["video"] == str(folder / "result.mp4") and json.loads((folder / "result.json").read_text()) == result
-    if shot == 1:  # a video of one frame is no clip; it is there all the same
+    if shot == 1:  # a video with one frame is not a clip, but it is written
         assert (folder / "result.mp4").stat().st_size > 0
         return
     video = read_clip(folder / "result.mp4")

@@ -1,4 +1,4 @@
-"""Keeps the rooms apart: reads every import of the tree and holds it against the table of the architecture."""
+"""Reads every import of the tree and compares it with the architecture's table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _starts_without_torch(path: Path) -> bool:
 
 
 def _module(path: Path) -> str:
-    """Its name within its program."""
+    """The module's name within its program."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts[1:])
 
 
@@ -34,7 +34,7 @@ def _of_other_rooms(path: Path) -> set[str]:
 
 
 def _arrows(program: str) -> dict[str, set[str]]:
-    """Each room of a program and the rooms that it imports."""
+    """The imports of each room of a program."""
     rooms = {path.name for path in (ROOT / program).iterdir() if path.is_dir()}
     arrows: dict[str, set[str]] = {}
     for path in files(program):
@@ -46,7 +46,7 @@ def _arrows(program: str) -> dict[str, set[str]]:
 
 
 def _way(arrows: dict[str, set[str]], start: str, end: str) -> list[str]:
-    """The shortest way of arrows, without `start`; [] when there is none."""
+    """The shortest import path, without `start`; [] when there is none."""
     ways, seen = [[room] for room in sorted(arrows.get(start, ()))], set()
     while ways:
         way = ways.pop(0)
@@ -67,7 +67,7 @@ def every_file() -> list[Path]:
 
 
 def imported(path: Path, module_level: bool = False) -> set[str]:
-    """Full names of the modules that a file imports, relative ones resolved against the repository root."""
+    """The full names of the modules that a file imports, with relative imports resolved."""
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     package = path.relative_to(ROOT).parent.parts
     names: set[str] = set()
@@ -82,7 +82,7 @@ def imported(path: Path, module_level: bool = False) -> set[str]:
 
 
 def _reached_at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but the bodies of functions."""
+    """All nodes except function bodies."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield child
@@ -126,7 +126,7 @@ def test_the_command_line_and_the_worker_start_without_torch(path):
 
 @pytest.mark.parametrize("program", ["backend", "blender_motionclone"])
 def test_no_room_leads_back_to_itself(program):
-    """A room is a folder; what it needs, and what that needs, never needs it."""
+    """A room is a folder. There are no import cycles between rooms."""
     arrows = _arrows(program)
     for room in arrows:
         way = _way(arrows, room, room)

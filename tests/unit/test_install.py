@@ -1,4 +1,4 @@
-"""The installer's places, words and commands, without installing anything."""
+"""The installer's paths, messages and commands, without installing anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which build of torch a machine gets, and that what it gets is locked."""
+"""Which torch build a machine gets, and that it is locked."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_each_machine_gets_its_build_of_torch(machine, name, requirement, index)
 @pytest.mark.parametrize(
     ("machine", "why"),
     [
-        (with_nvidia(LINUX, None, None), "does not answer"),
+        (with_nvidia(LINUX, None, None), "does not respond"),
         (with_nvidia(LINUX, (470, 256, 2), (8, 6)), "470.256.2 is too old"),
         (with_nvidia(LINUX, (575, 64), (12, 0)), "575.64 is too old"),
         (with_nvidia(LINUX, (470, 256, 2), (3, 5)), "GPU is too old"),

@@ -1,4 +1,4 @@
-"""What becomes of wheels whose download was cut off: pip against an index on loopback that misbehaves."""
+"""Interrupted downloads of wheels: pip with a misbehaving index on loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BIG = "torch-2.13.0+cpu-py3-none-any.whl"
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> Path:
-    """A big one and two small ones."""
+    """A large wheel and two small ones."""
     folder = tmp_path_factory.mktemp("offered whéels")
     make_wheels(folder, packages=2, files=3)
     return folder
@@ -42,7 +42,7 @@ def kept(tmp_path) -> Path:
 
 
 def pip(index: Index, kept: Path, *more: str, lock: str = "torch.txt", to: str = "to") -> subprocess.Popen[str]:
-    """Installs what a lock names into the folder `to`."""
+    """Installs the packages of a lock into the folder `to`."""
     options = ["install", "--no-deps", "--target", str(kept.with_name(to)), "-r", str(index.folder / "locks" / lock)]
     with_hashes = ["--require-hashes"] if lock != "names.txt" else []
     return subprocess.Popen(
@@ -63,7 +63,7 @@ def run(index: Index, kept: Path, lock: str = "torch.txt", to: str = "to") -> tu
 
 
 def kill_within(index: Index, kept: Path, lock: str = "torch.txt") -> Path:
-    """Kills pip while it downloads the big wheel. -> what is kept of it."""
+    """Kills pip while it downloads the large wheel. Returns what is kept of it."""
     index.pause = 0.05
     with serving(index) as address:
         process = pip(index, kept, "--index-url", address, lock=lock)
@@ -98,7 +98,7 @@ def test_a_killed_download_goes_on_where_it_stopped(index, kept, mark):
     index.mark = mark
     there = kill_within(index, kept).stat().st_size
     code, said = run(index, kept)
-    assert code == 0 and installed(kept) and f"Going on with {BIG}" in said
+    assert code == 0 and installed(kept) and f"Continuing {BIG}" in said
     assert there > BLOCK and (f"/files/{BIG}", f"bytes={there - 1}-") in index.asked
     assert [path.name for path in kept.glob("*.whl*")] == [BIG]
 
@@ -122,7 +122,7 @@ def test_what_neither_mark_nor_hash_tells_apart_is_not_kept(index, kept):
 
 @posix
 def test_a_whole_part_without_hashes_is_still_asked_for(index, kept):
-    """Killed after its last byte: nothing says that it is what it should be but the index."""
+    """Killed after the last byte: only the index can tell whether the content is correct."""
     (index.folder / "locks" / "names.txt").write_text("torch\n")
     assert run(index, kept, "names.txt")[0] == 0
     (part,) = kept.glob("*.whl*")
@@ -148,7 +148,7 @@ def test_wrong_bytes_are_refused_and_forgotten(index, kept):
 
 @pytest.fixture
 def ours(tmp_path, index, monkeypatch) -> Iterator[Pip]:
-    """The installer's pip, set up with the index."""
+    """The installer's pip, configured with the index."""
     with serving(index) as address:
         monkeypatch.setattr(os, "environ", alone({"PIP_INDEX_URL": address}))
         (tmp_path / "work").mkdir()
@@ -166,7 +166,7 @@ def to(ours: Pip) -> list[str]:
 
 @pytest.mark.parametrize("what", ["the beginning", "all"])
 def test_a_download_that_was_damaged_between_two_runs_is_fetched_anew(ours, index, capsys, what):
-    """As by a power cut, which may leave zeros where bytes were."""
+    """Like after a power failure, which may leave zeros in a file."""
     if what == "all":
         assert run(index, ours.downloads)[0] == 0
     damaged = ours.downloads / BIG if what == "all" else kill_within(index, ours.downloads)
@@ -175,7 +175,7 @@ def test_a_download_that_was_damaged_between_two_runs_is_fetched_anew(ours, inde
         file.write(bytes(1000))
     arguments = [*locked(index), *to(ours)]
     first_match([*ours.from_kept(arguments), arguments], ours.install)
-    assert installed(ours.downloads) and "damaged and is fetched anew" in capsys.readouterr().out
+    assert installed(ours.downloads) and "damaged and is downloaded again" in capsys.readouterr().out
 
 
 def test_with_every_wheel_there_no_network_is_needed_and_with_one_missing_the_index_is_asked(ours, index):

@@ -1,4 +1,4 @@
-"""Environments made for real, from made-up wheels: resumed, repaired, upgraded, refused, removed."""
+"""Real environments from generated wheels: resumed, repaired, upgraded, refused, removed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.installer_runs import finish, kill, start
 from tests.package_index import BLOCK, Index, serving
 
 FILES = 3
-KEY = "0123456789abcdef" * 4  # as the backend names what it caches
+KEY = "0123456789abcdef" * 4  # a name that the backend uses for caches
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> Path:
-    """A folder of small made-up wheels, with locks for them."""
+    """A folder of small generated wheels with locks."""
     folder = tmp_path_factory.mktemp("made up whéels")
     make_wheels(folder, packages=3, files=FILES)
     return folder
@@ -39,7 +39,7 @@ def wheels(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, wheels) -> Path:
-    """One finished environment; tests that change it work on copies, since only what is under it counts."""
+    """A finished environment. Tests that change it work on copies."""
     where = tmp_path_factory.mktemp("an environment") / "venv"
     messages = finish(command(where, wheels, wheels / "locks"))
     assert [message["kind"] for message in messages][0] == "note" and messages[-1]["kind"] == "done"
@@ -110,7 +110,7 @@ def test_an_upgrade_changes_only_its_own_layer_and_goes_on_after_a_kill(where, w
         shutil.copy(wheels / "locks" / name, newer / "locks" / name)
     state = read_state(where)
     assert state
-    shutil.rmtree(site_packages(where) / "made_up_0")  # as if killed while the old version was taken out
+    shutil.rmtree(site_packages(where) / "made_up_0")  # as if killed while the old version was removed
     (site_packages(where) / "~ade_up_0").mkdir()
     fingerprint = _backend_fingerprint(newer / "locks")
     write_state(where, State(state.python, {"torch": state.layers["torch"]}, fingerprint, state.build))
@@ -224,7 +224,7 @@ def test_a_wrong_wheel_a_missing_one_and_no_folder_are_said(tmp_path, wheels):
     with (wrong / "torch-2.13.0+cpu-py3-none-any.whl").open("ab") as file:
         file.write(b"more")
     where = tmp_path / "venv"
-    for folder, words in ((wrong, "not the one"), (tmp_path, "in " + str(tmp_path)), (tmp_path / "no", "no folder")):
+    for folder, words in ((wrong, "wrong content"), (tmp_path, "in " + str(tmp_path)), (tmp_path / "no", "no folder")):
         process = start(command(where, folder, wheels / "locks"))
         said, _ = process.communicate(timeout=600)
         assert process.returncode == 1 and words in json.loads(said.splitlines()[-1])["message"], said

@@ -1,4 +1,4 @@
-"""What is said when pip fails: told from the words of pip's old and new versions, and of one that is run."""
+"""The messages for pip's errors, from the output of old and new versions of pip and of one that is run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def no_proxy(monkeypatch):
         ("OSError: [Errno 28] No space left on device", "The disk is full."),
         (NO_MATCH, "pypi.org has no build of torch==2.13.0"),
         ("ERROR: Cannot install torch==2 because these package versions conflict", "no build of torch==2 for"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "wrong content"),
         (
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/a b/x'\n",
             "/a b/x could",
@@ -54,16 +54,16 @@ def test_failures_become_sentences_that_name_the_log(output, said):
     ("output", "said"),
     [
         (f"{RETRY}'NewConnectionError('<pip.HTTPSConnection object at 0x7f>: Failed to establish a new connection: "
-         "[Errno -2] Name or service not known')': /simple/torch/", "its name is not known"),
+         "[Errno -2] Name or service not known')': /simple/torch/", "its host name cannot"),
         (f"{RETRY}'NameResolutionError(\"HTTPSConnection(host='mirror.example', port=8443): Failed to resolve\")'",
-         "its name is not known"),
+         "its host name cannot"),
         (f"{RETRY}'NewConnectionError('<pip.HTTPConnection object at 0x7f>: Failed to establish a new connection: "
-         "[Errno 111] Connection refused')': /simple/torch/", "refuses the connection"),
+         "[Errno 111] Connection refused')': /simple/torch/", "connection was refused"),
         (f"{RETRY}'ReadTimeoutError(\"HTTPSConnectionPool(host='mirror.example', port=8443): Read timed out.\")'",
-         "does not answer in time"),
-        (f"{RETRY}'ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed'))'", "cut off"),
+         "timed out"),
+        (f"{RETRY}'ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed'))'", "breaks"),
         (f"{RETRY}'NewConnectionError(\"HTTPSConnection(host='mirror.example', port=8443): Failed to establish a new "
-         "connection: [Errno 101] Network is unreachable\")'", "no way leads there"),
+         "connection: [Errno 101] Network is unreachable\")'", "no route to it"),
         ("Could not fetch URL: SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate "
          "verify failed: self-signed certificate in certificate chain (_ssl.c:1000)'))", "(self-signed certificate in"),
         ("Could not fetch URL: SSLError(CertificateError(\"hostname 'mirror.example' doesn't match 'pypi.org'\"))",
@@ -87,7 +87,7 @@ def test_an_index_out_of_reach_is_named_without_its_login_and_what_is_wrong_is_s
         ("'OSError('Tunnel connection failed: 407 Proxy Authentication Required')'", "user name and password"),
         (
             "'ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403 Forbidden'))'",
-            "let us through",
+            "blocks the package",
         ),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_wheel_that_the_folder_lacks_names_the_folder():
 
 
 class Bouncer(Handler):
-    """A proxy that wants to know who we are."""
+    """A proxy that requires a login."""
 
     def do_CONNECT(self) -> None:
         self.send_response(407)
@@ -115,7 +115,7 @@ class Bouncer(Handler):
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Bound, so that nobody else takes it, and not listened at."""
+    """A port that is bound, so that no one else uses it, but not listening."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -133,22 +133,20 @@ def failure(tmp_path: Path, monkeypatch, **environ: str) -> str:
 
 def test_a_real_pip_without_its_index(tmp_path, monkeypatch, closed_port):
     said = failure(tmp_path, monkeypatch, PIP_INDEX_URL=f"http://me:secret@127.0.0.1:{closed_port}/simple")
-    assert said == "The package index 127.0.0.1 cannot be reached: it refuses the connection."
+    assert said == "The package index 127.0.0.1 cannot be reached: the connection was refused."
 
 
 def test_a_real_pip_with_an_index_of_no_name(tmp_path, monkeypatch):
     said = failure(tmp_path, monkeypatch, PIP_INDEX_URL="https://no-such-host.invalid/simple")
-    assert said == "The package index no-such-host.invalid cannot be reached: its name is not known to the network."
+    assert said == "The package index no-such-host.invalid cannot be reached: its host name cannot be resolved."
 
 
 def test_a_real_pip_behind_a_proxy_that_is_not_there(tmp_path, monkeypatch, closed_port):
     said = failure(tmp_path, monkeypatch, HTTPS_PROXY=f"http://me:secret@127.0.0.1:{closed_port}")
-    assert (
-        said == f"The proxy 127.0.0.1:{closed_port} cannot be reached, and without it not the package index pypi.org."
-    )
+    assert said == f"The proxy 127.0.0.1:{closed_port} for the package index pypi.org cannot be reached."
 
 
 def test_a_real_pip_behind_a_proxy_that_wants_a_login(tmp_path, monkeypatch):
     with listening(Bouncer) as address:
         said = failure(tmp_path, monkeypatch, HTTPS_PROXY=address)
-    assert said == f"The proxy {address.removeprefix('http://')} wants a user name and password."
+    assert said == f"The proxy {address.removeprefix('http://')} requires a user name and password."

@@ -1,4 +1,4 @@
-"""Which Python the backend is made from, and why another is not."""
+"""Which Python the backend is created from, and why others are refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_debian_without_python3_venv_is_told_the_package_and_uv_makes_up_for_i
     monkeypatch.setattr(pythons, "probe", lambda command: bare)
     monkeypatch.setattr(pythons, "_find", lambda version: None)
     monkeypatch.setattr(pythons, "uv", lambda: None)
-    with pytest.raises(InstallError, match="cannot make virtual environments") as error:
+    with pytest.raises(InstallError, match="cannot create virtual environments") as error:
         pythons.backend_base()
     assert "apt install python3.13-venv" in error.value.hint
     monkeypatch.setattr(pythons, "uv", lambda: "/usr/bin/uv")

@@ -1,4 +1,4 @@
-"""The installer removes only what it made, and goes through no link: the cases of tests/install_strangers.py."""
+"""The installer removes only what it created and follows no links: the cases of tests/install_strangers.py."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_whole_files_are_written_through_no_link(tmp_path):
 
 
 def test_a_file_that_another_program_has_open_is_waited_for(tmp_path, monkeypatch):
-    """As Windows refuses it."""
+    """Refused as on Windows."""
     tries = []
 
     def refuse(part, path):

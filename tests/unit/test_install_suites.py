@@ -1,4 +1,4 @@
-"""How `python3 -m install test` runs its suites: side by side, each with a limit, and none outlives it."""
+"""How `python3 -m install test` runs its suites: in parallel, each with a time limit, and none outlives it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_failure_in_between_passes_and_stops_the_others_even_if_they_have_just
     def ended(program: Program, code: int | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(parallel, "LOOK", 1.0)  # by when both have ended
+    monkeypatch.setattr(parallel, "LOOK", 1.0)  # long enough for both to end
     with pytest.raises(KeyboardInterrupt):
         run_in_parallel([python("", "one"), python("", "another")], 2, ended)
 
@@ -103,7 +103,7 @@ def test_a_failure_in_between_passes_and_stops_the_others_even_if_they_have_just
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_all_that_runs(tmp_path, number):
-    """Also what the suites themselves have started."""
+    """Including what the suites have started."""
     child = f"import subprocess, time; subprocess.Popen(['sleep', '61.{os.getpid()}']); time.sleep(60)"
     source = f"""
 import signal, sys

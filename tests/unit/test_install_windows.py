@@ -1,4 +1,4 @@
-"""What the installer does so that it works on Windows, tried on every system."""
+"""Windows-specific behavior of the installer, tested on every system."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ GRANDCHILD = "import sys; sys.exit(len(sys.stdin.buffer.read()))"
 
 
 def module(folder: Path, monkeypatch, code: str) -> list[str]:
-    """The arguments that run the code as a module of the tree's."""
+    """The arguments that run the code as a module of the tree."""
     (folder / "some_module.py").write_text(code)
     monkeypatch.setattr("install.children.ROOT", folder)
     return ["some_module"]
 
 
 def test_a_grandchild_s_stdin_is_not_the_tether(tmp_path, monkeypatch):
-    """On Windows whoever touches a pipe that a thread reads from waits: loading NumPy did, and any grandchild."""
+    """On Windows every access to a pipe that a thread reads from waits. Loading NumPy did, and so did every
+    grandchild."""
     run = f"subprocess.run([sys.executable, '-c', {GRANDCHILD!r}], timeout=60)"
     code = f"import subprocess, sys\nsys.exit({run}.returncode)"
     begin = time.monotonic()
@@ -45,7 +46,7 @@ def test_a_child_s_own_stdin_is_at_its_end(tmp_path, monkeypatch):
 
 
 def test_the_tether_still_ends_the_child_and_no_grandchild_keeps_it(tmp_path, monkeypatch):
-    """The grandchild lives on, as a program does that pip started; the child must end all the same."""
+    """The grandchild keeps running, like a program started by pip; the child must still end."""
     code = (
         "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(8)'])\n"
         "print('begun', flush=True)\ntime.sleep(600)"
@@ -112,7 +113,7 @@ def test_a_long_path_is_one_that_leaves_too_little_room():
 
 
 def test_the_longest_file_of_the_environment_is_as_long_as_the_doctor_thinks():
-    """Of the packages' own lists, as they lie on Windows: `Lib/site-packages` before each."""
+    """Calculated from the packages' file lists with the paths of Windows, `Lib/site-packages`."""
     prefix = Path(sys.prefix)
     if not any(package.name == "torch" for package in installed(prefix)):
         pytest.fail("the tests run in an environment with the backend's packages")
@@ -175,7 +176,7 @@ def test_every_file_of_tests_that_is_run_under_wine_is_there():
 
 @pytest.mark.parametrize("number", [5, 32])
 def test_what_windows_refuses_is_most_often_open_elsewhere(number):
-    """Replacing a file that is open is 'Access is denied' there, removing it a sharing violation."""
+    """On Windows, replacing an open file is 'Access is denied', and removing it is a sharing violation."""
     error = PermissionError(13, "Access is denied", r"C:\x\files.json")
     error.winerror = number  # pyright: ignore[reportAttributeAccessIssue]
     assert "close other programs" in explained(error).hint and "another Backend Folder" in explained(error).hint

@@ -1,4 +1,4 @@
-"""The installer's and the doctor's sentences hold in Blender's panel and in a terminal alike."""
+"""The messages of the installer and the doctor fit both Blender's panel and a terminal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from install.commands import _parser
 from tests.documents import ROOT
 from tests.sentences import Source
 
-# What neither the panel nor the preferences start.
+# Commands that neither the panel nor the preferences start.
 OF_TERMINALS = (
     *("__main__", "blender", "commands", "demo", "extension", "make_locks", "repository", "suites"),
     *("window", "wine", "wine_suites"),
 )
 MODULES = [path for path in sorted((ROOT / "install").rglob("*.py")) if path.stem not in OF_TERMINALS]
-ASKED_IN_TERMINALS = {  # the questions and options that no button has
+ASKED_IN_TERMINALS = {  # questions and options without a button
     "The same command asks again; --yes downloads at once.",
     "Name with --look a folder that holds models.",
     "Get it with: python3 -m install models add {only}",

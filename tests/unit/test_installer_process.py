@@ -1,4 +1,4 @@
-"""The installer as the add-on drives it: its lines, its ends, and the real one."""
+"""The installer as run by the add-on: its output, its ends, and the real installer."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_progress_is_told_in_bytes_and_shares():
         {"kind": "progress", "stage": "download", "done": 212e6, "total": 848e6, "text": "torch"},
     )
     assert (said.factor, said.stage, said.megabytes) == (0.25, "download", (212, 848))
-    said.read_line(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Trying it"}))
-    assert (said.factor, said.text, said.megabytes) == (None, "Trying it", None)
+    said.read_line(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Testing"}))
+    assert (said.factor, said.text, said.megabytes) == (None, "Testing", None)
 
 
 def test_failures_keep_message_and_hint():
@@ -53,7 +53,7 @@ def test_findings_and_models_are_kept():
 
 
 def run(root: Path, *arguments: str):
-    """The finished installer of `root`."""
+    """Runs the finished installer of `root`."""
     process = installer.Installer(root, arguments)
     until_ended(process)
     return process.reported
@@ -68,7 +68,7 @@ def until_ended(process):
 
 @pytest.fixture
 def fake(tmp_path):
-    """fake(code): a folder whose `python -m install` runs the code."""
+    """fake(code): a folder in which `python -m install` runs the code."""
 
     def make(code: str) -> Path:
         root = tmp_path / "Erweiterung 猫"
@@ -124,7 +124,7 @@ def test_cancelled_it_says_so(fake):
 
 
 def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
-    """As on Windows, which ends programs without asking them."""
+    """Like on Windows, which ends programs without asking them."""
     code = "print(json.dumps({'kind': 'note', 'text': 'begun'}), flush=True); time.sleep(600)"
     process = installer.Installer(fake(code), ())
     deadline = time.monotonic() + PATIENCE

@@ -120,7 +120,7 @@ def test_a_mask_of_another_size_is_resized_and_it_is_said(clone, tmp_path):
         (["--object", "ball:cube"], "'cube' is not in the prompt"),
         (["--object", "cube:ball"], "'cube' is not in the inversion prompt"),
         (["--set", "inversion_steps=5"], "Set inversion_steps to 1000"),
-        (["--set", "sampler=euler"], "needs sampler ddim"),
+        (["--set", "sampler=euler"], "requires sampler ddim"),
         (["--set", "block_weights=1,2"], "block_weights has 2 values"),
         (["--set", "semantic_blocks=up_blocks.9"], "'up_blocks.9'"),
     ],

@@ -130,7 +130,7 @@ def test_a_job_that_kills_each_worker_stops_nobody_else(queue, tmp_path):
     until(queue, ended(queue, *jobs))
     states = [queue.jobs.states[job] for job in jobs]
     assert [state.state for state in states] == ["failed", "done", "failed", "done"]
-    assert "out of memory" in states[0].message and "exit code 3" in states[2].message
+    assert "out of memory" in states[0].message and "exited with code 3" in states[2].message
 
 
 def test_a_program_that_cannot_be_started(queue, tmp_path):
@@ -245,13 +245,13 @@ def test_what_a_worker_does_not_take_is_told(queue, tmp_path):
 
 
 def test_bad_names_doubles_and_too_many(queue, tmp_path, monkeypatch):
-    with pytest.raises(Problem, match="cannot name a job"):
+    with pytest.raises(Problem, match="not a valid job name"):
         submit(queue, tmp_path / "my job")
     job = submit(queue, tmp_path / "job-1", **SLOW)
     with pytest.raises(Problem, match="waits or runs already"):
         queue.submit(start(), tmp_path / "job-1")
     monkeypatch.setattr(queues, "MOST_JOBS", 1)
-    with pytest.raises(Problem, match="1 jobs wait already"):
+    with pytest.raises(Problem, match="1 jobs are waiting already"):
         submit(queue, tmp_path / "job-2")
     assert queue.jobs.order == [job]
 

@@ -1,4 +1,4 @@
-"""state.json as a reader finds it, and what a panel shows of it."""
+"""state.json as a reader finds it, and how a panel shows it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_on_a_full_disk_the_last_word_takes_the_room_of_the_one_before(tmp_path,
     full_disk()
     write_state(FAILED, tmp_path)
     assert read_state(tmp_path) == FAILED
-    write_state(JobState(state="cancelled"), tmp_path)  # shorter than what was there
+    write_state(JobState(state="cancelled"), tmp_path)  # shorter than the previous content
     assert read_state(tmp_path) == JobState(state="cancelled")
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 

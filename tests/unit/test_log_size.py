@@ -1,4 +1,4 @@
-"""Logs keep their beginning and their end, and never more than a few megabytes, whoever writes to them."""
+"""Logs keep their beginning and their end, and never exceed a few megabytes, whoever writes to them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_log_elsewhere_is_left_alone(tmp_path):
 
 
 def test_nothing_of_what_others_append_meanwhile_is_lost_from_the_end(tmp_path, monkeypatch):
-    """A child goes on writing numbered lines by its own descriptor: of its last ones none is missing."""
+    """A child keeps writing numbered lines through its own descriptor; none of its last lines is missing."""
     monkeypatch.setattr(log_size, "SECONDS", 0.001)
     monkeypatch.setattr(log_size, "MOST_BYTES", 50_000)
     monkeypatch.setattr(log_size, "KEPT", 10_000)
@@ -95,7 +95,7 @@ def test_a_log_is_shortened_while_its_job_runs(tmp_path):
 
 
 def test_the_worker_bounds_what_earlier_runs_and_a_crash_s_traceback_leave(tmp_path):
-    """An old log that grew without bounds, a job that fails unexpectedly, and one that crashes."""
+    """An old, huge log, a job that fails unexpectedly, and one that crashes."""
     folder = make_job(tmp_path / "a", "error")
     (folder / "log.txt").write_bytes(FIRST + b"x" * 9_000_000)
     with RecordingClient() as recorder:

@@ -1,4 +1,4 @@
-"""The shipped catalogue: complete, pinned, and such that the backend can use each model it describes."""
+"""The shipped catalogue is complete and pinned, and the backend can use each of its models."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SHIPPED = read_catalogue()
 
 
 @pytest.mark.parametrize("component", SHIPPED.components.values(), ids=SHIPPED.components)
-def test_every_component_has_its_source_licence_and_pins(component):
+def test_every_component_has_its_source_license_and_pins(component):
     assert component.key in (*PATHS, "domain_adapter", "loras")
-    assert component.licence and component.licence_url.startswith("https://") and component.title
+    assert component.license and component.license_url.startswith("https://") and component.title
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", component.repo)
     for file in component.files:
         assert re.fullmatch(r"[0-9a-f]{40}", file.revision)
@@ -48,7 +48,7 @@ def test_no_component_is_left_over_and_models_share_their_parts():
 @pytest.mark.parametrize("model", SHIPPED.models.values(), ids=SHIPPED.models)
 @pytest.mark.parametrize("with_extras", [False, True])
 def test_each_model_s_entry_is_one_that_the_backend_reads(model, with_extras, data_folder):
-    """Its settings too, in every family."""
+    """Including its settings in every family."""
     store = Store()
     components = SHIPPED.chosen(model, model.extras if with_extras else ())
     store.models.mkdir(parents=True)
@@ -92,8 +92,8 @@ def test_sizes_that_are_rounded_still_tell_files_apart():
 )
 def test_a_catalogue_with_a_mistake_is_refused(tmp_path, change, why):
     text = (
-        '[component.a]\nkey = "base"\ntitle = "a"\nrepo = "o/a"\nrevision = "main"\nlicence = "MIT"\n'
-        'licence_url = "x"\nfiles = [{path = "a", about = 10}]\n'
+        '[component.a]\nkey = "base"\ntitle = "a"\nrepo = "o/a"\nrevision = "main"\nlicense = "MIT"\n'
+        'license_url = "x"\nfiles = [{path = "a", about = 10}]\n'
         '[model.m]\ntitle = "m"\nabout = "x"\nterms = "MIT."\nvram = 8\ncomponents = ["a"]\nclip = {}\n'
     )
     path = tmp_path / "catalogue.toml"
@@ -117,7 +117,7 @@ def test_content_is_told_by_either_of_the_hub_s_names(tmp_path):
 
 
 def test_a_downloaded_model_makes_a_clip(tmp_path, data_folder, moving_clip, monkeypatch, capsys):
-    """Small weights in the published files' own formats, from the hub over the catalogue to a take."""
+    """Small weights in the published formats, from the hub through the catalogue to a take."""
     files = published(tmp_path / "weights")
     catalogue = tmp_path / "catalogue.toml"
     catalogue.write_text(small_catalogue(files), encoding="utf-8")
@@ -160,7 +160,7 @@ def small_catalogue(files: dict[str, bytes]) -> str:
         rows = ", ".join(f'{{path = "{path}", bytes = {len(files[path])}}}' for path in paths)
         text += (
             f'[component.{name}]\nkey = "{key}"\ntitle = "{name}"\nrepo = "own/all"\nrevision = "{COMMIT}"\n'
-            f'licence = "MIT"\nlicence_url = "x"\n{folder}\nfiles = [{rows}]\n'
+            f'license = "MIT"\nlicense_url = "x"\n{folder}\nfiles = [{rows}]\n'
         )
     return text + (
         '[model.small]\ntitle = "Small"\nabout = "Small."\nterms = "MIT."\nvram = 8\n'

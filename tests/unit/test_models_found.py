@@ -1,4 +1,4 @@
-"""Files that are there for other programs are linked, not fetched and not copied; and they stay when a model goes."""
+"""Files of other programs are linked, not downloaded or copied, and stay when a model is removed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_model_of_files_that_are_there_needs_no_network(home, hub, catalogue, 
     components = catalogue.components
     assert os.path.samefile(store.path(components["base"].files[0]), base)
     assert os.path.samefile(store.path(components["shared"].files[0]), shared)
-    assert f"is here already: {base}" in capsys.readouterr().out
+    assert f"was found: {base}" in capsys.readouterr().out
     assert 'base = "files/base/base.safetensors"' in store.entry("one").read_text()
     assert next(row for row in listing(catalogue, store) if row["name"] == "one")["state"] == "installed"
 
@@ -63,7 +63,7 @@ def test_a_folder_can_be_named_and_must_be_there(home, hub, catalogue, tmp_path)
 
 
 def test_where_no_link_can_be_made_the_entry_names_the_file_itself(home, hub, catalogue, monkeypatch):
-    """As between two drives on Windows."""
+    """Like between two drives on Windows."""
 
     def refuse(*_):
         raise OSError(18, "Invalid cross-device link")
@@ -94,8 +94,7 @@ def test_a_symbolic_link_where_a_hard_one_cannot_be(home, hub, catalogue, monkey
 
 
 def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue, monkeypatch):
-    """Each folder is looked into once, and once by each link to it: two circles would otherwise be gone round and round
-    in every order."""
+    """Each folder is read once, and once per link to it; otherwise two cycles would be followed in every order."""
     base, _ = theirs(home, hub)
     for name in ("round", "and round"):
         link_folder(base.parent / name, home / "ComfyUI")
@@ -107,7 +106,9 @@ def test_links_in_circles_and_to_nothing_are_passed_over(home, hub, catalogue, m
         assert len(entered) < 100, entered[-3:]
         return scandir(path)
 
-    wanted = replace(catalogue.components["base"].files[0], sha256="0" * 64)  # nobody has it, so that all is searched
+    wanted = replace(
+        catalogue.components["base"].files[0], sha256="0" * 64
+    )  # no one has it, so that every folder is searched
     folders, models = model_folders(), Store().models
     with monkeypatch.context() as patched:
         patched.setattr(os, "scandir", counted)

@@ -1,4 +1,4 @@
-"""The catalogue's models listed, verified and taken away, whatever has become of their files meanwhile."""
+"""Listing, verifying and removing the catalogue's models, whatever has happened to their files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.other_programs import no_download, put, theirs
 
 @pytest.fixture
 def store(home, hub, catalogue) -> Store:
-    """With both models, of files of its own rather than links."""
+    """A store with both models as regular files."""
     for original in theirs(home, hub):
         original.unlink()
     for name, repo, path in (("base", "own/base", "base.safetensors"), ("shared", "own/shared", "deep/shared.ckpt")):
@@ -41,7 +41,7 @@ def states(catalogue) -> dict[str, str]:
 
 
 def test_files_in_their_places_that_nobody_recorded_are_verified_and_kept(store, catalogue):
-    """As a run leaves them that is killed before it writes what it has."""
+    """Like after a run that was killed before it wrote its record."""
     assert states(catalogue) == {"one": "installed", "two": "installed"}
     verify(catalogue, store, Report(), None)
 
@@ -54,7 +54,7 @@ def test_harm_is_found_and_said_and_what_is_harmed_is_not_trusted_again(store, c
         path.unlink()
     else:
         path.write_bytes({"flip": content[:-1] + b"!", "cut": content[:-1], "empty": b""}[harm])
-    if harm == "flip":  # with its time as before, as a failing disk does it: only reading finds that
+    if harm == "flip":  # with an unchanged time, as on a failing disk, so that only reading it shows the damage
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         assert states(catalogue)["one"] == "installed"
     with pytest.raises(InstallError, match="1 files of one are missing or damaged") as error:
@@ -82,7 +82,7 @@ def test_an_entry_that_the_user_changed_is_never_overwritten_or_removed(store, c
     changed = entry.read_text()
     for _ in range(2):
         Adding(catalogue, Store(), Report(), no_download).add("one")
-        assert entry.read_text() == changed and "was changed by you and stays" in capsys.readouterr().out
+        assert entry.read_text() == changed and "was changed by you and is kept" in capsys.readouterr().out
     remove(catalogue, Store(), Report(), "one")
     assert entry.read_text() == changed
 
@@ -147,11 +147,11 @@ def test_the_commands_say_it_in_words_and_in_json(store, tmp_path, monkeypatch, 
     said = json.loads(capsys.readouterr().out)
     row = said["models"][0]
     assert (row["name"], row["state"], row["download_bytes"]) == ("one", "installed", 0)
-    assert row["components"][0]["licence"] == "MIT" and row["extras"][0]["name"] == "folder"
+    assert row["components"][0]["license"] == "MIT" and row["extras"][0]["name"] == "folder"
     assert not row["extras"][0]["chosen"] and row["extras"][0]["download_bytes"] > 0
     assert main(["models", "list"]) == 0
     words = capsys.readouterr().out
-    assert "(installed)" in words and "--with folder" in words and "licence: MIT" in words
+    assert "(installed)" in words and "--with folder" in words and "license: MIT" in words
     assert main(["models", "verify", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["kind"] == "done"
     assert main(["models", "verify", "three"]) == 1

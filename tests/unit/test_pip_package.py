@@ -1,4 +1,4 @@
-"""The worker as a package for pip: `pip install .` gives the command motionclone-backend."""
+"""The worker as a pip package: `pip install .` provides the command motionclone-backend."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_version_is_the_manifest_s_alone():
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> Path:
-    """An environment that the package was installed into; it borrows the packages that it needs from ours."""
+    """An environment in which the package was installed; it uses our environment's dependencies."""
     python = make_borrowing(tmp_path_factory.mktemp("farm") / "venv", with_pip=True)
     command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -43,7 +43,7 @@ def farm(tmp_path_factory) -> Path:
 
 
 def run(command: Path, *arguments: str, folder: Path) -> str:
-    """From a folder that is not the checkout."""
+    """Runs a command from a folder outside the checkout."""
     done = subprocess.run([str(command), *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done.stdout

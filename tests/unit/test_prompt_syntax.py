@@ -1,4 +1,4 @@
-"""Prompts as artists paste them: what each sign means, and what other tools know and this one refuses by name."""
+"""Prompts as artists paste them: the meaning of each sign, and the syntax of other tools that is refused by name."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_loras_are_no_text():
         ('"0": "day", "24": "night"', "a prompt for a frame"),
         ("day, 24-48: night", "a prompt for a frame, '24-48:'"),
         ("a ball AND a cube", "joined by AND"),
-        ("a [red:blue:0.5] ball", "change while sampling, '[red:blue:0.5]'"),
-        ("a [red|blue] ball", "take turns, '[red|blue]'"),
+        ("a [red:blue:0.5] ball", "change during sampling, '[red:blue:0.5]'"),
+        ("a [red|blue] ball", "alternating words, '[red|blue]'"),
         ("a {red|blue} ball", "braces"),
         ("a __colour__ ball", "a wildcard, '__colour__'"),
         ("ball::2 cube::1", "two colons"),
@@ -69,17 +69,17 @@ def test_loras_are_no_text():
         ("<lora:x:1:0.5>", "not a LoRA's name and strength"),
         ("<lora::1>", "not a LoRA's name and strength"),
         ("<lora:x:strong>", "not a LoRA's name and strength"),
-        ("<lora:x:11>", "the strength 11; at most 10"),
+        ("<lora:x:11>", "the strength 11; the maximum is 10"),
         ("<lora:x><lora:x:1>", "'x' twice"),
-        ("(red:1,3)", "'1,3' as a weight"),
-        ("(red:9)", "'9' as a weight"),
-        ("(red:-1)", "'-1' as a weight"),
-        ("(red:dark)", "'dark' as a weight"),
-        ("(red:1.3", "'1.3' as a weight"),
-        ("(red", "a ( without its counterpart"),
-        ("red) ball", "a ) without its counterpart"),
-        ("[red)", "a ) without its counterpart"),
-        ("smile :)", r"write \) where it is text"),
+        ("(red:1,3)", "the weight '1,3'"),
+        ("(red:9)", "the weight '9'"),
+        ("(red:-1)", "the weight '-1'"),
+        ("(red:dark)", "the weight 'dark'"),
+        ("(red:1.3", "the weight '1.3'"),
+        ("(red", "an unmatched ("),
+        ("red) ball", "an unmatched )"),
+        ("[red)", "an unmatched )"),
+        ("smile :)", r"write \) to use it as text"),
     ],
 )
 def test_nothing_is_taken_for_text_silently(text, words):

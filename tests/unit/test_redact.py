@@ -1,4 +1,4 @@
-"""What a bug report must not tell: who and where the user is, what they work at, and what opens doors."""
+"""A bug report must not reveal who and where the user is, what they work on, or secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that does not see the host's folders: files go there and come back whole, or not at all."""
+"""A worker that does not see the host's folders: files are transferred completely, or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOST_SEES = {"job.json", "reference", "state.json", "preview", *RESULTS}
 
 @pytest.fixture
 def away(tmp_path_factory) -> Path:
-    """What the other machine has for disks."""
+    """The disks of the other machine."""
     folder = tmp_path_factory.mktemp("other machine")
     for name in ("data", "tmp"):
         (folder / name).mkdir()
@@ -58,7 +58,7 @@ def copies(away: Path) -> list[Path]:
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs a system with user namespaces for its own mounts")
 def test_a_worker_that_sees_none_of_the_host_s_files(connect, away, tmp_path):
-    """The hosts's folder is empty for the worker, so all that comes back came over the line."""
+    """The host's folder is empty for the worker, so everything that comes back came over the connection."""
     folder = job_with_reference(tmp_path / "jobs" / "a", size=1_000_000, bytes=900_000)
     hidden = f"mount -t tmpfs none '{tmp_path}' && test -z \"$(ls -A '{tmp_path}')\" && exec {' '.join(COMMAND)}"
     with connect(["unshare", "-rm", "sh", "-c", hidden]) as recorder:
@@ -147,7 +147,7 @@ def test_a_job_that_ended_while_the_line_was_broken_is_given_back_and_not_run_ag
 
 @pytest.mark.parametrize("direction", ["sending", "fetching"])
 def test_a_transfer_that_breaks_is_never_taken_for_whole(connect, away, tmp_path, direction):
-    """A line of a megabyte a second, cut in the middle; then again without a cut."""
+    """A connection with a megabyte per second is cut in the middle; then the transfer is repeated without a cut."""
     folder = job_with_reference(tmp_path / "a", size=1_500_000, bytes=1_500_000, steps=1)
     before = {"result.json": b"an earlier take's", "result.mp4": b"as well"}
     for name, content in before.items():
@@ -168,7 +168,7 @@ def test_a_transfer_that_breaks_is_never_taken_for_whole(connect, away, tmp_path
 
 
 def test_neither_poll_nor_a_cancel_waits_for_a_transfer(connect, tmp_path):
-    """Twenty megabytes over a line of two a second: other orders come by all the same."""
+    """Twenty megabytes over a connection with two per second: other commands still get through."""
     big = job_with_reference(tmp_path / "big", size=20_000_000)
     with connect(slow_line(2_000_000)) as recorder:
         recorder.until(messages.Hello)
@@ -178,7 +178,7 @@ def test_neither_poll_nor_a_cancel_waits_for_a_transfer(connect, tmp_path):
         longest = max(longest, time.monotonic() - began)
         recorder.client.submit("next", make_job(tmp_path / "next", steps=1))
         recorder.until(messages.Progress, lambda m: m.stage == "sending")
-        with pytest.raises(ClientError, match="still on its way"):
+        with pytest.raises(ClientError, match="still being sent"):
             recorder.client.move("big", 0)
         for order, answer in (
             (recorder.client.ping, messages.Pong),
@@ -192,7 +192,9 @@ def test_neither_poll_nor_a_cancel_waits_for_a_transfer(connect, tmp_path):
                 longest = max(longest, time.monotonic() - start)
                 if any(isinstance(message, answer) for message in heard):
                     break
-                assert time.monotonic() - began < 3  # two pieces of 350 kB go before it, twice through the line
+                assert (
+                    time.monotonic() - began < 3
+                )  # two pieces of 350 kB are sent before it, twice over the connection
                 time.sleep(0.005)
         assert longest < 0.5
         assert read_state(big).state == "cancelled" and not is_locked(big)
@@ -208,12 +210,12 @@ def test_what_cannot_be_sent_is_said(connect, away, tmp_path):
         for folder in (odd, none):
             recorder.client.submit(folder.name, folder)
         assert "use only A-Z" in recorder.until(messages.Failed, job="odd").message
-        assert "no job.json" in recorder.until(messages.Refused, job="none").message
+        assert "not include job.json" in recorder.until(messages.Refused, job="none").message
         assert not recorder.client.jobs and read_state(odd).state == "failed"
         recorder.client.submit("a", make_job(tmp_path / "a", steps=1000))
         with connect() as second, pytest.raises(ClientError, match="in use by another worker"):
             second.client.submit("a", tmp_path / "a")
-        with pytest.raises(ClientError, match="cannot name a job"):
+        with pytest.raises(ClientError, match="not a valid job name"):
             recorder.client.submit("../a", odd)
         with pytest.raises(ClientError, match="cannot be written"):
             recorder.client.submit("b", tmp_path / "nowhere")
@@ -246,7 +248,7 @@ os._exit(worker.wait())
 
 
 def slow_line(rate: float) -> list[str]:
-    """A worker behind a line of so many bytes a second, each way."""
+    """A worker behind a connection with this many bytes per second in each direction."""
     return [sys.executable, "-c", RELAY, str(rate), *COMMAND]
 
 

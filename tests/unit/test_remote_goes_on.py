@@ -1,4 +1,4 @@
-"""A remote job whose line, or whose machine, was gone in the middle of it: what was done there is not done again."""
+"""A remote job whose connection or machine was lost: completed work is not repeated."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.systems import kill_group
 from tests.workers import COMMAND, RecordingClient, make_job
 
 STEPS = 6
-SECONDS = 600  # to load torch on a busy machine, which may take minutes
-# A worker that records every step, and stands still after the third.
+SECONDS = 600  # loading torch on a busy machine may take minutes
+# A worker that records every step and stops after the third.
 STANDS_STILL = """
 import sys, time
 from pathlib import Path
@@ -49,7 +49,7 @@ sys.exit(main(["serve"]))
 
 @pytest.fixture
 def away(tmp_path_factory, tiny, data_folder) -> dict[str, str]:
-    """The other machine: it has the model too."""
+    """The other machine, which has the model too."""
     folder = tmp_path_factory.mktemp("other machine")
     shutil.copytree(data_folder / "models", folder / "models")
     return os.environ | {"MOTIONCLONE_DATA": str(folder)}
@@ -95,7 +95,7 @@ def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, mov
 
 
 def test_whoever_comes_back_too_soon_is_told_so_and_gets_the_results_later(away, tmp_path):
-    """The line broke; the worker there has noticed it and finishes, for which the test stands in."""
+    """The connection was lost; the worker has noticed it and finishes its job, which the test simulates."""
     folder = make_job(tmp_path / "a", steps=1000, seconds=0.01)
     with connect(away, COMMAND) as recorder:
         recorder.client.submit("a", folder)
@@ -105,7 +105,7 @@ def test_whoever_comes_back_too_soon_is_told_so_and_gets_the_results_later(away,
     with connect(away, COMMAND) as recorder:
         recorder.client.submit("a", folder)
         refused = recorder.until(messages.Refused, job="a").message
-        assert refused.startswith("The other machine is still at this job") and "Run it again" in refused
+        assert refused.startswith("The other machine is still running this job") and "Run it again" in refused
         assert str(copy) not in refused
         assert not recorder.client.jobs and not is_locked(folder) and unfinished(tmp_path) == [folder]
         (copy / "result.json").write_text("{}")

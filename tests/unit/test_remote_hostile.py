@@ -1,5 +1,5 @@
-"""A remote worker that means ill can fail its own jobs, and nothing else: no file outside the folder, no full memory or
-disk, no long tick, no words that are more than words."""
+"""A hostile remote worker can fail its own jobs and nothing else: no file outside the folder, no full memory or disk,
+no blocked tick, no harmful text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDS = (messages.Failed, messages.Done, messages.Cancelled, Lost)
 
 
 def tricked(trick: str, folder: Path, seconds: float = 60.0) -> tuple[list, float]:
-    """What the host heard of a job that such a worker took, and the longest poll."""
+    """The messages about a job that such a worker accepted, and the longest poll."""
     command = [sys.executable, "-m", "tests.hostile_remote", trick]
     client, heard, longest = Client(command, ROOT, os.environ | {"FLOOD": "30000"}, remote=True), [], 0.0
     deadline = time.monotonic() + seconds
@@ -54,14 +54,14 @@ def job(tmp_path) -> Path:
     ("trick", "words"),
     [
         ("offers", "offered its results twice"),
-        ("huge_offer", "pieces are more than 10000 files"),
-        ("wants", "asked for piece 0 where 1 was to follow"),
-        ("wants_backwards", "asked for piece 1000000 where 1 was"),
-        ("huge_result", "0000.png is 30000 x 30000, too large to be shown"),
-        ("foreign_result", "'blender.json' was not to come here"),
-        ("deep_line", "is not understood"),
-        ("endless_line", "is not understood"),
-        ("stderr_flood", "ended with exit code 3"),
+        ("huge_offer", "pieces exceed the limit of 10000 files"),
+        ("wants", "requested piece 0 instead of 1"),
+        ("wants_backwards", "requested piece 1000000 instead of 1"),
+        ("huge_result", "0000.png is too large to display (30000 x 30000)"),
+        ("foreign_result", "'blender.json' was not expected"),
+        ("deep_line", "sent an invalid message"),
+        ("endless_line", "sent an invalid message"),
+        ("stderr_flood", "exited with code 3"),
     ],
 )
 def test_its_job_fails_in_a_sentence(job, trick, words):
@@ -162,7 +162,7 @@ def test_what_waits_for_a_worker_that_does_not_read_is_bounded(monkeypatch):
 
 
 def test_pieces_without_content_have_an_end(tmp_path):
-    with pytest.raises(BundleError, match="more than 10000 files"):
+    with pytest.raises(BundleError, match="limit of 10000 files"):
         IncomingBundle(tmp_path / "x", ("log.txt",), "0" * 64, 2**53)
     assert not (tmp_path / "x").exists()
 
@@ -172,7 +172,7 @@ def test_a_worker_takes_a_few_unfinished_offers_at_once(tmp_path, data_folder):
         for number in range(300):
             line.say(messages.Offer(f"job-{number}", f"{number:064x}", 2))
         refused = [line.until(messages.Refused) for _ in range(292)]
-        assert "8 jobs are on their way already" in refused[0].message
+        assert "8 jobs are being sent already" in refused[0].message
         assert len(list((data_folder / "received").iterdir())) == 8
         line.say(messages.Cancel("job-0"))
         line.until(messages.Cancelled, job="job-0")

@@ -1,4 +1,4 @@
-"""A remote worker over a true sshd: `ssh HOST ... python -m backend serve` as the worker's command."""
+"""A remote worker over a real sshd: `ssh HOST ... python -m backend serve` as the worker command."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PermitRootLogin prohibit-password
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory):
-    """An sshd of its own on a free port of the loopback: -> ssh's command up to the host's name."""
+    """An sshd on a free loopback port. Returns ssh's command up to the host's name."""
     folder = tmp_path_factory.mktemp("sshd")
     for key in ("host_key", "user_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
@@ -79,7 +79,7 @@ def wait_until_it_listens(port: int, sshd: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture
 def command(line, tmp_path) -> list[str]:
-    """What a user writes into the setting: ssh, the host, and what to run there."""
+    """The worker command as a user writes it: ssh, the host, and the program to run there."""
     there = f"cd {shlex.quote(str(ROOT))} && MOTIONCLONE_DATA={shlex.quote(str(tmp_path / 'there'))} exec "
     return [*line, there + shlex.join(COMMAND)]
 
@@ -104,7 +104,7 @@ def test_a_job_over_ssh(command, tmp_path):
 
 
 def test_a_line_that_breaks_loses_no_result(command, tmp_path):
-    """ssh is killed: the worker at the other end finishes its job, and the next one that is connected gives it back."""
+    """ssh is killed: the worker at the other end finishes its job, and the next connection receives the result."""
     folder = make_job(tmp_path / "a", steps=10, seconds=0.1)
     with RecordingClient(command, remote=True) as recorder:
         recorder.client.submit("a", folder)
@@ -127,7 +127,7 @@ def test_a_line_that_breaks_loses_no_result(command, tmp_path):
     "there, words",
     [
         (f"{shlex.quote(sys.executable)} -m no_such_backend", "No module named no_such_backend"),
-        ("echo Welcome to this machine; exec cat", "is not JSON"),
+        ("echo Welcome to this machine; exec cat", "is not valid JSON"),
     ],
 )
 def test_a_host_without_a_worker_is_said(line, there, words):

@@ -28,7 +28,7 @@ KEYS = [f"{number:064x}" for number in range(20)]
 
 
 def put(path: Path, size: int = 1000, hours: float = 2.0) -> Path:
-    """Writes a file that was last used this many hours ago, and so was its folder."""
+    """Writes a file that was last used this many hours ago, as was its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(size))
     then = time.time() - hours * 3600
@@ -39,11 +39,11 @@ def put(path: Path, size: int = 1000, hours: float = 2.0) -> Path:
 
 @pytest.fixture
 def filled(data_folder) -> Path:
-    """The data folder with one of everything, all of it two hours old."""
+    """A data folder with one of each kind of data, all of it two hours old."""
     put(data_folder / "inversion" / KEYS[0] / "999.safetensors", 5000)
     put(data_folder / "inversion" / f"{KEYS[1]}.part" / "checkpoint.safetensors", 400)
     put(data_folder / "motion" / f"{KEYS[2]}.safetensors", 300)
-    put(data_folder / "motion" / f"{KEYS[3]}.4711.part", 200)  # of an earlier version that was killed
+    put(data_folder / "motion" / f"{KEYS[3]}.4711.part", 200)  # left by an earlier version that was killed
     put(data_folder / "received" / KEYS[4] / "job.json", 100)
     put(data_folder / "models" / "film.safetensors", 7000)
     job = make_job(data_folder / "jobs" / "20260101-101010-abcdef")
@@ -86,7 +86,7 @@ def test_people_read_it_as_a_table(filled, capsys):
     said = capsys.readouterr().out
     assert "Cache of inverted clips" in said and "`storage --clean` frees" in said
     assert main(["storage", "--clean"]) == 0
-    assert "were freed." in capsys.readouterr().out
+    assert " freed." in capsys.readouterr().out
 
 
 def test_what_is_in_use_stays(filled, capsys):

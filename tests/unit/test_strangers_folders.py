@@ -1,5 +1,5 @@
-"""Job folders, pictures and model entries that came from strangers: nothing makes the backend wait, fills its memory,
-or leads it out of the folder."""
+"""Job folders, pictures and model entries from strangers cannot block the backend, fill its memory, or lead it out of
+the folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def soon(seconds: float = 2.0):
 
 
 def png(width: int, height: int, rows: int = 0) -> bytes:
-    """A grey picture of which only so many rows follow."""
+    """A gray picture with only this many rows."""
     parts = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * rows))
     chunks = [struct.pack(">I", len(data)) + kind + data + b"\0\0\0\0" for kind, data in (*parts, (b"IEND", b""))]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
@@ -60,7 +60,7 @@ def jpg(width: int, height: int, kind: int = 0xC0) -> bytes:
 
 
 def strange(path: Path, kind: str) -> Path:
-    """A named pipe, an endless device or a huge empty file in the place of a small one."""
+    """A named pipe, an endless device or a huge empty file in place of a small one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == "pipe":
         os.mkfifo(path)
@@ -192,7 +192,7 @@ def test_headers_that_cannot_be_are_told_as_a_broken_picture(tmp_path, data):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_that_are_no_files(tmp_path, kind):
-    """Missing, as if nothing were there, where they can be told from a file at once."""
+    """They count as missing if they can be distinguished from files immediately."""
     write_frames(tmp_path, np.zeros((3, 8, 8, 3), np.uint8))
     (tmp_path / "0001.png").unlink()
     strange(tmp_path / "0001.png", kind)
@@ -303,7 +303,7 @@ def test_a_folder_with_a_strange_file_where_a_job_writes_is_refused(tmp_path, pl
     path = folder / place
     path.parent.mkdir(parents=True)
     os.mkfifo(path) if kind == "pipe" else path.symlink_to(secret if kind == "link" else tmp_path / "nowhere")
-    with soon(), pytest.raises(Problem, match="is a named pipe, not a file; jobs|is a link; jobs"):
+    with soon(), pytest.raises(Problem, match="is a named pipe, not a file; jobs|is a link, but jobs"):
         claim(folder)
     assert secret.read_text() == "mine" and not (tmp_path / "nowhere").exists()
 
@@ -313,7 +313,7 @@ def test_so_is_one_whose_folder_is_a_link(tmp_path, name):
     (tmp_path / "there").mkdir()
     (tmp_path / "job").mkdir()
     link_folder(tmp_path / "job" / name, tmp_path / "there")
-    with pytest.raises(Problem, match="is a link; jobs"):
+    with pytest.raises(Problem, match="is a link, but jobs"):
         claim(tmp_path / "job")
 
 
@@ -375,8 +375,8 @@ def test_seeds_of_other_programs_are_taken_and_all_differ(tmp_path):
 @pytest.mark.parametrize(
     ("seed", "said"),
     [
-        (str(2**64), "seed is 18446744073709551616; it must lie between"),
-        (str(-(2**63) - 1), "it must lie between"),
+        (str(2**64), "seed is 18446744073709551616; it must be between"),
+        (str(-(2**63) - 1), "it must be between"),
         ("9" * 90, "seed is a number of more than 30 digits"),
         ("9" * 5000, "a number of 5000 digits"),
         ("1.5", "seed must be a whole number, not 1.5"),

@@ -1,4 +1,4 @@
-"""A job's folder may come from a stranger: what is read of it, what may lie in it, and how it is deleted."""
+"""A job folder may come from a stranger: what is read from it, what it may contain, and how it is deleted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def job(folder: Path) -> Path:
 
 
 def open_windows_file(monkeypatch, name: str) -> None:
-    """As on Windows while another program has that file open: neither it nor its folder's name can go."""
+    """Makes a file behave as on Windows while another program has it open: neither it nor its folder can be removed."""
     rename, unlink = os.rename, Path.unlink
 
     def no_rename(source, target):
@@ -172,7 +172,8 @@ def test_a_movie_of_millions_of_boxes_is_none(tmp_path):
 
 
 def test_a_clip_that_had_to_take_another_name_is_found(tmp_path):
-    """While another program keeps result.mp4 open, Windows lets nobody replace it, and the clip gets another name."""
+    """While another program has result.mp4 open, Windows does not let anyone replace it, and the clip gets another
+    name."""
     for number, name in enumerate(("result.mp4", "result-2.mp4")):
         (tmp_path / name).write_bytes(b"\0\0\0\x08moov\0\0\0\x08mdat")
         os.utime(tmp_path / name, (number, number))

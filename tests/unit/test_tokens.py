@@ -1,4 +1,4 @@
-"""Counting tokens without transformers gives the tokens of its tokenizer, for the vocabularies of CLIP and the demo."""
+"""Counting tokens without transformers gives the same tokens as its tokenizer, for CLIP's vocabulary and the demo's."""
 
 from __future__ import annotations
 

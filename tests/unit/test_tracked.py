@@ -1,4 +1,5 @@
-"""What is tracked stays small, and the demo model's weights change only with a version: the history keeps them all."""
+"""Tracked files stay small, and the demo model's weights change only with a version, because the history keeps them
+all."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def test_no_file_but_weights_and_recorded_numbers_is_large(tracked):
 
 
 def test_weights_change_only_with_a_version_of_the_model_card(tracked):
-    """The card's table has a column for each version and a row for each file; no column is like the one before."""
+    """The card's table has a column per version and a row per file; each column differs from the one before."""
     heads = next(line for line in prose(CARD).splitlines() if line.startswith("| weights |"))
     versions = [cell.strip() for cell in heads.split("|")[2:-1]]
     trained = [row[0] for row in rows(CARD) if len(row) == 5 and row[0].isdigit()]

@@ -307,7 +307,7 @@ def test_the_notes_are_found():
         "{file} holds {count} tensors of a UNet too, which {setting} does not use.",
         "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. They keep their time.",
         "This job shows no more previews, because one failed: {reason}.",
-        "{path} could not be replaced, because another program has it open; the new one is {other}.",
+        "{path} could not be replaced, because another program has it open. The new file is {other}.",
         "The weights in the prompt are used: {listed}.",
         "Nothing moves in {title}, so the take stands still. Animate the camera or the objects to change it.",
     }

@@ -99,7 +99,7 @@ def test_a_base_folder_counts_by_the_parts_that_are_used(own):
         ('folder = "a"\nloras = [{file = "x", strenght = 1}]', "unknown key 'strenght'. Did you mean 'strength'?"),
         ('folder = "a"\nloras = "x"', "loras must be a list"),
         ('folder = "a"\nloras = [3]', "loras[0] must be an object with named values"),
-        ('folder = "a"\nloras = [{strength = 1}]', "loras[0] lacks 'file'"),
+        ('folder = "a"\nloras = [{strength = 1}]', "loras[0] has no 'file'"),
         ('folder = "a"\nloras = [{file = "x", strength = "1"}]', "loras[0]: strength must be a number, not '1'"),
         (
             'folder = "a"\nmotion_loras = [{file = "x", strength = nan}]',

@@ -1,4 +1,4 @@
-"""Whatever is said: every message comes back as it went, and every line is a message or a sentence."""
+"""Property tests of the protocol: every message survives encoding, and every other line is refused with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that strangers may have put there: written without following links, read without trusting them."""
+"""Files that may come from strangers are written without following links and read with checks."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_folder_that_is_a_link_is_not_entered(tmp_path):
 
 
 def held_open(monkeypatch, *names: str, seconds: float = 1000.0) -> list[str]:
-    """As on Windows while another program has files of these names open."""
+    """Makes files with these names behave as on Windows while another program has them open."""
     real, until, tried = os.replace, time.monotonic() + seconds, []
 
     def replace(source, target):
@@ -131,7 +131,7 @@ def test_and_gives_what_took_long_another_name_which_is_said(tmp_path, monkeypat
         os.utime(tmp_path / expected, (1, 1))
     os.utime(tmp_path / "result.mp4", (2, 2))
     assert movie_of(tmp_path).name == "result.mp4"
-    assert "another program has it open" in said[0] and said[0].endswith("the new one is result-2.mp4.")
+    assert "another program has it open" in said[0] and said[0].endswith("The new file is result-2.mp4.")
     assert (tmp_path / "result.mp4").read_text() == "old"
     assert movie_of(tmp_path / "none").name == "result.mp4"
 

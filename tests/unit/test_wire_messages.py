@@ -1,4 +1,4 @@
-"""Lines and messages: what is right comes through unchanged, and whatever is wrong gets a sentence."""
+"""Lines and messages: valid ones are parsed correctly, and invalid ones are refused with a message."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_message_comes_back_as_it_went(message):
     kinds = TO_WORKER if type(message) in TO_WORKER else FROM_WORKER
     assert parse(line, kinds) == message
     if type(message) not in {*TO_WORKER} & {*FROM_WORKER}:
-        with pytest.raises(MessageError, match="no kind of message"):
+        with pytest.raises(MessageError, match="not a known kind of message"):
             parse(line, FROM_WORKER if kinds is TO_WORKER else TO_WORKER)
 
 
@@ -73,38 +73,38 @@ def test_every_kind_is_tried_above():
 @pytest.mark.parametrize(
     "line, words",
     [
-        (b"", "not JSON"),
+        (b"", "not valid JSON"),
         (b"[]", "object"),
-        (b"\xff\xfe", "not JSON in UTF-8"),
+        (b"\xff\xfe", "not valid JSON in UTF-8"),
         (b'{"kind": "sumbit"}', "Did you mean 'submit'"),
-        (b'{"kind": ["ping"]}', "a list is no kind"),
-        (b'{"kind": "ping", "kind": "ping"}', "twice"),
+        (b'{"kind": ["ping"]}', "a list is not a known kind"),
+        (b'{"kind": "ping", "kind": "ping"}', "duplicate"),
         (b'{"kind": "ping", "a": 1}', "unknown key 'a'"),
-        (b'{"kind": "cancel"}', "lacks 'job'"),
-        (b'{"kind": "cancel", "job": 7}', "7 cannot name a job"),
-        (b'{"kind": "cancel", "job": "../x"}', "cannot name a job"),
-        (b'{"kind": "cancel", "job": "con"}', "cannot name a job"),
-        (b'{"kind": "cancel", "job": "LPT1"}', "cannot name a job"),
-        (b'{"kind": "cancel", "job": "a\\n"}', "cannot name a job"),
-        (b'{"kind": "cancel", "job": "' + b"a" * 65 + b'"}', "cannot name a job"),
+        (b'{"kind": "cancel"}', "has no 'job'"),
+        (b'{"kind": "cancel", "job": 7}', "7 is not a valid job name"),
+        (b'{"kind": "cancel", "job": "../x"}', "not a valid job name"),
+        (b'{"kind": "cancel", "job": "con"}', "not a valid job name"),
+        (b'{"kind": "cancel", "job": "LPT1"}', "not a valid job name"),
+        (b'{"kind": "cancel", "job": "a\\n"}', "not a valid job name"),
+        (b'{"kind": "cancel", "job": "' + b"a" * 65 + b'"}', "not a valid job name"),
         (b'{"kind": "move", "job": "a", "position": -1}', "position must be between 0 and"),
         (b'{"kind": "move", "job": "a", "position": true}', "position must be a whole number, not True"),
         (b'{"kind": "move", "job": "a", "position": 1.0}', "position must be a whole number, not 1.0"),
         (b'{"kind": "move", "job": "a", "position": NaN}', "NaN is not a number"),
         (b'{"kind": "move", "job": "a", "position": 1e999}', "too large a number"),
-        (b'{"kind": "move", "job": "a", "position": ' + b"9" * 5000 + b"}", "not JSON"),
-        (b'{"kind": "finish"}', "lacks 'jobs'"),
+        (b'{"kind": "move", "job": "a", "position": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"kind": "finish"}', "has no 'jobs'"),
         (b'{"kind": "finish", "jobs": "a"}', "jobs must be a list of jobs, not 'a'"),
         (b'{"kind": "finish", "jobs": null}', "jobs must be a list of jobs, not None"),
-        (b'{"kind": "finish", "jobs": ["a", 1]}', "1 cannot name a job"),
-        (b'{"kind": "finish", "jobs": ["../a"]}', "cannot name a job"),
+        (b'{"kind": "finish", "jobs": ["a", 1]}', "1 is not a valid job name"),
+        (b'{"kind": "finish", "jobs": ["../a"]}', "not a valid job name"),
         (b'{"kind": "submit", "job": "a", "folder": "a\\u0000"}', "folder must be text that can be written"),
-        (b'{"kind": "submit", "job": "a", "folder": "\\ud800"}', "no Unicode"),
+        (b'{"kind": "submit", "job": "a", "folder": "\\ud800"}', "not valid Unicode"),
         (b'{"kind": "submit", "job": "a", "folder": null}', "folder must be text, not None"),
-        (b'{"kind": "submit", "job": "a", "folder": "/", "protocol": 3, "news": 1}', "speaks protocol 3"),
+        (b'{"kind": "submit", "job": "a", "folder": "/", "protocol": 3, "news": 1}', "uses protocol 3"),
         (b'{"kind": "ping", "a": ' + b"[" * 10_000 + b"}", "nested more than 50 deep"),
-        (b'{"kind": "ping", "a": "' + b"a" * MOST_BYTES + b'"}', "more than 1048576 bytes"),
-        (None, "more than 1048576 bytes"),
+        (b'{"kind": "ping", "a": "' + b"a" * MOST_BYTES + b'"}', "longer than 1048576 bytes"),
+        (None, "longer than 1048576 bytes"),
     ],
 )
 def test_what_is_wrong_is_said(line, words):
@@ -151,7 +151,7 @@ def test_ten_thousand_random_and_mutated_lines_give_a_message_or_a_sentence():
         else:
             messages += 1
             assert parse(encode(message), TO_WORKER) == message
-    assert 100 < messages < 9000  # both ways were gone
+    assert 100 < messages < 9000  # both connections were gone
 
 
 STRANGE = [None, True, -1, 1.5, 2**70, float("nan"), "CON", "../..", "\ud800", [], {}, [[[]]], "x"]

@@ -1,4 +1,4 @@
-"""job.json is read strictly and written whole."""
+"""job.json is read strictly and written atomically."""
 
 import json
 import os
@@ -22,10 +22,10 @@ def test_a_request_comes_back_as_it_was(tmp_path):
         ({"promt": "x"}, "unknown key 'promt'. Did you mean 'prompt'"),
         ({"prompt": 3}, "prompt must be text, not 3"),
         ({"seed": True}, "seed must be a whole number"),
-        ({"version": 2}, "version 2; this backend reads version 1"),
-        ({"shot": {"frames": 1}}, "shot lacks 'fps'"),
+        ({"version": 2}, "version 2, but this backend reads version 1"),
+        ({"shot": {"frames": 1}}, "shot has no 'fps'"),
         ({"shot": {"frames": 0, "fps": 24}}, "between 1 and 100000"),
-        ({"shot": {"frames": 1, "fps": 0}}, "above 0"),
+        ({"shot": {"frames": 1, "fps": 0}}, "greater than 0"),
         ({"shot": {"frames": 1, "fps": 24, "speed": 2}}, "unknown key 'speed'"),
         ({"shot": 3}, "shot must be an object with named values"),
     ],
@@ -53,7 +53,7 @@ def test_a_folder_without_a_request(tmp_path):
 
 
 def test_a_file_that_someone_is_reading_is_replaced_a_little_later(tmp_path, monkeypatch):
-    """As on Windows, where it cannot be replaced at that moment."""
+    """On Windows an open file cannot be replaced at once."""
     true, tries = os.replace, []
 
     def replace(*paths):

@@ -1,4 +1,4 @@
-"""Settings are strict: a misspelt or impossible one is an error that helps."""
+"""Settings are strict: a misspelled or impossible one is an error that helps."""
 
 import pytest
 
@@ -28,8 +28,8 @@ def test_own_choices_win_over_family_and_model():
         ({"steps": 0}, "between 1 and 1000"),
         ({"steps": 2.5}, "a whole number"),
         ({"steps": True}, "a whole number"),
-        ({"motion_weight": "nan"}, "must lie between"),
-        ({"motion_weight": -1}, "must lie between"),
+        ({"motion_weight": "nan"}, "must be between"),
+        ({"motion_weight": -1}, "must be between"),
         ({"score_form": "soft"}, "raw or relative"),
         ({"diagonal": "perhaps"}, "true or false"),
         ({"guidance_blocks": "up_blocks.1,,"}, "names with commas"),

@@ -1,4 +1,4 @@
-"""The worker as a process: its queue, its folders, and what it makes of everything that can go wrong."""
+"""The worker as a process: its queue, its folders, and how it handles errors."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_waiting_job_is_moved_cancelled_or_removed(recorder, tmp_path):
     assert recorder.until(messages.Cancelled).job == "c"
     assert recorder.until(messages.Removed).job == "d"
     assert "is running" in recorder.until(messages.Refused, job="a").message
-    assert "No job x waits" in recorder.until(messages.Refused).message
+    assert "job x is not in the queue" in recorder.until(messages.Refused).message
     assert [recorder.until(messages.Done).job for _ in range(3)] == ["a", "e", "b"]
     assert read_state(tmp_path / "c").state == "cancelled"
     assert not (tmp_path / "d" / "state.json").exists() and not unfinished(tmp_path)
@@ -144,7 +144,8 @@ time.sleep(3)
 
 
 def test_what_a_job_starts_has_none_of_the_protocol_s_pipes():
-    """Not even when everything is passed on that can be: it lives on, and the host sees the end of the worker."""
+    """A child that inherits everything possible outlives the worker, and the host still sees that the worker has
+    ended."""
     worker = subprocess.Popen(
         [sys.executable, "-c", STARTS_ANOTHER],
         cwd=ROOT,
@@ -162,7 +163,7 @@ def test_what_a_job_starts_has_none_of_the_protocol_s_pipes():
 
 
 def test_a_host_that_does_not_read_holds_up_no_job_and_fills_no_memory():
-    """Its pipe is full: what the next message would tell anyway is left out; what is said once comes when it reads."""
+    """When the pipe is full, outdated messages are dropped; all others arrive once the host reads."""
     reading, writing = os.pipe()
     outbox, picture = Outbox(writing), "A" * (PIECE_BYTES // 3 * 4)
     for step in range(1000):
@@ -192,7 +193,7 @@ def test_an_earlier_run_s_preview_is_gone_when_a_job_begins(recorder, tmp_path):
 
 @pytest.mark.parametrize("shift", [-1e6, 1e6])
 def test_a_clock_that_is_set_changes_neither_the_time_that_is_left_nor_the_idle_time(tmp_path, monkeypatch, shift):
-    """In the worker's classes, with time.time() at odds with everything: only its differences would tell."""
+    """time.time() returns wrong values, so its use for durations would show."""
     told: list[JobState] = []
     now, asked = time.time(), [0]
 
@@ -267,7 +268,7 @@ print(client.pid)
 @pytest.mark.skipif(os.name == "nt", reason="what a process was cannot be asked so simply there")
 @pytest.mark.parametrize("finish", [3, 1, 0])
 def test_a_host_s_last_words_reach_the_worker(tmp_path, finish):
-    """The host's process ends right after them, before its worker has come to read anything."""
+    """The host's process ends right after its last message, before the worker has read anything."""
     folders = [make_job(tmp_path / name) for name in "abc"]
     said = subprocess.run([sys.executable, "-c", HOST, str(finish), *map(str, folders)], cwd=ROOT, capture_output=True)
     pid = int(said.stdout)
@@ -281,14 +282,14 @@ def test_what_is_to_be_finished_is_stopped_all_the_same(recorder, tmp_path):
     recorder.until(messages.Progress, lambda m: m.step > 0)
     recorder.client.finish(["a", "b", "unknown"])
     recorder.client.submit("c", make_job(tmp_path / "c"))
-    assert "about to leave" in recorder.until(messages.Refused).message
+    assert "shutting down" in recorder.until(messages.Refused).message
     recorder.client.close()
     assert not recorder.client.alive
     assert unfinished(tmp_path) == [tmp_path / "a", tmp_path / "b"]
 
 
 def test_a_worker_that_nobody_talks_to_is_stopped_by_files_in_its_jobs_folders(recorder, tmp_path):
-    """The running job, and one that waits, at once; the others are done. No request outlives its job."""
+    """The running job and a waiting one are cancelled at once; the others are finished. No request outlives its job."""
     folders = {name: make_job(tmp_path / name, steps=3 if name == "c" else 1000, seconds=0.02) for name in "abcd"}
     request_cancel(folders["b"])
     for name, folder in folders.items():
@@ -297,11 +298,11 @@ def test_a_worker_that_nobody_talks_to_is_stopped_by_files_in_its_jobs_folders(r
     recorder.client.finish(["a", "b", "c", "d"])
     recorder.client.leave()
     for number, name in enumerate("da"):
-        (folders[name] / "cancel.json.0123456789ab.part").touch()  # of a host that was killed
+        (folders[name] / "cancel.json.0123456789ab.part").touch()  # left by a host that was killed
         request_cancel(folders[name])
         wait_for(lambda folder=folders[name]: read_state(folder).state == "cancelled")
         assert read_state(folders["a"]).state == ("running", "cancelled")[number]
-    wait_for(lambda: read_state(folders["b"]).state == "running")  # what lay there before was about another run
+    wait_for(lambda: read_state(folders["b"]).state == "running")  # the earlier content was about another run
     request_cancel(folders["b"])
     wait_for(lambda: not recorder.client.alive)
     assert [read_state(folder).state for folder in folders.values()] == ["cancelled"] * 2 + ["done", "cancelled"]

@@ -1,4 +1,5 @@
-"""Ten thousand lines that no honest host would send: each is refused in a sentence or obeyed, and nothing strays."""
+"""Ten thousand invalid lines: each is refused with a message or executed, and no file is written outside the job
+folders."""
 
 from __future__ import annotations
 
@@ -103,7 +104,7 @@ def test_ten_thousand_strange_lines(sandbox, monkeypatch):
 
 
 def test_a_worker_lives_through_them_and_still_works(sandbox):
-    """Through real pipes, with what only they bring: broken newlines and a line without end."""
+    """The same through real pipes, with broken newlines and a line without end."""
     with Line() as line_to_it:
         for line in strange_lines(sandbox, 500):
             if not any(kind in (line or b"") for kind in (b'"shutdown"', b'"finish"')):

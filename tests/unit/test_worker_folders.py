@@ -1,4 +1,4 @@
-"""The worker and its job folders: shared, missing, read-only, full, or leading elsewhere."""
+"""The worker and its job folders: shared, missing, read-only, full, or with links that lead elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def test_two_workers_on_one_folder(recorder, tmp_path):
     with RecordingClient() as second:
         second.client.submit("mine", folder)
         refused = second.until(messages.Refused, job="mine")
-        process = r"\d+" if WINDOWS else str(recorder.client.pid)  # there the environment's python.exe starts another
+        process = (
+            r"\d+" if WINDOWS else str(recorder.client.pid)
+        )  # on Windows the environment's python.exe starts another process
         assert re.search(rf"in use by another worker \(process {process} on ", refused.message)
         assert not second.client.jobs
     by_hand = subprocess.run([sys.executable, "-m", "backend", "run", str(folder)], cwd=ROOT, capture_output=True)
@@ -110,7 +112,7 @@ def test_a_read_only_folder(tmp_path):
 @MOUNTS
 @pytest.mark.parametrize("room", [0, 20_000])
 def test_a_full_disk(tmp_path, room):
-    """Full before the job begins, or when it writes its result, which holds the long prompt."""
+    """The disk is full before the job starts, or when it writes its result, which contains the long prompt."""
     request, free = make_job(tmp_path / "a", "x" * 40_000) / "job.json", make_job(tmp_path / "b")
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -128,7 +130,7 @@ def test_a_full_disk(tmp_path, room):
 @MOUNTS
 @pytest.mark.parametrize("prompt, state", [("full", "failed"), ("cancel", "cancelled"), ("done", "done")])
 def test_a_disk_that_fills_up_while_a_job_runs_never_leaves_it_running(tmp_path, prompt, state):
-    """Not one byte is left when it ends, however it ends; its folder says how and why."""
+    """Not one byte is free when the job ends, in every way it can end; its folder says how and why."""
     disk, job = tmp_path / "disk", make_job(tmp_path / "a", steps=3)
     disk.mkdir()
     code = (
@@ -168,7 +170,7 @@ def test_whoever_deletes_the_lock_file_lets_no_second_worker_in(tmp_path):
     with pytest.raises(Occupied):
         FolderLock(tmp_path)
     lock.release()
-    assert not is_locked(tmp_path) and (tmp_path / LOCK).read_text() == "planted"  # another's is left alone
+    assert not is_locked(tmp_path) and (tmp_path / LOCK).read_text() == "planted"  # another owner's file is left alone
     FolderLock(tmp_path).release()
     assert not (tmp_path / LOCK).exists()
 

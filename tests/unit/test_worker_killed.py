@@ -1,4 +1,4 @@
-"""SIGKILL at any moment, of the worker or of its host: no job is lost, and the bench would see it."""
+"""Killing the worker or its host with SIGKILL at any time loses no job, and the benchmark would notice it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver that tries whether the worker says the truth: quick cases, and that it still finds what it breaks."""
+"""Quick cases of tests.worker_truth, which must still detect the faults that it injects."""
 
 from __future__ import annotations
 

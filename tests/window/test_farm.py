@@ -96,7 +96,7 @@ def test_scene_and_frames_of_the_command_line_are_heeded(blender):
     [
         ("prompt = ''", {}, "There is no prompt. Write what the new clip shows"),
         ("look = 'PLAIN'", {"MOTIONCLONE_BACKEND_PYTHON": ""}, "MotionClone's backend is not installed"),
-        ("prompt = 'fail'", {}, "The dummy job failed, as its prompt asked. Ask for something else."),
+        ("prompt = 'fail'", {}, "The dummy job failed, as its prompt asked. Use another prompt."),
     ],
 )
 def test_what_keeps_it_from_a_take_is_said_and_ends_it_with_a_code(blender, change, surroundings, says):

@@ -1,11 +1,11 @@
-"""`python -m tests.worker_truth`: does the worker say the truth? Exit code 1 when something fails.
+"""`python -m tests.worker_truth`: checks that the worker reports the truth. The exit code is 1 if a check fails.
 
     python -m tests.worker_truth                     # every case, in a temporary folder
-    python -m tests.worker_truth --only disk,log     # those whose name has one of these words
+    python -m tests.worker_truth --only disk,log     # cases whose name contains one of these words
 
-An ffmpeg that is missing or hangs, a disk that is full, a lock that is deleted, SIGKILL and going on with another
-memory policy, previews that raise, and logs and caches beyond their bounds. Workers and jobs are processes of their
-own. For Linux. Jobs with the demo model take a few minutes on a processor.
+It tests a missing or hanging ffmpeg, a full disk, a deleted lock, SIGKILL and continuing with another memory policy,
+previews that raise, and logs and caches that exceed their limits. Workers and jobs are separate processes. It runs on
+Linux. Jobs with the demo model take a few minutes on a CPU.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> int:
             os.environ["MOTIONCLONE_DATA"] = f"{folder}/data"
             try:
                 holds, figures = case.tried(Path(folder))
-            except Exception as error:  # the others are tried all the same
+            except Exception as error:  # the other cases still run
                 traceback.print_exc()
                 holds, figures = False, f"{type(error).__name__}: {error}"[:300]
         failed += not holds

@@ -1,4 +1,4 @@
-"""What the cases share."""
+"""Shared by the cases."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 
 from backend.bench.recording_client import ROOT
 
-Tried = tuple[bool, str]  # whether all held, and figures
+Tried = tuple[bool, str]  # whether all checks passed, and figures
 
 
 @dataclass(frozen=True)
 class Case:
-    """name: what is tried, and what must hold; tried: tries it in an empty folder."""
+    """name: the case and what must hold; tried: runs it in an empty folder."""
 
     name: str
     tried: Callable[[Path], Tried]
 
 
 def state_of(folder: Path) -> dict[str, Any]:
-    """As the file has it, whatever the reader would make of it."""
+    """The content of the state file, without the reader's checks."""
     return json.loads((folder / "state.json").read_text(encoding="utf-8"))
 
 
@@ -35,7 +35,7 @@ def child(*arguments: str, **patches: Any) -> list[str]:
 
 
 def run_child(*arguments: str, environment: dict[str, str] | None = None, **patches: Any) -> Any:
-    """What the child's last line says."""
+    """The last line that the child prints."""
     done = subprocess.run(
         child(*arguments, **patches),
         cwd=ROOT,

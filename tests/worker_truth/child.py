@@ -1,12 +1,12 @@
-"""A worker or jobs in a process of their own, in which something is broken on purpose.
+"""A worker or jobs in a process in which something is broken on purpose.
 
     python -m tests.worker_truth.child PATCHES run FOLDER...   # real jobs, one after the other
-    python -m tests.worker_truth.child PATCHES dummy FOLDER    # one without a model
+    python -m tests.worker_truth.child PATCHES dummy FOLDER    # a job without a model
     python -m tests.worker_truth.child PATCHES serve           # a worker whose jobs flood their log
 
-PATCHES is JSON: auto (the policy that fits the memory), out_of_memory (names of policies, which fail in the step
-`at_step`), preview (the name of an error that previews raise), seconds (of each step), silent (after which ffmpeg is
-given up), no_ffmpeg (none is there), crash (after the flood). The last line printed is JSON: what became of each job.
+PATCHES is JSON: auto (the policy that fits the memory), out_of_memory (policies that fail in the step `at_step`),
+preview (the error that previews raise), seconds (per step), silent (after which ffmpeg is stopped), no_ffmpeg, crash
+(after the flood). The last line printed is JSON: the result of each job.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _serve(patches: dict[str, Any]) -> None:
 
 
 def _flood() -> None:
-    """By Python, by a native library and by a child process, each in its own way."""
+    """By Python, by a native library and by a child process."""
     print(FIRST)
     line = "x" * 9999
     for _ in range(FLOOD_MB * 100):

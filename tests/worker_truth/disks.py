@@ -1,4 +1,4 @@
-"""A disk without room, and a file that may not grow: a job's folder never says that it is still running."""
+"""A full disk, and a file that may not grow: a job's folder never says that the job is still running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.worker_truth.case import Case, Tried, state_of
 
 SIZE = "200k"
 MOUNTING = ["unshare", "-rm", "sh", "-c"]
-# Fills the disk within a job; and then: fails, is cancelled, or ends well all the same.
+# Fills the disk during a job, which then fails, is cancelled, or still succeeds.
 FILLING = """
 import sys
 from pathlib import Path
@@ -80,7 +80,7 @@ def filled_within(then: str) -> Case:
 
 
 def no_growth(root: Path) -> Tried:
-    """Where no disk can be mounted, and beside it: the system lets no file grow beyond a size."""
+    """Where no disk can be mounted, the system limits the size of files."""
     job = make_job(root / "a", "x" * 40_000, steps=3)
     code = (
         "import resource, signal, sys; from pathlib import Path; from backend.worker.dummy_job import DummyEngine\n"

@@ -27,7 +27,7 @@ HANGS = {
 
 
 def job_in(root: Path) -> Path:
-    """Whose result is a video, without a model."""
+    """A job without a model whose result is a video."""
     job = make_job(root / "a job ü", steps=1)
     write_frames(job / "reference", FRAMES)
     return job

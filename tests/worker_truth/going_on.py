@@ -1,4 +1,5 @@
-"""The demo model's jobs: killed and gone on with another memory policy, out of memory, and with previews that raise."""
+"""The demo model's jobs: killed and continued with another memory policy, out of memory, and with previews that
+raise."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def pictures(job: Path) -> np.ndarray:
 
 
 def kill_in(job: Path, **patches: Any) -> int:
-    """Runs the job and kills it once some steps are saved; -> the step that it had told of."""
+    """Runs the job and kills it after some steps are saved. Returns the last step that it reported."""
     process = subprocess.Popen(child("run", str(job), seconds=0.3, **patches), cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
@@ -103,7 +104,7 @@ def previews(error: str, root: Path) -> Tried:
 
 
 def same_bits(root: Path) -> Tried:
-    """With the setting, whatever number of threads the system gives."""
+    """With the setting, for any number of threads."""
     jobs = [job_in(root, f"{threads}", deterministic=True, memory="fast") for threads in (1, 2)]
     for number, job in enumerate(jobs):
         run_child("run", str(job), environment={"OMP_NUM_THREADS": str(number + 1)})

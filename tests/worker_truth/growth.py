@@ -1,4 +1,4 @@
-"""Logs and caches beyond their bounds, and the view of what takes up room."""
+"""Logs and caches that exceed their limits, and the view of the disk usage."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def installer_log(root: Path) -> Tried:
 
 
 def caches(root: Path) -> Tried:
-    """Sparse files: what counts is what they would take."""
+    """Sparse files, because only their size matters."""
     kept = [
         _old(root / "cache" / f"{number:064x}" / "1.safetensors", 2**30, OLD_HOURS + number) for number in range(12)
     ]

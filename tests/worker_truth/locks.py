@@ -1,4 +1,4 @@
-"""Two workers and one job folder: whatever becomes of worker.lock, one of them has it."""
+"""Two workers and one job folder: whatever happens to worker.lock, only one of them has it."""
 
 from __future__ import annotations
 

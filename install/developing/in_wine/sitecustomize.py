@@ -1,16 +1,16 @@
 # pyright: reportAttributeAccessIssue=false
-"""What Wine lacks, for a Windows Python that runs in it: lies in its Lib, and environments made from it load it too.
+"""Adds functions that Wine lacks to a Windows Python in Wine. It is in Lib, so its environments load it too.
 
-Wine 10 has no complex numbers in its C runtime: NumPy's import calls crealf and dies. The few functions that are called
-get a body of machine code in the place of Wine's stub (24 bytes); a real Windows is left alone.
+Wine 10 has no complex numbers in its C runtime: importing NumPy calls crealf and crashes. The few functions that are
+called get a body of machine code instead of Wine's stub (24 bytes). A real Windows is not changed.
 """
 
 import ctypes
 import struct
 
 
-def _mend():
-    """Writes the functions over Wine's stubs, once for each process."""
+def _patch():
+    """Overwrites Wine's stubs with the functions, once per process."""
     if not hasattr(ctypes.WinDLL("ntdll"), "wine_get_version"):
         return  # a real Windows
     kernel = ctypes.WinDLL("kernel32")
@@ -26,7 +26,7 @@ def _mend():
         return b"\x48\xb8" + struct.pack("<Q", at(name)) + b"\xff\xe0"  # mov rax, name; jmp rax
 
     both = bytes.fromhex("660f6ec148c1e920660f6ec9")  # xmm0 = real, xmm1 = imaginary, of two floats in rcx
-    turned = bytes.fromhex("660f6ec948c1e920660f6ec1")  # the other way round
+    turned = bytes.fromhex("660f6ec948c1e920660f6ec1")  # swapped
     bodies = {
         b"crealf": bytes.fromhex("660f6ec1c3"),
         b"cimagf": bytes.fromhex("48c1e920660f6ec1c3"),
@@ -42,11 +42,11 @@ def _mend():
         }
     old = ctypes.c_uint()
     for name, body in bodies.items():
-        place = at(name)
-        if place and len(body) <= 24 and ctypes.string_at(place, 7) == bytes.fromhex("4883ec28488d0d"):
-            kernel.VirtualProtect(place, 24, 0x40, ctypes.byref(old))
-            ctypes.memmove(place, body, len(body))
-            kernel.VirtualProtect(place, 24, old.value, ctypes.byref(old))
+        address = at(name)
+        if address and len(body) <= 24 and ctypes.string_at(address, 7) == bytes.fromhex("4883ec28488d0d"):
+            kernel.VirtualProtect(address, 24, 0x40, ctypes.byref(old))
+            ctypes.memmove(address, body, len(body))
+            kernel.VirtualProtect(address, 24, old.value, ctypes.byref(old))
 
 
-_mend()
+_patch()
