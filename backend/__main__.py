@@ -12,7 +12,7 @@ USER_ERROR, CANCELLED = 1, 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0, USER_ERROR or CANCELLED."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     from . import commands
     from .errors import Cancelled
     from .job_folder.plain_text import clean
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         return CANCELLED
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend", description="Clones the motion of a reference clip.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

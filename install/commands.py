@@ -39,7 +39,7 @@ Installs what MotionClone needs, and tests it.
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0; 1 for an error that the user can fix or a failed test; 2 for wrong usage; 130 when
     interrupted."""
-    chosen = _parser().parse_args(arguments)
+    chosen = make_parser().parse_args(arguments)
     _speak_utf8()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     report = Report(getattr(chosen, "json", False) and chosen.command != "doctor")
@@ -113,7 +113,7 @@ def _repository(chosen: argparse.Namespace, report: Report) -> None:
     print(_developing("repository").make_repository(chosen.folder.expanduser().absolute(), chosen.blender))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=as_typed("python3 -m install"),
         description=f"{ABOUT}\nRun it in {ROOT}.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backend.__main__ import _parser
+from backend.__main__ import make_parser
 from backend.backbones.animatediff.backbone import AnimateDiff
 from backend.clips import read_clip
 from backend.errors import Interrupted
@@ -20,7 +20,7 @@ from backend.job_folder.state import JobState
 def job_of(clip: Path, folder: Path, *arguments: str) -> Path:
     """Creates a job of six steps, four of them guided; returns its folder."""
     line = ["clone", str(clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=6"]
-    return make_job(_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder), *arguments]))
+    return make_job(make_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder), *arguments]))
 
 
 def frames(folder: Path) -> np.ndarray:

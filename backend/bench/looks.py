@@ -46,7 +46,7 @@ class Asked:
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     scenes = sorted(path for path in options.scenes.iterdir() if (path / "vectors").is_dir())
     if not scenes:
         raise Problem(
@@ -131,7 +131,7 @@ def _clip_of(asked: Asked) -> np.ndarray:
     return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend bench looks", description=__doc__)
     parser.add_argument("scenes", type=Path, metavar="DIR")
     parser.add_argument("--model", default="demo", metavar="NAME", help="(default: %(default)s)")

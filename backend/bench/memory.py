@@ -60,7 +60,7 @@ class Peaks:
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     width, height = options.size
     clip = (options.frames, height // CELL, width // CELL)
     model, control = sd15(), sparse_control(clip)
@@ -160,7 +160,7 @@ def _meta(*shape: int) -> torch.Tensor:
     return torch.empty(shape, device="meta")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m backend bench memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

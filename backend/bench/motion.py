@@ -25,7 +25,7 @@ UNGUIDED = {"motion_weight": "0"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     entry = find_entry(options.model)
     compared = [named_run(text, entry) for text in options.compare]
     runs = [Run("unguided", UNGUIDED), Run("default", {}), *compared, Run("ceiling", None)]
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend bench motion", description=__doc__)
     add_options(parser)
     parser.add_argument(

@@ -44,7 +44,7 @@ PROMPT = "a red ball on green ground under a blue sky"
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     entry = find_entry(options.model)
     families = [Run(name, {"family": name}) for name in sorted(entry.families, key=lambda name: name != "paper")]
     runs = [*families, *[named_run(text, entry) for text in options.compare]]
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m backend bench speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

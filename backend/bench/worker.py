@@ -26,7 +26,7 @@ Row = tuple[str, str, str, bool]  # what, figure, what must hold, whether it doe
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     if os.name == "nt":
         raise Problem("Windows has no SIGKILL for this bench to send.", "Run it on Linux.")
     settings = chosen_settings(options.set)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(row[3] for row in rows) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m backend bench worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -11,7 +11,7 @@ STAGES = ("autoencoder", "frames", "clips", "export", "sparse_rgb", "depth_contr
 
 
 def main() -> int:
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args()
     if not 0 <= options.cool_down <= 1:
         parser.error("--cool-down is a share from 0 to 1.")
@@ -20,7 +20,7 @@ def main() -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend.demo_training", description=__doc__)
     parser.add_argument(
         "stage", choices=STAGES, help="the stage to run, in this order; training stages continue where they stopped"

@@ -8,8 +8,8 @@ import shlex
 
 import pytest
 
-from backend.__main__ import _parser as backend_parser
-from install.commands import _parser as install_parser
+from backend.__main__ import make_parser as backend_parser
+from install.commands import make_parser as install_parser
 from install.paths import ROOT
 from install.torch_build import NAMES
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.__main__ import _parser as backend_parser
+from backend.__main__ import make_parser as backend_parser
 from backend.clips import write_video
-from backend.demo_training.__main__ import _parser as training_parser
+from backend.demo_training.__main__ import make_parser as training_parser
 from backend.job_folder.declared import parse_assignment
 from backend.models.entry import find_entry
-from install.commands import _parser as install_parser
+from install.commands import make_parser as install_parser
 from install.models.catalogue import read_catalogue
 from tests.documents import PAGES, ROOT, code_spans, commands
 from tests.extension import part
@@ -144,7 +144,7 @@ def _install(words: list[str]) -> None:
 def _backend(words: list[str]) -> None:
     chosen = backend_parser().parse_args(words)
     if chosen.command == "bench":
-        import_module(f"backend.bench.{chosen.what}")._parser().parse_args(chosen.rest)
+        import_module(f"backend.bench.{chosen.what}").make_parser().parse_args(chosen.rest)
     if chosen.command == "clone":
         find_entry(chosen.model).settings_for(dict(map(parse_assignment, chosen.set)))
 

@@ -9,7 +9,7 @@ import pytest
 
 from backend.doctor import REPAIR
 from install import failures
-from install.commands import _parser
+from install.commands import make_parser
 from tests.documents import ROOT
 from tests.sentences import Source
 
@@ -55,9 +55,9 @@ def test_what_is_named_for_a_terminal_is_understood_there():
     assert len(commands) > 3 and said == commands | options | {"hf auth login"}
     for words in commands:
         typed = words.split()[3:]
-        assert _parser().parse_args([*typed, "DIR"] if typed == ["wheels"] else typed)
+        assert make_parser().parse_args([*typed, "DIR"] if typed == ["wheels"] else typed)
     for option in options:
-        assert _parser().parse_args(["backend", option, "DIR"])
+        assert make_parser().parse_args(["backend", option, "DIR"])
 
 
 @pytest.mark.parametrize("name", BUTTONS)

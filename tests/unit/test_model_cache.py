@@ -24,11 +24,11 @@ from backend.worker.one_job import run_to_end
 @pytest.fixture
 def jobs(tiny, moving_clip, tmp_path):
     """Returns a function that creates a job of the moving clip and returns its folder."""
-    from backend.__main__ import _parser
+    from backend.__main__ import make_parser
 
     def make(name: str, *arguments: str) -> Path:
         line = ["clone", str(moving_clip), "--prompt", "a red ball", "--model", "tiny", "--set", "steps=3"]
-        return make_job(_parser().parse_args([*line, "--job", str(tmp_path / name), *arguments]))
+        return make_job(make_parser().parse_args([*line, "--job", str(tmp_path / name), *arguments]))
 
     return make
 

@@ -64,10 +64,10 @@ def copies(away: dict[str, str]) -> list[Path]:
 
 
 def clone_job(folder: Path, clip: Path) -> Path:
-    from backend.__main__ import _parser
+    from backend.__main__ import make_parser
 
     line = ["clone", str(clip), "--prompt", "a red ball", "--model", "tiny", "--set", f"steps={STEPS}"]
-    return make_clone(_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder)]))
+    return make_clone(make_parser().parse_args([*line, "--set", "guided_steps=4", "--job", str(folder)]))
 
 
 def test_it_goes_on_from_its_checkpoint_when_line_and_worker_were_gone(away, moving_clip, tmp_path):

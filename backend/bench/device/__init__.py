@@ -20,7 +20,7 @@ LEAST_SECONDS = 45.0  # a section is skipped when less time is left
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     chosen = _chosen(options.only)
     report = Report(options.minutes * 60, options.out)
     for name, section in _sections(options).items():
@@ -66,7 +66,7 @@ def _chosen(only: str) -> set[str]:
     return names
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m backend bench device",
         description=__doc__,
