@@ -177,7 +177,7 @@ def _with_plans(found: Facts, context: bpy.types.Context) -> Facts:
     try:
         check_reach(context.scene.motionclone)
         if clip_file.awaited(context):
-            return replace(found, problem=Problem("Looking at the clip."))
+            return replace(found, problem=Problem("Checking the clip."))
         usable_jobs_folder(context)
         plans = plans_of(context, models)
     except Problem as error:
@@ -212,7 +212,7 @@ def _asked_for_models(context: bpy.types.Context) -> Problem | None:
             job_runner.refresh_models(context)
         except Problem as error:
             return error
-    return Problem("Looking for models.")
+    return Problem("Searching for models.")
 
 
 def _take_up(context: bpy.types.Context) -> bool:

@@ -58,7 +58,9 @@ def read_shot(folder: Path, otherwise: int) -> tuple[int, str]:
     start, camera = (note.get("frame_start"), note.get("camera", "")) if isinstance(note, dict) else (None, "")
     if type(start) is int and FIRST_FRAME <= start <= LAST_FRAME and isinstance(camera, str) and "\0" not in camera:
         return start, camera
-    raise Problem("{folder} cannot be read.", "Remove it to place the clip at the start frame.", folder=folder / NOTE)
+    raise Problem(
+        "{folder} cannot be read.", "Remove the file to place the clip at the start frame.", folder=folder / NOTE
+    )
 
 
 def note_owner(folder: Path, owner: Owner, frame_start: int) -> None:
@@ -111,7 +113,7 @@ def _change(folder: Path, note: dict[str, Any]) -> None:
     except OSError as error:
         raise Problem(
             "The job folder {folder} cannot be written ({reason}).",
-            "Make room on the disk, or allow writing there.",
+            "Free disk space, or allow writing there.",
             folder=folder,
             reason=error.strerror,
         ) from None

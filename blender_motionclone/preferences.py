@@ -78,8 +78,8 @@ def usable_jobs_folder(context: bpy.types.Context) -> Path:
     for backend in backend_folders(context):
         if folder.resolve().is_relative_to(backend.resolve()):
             raise Problem(
-                "The Jobs Folder {folder} lies within the backend's folder {backend}.",
-                "Removing the backend would remove the jobs. Choose another Jobs Folder in Preferences > "
+                "The Jobs Folder {folder} is inside the backend's folder {backend}.",
+                "Removing the backend would also remove the jobs. Choose another Jobs Folder in Preferences > "
                 "Add-ons > MotionClone.",
                 folder=folder,
                 backend=backend,
@@ -107,7 +107,9 @@ def _program(name: str) -> str:
     hint = "Correct it in Preferences > Add-ons > MotionClone."
     if os.path.dirname(name):
         if not Path(name).is_absolute():
-            raise Problem("The preference Worker Command starts {name}, which is a relative path.", hint, name=name)
+            raise Problem(
+                "The preference Worker Command starts with {name}, which is a relative path.", hint, name=name
+            )
         return name
     if sys.platform != "win32":
         return name
@@ -131,7 +133,7 @@ def clip_command(context: bpy.types.Context) -> Callable[[Sequence[str]], list[s
     try:
         python = str(backend_python(context))
     except Problem as error:
-        said = "A clip from a file is read by the backend on this computer, which is not installed."
+        said = "Clips from files are read by the backend on this machine, which is not installed."
         raise Problem(said, error.hint, repair=Operators.INSTALL_BACKEND) from None
     return lambda arguments: [python, "-m", "backend", *arguments]
 
@@ -181,7 +183,7 @@ def _chosen_path(context: bpy.types.Context, name: str) -> str:
     if value and (value.startswith("//") or not Path(value).is_absolute()):
         raise Problem(
             "The preference {paths} is {value}, which is a relative path.",
-            "Write the whole path in Preferences > Add-ons > MotionClone, or turn off Relative Path when "
+            "Enter the full path in Preferences > Add-ons > MotionClone, or turn off Relative Path when "
             "you choose it in Blender's file browser.",
             repair=Operators.OPEN_PREFERENCES,
             paths=PATHS[name],
@@ -212,6 +214,6 @@ def check_online() -> None:
         )
     raise Problem(
         "Blender is not allowed to use the internet.",
-        "Tick Allow Online Access (also in the preferences, System > Network), then try again.",
+        "Enable Allow Online Access (in the preferences under System > Network), then try again.",
         repair=ALLOW_ONLINE,
     )

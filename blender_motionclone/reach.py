@@ -79,9 +79,9 @@ def check_reach(settings: bpy.types.PropertyGroup) -> None:
     for label, path in _files(settings):
         if not in_reach(path):
             raise Problem(
-                "{label}: this file names {path}, which is not in its folder or holds links; so it is not "
-                "opened unasked.",
-                "If you know this file, use what it names; otherwise choose another.",
+                "{label}: this file refers to {path}, which is not in its folder or contains links. It is not "
+                "opened without your permission.",
+                "If you trust this file, press Use These Files. Otherwise choose another file.",
                 repair=Operators.USE_NAMED_FILES,
                 label=label,
                 path=path,

@@ -22,16 +22,16 @@ MOST = 5000  # in characters; panels read it repeatedly, and a .blend can contai
 def parse_settings(text: str) -> dict[str, Any]:
     """{"steps": "20"} from "steps=20"; names and values are those of `python -m backend clone --set`."""
     if len(text) > MOST:
-        raise Problem("Settings: more than {most} letters.", "Write for example: steps=20 cfg_scale=3", most=MOST)
+        raise Problem("Settings: more than {most} characters.", "For example, write: steps=20 cfg_scale=3", most=MOST)
     try:
         assignments = [parse_assignment(part) for part in shlex.split(text)]
     except ValueError as error:  # an unclosed quote, or no name=value
         raise Problem(
-            "Settings: {reason}.", "Write for example: steps=20 cfg_scale=3", reason=str(error).rstrip(".")
+            "Settings: {reason}.", "For example, write: steps=20 cfg_scale=3", reason=str(error).rstrip(".")
         ) from None
     settings = dict(assignments)
     if len(settings) < len(assignments):
-        raise Problem("Settings: one name is given twice.", "Remove one of the two.")
+        raise Problem("Settings: a name occurs twice.", "Remove one of the two.")
     return settings
 
 
@@ -44,12 +44,12 @@ def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
         count = typed_values(settings).get("frames", model["frames"])
     except SettingError as error:
         raise Problem(
-            "Settings: {reason}", "Correct it, or empty the field for the model's own settings.", reason=error
+            "Settings: {reason}", "Correct it, or clear the field to use the model's own settings.", reason=error
         ) from None
     if count > model["most_frames"]:
         raise Problem(
-            "Settings: frames is {count}; the model {model} makes {model2} at most.",
-            "Lower frames.",
+            "Settings: frames is {count}, but the model {model} allows at most {model2}.",
+            "Reduce frames.",
             count=count,
             model=repr(model["name"]),
             model2=model["most_frames"],

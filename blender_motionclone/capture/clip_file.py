@@ -73,7 +73,7 @@ def _chosen(context: bpy.types.Context) -> Path:
     path = reach.named(chosen)
     if path is None:
         raise Problem(
-            "The clip {chosen} is no whole path.",
+            "The clip {chosen} is not a full path.",
             "Save this file first, or choose the clip again.",
             chosen=repr(chosen),
         )

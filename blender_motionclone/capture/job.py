@@ -88,7 +88,9 @@ def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
 def _link(source: Path, target: Path) -> None:
     """Hard-links the files, or copies them where the disk has no hard links."""
     if is_link(source):
-        raise Problem("{source} is a link.", "Put the file itself there, or generate the clip anew.", source=source)
+        raise Problem(
+            "{source} is a link.", "Replace it with the file itself, or generate the clip again.", source=source
+        )
     if source.is_dir():
         target.mkdir()
         for path in source.iterdir():
@@ -109,7 +111,7 @@ def _stillness(plan: CapturePlan, reference: Path) -> list[str]:
     first, *rest = (path.read_bytes() for path in sorted(reference.iterdir()))
     if any(picture != first for picture in rest):
         return []
-    said = "Nothing moves in {title}, so the take stands still. Animate the camera or the objects to change it."
+    said = "Nothing moves in {title}, so the take will not move either. Animate the camera or the objects to change it."
     return [Sentence(said, title=plan.title)]
 
 
@@ -121,7 +123,7 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
         folder.mkdir(parents=True)
     except OSError as error:
         raise Problem(
-            "The jobs folder {jobs} cannot be written to ({reason}).",
+            "Cannot write to the jobs folder {jobs} ({reason}).",
             "Choose another in Preferences > Add-ons > MotionClone.",
             jobs=jobs,
             reason=error.strerror,
@@ -131,8 +133,8 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise Problem(
-            "The job folder {folder} could not be written ({reason}).",
-            "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+            "Could not write to the job folder {folder} ({reason}).",
+            "Free disk space, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
             folder=folder,
             reason=error.strerror or error,
         ) from None
@@ -146,8 +148,8 @@ def check_pictures(folder: Path, title: str) -> None:
     if not all(_is_flat(path) for path in sorted(folder.iterdir())):
         return
     raise Problem(
-        "Every picture of {title} is of a single color, so there is no motion to clone.",
-        "Look at it in Blender: is something before the camera and shown in renders, and are the files there?",
+        "Every picture of {title} has a single color, so there is no motion to clone.",
+        "Check that something is in front of the camera and visible in renders, and that no file is missing.",
         title=title,
     )
 

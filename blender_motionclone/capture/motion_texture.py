@@ -54,7 +54,9 @@ def motion_texture(stage: Stage) -> Iterator[None]:
 
 def use_cycles(scene: bpy.types.Scene, **settings) -> None:
     """Cycles needs no graphics driver and can override all materials."""
-    use_engine(scene, "CYCLES", "Enable the add-on Cycles Render Engine, or choose the look Plain and no passes.")
+    use_engine(
+        scene, "CYCLES", "Enable the add-on Cycles Render Engine, or choose the shading Plain and turn off the passes."
+    )
     put(scene.cycles, _CYCLES | settings)
 
 

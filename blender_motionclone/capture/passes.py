@@ -65,7 +65,7 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
             yield
     if not brightest:
         raise Problem(
-            "{camera} never sees the subject, so the mask would be black in every frame.",
+            "{camera} never sees the subject, so the mask would be black in all frames.",
             "Choose other objects or another collection as the subject, or turn off the mask.",
             camera=plan.target.camera,
         )

@@ -29,7 +29,7 @@ def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> d
         if control not in model.get("controls", ()):
             raise Problem(
                 "The model {entry} takes no {kind}: its entry names no {key}.",
-                "Empty {label}, or choose another model.",
+                "Clear {label}, or choose another model.",
                 entry=repr(model["name"]),
                 kind=kind,
                 key=control,
@@ -37,15 +37,15 @@ def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> d
             )
         if path is None or not path.is_file():
             raise Problem(
-                "{label}: there is no file {path}.",
-                "Choose another, or empty the field.",
+                "{label}: the file {path} does not exist.",
+                "Choose another file, or clear the field.",
                 label=label,
                 path=path or text,
             )
         if path.suffix.lower() not in SUFFIXES:
             raise Problem(
-                "{label}: {path} is no PNG or JPG picture.",
-                "Save it as one of these first.",
+                "{label}: {path} is not a PNG or JPG picture.",
+                "Save it as PNG or JPG first.",
                 label=label,
                 path=path.name,
             )
@@ -72,8 +72,8 @@ def check_picture(path: Path) -> None:
         return
     if not fits:
         raise Problem(
-            "{path} is too large a picture: {most_side} pixels a side and {most_picture} MB are the limit.",
-            "Save it smaller.",
+            "The picture {path} is too large. The limit is {most_side} pixels per side and {most_picture} MB.",
+            "Save a smaller version.",
             path=path,
             most_side=MOST_SIDE,
             most_picture=MOST_PICTURE // 10**6,

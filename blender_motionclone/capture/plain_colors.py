@@ -81,8 +81,7 @@ def color_notes() -> list[str]:
     if plain_display():
         return []
     return [
-        "This Blender's color configuration (OCIO) has no view that leaves colors as they are, so the reference has "
-        "the look of another."
+        "Blender's color configuration (OCIO) has no neutral view, so the reference has the colors of another view."
     ]
 
 

@@ -100,7 +100,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
     model = model_named(wanted.model, models)
     settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
     if not wanted.prompt.strip():
-        raise Problem("There is no prompt.", "Write what the new clip shows, for example: {example}", example=EXAMPLE)
+        raise Problem("There is no prompt.", "Describe the new clip, for example: {example}", example=EXAMPLE)
     check_prompts(prompts_of(wanted), model, wait)
     same = {
         "pictures": pictures,
@@ -137,7 +137,7 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
         if wanted.quality not in model.get("families", (wanted.quality,)):
             raise Problem(
                 "The model {model} has no {preset} settings.",
-                "Choose another preset or model.",
+                "Choose another quality or model.",
                 repair=Operators.BALANCED,
                 model=repr(model["name"]),
                 preset=wanted.quality,
@@ -196,8 +196,8 @@ def check_camera(plan: CapturePlan) -> None:
     lens = named(bpy.data.objects, plan.target.camera).data
     if lens.type not in FLAT:
         raise Problem(
-            "The camera {camera} is panoramic, and this look would show it as a flat lens.",
-            "Choose the look Motion, or set the camera's Lens to Perspective or Orthographic.",
+            "The camera {camera} is panoramic, but this shading renders it with a flat lens.",
+            "Choose the shading Motion, or set the camera's lens type to Perspective or Orthographic.",
             camera=repr(plan.target.camera),
         )
 
@@ -207,8 +207,8 @@ def _check_passes(plan: CapturePlan) -> None:
     asked = [name for name, wanted in names.items() if wanted]
     if asked and plan.target.kind != "CAMERA":
         raise Problem(
-            "Only a camera's shot has {asked}; {title} has not.",
-            "Choose Reference > Camera, or turn off what is rendered beside the clip.",
+            "Only shots of a camera have {asked}, but the reference is {title}.",
+            "Choose Reference > Camera, or turn off the passes.",
             repair=Operators.NO_PASSES,
             asked=" and ".join(asked),
             title=plan.title,
@@ -220,7 +220,7 @@ def _check_passes(plan: CapturePlan) -> None:
 def check_vectors(plan: CapturePlan) -> None:
     if plan.vectors and plan.stretched is None:
         raise Problem(
-            "Blender cannot render motion vectors of {title}: the shot is too long, or its time is not even.",
+            "Blender cannot render motion vectors of {title}, because the shot is too long or its time is not uniform.",
             "Shorten it below 900 frames, reset the strip's retiming and the scene's time stretching, or "
             "turn off Motion Vectors.",
             title=plan.title,

@@ -64,7 +64,7 @@ def _drawn(
         canvas = gpu.types.GPUOffScreen(width, height)
     except Exception as error:  # Blender raises bare exceptions: no graphics driver, or no memory
         raise Problem(
-            "The viewport cannot be drawn: {reason}", "Choose Reference > Camera and the look Motion.", reason=error
+            "The viewport cannot be drawn: {reason}", "Choose Reference > Camera and the shading Motion.", reason=error
         ) from None
     try:
         canvas.draw_view3d(stage.scene, stage.view_layer, space, region, *eye, do_color_management=True)
@@ -81,7 +81,7 @@ def _view(pointer: int) -> Iterator[tuple[bpy.types.SpaceView3D, bpy.types.Regio
     areas = (area for window in bpy.context.window_manager.windows for area in window.screen.areas)
     area = next((area for area in areas if area.as_pointer() == pointer and area.type == "VIEW_3D"), None)
     if area is None:
-        raise Problem("The 3D view was closed while it was being captured.", "Press Generate again.")
+        raise Problem("The 3D viewport was closed during the capture.", "Press Generate again.")
     space = area.spaces.active
     regions = [region for region in area.regions if region.type == "WINDOW"]
     shown, space.overlay.show_overlays = space.overlay.show_overlays, False

@@ -58,8 +58,9 @@ def _camera(shown: bpy.types.Scene, strip: bpy.types.Strip, plan: CapturePlan) -
     cut = next((k for k, camera in enumerate(cameras) if camera != first), None)
     if cut is not None:
         raise Problem(
-            "The strip {strip} shows a cut to another camera at frame {time} of {shown}; a reference is one shot.",
-            "Split the strip there (Strip > Split), or choose a Camera in the strip's settings.",
+            "The strip {strip} shows a cut to another camera at frame {time} of {shown}, but a reference "
+            "is a single shot.",
+            "Split the strip there (Strip > Split), or choose a camera in the strip's settings.",
             strip=repr(strip.name),
             time=plan.times[cut][0],
             shown=repr(shown.name),
@@ -91,7 +92,7 @@ def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[
             if not asked:
                 raise Problem(
                     "The strip {name} shows nothing at frame {frame}.",
-                    "Trim it, and the meta strips around it, to where it shows something.",
+                    "Trim the strip and its meta strips to frames where it shows something.",
                     name=repr(name),
                     frame=frame,
                 )

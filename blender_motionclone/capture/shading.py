@@ -57,7 +57,7 @@ def shaded(stage: Stage, reference_shading: str, viewport_shading: dict[str, Any
             yield
         return
     check_graphics()
-    use_engine(stage.scene, WORKBENCH, "Choose the look Motion.")
+    use_engine(stage.scene, WORKBENCH, "Choose the shading Motion.")
     put(stage.scene.display.shading, _PLAIN if reference_shading == "PLAIN" else viewport_shading)
     yield
 
@@ -66,9 +66,9 @@ def check_graphics() -> None:
     """Problem when Blender cannot draw. With a window it can, and only Linux may lack a driver."""
     if bpy.app.background and sys.platform.startswith("linux") and not _egl_has_a_driver():
         raise Problem(
-            "Blender finds no graphics driver (EGL) on this machine.",
-            "Choose the look Motion, which needs none, or install one: on Debian the packages libegl1, libegl-mesa0 "
-            "and libgl1-mesa-dri.",
+            "This machine has no graphics driver (EGL) for Blender.",
+            "Choose the shading Motion, which needs no driver, or install one: on Debian the packages "
+            "libegl1, libegl-mesa0 and libgl1-mesa-dri.",
         )
 
 

@@ -67,21 +67,21 @@ def range_shot(scene: bpy.types.Scene) -> SceneShot:
     if end < start:
         raise Problem(
             "The frame range ends ({end}) before it starts ({start}).",
-            "Set the End frame after the Start.",
+            "Set the End frame to a frame after the Start.",
             repair=Operators.SET_END,
             start=start,
             end=end,
         )
     if end == start:
         raise Problem(
-            "The shot is one frame long (frame {start}); nothing can move.",
+            "The shot has only one frame (frame {start}), so nothing can move.",
             "Set a later End frame.",
             repair=Operators.SET_END,
             start=start,
         )
     if scene.frame_step != 1:
         raise Problem(
-            "The frame step is {frame_step}; a shot needs every frame.",
+            "The frame step is {frame_step}, but a shot needs every frame.",
             "Set Output > Frame Range > Step to 1.",
             repair=Operators.EVERY_FRAME,
             frame_step=scene.frame_step,
@@ -112,8 +112,8 @@ def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bp
         shots = [s for s in shots if s[1] <= scene.frame_current <= s[2]]
         if not shots:
             raise Problem(
-                "No camera marker's shot holds frame {frame_current}.",
-                "Go to a frame inside of the frame range, or choose Shots > Frame Range.",
+                "No camera marker's shot contains frame {frame_current}.",
+                "Go to a frame within the frame range, or choose Shots > Frame Range.",
                 repair=Operators.USE_RANGE,
                 frame_current=scene.frame_current,
             )
@@ -127,13 +127,13 @@ def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
     if scene.camera is None:
         raise Problem(
             "Scene {scene} has no camera.",
-            "Add one (Add > Camera) or set Scene > Camera.",
+            "Add one (Add > Camera), or set Scene > Camera.",
             repair=repair,
             scene=repr(scene.name),
         )
     raise Problem(
-        "The scene's camera {camera} is no camera object.",
-        "Set another in Scene > Camera.",
+        "The scene's camera {camera} is not a camera object.",
+        "Choose another object in Scene > Camera.",
         repair=repair,
         camera=repr(scene.camera.name),
     )
@@ -148,28 +148,28 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
     whole, spans = range_shot(scene), spans_of(scene)
     if not spans and any(marker.camera for marker in scene.timeline_markers):
         raise Problem(
-            "The cameras of all markers are hidden in renders, so Blender cuts to none of them.",
+            "The cameras of all markers are hidden in renders, so Blender uses none of them.",
             "Show one in renders (Object > Visibility > Renders), or choose Shots > Frame Range.",
             repair=Operators.USE_RANGE,
         )
     if not spans:
         raise Problem(
             "The timeline has no markers with a camera.",
-            "Select a camera and use Marker > Bind Camera to Markers in the timeline, or choose Shots > Frame Range.",
+            "Select a camera and use Marker > Bind Camera to Markers in the timeline. Or choose Shots > Frame Range.",
             repair=Operators.USE_RANGE,
         )
     shots = [(span.marker, start, end) for span, start, end in _within(spans, whole)]
     for marker, start, end in shots:
         if marker.camera.type != "CAMERA":
             raise Problem(
-                "The marker {marker} is bound to {camera}, which is no camera.",
-                "Bind another camera to it.",
+                "The marker {marker} is bound to {camera}, which is not a camera.",
+                "Bind it to a camera.",
                 marker=repr(marker.name),
                 camera=repr(marker.camera.name),
             )
         if start == end:
             raise Problem(
-                "The shot of the marker {marker} is one frame long (frame {start}); nothing can move.",
+                "The shot of the marker {marker} has only one frame (frame {start}), so nothing can move.",
                 "Move or remove the marker.",
                 marker=repr(marker.name),
                 start=start,
@@ -194,7 +194,7 @@ def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Objec
     many = "a cut" if cuts == 1 else f"{cuts} cuts"
     return Problem(
         "The frame range has {many} to another camera; the reference shows {camera} throughout.",
-        "Choose Shots > All Shots to have a take of each camera.",
+        "Choose Shots > All Shots to get a take of each camera.",
         repair=Operators.ALL_SHOTS,
         many=many,
         camera=camera.name,

@@ -20,8 +20,8 @@ def check_simulations(scene: bpy.types.Scene, view_layer: str, until: int) -> No
         scene.view_layers[view_layer].update()  # otherwise a cache may not know that it is outdated
         if not _is_known(cache, until):
             raise Problem(
-                "The {what} simulation of {owner} is not calculated up to frame {until}.",
-                "Play the animation once from frame {frame_start} on, or bake the simulation, and try again.",
+                "The {what} simulation of {owner} is not cached up to frame {until}.",
+                "Play the animation once from frame {frame_start}, or bake the simulation, then try again.",
                 what=what,
                 owner=repr(owner.name),
                 until=until,
@@ -50,7 +50,7 @@ def notes_of(scene: bpy.types.Scene) -> list[str]:
     ]
     return [
         Sentence(
-            "{name} has a simulation of geometry nodes: if it stands still in the reference, play the "
+            "{name} has a geometry nodes simulation. If it does not move in the reference, play the "
             "animation or bake it first.",
             name=repr(name),
         )

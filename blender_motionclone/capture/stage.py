@@ -48,8 +48,8 @@ class Stage:
         self.look(write=True)
         if not path.is_file() or not path.stat().st_size:
             raise Problem(
-                "The render of frame {frame_current} was not written to {path}.",
-                "Make room on the disk, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
+                "Frame {frame_current} could not be written to {path}.",
+                "Free disk space, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
                 frame_current=self.scene.frame_current,
                 path=path,
             )
@@ -67,7 +67,7 @@ class Stage:
         except RuntimeError as error:
             raise Problem(
                 "Frame {frame} could not be rendered: {reason}",
-                "Fix it, then try again.",
+                "Fix the problem, then try again.",
                 frame=frame,
                 reason=str(error).removeprefix("Error: ").strip(),
             ) from None
@@ -136,7 +136,9 @@ def _literal(path: Path) -> str:
 
 def _check_idle() -> None:
     if bpy.app.is_job_running("RENDER"):
-        raise Problem("Blender is rendering; a capture has to wait for it.", "Try again when the render is done.")
+        raise Problem(
+            "Blender is rendering, and a capture has to wait for it.", "Try again when the render has finished."
+        )
 
 
 @contextmanager
@@ -158,13 +160,13 @@ def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID
     for block in blocks:
         if block.name_full == full_name:
             return block
-    raise Problem("{full_name} is gone since the shot was planned.", AGAIN, full_name=repr(full_name))
+    raise Problem("{full_name} no longer exists.", AGAIN, full_name=repr(full_name))
 
 
 def _living(name: str) -> bpy.types.Scene:
     scene = bpy.data.scenes.get(name)
     if scene is None:
-        raise Problem("The file was changed while its shot was being captured.", AGAIN)
+        raise Problem("The scene was changed during the capture.", AGAIN)
     return scene
 
 

@@ -45,7 +45,7 @@ def strip_named(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types
     for strip in all_strips_of(editor) if editor else ():
         if strip.name == name:
             return strip
-    raise Problem("The strip {name} is gone since the shot was planned.", AGAIN, name=repr(name))
+    raise Problem("The strip {name} no longer exists.", AGAIN, name=repr(name))
 
 
 def metas_around(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[bpy.types.Strip]:
@@ -107,16 +107,16 @@ def check_media(strip: bpy.types.Strip, first: int, last: int) -> None:
     missing = [path for path in needed if not _is_there(path)]
     if not missing:
         return
-    hint = "Bring them back, or correct the strip's path (Strip > Source)."
+    hint = "Restore the files, or correct the strip's path (Strip > Source)."
     if len(needed) == 1:
         raise Problem(
-            "The file that the strip {strip} shows cannot be found or read: {missing}.",
+            "The file of the strip {strip} cannot be found or read: {missing}.",
             hint,
             strip=repr(strip.name),
             missing=missing[0],
         )
     raise Problem(
-        "{count} of the {count2} files that the strip {strip} shows cannot be found or read, first {missing}.",
+        "{count} of the {count2} files of the strip {strip} cannot be found or read, such as {missing}.",
         hint,
         count=len(missing),
         count2=len(needed),
@@ -171,7 +171,7 @@ def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
     if what := next(filter(None, found), ""):
         raise Problem(
             "The strip {strip} does not show its scene's whole picture: {what}.",
-            "Reset that in the strip's settings, or choose Reference > Camera in the scene that it shows.",
+            "Reset that in the strip's settings, or choose Reference > Camera in the strip's scene.",
             strip=repr(strip.name),
             what=what,
         )

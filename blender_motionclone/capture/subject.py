@@ -21,8 +21,9 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
         if collection:
             what = Sentence("The collection {name} is empty", name=repr(collection.name))
         raise Problem(
-            "{what}, so there is no subject for the mask.",
-            "Select the objects to clone the motion of, choose a collection under Subject, or turn off the mask.",
+            "{what}, so the mask has no subject.",
+            "Select the objects whose motion you want to clone, choose a collection under Subject, or "
+            "turn off the mask.",
             repair=Operators.NO_MASK,
             what=what,
         )

@@ -78,12 +78,14 @@ def open_view(context: bpy.types.Context) -> bpy.types.Area | None:
 def _viewport(context: bpy.types.Context) -> list[Target]:
     if bpy.app.background:
         raise Problem(
-            "The viewport can only be captured in Blender's window, and this Blender runs without one.",
+            "The viewport can only be captured in a window, but this Blender runs in the background.",
             "Choose Reference > Camera.",
         )
     area = open_view(context)
     if not area:
-        raise Problem("No 3D view is open.", "Open one, or choose Reference > Camera.", repair=Operators.CLONE_CAMERA)
+        raise Problem(
+            "No 3D viewport is open.", "Open one, or choose Reference > Camera.", repair=Operators.CLONE_CAMERA
+        )
     scene, shot = context.scene, range_shot(context.scene)
     if area.spaces.active.shading.type == "RENDERED" and scene.render.engine not in DRAWN_BY_BLENDER:
         raise Problem(
@@ -122,14 +124,16 @@ def _strip(context: bpy.types.Context) -> list[Target]:
         raise Problem("No strip is active.", "Select a movie, image or scene strip in the sequencer.")
     if strip.type not in ("MOVIE", "IMAGE", "SCENE"):
         raise Problem(
-            "The active strip {strip} shows no pictures of its own.",
+            "The active strip {strip} has no pictures of its own.",
             "Select a movie, image or scene strip.",
             strip=repr(strip.name),
         )
     start, end = frames_seen(editor, strip)
     if end <= start:
         raise Problem(
-            "The strip {strip} is one frame long; nothing can move.", "Select a longer one.", strip=repr(strip.name)
+            "The strip {strip} has only one frame, so nothing can move.",
+            "Select a longer strip.",
+            strip=repr(strip.name),
         )
     title = Sentence("frames {start}-{end} of strip {strip}", start=start, end=end, strip=strip.name)
     named = {
@@ -167,7 +171,7 @@ def _file(context: bpy.types.Context) -> list[Target]:
     frames = facts.frames if facts.seconds is None else max(2, round(facts.seconds * fps))
     if frames > MOST_FRAMES:
         raise Problem(
-            "{path} lasts {frames} frames; a shot has at most {most_frames}.",
+            "{path} has {frames} frames, but a shot has at most {most_frames}.",
             "Cut the clip into shots.",
             path=facts.path.name,
             frames=frames,
@@ -202,8 +206,8 @@ def rendered_layer(scene: bpy.types.Scene, chosen: bpy.types.ViewLayer | None) -
     used = [layer for layer in scene.view_layers if layer.use]
     if not used:
         raise Problem(
-            "All view layers of scene {scene} are off for rendering, so Blender renders nothing.",
-            "Turn on View Layer > Use for Rendering.",
+            "All view layers of the scene {scene} are disabled for rendering, so Blender renders nothing.",
+            "Enable View Layer > Use for Rendering.",
             scene=repr(scene.name),
         )
     return chosen if chosen in used else used[0]

@@ -51,7 +51,7 @@ def begin(context: bpy.types.Context, again: bool = False) -> list[str]:
     """Starts a generation. Returns a list to which each job is added when it is submitted. Problem when one is
     running. again: whether to capture unchanged shots again."""
     if _now.steps:
-        raise Problem("A capture goes on already.", "Wait for it, or press ESC in the window that shows it.")
+        raise Problem("A capture is already running.", "Wait for it, or press Esc in the window that shows it.")
     ask_for_models(context)
     jobs: list[str] = []
     _now.steps = generation(context, form_scene(context).name_full, jobs, again)
@@ -171,8 +171,8 @@ def _check_room(jobs: int) -> None:
     room = MOST_JOBS - len(job_runner.mine())
     if jobs > room:
         raise Problem(
-            "This would be {jobs} takes, but only {room} more can wait.",
-            "Take fewer shots, prompts or seeds, or wait until some are done.",
+            "This would be {jobs} takes, but the queue has room for only {room} more.",
+            "Use fewer shots, prompts or seeds, or wait until some takes have finished.",
             jobs=jobs,
             room=room,
         )

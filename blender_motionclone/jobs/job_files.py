@@ -43,17 +43,22 @@ def check_job(folder: Path) -> None:
     """Problem unless the folder contains a job and only regular files and folders, so that using it touches nothing
     outside of it."""
     if not is_job(folder):
-        raise Problem("There is no job.json in {folder}.", "Choose a folder that MotionClone made.", folder=folder)
+        raise Problem(
+            "There is no job.json in {folder}.", "Choose a folder that was made by MotionClone.", folder=folder
+        )
     for count, (path, found) in enumerate(_entries(folder)):
         if is_link(path) or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
             raise Problem(
-                "{path} is a link, a pipe or a device, and the job's folder may come from somebody else.",
-                "Put the file itself there, or generate the clip anew.",
+                "{path} is a link, a pipe or a device. It is not read, because the job's folder may come from "
+                "somebody else.",
+                "Replace it with the file itself, or generate the clip again.",
                 path=path,
             )
         if count > MOST_ENTRIES or len(path.relative_to(folder).parts) > MOST_DEPTH:
             raise Problem(
-                "{folder} holds more than a job does.", "Choose a folder that MotionClone made.", folder=folder
+                "{folder} contains more files than a job.",
+                "Choose a folder that was made by MotionClone.",
+                folder=folder,
             )
 
 
@@ -65,14 +70,14 @@ def delete_job(folder: Path) -> None:
     """
     if is_link(folder) or not NAME.fullmatch(folder.name) or not is_job(folder):
         raise Problem(
-            "{folder} was not made by the add-on, so it is not deleted.",
-            "Delete it by hand, or remove the take without its files.",
+            "{folder} was not made by MotionClone, so it is not deleted.",
+            "Delete it manually, or remove the take without its files.",
             folder=folder,
         )
     if is_locked(folder):
         raise Problem(
-            "A worker is at the job in {folder}.",
-            "Wait until it is done, or cancel it where it was started.",
+            "A worker is running the job in {folder}.",
+            "Wait until it has finished, or cancel it where it was started.",
             folder=folder,
         )
     going = folder.with_name(f"{folder.name}.deleted")
@@ -86,7 +91,7 @@ def delete_job(folder: Path) -> None:
         name = str(error.filename or folder).replace(str(going), str(folder))
         raise Problem(
             "{name} cannot be deleted ({reason}).",
-            "Close what uses it, or remove the take without its files.",
+            "Close the program that uses it, or remove the take without its files.",
             name=name,
             reason=error.strerror,
         ) from None
@@ -116,5 +121,5 @@ def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                         waiting.append(path)
         except OSError as error:
             raise Problem(
-                "{path} cannot be read ({reason}).", "Make it readable.", path=error.filename, reason=error.strerror
+                "{path} cannot be read ({reason}).", "Allow reading it.", path=error.filename, reason=error.strerror
             ) from None

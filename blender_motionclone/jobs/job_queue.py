@@ -23,7 +23,7 @@ from .job_states import JobStates, WorkerStatus
 MOST_JOBS = 200  # the worker's own limit
 SECONDS_TO_ASK = 1.0
 SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender quits or the add-on is disabled
-STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job was done.", hint="Run it again.")
+STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job finished.", hint="Run it again.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +74,12 @@ class JobQueue:
         """Submits the job, and starts the worker if necessary. Returns the job's id, which is its folder's name."""
         job = folder.name
         if job in self.jobs.order:
-            raise Problem("The job {job} waits or runs already.", "Wait for it, or cancel it first.", job=job)
+            raise Problem("The job {job} is already waiting or running.", "Wait for it, or cancel it first.", job=job)
         if len(self.jobs.order) >= MOST_JOBS:
             raise Problem(
-                "{most_waiting} jobs are waiting already.", "Wait until some of them are done.", most_waiting=MOST_JOBS
+                "{most_waiting} jobs are waiting already.",
+                "Wait until some of them have finished.",
+                most_waiting=MOST_JOBS,
             )
         self.start(start)
         self._hand_over(job, folder)
@@ -194,7 +196,9 @@ class JobQueue:
         ran = next((job for job in jobs if states.states[job].state == RUNNING), None)
         for job in jobs:
             if job in states.cancelling:
-                self._keep(job, JobState(state=CANCELLED, message="The job was cancelled; its worker had to be ended."))
+                self._keep(
+                    job, JobState(state=CANCELLED, message="The job was cancelled. Its worker had to be stopped.")
+                )
             elif job == ran or not ran or not self._goes_on(job):
                 failed.append(job)
                 self._keep(

@@ -9,7 +9,7 @@ from typing import Any
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, RUNNING, JobState
 from ...backend.wire import messages
 
-OUT = JobState(state=CANCELLED, message="The job was taken out of the queue.", hint="Run it again, or remove the take.")
+OUT = JobState(state=CANCELLED, message="The job was removed from the queue.", hint="Run it again, or remove the take.")
 
 
 @dataclass(frozen=True, kw_only=True)

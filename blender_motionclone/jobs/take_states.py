@@ -27,19 +27,19 @@ from ..session import session
 from ..wrapping import shown, shown_line
 from .job_files import is_job_name
 
-ELSEWHERE = "Another Blender, or a worker of its own, has this job."
-CANCELLING = "The worker that has this job was asked to stop it."
-AWAITED = JobState(state=QUEUED, message="The worker that will do this job is starting.")
-UNDONE = JobState(state=QUEUED, message="The job was left before it was done.", hint="Run it again.")
+ELSEWHERE = "This job is running in another Blender or worker."
+CANCELLING = "This job is being cancelled."
+AWAITED = JobState(state=QUEUED, message="The worker for this job is starting.")
+UNDONE = JobState(state=QUEUED, message="The job did not finish.", hint="Run it again.")
 GONE = JobState(
     state=FAILED,
-    message="The job's folder is gone.",
-    hint="Put it back, choose the Jobs Folder it is in now, or remove the take.",
+    message="The job's folder does not exist.",
+    hint="Restore the folder, choose the Jobs Folder where it is now, or remove the take.",
 )
 FAR = JobState(
-    message="The job's folder holds links, or is neither in the jobs folder nor beside this file; so nothing is read "
-    "from it unasked.",
-    hint="If you know this file, open the take's folder or use the take.",
+    message="The job's folder contains links, or is neither in the jobs folder nor next to this file. It "
+    "is not read without your permission.",
+    hint="If you trust this file, open the take's folder or place the take.",
 )
 MOST_RESULT, MOST_NOTES = 1_000_000, 8  # bytes of result.json, and notes that are shown
 
@@ -144,13 +144,15 @@ def can_be_asked(take: MotionCloneTake) -> bool:
 def ask_to_cancel(folder: Path) -> None:
     """Asks the worker of the job in the folder, whoever started it, to cancel it. Problem."""
     if not is_locked(folder):
-        raise Problem("No worker has the job in {folder}.", "It may have ended already.", folder=shown(str(folder)))
+        raise Problem(
+            "No worker is running the job in {folder}.", "It may already have ended.", folder=shown(str(folder))
+        )
     try:
         request_cancel(folder)
     except OSError as error:
         raise Problem(
             "The job folder {folder} cannot be written ({reason}).",
-            "Make room on the disk, or allow writing there.",
+            "Free disk space, or allow writing there.",
             folder=shown(str(folder)),
             reason=error.strerror,
         ) from None
@@ -242,7 +244,7 @@ def look_at(take: MotionCloneTake) -> bool:
         return changed
     except Exception as error:
         traceback.print_exc()
-        message = Sentence("The job's folder cannot be understood: {name}.", name=type(error).__name__)
+        message = Sentence("The job's folder has invalid contents: {name}.", name=type(error).__name__)
         return show(take, JobState(state=FAILED, message=message, hint="Remove the take, or run it again."))
 
 

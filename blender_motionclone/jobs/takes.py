@@ -45,15 +45,15 @@ def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None
     """
     if not is_job_name(folder.name):
         raise Problem(
-            "The folder name {folder} cannot be the name of a take.", "Rename the folder.", folder=f"{folder.name!a}"
+            "The folder name {folder} is not a valid name for a take.", "Rename the folder.", folder=f"{folder.name!a}"
         )
     try:
         request = read_request(folder)
     except RequestError as error:
-        raise Problem(error.text, "Choose a folder that MotionClone made.") from None
+        raise Problem(error.text, "Choose a folder that was made by MotionClone.") from None
     if not 0 <= request.seed < SEEDS:
         raise Problem(
-            "The seed in {folder} is {seed}; seeds lie between 0 and {seeds}.",
+            "The seed in {folder} is {seed}, but seeds are between 0 and {seeds}.",
             "Correct it in job.json.",
             folder=folder,
             seed=request.seed,

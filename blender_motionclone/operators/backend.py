@@ -107,7 +107,7 @@ class MOTIONCLONE_OT_remove_backend(bpy.types.Operator):
 
 def _poll_idle(operator: type) -> bool:
     if install_runner.running():
-        operator.poll_message_set("MotionClone's installer is at work")
+        operator.poll_message_set("MotionClone's installer is running")
         return False
     return True
 

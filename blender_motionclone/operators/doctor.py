@@ -54,7 +54,7 @@ class MOTIONCLONE_OT_fix(bpy.types.Operator):
         with reporting_errors(self):
             findings = install_runner.findings() or []
             if not 0 <= self.finding < len(findings) or not findings[self.finding]["fix"]:
-                raise Problem("There is nothing to be fixed here.", "Ask the doctor again.", repair=Operators.DOCTOR)
+                raise Problem("There is nothing to fix.", "Ask the doctor again.", repair=Operators.DOCTOR)
             arguments = list(findings[self.finding]["fix"])
             if arguments[0] == "backend":
                 arguments += wheels_options(context)

@@ -144,7 +144,7 @@ class MOTIONCLONE_OT_prompt_remove(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         prompts = form_scene(context).motionclone.more_prompts
         if self.number >= len(prompts):
-            self.report({"ERROR"}, sentence(Sentence("There is no further prompt {number}.", number=self.number)))
+            self.report({"ERROR"}, sentence(Sentence("There is no additional prompt {number}.", number=self.number)))
             return {"CANCELLED"}
         prompts.remove(self.number)
         return {"FINISHED"}

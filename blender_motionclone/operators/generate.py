@@ -32,7 +32,7 @@ class Generating:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if generation.going_on():
-            cls.poll_message_set("A shot is being captured; wait for it, or press ESC")
+            cls.poll_message_set("A shot is being captured. Wait for it, or press Esc")
             return False
         return True
 
@@ -116,7 +116,11 @@ def _show_status(context: bpy.types.Context) -> None:
     if context.workspace and (progress := job_runner.capture()):
         done, of = progress
         context.workspace.status_text_set(
-            sentence(Sentence("MotionClone films the reference, frame {done} of {of}; Esc stops it", done=done, of=of))
+            sentence(
+                Sentence(
+                    "MotionClone is capturing the reference, frame {done} of {of}. Press Esc to stop", done=done, of=of
+                )
+            )
         )
 
 

@@ -24,7 +24,7 @@ def row_named(name: str) -> dict:
     row = next((row for row in install_runner.models() or () if row["name"] == name), None)
     if row is None:
         raise Problem(
-            "The catalogue has no model {name}.", "Open MotionClone's preferences for what it has.", name=repr(name)
+            "The catalog has no model {name}.", "Open MotionClone's preferences to see its models.", name=repr(name)
         )
     return row
 

@@ -91,7 +91,7 @@ class MOTIONCLONE_OT_restore_view(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not form_scene(context).motionclone.view_before:
-            cls.poll_message_set("The scene's view is its own")
+            cls.poll_message_set("The scene's view transform was not changed")
             return False
         return True
 

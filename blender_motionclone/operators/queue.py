@@ -46,7 +46,7 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
                 self._ask(form_scene(context), [folder])
                 return {"FINISHED"}
             if not jobs or (self.job and self.job not in jobs):
-                raise Problem("No job {job} runs or waits here.", "It may have ended already.", job=repr(self.job))
+                raise Problem("No job {job} is running or waiting.", "It may already have ended.", job=repr(self.job))
             for job in reversed(jobs) if self.everything else [self.job or jobs[0]]:
                 job_runner.cancel(job)
             return {"FINISHED"}
@@ -81,7 +81,7 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
         with reporting_errors(self):
             if self.job not in job_runner.waiting():
                 raise Problem(
-                    "The job {job} is not in the queue.", "It may run or be done already.", job=repr(self.job)
+                    "The job {job} is not in the queue.", "It may already be running or done.", job=repr(self.job)
                 )
             job_runner.move(self.job, self.position)
             return {"FINISHED"}

@@ -46,7 +46,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
     def _hand_over(self, context: bpy.types.Context) -> list[str]:
         folders = [self._chosen(form_scene(context))] if self.job else self._left(form_scene(context))
         if not folders:
-            raise Problem("No take was left undone.", "Choose one to run again.")
+            raise Problem("There is no unfinished take.", "Choose a take to run again.")
         job_runner.clear_problem()
         with each_by_itself() as alone:
             jobs: list[str] = []
@@ -62,7 +62,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
         if take.name not in job_runner.mine():
             take_states.look_at(take)  # the .blend may be out of date
         if take.state == DONE:
-            raise Problem("This take is done.", "New Seed makes another.")
+            raise Problem("This take is already done.", "Press New Seed to make another one.")
         return folder
 
     def _left(self, scene: bpy.types.Scene) -> list[Path]:
@@ -104,7 +104,7 @@ class MOTIONCLONE_OT_adopt(bpy.types.Operator):
             return [Path(os.path.normpath(bpy.path.abspath(self.folder)))]
         takes.search_all()
         if not (found := takes.finished_elsewhere(scene)):
-            raise Problem("No finished job of this scene is missing among its takes.", "Choose a job's folder.")
+            raise Problem("All finished jobs of this scene are already listed.", "Choose a job's folder.")
         return found
 
 

@@ -47,7 +47,7 @@ class InWindow:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if bpy.app.background:
-            cls.poll_message_set("This Blender runs without a window")
+            cls.poll_message_set("This Blender runs in the background")
             return False
         return True
 
@@ -67,5 +67,5 @@ def wait_for(jobs: Sequence[str]) -> None:
 def handed_over(jobs: Sequence[str]) -> str:
     """A text that says how many jobs were submitted."""
     if len(jobs) == 1:
-        return sentence("The worker has one more job.")
-    return sentence(Sentence("The worker has {count} more jobs.", count=len(jobs)))
+        return sentence("One job was added to the queue.")
+    return sentence(Sentence("{count} jobs were added to the queue.", count=len(jobs)))

@@ -130,7 +130,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
         with reporting_errors(self):
             take = takes.take_of(form_scene(context), self.job)
             if take.name in job_runner.mine():
-                raise Problem("This take is being made or waits for it.", "Cancel it first.")
+                raise Problem("This take is running or waiting.", "Cancel it first.")
             if self.delete_files:
                 _delete_files(take)
             elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
@@ -162,13 +162,13 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
             job_runner.sync_takes()  # one that was out of reach can be read from now on
             if "." in folder.name or not is_job(folder):  # a system may run a folder that is named like a program
                 raise Problem(
-                    "{folder} was not made by the add-on, so it is not opened.", "Open it by hand.", folder=folder
+                    "{folder} was not made by MotionClone, so it is not opened.", "Open it manually.", folder=folder
                 )
             try:
                 bpy.ops.wm.path_open(filepath=str(folder))
             except (RuntimeError, OSError):
                 raise Problem(
-                    "The system shows no folders. It is {folder}.", "Open it by hand.", folder=folder
+                    "The system could not open the folder {folder}.", "Open it manually.", folder=folder
                 ) from None
             return {"FINISHED"}
         return {"CANCELLED"}

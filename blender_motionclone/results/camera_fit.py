@@ -48,7 +48,7 @@ def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.t
     Problem for a panoramic camera, whose frame is not flat."""
     if camera.data.type not in ("PERSP", "ORTHO"):
         raise Problem(
-            "Camera {camera} is panoramic; no plane fills its view.",
+            "Camera {camera} is panoramic, and no plane can fill its view.",
             "Set its lens to Perspective, or place the clip elsewhere.",
             camera=repr(camera.name),
         )

@@ -31,7 +31,8 @@ def place_plane(
     for plane in planes or [_new_plane(scene, camera, job, image)]:
         _show(plane, job, image, scene)
     text = Sentence(
-        "Plane {plane} fills the view of camera {camera}, behind all else; its Distance brings it nearer",
+        "Plane {plane} fills the view of camera {camera}, behind everything else. Its Distance "
+        "property moves it closer",
         plane=repr(plane.name),
         camera=repr(camera.name),
     )
@@ -127,7 +128,7 @@ def place_background(
         background.image = image
         follow_shot(background.image_user, job, scene)
     camera.data.show_background_images = True
-    text = Sentence("The clip lies behind the scene in camera {camera}", camera=repr(camera.name))
+    text = Sentence("The clip is the background image of camera {camera}", camera=repr(camera.name))
     return Placement(name=camera.name, replaced=replaced, text=text)
 
 

@@ -33,15 +33,17 @@ def neutralize_view(scene: bpy.types.Scene, keep_view: bool) -> str:
         return ""
     if clip_space(scene, keep_view) != "sRGB":
         return Sentence(
-            "The scene's view stays {view_transform}; strong colours of the clip look paler in it",
+            "The scene's view transform is still {view_transform}, which shows saturated colors of the clip paler",
             view_transform=view.view_transform,
         )
     if not keep_view:
         make_neutral(view)
     if has := grading_of(view):
-        return Sentence("The scene's view changes the clip's colours: {has}", has=in_words(has))
+        return Sentence("The scene's view transform changes the clip's colors: {has}", has=in_words(has))
     scene.motionclone.view_before = json.dumps(had)
-    return Sentence("The scene's view is Standard now, to keep the clip's colours; it was: {had}", had=in_words(had))
+    return Sentence(
+        "The scene's view transform is now Standard, to keep the clip's colors. It was: {had}", had=in_words(had)
+    )
 
 
 def restore_view(scene: bpy.types.Scene) -> None:

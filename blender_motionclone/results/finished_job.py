@@ -44,7 +44,7 @@ def read_finished_job(folder: Path, frame_start: int) -> FinishedJob:
     try:
         request = read_request(folder)
     except RequestError as error:
-        raise Problem(error.text, "Choose a folder that MotionClone made.") from None
+        raise Problem(error.text, "Choose a folder that was made by MotionClone.") from None
     start, camera = read_shot(folder, frame_start)
     return FinishedJob(
         id=folder.name,
@@ -62,14 +62,14 @@ def _movie(folder: Path) -> Path:
         whole = is_whole_mp4(movie)
     except FileNotFoundError:
         raise Problem(
-            "The job {job} has no result.mp4.", "Wait until it is done, or generate it again.", job=folder.name
+            "The job {job} has no result.mp4.", "Wait until it has finished, or generate it again.", job=folder.name
         ) from None
     except OSError as error:
         raise Problem(
-            "{path} cannot be read ({reason}).", "Make it readable and try again.", path=movie, reason=error.strerror
+            "{path} cannot be read ({reason}).", "Allow reading it, then try again.", path=movie, reason=error.strerror
         ) from None
     if not whole:
-        raise Problem("{movie} is cut short or no movie.", "Run the job again.", movie=movie)
+        raise Problem("{movie} is truncated or not a movie.", "Run the job again.", movie=movie)
     return movie
 
 

@@ -29,7 +29,7 @@ def stored_path(movie: Path) -> str:
     if len(os.fsencode(folder)) >= FOLDER_BYTES or len(os.fsencode(name)) > NAME_BYTES:
         raise Problem(
             "The path of {movie} is too long for Blender.",
-            "Set a jobs folder with a shorter path in the preferences.",
+            "Choose a jobs folder with a shorter path in Preferences > Add-ons > MotionClone.",
             movie=movie,
         )
     return path
@@ -81,7 +81,7 @@ def movie_image(job: FinishedJob, space: str = "sRGB") -> bpy.types.Image:
         if not image.users:
             bpy.data.images.remove(image)
         raise Problem(
-            "{movie} has {found} frames; the shot has {frames}.",
+            "{movie} has {found} frames, but the shot has {frames}.",
             "Generate the clip again.",
             movie=job.movie,
             found=found,

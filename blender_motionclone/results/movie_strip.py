@@ -95,7 +95,7 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
 
 def _of_another_length(job: FinishedJob, found: int) -> Problem:
     return Problem(
-        "{movie} has {found} frames; the shot has {frames}.",
+        "{movie} has {found} frames, but the shot has {frames}.",
         "Generate the clip again.",
         movie=job.movie,
         found=found,
@@ -114,7 +114,10 @@ def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
         if not (editor.channels[channel].lock or editor.channels[channel].mute):
             return channel
     raise Problem(
-        "No channel is free above frames {start} to {end}.", "Move the strips there down.", start=start, end=end - 1
+        "There is no free channel above frames {start} to {end}.",
+        "Move the strips there to lower channels.",
+        start=start,
+        end=end - 1,
     )
 
 
@@ -126,7 +129,7 @@ def place_strip(
     set_space(strip.colorspace_settings, space)
     show_in_sequencer(context, scene)
     text = Sentence(
-        "{strip} lies on channel {channel} of scene {scene}, frame {start} on",
+        "{strip} was placed on channel {channel} of scene {scene}, from frame {start}",
         strip=repr(strip.name),
         channel=strip.channel,
         scene=repr(scene.name),

@@ -26,7 +26,9 @@ def place_texture(
         node.image = image
         follow_shot(node.image_user, job, scene)
     text = Sentence(
-        "The clip colours material {material} of {thing}", material=repr(material.name), thing=repr(thing.name)
+        "The clip is the texture of material {material} of {thing}",
+        material=repr(material.name),
+        thing=repr(thing.name),
     )
     return Placement(name=material.name, replaced=replaced, text=text)
 
@@ -46,13 +48,15 @@ def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bp
 def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
     thing = context.view_layer.objects.active
     if thing is None:
-        raise Problem("No object is active.", "Click the object to show the clip on.")
+        raise Problem("No object is active.", "Select the object that should show the clip.")
     if thing.type != "MESH":
-        raise Problem("{thing} is no mesh.", "Make a mesh object active to show the clip on.", thing=repr(thing.name))
+        raise Problem(
+            "{thing} is not a mesh.", "Select the mesh object that should show the clip.", thing=repr(thing.name)
+        )
     if not thing.is_editable or not thing.data.is_editable:
         raise Problem(
             "{thing} is linked and cannot be changed.",
-            "Use Object > Relations > Make Local, or another object.",
+            "Use Object > Relations > Make Local, or choose another object.",
             thing=repr(thing.name),
         )
     if not thing.data.uv_layers:
@@ -111,7 +115,7 @@ def _color_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
         seen.add(node)
         row += [link.from_node for socket in node.inputs for link in socket.links if link.from_node not in seen]
     raise Problem(
-        "Material {material} has no shader with a colour.",
+        "Material {material} has no shader with a color.",
         "Connect a Principled BSDF to its output and try again.",
         material=repr(material.name),
     )
@@ -135,9 +139,9 @@ def place_in_compositor(
         node.label = job.name
         follow_shot(node, job, scene)
         name = node.name
-    text = Sentence("The compositor has the clip in node {name}", name=repr(name))
+    text = Sentence("The clip is in the compositor's node {name}", name=repr(name))
     if hasattr(scene, "node_tree") and not scene.use_nodes:
-        text = Sentence("The compositor has the clip in node {name}, but Use Nodes is off", name=repr(name))
+        text = Sentence("The clip is in the compositor's node {name}, but Use Nodes is off", name=repr(name))
     return Placement(name=name, replaced=replaced, text=text, note=neutralize_view(scene, options.keep_view))
 
 

@@ -176,18 +176,18 @@ def _free_area(context: bpy.types.Context) -> tuple[bpy.types.Window, bpy.types.
     window = context.window
     if window.screen.show_fullscreen:
         raise Problem(
-            "One area fills the window, so there is no room to show the take.", "Press Ctrl Space in it first."
+            "A maximized area fills the window, so there is no room to show the take.", "Press Ctrl+Space in it first."
         )
     areas = [area for area in window.screen.areas if area.type in HOSTS and area.width >= LEAST_WIDTH]
     if not areas:
-        raise Problem("There is no room to show the take.", "Make a 3D view or a sequencer larger.")
+        raise Problem("There is no room to show the take.", "Enlarge a 3D viewport or a sequencer.")
     host = context.area if context.area in areas else max(areas, key=lambda area: area.width * area.height)
     before = {area.as_pointer() for area in window.screen.areas}
     with context.temp_override(window=window, screen=window.screen, area=host, region=_region(host)):
         bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
     new = [area for area in window.screen.areas if area.as_pointer() not in before]
     if not new:
-        raise Problem("There is no room to show the take.", "Make a 3D view or a sequencer larger.")
+        raise Problem("There is no room to show the take.", "Enlarge a 3D viewport or a sequencer.")
     new[0].ui_type = "IMAGE_EDITOR"
     return window, new[0]
 

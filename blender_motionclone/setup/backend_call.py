@@ -70,7 +70,7 @@ class BackendCall:
         code = self._process.poll()
         if code is None and sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
             self.drop()
-            raise Problem("{program} did not answer as MotionClone's backend does.", HINT, program=self.program)
+            raise Problem("{program} did not answer like MotionClone's backend.", HINT, program=self.program)
         return code
 
     @property
@@ -117,7 +117,7 @@ def backend_command(worker_command: Sequence[str], arguments: Sequence[str]) -> 
         if found := re.search(r"\bserve\b", worker_command[i]):  # a complete command line, for ssh
             return [*worker_command[:i], worker_command[i][: found.start()] + shlex.join(arguments)]
     raise Problem(
-        "The preference Worker Command starts no worker: it does not end in `-m backend serve`.",
+        "The preference Worker Command does not start a worker: it does not end with `-m backend serve`.",
         "Correct it in Preferences > Add-ons > MotionClone.",
     )
 
@@ -161,14 +161,14 @@ class ClipCall(Generic[Answer]):
             raise Problem(*_said((found["message"], found.get("hint", "")), found))
         if code:
             said = Sentence(
-                "The backend cannot read {path}: {complaint}", path=self._path, complaint=self._call.complaint()
+                "The backend could not read {path}: {complaint}", path=self._path, complaint=self._call.complaint()
             )
             raise Problem(said, HINT, repair=Operators.INSTALL_BACKEND)
         try:
             return self._read(found)
         except (KeyError, TypeError, ValueError):
             raise Problem(
-                "{program} did not answer as MotionClone's backend does.", HINT, program=self._call.program
+                "{program} did not answer like MotionClone's backend.", HINT, program=self._call.program
             ) from None
 
     def _answer(self) -> dict[str, Any]:

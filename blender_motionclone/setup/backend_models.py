@@ -123,16 +123,16 @@ class ModelList:
                     "The backend did not list its models within {seconds_to_list} s.",
                     seconds_to_list=f"{SECONDS_TO_LIST:.0f}",
                 )
-                raise Problem(said, "Try again, or look whether the machine is busy.")
+                raise Problem(said, "Try again, or check whether the machine is busy.")
             return None
         if code:
-            said = Sentence("The backend cannot list its models: {complaint}", complaint=self._call.complaint())
+            said = Sentence("The backend could not list its models: {complaint}", complaint=self._call.complaint())
             raise Problem(said, HINT, repair=Operators.INSTALL_BACKEND)
         try:
             found = models_in(self._call.said())
         except ValueError:
             raise Problem(
-                "{program} did not answer as MotionClone's backend does.", HINT, program=self._call.program
+                "{program} did not answer like MotionClone's backend.", HINT, program=self._call.program
             ) from None
         return [model | {"tokenizer": None} for model in found] if self._remote else found
 

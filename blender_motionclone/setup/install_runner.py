@@ -106,7 +106,7 @@ def ask(what: str, options: Sequence[str] = ()) -> bool:
 def start(arguments: Sequence[str], when_done: Callable[[], None] | None = None) -> None:
     """Starts `python -m install ARGUMENTS`, polled by the timer. Problem when one is running or it does not start."""
     if running():
-        raise Problem("MotionClone's installer is at work already.", "Wait for it, or cancel it first.")
+        raise Problem("MotionClone's installer is already running.", "Wait for it, or cancel it first.")
     _stop()
     forget_problem()
     _begin(arguments, when_done)

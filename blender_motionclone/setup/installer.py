@@ -24,7 +24,7 @@ from ..declarations import Operators
 from .backend_call import start_process
 
 MB = 1_000_000
-DOCTOR = "Ask the doctor in Preferences > Add-ons > MotionClone what is wrong."
+DOCTOR = "Press Ask the Doctor in Preferences > Add-ons > MotionClone to find the problem."
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKING = Path(ROOT.anchor)
 VARIABLE = "MOTIONCLONE_BACKEND_PYTHON"
 HINT = (
-    "Install it with the button in MotionClone's tab or with `python3 -m install backend`, or name its Python in "
-    "Preferences > Add-ons > MotionClone > Backend Python."
+    "Install it with the button in MotionClone's tab or with `python3 -m install backend`, or "
+    "choose its Python in Preferences > Add-ons > MotionClone > Backend Python."
 )
 MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
 STATE_FILE = "motionclone.json"
@@ -37,7 +37,7 @@ def find_interpreter(chosen: str, environment: Mapping[str, str], environments: 
     for source, path in (("The preference Backend Python", chosen), (VARIABLE, environment.get(VARIABLE, ""))):
         if path:
             if not Path(path).is_file():
-                raise Problem("{source} names {path}, which is no file.", HINT, source=source, path=path)
+                raise Problem("{source} is set to {path}, which is not a file.", HINT, source=source, path=path)
             return Path(path)
     for python in map(python_of, environments):
         if python.is_file():

@@ -111,16 +111,16 @@ class Question:
         if code is None:
             self.drop()
             said = Sentence(
-                "The storage was not measured within {seconds_to_answer} s.",
+                "The disk usage was not measured within {seconds_to_answer} s.",
                 seconds_to_answer=f"{SECONDS_TO_ANSWER:.0f}",
             )
-            raise Problem(said, "Try again, or look whether the disk answers.")
+            raise Problem(said, "Try again, or check whether the disk responds.")
         found = _rooms_in(_text(self._said))
         if code or found is None:
             lines = [line.strip() for line in _text(self._complained).splitlines() if line.strip()]
             reason = lines[-1] if lines else f"exit code {code}"
             raise Problem(
-                "The storage cannot be measured: {reason}", HINT, repair=Operators.INSTALL_BACKEND, reason=reason
+                "The disk usage could not be measured: {reason}", HINT, repair=Operators.INSTALL_BACKEND, reason=reason
             )
         return found
 

@@ -246,7 +246,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"clip's frames beside: {kind}", clip(make, "clip/0000.png"))
     yield Case("nasty texts", texts(NASTY * 3))
     yield Case("endless texts", texts(NASTY * 20_000))
-    yield Case("texts that are hard to match", texts(("x has x frames; the shot has x. " * 40_000)[:900_000]))
+    yield Case("texts that are hard to match", texts(("x has x frames, but the shot has x. " * 40_000)[:900_000]))
     for name in ("prompt", "negative_prompt", "settings", "view_before", "model", "last_job"):
         yield Case(f"endless {name}", form(**{name: "x=y 'x " * 200_000}))
     yield Case("300 unfinished jobs", many_offers)

@@ -116,9 +116,7 @@ def test_those_that_run_for_a_copy_need_not_be_played(scene, falling, part, tmp_
 @pytest.mark.parametrize("simulated, what", [(as_rigid_body, "rigid body"), (as_soft_body, "soft body")])
 def test_others_are_asked_for(scene, falling, part, tmp_path, simulated, what):
     simulated(falling)
-    sentence = (
-        f"The {what} simulation of '[^']+' is not calculated up to frame 24. Play the animation once from frame 1"
-    )
+    sentence = f"The {what} simulation of '[^']+' is not cached up to frame 24. Play the animation once from frame 1"
     with pytest.raises(part("backend.job_folder.problem").Problem, match=sentence):
         captured(part, tmp_path)
     assert list((tmp_path / "jobs").iterdir()) == []

@@ -52,7 +52,7 @@ def test_pictures_of_a_strip_that_are_not_there(scene, part, tmp_path, charts, s
         elif spoil == "folder":
             path.mkdir()
     with pytest.raises(
-        part("backend.job_folder.problem").Problem, match="2 of the 9 files that the strip 'Bild' shows .*bild4.png"
+        part("backend.job_folder.problem").Problem, match="2 of the 9 files of the strip 'Bild' .*bild4.png"
     ):
         captured(part, tmp_path)
     assert not (tmp_path / "jobs").exists() or not list((tmp_path / "jobs").iterdir())
@@ -66,9 +66,7 @@ def test_a_movie_of_a_strip_that_is_gone(scene, part, tmp_path, movie):
     editor.active_strip = strips.new_movie(name="Film", filepath=str(copy), channel=1, frame_start=11)
     scene.motionclone.source = "STRIP"
     copy.unlink()
-    with pytest.raises(
-        part("backend.job_folder.problem").Problem, match="The file that the strip 'Film' shows .*m.mp4"
-    ):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="The file of the strip 'Film' .*m.mp4"):
         captured(part, tmp_path)
 
 
@@ -78,13 +76,15 @@ def test_a_layer_that_is_off_for_rendering(scene, part, tmp_path):
     (plan,) = plans(part)
     assert plan.target.view_layer == "Render" and captured(part, tmp_path)
     scene.view_layers["Render"].use = False
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="All view layers of scene 'Scene' are off"):
+    with pytest.raises(
+        part("backend.job_folder.problem").Problem, match="All view layers of the scene 'Scene' are disabled"
+    ):
         plans(part)
 
 
 def test_a_reference_of_one_color_is_refused(scene, part, tmp_path):
     scene.camera.rotation_euler.x += 3.14159  # away from everything
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="frames 11-58 of Camera is of a single color"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="frames 11-58 of Camera has a single color"):
         captured(part, tmp_path)
     assert list((tmp_path / "jobs").iterdir()) == []
 

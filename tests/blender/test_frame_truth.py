@@ -175,5 +175,5 @@ def test_a_shot_whose_clip_has_too_few_frames_is_refused(scene, jobs_of_lengths,
     (copy / "job.json").write_text(text.replace('"frames": 16', '"frames": 17'), encoding="utf-8")
     for how in ("STRIP", "PLANE", "BACKGROUND", "COMPOSITOR", "TEXTURE"):
         scene.view_settings.view_transform = "AgX"
-        assert "has 16 frames; the shot has 17" in error_of(bpy.ops.motionclone.take_place, job=str(copy), how=how)
+        assert "has 16 frames, but the shot has 17" in error_of(bpy.ops.motionclone.take_place, job=str(copy), how=how)
         assert scene.view_settings.view_transform == "AgX" and not bpy.data.images

@@ -103,8 +103,8 @@ def set_to(path, value):
     "change, sentence",
     [
         (no_camera, "has no camera. Add one"),
-        (no_real_camera, "'Cube' is no camera object"),
-        (set_to("frame_end", 11), "one frame long (frame 11)"),
+        (no_real_camera, "'Cube' is not a camera object"),
+        (set_to("frame_end", 11), "only one frame (frame 11)"),
         (set_to("frame_step", 2), "frame step is 2"),
         (set_to("motionclone.prompt", "  "), "There is no prompt. Write"),
         (set_to("motionclone.model", "demmo"), "no model 'demmo'. Did you mean 'demo'? Models here: demo."),
@@ -142,7 +142,11 @@ def test_a_jobs_folder_that_cannot_be_written(scene, worker, tmp_path):
         said = error_of(bpy.ops.motionclone.generate)
     finally:
         preferences.jobs_folder = ""
-    assert "cannot be written to (Not a directory)" in said and "Choose another in Preferences" in said
+    assert (
+        "Cannot write to the jobs folder" in said
+        and "(Not a directory)" in said
+        and "Choose another in Preferences" in said
+    )
 
 
 def test_a_jobs_folder_within_the_backend_s_folder_is_refused(scene, worker, tmp_path):
@@ -153,7 +157,7 @@ def test_a_jobs_folder_within_the_backend_s_folder_is_refused(scene, worker, tmp
         said = error_of(bpy.ops.motionclone.generate)
     finally:
         preferences.backend_folder = preferences.jobs_folder = ""
-    assert "lies within the backend's folder" in said and "Choose another Jobs Folder" in said
+    assert "is inside the backend's folder" in said and "Choose another Jobs Folder" in said
     assert not (tmp_path / "venv").exists()
 
 
@@ -174,12 +178,12 @@ def write_program(path: Path, lines: str) -> None:
 
 
 def test_a_backend_that_is_not_there(scene, jobs, python):
-    assert "which is no file" in error_of(bpy.ops.motionclone.generate)
+    assert "which is not a file" in error_of(bpy.ops.motionclone.generate)
 
 
 def test_a_python_that_is_no_backend(scene, jobs, python):
     write_program(python, "echo hello")
-    assert "did not answer as MotionClone's backend does" in error_of(bpy.ops.motionclone.generate)
+    assert "did not answer like MotionClone's backend" in error_of(bpy.ops.motionclone.generate)
     write_program(python, "echo 'No module named nothing' >&2; exit 3")
     assert "cannot list its models: No module named nothing" in error_of(bpy.ops.motionclone.generate)
     python.chmod(0o644)

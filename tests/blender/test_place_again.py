@@ -123,7 +123,7 @@ def test_what_cannot_replace_leaves_the_strip_as_it_was(scene, job, make_job):
     text = (broken / "job.json").read_text(encoding="utf-8")
     (broken / "job.json").write_text(text.replace('"frames": 48', '"frames": 49'), encoding="utf-8")
     scene.frame_end = 59
-    assert "has 48 frames; the shot has 49" in error_of(bpy.ops.motionclone.take_place, job=str(broken))
+    assert "has 48 frames, but the shot has 49" in error_of(bpy.ops.motionclone.take_place, job=str(broken))
     (strip,) = strips_of(scene)
     assert Path(strip.filepath).parent == job and strip.frame_duration == 48
 

@@ -215,7 +215,7 @@ def refused(folder) -> str:
 def test_no_camera_and_a_panoramic_one_are_said(scene, job):
     scene.camera.data.type = "PANO"
     objects, meshes = len(bpy.data.objects), len(bpy.data.meshes)
-    assert "Camera 'Camera' is panoramic; no plane fills its view. Set its lens" in refused(job)
+    assert "Camera 'Camera' is panoramic, and no plane can fill its view. Set its lens" in refused(job)
     assert (len(bpy.data.objects), len(bpy.data.meshes)) == (objects, meshes)
     bpy.data.objects.remove(scene.camera)
     assert "has no camera. Add one" in refused(job)

@@ -112,7 +112,7 @@ def test_who_wants_to_keep_the_view_keeps_it_and_is_told(scene, job, capfd):
     scene.view_settings.view_transform = "AgX"
     bpy.ops.motionclone.take_place(keep_view=True)
     assert scene.view_settings.view_transform == "AgX"
-    assert "view stays AgX; strong colours of the clip look paler" in capfd.readouterr().out
+    assert "view transform is still AgX, which shows saturated colors of the clip paler" in capfd.readouterr().out
     scene.view_settings.exposure = 1
     bpy.ops.motionclone.take_place(keep_view=True)
     assert "view changes the clip's colours: view transform AgX, exposure 1.0" in capfd.readouterr().out
@@ -121,7 +121,7 @@ def test_who_wants_to_keep_the_view_keeps_it_and_is_told(scene, job, capfd):
 def test_a_changed_view_is_told(scene, job, capfd):
     scene.view_settings.view_transform, scene.view_settings.exposure = "AgX", 1
     bpy.ops.motionclone.take_place()
-    assert "is Standard now" in (said := capfd.readouterr().out) and "view transform AgX, exposure 1.0" in said
+    assert "is now Standard" in (said := capfd.readouterr().out) and "view transform AgX, exposure 1.0" in said
     bpy.ops.motionclone.take_place()
     assert "Warning" not in capfd.readouterr().out
 
@@ -150,7 +150,7 @@ def test_blender_5_shows_the_scene_s_sequence(scene, job, capfd):
     workspace.sequencer_scene = other = bpy.data.scenes.new("Edit")
     bpy.ops.motionclone.take_place()
     assert workspace.sequencer_scene == other
-    assert "lies on channel 1 of scene 'Scene', frame 11 on" in capfd.readouterr().out
+    assert "was placed on channel 1 of scene 'Scene', from frame 11" in capfd.readouterr().out
 
 
 def test_jobs_not_made_in_blender_start_where_the_scene_does(scene, job):
@@ -196,10 +196,10 @@ def cut_movie(job):
         (break_place, "blender.json cannot be read"),
         (remove_request, "There is no job.json"),
         (remove_movie, "has no result.mp4. Wait until it is done"),
-        (longer_shot, "has 48 frames; the shot has 50"),
-        (no_movie, "result.mp4 is cut short or no movie"),
-        (empty_movie, "result.mp4 is cut short or no movie"),
-        (cut_movie, "result.mp4 is cut short or no movie"),
+        (longer_shot, "has 48 frames, but the shot has 50"),
+        (no_movie, "result.mp4 is truncated or not a movie"),
+        (empty_movie, "result.mp4 is truncated or not a movie"),
+        (cut_movie, "result.mp4 is truncated or not a movie"),
     ],
 )
 def test_a_job_that_cannot_be_imported_says_why_and_changes_nothing(scene, job, harm, sentence):

@@ -145,9 +145,9 @@ def no_colour(scene, cube):
     "harm, sentence",
     [
         (no_object, "No object is active. Click the object"),
-        (camera_active, "'Camera' is no mesh. Make a mesh object active"),
+        (camera_active, "'Camera' is not a mesh. Select the mesh object"),
         (no_uvs, "has no UV map. Unwrap it"),
-        (no_colour, "Material 'Hole' has no shader with a colour. Connect a Principled BSDF"),
+        (no_colour, "Material 'Hole' has no shader with a color. Connect a Principled BSDF"),
     ],
 )
 def test_what_cannot_show_a_texture_is_said(scene, cube, job, harm, sentence):

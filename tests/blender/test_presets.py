@@ -42,5 +42,5 @@ def test_what_a_preset_keeps_are_the_form_s_own_properties(scene, part):
 def test_a_further_prompt_that_is_not_there_cannot_be_removed(scene):
     bpy.ops.motionclone.prompt_add()
     assert bpy.ops.motionclone.prompt_remove(number=0) == {"FINISHED"}
-    with pytest.raises(RuntimeError, match="no further prompt 0"):
+    with pytest.raises(RuntimeError, match="no additional prompt 0"):
         bpy.ops.motionclone.prompt_remove(number=0)

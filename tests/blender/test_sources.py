@@ -54,7 +54,7 @@ def test_every_camera_marker_has_a_shot(scene, part):
     scene.frame_set(35)
     assert [plan.title for plan in plans(part)] == ["frames 30-58 of B"]
     scene.frame_set(70)
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="No camera marker's shot holds frame 70"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="No camera marker's shot contains frame 70"):
         plans(part)
 
 

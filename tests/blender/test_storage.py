@@ -86,7 +86,7 @@ def test_in_a_window_blender_goes_on_meanwhile(storage, part):
 
 def test_a_backend_that_fails_is_said(storage):
     (storage.root / "broken").touch()
-    with pytest.raises(RuntimeError, match="The storage cannot be measured: no such luck"):
+    with pytest.raises(RuntimeError, match="The disk usage could not be measured: no such luck"):
         bpy.ops.motionclone.storage_measure()
     assert not storage.asking() and storage.rooms() is None
 

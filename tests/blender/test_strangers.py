@@ -156,7 +156,7 @@ def test_a_take_far_away_waits_for_a_click(quick, jobs, part, tmp_path, another_
     scene = opened(tmp_path / "project" / "shot.blend")
     (take,) = scene.motionclone.takes
     assert take.state == "queued" and FAR in take.message
-    assert "This take is done" in error_of(bpy.ops.motionclone.resume, job=take.name)
+    assert "This take is already done" in error_of(bpy.ops.motionclone.resume, job=take.name)
     assert take.state == "done" and take.message == ""
     another_session._chosen.clear()
     part("jobs.take_states").sync(())
@@ -188,7 +188,11 @@ def test_a_clip_far_away_is_opened_on_a_click(quick, part, tmp_path, movie, anot
     another_session._chosen.clear()
     opened(tmp_path / "project" / "shot.blend")
     found = facts.gather(bpy.context)
-    assert not found.button and "this file names" in str(found.problem) and "opened unasked" in str(found.problem)
+    assert (
+        not found.button
+        and "this file refers to" in str(found.problem)
+        and "not opened without your permission" in str(found.problem)
+    )
     said = drawn(part("panels.clone").MOTIONCLONE_PT_sidebar, bpy.context)
     assert "motionclone.use_named_files" in said
     assert bpy.ops.motionclone.use_named_files() == {"FINISHED"}

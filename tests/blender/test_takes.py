@@ -105,7 +105,7 @@ def test_more_takes_than_can_wait_are_refused_before_anything_is_rendered(quick,
     quick.motionclone.seeds = 64
     for n in range(3):
         quick.motionclone.more_prompts.add().text = f"prompt {n}"
-    assert "This would be 256 takes, but only 200 more can wait" in error_of(bpy.ops.motionclone.generate)
+    assert "This would be 256 takes, but the queue has room for only 200 more" in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()
 
 
@@ -137,7 +137,7 @@ def test_a_capture_can_be_left_at_any_picture(quick, jobs, part):
     while runner.capture() != (2, 4):
         assert generation.step()
     assert not bpy.ops.motionclone.generate.poll()
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="goes on already"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="already running"):
         generation.begin(bpy.context)
     generation.stop()
     assert runner.capture() is None and list(jobs.iterdir()) == [] and names(quick) == []
@@ -264,7 +264,7 @@ def test_a_file_opened_while_the_worker_of_its_job_is_starting(quick, worker, pa
     try:
         scene, takes = opened(tmp_path / "shot.blend"), part("jobs.takes")
         take = scene.motionclone.takes[job]
-        assert (take.state, take.message) == ("queued", "The worker that will do this job is starting.")
+        assert (take.state, take.message) == ("queued", "The worker for this job is starting.")
         tick_until(worker, lambda: not takes.searching())
         assert takes.watching() and takes.unfinished(scene) == []
         gate.touch()
@@ -300,15 +300,15 @@ def test_left_undone_when_blender_and_its_worker_were_killed(quick, worker, part
     worker._now.queue = part("jobs.job_queue").JobQueue()  # a Blender of its own
     scene = opened(tmp_path / "shot.blend")
     take = scene.motionclone.takes[job]
-    assert (take.state, take.message) == ("queued", "The job was left before it was done.")
+    assert (take.state, take.message) == ("queued", "The job did not finish.")
     tick_until(worker, lambda: not part("jobs.takes").searching())
     assert [folder.name for folder in part("jobs.takes").unfinished(scene)] == [job]
     request = Path(take.folder) / "job.json"
     request.write_text(request.read_text().replace('"1000"', '"2"'))
     assert bpy.ops.motionclone.resume() == {"FINISHED"}
     assert take.state == "done" and part("jobs.takes").unfinished(scene) == []
-    assert "No take was left undone" in error_of(bpy.ops.motionclone.resume)
-    assert "This take is done" in error_of(bpy.ops.motionclone.resume, job=job)
+    assert "There is no unfinished take" in error_of(bpy.ops.motionclone.resume)
+    assert "This take is already done" in error_of(bpy.ops.motionclone.resume, job=job)
 
 
 def test_a_job_lost_with_its_worker_is_run_again(quick, worker, part):
@@ -457,7 +457,7 @@ def test_a_folder_that_is_gone_and_comes_back_in_the_jobs_folder_of_today(quick,
     (take,) = quick.motionclone.takes
     elsewhere = Path(shutil.move(take.folder, tmp_path / take.name))
     part("jobs.take_states").sync(())
-    assert (take.state, take.message) == ("failed", "The job's folder is gone.")
+    assert (take.state, take.message) == ("failed", "The job's folder does not exist.")
     assert "folder is gone. It was " in error_of(bpy.ops.motionclone.take_retry)
     assert "folder is gone" in error_of(bpy.ops.motionclone.take_open_folder)
     preferences = part("preferences")

@@ -39,7 +39,7 @@ CASES = [
     ("There is no prompt.", {}, "Der Prompt fehlt."),
     ("A setting changed. The mask changed.", {}, "Eine Einstellung hat sich geändert. Die Maske hat sich geändert."),
     ("The disk is full ({path}).", {"path": "/a/{reason}.png"}, "Die Platte ist voll (/a/{reason}.png)."),
-    ("The worker has {count} more jobs.", {"count": 3}, "Der Worker hat 3 Aufträge mehr."),
+    ("{count} jobs were added to the queue.", {"count": 3}, "3 Aufträge wurden zur Warteschlange hinzugefügt."),
     ("What nobody has translated {}: {thing}.", {"thing": "\x1b[1mx"}, "What nobody has translated {}: x."),
 ]
 

@@ -98,8 +98,8 @@ def test_scripts_wait_for_it():
 @pytest.mark.parametrize(
     "program, sentence",
     [
-        ("print('hello')", "did not answer as MotionClone's backend does"),
-        ("print('[1]')", "did not answer as MotionClone's backend does"),
+        ("print('hello')", "did not answer like MotionClone's backend"),
+        ("print('[1]')", "did not answer like MotionClone's backend"),
         ("import sys; sys.exit('No module named nothing')", "cannot list its models: No module named nothing"),
         ("import sys; sys.exit(3)", "cannot list its models: exit code 3"),
     ],
@@ -127,7 +127,7 @@ def test_a_long_answer_does_not_block_who_gives_it():
     ],
 )
 def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(program):
-    with pytest.raises(Problem, match="did not answer as MotionClone's backend does"):
+    with pytest.raises(Problem, match="did not answer like MotionClone's backend"):
         models.fetch_blocking([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"])
     assert not models.fetching() and not models.poll()
 

@@ -54,8 +54,8 @@ def test_a_refusal_comes_in_two_parts(tmp_path):
 @pytest.mark.parametrize(
     "program, sentence",
     [
-        ("print('hello')", "did not answer as MotionClone's backend does"),
-        ("print('{\"width\": 3}')", "did not answer as MotionClone's backend does"),
+        ("print('hello')", "did not answer like MotionClone's backend"),
+        ("print('{\"width\": 3}')", "did not answer like MotionClone's backend"),
         ("import sys; sys.exit('No module named nothing')", "cannot read clip.mp4: No module named nothing"),
         ("import sys; sys.exit(3)", "cannot read clip.mp4: exit code 3"),
     ],

@@ -103,7 +103,7 @@ def test_a_folder_without_a_job_or_with_more_than_one_has(tmp_path, monkeypatch)
         files.check_job(tmp_path)
     folder = job(tmp_path / NAME)
     monkeypatch.setattr(files, "MOST_ENTRIES", 3)
-    with pytest.raises(Problem, match="holds more than a job does"):
+    with pytest.raises(Problem, match="contains more files than a job"):
         files.check_job(folder)
 
 
@@ -137,7 +137,7 @@ def test_a_note_of_a_stranger_s_is_read_strictly(tmp_path, content):
 @pytest.mark.parametrize("start", ["1", True, 1.5, None, 2**31, -(2**31), [1]])
 def test_a_shot_starts_at_a_frame_that_blender_knows(tmp_path, start):
     (tmp_path / "blender.json").write_text(json.dumps({"frame_start": start, "camera": "Camera"}))
-    with pytest.raises(Problem, match="cannot be read. Remove it to place the clip at the start frame"):
+    with pytest.raises(Problem, match="cannot be read. Remove the file to place the clip at the start frame"):
         notes.read_shot(tmp_path, 7)
 
 

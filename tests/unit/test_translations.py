@@ -241,10 +241,10 @@ def test_what_is_shown_is_found():
     assert "Where the motion comes from" in tooltips() and "Dismiss this message" in tooltips()
     assert {"Scene {scene} has no camera.", "Press Generate again.", "The job was cancelled."} < sentences()
     assert {"frames {start}-{end} of {camera}", "frames {start}-{end} of strip {strip}"} < sentences()
-    assert {"The worker has {count} more jobs.", "No MotionClone job is running"} < sentences()
+    assert {"{count} jobs were added to the queue.", "No MotionClone job is running"} < sentences()
     assert {
-        "The clip lies behind the scene in camera {camera}",
-        "The scene's view changes the clip's colours: {has}",
+        "The clip is the background image of camera {camera}",
+        "The scene's view transform changes the clip's colors: {has}",
     } < sentences()
 
 
@@ -309,7 +309,7 @@ def test_the_notes_are_found():
         "This job shows no more previews, because one failed: {reason}.",
         "{path} could not be replaced, because another program has it open. The new file is {other}.",
         "The weights in the prompt are used: {listed}.",
-        "Nothing moves in {title}, so the take stands still. Animate the camera or the objects to change it.",
+        "Nothing moves in {title}, so the take will not move either. Animate the camera or the objects to change it.",
     }
 
 

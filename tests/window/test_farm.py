@@ -108,7 +108,7 @@ def test_what_keeps_it_from_a_take_is_said_and_ends_it_with_a_code(blender, chan
 def test_without_a_graphics_driver_it_is_said_and_the_look_motion_works(blender):
     without = {"__EGL_VENDOR_LIBRARY_DIRS": "/nowhere"}
     _, said = blender(GENERATE, code=FAILED, **without)
-    assert "Blender finds no graphics driver (EGL) on this machine. Choose the look Motion" in said
+    assert "This machine has no graphics driver (EGL) for Blender. Choose the shading Motion" in said
     motion = "form = bpy.context.scene.motionclone\nform.reference_shading, form.settings = 'MOTION', 'frames=2'\n"
     said, _ = blender(motion + GENERATE + SAVE_AND_TELL, **without)
     ((take,), _) = told(said)["Scene"]

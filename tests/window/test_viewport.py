@@ -109,7 +109,7 @@ def end_it_by_escape(window) -> None:
 def close_its_view(window) -> None:
     """In the middle of the capture, which says so and leaves nothing."""
     jobs = window.folder / "closed"
-    with pytest.raises(AssertionError, match="The 3D view was closed while it was being captured"):
+    with pytest.raises(AssertionError, match="The 3D viewport was closed during the capture"):
         window.ask(
             "def close(done, of):\n"
             "    if done == 2: area('VIEW_3D').type = 'TEXT_EDITOR'\n"
