@@ -182,11 +182,11 @@ def _chosen_path(context: bpy.types.Context, name: str) -> str:
     value = _chosen(context, name).strip()
     if value and (value.startswith("//") or not Path(value).is_absolute()):
         raise Problem(
-            "The preference {paths} is {value}, which is a relative path.",
+            "The preference {preference} is {value}, which is a relative path.",
             "Enter the full path in Preferences > Add-ons > MotionClone, or turn off Relative Path when "
             "you choose it in Blender's file browser.",
             repair=Operators.OPEN_PREFERENCES,
-            paths=PATHS[name],
+            preference=PATHS[name],
             value=value,
         )
     return value

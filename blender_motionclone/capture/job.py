@@ -99,7 +99,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         check_regular(source, MOST_BYTES)
     except UnfitFile as error:
-        raise Problem("{reason}.", "Generate the clip anew.", reason=error) from None
+        raise Problem("{reason}.", "Generate the clip again.", reason=error) from None
     try:
         os.link(source, target)
     except OSError:

@@ -136,11 +136,11 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
         chosen["family"] = wanted.quality
         if wanted.quality not in model.get("families", (wanted.quality,)):
             raise Problem(
-                "The model {model} has no {preset} settings.",
+                "The model {model} has no {quality} settings.",
                 "Choose another quality or model.",
                 repair=Operators.BALANCED,
                 model=repr(model["name"]),
-                preset=wanted.quality,
+                quality=wanted.quality,
             )
     if wanted.strength != 1:
         chosen["motion_strength"] = f"{wanted.strength:g}"

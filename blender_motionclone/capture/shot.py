@@ -193,7 +193,7 @@ def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Objec
         return None
     many = "a cut" if cuts == 1 else f"{cuts} cuts"
     return Problem(
-        "The frame range has {many} to another camera; the reference shows {camera} throughout.",
+        "The frame range has {many} to another camera, but the reference shows only {camera}.",
         "Choose Shots > All Shots to get a take of each camera.",
         repair=Operators.ALL_SHOTS,
         many=many,

@@ -71,7 +71,7 @@ def longer_side(projection: Matrix) -> float:
     return min(projection[0][0], projection[1][1])
 
 
-def _location_of(thing: bpy.types.Object, bone: str) -> Vector:
-    if bone and thing.pose and bone in thing.pose.bones:
-        return thing.matrix_world @ thing.pose.bones[bone].head
-    return thing.matrix_world.translation
+def _location_of(obj: bpy.types.Object, bone: str) -> Vector:
+    if bone and obj.pose and bone in obj.pose.bones:
+        return obj.matrix_world @ obj.pose.bones[bone].head
+    return obj.matrix_world.translation

@@ -89,7 +89,7 @@ def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
         return settings.takes[settings.take_index]
     if not (take := settings.takes.get(job)):
         what = Sentence("no take {job}", job=repr(job)) if job else Sentence("no take yet")
-        raise Problem("Scene {scene} has {what}.", "Generate one first.", scene=repr(scene.name), what=what)
+        raise Problem("Scene {scene} has {what}.", "Generate a take first.", scene=repr(scene.name), what=what)
     return take
 
 

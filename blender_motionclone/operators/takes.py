@@ -52,7 +52,7 @@ class Again:
         try:
             request = read_request(folder)
         except RequestError as error:
-            raise Problem(error.text, "Generate the clip anew.") from None
+            raise Problem(error.text, "Generate the clip again.") from None
         check_job(folder)
         other = variant(folder, self.changed(context, take, request), jobs_folder(context))
         return generation.hand_over(context, form_scene(context), other)

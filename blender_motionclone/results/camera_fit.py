@@ -43,8 +43,8 @@ _OF_CAMERA = {
 }
 
 
-def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
-    """thing: a square from -0.5 to 0.5 that faces z. It follows the camera at the distance of its custom property.
+def fit_to_camera(obj: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
+    """obj: a square from -0.5 to 0.5 that faces z. It follows the camera at the distance of its custom property.
     Problem for a panoramic camera, whose frame is not flat."""
     if camera.data.type not in ("PERSP", "ORTHO"):
         raise Problem(
@@ -52,25 +52,25 @@ def fit_to_camera(thing: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.t
             "Set its lens to Perspective, or place the clip elsewhere.",
             camera=repr(camera.name),
         )
-    hold = thing.constraints.new("CHILD_OF")  # not a parent: a camera's view ignores its scale, but a child would not
+    hold = obj.constraints.new("CHILD_OF")  # not a parent: a camera's view ignores its scale, but a child would not
     hold.target = camera
     hold.use_scale_x = hold.use_scale_y = hold.use_scale_z = False
     hold.inverse_matrix.identity()
-    thing[DISTANCE] = far_distance(scene, camera)
-    thing.id_properties_ui(DISTANCE).update(
+    obj[DISTANCE] = far_distance(scene, camera)
+    obj.id_properties_ui(DISTANCE).update(
         min=0.001, subtype="DISTANCE", description="Between camera and plane, which fills the frame at any"
     )
-    thing.lock_location = thing.lock_scale = thing.lock_rotation = True, True, True
+    obj.lock_location = obj.lock_scale = obj.lock_rotation = True, True, True
     for (path, index), expression in _FIT.items():
-        _drive(thing, path, index, expression, scene, camera)
+        _drive(obj, path, index, expression, scene, camera)
 
 
 def _drive(
-    thing: bpy.types.Object, path: str, index: int, expression: str, scene: bpy.types.Scene, camera: bpy.types.Object
+    obj: bpy.types.Object, path: str, index: int, expression: str, scene: bpy.types.Scene, camera: bpy.types.Object
 ) -> None:
     """The expressions are simple, so Blender evaluates them without permission to run Python."""
-    driver = thing.driver_add(path, index).driver
-    sources = {"d": ("OBJECT", thing, f'["{DISTANCE}"]')}  # its own location would be a dependency cycle
+    driver = obj.driver_add(path, index).driver
+    sources = {"d": ("OBJECT", obj, f'["{DISTANCE}"]')}  # its own location would be a dependency cycle
     sources |= {name: ("SCENE", scene, source) for name, source in _OF_SCENE.items()}
     sources |= {name: ("CAMERA", camera.data, source) for name, source in _OF_CAMERA.items()}
     used = re.findall(r"[a-z]+", expression)
@@ -92,20 +92,18 @@ def far_distance(scene: bpy.types.Scene, camera: bpy.types.Object) -> float:
     into_view = camera.matrix_world.normalized().inverted()
     layer = scene.view_layers[0]
     depths = [
-        _farthest_corner(into_view, thing)
-        for thing in scene.objects
-        if thing.type not in ("CAMERA", "LIGHT", "EMPTY")
-        and thing.visible_get(view_layer=layer)
-        and not job_shown(thing)
+        _farthest_corner(into_view, obj)
+        for obj in scene.objects
+        if obj.type not in ("CAMERA", "LIGHT", "EMPTY") and obj.visible_get(view_layer=layer) and not job_shown(obj)
     ]
     farthest = max((depth for depth in depths if depth > 0), default=NOWHERE)
     return max(min(farthest * BEHIND, camera.data.clip_end * 0.95), camera.data.clip_start * 1.05)
 
 
-def _farthest_corner(into_view: Matrix, thing: bpy.types.Object) -> float:
+def _farthest_corner(into_view: Matrix, obj: bpy.types.Object) -> float:
     """Distance in meters of the farthest corner of the object's bounding box. Choosing the farther side along each axis
     finds it without looking at eight corners; scenes have thousands of objects."""
-    row = (into_view @ thing.matrix_world)[2]
-    box = thing.bound_box
+    row = (into_view @ obj.matrix_world)[2]
+    box = obj.bound_box
     low, high = box[0], box[6]
     return -row[3] + sum(max(-row[axis] * low[axis], -row[axis] * high[axis]) for axis in range(3))

@@ -46,12 +46,12 @@ def place_plane(
 
 def earlier_planes(scene: bpy.types.Scene, job: FinishedJob) -> list[bpy.types.Object]:
     """Planes that still show a take of the shot. The user may have assigned another material."""
-    found = [thing for thing in scene.objects if shows_shot(thing, job) and _nodes(thing, job)]
+    found = [obj for obj in scene.objects if shows_shot(obj, job) and _nodes(obj, job)]
     return same_take(found, found[-1]) if found else []
 
 
-def _nodes(thing: bpy.types.Object, job: FinishedJob) -> list[bpy.types.Node]:
-    trees = [slot.material.node_tree for slot in thing.material_slots if slot.material and slot.material.node_tree]
+def _nodes(obj: bpy.types.Object, job: FinishedJob) -> list[bpy.types.Node]:
+    trees = [slot.material.node_tree for slot in obj.material_slots if slot.material and slot.material.node_tree]
     nodes = [node for tree in trees for node in image_nodes(tree)]
     return [node for node in nodes if node.image and shows_shot(node.image, job)]
 

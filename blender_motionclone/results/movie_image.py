@@ -35,12 +35,12 @@ def stored_path(movie: Path) -> str:
     return path
 
 
-def hide_outside_shot(thing: bpy.types.Object, scene: bpy.types.Scene, job: FinishedJob) -> None:
+def hide_outside_shot(obj: bpy.types.Object, scene: bpy.types.Scene, job: FinishedJob) -> None:
     """Makes it visible, also in renders, on the shot's frames only."""
     first, last = job.frame_start, job.frame_start + job.frames - 1
     for name in ("hide_viewport", "hide_render"):
-        setattr(thing, name, not first <= scene.frame_current <= last)  # drivers are evaluated a little later
-        driver = _driver_that_reads(thing, name, scene)
+        setattr(obj, name, not first <= scene.frame_current <= last)  # drivers are evaluated a little later
+        driver = _driver_that_reads(obj, name, scene)
         driver.expression = f"{RENDERED} < {first} or {RENDERED} > {last}"
 
 

@@ -15,9 +15,9 @@ def place_texture(
     context: bpy.types.Context, scene: bpy.types.Scene, job: FinishedJob, options: PlacementOptions
 ) -> Placement:
     """Colors the surface with the clip. Lights and the scene's view affect it like any other texture."""
-    thing = _textured_object(context)
+    obj = _textured_object(context)
     image = movie_image(job)
-    material = _material(thing, job)
+    material = _material(obj, job)
     tree = material.node_tree
     nodes, replaced = earlier_takes(image_nodes(tree), job) if options.replace else ([], "")
     if not nodes:
@@ -26,9 +26,9 @@ def place_texture(
         node.image = image
         follow_shot(node.image_user, job, scene)
     text = Sentence(
-        "The clip is the texture of material {material} of {thing}",
+        "The clip is the texture of material {material} of {object}",
         material=repr(material.name),
-        thing=repr(thing.name),
+        object=repr(obj.name),
     )
     return Placement(name=material.name, replaced=replaced, text=text)
 
@@ -46,36 +46,36 @@ def add_image_node(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> bp
 
 
 def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
-    thing = context.view_layer.objects.active
-    if thing is None:
+    obj = context.view_layer.objects.active
+    if obj is None:
         raise Problem("No object is active.", "Select the object that should show the clip.")
-    if thing.type != "MESH":
+    if obj.type != "MESH":
         raise Problem(
-            "{thing} is not a mesh.", "Select the mesh object that should show the clip.", thing=repr(thing.name)
+            "{object} is not a mesh.", "Select the mesh object that should show the clip.", object=repr(obj.name)
         )
-    if not thing.is_editable or not thing.data.is_editable:
+    if not obj.is_editable or not obj.data.is_editable:
         raise Problem(
-            "{thing} is linked and cannot be changed.",
+            "{object} is linked and cannot be changed.",
             "Use Object > Relations > Make Local, or choose another object.",
-            thing=repr(thing.name),
+            object=repr(obj.name),
         )
-    if not thing.data.uv_layers:
+    if not obj.data.uv_layers:
         raise Problem(
-            "{thing} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.", thing=repr(thing.name)
+            "{object} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.", object=repr(obj.name)
         )
-    return thing
+    return obj
 
 
-def _material(thing: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
+def _material(obj: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
     """The object's active material, with nodes. Makes a new one if there is none."""
-    material = thing.active_material
-    _check_override(material or thing.data)
+    material = obj.active_material
+    _check_override(material or obj.data)
     if material is None:
         material = bpy.data.materials.new(job.name)
-        if thing.material_slots:
-            thing.active_material = material
+        if obj.material_slots:
+            obj.active_material = material
         else:
-            thing.data.materials.append(material)
+            obj.data.materials.append(material)
     if not material.is_editable:
         raise Problem(
             "Material {material} is linked and cannot be changed.",
