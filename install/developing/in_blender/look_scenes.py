@@ -41,7 +41,7 @@ def capture(build: Callable[[bpy.types.Scene], None], folder: Path) -> None:
     wanted = scene.motionclone
     wanted.prompt = "-"
     for look in LOOKS:
-        wanted.look, wanted.use_vectors = look, look == LOOKS[0]
+        wanted.reference_shading, wanted.use_vectors = look, look == LOOKS[0]
         (plan,) = plans.plans_of(bpy.context, [MODEL])
         job = jobs.capture_job(plan, folder / "jobs")
         shutil.move(job / "reference", folder / look)

@@ -53,7 +53,7 @@ def make_demo(folder: Path) -> None:
     bpy.data.scenes.remove(bpy.context.scene)
     bpy.ops.wm.save_as_mainfile(filepath=blend)
     take, takes = scene.motionclone, []
-    take.seed, take.place = SEED, "NONE"  # only the guided clips go into the sequencer
+    take.seed, take.placement = SEED, "NONE"  # only the guided clips go into the sequencer
     for number, prompt in enumerate(PROMPTS):
         take.prompt = prompt
         plain = generate(scene, f"clip {2 * number + 1} of 6, without guidance", "motion_weight=0")
