@@ -139,7 +139,7 @@ def test_a_baked_one_is_captured_from_any_frame(scene, falling, part, tmp_path):
 
 def test_nobody_can_tell_of_geometry_nodes(scene, falling, part, tmp_path):
     as_geometry_nodes(falling)
-    assert "has a simulation of geometry nodes" in (captured(part, tmp_path) / "job.json").read_text("utf-8")
+    assert "has a geometry nodes simulation" in (captured(part, tmp_path) / "job.json").read_text("utf-8")
 
 
 def test_a_strip_needs_no_simulation(scene, falling, part, tmp_path, movie):

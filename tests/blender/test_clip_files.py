@@ -206,7 +206,7 @@ def test_without_a_backend_on_this_computer_a_remote_worker_is_no_help(part, cli
     assert plans(part)
     part("capture.clip_file").forget()
     monkeypatch.setenv("MOTIONCLONE_BACKEND_PYTHON", "/nowhere/python")
-    assert "is read by the backend on this computer" in error(part, plans, part)
+    assert "are read by the backend on this machine" in error(part, plans, part)
 
 
 def test_a_clip_from_a_file_needs_no_look_at_the_scene_s_animation(part, clip, movie, tmp_path, monkeypatch):

@@ -106,14 +106,14 @@ def set_to(path, value):
         (no_real_camera, "'Cube' is not a camera object"),
         (set_to("frame_end", 11), "only one frame (frame 11)"),
         (set_to("frame_step", 2), "frame step is 2"),
-        (set_to("motionclone.prompt", "  "), "There is no prompt. Write"),
+        (set_to("motionclone.prompt", "  "), "There is no prompt. Describe"),
         (set_to("motionclone.model", "demmo"), "no model 'demmo'. Did you mean 'demo'? Models here: demo."),
-        (set_to("motionclone.settings", "steps"), "'steps' is not of the form key=value. Write for example"),
+        (set_to("motionclone.settings", "steps"), "'steps' is not of the form key=value. For example"),
         (set_to("motionclone.settings", "stebs=3"), "no setting 'stebs'. Did you mean 'steps'? Correct it"),
         (set_to("motionclone.settings", "steps=none"), "must be a whole number"),
         (set_to("motionclone.settings", "seed='3"), "No closing quotation"),
-        (set_to("motionclone.settings", "steps=3 steps=4"), "given twice"),
-        (set_to("motionclone.settings", "frames=64"), "'demo' makes 32 at most"),
+        (set_to("motionclone.settings", "steps=3 steps=4"), "occurs twice"),
+        (set_to("motionclone.settings", "frames=64"), "'demo' allows at most 32"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_made(scene, jobs, worker, change, sentence):

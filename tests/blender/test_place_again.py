@@ -145,7 +145,7 @@ def test_placing_is_one_undo_step(scene, job, make_job):
 def test_a_path_too_long_for_blender_is_said(scene, make_job, tmp_path):
     deep = "/".join(["x" * 200] * 4)
     folder = make_job(f"{deep}/job", 4)
-    assert "is too long for Blender. Set a jobs folder" in error_of(bpy.ops.motionclone.take_place, job=str(folder))
+    assert "is too long for Blender. Choose a jobs folder" in error_of(bpy.ops.motionclone.take_place, job=str(folder))
     assert not scene.sequence_editor or not strips_of(scene)
 
 

@@ -104,7 +104,7 @@ def test_a_free_channel_is_above_what_touches_the_shot_only(editor, part):
     editor.channels[3].lock = editor.channels[4].mute = True
     assert free(editor, 11, 59) == 5
     add(editor, 128, 20, 30)
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="No channel is free"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="no free channel"):
         free(editor, 11, 59)
 
 

@@ -144,7 +144,7 @@ def no_colour(scene, cube):
 @pytest.mark.parametrize(
     "harm, sentence",
     [
-        (no_object, "No object is active. Click the object"),
+        (no_object, "No object is active. Select the object"),
         (camera_active, "'Camera' is not a mesh. Select the mesh object"),
         (no_uvs, "has no UV map. Unwrap it"),
         (no_colour, "Material 'Hole' has no shader with a color. Connect a Principled BSDF"),

@@ -188,7 +188,7 @@ def test_the_markers_of_the_strip_s_scene_choose_its_camera(edit, scene, part, t
 def test_vectors_of_a_strip_that_plays_backwards_are_refused(edit, part, tmp_path):
     strip_of(edit).use_reverse_frames = True
     edit.motionclone.use_vectors = True
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="or its time is not even"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="or its time is not uniform"):
         captured(edit, part, tmp_path)
 
 

@@ -92,7 +92,7 @@ def test_a_scene_strip_is_captured_as_its_scene(scene, part, tmp_path):
 @pytest.mark.parametrize(
     "settings, sentence",
     [
-        ({"source": "VIEWPORT"}, "can only be captured in Blender's window"),
+        ({"source": "VIEWPORT"}, "can only be captured in a window"),
         ({"source": "STRIP"}, "No strip is active"),
         ({"source": "FILE"}, "No clip is chosen"),
         ({"source": "FILE", "clip_file": "/nowhere/ü.mp4"}, "There is no file or folder /nowhere/ü.mp4"),

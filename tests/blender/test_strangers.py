@@ -17,7 +17,7 @@ from tests.blender.test_job import error_of, generate, press_generate, tick_unti
 from tests.blender.test_takes import names, opened, quick, saved  # noqa: F401  (quick is a fixture)
 
 SECONDS = 1200
-FAR = "so nothing is read from it unasked"
+FAR = "It is not read without your permission"
 SEEDS = (0, 2**31 - 1, 2**31, 902332188446832, 2**63, 2**64 - 1)
 
 

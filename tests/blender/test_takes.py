@@ -216,7 +216,7 @@ def test_finished_while_the_file_was_closed_without_saving(quick, worker, part, 
     assert bpy.ops.motionclone.adopt() == {"FINISHED"}
     assert names(scene) == [job] and scene.motionclone.takes[job].state == "done"
     assert part("jobs.takes").finished_elsewhere(scene) == []
-    assert "No finished job" in error_of(bpy.ops.motionclone.adopt)
+    assert "All finished jobs" in error_of(bpy.ops.motionclone.adopt)
 
 
 def test_an_offer_that_is_dismissed_does_not_come_again(quick, worker, part, tmp_path):
@@ -349,13 +349,13 @@ def test_two_blenders_with_the_same_file(quick, worker, part, tmp_path):
     try:
         scene = opened(tmp_path / "shot.blend")
         take = scene.motionclone.takes[job]
-        assert take.state == "running" and "Another Blender" in take.message and worker.running() is None
+        assert take.state == "running" and "another Blender" in take.message and worker.running() is None
         tick_until(worker, lambda: not part("jobs.takes").searching())
         assert part("jobs.takes").unfinished(scene) == []
         assert "in use by another worker" in error_of(bpy.ops.motionclone.resume, job=job)
         part("jobs.take_states").sync(())
         assert take.state == "running"
-        assert "A worker is at the job" in error_of(bpy.ops.motionclone.take_remove, delete_files=True)
+        assert "A worker is running the job" in error_of(bpy.ops.motionclone.take_remove, delete_files=True)
         other.cancel(job)
         tick_until(worker, lambda: other.pump(0.005) is not None and take.state == "cancelled")
     finally:
@@ -369,7 +369,7 @@ def test_the_worker_is_stopped_while_a_job_runs(quick, worker, part):
     worker.stop_worker()
     take = quick.motionclone.takes[job]
     tick_until(worker, lambda: take.message)
-    assert take.state == "queued" and "was stopped before the job was done" in take.message
+    assert take.state == "queued" and "was stopped before the job finished" in take.message
     assert worker.worker().state == "stopped" and worker.running() is None
     tick_until(worker, lambda: not worker._now.queue.busy)
     request = Path(take.folder) / "job.json"
@@ -437,7 +437,7 @@ def test_a_take_is_removed_and_its_files_only_if_wanted(quick, part):
 def test_a_take_that_is_being_made_is_not_removed(quick, worker, part):
     quick.motionclone.settings = SLOW
     (job,) = press_generate(part)
-    assert "is being made or waits for it. Cancel it first" in error_of(bpy.ops.motionclone.take_remove, job=job)
+    assert "is running or waiting. Cancel it first" in error_of(bpy.ops.motionclone.take_remove, job=job)
     assert names(quick) == [job]
 
 
@@ -448,7 +448,7 @@ def test_jobs_made_without_blender_can_be_taken_in(quick, tmp_path):
     assert bpy.ops.motionclone.adopt(folder=str(folder)) == {"FINISHED"}
     take = quick.motionclone.takes["my own job"]
     assert (take.state, take.frame_start, take.camera) == ("done", 11, "")
-    assert "was not made by the add-on" in error_of(bpy.ops.motionclone.take_remove, job=take.name, delete_files=True)
+    assert "was not made by MotionClone" in error_of(bpy.ops.motionclone.take_remove, job=take.name, delete_files=True)
     assert "There is no job.json" in error_of(bpy.ops.motionclone.adopt, folder=str(tmp_path))
 
 
@@ -458,8 +458,8 @@ def test_a_folder_that_is_gone_and_comes_back_in_the_jobs_folder_of_today(quick,
     elsewhere = Path(shutil.move(take.folder, tmp_path / take.name))
     part("jobs.take_states").sync(())
     assert (take.state, take.message) == ("failed", "The job's folder does not exist.")
-    assert "folder is gone. It was " in error_of(bpy.ops.motionclone.take_retry)
-    assert "folder is gone" in error_of(bpy.ops.motionclone.take_open_folder)
+    assert "folder does not exist. It was " in error_of(bpy.ops.motionclone.take_retry)
+    assert "folder does not exist" in error_of(bpy.ops.motionclone.take_open_folder)
     preferences = part("preferences")
     addon = bpy.context.preferences.addons[preferences.ROOT_PACKAGE]
     addon.preferences.jobs_folder = str(elsewhere.parent)

@@ -141,7 +141,7 @@ def test_an_undo_or_another_file_half_way_ends_the_capture_in_words(scene, part,
     steps = part("capture.job").capture_steps(plan_of(scene, part, "MOTION"), tmp_path)
     next(steps)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    with pytest.raises(part("backend.job_folder.problem").Problem, match="changed while its shot was being captured"):
+    with pytest.raises(part("backend.job_folder.problem").Problem, match="The scene was changed during the capture"):
         next(steps)
     assert list(tmp_path.iterdir()) == []
 

@@ -73,8 +73,8 @@ def test_a_quote_that_is_not_closed_is_no_command():
 
 def test_a_command_that_starts_no_worker(tmp_path):
     models.refresh(["ssh", "render"])
-    assert not models.fetching() and "does not end in `-m backend serve`" in str(models.problem())
-    with pytest.raises(Problem, match="Worker Command starts no worker"):
+    assert not models.fetching() and "does not end with `-m backend serve`" in str(models.problem())
+    with pytest.raises(Problem, match="Worker Command does not start a worker"):
         models.answered()
 
 
@@ -100,8 +100,8 @@ def test_scripts_wait_for_it():
     [
         ("print('hello')", "did not answer like MotionClone's backend"),
         ("print('[1]')", "did not answer like MotionClone's backend"),
-        ("import sys; sys.exit('No module named nothing')", "cannot list its models: No module named nothing"),
-        ("import sys; sys.exit(3)", "cannot list its models: exit code 3"),
+        ("import sys; sys.exit('No module named nothing')", "could not list its models: No module named nothing"),
+        ("import sys; sys.exit(3)", "could not list its models: exit code 3"),
     ],
 )
 def test_what_is_no_backend_is_told_and_takes_no_earlier_answer_for_one(program, sentence):

@@ -56,8 +56,8 @@ def test_a_refusal_comes_in_two_parts(tmp_path):
     [
         ("print('hello')", "did not answer like MotionClone's backend"),
         ("print('{\"width\": 3}')", "did not answer like MotionClone's backend"),
-        ("import sys; sys.exit('No module named nothing')", "cannot read clip.mp4: No module named nothing"),
-        ("import sys; sys.exit(3)", "cannot read clip.mp4: exit code 3"),
+        ("import sys; sys.exit('No module named nothing')", "could not read clip.mp4: No module named nothing"),
+        ("import sys; sys.exit(3)", "could not read clip.mp4: exit code 3"),
     ],
 )
 def test_what_is_no_backend_is_told(program, sentence):

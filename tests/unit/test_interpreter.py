@@ -44,8 +44,8 @@ def test_the_user_s_choice_goes_first_then_the_variable_then_the_places(tmp_path
 @pytest.mark.parametrize(
     "chosen, environment, sentence",
     [
-        ("/no/python", {}, "preference Backend Python names /no/python"),
-        ("", {"MOTIONCLONE_BACKEND_PYTHON": "/no/python"}, "MOTIONCLONE_BACKEND_PYTHON names /no/python"),
+        ("/no/python", {}, "preference Backend Python is set to /no/python"),
+        ("", {"MOTIONCLONE_BACKEND_PYTHON": "/no/python"}, "MOTIONCLONE_BACKEND_PYTHON is set to /no/python"),
         ("", {}, "backend is not installed"),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_and_leaves_the_note_as_it_was(tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(notes, "write_atomically", full)
-    with pytest.raises(Problem, match="No space left on device.*Make room"):
+    with pytest.raises(Problem, match="No space left on device.*Free disk space"):
         notes.dismiss(folder)
     assert not notes.read_note(folder)["dismissed"]
 
@@ -154,7 +154,7 @@ def test_nothing_else_is_deleted(tmp_path):
     ours, named, empty = job(tmp_path / NAME), job(tmp_path / "Documents"), tmp_path / "20261125-101500-abc124"
     empty.mkdir()
     for folder in (named, empty, tmp_path):
-        with pytest.raises(Problem, match="was not made by the add-on"):
+        with pytest.raises(Problem, match="was not made by MotionClone"):
             files.delete_job(folder)
         assert folder.exists()
     assert (ours / "job.json").is_file()
@@ -163,7 +163,7 @@ def test_nothing_else_is_deleted(tmp_path):
 def test_a_link_to_a_job_is_not_deleted(tmp_path):
     ours = job(tmp_path / NAME)
     link = link_folder(tmp_path / "20261125-101500-abc125", ours)
-    with pytest.raises(Problem, match="was not made by the add-on"):
+    with pytest.raises(Problem, match="was not made by MotionClone"):
         files.delete_job(link)
     assert is_link(link) and (ours / "job.json").is_file()
 
@@ -171,7 +171,7 @@ def test_a_link_to_a_job_is_not_deleted(tmp_path):
 def test_what_a_worker_is_at_is_not_deleted(tmp_path):
     folder = job(tmp_path / NAME, "running")
     lock = FolderLock(folder)
-    with pytest.raises(Problem, match="A worker is at the job"):
+    with pytest.raises(Problem, match="A worker is running the job"):
         files.delete_job(folder)
     lock.release()
     files.delete_job(folder)

@@ -53,7 +53,7 @@ def test_a_job_whose_clip_is_open_on_windows_loses_nothing_and_can_be_deleted_la
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     with monkeypatch.context() as windows:
         open_windows_file(windows, "result.mp4")
-        with pytest.raises(Problem, match=f"{NAME} cannot be deleted.*Close what uses it"):
+        with pytest.raises(Problem, match=f"{NAME} cannot be deleted.*Close the program that uses it"):
             files.delete_job(folder)
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
     files.delete_job(folder)

@@ -13,7 +13,7 @@ tick_times = part("tick_times")
 
 @pytest.fixture(autouse=True)
 def none_yet(monkeypatch):
-    monkeypatch.setattr(tick_times, "_worst", {})
+    monkeypatch.setattr(tick_times, "_longest", {})
 
 
 def test_waiting_is_no_work():

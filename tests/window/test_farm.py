@@ -94,8 +94,8 @@ def test_scene_and_frames_of_the_command_line_are_heeded(blender):
 @pytest.mark.parametrize(
     "change, surroundings, says",
     [
-        ("prompt = ''", {}, "There is no prompt. Write what the new clip shows"),
-        ("look = 'PLAIN'", {"MOTIONCLONE_BACKEND_PYTHON": ""}, "MotionClone's backend is not installed"),
+        ("prompt = ''", {}, "There is no prompt. Describe the new clip"),
+        ("reference_shading = 'PLAIN'", {"MOTIONCLONE_BACKEND_PYTHON": ""}, "MotionClone's backend is not installed"),
         ("prompt = 'fail'", {}, "The dummy job failed, as its prompt asked. Use another prompt."),
     ],
 )

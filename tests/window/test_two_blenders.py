@@ -54,7 +54,7 @@ def test_what_one_blender_makes_the_other_shows_when_it_is_done(blender, session
     first.ask("bpy.ops.wm.save_mainfile()")
     open_file(second, file)
     second.wait_for("[take.state for take in form.takes] == ['running']")
-    assert "Another Blender" in second.ask("form.takes[0].message")
+    assert "another Blender" in second.ask("form.takes[0].message")
     assert second.ask("part('jobs.takes').unfinished(scene) + part('jobs.takes').finished_elsewhere(scene)") == []
     second.wait_for("form.takes[0].state == 'done' and not form.takes[0].message")
     first.wait_for("form.takes[0].state == 'done'")
