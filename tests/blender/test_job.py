@@ -185,7 +185,7 @@ def test_a_python_that_is_no_backend(scene, jobs, python):
     write_program(python, "echo hello")
     assert "did not answer like MotionClone's backend" in error_of(bpy.ops.motionclone.generate)
     write_program(python, "echo 'No module named nothing' >&2; exit 3")
-    assert "cannot list its models: No module named nothing" in error_of(bpy.ops.motionclone.generate)
+    assert "could not list its models: No module named nothing" in error_of(bpy.ops.motionclone.generate)
     python.chmod(0o644)
     assert "cannot be started (Permission denied)" in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()

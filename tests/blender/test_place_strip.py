@@ -115,7 +115,7 @@ def test_who_wants_to_keep_the_view_keeps_it_and_is_told(scene, job, capfd):
     assert "view transform is still AgX, which shows saturated colors of the clip paler" in capfd.readouterr().out
     scene.view_settings.exposure = 1
     bpy.ops.motionclone.take_place(keep_view=True)
-    assert "view changes the clip's colours: view transform AgX, exposure 1.0" in capfd.readouterr().out
+    assert "view transform changes the clip's colors: view transform AgX, exposure 1.0" in capfd.readouterr().out
 
 
 def test_a_changed_view_is_told(scene, job, capfd):
@@ -195,7 +195,7 @@ def cut_movie(job):
     [
         (break_place, "blender.json cannot be read"),
         (remove_request, "There is no job.json"),
-        (remove_movie, "has no result.mp4. Wait until it is done"),
+        (remove_movie, "has no result.mp4. Wait until it has finished"),
         (longer_shot, "has 48 frames, but the shot has 50"),
         (no_movie, "result.mp4 is truncated or not a movie"),
         (empty_movie, "result.mp4 is truncated or not a movie"),

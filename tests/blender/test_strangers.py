@@ -246,7 +246,7 @@ def test_one_damaged_take_keeps_none_from_the_others(quick, worker, part, monkey
     monkeypatch.setattr(states, "read_state", lambda folder: 1 / 0 if folder.name == first.name else read(folder))
     part("handlers").after_load()
     tick_until(worker, lambda: not states.syncing())
-    assert first.state == "failed" and "cannot be understood: ZeroDivisionError" in first.message
+    assert first.state == "failed" and "has invalid contents: ZeroDivisionError" in first.message
     assert {take.state for take in others} == {"done"}
 
 
