@@ -19,7 +19,7 @@ from .job_folder.settings import Settings
 
 if TYPE_CHECKING:
     from .job.progress import Progress
-    from .models.entry import ModelEntry
+    from .models.model_entry import ModelEntry
 
 
 def clone(options: Namespace) -> None:

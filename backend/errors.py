@@ -24,7 +24,7 @@ class OutOfMemory(Problem):
 
     def __init__(self, policy: str, thriftier: str | None):
         super().__init__(
-            "The device ran out of memory with the setting memory at {policy}.",
+            "The device ran out of memory with memory set to {policy}.",
             "Set memory to {thriftier}, or close other programs that use the device."
             if thriftier
             else "Lower the setting frames or the clip's size, or close other programs that use the device.",

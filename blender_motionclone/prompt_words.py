@@ -54,10 +54,10 @@ def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = Fa
         if words and words.tokens > words.longest:
             raise Problem(
                 "The prompt has {count} tokens; this model reads at most {longest}.",
-                "Shorten it by about {count2} words, or divide it with BREAK. It begins: {text}.",
+                "Shorten it by about {excess} words, or divide it with BREAK. It begins: {text}.",
                 count=words.tokens,
                 longest=words.longest,
-                count2=words.tokens - words.longest,
+                excess=words.tokens - words.longest,
                 text=repr(prompt[:60]),
             )
 

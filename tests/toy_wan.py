@@ -17,7 +17,7 @@ from backend.controls.conditions import Condition
 from backend.job_folder.problem import Problem
 from backend.job_folder.settings import Settings
 from backend.memory.policy import MemoryPolicy, apply_policy, parameter_bytes
-from backend.models.entry import ModelEntry
+from backend.models.model_entry import ModelEntry
 from backend.sampling.noise_schedule import FlowMatching
 
 TEXT_WIDTH, TEXT_LENGTH = 16, 24
@@ -140,8 +140,8 @@ class ToyWan:
 
     @contextmanager
     def with_policy(self, policy: MemoryPolicy, controls: Sequence[Any] = ()) -> Iterator[ToyWan]:
-        again = KINDS[policy.recompute]
-        with apply_policy(policy, self.transformer, KINDS["layers"], again, [self.vae], self.vae):
+        recompute = KINDS[policy.recompute]
+        with apply_policy(policy, self.transformer, KINDS["layers"], recompute, [self.vae], self.vae):
             yield replace(self, separate_prompts=policy.separate_prompts)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:

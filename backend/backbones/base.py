@@ -18,7 +18,7 @@ from torch import Tensor
 from ..controls.conditions import Condition
 from ..job_folder.settings import Settings
 from ..memory.policy import MemoryNeeds, MemoryPolicy
-from ..models.entry import ModelEntry
+from ..models.model_entry import ModelEntry
 from ..sampling.noise_schedule import NoiseSchedule
 
 AttentionMaps = dict[str, Tensor]  # layer name -> probabilities [batch, heads, queries, keys], float32

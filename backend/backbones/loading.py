@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..models.entry import ModelEntry
+from ..models.model_entry import ModelEntry
 from .animatediff import tokens
 from .animatediff.backbone import load_animatediff
 from .base import Backbone

@@ -10,7 +10,7 @@ import numpy as np
 from ..demo_training.moves import random_look, random_motion, recolored
 from ..demo_training.world import SIZE, Look, Motion, draw_clip, project
 from ..job_folder.clip_size import clip_size
-from ..models.entry import ModelEntry
+from ..models.model_entry import ModelEntry
 
 FIRST_SEED = 90_000_000  # far from every seed used in training
 FIRST_TUNING_SEED = 80_000_000  # of the cases for choosing settings, so that the others stay unseen

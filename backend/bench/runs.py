@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..job_folder.declared import SettingError, parse_assignment
 from ..job_folder.problem import Problem
-from ..models.entry import ModelEntry
+from ..models.model_entry import ModelEntry
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,12 @@ def find_ffmpeg() -> str:
     bundled = Path(imageio_ffmpeg.__file__).parent / "binaries"
     found = next((str(path) for path in sorted(bundled.glob("ffmpeg*")) if path.is_file()), shutil.which("ffmpeg"))
     if not found:
-        said = "ffmpeg, which reads and writes videos, is missing from {brought}."
-        raise Problem(said, REPAIR, repair="motionclone.install_backend", brought=bundled)
+        raise Problem(
+            "ffmpeg, which reads and writes videos, is missing from {folder}.",
+            REPAIR,
+            repair="motionclone.install_backend",
+            folder=bundled,
+        )
     return found
 
 
@@ -134,21 +138,25 @@ class Ffmpeg:
                 self._stop_reason = error
             if time.monotonic() - self._last_output > SECONDS_SILENT:
                 self._stop_reason = Problem(
-                    "ffmpeg ({path}) has not answered for {seconds_silent} seconds and was stopped.",
-                    "Run the job again. If that happens again, look whether the disk or a virus scanner blocks it.",
+                    "ffmpeg ({path}) has not answered for {seconds} seconds and was stopped.",
+                    "Run the job again. If it happens again, check whether the disk or a virus scanner blocks ffmpeg.",
                     path=self._path,
-                    seconds_silent=SECONDS_SILENT,
+                    seconds=SECONDS_SILENT,
                 )
             if self._stop_reason:
                 return kill(self._process)
 
 
 def _not_started(path: str, reason: str) -> Problem:
-    said = "ffmpeg ({path}) cannot be started: {reason}."
-    if os.environ.get(CHOSEN):
-        hint = "The environment variable {variable} names it: correct or remove that."
-        return Problem(said, hint, path=path, reason=reason, variable=CHOSEN)
-    return Problem(said, REPAIR, repair="motionclone.install_backend", path=path, reason=reason)
+    chosen = bool(os.environ.get(CHOSEN))
+    return Problem(
+        "ffmpeg ({path}) cannot be started: {reason}.",
+        "The environment variable {variable} sets this path: fix or remove it." if chosen else REPAIR,
+        repair="" if chosen else "motionclone.install_backend",
+        path=path,
+        reason=reason,
+        variable=CHOSEN,
+    )
 
 
 def _close(pipe) -> None:

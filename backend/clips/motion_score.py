@@ -38,9 +38,7 @@ def motion_score(clip: np.ndarray, reference: np.ndarray) -> float:
     size, count = working_size(*clip.shape[1:3]), min(len(clip), len(reference), MAX_FRAMES)
     expected = motion_field(reference, size, count)
     if np.linalg.norm(expected, axis=-1).max() < STILL:
-        raise Problem(
-            "The reference does not move, so how well it is followed cannot be measured.", "Give a moving clip."
-        )
+        raise Problem("The reference does not move, so there is no motion to compare with.", "Give a moving clip.")
     return field_score(motion_field(clip, size, count), expected)
 
 

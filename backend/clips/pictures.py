@@ -45,7 +45,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     except cv2.error:  # an invalid header
         image = None
     if image is None:
-        raise Problem("{path} is not a whole PNG or JPG picture.", "Render or copy this frame again.", path=path)
+        raise Problem("{path} is not a complete PNG or JPG picture.", "Render or copy this frame again.", path=path)
     return to_rgb(image)
 
 
@@ -57,7 +57,7 @@ def read_picture_bytes(path: Path) -> bytes:
         raise Problem("{reason}.", "Put a PNG or JPG picture there.", reason=error) from None
     except PermissionError:
         raise Problem(
-            "{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere.", path=path
+            "There is no permission to read {path}.", "Change its permissions, or copy it to another folder.", path=path
         ) from None
 
 
@@ -139,7 +139,7 @@ def not_writable(path: Path, error: OSError) -> Problem:
     reason = error.strerror or str(error)
     return Problem(
         "{path} cannot be written ({reason}).",
-        "Make room on the disk, or choose a folder that you may write to.",
+        "Free disk space, or choose a folder that you have permission to write to.",
         path=path,
         reason=reason,
     )

@@ -106,12 +106,12 @@ def read_clip(path: str | Path, frames: int | None = None, check: Check = never_
         raise _not_allowed(source.path) from None
     name = source.path.name
     if transparent:
-        notes.append(Sentence("{name} is transparent in places; mid-grey was laid behind it.", name=name))
+        notes.append(Sentence("{name} is partly transparent; middle gray was put behind it.", name=name))
     if frames is not None and len(source.times) < frames:
         count = len(source.times)
         notes.append(
             Sentence(
-                "{name} has {count} frames where {frames} are needed; the missing ones were in-betweened.",
+                "{name} has {count} frames, but {frames} are needed; the missing ones were interpolated.",
                 name=name,
                 count=count,
                 frames=frames,
@@ -158,7 +158,7 @@ def _video_frames(
             rgba = next(decoded, None)
             if rgba is None:
                 raise Problem(
-                    "{path} is cut short or damaged: not all of its frames can be read.",
+                    "{path} is truncated or damaged: not all of its frames can be read.",
                     "Copy or export the video again.",
                     path=path,
                 )
@@ -217,12 +217,12 @@ def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
     smaller = max(1, round(height * scale)), max(1, round(width * scale))
     return smaller, [
         Sentence(
-            "{name} is {width} x {height}; it was read at {width2} x {height2}.",
+            "{name} is {width} x {height}; it was read at {read_width} x {read_height}.",
             name=name,
             width=width,
             height=height,
-            width2=smaller[1],
-            height2=smaller[0],
+            read_width=smaller[1],
+            read_height=smaller[0],
         ),
         *source.notes,
     ]
@@ -231,7 +231,7 @@ def _reading_size(source: Source) -> tuple[tuple[int, int], list[str]]:
 def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
     if count * size[0] * size[1] * 3 > MAX_BYTES:
         raise Problem(
-            "{path} has {count} frames of {width} x {height}, too many to hold in memory.",
+            "{path} has {count} frames of {width} x {height}, too many for the memory.",
             "Give a shorter or smaller clip.",
             path=path,
             count=count,
@@ -242,18 +242,21 @@ def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def _not_allowed(path: Path) -> Problem:
-    return Problem("{path} may not be read.", "Give yourself permission to read it, or copy it elsewhere.", path=path)
+    return Problem(
+        "There is no permission to read {path}.", "Change its permissions, or copy it to another folder.", path=path
+    )
 
 
 def _differ(folder: Path, first: Path, one: tuple[int, int], second: Path, other: tuple[int, int]) -> Problem:
     return Problem(
-        "The frames in {folder} differ in size: {first} is {width} x {height}, {second} is {width2} x {height2}.",
+        "The frames in {folder} differ in size: {first} is {width} x {height}, "
+        "{second} is {other_width} x {other_height}.",
         "Keep only one clip's frames in the folder.",
         folder=folder,
         first=first.name,
         width=one[1],
         height=one[0],
         second=second.name,
-        width2=other[1],
-        height2=other[0],
+        other_width=other[1],
+        other_height=other[0],
     )

@@ -48,7 +48,7 @@ def frame_files(folder: Path) -> FrameFiles:
     files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()]
     if not files:
         raise Problem(
-            "The folder {folder} holds no pictures.",
+            "The folder {folder} contains no pictures.",
             "Render the frames as PNG into it, or give another folder.",
             folder=folder,
         )
@@ -59,11 +59,11 @@ def frame_files(folder: Path) -> FrameFiles:
     if len(sequences) > 1:
         first, second = sorted(sequences, key=lambda found: -len(found.files))[:2]
         raise Problem(
-            "The folder {folder} holds the frames of more than one clip: {span} and {span2}.",
+            "The folder {folder} contains the frames of more than one clip: {first} and {second}.",
             "Keep one clip's frames in the folder.",
             folder=folder,
-            span=first.span,
-            span2=second.span,
+            first=first.span,
+            second=second.span,
         )
     (found,) = sequences
     notes = _left_out(folder, found, files)
@@ -73,7 +73,8 @@ def frame_files(folder: Path) -> FrameFiles:
     if total > MAX_FRAMES:
         notes.append(
             Sentence(
-                "The numbers in {span} are too far apart for frames; the pictures were spread evenly.", span=found.span
+                "The numbers in {span} are too far apart for frame numbers; the pictures were spaced evenly.",
+                span=found.span,
             )
         )
         return FrameFiles(ordered, tuple(range(len(ordered))), len(ordered), tuple(notes))
@@ -138,7 +139,7 @@ def _left_out(folder: Path, found: _Numbered, files: Sequence[Path]) -> list[str
     more = f" and {len(others) - MAX_NAMES} more" if len(others) > MAX_NAMES else ""
     return [
         Sentence(
-            "{folder} holds pictures that are no frames of {pattern}; left out: {names}{more}.",
+            "{folder} contains pictures that are not frames of {pattern}; ignored: {names}{more}.",
             folder=folder.name,
             pattern=found.pattern,
             names=names,
@@ -154,7 +155,7 @@ def _gaps(folder: Path, found: _Numbered, numbers: list[int]) -> str:
     missing = sum(b - a + 1 for a, b in gaps)
     total = numbers[-1] - numbers[0] + 1
     return Sentence(
-        "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. They keep their time.",
+        "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. The other frames keep their times.",
         folder=folder.name,
         missing=missing,
         total=total,

@@ -28,8 +28,8 @@ def to_frames(pixels: torch.Tensor) -> np.ndarray:
 
     if not torch.isfinite(pixels).all():
         raise Problem(
-            "The model gave values that are not numbers, so there is no picture to show.",
-            "Lower motion_weight or the guidance scale, or run the model in full precision.",
+            "The model produced invalid numbers (NaN), so there is no picture to show.",
+            "Lower motion_weight or cfg_scale, or set precision to float32.",
         )
     values = (pixels.detach().float().clamp(-1, 1) + 1) * 127.5
     return values.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()

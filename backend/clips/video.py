@@ -65,7 +65,7 @@ def probe(path: Path, check: Check = never_cancelled) -> VideoInfo:
         raise _cut_short(path)
     _check_one_size(path, frames)
     if errors:
-        notes.append(Sentence("{path} is damaged in places; what could be decoded was used.", path=path.name))
+        notes.append(Sentence("{path} is partly damaged; the frames that could be decoded were used.", path=path.name))
     return _video_info(path, stream, frames, log, notes)
 
 
@@ -91,12 +91,12 @@ def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
     streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
     if not streams:
         if found:
-            raise Problem("{path} holds sound and a cover picture, but no video.", "Give a video file.", path=path)
+            raise Problem("{path} contains sound and a cover picture, but no video.", "Give a video file.", path=path)
         errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
         raise _cut_short(path) if _is_container(path) and _reports_truncation(errors) else _no_video(path)
     best = max(streams, key=lambda m: (int(m[3]) * int(m[4]), "(default)" in m[0], -int(m[1])))
     others = Sentence(
-        "{path} holds {count} videos; the largest, {width} x {height}, was read.",
+        "{path} contains {count} videos; the largest, {width} x {height}, was read.",
         path=path.name,
         count=len(streams),
         width=best[3],
@@ -140,9 +140,9 @@ def _video_info(path: Path, stream: int, frames: list[_Frame], log: str, notes: 
     if transfer in HDR_NAMES:
         notes.append(
             Sentence(
-                "{path} is HDR ({hdr_names}); it was converted to standard range.",
+                "{path} is HDR ({kind}); it was converted to sRGB.",
                 path=path.name,
-                hdr_names=HDR_NAMES[transfer],
+                kind=HDR_NAMES[transfer],
             )
         )
     untagged_hd = matrix == "unknown" and "yuv" in frames[0].format and (height >= HD_HEIGHT or width >= HD_WIDTH)
@@ -166,14 +166,15 @@ def _check_one_size(path: Path, frames: list[_Frame]) -> None:
         if frame.size != first.size:
             (h, w), (height, width) = first.size, frame.size
             raise Problem(
-                "{path} changes its size: frame 1 is {width} x {height}, frame {k} is {width2} x {height2}.",
-                "Export the video again at one size.",
+                "The frame size of {path} changes: frame 1 is {width} x {height}, "
+                "frame {index} is {other_width} x {other_height}.",
+                "Export the video again with one frame size.",
                 path=path,
                 width=w,
                 height=h,
-                k=k + 1,
-                width2=width,
-                height2=height,
+                index=k + 1,
+                other_width=width,
+                other_height=height,
             )
 
 
@@ -224,7 +225,7 @@ def _no_video(path: Path) -> Problem:
 
 def _cut_short(path: Path) -> Problem:
     return Problem(
-        "{path} is cut short or damaged: not all of its frames can be read.",
+        "{path} is truncated or damaged: not all of its frames can be read.",
         "Copy or export the video again.",
         path=path,
     )

@@ -72,7 +72,7 @@ def _not_encoded(path: Path, errors: str) -> Problem:
     if "No space left" in errors:
         return disk_full(path)
     print("\n".join(errors.splitlines()[-MAX_LINES:]), file=sys.stderr, flush=True)  # into the job's log
-    hint = "Run the job again. If that fails again, report it with the job's log."
+    hint = "Run the job again. If it fails again, report it with the job's log."
     return Problem("{path} could not be encoded: {reason}", hint, path=path, reason=errors.splitlines()[-1])
 
 
@@ -81,11 +81,11 @@ def _verify(path: Path, part: Path, count: int, fps: float, check: Check) -> Non
     span = times[-1] - times[0]
     if len(times) != count or abs(span - (count - 1) / fps) > 0.5 / fps:
         raise Problem(
-            "{path} came out with {count} frames over {span} s instead of {count2} at {fps} a second.",
-            "Try again; if it happens again, report it with the job's log.",
+            "{path} was written with {found} frames over {span} s instead of {expected} at {fps} frames per second.",
+            "Try again. If it happens again, report it with the job's log.",
             path=path,
-            count=len(times),
+            found=len(times),
             span=f"{span:.3f}",
-            count2=count,
+            expected=count,
             fps=f"{fps:g}",
         )

@@ -18,7 +18,7 @@ import numpy as np
 from ..clips import fit, read_picture
 from ..clips.pictures import picture_files
 from ..job_folder.problem import Problem, Sentence
-from ..models.entry import ModelEntry
+from ..models.model_entry import ModelEntry
 
 # The folder in the job -> the key of the model entry that names its control model.
 CONTROL_OF = {"image": "sparse_rgb", "sketch": "sparse_scribble", "depth": "depth_control"}
@@ -43,8 +43,8 @@ def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
         key = CONTROL_OF[kind]
         if getattr(entry, key) is None:
             raise Problem(
-                "The model {entry} takes no {kind}: its entry names no {key}.",
-                "Leave the {kind} out, choose another model, or name a control model as {key} in {source}.",
+                "The model {entry} does not support {kind}: its entry names no {key}.",
+                "Remove the {kind}, choose another model, or add a control model as {key} to {source}.",
                 entry=repr(entry.name),
                 kind=kind,
                 key=key,
@@ -84,8 +84,8 @@ def read_conditions(
         files = _files_by_frame(folder / kind, frames)
         if kind == "depth" and len(files) != frames:
             raise Problem(
-                "{folder} holds {count} pictures; the clip has {frames} frames, and each needs its depth.",
-                "Make the job again, or remove the folder.",
+                "{folder} contains {count} pictures; the clip has {frames} frames, and each needs a depth picture.",
+                "Create the job again, or remove the folder.",
                 folder=folder / kind,
                 count=len(files),
                 frames=frames,
@@ -103,7 +103,7 @@ def read_conditions(
     # If all pictures have another aspect ratio, one note is enough.
     return conditions, notes if len(notes) <= 3 else [
         *notes[:2],
-        Sentence("The same holds for {count} more pictures.", count=len(notes) - 2),
+        Sentence("The same applies to {count} more pictures.", count=len(notes) - 2),
     ]
 
 
@@ -120,8 +120,8 @@ def read_mask(
     files = _files_by_frame(folder / "mask", frames)
     if len(files) != frames:
         raise Problem(
-            "{folder} holds {count} pictures; the clip has {frames} frames, and each needs its mask.",
-            "Make the job again, or remove the folder.",
+            "{folder} contains {count} pictures; the clip has {frames} frames, and each needs a mask.",
+            "Create the job again, or remove the folder.",
             folder=folder / "mask",
             count=len(files),
             frames=frames,
@@ -137,11 +137,11 @@ def read_mask(
         if (h, w) == size
         else [
             Sentence(
-                "The mask is {width} x {height}; it was resized to the clip's {width2} x {height2}.",
+                "The mask is {width} x {height}; it was resized to the clip's {clip_width} x {clip_height}.",
                 width=w,
                 height=h,
-                width2=width,
-                height2=height,
+                clip_width=width,
+                clip_height=height,
             )
         ]
     )
@@ -160,7 +160,9 @@ def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
     for path in picture_files(folder):
         if not re.fullmatch(r"[0-9]+", path.stem):
             raise Problem(
-                "{path} is not named after a frame.", "Name it for example 0000.png, for the first frame.", path=path
+                "The name of {path} is not a frame number.",
+                "Rename it, for example to 0000.png for the first frame.",
+                path=path,
             )
         frame = int(path.stem)
         _check_frame_index(f"{path} is for frame {frame}", frame, frames)
@@ -171,7 +173,7 @@ def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
         files[frame] = path
     if not files:
         raise Problem(
-            "The folder {folder} holds no PNG or JPG pictures.", "Put them there, or remove the folder.", folder=folder
+            "The folder {folder} contains no PNG or JPG pictures.", "Add them, or remove the folder.", folder=folder
         )
     return dict(sorted(files.items()))
 
@@ -179,31 +181,30 @@ def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
 def _check_frame_index(what: str, frame: int, frames: int) -> None:
     if not 0 <= frame < frames:
         raise Problem(
-            "{what}; the model's clip has {frames} frames, 0 to {frames2}.",
-            "These are the frames of the model's own clip, whatever the length of the shot; -1 is the last.",
+            "{what}; the model's clip has {frames} frames, 0 to {last}.",
+            "Frames are counted in the model's own clip, whatever the length of the shot; -1 is the last.",
             what=what,
             frames=frames,
-            frames2=frames - 1,
+            last=frames - 1,
         )
 
 
 def _fitted(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
     """Returns the picture scaled and center-cropped to `size` (H, W), with a note if more than a margin is cropped."""
     picture, transparent = read_picture(path)
-    notes = (
-        [Sentence("{name} is transparent in places; mid-grey was laid behind it.", name=name)] if transparent else []
-    )
+    notes = [Sentence("{name} is partly transparent; middle gray was put behind it.", name=name)] if transparent else []
     (h, w), (height, width) = picture.shape[:2], size
     seen = min(h * width, w * height) / max(h * width, w * height)
     if 1 - seen > NOTED_CROP:
         notes.append(
             Sentence(
-                "{name} is {width} x {height}; it was cropped to the shape of the clip, {width2} x {height2}.",
+                "{name} is {width} x {height}; it was cropped to the aspect ratio of the clip, "
+                "{clip_width} x {clip_height}.",
                 name=name,
                 width=w,
                 height=h,
-                width2=width,
-                height2=height,
+                clip_width=width,
+                clip_height=height,
             )
         )
     return fit(picture[None], size)[0], notes
@@ -220,8 +221,6 @@ def _white_on_black(sketch: np.ndarray, path: Path) -> tuple[np.ndarray, list[st
     if gray.mean() > 127.5:
         gray = 255 - gray
         notes.append(
-            Sentence(
-                "sketch/{path} has dark lines on light; it was inverted, as the control model reads it.", path=path.name
-            )
+            Sentence("sketch/{path} has dark lines on light; it was inverted for the control model.", path=path.name)
         )
     return np.repeat(np.round(gray).astype(np.uint8)[..., None], 3, 2), notes

@@ -90,7 +90,7 @@ def generate_frames(
             tried.add(OutOfMemory)
             memory = error.thriftier
             message = Sentence(
-                "The device ran out of memory with the setting memory at {policy}; the job went on with {memory}.",
+                "The device ran out of memory with memory set to {policy}; the job continued with {memory}.",
                 policy=error.policy,
                 memory=memory,
             )
@@ -101,7 +101,7 @@ def generate_frames(
             tried.add(NotFinite)
             precision, before = next_one, str(dtype).removeprefix("torch.")
             message = Sentence(
-                "Sampling produced invalid numbers (NaN) in {before}; the job went on in {precision}.",
+                "Sampling produced invalid numbers (NaN) in {before}; the job continued in {precision}.",
                 before=before,
                 precision=precision,
             )
@@ -124,8 +124,8 @@ def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -
     its finished steps, unless less memory is free now.
     """
 
-    def chosen(wish: str) -> MemoryPolicy:
-        return policy_for(wish, work.model.device, work.needs)
+    def chosen(requested: str) -> MemoryPolicy:
+        return policy_for(requested, work.model.device, work.needs)
 
     policy, names = chosen(memory), list(POLICIES)
     begun = checkpoint.used("memory", work.settings.memory)
@@ -136,7 +136,7 @@ def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -
     if memory == work.settings.memory:
         note(
             Sentence(
-                "Less memory is free than before: the job went on with the setting memory at {policy} now.",
+                "Less memory is free than before: the job continued with memory set to {policy}.",
                 policy=policy.name,
             )
         )

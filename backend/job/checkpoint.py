@@ -35,13 +35,13 @@ class Checkpoint:
         self._parts: Mapping[str, str] = {}
         self._used = _facts(self._path, "used")
 
-    def used(self, name: str, wish: str) -> str | None:
+    def used(self, name: str, requested: str) -> str | None:
         """Returns what the finished steps were made with, such as the policy for "memory".
 
-        wish: the present value of the setting. None if the setting has changed since, or if nothing is known.
+        requested: the present value of the setting. None if the setting has changed since, or if nothing is known.
         """
         known = self._used.get(name, "").split(" for ")
-        return known[0] if len(known) == 2 and known[1] == wish else None
+        return known[0] if len(known) == 2 and known[1] == requested else None
 
     def state(
         self, parts: Mapping[str, str], device: torch.device, used: Mapping[str, tuple[str, str]] | None = None
@@ -67,7 +67,7 @@ class Checkpoint:
         except OSError as error:
             self._note(
                 Sentence(
-                    "{path} cannot be written ({reason}); if the job is cut off, it begins anew.",
+                    "{path} cannot be written ({reason}); if the job is interrupted, it restarts from the beginning.",
                     path=self._path,
                     reason=error.strerror,
                 )
@@ -99,8 +99,8 @@ class Checkpoint:
         return SamplerState({name: t.to(device) if t.is_floating_point() else t for name, t in tensors.items()})
 
     def _none(self, reason: str) -> SamplerState:
-        said = "The saved steps cannot be used; the job starts again at its first step. {reason}"
-        self._note(Sentence(said, reason=Sentence(reason)))
+        message = "The saved steps cannot be used; the job restarts at its first step. {reason}"
+        self._note(Sentence(message, reason=Sentence(reason)))
         return SamplerState()
 
     def _write(self) -> None:

@@ -15,15 +15,18 @@ MIN_AREA = 256 * 256  # pixels: frames are interpolated at no smaller area
 
 
 def expected_stages(
-    settings: Settings, frames: int, size: tuple[int, int], shot_frames: int, again: bool
+    settings: Settings, frames: int, size: tuple[int, int], shot_frames: int, recompute: bool
 ) -> list[ExpectedStage]:
-    """Of a take of so many frames of (H, W) pixels for a shot of so many; again: whether the memory policy has layers
-    computed again for the gradient. Steps are in passes of the whole clip through the UNet."""
+    """Returns the stages of a take from reading the motion on. The unit of their steps is one pass of the clip.
+
+    size: (H, W) of the frames in pixels. shot_frames: the number of frames of the shot. recompute: whether the memory
+    policy recomputes layers for the gradient.
+    """
     pixels, made = size[0] * size[1], max(0, shot_frames - frames)
     inverted = settings.method == "inversion"
     return [
         ExpectedStage("motion", [1.0] * inversion_steps(settings) if inverted else ()),
-        ExpectedStage("sampling", step_costs(settings, again)),
+        ExpectedStage("sampling", step_costs(settings, recompute)),
         ExpectedStage("decoding", [DECODED / frames] * frames),
         ExpectedStage("in-betweening", seconds=made * IN_BETWEEN * max(pixels, MIN_AREA)),
         ExpectedStage("writing", seconds=ENCODER_STARTS + (frames + shot_frames) * WRITTEN * pixels),

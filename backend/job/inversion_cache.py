@@ -79,7 +79,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
     except OSError as error:
         raise Problem(
             "The inverted latents cannot be written to {parent} ({reason}).",
-            "Free space there, or let MOTIONCLONE_DATA name another folder.",
+            "Free disk space there, or set MOTIONCLONE_DATA to another folder.",
             parent=folder.parent,
             reason=error.strerror,
         ) from None

@@ -96,7 +96,7 @@ def _object_tokens(model: Backbone, request: JobRequest) -> tuple[list[int], lis
     if not (colon and old and new):
         raise Problem(
             "The object is {object}; it must be two words with a colon between them.",
-            "Write for example astronaut:hunter, first what the reference shows.",
+            "Write for example astronaut:hunter, starting with what the reference shows.",
             object=repr(request.object),
         )
     return (

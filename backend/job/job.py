@@ -25,7 +25,8 @@ from ..job_folder.results import MOVIE
 from ..job_folder.settings import Settings
 from ..job_folder.writing import write_json
 from ..memory.device import choose_device, deterministic_mode, limit_to_device_memory, peak_memory_bytes
-from ..models.entry import ModelEntry, find_entry
+from ..models.entry import find_entry
+from ..models.model_entry import ModelEntry
 from ..models.prompt_files import notes_on, with_prompt_files
 from . import fingerprint
 from .attempts import TakeInputs, generate_frames
@@ -132,8 +133,8 @@ def read_reference(
     count = len(picture_files(folder)) if folder.is_dir() else 0
     if count > 1 and count != settings.frames:
         raise Problem(
-            "{folder} holds {count} frames; the setting frames is {frames}.",
-            "Make the job again with `clone` or the panel, or set frames to that number.",
+            "{folder} contains {count} frames; the setting frames is {frames}.",
+            "Create the job again with `clone` or the panel, or set frames to that number.",
             folder=folder,
             count=count,
             frames=settings.frames,
@@ -143,7 +144,7 @@ def read_reference(
     if any(side % multiple for side in frames.shape[1:3]):
         raise Problem(
             "The frames in {folder} are {width} x {height}; sides must be multiples of {multiple}.",
-            "Make the job again with `clone` or the panel, which fit the clip to the model.",
+            "Create the job again with `clone` or the panel, which fit the clip to the model.",
             folder=folder,
             width=frames.shape[2],
             height=frames.shape[1],

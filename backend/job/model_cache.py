@@ -7,7 +7,7 @@ import torch
 from ..backbones.base import Backbone
 from ..backbones.loading import load_backbone
 from ..memory.device import free_unused_memory
-from ..models.entry import ModelEntry
+from ..models.model_entry import ModelEntry
 
 
 class ModelCache:

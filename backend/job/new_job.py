@@ -17,7 +17,8 @@ from ..job_folder.declared import SettingError, parse_assignment
 from ..job_folder.folders import data_folder, new_job_name
 from ..job_folder.problem import Problem, Sentence
 from ..job_folder.request import JobRequest, Shot, write_request
-from ..models.entry import ModelEntry, find_entry
+from ..models.entry import find_entry
+from ..models.model_entry import ModelEntry
 from ..models.prompt_files import with_prompt_files
 
 FOLDER_FPS = 24.0  # a folder of frames has no frame rate
@@ -93,13 +94,13 @@ def _read_conditions(
             if frame in pictures:
                 raise Problem(
                     "Two pictures of --{kind} are for frame {place}.",
-                    "Give each its own: FILE@FRAME.",
+                    "Give each its own frame: FILE@FRAME.",
                     kind=kind,
                     place=frame,
                 )
             pictures[frame], transparent = read_picture(path)
             if transparent:
-                notes.append(Sentence("{name} is transparent in places; mid-grey was laid behind it.", name=path.name))
+                notes.append(Sentence("{name} is partly transparent; middle gray was put behind it.", name=path.name))
     return conditions, notes
 
 
@@ -108,11 +109,11 @@ def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
     mask = read_clip(path, frames=frames)
     if mask.total != clip.total:
         raise Problem(
-            "The mask {path} has {total} frames; the reference clip has {total2}.",
+            "The mask {path} has {count} frames; the reference clip has {expected}.",
             "Give a mask for every frame of the clip.",
             path=path,
-            total=mask.total,
-            total2=clip.total,
+            count=mask.total,
+            expected=clip.total,
         )
     (h, w), (height, width) = mask.frames.shape[1:3], clip.frames.shape[1:3]
     if (h, w) == (height, width):
@@ -122,11 +123,11 @@ def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
         notes=(
             *mask.notes,
             Sentence(
-                "The mask is {width} x {height}; it was resized to the clip's {width2} x {height2}.",
+                "The mask is {width} x {height}; it was resized to the clip's {clip_width} x {clip_height}.",
                 width=w,
                 height=h,
-                width2=width,
-                height2=height,
+                clip_width=width,
+                clip_height=height,
             ),
         ),
     )
@@ -136,13 +137,13 @@ def _new_folder(chosen: Path | None) -> Path:
     folder = chosen or data_folder() / "jobs" / new_job_name()
     if (folder / "job.json").exists():
         raise Problem(
-            "{folder} holds a job already.", "Choose another folder, or run that job with `run`.", folder=folder
+            "{folder} already contains a job.", "Choose another folder, or run that job with `run`.", folder=folder
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Problem(
-            "The job folder {folder} cannot be made ({reason}).",
+            "The job folder {folder} cannot be created ({reason}).",
             "Choose another with --job.",
             folder=folder,
             reason=error.strerror,

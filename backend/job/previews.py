@@ -65,7 +65,7 @@ class Previews:
     def _give_up(self, error: Exception) -> None:
         self._given_up = True
         if is_out_of_memory(error):
-            self._note("There is no memory to spare for previews; this job shows no more of them.")
+            self._note("There is not enough memory for previews; this job shows no more of them.")
         else:
             traceback.print_exception(error)
             self._note(Sentence("This job shows no more previews, because one failed: {reason}.", reason=repr(error)))

@@ -182,7 +182,7 @@ def _guidance(
 def initial_noise(model: Backbone, take: Take, generator: torch.Generator | None = None) -> Tensor:
     """Returns the initial noise of a take, float32, drawn on the CPU so that a seed gives the same on every device.
 
-    generator: of the take's seed; the solver goes on to use it.
+    generator: of the take's seed; the solver uses it afterwards.
     """
     shape = model.latent_shape(take.frames, take.size)
     return torch.randn(shape, generator=generator or seeded_generator(take.seed)).to(model.device)

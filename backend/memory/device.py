@@ -32,7 +32,7 @@ def choose_device(precision: str = "auto") -> tuple[torch.device, torch.dtype]:
     if precision == "auto":
         return device, fitting
     if precision == "float16" and device.type == "cpu":
-        raise Problem("float16 needs a GPU; there is none here.", "Set precision to auto, float32 or bfloat16.")
+        raise Problem("float16 needs a GPU, and there is none here.", "Set precision to auto, float32 or bfloat16.")
     return device, getattr(torch, precision)
 
 

@@ -67,19 +67,19 @@ class MemoryNeeds(Protocol):
         ...
 
 
-def choose_policy(wish: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
-    """Returns the policy that `wish`, the setting `memory`, names; for 'auto' the fastest one that fits.
+def choose_policy(requested: str, free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
+    """Returns the policy that `requested`, the setting `memory`, names; for 'auto' the fastest one that fits.
 
     free: the bytes that the device has free besides the loaded model, None if unknown.
     """
-    policy = POLICIES.get(wish) or _fitting(free, needs)
+    policy = POLICIES.get(requested) or _fitting(free, needs)
     tile = policy is not FAST and free is not None and needs.decoding_bytes * MARGIN > free
     return replace(policy, tile_vae=tile)
 
 
-def policy_for(wish: str, device: torch.device, needs: MemoryNeeds) -> MemoryPolicy:
+def policy_for(requested: str, device: torch.device, needs: MemoryNeeds) -> MemoryPolicy:
     """Returns `choose_policy` for the memory that is free on the device now."""
-    return choose_policy(wish, free_bytes(device), needs)
+    return choose_policy(requested, free_bytes(device), needs)
 
 
 def _fitting(free: int | None, needs: MemoryNeeds) -> MemoryPolicy:
@@ -102,11 +102,13 @@ def thriftier(name: str) -> str | None:
     return next(iter(names[names.index(name) + 1 :]), None)
 
 
-def check_memory(policy: MemoryPolicy, wish: str, device: torch.device, weights: int, needs: MemoryNeeds) -> str | None:
+def check_memory(
+    policy: MemoryPolicy, requested: str, device: torch.device, weights: int, needs: MemoryNeeds
+) -> str | None:
     """Returns a note for the user if the take may not fit into memory with this policy, else None.
 
     weights: the bytes of the denoising network. Raises Problem if the take cannot fit even on an otherwise empty
-    device; only if `wish`, the setting `memory`, is 'auto'.
+    device; only if `requested`, the setting `memory`, is 'auto'.
     """
     most, free = needs.sampling(policy), free_bytes(device)
     left = None if free is None else available_bytes(policy, free, needs)
@@ -114,18 +116,18 @@ def check_memory(policy: MemoryPolicy, wish: str, device: torch.device, weights:
         return None
     wanted = f"{most / 1e9:.1f}"
     whole = (device_name_and_memory()[1] or most) - weights
-    if wish == "auto" and most > whole:
+    if requested == "auto" and most > whole:
         raise Problem(
-            "This take needs about {wanted} GB beside the model, even with the setting memory at "
-            "{policy}; the device has {max} GB for it at most.",
-            "Lower the setting frames or the clip's size. To try it all the same, set memory to thrifty.",
+            "This take needs about {wanted} GB besides the model, even with memory set to {policy}; the "
+            "device has at most {max} GB for it.",
+            "Lower the setting frames or the clip's size. To try it anyway, set memory to thrifty.",
             wanted=wanted,
             policy=policy.name,
             max=f"{max(0, whole) / 1e9:.1f}",
         )
     return Sentence(
-        "This take needs about {wanted} GB beside the model with the setting memory at {policy}, and "
-        "{left} GB are free: it may run out of memory or take very long.",
+        "This take needs about {wanted} GB besides the model with memory set to {policy}, and {left} GB "
+        "are free: it may run out of memory or take very long.",
         wanted=wanted,
         policy=policy.name,
         left=f"{left / 1e9:.1f}",

@@ -15,7 +15,7 @@ MAX_BYTES, MAX_DOTS = 100_000, 200  # of an entry, and of one of its lines
 MAX_FILES = 10_000  # in the folder of a model; a large one has some hundred
 MAX_TEXT_BYTES = 100_000_000  # of a config or vocabulary
 TEXTS = (".json", ".txt", ".model")
-HINT = "Point {key} at the model's own files."
+HINT = "Set {key} to the model's own files."
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def files_in(folder: Path, key: str) -> Iterator[Path]:
             count += 1
             if count > MAX_FILES:
                 raise Problem(
-                    "{key}: {folder} holds more than {most_files} files, so it is no model's folder.",
+                    "{key}: {folder} contains more than {limit} files, so it is not the folder of a model.",
                     HINT.format(key=key),
                     key=key,
                     folder=folder,
-                    most_files=f"{MAX_FILES:,}",
+                    limit=f"{MAX_FILES:,}",
                 )
             yield Path(where, name)
 

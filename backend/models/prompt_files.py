@@ -9,8 +9,9 @@ from pathlib import Path
 from ..job_folder.names import nearest
 from ..job_folder.problem import Problem, Sentence
 from ..job_folder.prompt import Prompt, PromptError, parse_prompt
-from .entry import LoraFile, ModelEntry, user_entries_folder
+from .entry import user_entries_folder
 from .entry_files import files_in
+from .model_entry import LoraFile, ModelEntry
 
 ENDINGS = (".safetensors", ".pt", ".ckpt", ".pth", ".bin")
 
@@ -37,7 +38,7 @@ def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> 
     for name in (name for one in rest for name in one.loras):
         raise Problem(
             "The LoRA {name} is named in a negative or inversion prompt.",
-            "It changes the whole model: name it in the prompt.",
+            "It changes the whole model: write it into the prompt.",
             name=repr(name),
         )
     added = [_lora(entry, name, strength) for name, strength in asked.loras.items()]
@@ -53,16 +54,21 @@ def _lora(entry: ModelEntry, name: str, strength: float) -> LoraFile:
     for lora in entry.loras:
         if _plain(lora.file.name) == _plain(name):
             raise Problem(
-                "The model {entry} has the LoRA {name} already, with the strength {strength}.",
-                "Remove <lora:{name2}:{strength2}> from the prompt, or the LoRA from {source}.",
+                "The model {entry} already has the LoRA {name}, with the strength {strength}.",
+                "Remove <lora:{written_name}:{written_strength}> from the prompt, or the LoRA from {source}.",
                 entry=repr(entry.name),
                 name=repr(name),
                 strength=f"{lora.strength:g}",
-                name2=name,
-                strength2=f"{strength:g}",
+                written_name=name,
+                written_strength=f"{strength:g}",
                 source=entry.source,
             )
-    hint = f"Copy its file there, or name it under loras in {entry.source} and remove <lora:{name}:{strength:g}>."
+    hint = Sentence(
+        "Copy its file there, or add it to loras in {source} and remove <lora:{name}:{strength}>.",
+        source=entry.source,
+        name=name,
+        strength=f"{strength:g}",
+    )
     return LoraFile(file=_file(name, "loras", hint), strength=strength)
 
 
@@ -82,10 +88,10 @@ def _file(name: str, subfolder: str, hint: str) -> Path:
         )
     if len(found) > 1:
         raise Problem(
-            "{found} and {found2} are both the {kind} {name}.",
+            "{first} and {second} are both the {kind} {name}.",
             "Rename one of them.",
-            found=found[0],
-            found2=found[1],
+            first=found[0],
+            second=found[1],
             kind=kind,
             name=repr(name),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..job_folder.problem import Problem
-from .entry import ModelEntry
+from .model_entry import ModelEntry
 
 CLIP = Path(__file__).parent / "clip_tokenizer"  # of SD1.5, for single files, which contain none
 FILES = ("tokenizer.json", "vocab.json")
@@ -21,8 +21,8 @@ def tokenizer_folder(entry: ModelEntry) -> Path:
             return folder
     key = "config" if entry.config else "base" if entry.base else "folder"
     raise Problem(
-        "{key}: {given} has no tokenizer folder in it.",
-        "Fetch or copy the folder again; an SD1.5 model in a single file needs no config.",
+        "{key}: {given} contains no tokenizer folder.",
+        "Download or copy the folder again; an SD1.5 model in a single file needs no config.",
         key=key,
         given=given,
     )

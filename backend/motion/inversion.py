@@ -27,7 +27,7 @@ def check_timesteps(wanted: Collection[int], steps: int) -> None:
     missing = sorted(set(wanted) - set(inversion_timesteps(steps)))
     if missing:
         raise Problem(
-            "Sampling visits timestep {missing}, which an inversion of {steps} steps does not.",
+            "Sampling needs timestep {missing}, which an inversion of {steps} steps does not visit.",
             "Set inversion_steps to 1000 or to the value of steps.",
             missing=missing[-1],
             steps=steps,

@@ -54,10 +54,10 @@ def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_time
     border = round(guided_range * LCM_LEVELS) if guided_steps else 0
     if guided_steps > border or steps - guided_steps > LCM_LEVELS - border:
         raise Problem(
-            "The sampler lcm knows {lcm_levels} noise levels, {border} of them for guided steps by "
-            "guided_range; {steps} steps with {guided_steps} guided do not fit.",
+            "The sampler lcm has {levels} noise levels, and guided_range leaves {border} of them for "
+            "guided steps: {steps} steps with {guided_steps} guided do not fit.",
             "Lower steps and guided_steps (4 to 8 steps are usual), or set sampler to ddim.",
-            lcm_levels=LCM_LEVELS,
+            levels=LCM_LEVELS,
             border=border,
             steps=steps,
             guided_steps=guided_steps,

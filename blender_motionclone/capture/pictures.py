@@ -28,7 +28,7 @@ def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> d
         path = reach.named(text)
         if control not in model.get("controls", ()):
             raise Problem(
-                "The model {entry} takes no {kind}: its entry names no {key}.",
+                "The model {entry} does not support {kind}: its entry names no {key}.",
                 "Clear {label}, or choose another model.",
                 entry=repr(model["name"]),
                 kind=kind,

@@ -122,7 +122,7 @@ def of_two_clips(folder: Path) -> None:
     [
         (of_two_sizes, "differ in size.*shot_1004.png is 40 x 24"),
         (of_two_clips, r"more than one clip: shot_####.png \(1000-1003\) and shot_v2_####.png \(1-2\)"),
-        (Path.mkdir, "holds no pictures"),
+        (Path.mkdir, "contains no pictures"),
         (lambda folder: frames(folder, [3]), "has only one frame"),
     ],
     ids=["mixed sizes", "two sequences", "empty", "one frame"],
@@ -137,14 +137,14 @@ def test_a_broken_picture_is_named(part, clip):
     frames(folder, range(12))
     data = (folder / "shot_1005.png").read_bytes()
     (folder / "shot_1005.png").write_bytes(data[: len(data) // 2])
-    assert "shot_1005.png is not a whole PNG" in error(part, plans, part)
+    assert "shot_1005.png is not a complete PNG" in error(part, plans, part)
 
 
 def test_a_video_that_is_cut_short_is_refused(part, clip, ffmpeg, tmp_path):
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=96x64:rate=24:duration=4", "-g", "12", tmp_path / "whole.mkv")
     data = (tmp_path / "whole.mkv").read_bytes()
     clip("half.mkv").write_bytes(data[: len(data) * 45 // 100])
-    assert "half.mkv is cut short or damaged" in error(part, plans, part)
+    assert "half.mkv is truncated or damaged" in error(part, plans, part)
 
 
 def test_a_sound_file_with_a_cover_is_no_clip(part, clip, ffmpeg, tmp_path):
@@ -152,7 +152,7 @@ def test_a_sound_file_with_a_cover_is_no_clip(part, clip, ffmpeg, tmp_path):
     sound = ("-f", "lavfi", "-i", "sine=duration=1")
     cover = ("-map", "0", "-map", "1", "-c:v", "png", "-disposition:v:0", "attached_pic")
     ffmpeg(*sound, "-i", tmp_path / "cover.png", *cover, clip("song.m4a"))
-    assert "song.m4a holds sound and a cover picture, but no video" in error(part, plans, part)
+    assert "song.m4a contains sound and a cover picture, but no video" in error(part, plans, part)
 
 
 @pytest.mark.parametrize("name, codec", [("a.webp", "libwebp_anim"), ("a.png", "apng"), ("a.gif", "gif")])
@@ -167,7 +167,7 @@ def test_animated_pictures_are_clips(part, clip, ffmpeg, tmp_path, name, codec):
 def test_what_the_frames_show_is_noted_too(part, clip, ffmpeg, tmp_path):
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=80x48:rate=10:duration=1", "-vf", "format=rgba,colorchannelmixer=aa=0.5",
            "-c:v", "qtrle", clip("clear.mov"))  # fmt: skip
-    assert notes(captured(part, tmp_path)) == ["clear.mov is transparent in places; mid-grey was laid behind it."]
+    assert notes(captured(part, tmp_path)) == ["clear.mov is partly transparent; middle gray was put behind it."]
 
 
 def test_the_panel_does_not_wait_and_asks_once(part, clip, movie, monkeypatch):

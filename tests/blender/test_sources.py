@@ -97,7 +97,7 @@ def test_a_scene_strip_is_captured_as_its_scene(scene, part, tmp_path):
         ({"source": "FILE"}, "No clip is chosen"),
         ({"source": "FILE", "clip_file": "/nowhere/ü.mp4"}, "There is no file or folder /nowhere/ü.mp4"),
         ({"shots": "ALL"}, "no markers with a camera"),
-        ({"image_file": "/nowhere/a.png"}, "takes no image: its entry names no sparse_rgb"),
+        ({"image_file": "/nowhere/a.png"}, "does not support image: its entry names no sparse_rgb"),
     ],
 )
 def test_what_is_wrong_with_a_source_is_said(scene, part, settings, sentence):

@@ -118,9 +118,7 @@ def test_steps_that_cannot_be_used_are_never_dropped_silently(jobs, change, word
     write_request(replace(read_request(folder), **change), folder)
     steps, result = gone_on(folder)
     said = " ".join(result["request"]["notes"])
-    assert (
-        steps[0] == 0 and words in said and "starts again at its first step" in said and said in capfd.readouterr().err
-    )
+    assert steps[0] == 0 and words in said and "restarts at its first step" in said and said in capfd.readouterr().err
 
 
 def test_so_is_a_damaged_checkpoint(jobs):
@@ -166,7 +164,7 @@ def test_numbers_that_float16_cannot_hold_are_computed_wider_and_it_is_said(jobs
     steps, result = gone_on(folder)
     assert tried == ["float16", "float32"] and result["precision"] == "float32"
     assert steps == [0, 1, 2, 2, 3, 4, 5, 6]
-    assert "produced invalid numbers (NaN) in float16; the job went on in float32" in result["request"]["notes"][0]
+    assert "produced invalid numbers (NaN) in float16; the job continued in float32" in result["request"]["notes"][0]
 
 
 def test_only_once(jobs, half):
@@ -210,12 +208,12 @@ def test_a_take_that_cannot_fit_is_refused_with_numbers_and_one_that_may_not_is_
     folder = jobs("a")
     result = run_job(folder, Told().progress(folder))
     (note,) = result["request"]["notes"]
-    assert "This take needs about 0.0 GB beside the model with the setting memory at thrifty" in note
+    assert "This take needs about 0.0 GB besides the model with memory set to thrifty" in note
     assert "are free: it may run out of memory" in note and result["memory_policy"] == "thrifty"
     monkeypatch.setattr(memory, "device_name_and_memory", lambda: ("card", 2000))
     refused = jobs("b")
     with pytest.raises(
-        Problem, match="needs about .* GB beside the model.*the device has 0.0 GB for it at most"
+        Problem, match="needs about .* GB besides the model.*the device has at most 0.0 GB for it"
     ) as told:
         run_job(refused, Told().progress(refused))
     assert not isinstance(told.value, OutOfMemory) and "set memory to thrifty" in told.value.hint

@@ -100,7 +100,7 @@ def test_a_checkpoint_of_another_take_is_not_taken_for_this_one(folder):
     assert kept(folder).state(THIS, CPU).done == 3
     notes = []
     assert Checkpoint(folder, notes.append).state(ANOTHER, CPU) == {}
-    assert notes == ["The saved steps cannot be used; the job starts again at its first step. The seed changed."]
+    assert notes == ["The saved steps cannot be used; the job restarts at its first step. The seed changed."]
 
 
 def test_what_it_was_made_with_is_known_as_long_as_the_wish_is_the_same(folder):

@@ -35,7 +35,7 @@ def test_numbers_in_names_are_frames_and_a_gap_keeps_its_time(tmp_path):
     folder = pictures(tmp_path / "shot", *(f"a_{number}.png" for number in (8, 9, 10, 11, 20)))
     clip = read_clip(folder, 5)
     assert clip.total == 13 and clip.fps is None
-    assert clip.notes == ("shot lacks 8 of 13 frames of a_####.png: 12-19. They keep their time.",)
+    assert clip.notes == ("shot lacks 8 of 13 frames of a_####.png: 12-19. The other frames keep their times.",)
     assert greys(clip) == [0, 3, 3, 4, 4]  # frames 8, 11, 14, 17 and 20: the nearest that there are
     assert greys(read_clip(folder)) == [0, 1, 2, 3, 4]
 
@@ -85,7 +85,7 @@ def test_a_picture_that_is_no_frame_is_left_out_and_named(tmp_path):
     cv2.imwrite(str(folder / "contact_sheet.png"), np.zeros((50, 70, 3), np.uint8))
     clip = read_clip(folder)
     assert greys(clip) == [0, 1, 2]
-    assert clip.notes == ("shot holds pictures that are no frames of s_####.png; left out: contact_sheet.png.",)
+    assert clip.notes == ("shot contains pictures that are not frames of s_####.png; ignored: contact_sheet.png.",)
 
 
 def test_numbers_that_are_no_frames(tmp_path):
@@ -116,7 +116,7 @@ def test_a_picture_that_cannot_be_read_whole_is_named(tmp_path):
         )
     data = (tmp_path / "f2.tif").read_bytes()
     (tmp_path / "f2.tif").write_bytes(data[:60])
-    with pytest.raises(Problem, match="f2.tif is not a whole picture"):
+    with pytest.raises(Problem, match="f2.tif is not a complete, readable picture"):
         read_clip(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_of_several_videos_the_largest_is_read(tmp_path):
     ffmpeg(*TEST_CARD, "-f", "lavfi", "-i", "color=red:size=16x16:rate=24:duration=1", "-map", "1", "-map", "0",
            tmp_path / "two.mp4")  # fmt: skip
     source = examine(tmp_path / "two.mp4")
-    assert source.size == (64, 96) and source.notes == ("two.mp4 holds 2 videos; the largest, 96 x 64, was read.",)
+    assert source.size == (64, 96) and source.notes == ("two.mp4 contains 2 videos; the largest, 96 x 64, was read.",)
     assert read_clip(tmp_path / "two.mp4", 2).frames.shape[1:3] == (64, 96)
 
 
@@ -142,7 +142,7 @@ def test_a_cover_is_no_video(tmp_path):
     ffmpeg(
         "-f", "lavfi", "-i", "sine=duration=1", *(str(x).format(0) for x in cover), "-c:v", "png", tmp_path / "a.m4a"
     )
-    assert "holds sound and a cover picture, but no video" in problem(tmp_path / "a.m4a")
+    assert "contains sound and a cover picture, but no video" in problem(tmp_path / "a.m4a")
     ffmpeg(*TEST_CARD, *(str(x).format(1) for x in cover), "-c:v:1", "png", tmp_path / "v.mp4")
     assert examine(tmp_path / "v.mp4").size == (64, 96) and not examine(tmp_path / "v.mp4").notes
 
@@ -166,7 +166,7 @@ def test_a_video_that_changes_its_size(tmp_path):
     for k, size in enumerate(("96x64", "48x32")):
         ffmpeg("-f", "lavfi", "-i", f"testsrc=size={size}:rate=24:duration=1", tmp_path / f"{k}.ts")
     (tmp_path / "both.ts").write_bytes((tmp_path / "0.ts").read_bytes() + (tmp_path / "1.ts").read_bytes())
-    assert re.search("changes its size: frame 1 is 96 x 64, frame 2[0-9] is 48 x 32", problem(tmp_path / "both.ts"))
+    assert re.search("changes: frame 1 is 96 x 64, frame 2[0-9] is 48 x 32", problem(tmp_path / "both.ts"))
 
 
 def test_interlaced_video_loses_its_combs_and_keeps_its_frames(tmp_path):
@@ -195,7 +195,7 @@ def test_hdr_video_has_its_grays_where_standard_video_has_them(tmp_path, transfe
                ":colorspace=bt2020nc:range=tv", "-c:v", "libx265", "-x265-params", "log-level=none:lossless=1",
                tmp_path / "hdr.mp4")  # fmt: skip
         clip = read_clip(tmp_path / "hdr.mp4")
-        assert clip.notes == (f"hdr.mp4 is HDR ({name}); it was converted to standard range.",)
+        assert clip.notes == (f"hdr.mp4 is HDR ({name}); it was converted to sRGB.",)
         low, high = expected
         assert low <= clip.frames.min() and clip.frames.max() <= high
 

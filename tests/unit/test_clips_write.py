@@ -114,7 +114,7 @@ def test_pixels_and_frames_are_exact_inverses():
 def test_no_black_frames_from_nan(value):
     pixels = torch.zeros(2, 3, 8, 8)
     pixels[1, 2, 3, 4] = value
-    with pytest.raises(Problem, match="not numbers"):
+    with pytest.raises(Problem, match="invalid numbers"):
         to_frames(pixels)
 
 

@@ -145,14 +145,14 @@ def test_a_damaged_model_is_named(clone, tiny):
     path.write_bytes(path.read_bytes()[:1000])
     code, _, err, _ = clone()
     assert code == 1
-    assert str(path) in err and "is cut off" in err
+    assert str(path) in err and "is truncated" in err
 
 
 def test_a_job_folder_that_cannot_be_written(clone, tmp_path):
     (tmp_path / "file").write_text("x")
     code, _, err, _ = clone(job=tmp_path / "file" / "job")
     assert code == 1
-    assert "cannot be made" in err and "--job" in err
+    assert "cannot be created" in err and "--job" in err
 
 
 @pytest.mark.skipif(
@@ -173,7 +173,7 @@ def test_an_existing_job_is_not_overwritten(clone):
     clone()
     code, _, err, _ = clone()
     assert code == 1
-    assert "holds a job already" in err
+    assert "already contains a job" in err
 
 
 @pytest.mark.parametrize(

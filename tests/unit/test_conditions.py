@@ -74,7 +74,7 @@ def test_conditions_go_into_the_job_and_shape_its_result(clone, data_folder):
     [
         (["--image", "{}/nowhere.png"], ["no picture", "nowhere.png"]),
         (["--image", "{}"], ["no picture"]),
-        (["--image", "{}/text.png"], ["text.png", "not a whole PNG or JPG"]),
+        (["--image", "{}/text.png"], ["text.png", "not a complete PNG or JPG"]),
         (["--image", "{}/0000.png@8"], ["frame 8", "8 frames, 0 to 7"]),
         (["--sketch", "{}/0000.png@-9"], ["frame -9", "0 to 7"]),
         (["--image", "{}/0000.png", "--image", "{}/0001.png@-8"], ["Two pictures", "frame 0"]),
@@ -102,7 +102,7 @@ def test_mistakes_are_said_before_a_job_is_made(clone, arguments, words):
 def test_a_model_without_the_control_model_says_so(clone, kind, key, file):
     code, err, job = clone(f"--{kind}", "{}/" + file, model="tiny")
     assert code == 1 and not job.exists()
-    assert f"takes no {kind}: its entry names no {key}" in err
+    assert f"does not support {kind}: its entry names no {key}" in err
 
 
 def test_a_depth_clip_is_spread_over_the_model_s_frames(clone, pictures):
@@ -129,12 +129,12 @@ def test_pictures_of_other_sizes_and_shapes_come_at_the_clip_s(job):
     conditions, notes = job(image={5: wide, 2: large})
     assert conditions["image"].frame_indices == (2, 5)
     assert conditions["image"].pictures.shape == (2, *SIZE, 3)
-    assert notes == ["image/0005.png is 120 x 40; it was cropped to the shape of the clip, 32 x 32."]
+    assert notes == ["image/0005.png is 120 x 40; it was cropped to the aspect ratio of the clip, 32 x 32."]
 
 
 def test_many_notes_are_summed_up(job):
     _, notes = job(depth=dict(enumerate(noise(FRAMES, 32, 64))))
-    assert len(notes) == 3 and notes[-1] == "The same holds for 6 more pictures."
+    assert len(notes) == 3 and notes[-1] == "The same applies to 6 more pictures."
 
 
 @pytest.mark.parametrize("paper, ink", [(255, 0), (0, 255), (200, 120), (128, 0), (128, 255)])
@@ -147,10 +147,10 @@ def test_sketches_become_white_lines_on_black(job, paper, ink):
 @pytest.mark.parametrize(
     "kinds, words",
     [
-        ({"depth": {k: noise(1, 32, 32)[0] for k in range(5)}}, "holds 5 pictures; the clip has 8 frames"),
+        ({"depth": {k: noise(1, 32, 32)[0] for k in range(5)}}, "contains 5 pictures; the clip has 8 frames"),
         ({"image": {8: noise(1, 32, 32)[0]}}, "is for frame 8; the model's clip has 8 frames, 0 to 7"),
         ({"sketch": {1: drawing(200, 200)}}, "is blank"),
-        ({"image": {}}, "holds no PNG or JPG pictures"),
+        ({"image": {}}, "contains no PNG or JPG pictures"),
     ],
 )
 def test_a_job_folder_that_is_not_right(job, kinds, words):
@@ -160,7 +160,7 @@ def test_a_job_folder_that_is_not_right(job, kinds, words):
 
 @pytest.mark.parametrize(
     "name, words",
-    [("first.png", "is not named after a frame"), ("0.png", "are for the same frame"), ("1.png", "whole")],
+    [("first.png", "is not a frame number"), ("0.png", "are for the same frame"), ("1.png", "complete")],
 )
 def test_files_in_a_job_folder_that_are_not_right(job, tmp_path, name, words):
     write_pictures(tmp_path / "job" / "image", {0: noise(1, 32, 32)[0]})

@@ -53,12 +53,12 @@ def forget_frames(folder):
 @pytest.mark.parametrize(
     "damage, words",
     [
-        (lambda f: change_config(f, _class_name="AutoencoderKL"), "SparseControlNetModel; it holds AutoencoderKL"),
-        (lambda f: (f / "config.json").write_text("["), "holds no config.json that can be read"),
+        (lambda f: change_config(f, _class_name="AutoencoderKL"), "SparseControlNetModel; it contains AutoencoderKL"),
+        (lambda f: (f / "config.json").write_text("["), "contains no readable config.json"),
         (lambda f: (f / WEIGHTS).unlink(), "cannot be loaded"),
         (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:999]), "cannot be loaded"),
         (rename_tensors, "lacks .* tensors, among them"),
-        (forget_frames, "knows 4 frames; the setting frames is 8"),
+        (forget_frames, "supports 4 frames; the setting frames is 8"),
     ],
 )
 def test_a_control_model_that_is_not_right_is_refused_in_words(model, damage, words):
@@ -76,7 +76,7 @@ def test_control_models_mixed_up_or_of_another_architecture(model):
             load(swapped, kind)
     model.unet.register_to_config(cross_attention_dim=768)
     for kind in KINDS:
-        with pytest.raises(Problem, match="another architecture: its cross_attention_dim is 16, the model's 768"):
+        with pytest.raises(Problem, match="another architecture: its cross_attention_dim is 16, the model's is 768"):
             load(model, kind)
 
 
@@ -170,15 +170,15 @@ def test_other_files_as_controls_are_refused_by_name(model, tmp_path):
     (tmp_path / "page.pth").write_text("<!DOCTYPE html><html>")
     sparse_file(sparse, tmp_path / "strange.ckpt", **{"strange.weight": torch.zeros(1)})
     for kind, name, words in (
-        ("depth", "rgb.ckpt", "is a SparseCtrl model. Expected is a ControlNet"),
-        ("image", "depth.safetensors", "is a ControlNet. Expected is a SparseCtrl"),
+        ("depth", "rgb.ckpt", "is a SparseCtrl model. It must be a ControlNet"),
+        ("image", "depth.safetensors", "is a ControlNet. It must be a SparseCtrl"),
         ("sketch", "rgb.ckpt", "mixed up"),
         ("depth", "difference.safetensors", "is a ControlNet of differences"),
-        ("depth", "strange.safetensors", "no place for, such as control_model.strange.weight"),
+        ("depth", "strange.safetensors", "unknown to the model, such as control_model.strange.weight"),
         ("depth", "half.safetensors", "lacks 2 of the model's"),
         ("depth", "t2i.safetensors", "is a T2I-Adapter"),
         ("depth", "page.pth", "is a web page"),
-        ("image", "strange.ckpt", "no place for, such as strange.weight"),
+        ("image", "strange.ckpt", "unknown to the model, such as strange.weight"),
     ):
         with pytest.raises(Problem, match=re.escape(words)):
             load(with_file(model, CONTROL_OF[kind], tmp_path / name), kind)
@@ -187,5 +187,5 @@ def test_other_files_as_controls_are_refused_by_name(model, tmp_path):
 def test_a_surplus_tensor_in_a_control_s_folder_is_refused(model):
     path = model.entry.sparse_rgb / WEIGHTS
     save_file(load_file(path) | {"strange.weight": torch.ones(2)}, path)
-    with pytest.raises(Problem, match="sparse_rgb: .* no place for, such as strange.weight"):
+    with pytest.raises(Problem, match="sparse_rgb: .* unknown to the model, such as strange.weight"):
         load(model, "image")

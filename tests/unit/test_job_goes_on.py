@@ -150,7 +150,7 @@ def test_out_of_memory_is_tried_once_more_with_less_from_the_step_it_had_reached
     tried, told = failing_in(monkeypatch, [first]), Told()
     result = run_job(folder, told.progress(folder))
     assert tried == [first, then] and result["memory_policy"] == then
-    note = f"ran out of memory with the setting memory at {first}; the job went on with {then}."
+    note = f"ran out of memory with memory set to {first}; the job continued with {then}."
     assert note in result["request"]["notes"][-1] and note in capfd.readouterr().err
     assert json.loads((folder / "result.json").read_text())["request"]["notes"] == result["request"]["notes"]
     assert told.steps() == [0, 1, 2, 3, 3, 4, 5, 6]
@@ -164,7 +164,7 @@ def test_only_once_and_then_it_is_said_with_the_setting_that_helps(jobs, monkeyp
     with pytest.raises(OutOfMemory) as told:
         engine.run(folder, Told().progress(folder))
     assert tried == ["fast", "balanced"]
-    assert "memory at balanced" in told.value.message and "Set memory to thrifty" in told.value.hint
+    assert "memory set to balanced" in told.value.message and "Set memory to thrifty" in told.value.hint
     assert engine.loaded is None and (folder / NAME).exists()
 
 

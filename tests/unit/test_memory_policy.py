@@ -46,12 +46,12 @@ def test_the_fastest_that_fits_is_chosen(free, clip, deepest_block, controls, ex
     assert choose_policy("auto", free, TakeNeeds(SD15, clip, deepest_block, controls)).name == expected
 
 
-@pytest.mark.parametrize("wish", POLICIES)
-def test_a_wish_is_granted_whatever_is_free(wish):
+@pytest.mark.parametrize("requested", POLICIES)
+def test_a_wish_is_granted_whatever_is_free(requested):
     assert (
-        choose_policy(wish, 100 * GB, TakeNeeds(SD15, CLIP, 1))
-        == choose_policy(wish, None, TakeNeeds(SD15, CLIP, 1))
-        == POLICIES[wish]
+        choose_policy(requested, 100 * GB, TakeNeeds(SD15, CLIP, 1))
+        == choose_policy(requested, None, TakeNeeds(SD15, CLIP, 1))
+        == POLICIES[requested]
     )
 
 
@@ -144,7 +144,7 @@ def test_an_empty_memory_names_the_setting_and_the_next_policy(model, error, nam
     with pytest.raises(OutOfMemory) as told, model.with_policy(POLICIES[name]):
         raise error
     assert told.value.thriftier == advice
-    assert f"memory at {name}" in told.value.message
+    assert f"memory set to {name}" in told.value.message
     assert (f"Set memory to {advice}" if advice else "Lower the setting frames") in told.value.hint
 
 
@@ -153,7 +153,7 @@ def test_a_model_that_does_not_fit_is_said(tiny, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr("backend.backbones.animatediff.backbone.fill", empty)
-    with pytest.raises(Problem, match="'tiny' does not fit into the memory"):
+    with pytest.raises(Problem, match="'tiny' does not fit into the free memory"):
         load_animatediff(find_entry("tiny"), torch.device("cpu"), torch.float32)
 
 

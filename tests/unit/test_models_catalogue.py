@@ -11,7 +11,8 @@ import pytest
 
 from backend.__main__ import main as backend
 from backend.job_folder.families import FAMILIES
-from backend.models.entry import PATHS, read_entries, read_entry
+from backend.models.entry import read_entries, read_entry
+from backend.models.model_entry import PATHS
 from install.models.adding import Adding
 from install.models.catalogue import read_catalogue
 from install.models.content import matches, named_by, sha256_of

@@ -117,7 +117,7 @@ def test_want_of_memory_ends_the_previews_and_not_the_job(demo, tmp_path, clock,
     for _ in range(3):
         clock(1000.0)
         show(SamplerState(clean=torch.zeros(1, 4, 8, 16, 16)))
-    assert len(tries) == 1 and "no memory to spare for previews" in capsys.readouterr().err
+    assert len(tries) == 1 and "not enough memory for previews" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_a_tiny_vae_makes_them_where_the_entry_names_one(with_tiny_vae, tmp_path
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda config: config | {"_class_name": "AutoencoderKL"}, "holds another model than a tiny VAE"),
+        (lambda config: config | {"_class_name": "AutoencoderKL"}, "contains another model than a tiny VAE"),
         (lambda config: config | {"latent_channels": 16}, "is for latents of 16 channels"),
-        (lambda config: [], "holds another model"),
+        (lambda config: [], "contains another model"),
         (None, "is not a diffusers folder"),
     ],
 )
@@ -204,7 +204,7 @@ def test_what_is_no_tiny_vae_is_refused_by_name(with_tiny_vae, change, words):
         path.unlink()
     with pytest.raises(Problem, match=words) as told:
         load_animatediff(find_entry("tiny"), CPU, torch.float32)
-    assert str(with_tiny_vae) in told.value.message and "leave tiny_vae out" in told.value.hint
+    assert str(with_tiny_vae) in told.value.message and "or remove it" in told.value.hint
 
 
 def test_a_job_shows_them_and_its_result_is_the_same_without(tiny, moving_clip, tmp_path, monkeypatch):

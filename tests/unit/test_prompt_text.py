@@ -153,7 +153,7 @@ def test_textual_inversions_that_cannot_be_used(built, data_folder):
     with pytest.raises(Problem, match="embedding:cut: .* damaged"):
         load_with(built, "embedding:cut")
     save_file({"emb_params": torch.full((1, 16), torch.nan)}, folder / "nan.safetensors")
-    with pytest.raises(Problem, match="embedding:nan: .* holds no usable vectors"):
+    with pytest.raises(Problem, match="embedding:nan: .* contains no usable vectors"):
         load_with(built, "embedding:nan")
     inversion(folder / "a" / "two.pt"), inversion(folder / "b" / "two.safetensors")
     with pytest.raises(Problem, match="are both the textual inversion 'two'"):
@@ -173,12 +173,12 @@ def test_a_lora_named_in_the_prompt_is_loaded_or_it_is_said_how(built, data_fold
     (up, down) = halves[layer]
     torch.testing.assert_close(model.unet.get_submodule(layer).weight, plain + 0.8 * up @ down)
     assert "loras[0] Style.safetensors x 0.8" in model.entry.weight_files()
-    with pytest.raises(Problem, match="no LoRA 'stile' in .*under loras in .*own.toml and remove <lora:stile:1>"):
+    with pytest.raises(Problem, match="no LoRA 'stile' in .*add it to loras in .*own.toml and remove <lora:stile:1>"):
         load_with(built, "a ball <lora:stile>")
     with pytest.raises(Problem, match="named in a negative"):
         load_with(built, "a ball", "<lora:style:1>")
     entry = formats.write_entry(built, f'base = "base"\nmotion_module = "v3"\nloras = ["{path.as_posix()}"]')
-    with pytest.raises(Problem, match="has the LoRA 'style' already, with the strength 1"):
+    with pytest.raises(Problem, match="already has the LoRA 'style', with the strength 1"):
         with_prompt_files(read_entry(entry), "<lora:style:0.8>", ())
 
 

@@ -134,7 +134,7 @@ def test_and_one_with_a_huge_text_or_far_too_many_files(tiny, data_folder, monke
         find_entry("tiny")
     (tiny / "unet" / "notes.json").unlink()
     monkeypatch.setattr("backend.models.entry_files.MAX_FILES", 3)
-    with pytest.raises(Problem, match="more than 3 files, so it is no model's folder"):
+    with pytest.raises(Problem, match="more than 3 files, so it is not the folder of a model"):
         find_entry("tiny")
 
 
@@ -186,7 +186,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header(tmp_path,
 )
 def test_headers_that_cannot_be_are_told_as_a_broken_picture(tmp_path, data):
     (tmp_path / "a.png").write_bytes(data)
-    with soon(), pytest.raises(Problem, match=r"not a whole PNG or JPG|pictures up to"):
+    with soon(), pytest.raises(Problem, match=r"not a complete PNG or JPG|pictures up to"):
         read_picture(tmp_path / "a.png")
 
 
@@ -274,7 +274,7 @@ def test_a_reference_of_another_length_is_refused_unread(tiny, tmp_path):
     for number in range(3000):
         (tmp_path / f"{number:04d}.png").write_bytes(b"no picture")
     entry = find_entry("tiny")
-    with soon(), pytest.raises(Problem, match="holds 3000 frames; the setting frames is 8"):
+    with soon(), pytest.raises(Problem, match="contains 3000 frames; the setting frames is 8"):
         read_reference(tmp_path, entry, entry.settings_for({}))
 
 

@@ -301,11 +301,11 @@ def test_no_note_is_missing(path):
 def test_the_notes_are_found():
     """Of each way in which they are given: at once, in lists, by functions, in the middle of a job, by the add-on."""
     assert len(notes()) > 40 and notes() > {
-        "The saved steps cannot be used; the job starts again at its first step.",
+        "The saved steps cannot be used; the job restarts at its first step.",
         "A setting changed.",
-        "The device ran out of memory with the setting memory at {policy}; the job went on with {memory}.",
-        "{file} holds {count} tensors of a UNet too, which {setting} does not use.",
-        "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. They keep their time.",
+        "The device ran out of memory with memory set to {policy}; the job continued with {memory}.",
+        "{file} also contains {count} tensors of a UNet, which {setting} does not use.",
+        "{folder} lacks {missing} of {total} frames of {pattern}: {named}{more}. The other frames keep their times.",
         "This job shows no more previews, because one failed: {reason}.",
         "{path} could not be replaced, because another program has it open. The new file is {other}.",
         "The weights in the prompt are used: {listed}.",

@@ -12,7 +12,8 @@ from backend.__main__ import main
 from backend.job import fingerprint
 from backend.job_folder.declared import SettingError
 from backend.job_folder.problem import Problem
-from backend.models.entry import LoraFile, ModelEntry, find_entry, read_entry
+from backend.models.entry import find_entry, read_entry
+from backend.models.model_entry import LoraFile, ModelEntry
 from tests.systems import set_home
 from tests.weight_formats import write_entry
 
@@ -91,8 +92,8 @@ def test_a_base_folder_counts_by_the_parts_that_are_used(own):
     [
         ("", "either folder (a complete model) or base (with motion_module)"),
         ('folder = "a"\nbase = "b"', "either folder (a complete model) or base (with motion_module)"),
-        ('base = "b"', "it needs a motion_module beside it"),
-        ('folder = "a"\nmotion_module = "m"', "name the model as base instead"),
+        ('base = "b"', "it also needs a motion_module"),
+        ('folder = "a"\nmotion_module = "m"', "use base instead of folder"),
         ('base = "b"\nmotion_modul = "m"', "unknown key 'motion_modul'. Did you mean 'motion_module'?"),
         ('folder = "a"\nlora = ["x"]', "unknown key 'lora'. Did you mean 'loras'?"),
         ('folder = "a"\nloras = [{path = "x"}]', "unknown key 'path'"),
@@ -125,7 +126,7 @@ def test_a_model_whose_files_are_missing_is_listed_and_named(own, capsys):
     main(["models", "--json"])
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert len(rows["own"]["missing"]) == 2 and rows["demo"]["missing"] == []
-    with pytest.raises(Problem, match=r"'own' names files that are not there: base \(.*loras\[1\] \(.*own.toml"):
+    with pytest.raises(Problem, match=r"'own' names files that do not exist: base \(.*loras\[1\] \(.*own.toml"):
         find_entry("own")
 
 
@@ -136,7 +137,7 @@ def test_an_entry_that_cannot_be_read_takes_no_other_away(own, capsys):
     assert main(["models"]) == 0
     printed = capsys.readouterr()
     assert "Own" in printed.out and "broken.toml cannot be read" in printed.err
-    assert "second.toml names the model 'own', which" in printed.err
+    assert "second.toml has the name 'own', which" in printed.err
     with pytest.raises(Problem, match=r"no model 'broken'.*Not readable: .*broken\.toml"):
         find_entry("broken")
 

@@ -172,7 +172,7 @@ def test_a_single_file_needs_no_config(tmp_path, monkeypatch):
     tokens = torch.tensor([ids + [49407] * (77 - len(ids))])
     with torch.no_grad():
         assert torch.equal(model.embed(["a photo of a cat"])[0], parts.text_encoder(tokens)[0])
-    with pytest.raises(Problem, match=r"has \d+ tokens; the text encoder of .* has 49408. Name as config"):
+    with pytest.raises(Problem, match=r"has \d+ tokens; the text encoder of .* has 49408. Set config"):
         load(tmp_path, 'base = "sd.safetensors"\nconfig = "base/tokenizer"\nmotion_module = "v3.ckpt"')
 
 
@@ -196,5 +196,5 @@ def test_a_tokenizer_folder_is_config_enough(models, tmp_path):
     folder, _ = models
     shutil.copytree(folder / "base" / "tokenizer", tmp_path / "words")
     lines = f'base = "{(folder / "sd.safetensors").as_posix()}"\nconfig = "words"\n'
-    with pytest.raises(Exception, match="reads text of width 16; the configs expect 768"):
+    with pytest.raises(Exception, match="reads text embeddings of width 16; the configs expect 768"):
         load(tmp_path, lines + f'motion_module = "{(folder / "v3").as_posix()}"')

@@ -180,7 +180,7 @@ def refusal(models, tensors, lines: str) -> str:
 def test_a_lora_for_sdxl_is_refused(models, start):
     tensors = {f"{start}.lora_down.weight": torch.ones(4, 2048), f"{start}.lora_up.weight": torch.ones(640, 4)}
     assert "loras[0]" in (text := refusal(models, tensors, 'loras = ["X"]'))
-    assert "is an SDXL LoRA. Expected is a LoRA for SD1.5" in text
+    assert "is an SDXL LoRA. It must be a LoRA for SD1.5" in text
 
 
 def test_a_lora_for_sd2_or_flux_is_refused(models):
@@ -255,7 +255,7 @@ def test_alpha_from_the_config_beside_a_peft_adapter(models, tmp_path):
     formats.save(lora_formats.peft("base_model.model.", halves), path)
     lines = f'loras = ["{path.as_posix()}"]'
     model = load(folder, lines)
-    assert "does not say its alpha" in model.notes[0]
+    assert "does not contain its alpha" in model.notes[0]
     assert_changed(model.unet, source, halves, 1)
     config = {"peft_type": "LORA", "lora_alpha": 6, "r": RANK, "use_rslora": True, "bias": "none"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"init_lora_weights": True}))
@@ -271,7 +271,7 @@ def test_alpha_from_the_config_beside_a_peft_adapter(models, tmp_path):
         ({"unet.init_lora_weights": "pissa_niter_4"}, "began as pissa_niter_4, which changes the base model too"),
         ({"peft_type": "LOHA"}, "is a LOHA by its metadata"),
         ({"unet.lora_bias": True}, "trains biases too"),
-        ([], "in words that cannot be read"),
+        ([], "unreadable metadata about its scale"),
     ],
 )
 def test_metadata_that_cannot_be_followed_is_refused(models, facts, words):
@@ -301,14 +301,14 @@ def test_a_bundled_embedding_is_noted_and_the_lora_loads(models):
     formats.save(lora_formats.kohya("lora_unet_", halves) | bundle, folder / "bundle.safetensors")
     model = load(folder, 'loras = ["bundle.safetensors"]')
     assert_changed(model.unet, source, halves, 1)
-    assert model.notes == ("bundle.safetensors carries the textual inversion mystyle along, which is not used.",)
+    assert model.notes == ("bundle.safetensors also contains the textual inversion mystyle, which is not used.",)
 
 
 def test_an_unknown_tensor_of_a_known_layer_is_named(models):
     name = "lora_unet_" + CROSS.replace(".", "_") + "_to_q"
     halves = lora_formats.kohya("lora_unet_", lora_formats.random_lora(models[1].unet, LAYERS[:1]))
     text = refusal(models, halves | {f"{name}.scalar": torch.ones(1)}, 'loras = ["X"]')
-    assert "scalar, which is no part of a plain LoRA" in text and "architecture" not in text
+    assert "scalar, which does not belong to a plain LoRA" in text and "architecture" not in text
 
 
 def test_loras_in_each_other_s_place_are_refused(models):
@@ -316,9 +316,9 @@ def test_loras_in_each_other_s_place_are_refused(models):
     source = parts.motion_unet("v2")
     motion = lora_formats.original_motion_lora(lora_formats.random_lora(source, MOTION_LAYERS))
     looks = lora_formats.kohya("lora_unet_", lora_formats.random_lora(source, LAYERS))
-    assert "is a motion LoRA. Expected is a LoRA" in refusal(models, motion, 'loras = ["X"]')
-    assert "is a LoRA. Expected is a motion LoRA" in refusal(models, looks, 'motion_loras = ["X"]')
-    assert "is a motion LoRA. Expected is AnimateDiff v3's" in refusal(models, motion, 'domain_adapter = "X"')
+    assert "is a motion LoRA. It must be a LoRA" in refusal(models, motion, 'loras = ["X"]')
+    assert "is a LoRA. It must be a motion LoRA" in refusal(models, looks, 'motion_loras = ["X"]')
+    assert "is a motion LoRA. It must be AnimateDiff v3's" in refusal(models, motion, 'domain_adapter = "X"')
 
 
 def test_a_motion_lora_of_v2_s_middle_block_does_not_fit_v3(models):
@@ -327,5 +327,5 @@ def test_a_motion_lora_of_v2_s_middle_block_does_not_fit_v3(models):
     halves = lora_formats.random_lora(parts.motion_unet("v2"), [layer])
     formats.save(lora_formats.original_motion_lora(halves), folder / "v2_pan.ckpt")
     entry = formats.write_entry(folder, 'base = "base"\nmotion_module = "v3"\nmotion_loras = ["v2_pan.ckpt"]')
-    with pytest.raises(Problem, match=r"mid_block.*which this model has not.*v2"):
+    with pytest.raises(Problem, match=r"mid_block.*which this model does not have.*v2"):
         load_animatediff(read_entry(entry), torch.device("cpu"), torch.float32)

@@ -65,17 +65,17 @@ WRONG_BASES = {
 def test_another_file_as_base_is_refused_by_its_name(models, found):
     folder, _ = models
     formats.save({name: torch.zeros(shape) for name, shape in WRONG_BASES[found].items()}, folder / "x.safetensors")
-    assert f"is {found}. Expected is SD1.5" in refused(folder, base="x.safetensors")
+    assert f"is {found}. It must be SD1.5" in refused(folder, base="x.safetensors")
 
 
 def test_other_folders_as_base_are_refused(models):
     folder, parts = models
     assert "is the folder of a MotionAdapter" in refused(folder, base="v3")
     (folder / "empty").mkdir()
-    assert "is no diffusers folder" in refused(folder, base="empty")
+    assert "is not a diffusers folder" in refused(folder, base="empty")
     parts.motion_unet("v3").save_pretrained(folder / "complete" / "unet")
     lines = 'base = "complete"\nmotion_module = "v3"'
-    with pytest.raises(Problem, match="Name the model as folder instead"):
+    with pytest.raises(Problem, match="Use folder instead of base"):
         load_animatediff(read_entry(formats.write_entry(folder, lines)), torch.device("cpu"), torch.float32)
 
 
@@ -110,7 +110,7 @@ WRONG_MOTION = {
 def test_another_file_as_motion_module_is_refused(models, found, ending):
     folder, _ = models
     formats.save({n: torch.zeros(shape) for n, shape in WRONG_MOTION[found].items()}, folder / f"m.{ending}")
-    assert f"is {found}. Expected is an AnimateDiff" in refused(folder, motion_module=f"m.{ending}")
+    assert f"is {found}. It must be an AnimateDiff" in refused(folder, motion_module=f"m.{ending}")
 
 
 def test_a_motion_module_for_another_unet_is_refused(models):
@@ -128,7 +128,7 @@ def test_a_motion_module_for_another_unet_is_refused(models):
 def test_v1_s_24_positions_bound_the_frames(models):
     folder, _ = models
     text = refused(folder, frames=32, motion_module="v1")
-    assert "knows 24 frames; the entry's most_frames is 32. Set most_frames to 24 or less." in text
+    assert "supports 24 frames; the entry's most_frames is 32. Set most_frames to 24 or less." in text
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_v1_s_24_positions_bound_the_frames(models):
 def test_another_file_as_vae_is_refused(models, found, shapes):
     folder, _ = models
     formats.save({name: torch.zeros(shape) for name, shape in shapes.items()}, folder / "w.safetensors")
-    assert f"is {found}. Expected is a VAE" in refused(folder, vae="w.safetensors")
+    assert f"is {found}. It must be a VAE" in refused(folder, vae="w.safetensors")
 
 
 def test_a_controlnet_s_weights_are_recognised_in_diffusers_names_too(models):
@@ -158,8 +158,8 @@ def test_checkpoints_without_all_parts_are_refused(models):
     folder, parts = models
     whole = formats.checkpoint(parts)
     for start, found in {
-        "cond_stage_model.": "has no text encoder in it",
-        "first_stage_model.": "has no VAE in it",
+        "cond_stage_model.": "contains no text encoder",
+        "first_stage_model.": "contains no VAE",
     }.items():
         formats.save({k: v for k, v in whole.items() if not k.startswith(start)}, folder / "part.safetensors")
         assert found in refused(folder, base="part.safetensors")
@@ -172,8 +172,8 @@ def test_cut_off_and_renamed_files_are_refused(models):
     folder, _ = models
     whole = (folder / "sd.safetensors").read_bytes()
     wrong = {
-        "is cut off: ": whole[:-5000],
-        "is cut off inside its header": whole[:200],
+        "is truncated: ": whole[:-5000],
+        "is truncated inside its header": whole[:200],
         "is too long": whole + b"more",
         "has a damaged safetensors header": whole[:8] + b"{" + b"x" * (len(whole) - 9),
         "is a web page, not weights": b"<!DOCTYPE html><html>Sign in</html>",
@@ -217,7 +217,7 @@ def test_a_ckpt_with_code_in_it_is_refused_without_running_it(models, tmp_path, 
     torch.save(content, folder / "evil.ckpt", _use_new_zipfile_serialization=new_format)
     text = refused(folder, **{place: "evil.ckpt"})
     assert not victim.exists()
-    assert "holds pickled code besides its weights, and was not opened. Convert it to .safetensors" in text
+    assert "contains pickled code besides its weights, and was not opened. Convert it to .safetensors" in text
     torch.load(folder / "evil.ckpt", weights_only=False)  # the payload is a real one
     assert victim.exists()
 
@@ -227,12 +227,12 @@ def test_a_damaged_ckpt_is_refused(models, content):
     folder, _ = models
     (folder / "bad.ckpt").write_bytes(content)
     text = refused(folder, motion_module="bad.ckpt")
-    assert "is a damaged PyTorch file" in text or "is damaged or holds more than weights" in text
+    assert "is a damaged PyTorch file" in text or "is damaged or contains more than weights" in text
 
 
 def test_a_ckpt_without_tensors_is_refused(models):
     folder, _ = models
     torch.save({"state_dict": {"epoch": 3}}, folder / "notes.ckpt")
-    assert "holds no tensors" in refused(folder, motion_module="notes.ckpt")
+    assert "contains no tensors" in refused(folder, motion_module="notes.ckpt")
     torch.save([torch.zeros(2)], folder / "list.ckpt")
-    assert "holds no tensors" in refused(folder, motion_module="list.ckpt")
+    assert "contains no tensors" in refused(folder, motion_module="list.ckpt")

@@ -63,7 +63,7 @@ MARKS = [
     ({"v_pred": ()}, {}, "is for v-prediction (it says v_pred)"),
     ({"v_pred": (0,), "ztsnr": (0,)}, {}, "is for v-prediction with zero terminal SNR (it says v_pred, ztsnr)"),
     ({}, {"modelspec.prediction_type": "v"}, "is for v-prediction (it says prediction_type v)"),
-    ({"scaled_fp8": (2,)}, {}, "holds 8-bit weights with scales of their own, such as scaled_fp8"),
+    ({"scaled_fp8": (2,)}, {}, "holds 8-bit weights with separate scales, such as scaled_fp8"),
 ]
 
 
@@ -99,10 +99,10 @@ def test_eight_bit_weights_load_as_they_are_and_with_scales_are_refused(models):
     formats.save(scaled, folder / "f8s.safetensors")
     weight = load(folder, base="f8.safetensors").unet.conv_in.weight
     torch.testing.assert_close(weight, parts.unet.conv_in.weight, rtol=0.1, atol=0.01)
-    assert "8-bit weights with scales of their own" in refused(folder, base="f8s.safetensors")
+    assert "8-bit weights with separate scales" in refused(folder, base="f8s.safetensors")
     whole = {name: t.to(torch.int8) if "out.2.weight" in name else t for name, t in plain.items()}
     formats.save(whole, folder / "int8.safetensors")
-    assert "quantized weights in whole numbers" in refused(folder, base="int8.safetensors")
+    assert "weights that are quantized to integers" in refused(folder, base="int8.safetensors")
 
 
 EXTRAS = {
@@ -126,7 +126,7 @@ def test_a_surplus_tensor_that_nobody_knows_is_refused(models, name, ending):
     given = load_file(folder / (GOOD | {"vae": "vae.safetensors"})[key])
     formats.save(given | {name: torch.ones(3, 3)}, folder / f"extra.{ending}")
     text = refused(folder, **{key: f"extra.{ending}"})
-    assert f"{key}: {folder / f'extra.{ending}'} holds a tensor that the model has no place for, such as {name}" in text
+    assert f"{key}: {folder / f'extra.{ending}'} holds a tensor, unknown to the model, such as {name}" in text
 
 
 @pytest.mark.parametrize("part", ["text_encoder", "vae", "unet"])
@@ -137,7 +137,7 @@ def test_folders_are_looked_at_too(models, tmp_path, part):
     tensors = load_file(path)
     save_file(tensors | {"strange.weight": torch.ones(2)}, path, {"format": "pt"})
     base = {"base": (tmp_path / "base").as_posix(), "config": ""}
-    assert "no place for, such as strange.weight" in refused(folder, **base)
+    assert "unknown to the model, such as strange.weight" in refused(folder, **base)
     name = next(name for name in tensors if name.endswith("weight"))
     del tensors[name]
     save_file(tensors, path, {"format": "pt"})
@@ -161,7 +161,7 @@ def test_what_is_harmless_loads_without_a_word_and_other_parts_are_noted(models)
     motion = formats.original_motion(parts.adapters["v3"]) | {"conv_in.weight": torch.ones(16, 4, 3, 3)}
     formats.save(motion, folder / "with unet.ckpt")
     assert load(folder, motion_module="with unet.ckpt").notes == (
-        "with unet.ckpt holds 1 tensors of a UNet too, which motion_module does not use.",
+        "with unet.ckpt also contains 1 tensors of a UNet, which motion_module does not use.",
     )
 
 
@@ -190,4 +190,4 @@ def test_a_tokenizer_of_another_size_is_refused(models, tmp_path):
     shutil.rmtree(tmp_path / "base" / "tokenizer")
     shutil.copytree(CLIP, tmp_path / "base" / "tokenizer")
     text = refused(folder, config=(tmp_path / "base").as_posix())
-    assert "has 49408 tokens; the text encoder of" in text and "for SD1.5 leave config out" in text
+    assert "has 49408 tokens; the text encoder of" in text and "remove config for SD1.5" in text

@@ -80,7 +80,9 @@ def _patch_memory(patches: dict[str, Any]) -> None:
 
     checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0
     true_choose = memory.choose_policy
-    memory.choose_policy = lambda wish, *rest: true_choose(patches.get("auto", wish) if wish == "auto" else wish, *rest)
+    memory.choose_policy = lambda requested, *rest: true_choose(
+        patches.get("auto", requested) if requested == "auto" else requested, *rest
+    )
     tried, true_within, true_generate = [""], AnimateDiff.with_policy, attempts.generate
 
     def with_policy(model, policy, *rest):

@@ -81,7 +81,7 @@ def out_of_memory(root: Path) -> Tried:
 def retried(root: Path) -> Tried:
     job = job_in(root, "a", memory="fast")
     (told,) = run_child("run", str(job), out_of_memory=["fast"], at_step=4)
-    said = "ran out of memory with the setting memory at fast; the job went on with balanced" in " ".join(told["notes"])
+    said = "ran out of memory with memory set to fast; the job continued with balanced" in " ".join(told["notes"])
     again = [b for a, b in zip(told["steps"], told["steps"][1:]) if b < a]
     return said and told["policy"] == "balanced" and not again, f"steps {told['steps']}"
 
@@ -93,7 +93,7 @@ def changed(root: Path) -> Tried:
     (told,) = run_child("run", str(job))
     said = " ".join(told["notes"])
     noted = json.loads((job / "result.json").read_text(encoding="utf-8"))["notes"]
-    return told["steps"][0] == 0 and "starts again at its first step" in said and noted == told["notes"], said
+    return told["steps"][0] == 0 and "restarts at its first step" in said and noted == told["notes"], said
 
 
 def previews(error: str, root: Path) -> Tried:

@@ -22,7 +22,7 @@ from ...job_folder.problem import Problem
 from ...job_folder.settings import Settings
 from ...memory.device import has_fused_attention, is_out_of_memory
 from ...memory.policy import MemoryPolicy, apply_policy, parameter_bytes
-from ...models.entry import ModelEntry
+from ...models.model_entry import ModelEntry
 from ...models.vocabulary import tokenizer_folder
 from ...sampling.noise_schedule import VariancePreserving
 from ..base import AttentionRecord
@@ -164,7 +164,7 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
     if entry.folder and not (entry.folder / "model_index.json").is_file():
         raise Problem(
             "The model {entry} has no model_index.json in {folder}.",
-            "Point the entry's folder at a complete diffusers folder.",
+            "Set folder in the entry to a complete diffusers folder.",
             entry=repr(entry.name),
             folder=entry.folder,
         )
@@ -173,14 +173,14 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
         if is_out_of_memory(error):
             raise Problem(
-                "The model {entry} does not fit into the memory that is free.",
+                "The model {entry} does not fit into the free memory.",
                 "Close other programs that use the device, or choose a smaller model.",
                 entry=repr(entry.name),
             ) from error
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise Problem(
             "The model {entry} in {folder} cannot be loaded: {reason}",
-            "Its files may be incomplete: fetch or copy them again.",
+            "Its files may be incomplete: download or copy them again.",
             entry=repr(entry.name),
             folder=entry.folder or entry.base,
             reason=reason,
@@ -217,7 +217,7 @@ def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIP
     if len(tokenizer) != rows:
         raise Problem(
             "The tokenizer in {folder} has {count} tokens; the text encoder of {base} has {rows}.",
-            "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+            "Set config to the folder that belongs to the model, or remove config for SD1.5.",
             folder=folder,
             count=len(tokenizer),
             base=entry.base or entry.folder,
@@ -225,11 +225,10 @@ def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIP
         )
     if tokenizer.model_max_length > (positions := encoder.config.max_position_embeddings):
         raise Problem(
-            "The tokenizer in {folder} gives up to {model_max_length} tokens; the text encoder of {base} "
-            "reads {positions}.",
-            "Name as config the folder that belongs to the model; for SD1.5 leave config out.",
+            "The tokenizer in {folder} produces up to {longest} tokens; the text encoder of {base} reads {positions}.",
+            "Set config to the folder that belongs to the model, or remove config for SD1.5.",
             folder=folder,
-            model_max_length=tokenizer.model_max_length,
+            longest=tokenizer.model_max_length,
             base=entry.base or entry.folder,
             positions=positions,
         )

@@ -19,7 +19,7 @@ from ...controls.conditions import CONTROL_OF, Condition
 from ...job_folder.problem import Problem
 from ...job_folder.reading import read_json
 from ...job_folder.settings import Settings
-from ...models.entry import ModelEntry
+from ...models.model_entry import ModelEntry
 from .denoise import Control, Residuals
 from .frame_norm import normalize_each_frame
 from .weights.control_files import control_from_file
@@ -162,7 +162,7 @@ def _loaded(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
     net, notes = model.loaded_controls[kind][1]
     if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
         raise Problem(
-            "The control model {folder} knows {known} frames; the setting frames is {frames}.",
+            "The control model {folder} supports {known} frames; the setting frames is {frames}.",
             "Lower it.",
             folder=folder,
             known=known,
@@ -208,7 +208,7 @@ def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise Problem(
             "The control model {folder} cannot be loaded: {reason}",
-            "Its files may be incomplete: fetch or copy the folder again.",
+            "Its files may be incomplete: download or copy the folder again.",
             folder=folder,
             reason=reason,
         ) from error
@@ -219,13 +219,13 @@ def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes:
 def _check_class(folder: Path, key: str, wanted: str) -> None:
     try:
         config = read_json(folder / "config.json", MAX_CONFIG_BYTES)
-        found = config.get("_class_name", "a model of no known kind")
+        found = config.get("_class_name", "an unknown model")
     except (OSError, ValueError, AttributeError):
-        found = "no config.json that can be read"
+        found = "no readable config.json"
     if found != wanted:
         raise Problem(
-            "The entry's {key}, {folder}, should be a diffusers folder with a {wanted}; it holds {found}.",
-            "Point {key} at the right folder or single file, or remove it from the entry.",
+            "The entry's {key}, {folder}, should be a diffusers folder with a {wanted}; it contains {found}.",
+            "Set {key} to the right folder or single file, or remove it from the entry.",
             key=key,
             folder=folder,
             wanted=wanted,
@@ -238,22 +238,23 @@ def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
     if kind != "depth" and net.config.use_simplified_condition_embedding != (kind == "image"):
         found = "sketches" if kind == "image" else "images"
         raise Problem(
-            "The control model {folder} was trained on {found}, not for {control_of}.",
+            "The control model {folder} was trained on {found}, not for {key}.",
             "The entry's sparse_rgb and sparse_scribble may be mixed up.",
             folder=folder,
             found=found,
-            control_of=CONTROL_OF[kind],
+            key=CONTROL_OF[kind],
         )
     for key in SHAPE:
         ours, theirs = _each(model.unet.config[key], net), _each(net.config[key], net)
         if ours != theirs:
             raise Problem(
-                "The control model {folder} is for another architecture: its {key} is {config}, the model's {config2}.",
+                "The control model {folder} is for another architecture: its {key} is {found}, the model's is "
+                "{expected}.",
                 "SD1.5 models take control models for SD1.5 only, not for SD2 or SDXL.",
                 folder=folder,
                 key=key,
-                config=net.config[key],
-                config2=model.unet.config[key],
+                found=net.config[key],
+                expected=model.unet.config[key],
             )
 
 

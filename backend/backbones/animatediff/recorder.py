@@ -31,8 +31,8 @@ def attention_layers(unet: nn.Module, kind: str, blocks: Sequence[str] = (BLOCK,
         found = [name for name in names if name.startswith(block + ".") and wanted(name)]
         if not found:
             raise Problem(
-                "The model has no {what} in {block}, which guidance_blocks or semantic_blocks names.",
-                "Name blocks that have it, such as up_blocks.1.",
+                "The model has no {what} in {block}, a block in guidance_blocks or semantic_blocks.",
+                "Choose blocks that have it, such as up_blocks.1.",
                 what=what,
                 block=repr(block),
             )

@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 
 from ...job_folder.problem import Problem
 from ...job_folder.tokens import read_tokenizer
-from ...models.entry import ModelEntry
+from ...models.model_entry import ModelEntry
 from ...models.prompt_files import parsed
 from ...models.vocabulary import tokenizer_folder
 from .weights.embeddings import load_embeddings
@@ -43,7 +43,7 @@ def load_tokenizer(entry: ModelEntry) -> CLIPTokenizer:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise Problem(
             "The tokenizer in {folder} cannot be loaded: {reason}",
-            "Its files may be incomplete: fetch or copy them again.",
+            "Its files may be incomplete: download or copy them again.",
             folder=folder,
             reason=reason,
         ) from error
@@ -69,10 +69,10 @@ def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Te
         if (count := len(part.ids) + 1) > longest:
             raise Problem(
                 "The prompt has {count} tokens; this model reads at most {longest}.",
-                "Shorten it by about {count2} words, or divide it with BREAK. It begins: {text}.",
+                "Shorten it by about {excess} words, or divide it with BREAK. It begins: {text}.",
                 count=count - 2,
                 longest=longest - 2,
-                count2=count - longest,
+                excess=count - longest,
                 text=repr(text[:60]),
             )
         part.ids += [tokenizer.eos_token_id] + [tokenizer.pad_token_id] * (longest - count)
@@ -102,7 +102,7 @@ def token_indices(
             return list(range(start, start + len(wanted)))
     raise Problem(
         "The object {words} is not in the {where}, {text}.",
-        "Use a word of the {where} as it is written there, or leave the object out.",
+        "Use a word exactly as it is written in the {where}, or remove the object.",
         words=repr(words),
         where=where,
         text=repr(text),

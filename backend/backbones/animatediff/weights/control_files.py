@@ -24,8 +24,8 @@ from .sources import PREFIXES, Source
 LAYOUT = "control_model."  # prefix of the names of a ControlNet in the original layout
 EMBEDDING = "controlnet_cond_embedding."
 EXPECTED = {
-    SparseControlNetModel: "Expected is a SparseCtrl model of AnimateDiff, a single file or a diffusers folder.",
-    ControlNetModel: "Expected is a ControlNet for SD1.5, a single file or a diffusers folder.",
+    SparseControlNetModel: "It must be a SparseCtrl model of AnimateDiff, a single file or a diffusers folder.",
+    ControlNetModel: "It must be a ControlNet for SD1.5, a single file or a diffusers folder.",
 }
 KINDS = {SparseControlNetModel: "SparseCtrl model", ControlNetModel: "ControlNet"}
 

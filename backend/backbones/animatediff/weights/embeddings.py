@@ -11,7 +11,7 @@ from ....job_folder.problem import Problem
 from .files import open_weights, refusal
 from .recognize import WIDTHS, recognize
 
-EXPECTED = "Expected is a textual inversion for SD1.5."
+EXPECTED = "It must be a textual inversion for SD1.5."
 
 
 def load_embeddings(files: Mapping[str, Path]) -> dict[str, Tensor]:
@@ -41,4 +41,4 @@ def _read(name: str, path: Path) -> Tensor:
 
 
 def _damaged(name: str, path: Path) -> Problem:
-    return refusal(f"embedding:{name}", path, "holds no usable vectors", "Fetch or copy it again.")
+    return refusal(f"embedding:{name}", path, "contains no usable vectors", "Download or copy it again.")

@@ -18,13 +18,15 @@ from ....job_folder.reading import UnfitFile, check_regular, open_regular, parse
 PYTORCH = (".ckpt", ".pt", ".pth", ".bin")
 WRAPPERS = ("state_dict", "controlnet", "string_to_param")  # keys under which training scripts store the weights
 MAX_HEADER_BYTES = 16_000_000  # the header of a complete SD1.5 checkpoint has less than a million
-AGAIN = "It may be an incomplete download: fetch or copy it again."
+AGAIN = "It may be an incomplete download: download or copy it again."
 SCALES = re.compile(
     r"(^|\.)(scale_weight|scale_input|weight_scale(_inv)?|input_scale|scaled_fp8|comfy_quant)$"
     r"|\.(nested_)?(absmax|quant_map)$|\.quant_state\."
 )
 PREDICTION = ("v_pred", "ztsnr")  # tensors that mark checkpoints with another kind of prediction
-WANT_NOISE = "Choose a model that predicts noise (epsilon), as AnimateDiff's motion modules were trained with."
+WANT_NOISE = (
+    "Choose a model that predicts noise (epsilon), like those that AnimateDiff's motion modules are trained with."
+)
 FOREIGN = {
     b"PK\x03\x04": "a PyTorch file with another name",
     b"\x80": "a pickled PyTorch file with another name",
@@ -79,7 +81,7 @@ def _check_meaning(file: WeightFile) -> None:
     scales = [name for name in file.shapes if SCALES.search(name)]
     integers = [name for name in file.integers if name.endswith((".weight", ".bias"))]
     if found := scales or integers:
-        kind = "8-bit weights with scales of their own" if scales else "quantized weights in whole numbers"
+        kind = "8-bit weights with separate scales" if scales else "weights that are quantized to integers"
         raise file.refuse(f"holds {kind}, such as {found[0]}", "Choose the file's fp16, bf16 or fp32 version.")
 
 
@@ -89,7 +91,7 @@ def _opened(path: Path, setting: str) -> WeightFile:
         with open_regular(path) as file:
             start = file.read(32)
     except UnfitFile as error:
-        raise refusal(setting, path, f"is {error.strerror}", "Name a .safetensors file.") from None
+        raise refusal(setting, path, f"is {error.strerror}", "Choose a .safetensors file.") from None
     except OSError as error:
         raise refusal(setting, path, f"cannot be read ({error.strerror})", "Check the path.") from None
     if start[8:9] == b"{":
@@ -97,7 +99,7 @@ def _opened(path: Path, setting: str) -> WeightFile:
     if path.suffix.lower() in PYTORCH and not start.startswith((b"<", b"version ", b"GGUF")):
         return _open_pytorch(path, setting)
     kind = next((kind for magic, kind in FOREIGN.items() if start.startswith(magic)), "not a safetensors file")
-    raise refusal(setting, path, f"is {kind}", "Name a .safetensors file, or fetch it again.")
+    raise refusal(setting, path, f"is {kind}", "Choose a .safetensors file, or download it again.")
 
 
 def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
@@ -105,10 +107,10 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
         with open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
             if length > size - 8:
-                raise refusal(setting, path, "is cut off inside its header", AGAIN)
+                raise refusal(setting, path, "is truncated inside its header", AGAIN)
             if length > MAX_HEADER_BYTES:
                 found = f"has a header of {length:,} bytes, more than the {MAX_HEADER_BYTES:,} that are read"
-                raise refusal(setting, path, found, "Convert it again, with fewer notes in it.")
+                raise refusal(setting, path, found, "Convert it again with less metadata.")
             header: dict[str, Any] = parse_json(file.read(length).rstrip(b" "))
         metadata = _text_metadata(header.pop("__metadata__", {}))
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
@@ -117,9 +119,9 @@ def _open_safetensors(path: Path, setting: str, size: int) -> WeightFile:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise refusal(setting, path, "has a damaged safetensors header", AGAIN) from None
     if size != end:
-        raise refusal(setting, path, f"is {'cut off' if size < end else 'too long'}: {size} bytes of {end}", AGAIN)
+        raise refusal(setting, path, f"is {'truncated' if size < end else 'too long'}: {size} bytes of {end}", AGAIN)
     if not shapes:
-        raise refusal(setting, path, "holds no tensors", AGAIN)
+        raise refusal(setting, path, "contains no tensors", AGAIN)
     names = _without_wrapping(list(shapes))
     return WeightFile(
         setting,
@@ -145,7 +147,7 @@ def _open_pytorch(path: Path, setting: str) -> WeightFile:
     except Exception as error:  # PyTorch raises many types; report each as an unread file
         if type(error).__name__ == "UnpicklingError" and "weights_only" in str(error):
             sure = re.search(r"unsupported (global|class)|trying to", str(error), re.IGNORECASE)
-            found = "holds pickled code besides its weights" if sure else "is damaged or holds more than weights"
+            found = "contains pickled code besides its weights" if sure else "is damaged or contains more than weights"
             hint = "Convert it to .safetensors with a tool you trust, or get the .safetensors version of it."
             raise refusal(setting, path, f"{found}, and was not opened", hint) from None
         raise refusal(setting, path, "is a damaged PyTorch file", AGAIN) from None
@@ -153,7 +155,7 @@ def _open_pytorch(path: Path, setting: str) -> WeightFile:
         content = content[inner]
     tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
     if not tensors:
-        raise refusal(setting, path, "holds no tensors", "Name a file of weights.")
+        raise refusal(setting, path, "contains no tensors", "Choose a file of weights.")
     names = _without_wrapping(list(tensors))
     tensors = {names[name]: tensor for name, tensor in tensors.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -17,7 +17,7 @@ from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_t
 from torch import Tensor, nn
 
 from ....job_folder.problem import Problem, Sentence
-from ....models.entry import ModelEntry
+from ....models.model_entry import ModelEntry
 from .files import AGAIN, WeightFile, open_weights
 from .lora_scale import read_scales
 from .recognize import Found, recognize
@@ -31,9 +31,9 @@ ROLE = re.compile(
 ROLES = {"A": "down", "B": "up"}
 TEXT_NAMES = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 EXPECTED = {
-    "motion_loras": "Expected is a motion LoRA of AnimateDiff; a LoRA of looks belongs under loras.",
-    "loras": "Expected is a LoRA for SD1.5; a motion LoRA belongs under motion_loras.",
-    "domain_adapter": "Expected is AnimateDiff v3's domain adapter.",
+    "motion_loras": "It must be a motion LoRA of AnimateDiff; LoRAs for looks belong under loras.",
+    "loras": "It must be a LoRA for SD1.5; motion LoRAs belong under motion_loras.",
+    "domain_adapter": "It must be AnimateDiff v3's domain adapter.",
 }
 UNFIT = {
     "loras": "It is for another architecture than SD1.5.",
@@ -117,7 +117,7 @@ def _own_tensors(file: WeightFile, notes: list[str]) -> dict[str, Tensor]:
         named = ", ".join(sorted(bundled))
         notes.append(
             Sentence(
-                "{path} carries the textual inversion {named} along, which is not used.",
+                "{path} also contains the textual inversion {named}, which is not used.",
                 path=file.path.name,
                 named=named,
             )
@@ -129,9 +129,9 @@ def _unknown(file: WeightFile, key: str, known: Mapping[str, tuple[str, str]]) -
     """The error about a layer that the model does not have, or a kind of tensor that is not supported."""
     parts = key.split(".")
     if any(_plain(".".join(parts[:i])) in known for i in range(1, len(parts))):
-        return file.refuse(f"holds {key}, which is no part of a plain LoRA", "Choose a plain LoRA.")
+        return file.refuse(f"holds {key}, which does not belong to a plain LoRA", "Choose a plain LoRA.")
     hint = UNFIT.get(file.setting.partition("[")[0], UNFIT["loras"])
-    return file.refuse(f"changes {key}, which this model has not", hint)
+    return file.refuse(f"changes {key}, which this model does not have", hint)
 
 
 def _layer_names(components: Mapping[str, nn.Module]) -> dict[str, tuple[str, str]]:

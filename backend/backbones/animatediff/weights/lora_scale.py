@@ -71,15 +71,13 @@ def read_scales(file: WeightFile, notes: list[str]) -> Scales:
             facts = {}
         facts.items()
     except (OSError, ValueError, AttributeError):
-        raise file.refuse("says how strongly it counts in words that cannot be read", AGAIN) from None
+        raise file.refuse("has unreadable metadata about its scale", AGAIN) from None
     _check(file, facts)
     is_peft = any(name.startswith("base_model.model.") for name in file.shapes)
     if is_peft and not facts and not any(name.endswith("alpha") for name in file.shapes):
-        notes.append(Sentence("{path} does not say its alpha; it was taken to be the rank.", path=file.path.name))
+        notes.append(Sentence("{path} does not contain its alpha; the rank was used instead.", path=file.path.name))
     if STABILIZED.search(file.metadata.get("ss_network_args", "")):
-        notes.append(
-            Sentence("{path} was trained rank-stabilized; the alpha in it was taken as it is.", path=file.path.name)
-        )
+        notes.append(Sentence("{path} was trained rank-stabilized; its alpha was used unchanged.", path=file.path.name))
     return Scales(facts)
 
 

@@ -13,7 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ....job_folder.problem import Problem
 from ....job_folder.reading import read_json
-from ....models.entry import ModelEntry
+from ....models.model_entry import ModelEntry
 from .files import refusal
 from .sources import LOCAL, MAX_CONFIG_BYTES, Source, text_source, vae_source
 from .surplus import notes_on, notes_on_loading
@@ -40,7 +40,7 @@ def empty_unet(sources: Sequence[Source], most_frames: int) -> UNetMotionModel:
             unet = UNetMotionModel.from_unet2d(plain, adapter, load_weights=False)
     positions = unet.config.motion_max_seq_length
     if positions < most_frames:
-        found = f"knows {positions} frames; the entry's most_frames is {most_frames}"
+        found = f"supports {positions} frames; the entry's most_frames is {most_frames}"
         raise refusal(sources[-1].setting, sources[-1].path, found, f"Set most_frames to {positions} or less.")
     return unet
 
@@ -91,13 +91,13 @@ def load_tiny_vae(entry: ModelEntry, device: torch.device) -> AutoencoderTiny | 
     folder = entry.tiny_vae
     if folder is None:
         return None
-    advice = "Name a diffusers folder of a tiny VAE for SD1.5, such as taesd, or leave tiny_vae out."
+    advice = "Set tiny_vae to a diffusers folder of a tiny VAE for SD1.5, such as taesd, or remove it."
     try:
         config = read_json(folder / "config.json", MAX_CONFIG_BYTES)
     except (OSError, ValueError):
         raise refusal("tiny_vae", folder, "is not a diffusers folder of a model", advice) from None
     if not isinstance(config, dict) or config.get("_class_name") != "AutoencoderTiny":
-        raise refusal("tiny_vae", folder, "holds another model than a tiny VAE", advice)
+        raise refusal("tiny_vae", folder, "contains another model than a tiny VAE", advice)
     if (channels := config.get("latent_channels", 4)) != 4:
         raise refusal("tiny_vae", folder, f"is for latents of {channels} channels; SD1.5 has 4", advice)
     how = SAFE | {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
@@ -114,7 +114,7 @@ def _vae_folder(entry: ModelEntry) -> Path | None:
         return None
     folder = root / "vae" if (root / "vae").is_dir() else root
     if not (folder / "config.json").is_file():
-        raise refusal("vae" if entry.vae else "base", root, "has no VAE in it", "Name a diffusers folder of a VAE.")
+        raise refusal("vae" if entry.vae else "base", root, "contains no VAE", "Choose a diffusers folder of a VAE.")
     return folder
 
 
@@ -159,7 +159,7 @@ def _incomplete(wanted: Collection[str], sources: Sequence[Source], encodings: C
         source.setting,
         source.path,
         f"lacks {len(missing)} of the model's {len(wanted)} tensors, among them {missing[0]}",
-        "It is incomplete or its tensors are renamed: fetch it again, or choose another file.",
+        "It is incomplete or its tensors are renamed: download it again, or choose another file.",
     )
 
 

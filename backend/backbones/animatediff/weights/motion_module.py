@@ -11,7 +11,7 @@ from typing import Any
 
 from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
 
-from ....models.entry import ModelEntry
+from ....models.model_entry import ModelEntry
 from .files import WeightFile, open_weights, refusal
 from .recognize import Found, Shapes, recognize
 from .sources import Source, folder_source, unet_source
@@ -19,7 +19,7 @@ from .sources import Source, folder_source, unet_source
 HEADS = 8  # of every published motion module
 POSITIONS = 32
 MODULE = re.compile(r"^(down_blocks|up_blocks)\.(\d+)\.motion_modules\.(\d+)\.")
-EXPECTED = "Expected is an AnimateDiff motion module for SD1.5: its file, or a diffusers MotionAdapter folder."
+EXPECTED = "It must be an AnimateDiff motion module for SD1.5: its file, or a diffusers MotionAdapter folder."
 
 
 def unet_sources(entry: ModelEntry) -> list[Source]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....job_folder.problem import Problem
 from ....job_folder.reading import read_json
-from ....models.entry import ModelEntry
+from ....models.model_entry import ModelEntry
 from . import sd15
 from .files import WANT_NOISE, WeightFile, open_weights, refusal
 from .recognize import EMA_ONLY, INPUTS, WIDTHS, Found, recognize
@@ -23,7 +23,7 @@ LOCAL = {"local_files_only": True}
 UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
 PREFIXES = (UNET_PREFIX, TEXT_PREFIX, VAE_PREFIX)
 NO_EMA = "Choose the version without EMA, which is often called pruned."
-EXPECTED = "Expected is SD1.5: a diffusers folder, or a single file in the original layout."
+EXPECTED = "It must be SD1.5: a diffusers folder, or a single file in the original layout."
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def base_file(entry: ModelEntry) -> WeightFile:
     if found.kind != "checkpoint" or found.family not in ("", "SD1.5"):
         raise file.refuse(f"is {found}", NO_EMA if found.kind == EMA_ONLY else EXPECTED)
     if found.width != expected:
-        words = f"reads text of width {found.width}; the configs expect {expected}"
+        words = f"reads text embeddings of width {found.width}; the configs expect {expected}"
         raise file.refuse(f"is a checkpoint that {words}", EXPECTED)
     return file
 
@@ -100,7 +100,7 @@ def text_source(entry: ModelEntry) -> Source:
     file = base_file(entry)
     given = _part(file, TEXT_PREFIX)
     if not given:
-        raise file.refuse("has no text encoder in it", "Name a complete checkpoint, or a diffusers folder, as base.")
+        raise file.refuse("contains no text encoder", "Set base to a complete checkpoint or a diffusers folder.")
     return Source(
         "base",
         file.path,
@@ -116,12 +116,12 @@ def vae_source(entry: ModelEntry) -> Source:
     config = config_of(entry, "vae")
     found = recognize(file.shapes)
     if entry.vae and found != Found("VAE"):
-        raise file.refuse(f"is {found}", "Expected is a VAE of SD1.5, with 4 channels.")
+        raise file.refuse(f"is {found}", "It must be a VAE of SD1.5, with 4 channels.")
     given = file.tensors() if entry.vae else _part(file, VAE_PREFIX)
     if any("encoder.down_blocks." in name for name in given):
         return Source("vae", file.path, config, given)
     if not given:
-        raise file.refuse("has no VAE in it", "Name one as vae, or a complete checkpoint as base.")
+        raise file.refuse("contains no VAE", "Set vae to one, or base to a complete checkpoint.")
     tensors = convert_ldm_vae_checkpoint(dict(given), config)
     return Source("vae" if entry.vae else "base", file.path, config, tensors, given)
 
@@ -135,7 +135,7 @@ def folder_source(folder: Path, setting: str) -> Source:
     if index.is_file():
         files = [folder / name for name in _parts(_read_json(index, setting), index, setting)]
     elif not (files := [path for path in single if path.is_file()][:1]):
-        hint = "Fetch the folder's .safetensors version; .bin files are not read."
+        hint = "Download the .safetensors version of the folder; .bin files are not supported."
         raise refusal(setting, folder, f"has no {name}.safetensors in it", hint)
     tensors = {k: v for file in files for k, v in open_weights(file, setting).tensors().items()}
     return Source(setting, folder, config, tensors)
@@ -146,7 +146,7 @@ def _parts(index: dict[str, Any], path: Path, setting: str) -> list[str]:
     named = index.get("weight_map")
     names = set(named.values()) if isinstance(named, dict) else set()
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise refusal(setting, path, "names no files beside it", "Fetch or copy the folder again.")
+        raise refusal(setting, path, "lists no files beside it", "Download or copy the folder again.")
     return sorted(names)
 
 
@@ -154,7 +154,7 @@ def _no_unet(root: Path, key: str) -> Source:
     model = root / "model_index.json"
     path = model if model.is_file() else root / "config.json"
     if not path.is_file():
-        raise refusal(key, root, "is no diffusers folder: it has no unet folder in it", EXPECTED)
+        raise refusal(key, root, "is not a diffusers folder: it contains no folder unet", EXPECTED)
     raise refusal(key, root, f"is the folder of a {_read_json(path, key).get('_class_name', 'model')}", EXPECTED)
 
 
@@ -162,7 +162,7 @@ def _check_unet_config(source: Source, key: str) -> None:
     config = source.config
     width, inputs = config.get("cross_attention_dim"), config.get("in_channels", 4)
     if key == "base" and config.get("_class_name") == "UNetMotionModel":
-        raise refusal(key, source.path, "has motion modules in it already", "Name the model as folder instead of base.")
+        raise refusal(key, source.path, "already contains motion modules", "Use folder instead of base for this model.")
     if inputs != 4:
         found = INPUTS.get(inputs, f"{inputs}-channel ")
         raise refusal(key, source.path, f"is {Found('UNet', found.strip())}", EXPECTED)
@@ -186,7 +186,7 @@ def check_scheduler(entry: ModelEntry) -> None:
         if config.get("rescale_betas_zero_snr"):
             raise refusal(key, path, "says rescale_betas_zero_snr, a schedule of zero terminal SNR", WANT_NOISE)
         if steps != 1000:
-            raise refusal(key, path, f"says num_train_timesteps {steps}; known are 1000", WANT_NOISE)
+            raise refusal(key, path, f"says num_train_timesteps {steps}; it must be 1000", WANT_NOISE)
 
 
 def _read_json(path: Path, setting: str) -> dict[str, Any]:
@@ -198,5 +198,9 @@ def _read_json(path: Path, setting: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
         raise Problem(
-            "{setting}: {path} {reason}.", "Fetch or copy the folder again.", setting=setting, path=path, reason=reason
+            "{setting}: {path} {reason}.",
+            "Download or copy the folder again.",
+            setting=setting,
+            path=path,
+            reason=reason,
         ) from None

@@ -21,13 +21,13 @@ HARMLESS = re.compile(
     r"|(^|\.)model_ema\.|^(first_stage_model\.)?loss\."  # EMA weights; the training loss of a VAE
     r"|^cond_stage_model\.transformer\.(vision_model|visual_projection)\."  # the other half of CLIP
 )
-UNET_TOO = "{file} holds {count} tensors of a UNet too, which {setting} does not use."
-INVERSION_TOO = "{file} holds {count} tensors of a textual inversion too, which {setting} does not use."
+UNET_TOO = "{file} also contains {count} tensors of a UNet, which {setting} does not use."
+INVERSION_TOO = "{file} also contains {count} tensors of a textual inversion, which {setting} does not use."
 NOTED = (
     (r"(^|\.)(conv_in|conv_out|conv_norm_out|time_embedding|down_blocks|mid_block|up_blocks)\.", UNET_TOO),
     (r"^embedding_manager\.", INVERSION_TOO),
 )
-HINT = "It may be for another model, or need a reader that MotionClone has not; choose another file."
+HINT = "It may be for another model or in an unsupported format; choose another file."
 
 
 def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
@@ -41,7 +41,7 @@ def notes_on(names: Iterable[str], setting: str, path: Path) -> list[str]:
             notes.append(Sentence(note, file=path.name, count=len(known), setting=setting))
     if unknown:
         count = f"{len(unknown)} tensors" if len(unknown) > 1 else "a tensor"
-        found = f"holds {count} that the model has no place for, such as {sorted(unknown)[0]}"
+        found = f"holds {count}, unknown to the model, such as {sorted(unknown)[0]}"
         raise refusal(setting, path, found, HINT)
     return notes
 
@@ -54,7 +54,7 @@ def notes_on_loading(info: Mapping[str, Any], setting: str, folder: Path) -> lis
     missing = [name for name in info["missing_keys"] if not HARMLESS.search(name)]
     if missing:
         found = f"lacks {len(missing)} tensors, among them {sorted(missing)[0]}"
-        raise refusal(setting, folder, found, "It is incomplete or its tensors are renamed: fetch it again.")
+        raise refusal(setting, folder, found, "It is incomplete or its tensors are renamed: download it again.")
     if wrong := info.get("mismatched_keys"):
         raise refusal(setting, folder, f"is for another model: {sorted(map(str, wrong))[0]} misfits", HINT)
     return notes_on(info["unexpected_keys"], setting, folder)
