@@ -115,7 +115,7 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
     model again downloads them."""
     if only is not None and only not in store.record.models:
         raise InstallError(
-            "The model {model} is not installed.", "Get it with: python3 -m install models add {only}", model=only
+            "The model {model} is not installed.", "Get it with: python3 -m install models add {model}", model=only
         )
     with locked(store.folder, ELSEWHERE):
         found = list(faults(catalogue, store, True, report, only))

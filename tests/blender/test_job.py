@@ -212,7 +212,7 @@ def test_a_worker_that_does_not_start_is_told_in_its_last_words(scene, jobs, pyt
     said = error_of(bpy.ops.motionclone.generate)
     assert "The worker exited with code 4: No module named torch" in said
     (take,) = scene.motionclone.takes
-    assert take.state == "failed" and "exit code 4" in take.message and Path(take.folder).is_dir()
+    assert take.state == "failed" and "exited with code 4" in take.message and Path(take.folder).is_dir()
     assert part("jobs.job_runner").lost() == (take.name,)
     assert part("jobs.job_runner").worker().state == "lost"
 
@@ -228,7 +228,7 @@ def test_a_render_that_fails_leaves_no_job_behind(scene, jobs, worker, part, mon
 
 def test_failures_are_told_in_the_backend_s_words(scene, jobs, worker):
     scene.motionclone.prompt = "fail"
-    assert "The dummy job failed, as its prompt asked. Ask for" in error_of(bpy.ops.motionclone.generate)
+    assert "The dummy job failed, as its prompt asked. Use another" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.prompt = "crash"
     assert "The worker exited with code 3" in error_of(bpy.ops.motionclone.generate)
     assert json.loads((last_job() / "state.json").read_text())["state"] == "failed"

@@ -21,11 +21,11 @@ CASES = [
     (
         "The package index {index} cannot be reached: there is no route to it.",
         {"index": "a.b"},
-        "Der Paketindex a.b ist nicht erreichbar: Kein Weg führt dorthin.",
+        "Der Paketindex a.b ist nicht erreichbar: Es gibt keine Route dorthin.",
     ),
     (
-        "The model {name} cannot be used: {several}",
-        {"name": "one", "several": ("{path} is missing.", {"path": "/a b/c"})},
+        "The model {name} cannot be used: {faults}",
+        {"name": "one", "faults": ("{path} is missing.", {"path": "/a b/c"})},
         "Das Modell one kann nicht benutzt werden: /a b/c fehlt.",
     ),
     (

@@ -22,7 +22,7 @@ MODULES = [path for path in sorted((ROOT / "install").rglob("*.py")) if path.ste
 ASKED_IN_TERMINALS = {  # questions and options without a button
     "The same command asks again; --yes downloads at once.",
     "Name with --look a folder that holds models.",
-    "Get it with: python3 -m install models add {only}",
+    "Get it with: python3 -m install models add {model}",
     "Fix it with: python3 -m install models add {model}",
 }
 FACE = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "blender_motionclone").rglob("*.py")}
