@@ -34,7 +34,7 @@ def clone(options: Namespace) -> None:
 def run(options: Namespace) -> None:
     """Runs the job in a folder."""
     if not options.job.is_dir():
-        raise Problem("There is no job folder {folder}.", "Check the path.", folder=options.job)
+        raise Problem("There is no job folder {folder}.", "Check the path.").about(folder=options.job)
     _run(options.job, options.json)
 
 
@@ -75,10 +75,8 @@ def frames(options: Namespace) -> int:
 
     def write() -> dict[str, Any]:
         if options.count < 2:
-            raise Problem(
-                "--count is {count}, but motion needs at least two frames.",
-                "Give a higher number.",
-                count=options.count,
+            raise Problem("--count is {count}, but motion needs at least two frames.", "Give a higher number.").about(
+                count=options.count
             )
         clip = read_clip(options.clip, frames=options.count)
         files = write_frames(options.to, fit(clip.frames, options.size))

@@ -11,11 +11,8 @@ REPAIR = "Press Update or Repair in the preferences (in a terminal: python3 -m i
 def disk_full(path: object) -> Problem:
     """The sentence for a file that found no room; path: what could not be written."""
     return Problem(
-        "The disk is full ({path}).",
-        "Free some space, then run the job again.",
-        repair="motionclone.storage_clean",
-        path=path,
-    )
+        "The disk is full ({path}).", "Free some space, then run the job again.", repair="motionclone.storage_clean"
+    ).about(path=path)
 
 
 class OutOfMemory(Problem):
@@ -29,9 +26,8 @@ class OutOfMemory(Problem):
             if thriftier
             else "Lower the setting frames or the clip's size, or close other programs that use the device.",
             repair="motionclone.take_less_memory" if thriftier else "",
-            policy=policy,
-            thriftier=thriftier,
         )
+        self.about(policy=policy, thriftier=thriftier)
         self.policy, self.thriftier = policy, thriftier
 
 

@@ -58,8 +58,8 @@ def read_shot(folder: Path, otherwise: int) -> tuple[int, str]:
     start, camera = (note.get("frame_start"), note.get("camera", "")) if isinstance(note, dict) else (None, "")
     if type(start) is int and FIRST_FRAME <= start <= LAST_FRAME and isinstance(camera, str) and "\0" not in camera:
         return start, camera
-    raise Problem(
-        "{folder} cannot be read.", "Remove the file to place the clip at the start frame.", folder=folder / NOTE
+    raise Problem("{folder} cannot be read.", "Remove the file to place the clip at the start frame.").about(
+        folder=folder / NOTE
     )
 
 
@@ -112,11 +112,8 @@ def _change(folder: Path, note: dict[str, Any]) -> None:
         _write(folder, note)
     except OSError as error:
         raise Problem(
-            "The job folder {folder} cannot be written ({reason}).",
-            "Free disk space, or allow writing there.",
-            folder=folder,
-            reason=error.strerror,
-        ) from None
+            "The job folder {folder} cannot be written ({reason}).", "Free disk space, or allow writing there."
+        ).about(folder=folder, reason=error.strerror) from None
 
 
 def _write(folder: Path, note: dict[str, Any]) -> None:

@@ -81,9 +81,7 @@ def usable_jobs_folder(context: bpy.types.Context) -> Path:
                 "The Jobs Folder {folder} is inside the backend's folder {backend}.",
                 "Removing the backend would also remove the jobs. Choose another Jobs Folder in Preferences > "
                 "Add-ons > MotionClone.",
-                folder=folder,
-                backend=backend,
-            )
+            ).about(folder=folder, backend=backend)
     return folder
 
 
@@ -95,7 +93,7 @@ def worker_command(context: bpy.types.Context) -> list[str]:
         command = words_of(text)
     except ValueError as error:
         hint = "Correct it in Preferences > Add-ons > MotionClone."
-        raise Problem("The preference Worker Command cannot be read: {reason}.", hint, reason=error) from None
+        raise Problem("The preference Worker Command cannot be read: {reason}.", hint).about(reason=error) from None
     if command:
         return [_program(command[0]), *command[1:]]
     return [str(backend_python(context)), "-m", "backend", "serve"]
@@ -107,8 +105,8 @@ def _program(name: str) -> str:
     hint = "Correct it in Preferences > Add-ons > MotionClone."
     if os.path.dirname(name):
         if not Path(name).is_absolute():
-            raise Problem(
-                "The preference Worker Command starts with {name}, which is a relative path.", hint, name=name
+            raise Problem("The preference Worker Command starts with {name}, which is a relative path.", hint).about(
+                name=name
             )
         return name
     if sys.platform != "win32":
@@ -116,7 +114,7 @@ def _program(name: str) -> str:
     folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder).is_absolute()]
     found = next(filter(None, (shutil.which(os.path.join(folder, name)) for folder in folders)), None)
     if found is None:
-        raise Problem("The program {name} of the preference Worker Command was not found.", hint, name=name)
+        raise Problem("The program {name} of the preference Worker Command was not found.", hint).about(name=name)
     return found
 
 
@@ -186,9 +184,7 @@ def _chosen_path(context: bpy.types.Context, name: str) -> str:
             "Enter the full path in Preferences > Add-ons > MotionClone, or turn off Relative Path when "
             "you choose it in Blender's file browser.",
             repair=Operators.OPEN_PREFERENCES,
-            preference=PATHS[name],
-            value=value,
-        )
+        ).about(preference=PATHS[name], value=value)
     return value
 
 

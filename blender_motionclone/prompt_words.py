@@ -55,10 +55,8 @@ def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = Fa
             raise Problem(
                 "The prompt has {count} tokens; this model reads at most {longest}.",
                 "Shorten it by about {excess} words, or divide it with BREAK. It begins: {text}.",
-                count=words.tokens,
-                longest=words.longest,
-                excess=words.tokens - words.longest,
-                text=repr(prompt[:60]),
+            ).about(
+                count=words.tokens, longest=words.longest, excess=words.tokens - words.longest, text=repr(prompt[:60])
             )
 
 

@@ -224,8 +224,7 @@ class MotionCloneSettings(bpy.types.PropertyGroup):
         name="Controls", description="The settings as sliders and menus", type=MotionCloneControls
     )
     settings: bpy.props.StringProperty(
-        name="Settings",
-        description="Changes to the model's own settings, for example: steps=30 cfg_scale=5",
+        name="Settings", description="Changes to the model's own settings, for example: steps=30 cfg_scale=5"
     )
     # Takes
     placement: bpy.props.EnumProperty(name="Place In", description="Where to place finished takes", items=PLACEMENTS)

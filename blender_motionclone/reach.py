@@ -83,9 +83,7 @@ def check_reach(settings: bpy.types.PropertyGroup) -> None:
                 "opened without your permission.",
                 "If you trust this file, press Use These Files. Otherwise choose another file.",
                 repair=Operators.USE_NAMED_FILES,
-                label=label,
-                path=path,
-            )
+            ).about(label=label, path=path)
 
 
 def choose_all(settings: bpy.types.PropertyGroup) -> None:

@@ -22,12 +22,14 @@ MOST = 5000  # in characters; panels read it repeatedly, and a .blend can contai
 def parse_settings(text: str) -> dict[str, Any]:
     """{"steps": "20"} from "steps=20"; names and values are those of `python -m backend clone --set`."""
     if len(text) > MOST:
-        raise Problem("Settings: more than {most} characters.", "For example, write: steps=20 cfg_scale=3", most=MOST)
+        raise Problem("Settings: more than {most} characters.", "For example, write: steps=20 cfg_scale=3").about(
+            most=MOST
+        )
     try:
         assignments = [parse_assignment(part) for part in shlex.split(text)]
     except ValueError as error:  # an unclosed quote, or no name=value
-        raise Problem(
-            "Settings: {reason}.", "For example, write: steps=20 cfg_scale=3", reason=str(error).rstrip(".")
+        raise Problem("Settings: {reason}.", "For example, write: steps=20 cfg_scale=3").about(
+            reason=str(error).rstrip(".")
         ) from None
     settings = dict(assignments)
     if len(settings) < len(assignments):
@@ -43,17 +45,13 @@ def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
     try:
         count = typed_values(settings).get("frames", model["frames"])
     except SettingError as error:
-        raise Problem(
-            "Settings: {reason}", "Correct it, or clear the field to use the model's own settings.", reason=error
+        raise Problem("Settings: {reason}", "Correct it, or clear the field to use the model's own settings.").about(
+            reason=error
         ) from None
     if count > model["most_frames"]:
         raise Problem(
-            "Settings: frames is {count}, but the model {model} allows at most {model2}.",
-            "Reduce frames.",
-            count=count,
-            model=repr(model["name"]),
-            model2=model["most_frames"],
-        )
+            "Settings: frames is {count}, but the model {model} allows at most {model2}.", "Reduce frames."
+        ).about(count=count, model=repr(model["name"]), model2=model["most_frames"])
     return count
 
 

@@ -54,7 +54,7 @@ def catching(report_problem: Callable[[Problem], None]) -> Iterator[None]:
     except Exception as error:
         traceback.print_exc()
         report_problem(
-            Problem("Unexpected error: {reason}.", "The system console has the details.", reason=repr(error))
+            Problem("Unexpected error: {reason}.", "The system console has the details.").about(reason=repr(error))
         )
 
 

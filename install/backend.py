@@ -61,10 +61,8 @@ class Backend:
         """
         if self.wheels and not self.wheels.is_dir():
             raise InstallError(
-                "There is no folder {wheels}.",
-                f"Choose the folder with the packages: {OFFLINE}.",
-                wheels=self.wheels,
-            )
+                "There is no folder {wheels}.", f"Choose the folder with the packages: {OFFLINE}."
+            ).about(wheels=self.wheels)
         check_ours(self.folder)
         self._check_apart()
         build, layers = self.announce(for_tests)
@@ -82,9 +80,7 @@ class Backend:
                 raise InstallError(
                     "{folder} is inside {backend}, where the backend would be installed.",
                     f"Set MOTIONCLONE_DATA to another folder for jobs and models. {OTHER_FOLDER}",
-                    folder=folder,
-                    backend=self.folder,
-                )
+                ).about(folder=folder, backend=self.folder)
 
     def fetch(self, folder: Path) -> None:
         """Downloads the wheels for this machine and its Python into `folder`. Existing environments are not changed."""
@@ -128,7 +124,7 @@ class Backend:
         """The interpreter of the environment. Raises InstallError when there is none."""
         python = interpreter(self.folder)
         if not python.exists():
-            raise InstallError("There is no backend environment at {folder}.", f"{INSTALL}.", folder=self.folder)
+            raise InstallError("There is no backend environment at {folder}.", f"{INSTALL}.").about(folder=self.folder)
         return python
 
     def remove(self, models: bool = False) -> None:
@@ -141,8 +137,8 @@ class Backend:
         for environment in environments:
             if not is_ours(environment):
                 hint = f"Remove it yourself if you do not need anything in it. {OTHER_FOLDER}"
-                raise InstallError(
-                    "{environment} was not made by MotionClone and is kept.", hint, environment=environment
+                raise InstallError("{environment} was not made by MotionClone and is kept.", hint).about(
+                    environment=environment
                 )
         for environment in environments:
             if is_there(environment):
@@ -248,15 +244,17 @@ def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log
     try:
         code = run_module(python, command, output.append, extra=extra)
     except OSError as error:
-        raise InstallError(
-            "{python} does not start ({reason}).", f"{REPAIR}.", python=python, reason=error.strerror
+        raise InstallError("{python} does not start ({reason}).", f"{REPAIR}.").about(
+            python=python, reason=error.strerror
         ) from None
     with suppress(OSError):  # the doctor also runs where nothing can be written
         append(log, f"\n$ {' '.join(command)}\n{''.join(output)}")
     answers = [line for line in output if line.startswith(ANSWER)]
     if not answers:
         last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
-        raise InstallError("The backend does not start: {last}", f"{REPAIR}; details in {{log}}.", last=last, log=log)
+        raise InstallError("The backend does not start: {last}", f"{REPAIR}; details in {{log}}.").about(
+            last=last, log=log
+        )
     answer = json.loads(answers[-1])
     return [_with_sentences(finding, answer["templates"]) for finding in answer["findings"]]
 

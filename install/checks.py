@@ -126,8 +126,7 @@ def environment(backend: Backend) -> Iterator[Finding]:
         return
     if not interpreter(folder).exists() or probe([str(interpreter(folder))]) is None:
         text = Sentence(
-            "The Python of {folder} does not start: it was moved, or its base Python was removed.",
-            folder=folder,
+            "The Python of {folder} does not start: it was moved, or its base Python was removed.", folder=folder
         )
         yield Finding("python-gone", "problem", text, fix=("backend",))
         return

@@ -56,10 +56,7 @@ def empty_environment(environment: Path, windows: bool = os.name == "nt", and_st
         raise InstallError(
             "The job {job} is inside the backend's environment {environment}, which would be removed.",
             "Move the folder {parent} elsewhere, choose it as the Jobs Folder, and try again.",
-            job=job,
-            environment=environment,
-            parent=job.parent,
-        )
+        ).about(job=job, environment=environment, parent=job.parent)
     write_state(environment, State())
     for path in own:
         clear(path)
@@ -91,7 +88,7 @@ def _retry(path: Path, remove: Callable[[], None]) -> None:
             remove()
         except OSError as error:
             if time.monotonic() > deadline:
-                raise InstallError(
-                    "{path} cannot be removed ({reason}).", CLOSE, path=path, reason=error.strerror
+                raise InstallError("{path} cannot be removed ({reason}).", CLOSE).about(
+                    path=path, reason=error.strerror
                 ) from None
             time.sleep(0.5)

@@ -136,12 +136,8 @@ class Environment:
         free = shutil.disk_usage(self.folder.parent).free / 1e9
         if free < needed:
             raise InstallError(
-                "{parent} has {free} GB free; about {needed} GB are needed.",
-                f"Free some space. {OTHER_FOLDER}",
-                parent=self.folder.parent,
-                free=f"{free:.1f}",
-                needed=f"{needed:.1f}",
-            )
+                "{parent} has {free} GB free; about {needed} GB are needed.", f"Free some space. {OTHER_FOLDER}"
+            ).about(parent=self.folder.parent, free=f"{free:.1f}", needed=f"{needed:.1f}")
 
     def _make_empty(self, state: State) -> None:
         if state.python:
@@ -156,30 +152,18 @@ class Environment:
         if base.makes_environments:
             code = run_module(base.executable, ["venv", str(folder)], output.append)
         elif program:
-            command = [
-                program,
-                "venv",
-                "--seed",
-                "--allow-existing",
-                "--python",
-                str(base.executable),
-                str(folder),
-            ]
+            command = [program, "venv", "--seed", "--allow-existing", "--python", str(base.executable), str(folder)]
             code = _run_uv(command, self.wheels, output.append)
         else:
             raise InstallError(
-                "{executable} cannot create virtual environments.",
-                "Install Python 3.13 and try again.",
-                executable=base.executable,
-            )
+                "{executable} cannot create virtual environments.", "Install Python 3.13 and try again."
+            ).about(executable=base.executable)
         if code:
             lines = "".join(output).strip().splitlines()
             raise InstallError(
                 "The virtual environment {folder} could not be created: {reason}",
                 "Free some space if the disk is full. Otherwise install Python 3.13 from python.org and try again.",
-                folder=self.folder,
-                reason=lines[-1] if lines else f"exit code {code}",
-            )
+            ).about(folder=self.folder, reason=lines[-1] if lines else f"exit code {code}")
         state.python, state.build = base.version, self.build
         write_state(self.folder, state)
 
@@ -198,8 +182,8 @@ class Environment:
 
     def _check_whole(self) -> None:
         for package in broken(self.folder, deep=False):
-            raise InstallError(
-                "{package} in {folder} is incomplete.", f"{REPAIR}.", package=package.name, folder=self.folder
+            raise InstallError("{package} in {folder} is incomplete.", f"{REPAIR}.").about(
+                package=package.name, folder=self.folder
             )
 
 

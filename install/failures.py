@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Self
 
 from .sentences import Sentence
 
@@ -33,12 +34,18 @@ def as_typed(text: str, windows: bool = os.name == "nt") -> str:
 class InstallError(Exception):
     """An error that the user can fix. `message` says what is wrong and where; `hint` says what to do next.
 
-    Both are templates that share their values: InstallError("{path} is full.", "Empty {path}.", path=path).
+    Both are templates that share their values: InstallError("{path} is full.", "Empty {path}.").about(path=path).
     """
 
-    def __init__(self, message: str, hint: str = "", /, **values: object):
-        self.message, self.hint = Sentence(message, **values), Sentence(hint, **values)
+    def __init__(self, message: str, hint: str = "", /):
+        self.message, self.hint = Sentence(message), Sentence(hint)
         super().__init__(self.message)
+
+    def about(self, **values: object) -> Self:
+        """Fills the blanks of message and hint, each with the value of its name. Returns the error itself."""
+        self.message, self.hint = self.message.about(**values), self.hint.about(**values)
+        self.args = (self.message,)
+        return self
 
 
 def explained(error: OSError) -> InstallError:

@@ -63,8 +63,7 @@ def pip_failure(output: str, log: Path, wheels: Path | None = None) -> InstallEr
     return InstallError(
         "pip, which installs the packages, stopped with an error.",
         "Try again. If the problem persists, see the end of {log}.",
-        log=log,
-    )
+    ).about(log=log)
 
 
 def _no_build(package: str, output: str, log: Path, wheels: Path | None) -> InstallError:
@@ -72,22 +71,16 @@ def _no_build(package: str, output: str, log: Path, wheels: Path | None) -> Inst
         return NoBuild(
             "There is no build of {package} for this Python and machine in {wheels}.",
             "Fill the folder with `python3 -m install wheels` on a machine like this one; see {log}.",
-            package=package,
-            wheels=wheels,
-            log=log,
-        )
+        ).about(package=package, wheels=wheels, log=log)
     index = _index(output)
     return NoBuild(
         "The package index {index} has no build of {package} for this Python and machine, or it does not work.",
         "Try again later, or install Python 3.13 from python.org first; see {log}.",
-        index=index,
-        package=package,
-        log=log,
-    )
+    ).about(index=index, package=package, log=log)
 
 
 def _full(output: str, log: Path) -> InstallError:
-    return InstallError("The disk is full.", f"Free some gigabytes and {TRY_AGAIN}; see {{log}}.", log=log)
+    return InstallError("The disk is full.", f"Free some gigabytes and {TRY_AGAIN}; see {{log}}.").about(log=log)
 
 
 def _proxy(output: str, log: Path) -> InstallError:
@@ -98,18 +91,13 @@ def _proxy(output: str, log: Path) -> InstallError:
         message = Sentence("The proxy {proxy} requires a user name and password.", proxy=proxy)
     elif "Tunnel connection failed" not in output:
         message = Sentence(
-            "The proxy {proxy} for the package index {index} cannot be reached.",
-            proxy=proxy,
-            index=index,
+            "The proxy {proxy} for the package index {index} cannot be reached.", proxy=proxy, index=index
         )
     return InstallError(
         message,
-        (
-            "Set the environment variable HTTPS_PROXY for your network (with user name and password if "
-            "required), restart Blender or the terminal, and try again; see {log}."
-        ),
-        log=log,
-    )
+        "Set the environment variable HTTPS_PROXY for your network (with user name and password if "
+        "required), restart Blender or the terminal, and try again; see {log}.",
+    ).about(log=log)
 
 
 def _untrusted(output: str, log: Path) -> InstallError:
@@ -120,36 +108,25 @@ def _untrusted(output: str, log: Path) -> InstallError:
     why = (detail[1] or detail[2]).strip() if detail else "it could not be verified"
     return InstallError(
         "The package index {index} has a certificate that is not trusted ({why}).",
-        (
-            "Check the computer's clock. Behind a proxy that inspects traffic, set the environment "
-            "variable PIP_CERT to your organization's certificate file and restart Blender or the "
-            "terminal; see {log}."
-        ),
-        index=index,
-        why=why,
-        log=log,
-    )
+        "Check the computer's clock. Behind a proxy that inspects traffic, set the environment "
+        "variable PIP_CERT to your organization's certificate file and restart Blender or the "
+        "terminal; see {log}.",
+    ).about(index=index, why=why, log=log)
 
 
 def _no_network(output: str, log: Path) -> InstallError:
     message = next(words for words, signs in _NO_NETWORK if _says(output, signs))
     return InstallError(
-        message,
-        f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {{log}}.",
-        index=_index(output),
-        log=log,
-    )
+        message, f"Check the network connection and {TRY_AGAIN}; or install from a folder: {OFFLINE}; see {{log}}."
+    ).about(index=_index(output), log=log)
 
 
 def _wrong_bytes(output: str, log: Path) -> InstallError:
     return InstallError(
         "A downloaded package has the wrong content.",
-        (
-            "Try again. If the problem persists, a proxy, a mirror or the folder of Offline Packages has "
-            "a wrong file; see {log}."
-        ),
-        log=log,
-    )
+        "Try again. If the problem persists, a proxy, a mirror or the folder of Offline Packages has "
+        "a wrong file; see {log}.",
+    ).about(log=log)
 
 
 def _not_allowed(output: str, log: Path) -> InstallError:
@@ -157,9 +134,7 @@ def _not_allowed(output: str, log: Path) -> InstallError:
     return InstallError(
         "{path} could not be written." if named else "A file could not be written.",
         "Stop the worker in the preferences and close other programs that use the backend, then try again; see {log}.",
-        path=named[1] if named else "",
-        log=log,
-    )
+    ).about(path=named[1] if named else "", log=log)
 
 
 def _is_proxy(output: str) -> bool:

@@ -29,6 +29,10 @@ class Sentence(str):
         made.template, made.values = template, used
         return made
 
+    def about(self, **values: object) -> Sentence:
+        """The sentence with these values, unless it has values already."""
+        return self if self.values else Sentence(self.template, **values)
+
 
 def templates_of(texts: Iterable[str]) -> list[dict[str, Any]]:
     """The templates and values of those texts that are sentences with blanks, for JSON."""

@@ -70,8 +70,7 @@ def check_ours(environment: Path, marks: Collection[str] = (NAME,)) -> None:
         raise InstallError(
             "{environment} exists already and was not made by MotionClone.",
             f"Remove it yourself if you do not need anything in it. {OTHER_FOLDER}",
-            environment=environment,
-        )
+        ).about(environment=environment)
 
 
 @contextmanager
@@ -87,17 +86,13 @@ def locked(work: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[None]:
         raise InstallError(
             "{folder} cannot be written to ({reason}).",
             "Free some space. {elsewhere}" if error.errno in FULL else "Make the folder writable. {elsewhere}",
-            folder=work.parent,
-            reason=error.strerror,
-            elsewhere=Sentence(elsewhere),
-        ) from None
+        ).about(folder=work.parent, reason=error.strerror, elsewhere=Sentence(elsewhere)) from None
     try:
         if not _try_lock(file):
             raise InstallError(
                 "Another installation or download is running in {parent}.",
                 "Wait until it is finished, or stop it there.",
-                parent=work.parent,
-            )
+            ).about(parent=work.parent)
         yield
     finally:
         os.close(file)

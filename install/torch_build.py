@@ -72,13 +72,8 @@ def choose_build(machine: Machine, wanted: str | None = None) -> TorchBuild:
     if wanted:
         if wanted not in builds:
             raise InstallError(
-                "There is no {wanted} build of torch for {system} on {arch}.",
-                "Choose one of: {builds}.",
-                wanted=wanted,
-                system=machine.system,
-                arch=machine.arch,
-                builds=", ".join(builds),
-            )
+                "There is no {wanted} build of torch for {system} on {arch}.", "Choose one of: {builds}."
+            ).about(wanted=wanted, system=machine.system, arch=machine.arch, builds=", ".join(builds))
         return builds[wanted]
     if "apple" in builds:
         return builds["apple"]
@@ -109,9 +104,7 @@ def _builds(machine: Machine) -> dict[str, TorchBuild]:
     raise InstallError(
         "There is no build of torch for {system} on {arch}.",
         "Use 64-bit Linux, Windows on x86-64 (with a Python for it), or a Mac with Apple silicon.",
-        system=system,
-        arch=arch,
-    )
+    ).about(system=system, arch=arch)
 
 
 def _for_nvidia(nvidia: Nvidia, builds: dict[str, TorchBuild]) -> TorchBuild:

@@ -36,10 +36,7 @@ def locked_work_folder(folder: Path, elsewhere: str = OTHER_FOLDER) -> Iterator[
         raise InstallError(
             "{work} exists already and was not made by MotionClone, which needs that name next to {folder}.",
             "Rename that folder. {elsewhere}",
-            work=work,
-            folder=folder.name,
-            elsewhere=Sentence(elsewhere),
-        )
+        ).about(work=work, folder=folder.name, elsewhere=Sentence(elsewhere))
     with locked(work, elsewhere):
         if not is_there(work / MARK):
             write_whole(work / MARK, MEANING)

@@ -43,8 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         raise Problem(
             "No control to measure: {source} names no sparse_rgb and no depth_control.",
             "Name one there, or choose another --model.",
-            source=entry.source,
-        )
+        ).about(source=entry.source)
     cases = cases_for(entry, options.tuning)[:: options.every]
     runs = [run for run in RUNS if kinds.issuperset(run.given) and (run.prompted or "image" in kinds)]
     print_judged(runs, cases, lambda case, clip: likeness(case, clip) | evaluate(case, clip), options)

@@ -50,10 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     scenes = sorted(path for path in options.scenes.iterdir() if (path / "vectors").is_dir())
     if not scenes:
         raise Problem(
-            "{scenes} holds no scenes.",
-            "Make them with look_scenes.py in install/developing/in_blender.",
-            scenes=options.scenes,
-        )
+            "{scenes} holds no scenes.", "Make them with look_scenes.py in install/developing/in_blender."
+        ).about(scenes=options.scenes)
     scores: dict[str, dict[str, list[float]]] = {}
     seen: dict[str, dict[str, float]] = {}
     for scene in scenes:

@@ -29,7 +29,7 @@ def named_run(text: str, entry: ModelEntry) -> Run:
         settings = dict(parse_assignment(part) for part in assignments.split())
         entry.settings_for(settings)
     except SettingError as error:
-        raise Problem(
-            "--compare {text}: {reason}", "It takes 'name:key=value key=value'.", text=repr(text), reason=error
+        raise Problem("--compare {text}: {reason}", "It takes 'name:key=value key=value'.").about(
+            text=repr(text), reason=error
         ) from None
     return Run(name, settings)

@@ -26,17 +26,7 @@ from ..job_folder.problem import Problem
 from ..job_folder.settings import Settings
 from ..memory.device import choose_device, deterministic_mode
 from ..models.entry import find_entry
-from .costs import (
-    SD15_LATENTS,
-    SD15_TEXT,
-    Costs,
-    job_costs,
-    medians,
-    on_meta,
-    pass_costs,
-    sd15_unet,
-    seconds,
-)
+from .costs import SD15_LATENTS, SD15_TEXT, Costs, job_costs, medians, on_meta, pass_costs, sd15_unet, seconds
 from .counting import operations
 from .runs import Run, named_run
 

@@ -163,7 +163,7 @@ def soak(root: Path, jobs: int, settings: dict[str, str]) -> Iterator[Row]:
             recorder.client.submit(f"job-{i}", make_demo_job(root / str(i), i, settings))
             end = recorder.until((messages.Done, messages.Failed), patience=SLOW)
             if isinstance(end, messages.Failed):
-                raise Problem("Job {i} of the soak failed: {what}", end.hint, i=i, what=end.message)
+                raise Problem("Job {i} of the soak failed: {what}", end.hint).about(i=i, what=end.message)
             seen.append(held_by(recorder.client.pid))
     first, rest = seen[min(SETTLED, jobs) - 1], seen[min(SETTLED, jobs) - 1 :]
     what = f"soak, {jobs} demo jobs"

@@ -47,8 +47,7 @@ def find_ffmpeg() -> str:
             "ffmpeg, which reads and writes videos, is missing from {folder}.",
             REPAIR,
             repair="motionclone.install_backend",
-            folder=bundled,
-        )
+        ).about(folder=bundled)
     return found
 
 
@@ -140,9 +139,7 @@ class Ffmpeg:
                 self._stop_reason = Problem(
                     "ffmpeg ({path}) has not answered for {seconds} seconds and was stopped.",
                     "Run the job again. If it happens again, check whether the disk or a virus scanner blocks ffmpeg.",
-                    path=self._path,
-                    seconds=SECONDS_SILENT,
-                )
+                ).about(path=self._path, seconds=SECONDS_SILENT)
             if self._stop_reason:
                 return kill(self._process)
 
@@ -153,10 +150,7 @@ def _not_started(path: str, reason: str) -> Problem:
         "ffmpeg ({path}) cannot be started: {reason}.",
         "The environment variable {variable} sets this path: fix or remove it." if chosen else REPAIR,
         repair="" if chosen else "motionclone.install_backend",
-        path=path,
-        reason=reason,
-        variable=CHOSEN,
-    )
+    ).about(path=path, reason=reason, variable=CHOSEN)
 
 
 def _close(pipe) -> None:

@@ -45,7 +45,9 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     except cv2.error:  # an invalid header
         image = None
     if image is None:
-        raise Problem("{path} is not a complete PNG or JPG picture.", "Render or copy this frame again.", path=path)
+        raise Problem("{path} is not a complete PNG or JPG picture.", "Render or copy this frame again.").about(
+            path=path
+        )
     return to_rgb(image)
 
 
@@ -54,11 +56,11 @@ def read_picture_bytes(path: Path) -> bytes:
     try:
         return read_bytes(path, MAX_BYTES)
     except UnfitFile as error:
-        raise Problem("{reason}.", "Put a PNG or JPG picture there.", reason=error) from None
+        raise Problem("{reason}.", "Put a PNG or JPG picture there.").about(reason=error) from None
     except PermissionError:
         raise Problem(
-            "There is no permission to read {path}.", "Change its permissions, or copy it to another folder.", path=path
-        ) from None
+            "There is no permission to read {path}.", "Change its permissions, or copy it to another folder."
+        ).about(path=path) from None
 
 
 def _fits(path: Path, data: bytes) -> bool:
@@ -99,8 +101,8 @@ def over_gray(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
 def too_large(path: Path, width: int, height: int) -> Problem:
     """Returns the error about a picture, or the frames of a video, that would fill the memory."""
     limit = f"pictures up to {MOST_PIXELS:,} pixels (8192 x 8192) are read"
-    return Problem(
-        "{path} is {width} x {height}; {limit}.", "Make it smaller.", path=path, width=width, height=height, limit=limit
+    return Problem("{path} is {width} x {height}; {limit}.", "Make it smaller.").about(
+        path=path, width=width, height=height, limit=limit
     )
 
 
@@ -140,6 +142,4 @@ def not_writable(path: Path, error: OSError) -> Problem:
     return Problem(
         "{path} cannot be written ({reason}).",
         "Free disk space, or choose a folder that you have permission to write to.",
-        path=path,
-        reason=reason,
-    )
+    ).about(path=path, reason=reason)

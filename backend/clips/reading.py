@@ -71,15 +71,15 @@ def examine(path: str | Path, check: Check = never_cancelled) -> Source:
         if path.is_dir():
             source = _folder(path, check)
         elif not path.exists():
-            raise Problem("There is no file or folder {path}.", "Check the path and its spelling.", path=path)
+            raise Problem("There is no file or folder {path}.", "Check the path and its spelling.").about(path=path)
         else:
             source = _video(path, check)
     except PermissionError:
         raise _not_allowed(path) from None
     except UnfitFile as error:
-        raise Problem("{reason}.", "Give a video file, or a folder of frames.", reason=error) from None
+        raise Problem("{reason}.", "Give a video file, or a folder of frames.").about(reason=error) from None
     if len(source.times) < 2:
-        raise Problem("{path} has only one frame; motion needs at least two.", "Give a longer clip.", path=path)
+        raise Problem("{path} has only one frame; motion needs at least two.", "Give a longer clip.").about(path=path)
     return source
 
 
@@ -125,13 +125,11 @@ def read_clip(path: str | Path, frames: int | None = None, check: Check = never_
 def _video(path: Path, check: Check) -> Source:
     with open_regular(path) as file:
         if not file.read(1):
-            raise Problem("{path} is an empty file.", "Copy or export the video again.", path=path)
+            raise Problem("{path} is an empty file.", "Copy or export the video again.").about(path=path)
     if is_single(path):
         raise Problem(
-            "{path} is a single picture; motion needs at least two frames.",
-            "Give its folder, or a video file.",
-            path=path,
-        )
+            "{path} is a single picture; motion needs at least two frames.", "Give its folder, or a video file."
+        ).about(path=path)
     facts = video.probe(path, check)
     span = facts.times[-1] - facts.times[0]
     return Source(
@@ -160,8 +158,7 @@ def _video_frames(
                 raise Problem(
                     "{path} is truncated or damaged: not all of its frames can be read.",
                     "Copy or export the video again.",
-                    path=path,
-                )
+                ).about(path=path)
             yield over_gray(to_srgb(rgba, facts.transfer, facts.wide) if deep else rgba)
 
 
@@ -233,18 +230,14 @@ def _store(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
         raise Problem(
             "{path} has {count} frames of {width} x {height}, too many for the memory.",
             "Give a shorter or smaller clip.",
-            path=path,
-            count=count,
-            width=size[1],
-            height=size[0],
-        )
+        ).about(path=path, count=count, width=size[1], height=size[0])
     return np.empty((count, *size, 3), np.uint8)
 
 
 def _not_allowed(path: Path) -> Problem:
     return Problem(
-        "There is no permission to read {path}.", "Change its permissions, or copy it to another folder.", path=path
-    )
+        "There is no permission to read {path}.", "Change its permissions, or copy it to another folder."
+    ).about(path=path)
 
 
 def _differ(folder: Path, first: Path, one: tuple[int, int], second: Path, other: tuple[int, int]) -> Problem:
@@ -252,6 +245,7 @@ def _differ(folder: Path, first: Path, one: tuple[int, int], second: Path, other
         "The frames in {folder} differ in size: {first} is {width} x {height}, "
         "{second} is {other_width} x {other_height}.",
         "Keep only one clip's frames in the folder.",
+    ).about(
         folder=folder,
         first=first.name,
         width=one[1],

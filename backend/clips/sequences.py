@@ -48,10 +48,8 @@ def frame_files(folder: Path) -> FrameFiles:
     files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()]
     if not files:
         raise Problem(
-            "The folder {folder} contains no pictures.",
-            "Render the frames as PNG into it, or give another folder.",
-            folder=folder,
-        )
+            "The folder {folder} contains no pictures.", "Render the frames as PNG into it, or give another folder."
+        ).about(folder=folder)
     sequences = [found for found in _sequences(folder, files) if len(found.files) > 1]
     if not sequences:
         ordered = sorted(files, key=_natural)
@@ -61,10 +59,7 @@ def frame_files(folder: Path) -> FrameFiles:
         raise Problem(
             "The folder {folder} contains the frames of more than one clip: {first} and {second}.",
             "Keep one clip's frames in the folder.",
-            folder=folder,
-            first=first.span,
-            second=second.span,
-        )
+        ).about(folder=folder, first=first.span, second=second.span)
     (found,) = sequences
     notes = _left_out(folder, found, files)
     numbers = sorted(found.files)
@@ -99,13 +94,8 @@ def _sequences(folder: Path, files: Sequence[Path]) -> list[_Numbered]:
             number = int(numbers[column])
             if number in sequence.files:
                 raise Problem(
-                    "Two pictures in {folder} have the frame number {number}: {name} and {path}.",
-                    "Keep one of them.",
-                    folder=folder,
-                    number=number,
-                    name=sequence.files[number].name,
-                    path=path.name,
-                )
+                    "Two pictures in {folder} have the frame number {number}: {name} and {path}.", "Keep one of them."
+                ).about(folder=folder, number=number, name=sequence.files[number].name, path=path.name)
             sequence.files[number] = path
     return list(found.values())
 

@@ -79,4 +79,6 @@ def is_single(path: Path) -> bool:
 
 
 def _not_whole(path: Path) -> Problem:
-    return Problem("{path} is not a complete, readable picture.", "Save or render this frame again as PNG.", path=path)
+    return Problem("{path} is not a complete, readable picture.", "Save or render this frame again as PNG.").about(
+        path=path
+    )

@@ -91,7 +91,9 @@ def _chosen_stream(path: Path, check: Check) -> tuple[int, list[str]]:
     streams = [match for match in found if not any(sign in match[0] for sign in _NO_CLIP)]
     if not streams:
         if found:
-            raise Problem("{path} contains sound and a cover picture, but no video.", "Give a video file.", path=path)
+            raise Problem("{path} contains sound and a cover picture, but no video.", "Give a video file.").about(
+                path=path
+            )
         errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
         raise _cut_short(path) if _is_container(path) and _reports_truncation(errors) else _no_video(path)
     best = max(streams, key=lambda m: (int(m[3]) * int(m[4]), "(default)" in m[0], -int(m[1])))
@@ -139,11 +141,7 @@ def _video_info(path: Path, stream: int, frames: list[_Frame], log: str, notes: 
         notes.append(Sentence("{path} is interlaced; its frames were deinterlaced.", path=path.name))
     if transfer in HDR_NAMES:
         notes.append(
-            Sentence(
-                "{path} is HDR ({kind}); it was converted to sRGB.",
-                path=path.name,
-                kind=HDR_NAMES[transfer],
-            )
+            Sentence("{path} is HDR ({kind}); it was converted to sRGB.", path=path.name, kind=HDR_NAMES[transfer])
         )
     untagged_hd = matrix == "unknown" and "yuv" in frames[0].format and (height >= HD_HEIGHT or width >= HD_WIDTH)
     return VideoInfo(
@@ -169,13 +167,7 @@ def _check_one_size(path: Path, frames: list[_Frame]) -> None:
                 "The frame size of {path} changes: frame 1 is {width} x {height}, "
                 "frame {index} is {other_width} x {other_height}.",
                 "Export the video again with one frame size.",
-                path=path,
-                width=w,
-                height=h,
-                index=k + 1,
-                other_width=width,
-                other_height=height,
-            )
+            ).about(path=path, width=w, height=h, index=k + 1, other_width=width, other_height=height)
 
 
 def _misses_much(log: str, errors: list[str], end: float) -> bool:
@@ -217,15 +209,11 @@ def _is_container(path: Path) -> bool:
 
 def _no_video(path: Path) -> Problem:
     return Problem(
-        "{path} is not a video.",
-        "Give a video file (MP4, MOV, MKV, WebM, AVI, GIF) or a folder of PNG or JPG frames.",
-        path=path,
-    )
+        "{path} is not a video.", "Give a video file (MP4, MOV, MKV, WebM, AVI, GIF) or a folder of PNG or JPG frames."
+    ).about(path=path)
 
 
 def _cut_short(path: Path) -> Problem:
     return Problem(
-        "{path} is truncated or damaged: not all of its frames can be read.",
-        "Copy or export the video again.",
-        path=path,
-    )
+        "{path} is truncated or damaged: not all of its frames can be read.", "Copy or export the video again."
+    ).about(path=path)

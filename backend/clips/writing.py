@@ -73,7 +73,7 @@ def _not_encoded(path: Path, errors: str) -> Problem:
         return disk_full(path)
     print("\n".join(errors.splitlines()[-MAX_LINES:]), file=sys.stderr, flush=True)  # into the job's log
     hint = "Run the job again. If it fails again, report it with the job's log."
-    return Problem("{path} could not be encoded: {reason}", hint, path=path, reason=errors.splitlines()[-1])
+    return Problem("{path} could not be encoded: {reason}", hint).about(path=path, reason=errors.splitlines()[-1])
 
 
 def _verify(path: Path, part: Path, count: int, fps: float, check: Check) -> None:
@@ -83,9 +83,4 @@ def _verify(path: Path, part: Path, count: int, fps: float, check: Check) -> Non
         raise Problem(
             "{path} was written with {found} frames over {span} s instead of {expected} at {fps} frames per second.",
             "Try again. If it happens again, report it with the job's log.",
-            path=path,
-            found=len(times),
-            span=f"{span:.3f}",
-            expected=count,
-            fps=f"{fps:g}",
-        )
+        ).about(path=path, found=len(times), span=f"{span:.3f}", expected=count, fps=f"{fps:g}")

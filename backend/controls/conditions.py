@@ -45,11 +45,7 @@ def check_model(entry: ModelEntry, kinds: Iterable[str]) -> None:
             raise Problem(
                 "The model {entry} does not support {kind}: its entry names no {key}.",
                 "Remove the {kind}, choose another model, or add a control model as {key} to {source}.",
-                entry=repr(entry.name),
-                kind=kind,
-                key=key,
-                source=entry.source,
-            )
+            ).about(entry=repr(entry.name), kind=kind, key=key, source=entry.source)
 
 
 def parse_picture_option(text: str, frames: int) -> tuple[Path, int]:
@@ -62,7 +58,7 @@ def parse_picture_option(text: str, frames: int) -> tuple[Path, int]:
     path, number = (Path(named[1]), int(named[2])) if named else (Path(text), 0)
     path = path.expanduser()
     if not path.is_file():
-        raise Problem("There is no picture {path}.", "Check the path and its spelling.", path=path)
+        raise Problem("There is no picture {path}.", "Check the path and its spelling.").about(path=path)
     frame = number + frames if number < 0 else number
     _check_frame_index(f"{path} is for frame {number}", frame, frames)
     return path, frame
@@ -86,10 +82,7 @@ def read_conditions(
             raise Problem(
                 "{folder} contains {count} pictures; the clip has {frames} frames, and each needs a depth picture.",
                 "Create the job again, or remove the folder.",
-                folder=folder / kind,
-                count=len(files),
-                frames=frames,
-            )
+            ).about(folder=folder / kind, count=len(files), frames=frames)
         pictures = []
         for path in files.values():
             check()
@@ -122,10 +115,7 @@ def read_mask(
         raise Problem(
             "{folder} contains {count} pictures; the clip has {frames} frames, and each needs a mask.",
             "Create the job again, or remove the folder.",
-            folder=folder / "mask",
-            count=len(files),
-            frames=frames,
-        )
+        ).about(folder=folder / "mask", count=len(files), frames=frames)
     pictures, (h, w), (height, width) = [], size, size
     for path in files.values():
         check()
@@ -147,8 +137,8 @@ def read_mask(
     )
     white = np.stack(pictures).mean(-1) / 255
     if white.max() < EMPTY_MASK:
-        raise Problem(
-            "The mask in {folder} is black in every frame.", "Paint the subject white.", folder=folder / "mask"
+        raise Problem("The mask in {folder} is black in every frame.", "Paint the subject white.").about(
+            folder=folder / "mask"
         )
     cells = white.reshape(frames, height // cell, cell, width // cell, cell)
     return cells.mean((2, 4)), notes
@@ -160,20 +150,18 @@ def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:
     for path in picture_files(folder):
         if not re.fullmatch(r"[0-9]+", path.stem):
             raise Problem(
-                "The name of {path} is not a frame number.",
-                "Rename it, for example to 0000.png for the first frame.",
-                path=path,
-            )
+                "The name of {path} is not a frame number.", "Rename it, for example to 0000.png for the first frame."
+            ).about(path=path)
         frame = int(path.stem)
         _check_frame_index(f"{path} is for frame {frame}", frame, frames)
         if frame in files:
-            raise Problem(
-                "{file} and {path} are for the same frame.", "Keep one of them.", file=files[frame], path=path
+            raise Problem("{file} and {path} are for the same frame.", "Keep one of them.").about(
+                file=files[frame], path=path
             )
         files[frame] = path
     if not files:
-        raise Problem(
-            "The folder {folder} contains no PNG or JPG pictures.", "Add them, or remove the folder.", folder=folder
+        raise Problem("The folder {folder} contains no PNG or JPG pictures.", "Add them, or remove the folder.").about(
+            folder=folder
         )
     return dict(sorted(files.items()))
 
@@ -183,10 +171,7 @@ def _check_frame_index(what: str, frame: int, frames: int) -> None:
         raise Problem(
             "{what}; the model's clip has {frames} frames, 0 to {last}.",
             "Frames are counted in the model's own clip, whatever the length of the shot; -1 is the last.",
-            what=what,
-            frames=frames,
-            last=frames - 1,
-        )
+        ).about(what=what, frames=frames, last=frames - 1)
 
 
 def _fitted(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
@@ -215,7 +200,7 @@ def _white_on_black(sketch: np.ndarray, path: Path) -> tuple[np.ndarray, list[st
     gray = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY).astype(np.float32)
     low, high = gray.min(), gray.max()
     if high - low < 8:
-        raise Problem("The sketch {path} is blank.", "Draw light lines on dark or dark ones on light.", path=path)
+        raise Problem("The sketch {path} is blank.", "Draw light lines on dark or dark ones on light.").about(path=path)
     gray = (gray - low) * (255 / (high - low))
     notes = []
     if gray.mean() > 127.5:

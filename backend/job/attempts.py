@@ -136,8 +136,7 @@ def _policy(work: TakeInputs, memory: str, checkpoint: Checkpoint, note: Note) -
     if memory == work.settings.memory:
         note(
             Sentence(
-                "Less memory is free than before: the job continued with memory set to {policy}.",
-                policy=policy.name,
+                "Less memory is free than before: the job continued with memory set to {policy}.", policy=policy.name
             )
         )
     return policy

@@ -43,10 +43,7 @@ class InvertedLatents:
             raise Problem(
                 "The inverted latents in {path} cannot be read ({reason}).",
                 "Remove the folder {folder} and run the job again.",
-                path=path,
-                reason=error,
-                folder=self.folder,
-            ) from None
+            ).about(path=path, reason=error, folder=self.folder) from None
 
 
 Keep = Callable[[int, Tensor], None]
@@ -80,9 +77,7 @@ def cached_inversion(key: str, device: torch.device, wanted: Collection[int], in
         raise Problem(
             "The inverted latents cannot be written to {parent} ({reason}).",
             "Free disk space there, or set MOTIONCLONE_DATA to another folder.",
-            parent=folder.parent,
-            reason=error.strerror,
-        ) from None
+        ).about(parent=folder.parent, reason=error.strerror) from None
     keep_newest((path for path in folder.parent.iterdir() if path.is_dir()), MAX_CLIPS, MAX_BYTES)
     return InvertedLatents(folder, device)
 

@@ -97,8 +97,7 @@ def _object_tokens(model: Backbone, request: JobRequest) -> tuple[list[int], lis
         raise Problem(
             "The object is {object}; it must be two words with a colon between them.",
             "Write for example astronaut:hunter, starting with what the reference shows.",
-            object=repr(request.object),
-        )
+        ).about(object=repr(request.object))
     return (
         model.token_indices(request.inversion_prompt, old, "inversion prompt"),
         model.token_indices(request.prompt, new, "prompt"),

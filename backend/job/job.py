@@ -135,21 +135,14 @@ def read_reference(
         raise Problem(
             "{folder} contains {count} frames; the setting frames is {frames}.",
             "Create the job again with `clone` or the panel, or set frames to that number.",
-            folder=folder,
-            count=count,
-            frames=settings.frames,
-        )
+        ).about(folder=folder, count=count, frames=settings.frames)
     frames = read_clip(folder, check=check).frames
     multiple = entry.clip.multiple
     if any(side % multiple for side in frames.shape[1:3]):
         raise Problem(
             "The frames in {folder} are {width} x {height}; sides must be multiples of {multiple}.",
             "Create the job again with `clone` or the panel, which fit the clip to the model.",
-            folder=folder,
-            width=frames.shape[2],
-            height=frames.shape[1],
-            multiple=multiple,
-        )
+        ).about(folder=folder, width=frames.shape[2], height=frames.shape[1], multiple=multiple)
     return frames
 
 

@@ -93,11 +93,8 @@ def _read_conditions(
         for path, frame in (parse_picture_option(text, frames) for text in texts):
             if frame in pictures:
                 raise Problem(
-                    "Two pictures of --{kind} are for frame {place}.",
-                    "Give each its own frame: FILE@FRAME.",
-                    kind=kind,
-                    place=frame,
-                )
+                    "Two pictures of --{kind} are for frame {place}.", "Give each its own frame: FILE@FRAME."
+                ).about(kind=kind, place=frame)
             pictures[frame], transparent = read_picture(path)
             if transparent:
                 notes.append(Sentence("{name} is partly transparent; middle gray was put behind it.", name=path.name))
@@ -111,10 +108,7 @@ def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
         raise Problem(
             "The mask {path} has {count} frames; the reference clip has {expected}.",
             "Give a mask for every frame of the clip.",
-            path=path,
-            count=mask.total,
-            expected=clip.total,
-        )
+        ).about(path=path, count=mask.total, expected=clip.total)
     (h, w), (height, width) = mask.frames.shape[1:3], clip.frames.shape[1:3]
     if (h, w) == (height, width):
         return mask
@@ -136,16 +130,13 @@ def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
 def _new_folder(chosen: Path | None) -> Path:
     folder = chosen or data_folder() / "jobs" / new_job_name()
     if (folder / "job.json").exists():
-        raise Problem(
-            "{folder} already contains a job.", "Choose another folder, or run that job with `run`.", folder=folder
+        raise Problem("{folder} already contains a job.", "Choose another folder, or run that job with `run`.").about(
+            folder=folder
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Problem(
-            "The job folder {folder} cannot be created ({reason}).",
-            "Choose another with --job.",
-            folder=folder,
-            reason=error.strerror,
+        raise Problem("The job folder {folder} cannot be created ({reason}).", "Choose another with --job.").about(
+            folder=folder, reason=error.strerror
         ) from None
     return folder

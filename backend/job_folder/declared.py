@@ -47,28 +47,18 @@ class Declaration:
         try:
             typed = _PARSERS[self.kind](value)
         except (TypeError, ValueError):
-            raise SettingError(
-                "{name} cannot be {value}; it must be {kind_names}.",
-                name=self.name,
-                value=repr(value),
-                kind_names=_KIND_NAMES[self.kind],
+            raise SettingError("{name} cannot be {value}; it must be {kind_names}.").about(
+                name=self.name, value=repr(value), kind_names=_KIND_NAMES[self.kind]
             ) from None
         if self.bounds:
             low, high = self.bounds
             if not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
-                raise SettingError(
-                    "{name} is {value}; it must be between {low} and {high}.",
-                    name=self.name,
-                    value=value,
-                    low=f"{low:g}",
-                    high=f"{high:g}",
+                raise SettingError("{name} is {value}; it must be between {low} and {high}.").about(
+                    name=self.name, value=value, low=f"{low:g}", high=f"{high:g}"
                 )
         if self.choices and typed not in self.choices:
-            raise SettingError(
-                "{name} is {typed}; it must be {choices}.",
-                name=self.name,
-                typed=repr(typed),
-                choices=" or ".join(self.choices),
+            raise SettingError("{name} is {typed}; it must be {choices}.").about(
+                name=self.name, typed=repr(typed), choices=" or ".join(self.choices)
             )
         return typed
 
@@ -129,7 +119,7 @@ def parse_assignment(text: str) -> tuple[str, str]:
     """Splits 'key=value' as typed after --set. Raises SettingError."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise SettingError("{text} is not of the form key=value.", text=repr(text))
+        raise SettingError("{text} is not of the form key=value.").about(text=repr(text))
     return key.strip(), value.strip()
 
 

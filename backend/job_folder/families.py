@@ -58,35 +58,31 @@ def typed_values(chosen: Mapping[str, Any]) -> dict[str, Any]:
     known = declarations(Settings)
     family = chosen.get("family", "default")
     if family not in FAMILIES:
-        raise SettingError(
-            "There is no settings family {family}{near}", family=repr(family), near=nearest(str(family), FAMILIES)
+        raise SettingError("There is no settings family {family}{near}").about(
+            family=repr(family), near=nearest(str(family), FAMILIES)
         )
     values = FAMILIES[family] | {k: v for k, v in chosen.items() if k != "family"}
     for key in values:
         if key not in known:
-            raise SettingError("There is no setting {key}{near}", key=repr(key), near=nearest(key, [*known, "family"]))
+            raise SettingError("There is no setting {key}{near}").about(
+                key=repr(key), near=nearest(key, [*known, "family"])
+            )
     return {key: known[key].typed(value) for key, value in values.items()}
 
 
 def _check_together(s: Settings) -> None:
     """Raises SettingError for settings that are valid alone but contradict each other."""
     if s.guided_steps > s.steps:
-        raise SettingError(
-            "guided_steps is {guided_steps}; it cannot exceed steps, which is {steps}.",
-            guided_steps=s.guided_steps,
-            steps=s.steps,
+        raise SettingError("guided_steps is {guided_steps}; it cannot exceed steps, which is {steps}.").about(
+            guided_steps=s.guided_steps, steps=s.steps
         )
     for weights, blocks in (("block_weights", "guidance_blocks"), ("semantic_weights", "semantic_blocks")):
         given, named = getattr(s, weights), getattr(s, blocks)
         if given and len(given) != len(named):
-            raise SettingError(
-                "{weights} has {count} values, but {blocks} has {number} blocks.",
-                weights=weights,
-                count=len(given),
-                blocks=blocks,
-                number=len(named),
+            raise SettingError("{weights} has {count} values, but {blocks} has {number} blocks.").about(
+                weights=weights, count=len(given), blocks=blocks, number=len(named)
             )
     if len(s.mask_thresholds) != 2:
-        raise SettingError("mask_thresholds has {count} values; it must have two.", count=len(s.mask_thresholds))
+        raise SettingError("mask_thresholds has {count} values; it must have two.").about(count=len(s.mask_thresholds))
     if s.method == "inversion" and (s.sampler != "ddim" or s.reuse_gradient > 1):
         raise SettingError("The method inversion requires sampler ddim and reuse_gradient 1.")

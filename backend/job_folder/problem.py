@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from .plain_text import MOST_TEXT, clean
 
@@ -38,6 +38,10 @@ class Sentence(str):
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
         return (self.template,), self.values
 
+    def about(self, **values: object) -> Sentence:
+        """The sentence with these values, unless it has values already."""
+        return self if self.values else Sentence(self.template, **values)
+
     def changed(self, change: Callable[[str], str]) -> Sentence:
         """The sentence with `change` applied to each of its values."""
         values = {k: v.changed(change) if isinstance(v, Sentence) else change(v) for k, v in self.values.items()}
@@ -48,12 +52,18 @@ class Problem(Exception):
     """An error that the user can fix. message: what is wrong, with which file or setting; hint: what to do next;
     repair: the id of the operator that fixes it, such as "motionclone.install_backend", or "".
 
-    message and hint are templates with common values: Problem("{path} is full.", "Empty {path}.", path=path).
+    message and hint are templates with common values: Problem("{path} is full.", "Empty {path}.").about(path=path).
     """
 
-    def __init__(self, message: str, hint: str = "", /, *, repair: str = "", **values: object):
-        self.message, self.hint, self.repair = Sentence(message, **values), Sentence(hint, **values), repair
+    def __init__(self, message: str, hint: str = "", /, *, repair: str = ""):
+        self.message, self.hint, self.repair = Sentence(message), Sentence(hint), repair
         super().__init__(self.text)
+
+    def about(self, **values: object) -> Self:
+        """Fills the blanks of message and hint, each with the value of its name. Returns the problem itself."""
+        self.message, self.hint = self.message.about(**values), self.hint.about(**values)
+        self.args = (self.text,)
+        return self
 
     def __str__(self) -> str:
         return self.text

@@ -108,8 +108,8 @@ def _check_unsupported(text: str) -> None:
     for pattern, what, instead in UNSUPPORTED:
         if match := re.search(pattern, hidden):
             found = text[match.start() : match.end()].strip(" \n,;|")
-            raise PromptError(
-                "The prompt contains {what}, {found}, which is not supported.", instead, what=what, found=repr(found)
+            raise PromptError("The prompt contains {what}, {found}, which is not supported.", instead).about(
+                what=what, found=repr(found)
             )
 
 
@@ -176,48 +176,37 @@ class _Reading:
             what = "words that change during sampling" if kind == "colon" else "alternating words"
             found = self.text[self.open[-1][1] :].partition("]")[0] + "]"
             raise PromptError(
-                "The prompt contains {what}, {found}, which is not supported.",
-                f"Choose one. {TEXT}",
-                what=what,
-                found=repr(found),
-            )
+                "The prompt contains {what}, {found}, which is not supported.", f"Choose one. {TEXT}"
+            ).about(what=what, found=repr(found))
         match = CLOSING.match(self.text, position)
         number = match[1].strip() if match else self.text[position + 1 : position + 20].strip()
         if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) or (weight := float(number)) > MOST_WEIGHT:
             raise PromptError(
                 "The prompt contains the weight {weight}; it must be a number from 0 to {most_weight}.",
                 f"Write a number with a point and a closing parenthesis, as in (word:1.3). {TEXT}",
-                weight=repr(number),
-                most_weight=MOST_WEIGHT,
-            )
+            ).about(weight=repr(number), most_weight=MOST_WEIGHT)
         self.skip_to, self.apart = match.end(), True
         self._close(")", position, weight)
 
     def _tag(self, kind: str, arguments: str, tag: str) -> None:
         if kind not in ("lora", "lyco"):
-            raise PromptError("The prompt contains {tag}, which is not supported.", f"Remove it. {TEXT}", tag=tag)
+            raise PromptError("The prompt contains {tag}, which is not supported.", f"Remove it. {TEXT}").about(tag=tag)
         name, *strengths = (part.strip() for part in arguments.split(":"))
         if not name or len(strengths) > 1 or not re.fullmatch(r"-?(\d+(\.\d*)?|\.\d+)", (strengths or ["1"])[0]):
             raise PromptError(
-                "The prompt contains {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>.", tag=tag
-            )
+                "The prompt contains {tag}, which is not a LoRA's name and strength.", "Write <lora:name:0.8>."
+            ).about(tag=tag)
         if name in self.loras:
-            raise PromptError("The prompt names the LoRA {name} twice.", "Remove one of them.", name=repr(name))
+            raise PromptError("The prompt names the LoRA {name} twice.", "Remove one of them.").about(name=repr(name))
         self.loras[name] = float((strengths or ["1"])[0])
         if abs(self.loras[name]) > MOST_STRENGTH:
             raise PromptError(
                 "The prompt gives the LoRA {name} the strength {strength}; the maximum is {most_strength}.",
                 "Most LoRAs are made for a strength of up to 1.",
-                name=repr(name),
-                strength=f"{self.loras[name]:g}",
-                most_strength=MOST_STRENGTH,
-            )
+            ).about(name=repr(name), strength=f"{self.loras[name]:g}", most_strength=MOST_STRENGTH)
 
 
 def _unpaired(bracket: str, near: str) -> PromptError:
     return PromptError(
-        "The prompt has an unmatched {bracket} at {near}.",
-        "Remove it, or write \\{bracket} to use it as text.",
-        bracket=bracket,
-        near=repr(near[:30]),
-    )
+        "The prompt has an unmatched {bracket} at {near}.", "Remove it, or write \\{bracket} to use it as text."
+    ).about(bracket=bracket, near=repr(near[:30]))

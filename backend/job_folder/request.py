@@ -63,19 +63,17 @@ def read_request(folder: Path) -> JobRequest:
     try:
         content = read_json(path, MAX_BYTES)
     except FileNotFoundError:
-        raise RequestError("There is no job.json in {folder}.", folder=folder) from None
+        raise RequestError("There is no job.json in {folder}.").about(folder=folder) from None
     except (OSError, ValueError) as error:
-        raise RequestError("{path} cannot be read as JSON ({reason}).", path=path, reason=error) from None
+        raise RequestError("{path} cannot be read as JSON ({reason}).").about(path=path, reason=error) from None
     return request_from(content)
 
 
 def request_from(content: Any) -> JobRequest:
     """Creates a request from parsed JSON. Raises RequestError for unknown, missing and mistyped keys."""
     if isinstance(content, dict) and content.get("version") not in (VERSION, None):
-        raise RequestError(
-            "job.json has version {found}, but this backend reads version {version}.",
-            found=repr(content["version"]),
-            version=VERSION,
+        raise RequestError("job.json has version {found}, but this backend reads version {version}.").about(
+            found=repr(content["version"]), version=VERSION
         )
     known = (
         {key: value for key, value in content.items() if key != "templates"} if isinstance(content, dict) else content
@@ -89,9 +87,11 @@ def request_from(content: Any) -> JobRequest:
     request = JobRequest(**values)
     check_seed(request.seed)
     if not 1 <= request.shot.frames <= 100_000:
-        raise RequestError("shot.frames is {frames}; it must be between 1 and 100000.", frames=request.shot.frames)
+        raise RequestError("shot.frames is {frames}; it must be between 1 and 100000.").about(
+            frames=request.shot.frames
+        )
     if not 0 < request.shot.fps <= 1000:
-        raise RequestError("shot.fps is {fps}; it must be greater than 0 and at most 1000.", fps=request.shot.fps)
+        raise RequestError("shot.fps is {fps}; it must be greater than 0 and at most 1000.").about(fps=request.shot.fps)
     return request
 
 
@@ -99,11 +99,8 @@ def check_seed(seed: int) -> int:
     """Returns `seed`. Raises RequestError unless it is in the range of the random generator."""
     if not LOWEST_SEED <= seed <= HIGHEST_SEED:
         shown = f"{seed}" if abs(seed) < 10**30 else "a number of more than 30 digits"
-        raise RequestError(
-            "seed is {shown}; it must be between {lowest_seed} and {highest_seed}.",
-            shown=shown,
-            lowest_seed=LOWEST_SEED,
-            highest_seed=HIGHEST_SEED,
+        raise RequestError("seed is {shown}; it must be between {lowest_seed} and {highest_seed}.").about(
+            shown=shown, lowest_seed=LOWEST_SEED, highest_seed=HIGHEST_SEED
         )
     return seed
 

@@ -101,10 +101,7 @@ class Settings:
         choices=("raw", "relative"),
     )
     mean_shift: bool = setting(
-        True,
-        "Mean Shift",
-        "Whether the motion guidance may change a frame's mean. If not, colors drift less",
-        MOTION,
+        True, "Mean Shift", "Whether the motion guidance may change a frame's mean. If not, colors drift less", MOTION
     )
     cfg_scale: float = setting(
         7.5,

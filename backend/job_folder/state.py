@@ -95,11 +95,8 @@ def read_state(folder: Path) -> JobState:
         return _with_sentences(JobState(**values), content.get("templates"))
     except (UnfitFile, UnfitJSON, StrictError) as error:
         problem = Problem(
-            "{path} is damaged ({reason}), so the state of the job is unknown.",
-            "Run the job again.",
-            path=path,
-            reason=clean(str(error), 200),
-        )
+            "{path} is damaged ({reason}), so the state of the job is unknown.", "Run the job again."
+        ).about(path=path, reason=clean(str(error), 200))
         return JobState.failed(problem)
     except (OSError, ValueError):  # missing, or truncated by a power failure
         return JobState()

@@ -32,19 +32,16 @@ def strict_values(
     programs or later versions may extend. Raises StrictError.
     """
     if not isinstance(content, dict):
-        raise StrictError("{where} must be an object with named values.", where=where)
+        raise StrictError("{where} must be an object with named values.").about(where=where)
     known = {field.name: field for field in fields(kind)}
     for key in content if not ignore_unknown else ():
         if key not in known:
-            raise StrictError(
-                "{where} has an unknown key {key}{near}",
-                where=where,
-                key=shown(key),
-                near=nearest(str(key)[:MOST_SHOWN], known),
+            raise StrictError("{where} has an unknown key {key}{near}").about(
+                where=where, key=shown(key), near=nearest(str(key)[:MOST_SHOWN], known)
             )
     for key, field in known.items():
         if key not in content and field.default is MISSING and field.default_factory is MISSING:
-            raise StrictError("{where} has no {key}.", where=where, key=repr(key))
+            raise StrictError("{where} has no {key}.").about(where=where, key=repr(key))
     return {key: _checked(checks, str(known[key].type), content[key], where, key) for key in known if key in content}
 
 
@@ -54,8 +51,8 @@ def _checked(checks: Mapping[str, Check], wanted: str, value: Any, where: str, k
     try:
         return checks[wanted.removesuffix(" | None")](value)
     except TypeError as error:
-        raise StrictError(
-            "{where}: {key} must be {reason}, not {shown}.", where=where, key=key, reason=error, shown=shown(value)
+        raise StrictError("{where}: {key} must be {reason}, not {shown}.").about(
+            where=where, key=key, reason=error, shown=shown(value)
         ) from None
 
 

@@ -70,8 +70,8 @@ def deterministic_mode(enabled: bool) -> Iterator[None]:
         if "deterministic" not in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise Problem(
-            "This device cannot repeat a computation exactly: {reason}", "Set deterministic to false.", reason=reason
+        raise Problem("This device cannot repeat a computation exactly: {reason}", "Set deterministic to false.").about(
+            reason=reason
         ) from error
     finally:
         torch.use_deterministic_algorithms(algorithms)

@@ -58,6 +58,7 @@ def find_entry(name: str) -> ModelEntry:
         raise Problem(
             "There is no model {name}{near}",
             "Available models: {entries}. Your own entries belong into {folder}.{wrong}",
+        ).about(
             name=repr(name),
             near=nearest(name, entries),
             entries=", ".join(entries),
@@ -71,10 +72,7 @@ def find_entry(name: str) -> ModelEntry:
             "The model {name} names files that do not exist: {named}.",
             "Copy them there, or fix the paths in {source}.",
             repair="motionclone.get_model",
-            name=repr(name),
-            named=named,
-            source=entry.source,
-        )
+        ).about(name=repr(name), named=named, source=entry.source)
     check_files(entry.paths())
     return entry
 
@@ -84,8 +82,8 @@ def read_entry(path: Path) -> ModelEntry:
     try:
         content = read_table(path)
     except (OSError, ValueError) as error:
-        raise Problem(
-            "The model entry {path} cannot be read ({reason}).", "Fix or remove the file.", path=path, reason=error
+        raise Problem("The model entry {path} cannot be read ({reason}).", "Fix or remove the file.").about(
+            path=path, reason=error
         ) from None
     try:
         entry = ModelEntry(**_values(content, path) | {"source": path})
@@ -94,11 +92,8 @@ def read_entry(path: Path) -> ModelEntry:
     except (ValueError, RecursionError) as error:
         reason = str(error)[:MAX_REASON].rstrip(".")
         raise Problem(
-            "The model entry {path} is invalid: {reason}.",
-            "Compare it with the shipped entries and the README.",
-            path=path,
-            reason=reason,
-        ) from None
+            "The model entry {path} is invalid: {reason}.", "Compare it with the shipped entries and the README."
+        ).about(path=path, reason=reason) from None
 
 
 def _values(content: Any, source: Path) -> dict[str, Any]:

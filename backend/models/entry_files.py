@@ -41,10 +41,7 @@ def files_in(folder: Path, key: str) -> Iterator[Path]:
                 raise Problem(
                     "{key}: {folder} contains more than {limit} files, so it is not the folder of a model.",
                     HINT.format(key=key),
-                    key=key,
-                    folder=folder,
-                    limit=f"{MAX_FILES:,}",
-                )
+                ).about(key=key, folder=folder, limit=f"{MAX_FILES:,}")
             yield Path(where, name)
 
 
@@ -57,12 +54,8 @@ def check_files(paths: dict[str, Path]) -> None:
             except FileNotFoundError:
                 continue  # a dead link: the code that needs the file reports it
             except UnfitFile as error:
-                raise Problem("{key}: {reason}.", HINT.format(key=key), key=key, reason=error) from None
+                raise Problem("{key}: {reason}.", HINT.format(key=key)).about(key=key, reason=error) from None
             except OSError as error:
-                raise Problem(
-                    "{key}: {file} cannot be read ({reason}).",
-                    HINT.format(key=key),
-                    key=key,
-                    file=file,
-                    reason=error.strerror,
+                raise Problem("{key}: {file} cannot be read ({reason}).", HINT.format(key=key)).about(
+                    key=key, file=file, reason=error.strerror
                 ) from None

@@ -78,26 +78,20 @@ class ModelEntry:
         """Returns the settings of this model with those of a job on top. Raises SettingError for an invalid setting."""
         family = chosen.get("family", "default")
         if family in OWN_FAMILIES and family not in self.presets:
-            raise SettingError(
-                "The model {name} has no {family} settings: {source} contains none.",
-                name=repr(self.name),
-                family=family,
-                source=self.source,
+            raise SettingError("The model {name} has no {family} settings: {source} contains none.").about(
+                name=repr(self.name), family=family, source=self.source
             )
         known = declarations(Settings)
         for key in chosen:
             if key in known and not known[key].known_to(self.backbone):
-                raise SettingError(
-                    "The model {name} does not know the setting {key}.", name=repr(self.name), key=repr(key)
+                raise SettingError("The model {name} does not know the setting {key}.").about(
+                    name=repr(self.name), key=repr(key)
                 )
         preset = self.presets.get(family, {})
         settings = resolve({"frames": self.clip.frames} | self.settings | preset, chosen)
         if settings.frames > self.clip.most_frames:
-            raise SettingError(
-                "frames is {frames}; the model {name} generates at most {most_frames} frames.",
-                frames=settings.frames,
-                name=repr(self.name),
-                most_frames=self.clip.most_frames,
+            raise SettingError("frames is {frames}; the model {name} generates at most {most_frames} frames.").about(
+                frames=settings.frames, name=repr(self.name), most_frames=self.clip.most_frames
             )
         return settings
 

@@ -39,8 +39,7 @@ def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> 
         raise Problem(
             "The LoRA {name} is named in a negative or inversion prompt.",
             "It changes the whole model: write it into the prompt.",
-            name=repr(name),
-        )
+        ).about(name=repr(name))
     added = [_lora(entry, name, strength) for name, strength in asked.loras.items()]
     names = dict.fromkeys(name for one in (asked, *rest) for name in one.embeddings)
     embeddings = {
@@ -56,6 +55,7 @@ def _lora(entry: ModelEntry, name: str, strength: float) -> LoraFile:
             raise Problem(
                 "The model {entry} already has the LoRA {name}, with the strength {strength}.",
                 "Remove <lora:{written_name}:{written_strength}> from the prompt, or the LoRA from {source}.",
+            ).about(
                 entry=repr(entry.name),
                 name=repr(name),
                 strength=f"{lora.strength:g}",
@@ -83,17 +83,12 @@ def _file(name: str, subfolder: str, hint: str) -> Path:
     kind = "LoRA" if subfolder == "loras" else "textual inversion"
     if not found:
         near = nearest(name, [path.stem for path in files])
-        raise Problem(
-            "There is no {kind} {name} in {folder}{near}", hint, kind=kind, name=repr(name), folder=folder, near=near
+        raise Problem("There is no {kind} {name} in {folder}{near}", hint).about(
+            kind=kind, name=repr(name), folder=folder, near=near
         )
     if len(found) > 1:
-        raise Problem(
-            "{first} and {second} are both the {kind} {name}.",
-            "Rename one of them.",
-            first=found[0],
-            second=found[1],
-            kind=kind,
-            name=repr(name),
+        raise Problem("{first} and {second} are both the {kind} {name}.", "Rename one of them.").about(
+            first=found[0], second=found[1], kind=kind, name=repr(name)
         )
     return found[0]
 

@@ -23,9 +23,7 @@ def tokenizer_folder(entry: ModelEntry) -> Path:
     raise Problem(
         "{key}: {given} contains no tokenizer folder.",
         "Download or copy the folder again; an SD1.5 model in a single file needs no config.",
-        key=key,
-        given=given,
-    )
+    ).about(key=key, given=given)
 
 
 def tokenizer_path(entry: ModelEntry) -> str | None:

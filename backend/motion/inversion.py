@@ -29,9 +29,7 @@ def check_timesteps(wanted: Collection[int], steps: int) -> None:
         raise Problem(
             "Sampling needs timestep {missing}, which an inversion of {steps} steps does not visit.",
             "Set inversion_steps to 1000 or to the value of steps.",
-            missing=missing[-1],
-            steps=steps,
-        )
+        ).about(missing=missing[-1], steps=steps)
 
 
 @torch.no_grad()

@@ -153,5 +153,4 @@ def _check_finite(z: Tensor, step: Step) -> None:
         raise NotFinite(
             "Sampling produced invalid numbers (NaN) at step {index}.",
             "Lower motion_weight or cfg_scale, or set precision to float32.",
-            index=step.index + 1,
-        )
+        ).about(index=step.index + 1)

@@ -57,11 +57,7 @@ def lcm_timesteps(steps: int, guided_steps: int, guided_range: float, train_time
             "The sampler lcm has {levels} noise levels, and guided_range leaves {border} of them for "
             "guided steps: {steps} steps with {guided_steps} guided do not fit.",
             "Lower steps and guided_steps (4 to 8 steps are usual), or set sampler to ddim.",
-            levels=LCM_LEVELS,
-            border=border,
-            steps=steps,
-            guided_steps=guided_steps,
-        )
+        ).about(levels=LCM_LEVELS, border=border, steps=steps, guided_steps=guided_steps)
     guided = np.linspace(0, border, guided_steps, endpoint=False).astype(int)
     plain = np.linspace(border, LCM_LEVELS, steps - guided_steps, endpoint=False).astype(int)
     return levels[[*guided, *plain]].tolist()

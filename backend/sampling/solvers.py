@@ -49,8 +49,8 @@ def make_solver(
     state = SamplerState() if state is None else state
     if name not in schedule.samplers:
         known = " or ".join(schedule.samplers)
-        raise Problem(
-            "This model does not support the sampler {name}.", "Set sampler to {known}.", name=name, known=known
+        raise Problem("This model does not support the sampler {name}.", "Set sampler to {known}.").about(
+            name=name, known=known
         )
     if name == "ddim":
         return ddim(schedule)
@@ -118,11 +118,11 @@ def _check(name: str, steps: Sequence[Step]) -> None:
     """Raises Problem for steps that only DDIM supports: a stride of its own, or the same timestep twice."""
     following = [*[step.timestep for step in steps[1:]], -1]
     if any(step.next_timestep != t for step, t in zip(steps, following)):
-        raise Problem("The sampler {name} does not support the inversion method.", "Set sampler to ddim.", name=name)
+        raise Problem("The sampler {name} does not support the inversion method.", "Set sampler to ddim.").about(
+            name=name
+        )
     if any(step.timestep <= step.next_timestep for step in steps):
         raise Problem(
             "The {count} steps visit a timestep twice, which the sampler {name} does not support.",
             "Lower steps or guided_steps, or set sampler to ddim.",
-            count=len(steps),
-            name=name,
-        )
+        ).about(count=len(steps), name=name)

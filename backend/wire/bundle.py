@@ -50,7 +50,9 @@ class Bundle:
         """Returns the file's path and the piece in base64. Raises BundleError for a number out of range, and
         OSError."""
         if not 0 <= number < self.pieces:
-            raise BundleError("Piece {number} does not exist; there are {pieces}.", number=number, pieces=self.pieces)
+            raise BundleError("Piece {number} does not exist; there are {pieces}.").about(
+                number=number, pieces=self.pieces
+            )
         starts = [0, *accumulate(map(_pieces, self.sizes))]
         i = bisect_right(starts, number) - 1
         with open_regular(self.folder / self.paths[i]) as file:
@@ -64,11 +66,8 @@ def pack(folder: Path, names: Sequence[str]) -> Bundle:
     sizes = tuple((folder / path).stat().st_size for path in paths)
     if len(paths) > MOST_FILES or sum(sizes) > MOST_BYTES:
         raise BundleError(
-            "{folder} contains more than {most_files} files or {most_bytes} GiB, which is too much to send.",
-            folder=folder,
-            most_files=MOST_FILES,
-            most_bytes=MOST_BYTES >> 30,
-        )
+            "{folder} contains more than {most_files} files or {most_bytes} GiB, which is too much to send."
+        ).about(folder=folder, most_files=MOST_FILES, most_bytes=MOST_BYTES >> 30)
     digest = hashlib.sha256()
     for path, size in zip(paths, sizes):
         with open_regular(folder / path) as file:
@@ -83,11 +82,8 @@ class IncomingBundle:
         """`folder` holds the files meanwhile. It is recreated, so that it contains no link. Raises BundleError and
         OSError."""
         if pieces > MOST_PIECES:
-            raise BundleError(
-                "{pieces} pieces exceed the limit of {most_files} files and {most_bytes} GiB.",
-                pieces=pieces,
-                most_files=MOST_FILES,
-                most_bytes=MOST_BYTES >> 30,
+            raise BundleError("{pieces} pieces exceed the limit of {most_files} files and {most_bytes} GiB.").about(
+                pieces=pieces, most_files=MOST_FILES, most_bytes=MOST_BYTES >> 30
             )
         remove(folder)
         folder.mkdir(parents=True, mode=0o700)
@@ -149,20 +145,15 @@ class IncomingBundle:
 
     def _check(self, number: int, path: str, size: int) -> None:
         if number != self.received or number >= self.pieces:
-            raise BundleError(
-                "Piece {number} arrived instead of piece {come} of {pieces}.",
-                number=number,
-                come=self.received,
-                pieces=self.pieces,
+            raise BundleError("Piece {number} arrived instead of piece {come} of {pieces}.").about(
+                number=number, come=self.received, pieces=self.pieces
             )
         if path.partition("/")[0] not in self._names or path < self._path or not is_relative_path(path):
-            raise BundleError("The file {path} was not expected.", path=repr(path[:80]))
+            raise BundleError("The file {path} was not expected.").about(path=repr(path[:80]))
         self._files += path != self._path
         if self._files > MOST_FILES or self._bytes + size > MOST_BYTES:
-            raise BundleError(
-                "More than {most_files} files or {most_bytes} GiB arrived.",
-                most_files=MOST_FILES,
-                most_bytes=MOST_BYTES >> 30,
+            raise BundleError("More than {most_files} files or {most_bytes} GiB arrived.").about(
+                most_files=MOST_FILES, most_bytes=MOST_BYTES >> 30
             )
 
     def _start_file(self, path: str) -> None:
@@ -186,11 +177,8 @@ def check_pictures(folder: Path) -> None:
         with open_regular(path) as file:
             size = picture_size(file.read(24))
         if size and size[0] * size[1] > MOST_PIXELS:
-            raise BundleError(
-                "The picture {path} is too large to display ({width} x {height}).",
-                path=path.name,
-                width=size[0],
-                height=size[1],
+            raise BundleError("The picture {path} is too large to display ({width} x {height}).").about(
+                path=path.name, width=size[0], height=size[1]
             )
 
 
@@ -203,10 +191,12 @@ def _paths(folder: Path, name: str) -> Iterator[str]:
         if "/." in relative:  # files of the operating system, such as .DS_Store
             continue
         if is_link(path):
-            raise BundleError("{path} is a link, which cannot be sent. Put the file itself there.", path=path)
+            raise BundleError("{path} is a link, which cannot be sent. Put the file itself there.").about(path=path)
         if path.is_file():
             if not is_relative_path(relative):
-                raise BundleError("{path} cannot be sent: use only A-Z, a-z, 0-9, _, - and . in its name.", path=path)
+                raise BundleError("{path} cannot be sent: use only A-Z, a-z, 0-9, _, - and . in its name.").about(
+                    path=path
+                )
             yield relative
 
 

@@ -41,11 +41,7 @@ class Client:
     """A worker process, from its start to its end. Call `poll` regularly."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        cwd: Path,
-        environment: Mapping[str, str] | None = None,
-        remote: bool = False,
+        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None, remote: bool = False
     ):
         """Starts the worker with `command`: `python -m backend serve`, or the same behind ssh.
 
@@ -64,8 +60,8 @@ class Client:
                 **DETACHED,
             )
         except OSError as error:
-            raise ClientError(
-                "The worker {command} cannot be started ({reason}).", command=command[0], reason=error.strerror
+            raise ClientError("The worker {command} cannot be started ({reason}).").about(
+                command=command[0], reason=error.strerror
             ) from None
         self.jobs: dict[str, Path] = {}  # submitted and not ended, in the order of submission
         self._tail, self._log_tail = Tail(self._process.stderr), LogTail()
@@ -98,7 +94,7 @@ class Client:
         is in use or cannot be written.
         """
         if job in self.jobs:
-            raise ClientError("The job {job} has already been submitted.", job=job)
+            raise ClientError("The job {job} has already been submitted.").about(job=job)
         if self._transfers:
             self._transfer(self._transfers, job, folder)
         else:
@@ -117,7 +113,9 @@ class Client:
         """Moves a waiting job behind `position` others. Raises ClientError while the job's files are still being
         sent."""
         if self._transfers and self._transfers.is_sending(job):
-            raise ClientError("The job {job} is still being sent to the worker. Move it when it waits there.", job=job)
+            raise ClientError("The job {job} is still being sent to the worker. Move it when it waits there.").about(
+                job=job
+            )
         self._send(messages.Move(job, position))
 
     def remove(self, job: str) -> None:

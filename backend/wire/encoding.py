@@ -47,10 +47,8 @@ def encode(message: Any) -> bytes:
         content["templates"] = templates
     line = json.dumps(content, allow_nan=False).encode("ascii") + b"\n"
     if len(line) > MOST_BYTES:
-        raise MessageError(
-            "A message of {count} bytes is too long; the limit is {most_bytes} bytes.",
-            count=len(line),
-            most_bytes=MOST_BYTES,
+        raise MessageError("A message of {count} bytes is too long; the limit is {most_bytes} bytes.").about(
+            count=len(line), most_bytes=MOST_BYTES
         )
     return line
 
@@ -61,16 +59,14 @@ def parse(line: bytes | None, kinds: tuple[type, ...]) -> Any:
     known = {kind_of(kind): kind for kind in kinds}
     name = content.get("kind")
     if not isinstance(name, str) or name not in known:
-        raise MessageError(
-            "{name} is not a known kind of message{near}", name=shown(name), near=nearest(str(name)[:80], known)
+        raise MessageError("{name} is not a known kind of message{near}").about(
+            name=shown(name), near=nearest(str(name)[:80], known)
         )
     protocol = content.get("protocol", PROTOCOL)
     if protocol != PROTOCOL:  # checked first: another version may use other fields
         raise MessageError(
-            "The other side uses protocol {other}, this one {own}. Install the same version of MotionClone on both.",
-            other=shown(protocol),
-            own=PROTOCOL,
-        )
+            "The other side uses protocol {other}, this one {own}. Install the same version of MotionClone on both."
+        ).about(other=shown(protocol), own=PROTOCOL)
     return _with_sentences(known[name](**_values(content, known[name])), content.get("templates"))
 
 
@@ -78,8 +74,8 @@ def check_id(value: Any) -> str:
     """Returns the job name `value`. Raises MessageError unless it can also name a folder on any system."""
     if not isinstance(value, str) or not _ID.fullmatch(value) or value.upper() in _DEVICES:
         raise MessageError(
-            ("{name} is not a valid job name. Use 1 to 64 of the characters A-Z, a-z, 0-9, _ and -."), name=shown(value)
-        )
+            "{name} is not a valid job name. Use 1 to 64 of the characters A-Z, a-z, 0-9, _ and -."
+        ).about(name=shown(value))
     return value
 
 
@@ -93,11 +89,11 @@ def is_relative_path(value: Any) -> bool:
 
 def _object(line: bytes | None) -> dict[str, Any]:
     if line is None or len(line) > MOST_BYTES:
-        raise MessageError("A line is longer than {most_bytes} bytes.", most_bytes=MOST_BYTES)
+        raise MessageError("A line is longer than {most_bytes} bytes.").about(most_bytes=MOST_BYTES)
     try:
         content = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise MessageError("A line is not valid JSON in UTF-8 ({reason}).", reason=str(error)[:100]) from None
+        raise MessageError("A line is not valid JSON in UTF-8 ({reason}).").about(reason=str(error)[:100]) from None
     if not isinstance(content, dict):
         raise MessageError("A message must be an object with named values.")
     return content

@@ -68,8 +68,8 @@ class Transfers:
         except Occupied as error:
             raise BundleError(str(error)) from None
         except OSError as error:
-            raise BundleError(
-                "The job folder {folder} cannot be written ({reason}).", folder=folder, reason=error.strerror
+            raise BundleError("The job folder {folder} cannot be written ({reason}).").about(
+                folder=folder, reason=error.strerror
             ) from None
         with suppress(OSError):
             remove(folder / INCOMING)  # left by a host that was killed
@@ -150,8 +150,8 @@ class Transfers:
         if not transfer.bundle:
             raise BundleError("The worker requested files that were not offered.")
         if number != transfer.sent:  # otherwise waiting answers could fill the memory
-            raise BundleError(
-                "The worker requested piece {number} instead of {sent}.", number=number, sent=transfer.sent
+            raise BundleError("The worker requested piece {number} instead of {sent}.").about(
+                number=number, sent=transfer.sent
             )
         transfer.sent += 1
         self._to_worker(messages.Piece(transfer.job, number, *transfer.bundle.piece(number)))

@@ -82,14 +82,14 @@ def _check_writable(folder: Path) -> None:
     """Raises Problem for a link, or for anything but a file, where a job writes. Raises OSError."""
     for path in _written(folder):
         if is_link(path):
-            raise Problem(
-                ("{path} is a link, but jobs write only inside their own folder."), "Remove the link.", path=path
+            raise Problem("{path} is a link, but jobs write only inside their own folder.", "Remove the link.").about(
+                path=path
             )
         if not path.is_dir():
             try:
                 check_regular(path)
             except UnfitFile as error:
-                raise Problem("{reason}; jobs write only files.", "Remove it.", reason=error) from None
+                raise Problem("{reason}; jobs write only files.", "Remove it.").about(reason=error) from None
             except FileNotFoundError:
                 continue  # a temporary file that was just renamed
 
@@ -115,9 +115,7 @@ def as_problem(error: BaseException, folder: Path) -> Problem:
             "The job folder {folder} cannot be written ({reason}).",
             "Free some space, make the folder writable, or use another folder for the job.",
             repair="motionclone.open_preferences",
-            folder=folder,
-            reason=error.strerror,
-        )
+        ).about(folder=folder, reason=error.strerror)
     details = "".join(traceback.format_exception(error))
     try:
         with os.fdopen(open_log(folder), "ab") as log:
@@ -126,4 +124,4 @@ def as_problem(error: BaseException, folder: Path) -> Problem:
         hint = Sentence("The details are in {log}.", log=folder / LOG)
     except OSError:
         hint = Sentence("{details}", details=details)
-    return Problem("Unexpected error: {reason}.", hint, reason=repr(error))
+    return Problem("Unexpected error: {reason}.", hint).about(reason=repr(error))

@@ -65,4 +65,4 @@ class Waiting:
         for i, ticket in enumerate(self._tickets):
             if ticket.job == job:
                 return self._tickets.pop(i)
-        raise Problem("The job {job} is not in the queue.", "It may be done already.", job=job)
+        raise Problem("The job {job} is not in the queue.", "It may be done already.").about(job=job)

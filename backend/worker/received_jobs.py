@@ -56,10 +56,8 @@ class ReceivedJobs:
             self._release(self._offered.pop(offer.job)[0], keep=True)
         if len(self._incoming) >= MOST_INCOMING:
             raise Problem(
-                "The files of {most_arriving} jobs are being sent already.",
-                "Send more when they have arrived.",
-                most_arriving=MOST_INCOMING,
-            )
+                "The files of {most_arriving} jobs are being sent already.", "Send more when they have arrived."
+            ).about(most_arriving=MOST_INCOMING)
         folder = self._root / offer.digest
         with _as_problem(folder):
             if (folder / "job.json").is_file():
@@ -77,7 +75,7 @@ class ReceivedJobs:
         """Writes a piece. Returns the job's folder after the last one. A Problem ends the transfer."""
         incoming = self._incoming.get(piece.job)
         if not incoming:
-            raise Problem("No files of the job {job} were expected.", "Offer them first.", job=piece.job)
+            raise Problem("No files of the job {job} were expected.", "Offer them first.").about(job=piece.job)
         try:
             with _as_problem(incoming.folder):
                 following = incoming.add(piece.number, piece.file, piece.data)
@@ -139,7 +137,7 @@ class ReceivedJobs:
 
     def _offered_results(self, job: str) -> tuple[Ticket, Bundle]:
         if job not in self._offered:
-            raise Problem("There are no results of the job {job}.", RUN_AGAIN, job=job)
+            raise Problem("There are no results of the job {job}.", RUN_AGAIN).about(job=job)
         return self._offered[job]
 
     def _release(self, ticket: Ticket, keep: bool) -> None:

@@ -159,8 +159,8 @@ class Worker:
         self._check_capacity(message.job)
         folder = Path(message.folder)
         if not folder.is_absolute() or not folder.is_dir():
-            raise Problem(
-                "There is no job folder {folder}.", "Give an absolute path to an existing folder.", folder=folder
+            raise Problem("There is no job folder {folder}.", "Give an absolute path to an existing folder.").about(
+                folder=folder
             )
         self._enqueue(message.job, folder)
 
@@ -181,12 +181,10 @@ class Worker:
 
     def _check_capacity(self, job: str) -> None:
         if job in self._received or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
-            raise Problem("There is already a job named {job}.", "Use another name.", job=job)
+            raise Problem("There is already a job named {job}.", "Use another name.").about(job=job)
         if len(self._waiting) >= MOST_WAITING:
-            raise Problem(
-                "{most_waiting} jobs are waiting already.",
-                "Submit more when some of them are done.",
-                most_waiting=MOST_WAITING,
+            raise Problem("{most_waiting} jobs are waiting already.", "Submit more when some of them are done.").about(
+                most_waiting=MOST_WAITING
             )
         if self._leaving:
             raise Problem("The worker is shutting down.", "Start another worker.")
@@ -194,7 +192,7 @@ class Worker:
     def _enqueue(self, job: str, folder: Path, remote: bool = False) -> None:
         """Queues the job. A remote job that was done before the connection was lost is only sent back."""
         if not (folder / "job.json").is_file():
-            raise Problem("There is no job.json in {folder}.", "Create the job again.", folder=folder)
+            raise Problem("There is no job.json in {folder}.", "Create the job again.").about(folder=folder)
         lock = claim(folder)
         ticket = Ticket(job, folder, lock, Progress(folder, *self._callbacks(job, folder, remote)), remote)
         if remote and self._received.is_done(folder):
@@ -249,7 +247,7 @@ class Worker:
 
     def _take_waiting(self, job: str) -> Ticket:
         if self._running and self._running.job == job:
-            raise Problem("The job {job} is running.", "Cancel it instead.", job=job)
+            raise Problem("The job {job} is running.", "Cancel it instead.").about(job=job)
         return self._waiting.take_out(job)
 
     def _callbacks(self, job: str, folder: Path, remote: bool) -> tuple[Callable[[JobState], None], Callable]:

@@ -72,10 +72,8 @@ def _chosen(context: bpy.types.Context) -> Path:
         raise Problem("No clip is chosen.", "Choose a video file or a folder of pictures.")
     path = reach.named(chosen)
     if path is None:
-        raise Problem(
-            "The clip {chosen} is not a full path.",
-            "Save this file first, or choose the clip again.",
-            chosen=repr(chosen),
+        raise Problem("The clip {chosen} is not a full path.", "Save this file first, or choose the clip again.").about(
+            chosen=repr(chosen)
         )
     return path
 

@@ -88,8 +88,8 @@ def variant(folder: Path, request: JobRequest, jobs: Path) -> Path:
 def _link(source: Path, target: Path) -> None:
     """Hard-links the files, or copies them where the disk has no hard links."""
     if is_link(source):
-        raise Problem(
-            "{source} is a link.", "Replace it with the file itself, or generate the clip again.", source=source
+        raise Problem("{source} is a link.", "Replace it with the file itself, or generate the clip again.").about(
+            source=source
         )
     if source.is_dir():
         target.mkdir()
@@ -99,7 +99,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         check_regular(source, MOST_BYTES)
     except UnfitFile as error:
-        raise Problem("{reason}.", "Generate the clip again.", reason=error) from None
+        raise Problem("{reason}.", "Generate the clip again.").about(reason=error) from None
     try:
         os.link(source, target)
     except OSError:
@@ -125,9 +125,7 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
         raise Problem(
             "Cannot write to the jobs folder {jobs} ({reason}).",
             "Choose another in Preferences > Add-ons > MotionClone.",
-            jobs=jobs,
-            reason=error.strerror,
-        ) from None
+        ).about(jobs=jobs, reason=error.strerror) from None
     try:
         yield folder
     except OSError as error:
@@ -135,9 +133,7 @@ def new_job_folder(jobs: Path) -> Iterator[Path]:
         raise Problem(
             "Could not write to the job folder {folder} ({reason}).",
             "Free disk space, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
-            folder=folder,
-            reason=error.strerror or error,
-        ) from None
+        ).about(folder=folder, reason=error.strerror or error) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -150,8 +146,7 @@ def check_pictures(folder: Path, title: str) -> None:
     raise Problem(
         "Every picture of {title} has a single color, so there is no motion to clone.",
         "Check that something is in front of the camera and visible in renders, and that no file is missing.",
-        title=title,
-    )
+    ).about(title=title)
 
 
 def _is_flat(path: Path) -> bool:

@@ -67,8 +67,7 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
         raise Problem(
             "{camera} never sees the subject, so the mask would be black in all frames.",
             "Choose other objects or another collection as the subject, or turn off the mask.",
-            camera=plan.target.camera,
-        )
+        ).about(camera=plan.target.camera)
 
 
 def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:

@@ -30,24 +30,14 @@ def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> d
             raise Problem(
                 "The model {entry} does not support {kind}: its entry names no {key}.",
                 "Clear {label}, or choose another model.",
-                entry=repr(model["name"]),
-                kind=kind,
-                key=control,
-                label=label,
-            )
+            ).about(entry=repr(model["name"]), kind=kind, key=control, label=label)
         if path is None or not path.is_file():
-            raise Problem(
-                "{label}: the file {path} does not exist.",
-                "Choose another file, or clear the field.",
-                label=label,
-                path=path or text,
+            raise Problem("{label}: the file {path} does not exist.", "Choose another file, or clear the field.").about(
+                label=label, path=path or text
             )
         if path.suffix.lower() not in SUFFIXES:
-            raise Problem(
-                "{label}: {path} is not a PNG or JPG picture.",
-                "Save it as PNG or JPG first.",
-                label=label,
-                path=path.name,
+            raise Problem("{label}: {path} is not a PNG or JPG picture.", "Save it as PNG or JPG first.").about(
+                label=label, path=path.name
             )
         check_picture(path)
         chosen[kind] = path
@@ -74,7 +64,4 @@ def check_picture(path: Path) -> None:
         raise Problem(
             "The picture {path} is too large. The limit is {most_side} pixels per side and {most_picture} MB.",
             "Save a smaller version.",
-            path=path,
-            most_side=MOST_SIDE,
-            most_picture=MOST_PICTURE // 10**6,
-        )
+        ).about(path=path, most_side=MOST_SIDE, most_picture=MOST_PICTURE // 10**6)

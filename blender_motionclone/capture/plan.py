@@ -100,7 +100,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
     model = model_named(wanted.model, models)
     settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
     if not wanted.prompt.strip():
-        raise Problem("There is no prompt.", "Describe the new clip, for example: {example}", example=EXAMPLE)
+        raise Problem("There is no prompt.", "Describe the new clip, for example: {example}").about(example=EXAMPLE)
     check_prompts(prompts_of(wanted), model, wait)
     same = {
         "pictures": pictures,
@@ -139,9 +139,7 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
                 "The model {model} has no {quality} settings.",
                 "Choose another quality or model.",
                 repair=Operators.BALANCED,
-                model=repr(model["name"]),
-                quality=wanted.quality,
-            )
+            ).about(model=repr(model["name"]), quality=wanted.quality)
     if wanted.strength != 1:
         chosen["motion_strength"] = f"{wanted.strength:g}"
     return chosen | parse_settings(wanted.settings)
@@ -174,12 +172,8 @@ def model_named(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
     """The entry of that name. Problem when there is none."""
     entries = {entry["name"]: entry for entry in models}
     if name not in entries:
-        raise Problem(
-            "There is no model {name}{near}",
-            "Models here: {entries}.",
-            name=repr(name),
-            near=nearest(name, entries),
-            entries=", ".join(entries),
+        raise Problem("There is no model {name}{near}", "Models here: {entries}.").about(
+            name=repr(name), near=nearest(name, entries), entries=", ".join(entries)
         )
     return entries[name]
 
@@ -198,8 +192,7 @@ def check_camera(plan: CapturePlan) -> None:
         raise Problem(
             "The camera {camera} is panoramic, but this shading renders it with a flat lens.",
             "Choose the shading Motion, or set the camera's lens type to Perspective or Orthographic.",
-            camera=repr(plan.target.camera),
-        )
+        ).about(camera=repr(plan.target.camera))
 
 
 def _check_passes(plan: CapturePlan) -> None:
@@ -210,9 +203,7 @@ def _check_passes(plan: CapturePlan) -> None:
             "Only shots of a camera have {asked}, but the reference is {title}.",
             "Choose Reference > Camera, or turn off the passes.",
             repair=Operators.NO_PASSES,
-            asked=" and ".join(asked),
-            title=plan.title,
-        )
+        ).about(asked=" and ".join(asked), title=plan.title)
     if not plan.target.strip:  # the frames that the strip shows are not known yet
         check_vectors(plan)
 
@@ -223,5 +214,4 @@ def check_vectors(plan: CapturePlan) -> None:
             "Blender cannot render motion vectors of {title}, because the shot is too long or its time is not uniform.",
             "Shorten it below 900 frames, reset the strip's retiming and the scene's time stretching, or "
             "turn off Motion Vectors.",
-            title=plan.title,
-        )
+        ).about(title=plan.title)

@@ -64,8 +64,8 @@ def _drawn(
         canvas = gpu.types.GPUOffScreen(width, height)
     except Exception as error:  # Blender raises bare exceptions: no graphics driver, or no memory
         raise Problem(
-            "The viewport cannot be drawn: {reason}", "Choose Reference > Camera and the shading Motion.", reason=error
-        ) from None
+            "The viewport cannot be drawn: {reason}", "Choose Reference > Camera and the shading Motion."
+        ).about(reason=error) from None
     try:
         canvas.draw_view3d(stage.scene, stage.view_layer, space, region, *eye, do_color_management=True)
         values = canvas.texture_color.read()

@@ -57,7 +57,7 @@ def use_engine(scene: bpy.types.Scene, engine: str, otherwise: str) -> None:
     try:
         scene.render.engine = engine
     except TypeError:
-        raise Problem("This Blender has no render engine {title}.", otherwise, title=engine.title()) from None
+        raise Problem("This Blender has no render engine {title}.", otherwise).about(title=engine.title()) from None
 
 
 def render_frames(

@@ -61,10 +61,7 @@ def _camera(shown: bpy.types.Scene, strip: bpy.types.Strip, plan: CapturePlan) -
             "The strip {strip} shows a cut to another camera at frame {time} of {shown}, but a reference "
             "is a single shot.",
             "Split the strip there (Strip > Split), or choose a camera in the strip's settings.",
-            strip=repr(strip.name),
-            time=plan.times[cut][0],
-            shown=repr(shown.name),
-        )
+        ).about(strip=repr(strip.name), time=plan.times[cut][0], shown=repr(shown.name))
     return first if first and first.type == "CAMERA" else checked_camera(shown)
 
 
@@ -93,9 +90,7 @@ def _content(take_scene: bpy.types.Scene, name: str, frames: list[int]) -> dict[
                 raise Problem(
                     "The strip {name} shows nothing at frame {frame}.",
                     "Trim the strip and its meta strips to frames where it shows something.",
-                    name=repr(name),
-                    frame=frame,
-                )
+                ).about(name=repr(name), frame=frame)
             content[frame] = asked[-1]
     return content
 

@@ -69,23 +69,19 @@ def range_shot(scene: bpy.types.Scene) -> SceneShot:
             "The frame range ends ({end}) before it starts ({start}).",
             "Set the End frame to a frame after the Start.",
             repair=Operators.SET_END,
-            start=start,
-            end=end,
-        )
+        ).about(start=start, end=end)
     if end == start:
         raise Problem(
             "The shot has only one frame (frame {start}), so nothing can move.",
             "Set a later End frame.",
             repair=Operators.SET_END,
-            start=start,
-        )
+        ).about(start=start)
     if scene.frame_step != 1:
         raise Problem(
             "The frame step is {frame_step}, but a shot needs every frame.",
             "Set Output > Frame Range > Step to 1.",
             repair=Operators.EVERY_FRAME,
-            frame_step=scene.frame_step,
-        )
+        ).about(frame_step=scene.frame_step)
     return shot_between(scene, start, end)
 
 
@@ -115,8 +111,7 @@ def camera_shots(scene: bpy.types.Scene, which: str) -> list[tuple[SceneShot, bp
                 "No camera marker's shot contains frame {frame_current}.",
                 "Go to a frame within the frame range, or choose Shots > Frame Range.",
                 repair=Operators.USE_RANGE,
-                frame_current=scene.frame_current,
-            )
+            ).about(frame_current=scene.frame_current)
     return [(shot_between(scene, start, end), marker.camera) for marker, start, end in shots]
 
 
@@ -126,17 +121,11 @@ def checked_camera(scene: bpy.types.Scene) -> bpy.types.Object:
     repair = Operators.USE_CAMERA if cameras_of(scene) else Operators.ADD_CAMERA
     if scene.camera is None:
         raise Problem(
-            "Scene {scene} has no camera.",
-            "Add one (Add > Camera), or set Scene > Camera.",
-            repair=repair,
-            scene=repr(scene.name),
-        )
+            "Scene {scene} has no camera.", "Add one (Add > Camera), or set Scene > Camera.", repair=repair
+        ).about(scene=repr(scene.name))
     raise Problem(
-        "The scene's camera {camera} is not a camera object.",
-        "Choose another object in Scene > Camera.",
-        repair=repair,
-        camera=repr(scene.camera.name),
-    )
+        "The scene's camera {camera} is not a camera object.", "Choose another object in Scene > Camera.", repair=repair
+    ).about(camera=repr(scene.camera.name))
 
 
 def cameras_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
@@ -162,18 +151,13 @@ def _marker_shots(scene: bpy.types.Scene) -> list[tuple[bpy.types.TimelineMarker
     for marker, start, end in shots:
         if marker.camera.type != "CAMERA":
             raise Problem(
-                "The marker {marker} is bound to {camera}, which is not a camera.",
-                "Bind it to a camera.",
-                marker=repr(marker.name),
-                camera=repr(marker.camera.name),
-            )
+                "The marker {marker} is bound to {camera}, which is not a camera.", "Bind it to a camera."
+            ).about(marker=repr(marker.name), camera=repr(marker.camera.name))
         if start == end:
             raise Problem(
                 "The shot of the marker {marker} has only one frame (frame {start}), so nothing can move.",
                 "Move or remove the marker.",
-                marker=repr(marker.name),
-                start=start,
-            )
+            ).about(marker=repr(marker.name), start=start)
     return shots
 
 
@@ -196,6 +180,4 @@ def cuts_within(scene: bpy.types.Scene, shot: SceneShot, camera: bpy.types.Objec
         "The frame range has {many} to another camera, but the reference shows only {camera}.",
         "Choose Shots > All Shots to get a take of each camera.",
         repair=Operators.ALL_SHOTS,
-        many=many,
-        camera=camera.name,
-    )
+    ).about(many=many, camera=camera.name)

@@ -22,11 +22,7 @@ def check_simulations(scene: bpy.types.Scene, view_layer: str, until: int) -> No
             raise Problem(
                 "The {what} simulation of {owner} is not cached up to frame {until}.",
                 "Play the animation once from frame {frame_start}, or bake the simulation, then try again.",
-                what=what,
-                owner=repr(owner.name),
-                until=until,
-                frame_start=cache.frame_start,
-            )
+            ).about(what=what, owner=repr(owner.name), until=until, frame_start=cache.frame_start)
 
 
 def keep_bodies(copy: bpy.types.Scene) -> None:

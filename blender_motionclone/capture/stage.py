@@ -42,17 +42,14 @@ class Stage:
             raise Problem(
                 "The path of the jobs folder {parent} is too long for Blender.",
                 "Choose a shorter one in Preferences > Add-ons > MotionClone.",
-                parent=path.parents[1],
-            )
+            ).about(parent=path.parents[1])
         self.scene.render.filepath = _literal(path)
         self.look(write=True)
         if not path.is_file() or not path.stat().st_size:
             raise Problem(
                 "Frame {frame_current} could not be written to {path}.",
                 "Free disk space, or choose another jobs folder in Preferences > Add-ons > MotionClone.",
-                frame_current=self.scene.frame_current,
-                path=path,
-            )
+            ).about(frame_current=self.scene.frame_current, path=path)
 
     def look(self, write: bool = False) -> None:
         """Renders the copy at its current frame. write: whether to write the file."""
@@ -65,11 +62,8 @@ class Stage:
             with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]), self.read_by_drivers():
                 bpy.ops.render.render(write_still=write, scene=scene.name)
         except RuntimeError as error:
-            raise Problem(
-                "Frame {frame} could not be rendered: {reason}",
-                "Fix the problem, then try again.",
-                frame=frame,
-                reason=str(error).removeprefix("Error: ").strip(),
+            raise Problem("Frame {frame} could not be rendered: {reason}", "Fix the problem, then try again.").about(
+                frame=frame, reason=str(error).removeprefix("Error: ").strip()
             ) from None
 
     def read_by_drivers(self) -> AbstractContextManager[None]:
@@ -160,7 +154,7 @@ def named(blocks: bpy.types.bpy_prop_collection, full_name: str) -> bpy.types.ID
     for block in blocks:
         if block.name_full == full_name:
             return block
-    raise Problem("{full_name} no longer exists.", AGAIN, full_name=repr(full_name))
+    raise Problem("{full_name} no longer exists.", AGAIN).about(full_name=repr(full_name))
 
 
 def _living(name: str) -> bpy.types.Scene:

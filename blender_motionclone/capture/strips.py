@@ -45,7 +45,7 @@ def strip_named(editor: bpy.types.SequenceEditor | None, name: str) -> bpy.types
     for strip in all_strips_of(editor) if editor else ():
         if strip.name == name:
             return strip
-    raise Problem("The strip {name} no longer exists.", AGAIN, name=repr(name))
+    raise Problem("The strip {name} no longer exists.", AGAIN).about(name=repr(name))
 
 
 def metas_around(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> list[bpy.types.Strip]:
@@ -109,20 +109,12 @@ def check_media(strip: bpy.types.Strip, first: int, last: int) -> None:
         return
     hint = "Restore the files, or correct the strip's path (Strip > Source)."
     if len(needed) == 1:
-        raise Problem(
-            "The file of the strip {strip} cannot be found or read: {missing}.",
-            hint,
-            strip=repr(strip.name),
-            missing=missing[0],
+        raise Problem("The file of the strip {strip} cannot be found or read: {missing}.", hint).about(
+            strip=repr(strip.name), missing=missing[0]
         )
     raise Problem(
-        "{count} of the {count2} files of the strip {strip} cannot be found or read, such as {missing}.",
-        hint,
-        count=len(missing),
-        count2=len(needed),
-        strip=repr(strip.name),
-        missing=missing[0],
-    )
+        "{count} of the {count2} files of the strip {strip} cannot be found or read, such as {missing}.", hint
+    ).about(count=len(missing), count2=len(needed), strip=repr(strip.name), missing=missing[0])
 
 
 def _files(strip: bpy.types.Strip, frames: range | None, seen: set[str]) -> Iterator[Path]:
@@ -172,9 +164,7 @@ def check_plain(home: bpy.types.Scene, strip: bpy.types.Strip) -> None:
         raise Problem(
             "The strip {strip} does not show its scene's whole picture: {what}.",
             "Reset that in the strip's settings, or choose Reference > Camera in the strip's scene.",
-            strip=repr(strip.name),
-            what=what,
-        )
+        ).about(strip=repr(strip.name), what=what)
 
 
 def _changed(strip: bpy.types.Strip, size, frame) -> str:

@@ -25,8 +25,7 @@ def chosen_subject(context: bpy.types.Context) -> tuple[str, ...]:
             "Select the objects whose motion you want to clone, choose a collection under Subject, or "
             "turn off the mask.",
             repair=Operators.NO_MASK,
-            what=what,
-        )
+        ).about(what=what)
     return tuple(dict.fromkeys(item.name_full for item in chosen))
 
 

@@ -92,8 +92,7 @@ def _viewport(context: bpy.types.Context) -> list[Target]:
             "The viewport shows a render by {title}, which cannot be captured.",
             "Set its shading to Solid or Material Preview, or choose Reference > Camera.",
             repair=Operators.SHOW_SOLID,
-            title=scene.render.engine.title(),
-        )
+        ).about(title=scene.render.engine.title())
     cuts = _cuts_in_view(area.spaces.active, scene, shot)
     return [
         Target(
@@ -124,16 +123,12 @@ def _strip(context: bpy.types.Context) -> list[Target]:
         raise Problem("No strip is active.", "Select a movie, image or scene strip in the sequencer.")
     if strip.type not in ("MOVIE", "IMAGE", "SCENE"):
         raise Problem(
-            "The active strip {strip} has no pictures of its own.",
-            "Select a movie, image or scene strip.",
-            strip=repr(strip.name),
-        )
+            "The active strip {strip} has no pictures of its own.", "Select a movie, image or scene strip."
+        ).about(strip=repr(strip.name))
     start, end = frames_seen(editor, strip)
     if end <= start:
-        raise Problem(
-            "The strip {strip} has only one frame, so nothing can move.",
-            "Select a longer strip.",
-            strip=repr(strip.name),
+        raise Problem("The strip {strip} has only one frame, so nothing can move.", "Select a longer strip.").about(
+            strip=repr(strip.name)
         )
     title = Sentence("frames {start}-{end} of strip {strip}", start=start, end=end, strip=strip.name)
     named = {
@@ -152,8 +147,8 @@ def _scene_of(scene: bpy.types.Scene, strip: bpy.types.Strip, named: dict) -> Ta
     """Captures a scene strip through its camera like any other scene, so shading and passes are available."""
     shown = strip.scene
     if shown is None:
-        raise Problem(
-            "The strip {strip} shows no scene.", "Choose its scene in the strip's settings.", strip=repr(strip.name)
+        raise Problem("The strip {strip} shows no scene.", "Choose its scene in the strip's settings.").about(
+            strip=repr(strip.name)
         )
     check_plain(scene, strip)
     camera = strip.scene_camera or camera_at(shown, shown.frame_start)
@@ -171,12 +166,8 @@ def _file(context: bpy.types.Context) -> list[Target]:
     frames = facts.frames if facts.seconds is None else max(2, round(facts.seconds * fps))
     if frames > MOST_FRAMES:
         raise Problem(
-            "{path} has {frames} frames, but a shot has at most {most_frames}.",
-            "Cut the clip into shots.",
-            path=facts.path.name,
-            frames=frames,
-            most_frames=MOST_FRAMES,
-        )
+            "{path} has {frames} frames, but a shot has at most {most_frames}.", "Cut the clip into shots."
+        ).about(path=facts.path.name, frames=frames, most_frames=MOST_FRAMES)
     start = scene.frame_start
     shot = SceneShot(start=start, end=start + frames - 1, fps=fps, aspect=facts.size[1] / facts.size[0])
     return [
@@ -208,6 +199,5 @@ def rendered_layer(scene: bpy.types.Scene, chosen: bpy.types.ViewLayer | None) -
         raise Problem(
             "All view layers of the scene {scene} are disabled for rendering, so Blender renders nothing.",
             "Enable View Layer > Use for Rendering.",
-            scene=repr(scene.name),
-        )
+        ).about(scene=repr(scene.name))
     return chosen if chosen in used else used[0]

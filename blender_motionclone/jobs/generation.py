@@ -162,9 +162,7 @@ def check_complete(model: dict[str, Any]) -> None:
             "Files of the model {model} are missing: {missing}.",
             "Download them, or choose another model.",
             repair=Operators.GET_MODEL,
-            model=repr(model["name"]),
-            missing=", ".join(missing),
-        )
+        ).about(model=repr(model["name"]), missing=", ".join(missing))
 
 
 def _check_room(jobs: int) -> None:
@@ -173,9 +171,7 @@ def _check_room(jobs: int) -> None:
         raise Problem(
             "This would be {jobs} takes, but the queue has room for only {room} more.",
             "Use fewer shots, prompts or seeds, or wait until some takes have finished.",
-            jobs=jobs,
-            room=room,
-        )
+        ).about(jobs=jobs, room=room)
 
 
 def _models() -> Generator[tuple[int, int], None, Sequence[dict[str, Any]]]:

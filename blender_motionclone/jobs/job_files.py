@@ -43,8 +43,8 @@ def check_job(folder: Path) -> None:
     """Problem unless the folder contains a job and only regular files and folders, so that using it touches nothing
     outside of it."""
     if not is_job(folder):
-        raise Problem(
-            "There is no job.json in {folder}.", "Choose a folder that was made by MotionClone.", folder=folder
+        raise Problem("There is no job.json in {folder}.", "Choose a folder that was made by MotionClone.").about(
+            folder=folder
         )
     for count, (path, found) in enumerate(_entries(folder)):
         if is_link(path) or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
@@ -52,14 +52,11 @@ def check_job(folder: Path) -> None:
                 "{path} is a link, a pipe or a device. It is not read, because the job's folder may come from "
                 "somebody else.",
                 "Replace it with the file itself, or generate the clip again.",
-                path=path,
-            )
+            ).about(path=path)
         if count > MOST_ENTRIES or len(path.relative_to(folder).parts) > MOST_DEPTH:
             raise Problem(
-                "{folder} contains more files than a job.",
-                "Choose a folder that was made by MotionClone.",
-                folder=folder,
-            )
+                "{folder} contains more files than a job.", "Choose a folder that was made by MotionClone."
+            ).about(folder=folder)
 
 
 def delete_job(folder: Path) -> None:
@@ -72,14 +69,11 @@ def delete_job(folder: Path) -> None:
         raise Problem(
             "{folder} was not made by MotionClone, so it is not deleted.",
             "Delete it manually, or remove the take without its files.",
-            folder=folder,
-        )
+        ).about(folder=folder)
     if is_locked(folder):
         raise Problem(
-            "A worker is running the job in {folder}.",
-            "Wait until it has finished, or cancel it where it was started.",
-            folder=folder,
-        )
+            "A worker is running the job in {folder}.", "Wait until it has finished, or cancel it where it was started."
+        ).about(folder=folder)
     going = folder.with_name(f"{folder.name}.deleted")
     try:
         # Windows does not rename a folder with open files, so nothing of the job is lost.
@@ -92,9 +86,7 @@ def delete_job(folder: Path) -> None:
         raise Problem(
             "{name} cannot be deleted ({reason}).",
             "Close the program that uses it, or remove the take without its files.",
-            name=name,
-            reason=error.strerror,
-        ) from None
+        ).about(name=name, reason=error.strerror) from None
 
 
 def _delete(folder: Path) -> None:
@@ -120,6 +112,6 @@ def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     if stat.S_ISDIR(found.st_mode) and not is_link(path):
                         waiting.append(path)
         except OSError as error:
-            raise Problem(
-                "{path} cannot be read ({reason}).", "Allow reading it.", path=error.filename, reason=error.strerror
+            raise Problem("{path} cannot be read ({reason}).", "Allow reading it.").about(
+                path=error.filename, reason=error.strerror
             ) from None

@@ -74,12 +74,12 @@ class JobQueue:
         """Submits the job, and starts the worker if necessary. Returns the job's id, which is its folder's name."""
         job = folder.name
         if job in self.jobs.order:
-            raise Problem("The job {job} is already waiting or running.", "Wait for it, or cancel it first.", job=job)
+            raise Problem("The job {job} is already waiting or running.", "Wait for it, or cancel it first.").about(
+                job=job
+            )
         if len(self.jobs.order) >= MOST_JOBS:
-            raise Problem(
-                "{most_waiting} jobs are waiting already.",
-                "Wait until some of them have finished.",
-                most_waiting=MOST_JOBS,
+            raise Problem("{most_waiting} jobs are waiting already.", "Wait until some of them have finished.").about(
+                most_waiting=MOST_JOBS
             )
         self.start(start)
         self._hand_over(job, folder)

@@ -144,18 +144,15 @@ def can_be_asked(take: MotionCloneTake) -> bool:
 def ask_to_cancel(folder: Path) -> None:
     """Asks the worker of the job in the folder, whoever started it, to cancel it. Problem."""
     if not is_locked(folder):
-        raise Problem(
-            "No worker is running the job in {folder}.", "It may already have ended.", folder=shown(str(folder))
+        raise Problem("No worker is running the job in {folder}.", "It may already have ended.").about(
+            folder=shown(str(folder))
         )
     try:
         request_cancel(folder)
     except OSError as error:
         raise Problem(
-            "The job folder {folder} cannot be written ({reason}).",
-            "Free disk space, or allow writing there.",
-            folder=shown(str(folder)),
-            reason=error.strerror,
-        ) from None
+            "The job folder {folder} cannot be written ({reason}).", "Free disk space, or allow writing there."
+        ).about(folder=shown(str(folder)), reason=error.strerror) from None
     _now.asked.add(folder)
 
 
@@ -188,7 +185,7 @@ def known_folder(take: MotionCloneTake) -> Path:
     """Like `folder_of`, but Problem when there is none."""
     if folder := folder_of(take):
         return folder
-    raise Problem("{what} It was {folder}.", GONE.hint, what=Sentence(GONE.message), folder=shown(take.folder))
+    raise Problem("{what} It was {folder}.", GONE.hint).about(what=Sentence(GONE.message), folder=shown(take.folder))
 
 
 def _own_folder(take: MotionCloneTake) -> Path | None:

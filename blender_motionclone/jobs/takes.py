@@ -44,8 +44,8 @@ def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None
     folder: made in this session or chosen by the user. state: the job's state, if the folder does not tell yet.
     """
     if not is_job_name(folder.name):
-        raise Problem(
-            "The folder name {folder} is not a valid name for a take.", "Rename the folder.", folder=f"{folder.name!a}"
+        raise Problem("The folder name {folder} is not a valid name for a take.", "Rename the folder.").about(
+            folder=f"{folder.name!a}"
         )
     try:
         request = read_request(folder)
@@ -53,12 +53,8 @@ def add_take(scene: bpy.types.Scene, folder: Path, state: JobState | None = None
         raise Problem(error.text, "Choose a folder that was made by MotionClone.") from None
     if not 0 <= request.seed < SEEDS:
         raise Problem(
-            "The seed in {folder} is {seed}, but seeds are between 0 and {seeds}.",
-            "Correct it in job.json.",
-            folder=folder,
-            seed=request.seed,
-            seeds=SEEDS - 1,
-        )
+            "The seed in {folder} is {seed}, but seeds are between 0 and {seeds}.", "Correct it in job.json."
+        ).about(folder=folder, seed=request.seed, seeds=SEEDS - 1)
     settings = scene.motionclone
     start, camera = read_shot(folder, scene.frame_start)
     settings.key = settings.key or secrets.token_hex(8)
@@ -89,7 +85,7 @@ def take_of(scene: bpy.types.Scene, job: str) -> MotionCloneTake:
         return settings.takes[settings.take_index]
     if not (take := settings.takes.get(job)):
         what = Sentence("no take {job}", job=repr(job)) if job else Sentence("no take yet")
-        raise Problem("Scene {scene} has {what}.", "Generate a take first.", scene=repr(scene.name), what=what)
+        raise Problem("Scene {scene} has {what}.", "Generate a take first.").about(scene=repr(scene.name), what=what)
     return take
 
 

@@ -104,10 +104,5 @@ class MOTIONCLONE_OT_report_ticks(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (
-    MOTIONCLONE_OT_doctor,
-    MOTIONCLONE_OT_fix,
-    MOTIONCLONE_OT_copy_report,
-    MOTIONCLONE_OT_report_ticks,
-)
+CLASSES = (MOTIONCLONE_OT_doctor, MOTIONCLONE_OT_fix, MOTIONCLONE_OT_copy_report, MOTIONCLONE_OT_report_ticks)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -176,9 +176,5 @@ class MOTIONCLONE_OT_hide_first_run(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (
-    MOTIONCLONE_OT_generate,
-    MOTIONCLONE_OT_try_demo,
-    MOTIONCLONE_OT_hide_first_run,
-)
+CLASSES = (MOTIONCLONE_OT_generate, MOTIONCLONE_OT_try_demo, MOTIONCLONE_OT_hide_first_run)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

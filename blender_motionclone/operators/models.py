@@ -23,8 +23,8 @@ def row_named(name: str) -> dict:
     """The catalog's row. Problem when there is none."""
     row = next((row for row in install_runner.models() or () if row["name"] == name), None)
     if row is None:
-        raise Problem(
-            "The catalog has no model {name}.", "Open MotionClone's preferences to see its models.", name=repr(name)
+        raise Problem("The catalog has no model {name}.", "Open MotionClone's preferences to see its models.").about(
+            name=repr(name)
         )
     return row
 

@@ -34,12 +34,7 @@ class MOTIONCLONE_OT_take_place(bpy.types.Operator):
         name="Job",
         description="The id of a take, or the folder of a job. Empty: the active take, or else the scene's last job",
     )
-    how: bpy.props.EnumProperty(
-        name="Place In",
-        description="Where to place the clip",
-        items=HOWS,
-        default=AS_SET[0],
-    )
+    how: bpy.props.EnumProperty(name="Place In", description="Where to place the clip", items=HOWS, default=AS_SET[0])
     replace: bpy.props.BoolProperty(
         name="Replace", description="Replace an earlier take of the same shot", default=True
     )
@@ -100,8 +95,5 @@ class MOTIONCLONE_OT_restore_view(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (
-    MOTIONCLONE_OT_take_place,
-    MOTIONCLONE_OT_restore_view,
-)
+CLASSES = (MOTIONCLONE_OT_take_place, MOTIONCLONE_OT_restore_view)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -46,7 +46,9 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
                 self._ask(form_scene(context), [folder])
                 return {"FINISHED"}
             if not jobs or (self.job and self.job not in jobs):
-                raise Problem("No job {job} is running or waiting.", "It may already have ended.", job=repr(self.job))
+                raise Problem("No job {job} is running or waiting.", "It may already have ended.").about(
+                    job=repr(self.job)
+                )
             for job in reversed(jobs) if self.everything else [self.job or jobs[0]]:
                 job_runner.cancel(job)
             return {"FINISHED"}
@@ -80,8 +82,8 @@ class MOTIONCLONE_OT_queue_move(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             if self.job not in job_runner.waiting():
-                raise Problem(
-                    "The job {job} is not in the queue.", "It may already be running or done.", job=repr(self.job)
+                raise Problem("The job {job} is not in the queue.", "It may already be running or done.").about(
+                    job=repr(self.job)
                 )
             job_runner.move(self.job, self.position)
             return {"FINISHED"}
@@ -112,10 +114,5 @@ class MOTIONCLONE_OT_stop_worker(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (
-    MOTIONCLONE_OT_cancel,
-    MOTIONCLONE_OT_queue_move,
-    MOTIONCLONE_OT_start_worker,
-    MOTIONCLONE_OT_stop_worker,
-)
+CLASSES = (MOTIONCLONE_OT_cancel, MOTIONCLONE_OT_queue_move, MOTIONCLONE_OT_start_worker, MOTIONCLONE_OT_stop_worker)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

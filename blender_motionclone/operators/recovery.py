@@ -128,9 +128,5 @@ class MOTIONCLONE_OT_dismiss_offers(bpy.types.Operator):
         return {"CANCELLED"}
 
 
-CLASSES = (
-    MOTIONCLONE_OT_resume,
-    MOTIONCLONE_OT_adopt,
-    MOTIONCLONE_OT_dismiss_offers,
-)
+CLASSES = (MOTIONCLONE_OT_resume, MOTIONCLONE_OT_adopt, MOTIONCLONE_OT_dismiss_offers)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

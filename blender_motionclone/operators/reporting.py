@@ -61,7 +61,7 @@ def wait_for(jobs: Sequence[str]) -> None:
         if len(jobs) == 1:
             raise Problem(state.message, state.hint)
         said, counts = "{bad} of {all} jobs are not done; {job}: {reason}", {"bad": len(bad), "all": len(jobs)}
-        raise Problem(said, state.hint, **counts, job=job, reason=Sentence(state.message))
+        raise Problem(said, state.hint).about(**counts, job=job, reason=Sentence(state.message))
 
 
 def handed_over(jobs: Sequence[str]) -> str:

@@ -161,14 +161,14 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
             folder = take_states.existing_folder(take)
             job_runner.sync_takes()  # one that was out of reach can be read from now on
             if "." in folder.name or not is_job(folder):  # a system may run a folder that is named like a program
-                raise Problem(
-                    "{folder} was not made by MotionClone, so it is not opened.", "Open it manually.", folder=folder
+                raise Problem("{folder} was not made by MotionClone, so it is not opened.", "Open it manually.").about(
+                    folder=folder
                 )
             try:
                 bpy.ops.wm.path_open(filepath=str(folder))
             except (RuntimeError, OSError):
-                raise Problem(
-                    "The system could not open the folder {folder}.", "Open it manually.", folder=folder
+                raise Problem("The system could not open the folder {folder}.", "Open it manually.").about(
+                    folder=folder
                 ) from None
             return {"FINISHED"}
         return {"CANCELLED"}

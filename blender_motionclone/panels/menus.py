@@ -82,9 +82,5 @@ def _draw_add(layout: bpy.types.UILayout) -> None:
     button(row, Operators.PRESET_ADD, text="").name = manager.preset_name
 
 
-CLASSES = (
-    MOTIONCLONE_MT_models,
-    MOTIONCLONE_MT_place,
-    MOTIONCLONE_PT_presets,
-)
+CLASSES = (MOTIONCLONE_MT_models, MOTIONCLONE_MT_place, MOTIONCLONE_PT_presets)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

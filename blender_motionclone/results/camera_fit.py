@@ -50,8 +50,7 @@ def fit_to_camera(obj: bpy.types.Object, scene: bpy.types.Scene, camera: bpy.typ
         raise Problem(
             "Camera {camera} is panoramic, and no plane can fill its view.",
             "Set its lens to Perspective, or place the clip elsewhere.",
-            camera=repr(camera.name),
-        )
+        ).about(camera=repr(camera.name))
     hold = obj.constraints.new("CHILD_OF")  # not a parent: a camera's view ignores its scale, but a child would not
     hold.target = camera
     hold.use_scale_x = hold.use_scale_y = hold.use_scale_z = False

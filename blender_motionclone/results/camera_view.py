@@ -116,10 +116,8 @@ def place_background(
     camera = shot_camera(scene, job)
     if not camera.data.is_editable:
         raise Problem(
-            "Camera {camera} is linked and cannot be changed.",
-            "Make it local, or place the clip elsewhere.",
-            camera=repr(camera.name),
-        )
+            "Camera {camera} is linked and cannot be changed.", "Make it local, or place the clip elsewhere."
+        ).about(camera=repr(camera.name))
     backgrounds = camera.data.background_images
     images = [background for background in backgrounds if background.source == "IMAGE"]
     ours, replaced = earlier_takes(images, job) if options.replace else ([], "")

@@ -38,8 +38,8 @@ class FinishedJob:
 def read_finished_job(folder: Path, frame_start: int) -> FinishedJob:
     """frame_start: for jobs that were not captured in Blender. Problem says what is missing."""
     if not folder.is_dir():
-        raise Problem(
-            "There is no job folder {folder}.", "Choose another job, or generate the clip again.", folder=folder
+        raise Problem("There is no job folder {folder}.", "Choose another job, or generate the clip again.").about(
+            folder=folder
         )
     try:
         request = read_request(folder)
@@ -61,15 +61,15 @@ def _movie(folder: Path) -> Path:
     try:
         whole = is_whole_mp4(movie)
     except FileNotFoundError:
-        raise Problem(
-            "The job {job} has no result.mp4.", "Wait until it has finished, or generate it again.", job=folder.name
+        raise Problem("The job {job} has no result.mp4.", "Wait until it has finished, or generate it again.").about(
+            job=folder.name
         ) from None
     except OSError as error:
-        raise Problem(
-            "{path} cannot be read ({reason}).", "Allow reading it, then try again.", path=movie, reason=error.strerror
+        raise Problem("{path} cannot be read ({reason}).", "Allow reading it, then try again.").about(
+            path=movie, reason=error.strerror
         ) from None
     if not whole:
-        raise Problem("{movie} is truncated or not a movie.", "Run the job again.", movie=movie)
+        raise Problem("{movie} is truncated or not a movie.", "Run the job again.").about(movie=movie)
     return movie
 
 

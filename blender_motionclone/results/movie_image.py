@@ -30,8 +30,7 @@ def stored_path(movie: Path) -> str:
         raise Problem(
             "The path of {movie} is too long for Blender.",
             "Choose a jobs folder with a shorter path in Preferences > Add-ons > MotionClone.",
-            movie=movie,
-        )
+        ).about(movie=movie)
     return path
 
 
@@ -80,12 +79,8 @@ def movie_image(job: FinishedJob, space: str = "sRGB") -> bpy.types.Image:
     if (found := image.frame_duration) != job.frames:
         if not image.users:
             bpy.data.images.remove(image)
-        raise Problem(
-            "{movie} has {found} frames, but the shot has {frames}.",
-            "Generate the clip again.",
-            movie=job.movie,
-            found=found,
-            frames=job.frames,
+        raise Problem("{movie} has {found} frames, but the shot has {frames}.", "Generate the clip again.").about(
+            movie=job.movie, found=found, frames=job.frames
         )
     mark(image, job)
     return image
@@ -104,8 +99,8 @@ def _load(job: FinishedJob, path: str) -> bpy.types.Image:
     try:
         return bpy.data.images.load(path, check_existing=False)
     except RuntimeError as error:
-        raise Problem(
-            "{movie} cannot be opened: {reason}", "Generate the clip again.", movie=job.movie, reason=error
+        raise Problem("{movie} cannot be opened: {reason}", "Generate the clip again.").about(
+            movie=job.movie, reason=error
         ) from None
 
 

@@ -94,12 +94,8 @@ def _add(scene: bpy.types.Scene, job: FinishedJob) -> bpy.types.Strip:
 
 
 def _of_another_length(job: FinishedJob, found: int) -> Problem:
-    return Problem(
-        "{movie} has {found} frames, but the shot has {frames}.",
-        "Generate the clip again.",
-        movie=job.movie,
-        found=found,
-        frames=job.frames,
+    return Problem("{movie} has {found} frames, but the shot has {frames}.", "Generate the clip again.").about(
+        movie=job.movie, found=found, frames=job.frames
     )
 
 
@@ -114,11 +110,8 @@ def free_channel(editor: bpy.types.SequenceEditor, start: int, end: int) -> int:
         if not (editor.channels[channel].lock or editor.channels[channel].mute):
             return channel
     raise Problem(
-        "There is no free channel above frames {start} to {end}.",
-        "Move the strips there to lower channels.",
-        start=start,
-        end=end - 1,
-    )
+        "There is no free channel above frames {start} to {end}.", "Move the strips there to lower channels."
+    ).about(start=start, end=end - 1)
 
 
 def place_strip(

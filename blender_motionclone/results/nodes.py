@@ -50,18 +50,17 @@ def _textured_object(context: bpy.types.Context) -> bpy.types.Object:
     if obj is None:
         raise Problem("No object is active.", "Select the object that should show the clip.")
     if obj.type != "MESH":
-        raise Problem(
-            "{object} is not a mesh.", "Select the mesh object that should show the clip.", object=repr(obj.name)
+        raise Problem("{object} is not a mesh.", "Select the mesh object that should show the clip.").about(
+            object=repr(obj.name)
         )
     if not obj.is_editable or not obj.data.is_editable:
         raise Problem(
             "{object} is linked and cannot be changed.",
             "Use Object > Relations > Make Local, or choose another object.",
-            object=repr(obj.name),
-        )
+        ).about(object=repr(obj.name))
     if not obj.data.uv_layers:
-        raise Problem(
-            "{object} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.", object=repr(obj.name)
+        raise Problem("{object} has no UV map.", "Unwrap it (in Edit Mode, UV > Unwrap) and try again.").about(
+            object=repr(obj.name)
         )
     return obj
 
@@ -78,10 +77,8 @@ def _material(obj: bpy.types.Object, job: FinishedJob) -> bpy.types.Material:
             obj.data.materials.append(material)
     if not material.is_editable:
         raise Problem(
-            "Material {material} is linked and cannot be changed.",
-            "Make it local, or give the object another.",
-            material=repr(material.name),
-        )
+            "Material {material} is linked and cannot be changed.", "Make it local, or give the object another."
+        ).about(material=repr(material.name))
     if material.node_tree is None or not material.use_nodes:
         material.use_nodes = True
     return material
@@ -93,8 +90,7 @@ def _check_override(block: bpy.types.ID) -> None:
         raise Problem(
             "{block} is a library override, which would lose the clip when the file is opened again.",
             "Make it local, or give the object another material.",
-            block=repr(block.name),
-        )
+        ).about(block=repr(block.name))
 
 
 def _color_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
@@ -115,10 +111,8 @@ def _color_socket(material: bpy.types.Material) -> bpy.types.NodeSocket:
         seen.add(node)
         row += [link.from_node for socket in node.inputs for link in socket.links if link.from_node not in seen]
     raise Problem(
-        "Material {material} has no shader with a color.",
-        "Connect a Principled BSDF to its output and try again.",
-        material=repr(material.name),
-    )
+        "Material {material} has no shader with a color.", "Connect a Principled BSDF to its output and try again."
+    ).about(material=repr(material.name))
 
 
 def place_in_compositor(
@@ -127,8 +121,8 @@ def place_in_compositor(
     """Adds the node without connecting it, so the render does not change until the user does."""
     tree = _tree(scene)
     if tree and not tree.is_editable:
-        raise Problem(
-            "The compositor's nodes {tree} are linked and cannot be changed.", "Make them local.", tree=repr(tree.name)
+        raise Problem("The compositor's nodes {tree} are linked and cannot be changed.", "Make them local.").about(
+            tree=repr(tree.name)
         )
     image = movie_image(job, clip_space(scene, options.keep_view))
     tree = tree or _new_tree(scene)

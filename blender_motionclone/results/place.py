@@ -22,8 +22,8 @@ def place_job(
     The caller makes an undo step of it. The job does not have to be a take of this scene.
     """
     if not scene.is_editable:
-        raise Problem(
-            "Scene {scene} is linked and cannot be changed.", "Make it local, or open its file.", scene=repr(scene.name)
+        raise Problem("Scene {scene} is linked and cannot be changed.", "Make it local, or open its file.").about(
+            scene=repr(scene.name)
         )
     placement = PLACERS[how](context, scene, job, options)
     _remember(scene, job, how, placement)

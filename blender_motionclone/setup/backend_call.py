@@ -70,7 +70,7 @@ class BackendCall:
         code = self._process.poll()
         if code is None and sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
             self.drop()
-            raise Problem("{program} did not answer like MotionClone's backend.", HINT, program=self.program)
+            raise Problem("{program} did not answer like MotionClone's backend.", HINT).about(program=self.program)
         return code
 
     @property
@@ -167,8 +167,8 @@ class ClipCall(Generic[Answer]):
         try:
             return self._read(found)
         except (KeyError, TypeError, ValueError):
-            raise Problem(
-                "{program} did not answer like MotionClone's backend.", HINT, program=self._call.program
+            raise Problem("{program} did not answer like MotionClone's backend.", HINT).about(
+                program=self._call.program
             ) from None
 
     def _answer(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,14 +82,6 @@ def poll() -> bool:
     return True
 
 
-def fetch_blocking(worker_command: Sequence[str]) -> list[dict[str, Any]]:
-    """For scripts: waits for the answer. Problem when there are none."""
-    refresh(worker_command)
-    while fetching() and not poll():
-        time.sleep(0.02)
-    return answered()
-
-
 def answered() -> list[dict[str, Any]]:
     """The models. Problem when there are none."""
     if _now.problem or _now.models is None:
@@ -131,8 +122,8 @@ class ModelList:
         try:
             found = models_in(self._call.said())
         except ValueError:
-            raise Problem(
-                "{program} did not answer like MotionClone's backend.", HINT, program=self._call.program
+            raise Problem("{program} did not answer like MotionClone's backend.", HINT).about(
+                program=self._call.program
             ) from None
         return [model | {"tokenizer": None} for model in found] if self._remote else found
 

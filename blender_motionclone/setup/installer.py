@@ -117,10 +117,8 @@ class Installer:
                 command, subprocess.PIPE, subprocess.PIPE, root, encoding="utf-8", errors="replace"
             )
         except OSError as error:
-            raise Problem(
-                "Blender's Python {executable} cannot be started ({reason}).",
-                executable=sys.executable,
-                reason=error.strerror,
+            raise Problem("Blender's Python {executable} cannot be started ({reason}).").about(
+                executable=sys.executable, reason=error.strerror
             ) from None
         self._readers = [
             threading.Thread(target=read, args=(pipe,), daemon=True)
@@ -171,7 +169,7 @@ class Installer:
         if code == 0 or reported.done or reported.problem or reported.cancelled:
             return
         said = next((line for line in reversed(self._last_words) if line), f"exit code {code}")
-        reported.problem = Problem("The installer stopped: {said}", DOCTOR, repair=Operators.DOCTOR, said=said)
+        reported.problem = Problem("The installer stopped: {said}", DOCTOR, repair=Operators.DOCTOR).about(said=said)
 
     def _read_output(self, pipe) -> None:
         with pipe:

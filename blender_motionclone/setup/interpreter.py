@@ -37,7 +37,7 @@ def find_interpreter(chosen: str, environment: Mapping[str, str], environments: 
     for source, path in (("The preference Backend Python", chosen), (VARIABLE, environment.get(VARIABLE, ""))):
         if path:
             if not Path(path).is_file():
-                raise Problem("{source} is set to {path}, which is not a file.", HINT, source=source, path=path)
+                raise Problem("{source} is set to {path}, which is not a file.", HINT).about(source=source, path=path)
             return Path(path)
     for python in map(python_of, environments):
         if python.is_file():

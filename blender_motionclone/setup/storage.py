@@ -120,8 +120,8 @@ class Question:
             lines = [line.strip() for line in _text(self._complained).splitlines() if line.strip()]
             reason = lines[-1] if lines else f"exit code {code}"
             raise Problem(
-                "The disk usage could not be measured: {reason}", HINT, repair=Operators.INSTALL_BACKEND, reason=reason
-            )
+                "The disk usage could not be measured: {reason}", HINT, repair=Operators.INSTALL_BACKEND
+            ).about(reason=reason)
         return found
 
     def drop(self) -> None:

@@ -54,8 +54,7 @@ def find_host(chosen: str | None) -> Host:
     raise InstallError(
         "There is no Blender 4.2 or newer on this machine, and no Python that Blender's module exists for.",
         "Name a Blender with --blender PATH, or install Python {wanted}.",
-        wanted=wanted,
-    )
+    ).about(wanted=wanted)
 
 
 def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
@@ -64,8 +63,8 @@ def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
     release, python = BPY[series]
     base = find_python(python)
     if base is None:
-        raise InstallError(
-            "Blender {release} as a module needs Python {python}, which was not found.", release=release, python=python
+        raise InstallError("Blender {release} as a module needs Python {python}, which was not found.").about(
+            release=release, python=python
         )
     title = f"Blender {release}, about 350 MB to download"
     layers = [Layer("bpy", title, [[f"bpy=={release}"]], foundation=True, download_mb=350, disk_mb=1050)]
@@ -78,7 +77,7 @@ def make_bpy(series: str, extra: Sequence[str] = ()) -> Host:
 def _sound(base: Path) -> Python:
     python = probe([str(base)])
     if python is None:
-        raise InstallError("{base} does not start.", "Install this Python again.", base=base)
+        raise InstallError("{base} does not start.", "Install this Python again.").about(base=base)
     return python
 
 
@@ -97,18 +96,18 @@ def _named_blender(program: Path) -> Host:
     if program.suffix == ".app":
         program = program / "Contents" / "MacOS" / "Blender"
     if not program.exists():
-        raise InstallError(
-            "There is no {program}.", "Give --blender the path of Blender's program file.", program=program
+        raise InstallError("There is no {program}.", "Give --blender the path of Blender's program file.").about(
+            program=program
         )
     version = blender_version(program)
     if version is None:
-        raise InstallError(
-            "{program} is not Blender.", "Give --blender the path of Blender's program file.", program=program
+        raise InstallError("{program} is not Blender.", "Give --blender the path of Blender's program file.").about(
+            program=program
         )
     if version < MINIMUM:
         found = f"{version[0]}.{version[1]}"
-        raise InstallError(
-            "{program} is Blender {found}.", "MotionClone needs Blender 4.2 or newer.", program=program, found=found
+        raise InstallError("{program} is Blender {found}.", "MotionClone needs Blender 4.2 or newer.").about(
+            program=program, found=found
         )
     return _blender(program, version)
 

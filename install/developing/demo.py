@@ -68,17 +68,15 @@ def run_logged(command: Sequence[str], log: Path, variables: Mapping[str, str], 
     begin = time.monotonic()
     output = deque[str](maxlen=MOST_LINES)
     log.write_bytes(b"")
-    with (
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONUTF8": "1", **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        ) as process,
-    ):
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "1", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
         assert process.stdout
         try:
             for line in process.stdout:
@@ -91,8 +89,8 @@ def run_logged(command: Sequence[str], log: Path, variables: Mapping[str, str], 
             raise
     if process.returncode:
         raise InstallError(
-            f"{failure} {_reason(output, process.returncode)}".rstrip(), "The details are in {log}.", log=log
-        )
+            f"{failure} {_reason(output, process.returncode)}".rstrip(), "The details are in {log}."
+        ).about(log=log)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
@@ -125,11 +123,8 @@ def _clear() -> None:
         for name in (*RESULTS, "takes.json"):
             (FOLDER / name).unlink(missing_ok=True)
     except OSError as error:
-        raise InstallError(
-            "{folder} cannot be written to ({reason}).",
-            "Make the folder writable.",
-            folder=FOLDER,
-            reason=error.strerror,
+        raise InstallError("{folder} cannot be written to ({reason}).", "Make the folder writable.").about(
+            folder=FOLDER, reason=error.strerror
         ) from None
 
 

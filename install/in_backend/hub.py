@@ -60,8 +60,7 @@ def ask(files: list[dict[str, str]]) -> None:
             raise InstallError(
                 "{endpoint} does not answer like a model hub.",
                 "Check HF_ENDPOINT. If your network requires a login, open any web page, then try again.",
-                endpoint=constants.ENDPOINT,
-            )
+            ).about(endpoint=constants.ENDPOINT)
         send(kind="file", commit=found.commit_hash, etag=found.etag, size=found.size)
 
 

@@ -44,53 +44,36 @@ def failure(error: BaseException, repo: str, path: str) -> InstallError:
     if "ProxyError" in names:
         return InstallError(
             "The proxy blocks {host}: {reason}.",
-            (
-                "Set the environment variable HTTPS_PROXY for your network (with user name and password "
-                "if required), restart Blender or the terminal, and try again."
-            ),
-            host=host,
-            reason=_line(error),
-        )
+            "Set the environment variable HTTPS_PROXY for your network (with user name and password "
+            "if required), restart Blender or the terminal, and try again.",
+        ).about(host=host, reason=_line(error))
     if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
         hint = "Correct or unset the environment variable HF_ENDPOINT, and restart Blender or the terminal."
-        return InstallError("{host} is not the address of a model hub.", hint, host=host)
+        return InstallError("{host} is not the address of a model hub.", hint).about(host=host)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return InstallError(
             "The certificate of {host} is not trusted.",
-            (
-                "Check the computer's clock. Behind a proxy that inspects traffic, set the environment "
-                "variable SSL_CERT_FILE to your organization's certificate file and restart Blender or "
-                "the terminal."
-            ),
-            host=host,
-        )
+            "Check the computer's clock. Behind a proxy that inspects traffic, set the environment "
+            "variable SSL_CERT_FILE to your organization's certificate file and restart Blender or "
+            "the terminal.",
+        ).about(host=host)
     if "TransportError" in names:
         unreachable, cut = "{host} cannot be reached: {reason}.", "The download of {path} was cut off: {reason}."
         return InstallError(
             unreachable if "ConnectError" in names else cut,
             f"Check the network connection (or HF_ENDPOINT) and {TRY_AGAIN}.",
-            host=host,
-            path=path,
-            reason=_line(error),
-        )
+        ).about(host=host, path=path, reason=_line(error))
     if isinstance(error, OSError) and error.errno in FULL:
         return InstallError(
-            "The disk is full, so {path} was not downloaded completely.", f"Free some space and {TRY_AGAIN}.", path=path
-        )
+            "The disk is full, so {path} was not downloaded completely.", f"Free some space and {TRY_AGAIN}."
+        ).about(path=path)
     if isinstance(error, OSError) and error.errno:
-        return InstallError(
-            "{reason}: {filename}.",
-            "Make the models folder writable.",
-            reason=error.strerror,
-            filename=error.filename or path,
+        return InstallError("{reason}: {filename}.", "Make the models folder writable.").about(
+            reason=error.strerror, filename=error.filename or path
         )
     return InstallError(
-        "{path} of {repo} could not be downloaded: {reason}",
-        "Try again later to continue where it stopped.",
-        path=path,
-        repo=repo,
-        reason=_line(error),
-    )
+        "{path} of {repo} could not be downloaded: {reason}", "Try again later to continue where it stopped."
+    ).about(path=path, repo=repo, reason=_line(error))
 
 
 def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
@@ -100,46 +83,27 @@ def _refused(error: HfHubHTTPError, repo: str, path: str) -> InstallError:
         return InstallError(
             "The repository {repo} asks you to accept its terms first.",
             f"Open {{host}}/{{repo}} in a browser and accept them; then {LOG_IN}.",
-            repo=repo,
-            host=host,
-        )
+        ).about(repo=repo, host=host)
     if isinstance(error, RepositoryNotFoundError):
         return InstallError(
             "{host} has no repository {repo}, or it is private.",
             f"If you have access, {LOG_IN}. If it no longer exists, look for a newer version of MotionClone.",
-            host=host,
-            repo=repo,
-        )
+        ).about(host=host, repo=repo)
     if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
         return InstallError(
-            "The repository {repo} no longer has the file {path}.",
-            "Look for a newer version of MotionClone.",
-            repo=repo,
-            path=path,
-        )
+            "The repository {repo} no longer has the file {path}.", "Look for a newer version of MotionClone."
+        ).about(repo=repo, path=path)
     if status in (401, 403):
         return InstallError(
-            "{host} refuses the file {path} of {repo} (error {status}).",
-            f"If your account has access, {LOG_IN}.",
-            host=host,
-            path=path,
-            repo=repo,
-            status=status,
-        )
+            "{host} refuses the file {path} of {repo} (error {status}).", f"If your account has access, {LOG_IN}."
+        ).about(host=host, path=path, repo=repo, status=status)
     if status == 429:
         return InstallError(
-            "{host} received too many requests from this machine.",
-            f"In a few minutes, {TRY_AGAIN}; or {LOG_IN}.",
-            host=host,
-        )
+            "{host} received too many requests from this machine.", f"In a few minutes, {TRY_AGAIN}; or {LOG_IN}."
+        ).about(host=host)
     return InstallError(
-        "{host} answers with error {status} for {path} of {repo}.",
-        "Try again later to continue where it stopped.",
-        host=host,
-        status=status,
-        path=path,
-        repo=repo,
-    )
+        "{host} answers with error {status} for {path} of {repo}.", "Try again later to continue where it stopped."
+    ).about(host=host, status=status, path=path, repo=repo)
 
 
 def _kinds(error: BaseException) -> set[str]:

@@ -49,8 +49,8 @@ class Adding:
         for folder in self.look:
             if not folder.is_dir():
                 raise InstallError(
-                    "There is no folder {wheels}.", "Name with --look a folder that holds models.", wheels=folder
-                )
+                    "There is no folder {wheels}.", "Name with --look a folder that holds models."
+                ).about(wheels=folder)
         with locked(self.store.folder, ELSEWHERE):
             self.store = Store(self.store.models)  # read again now that it is locked
             check_entry(self.store, model)
@@ -145,12 +145,8 @@ class Adding:
         needed = (total - have) / MB + SPARE_MB
         if free < needed:
             raise InstallError(
-                "{folder} has {free} MB free; {needed} MB are needed.",
-                f"Free some space. {ELSEWHERE}",
-                folder=self.store.folder,
-                free=f"{free:,.0f}",
-                needed=f"{needed:,.0f}",
-            )
+                "{folder} has {free} MB free; {needed} MB are needed.", f"Free some space. {ELSEWHERE}"
+            ).about(folder=self.store.folder, free=f"{free:,.0f}", needed=f"{needed:,.0f}")
 
     def _download(self, python: Path, wanted: Sequence[hub.Offer]) -> None:
         (self.store.folder / PARTS).mkdir(parents=True, exist_ok=True)
@@ -174,9 +170,7 @@ class Adding:
                 raise InstallError(
                     "{file} was downloaded with wrong content ({size} bytes) and removed.",
                     "Try again. If the problem persists, a proxy or mirror sends a wrong file.",
-                    file=offer.file.name,
-                    size=f"{size:,}",
-                )
+                ).about(file=offer.file.name, size=f"{size:,}")
             self.report.note(f"{offer.file.name} was damaged and is downloaded again from the start.")
         sha256 = content.sha256 or sha256_of(part)
         path = self.store.local_path(offer.file)

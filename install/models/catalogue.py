@@ -95,12 +95,8 @@ class Catalogue:
         """The model called `name`. Raises InstallError when there is none."""
         if name not in self.models:
             known = ", ".join(self.models)
-            raise InstallError(
-                "The catalogue has no model {name}{near}",
-                "It has: {known}.",
-                name=repr(name),
-                near=_nearest(name, self.models),
-                known=known,
+            raise InstallError("The catalogue has no model {name}{near}", "It has: {known}.").about(
+                name=repr(name), near=_nearest(name, self.models), known=known
             )
         return self.models[name]
 

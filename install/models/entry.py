@@ -24,11 +24,8 @@ def check_entry(store: Store, model: CatalogueModel) -> None:
     entry = store.entry(model.name)
     if entry.exists() and model.name not in store.record.models and not _untouched(entry):
         raise InstallError(
-            "{entry} exists already and is your own file.",
-            "Rename it, and the name in it, to add the model {model}.",
-            entry=entry,
-            model=model.name,
-        )
+            "{entry} exists already and is your own file.", "Rename it, and the name in it, to add the model {model}."
+        ).about(entry=entry, model=model.name)
 
 
 def write_entry(store: Store, model: CatalogueModel, components: Sequence[Component]) -> str | None:

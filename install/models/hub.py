@@ -58,18 +58,13 @@ def _offer(file: HubFile, answer: dict[str, Any]) -> Offer:
             raise InstallError(
                 "{path} of {repo} has changed: its SHA-256 is {sha256}.",
                 "It is not downloaded. Look for a newer version of MotionClone.",
-                path=file.path,
-                repo=file.repo,
-                sha256=answered.sha256,
-            )
+            ).about(path=file.path, repo=file.repo, sha256=answered.sha256)
         return Offer(file, answer["commit"], Content(answer["size"], sha256=file.sha256))
     if answered is None:
         raise InstallError(
             "The hub gives no hash for {path} of {repo}, so it could not be verified.",
             "If HF_ENDPOINT names a mirror, choose another one.",
-            path=file.path,
-            repo=file.repo,
-        )
+        ).about(path=file.path, repo=file.repo)
     return Offer(file, answer["commit"], answered)
 
 
@@ -91,4 +86,4 @@ def _run(python: Path, command: str, question: Any, on_message: Callable[[dict[s
         raise InstallError(*with_templates((failed[0]["message"], failed[0]["hint"]), failed[0]["templates"]))
     if code:
         last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
-        raise InstallError("The backend cannot download models: {last}", f"{REPAIR}.", last=last)
+        raise InstallError("The backend cannot download models: {last}", f"{REPAIR}.").about(last=last)

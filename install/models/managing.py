@@ -115,8 +115,8 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
     model again downloads them."""
     if only is not None and only not in store.record.models:
         raise InstallError(
-            "The model {model} is not installed.", "Get it with: python3 -m install models add {model}", model=only
-        )
+            "The model {model} is not installed.", "Get it with: python3 -m install models add {model}"
+        ).about(model=only)
     with locked(store.folder, ELSEWHERE):
         found = list(faults(catalogue, store, True, report, only))
         for fault in found:
@@ -128,10 +128,7 @@ def verify(catalogue: Catalogue, store: Store, report: Report, only: str | None)
             raise InstallError(
                 "{count} files of {models} are missing or damaged.",
                 "Fix it with: python3 -m install models add {model}",
-                count=len(found),
-                models=", ".join(models),
-                model=models[0],
-            )
+            ).about(count=len(found), models=", ".join(models), model=models[0])
     report.done("All model files are complete.", "")
 
 
@@ -147,8 +144,7 @@ def remove(catalogue: Catalogue, store: Store, report: Report, name: str) -> Non
         raise InstallError(
             "The model {model} is not installed.",
             "See the list under Models in the preferences (in a terminal: python3 -m install models list).",
-            model=name,
-        )
+        ).about(model=name)
     with locked(store.folder, ELSEWHERE):
         if is_changed(store, name) and name in store.record.models:
             report.note(f"{store.entry(name)} was changed by you and is kept.")

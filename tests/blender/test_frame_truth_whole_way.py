@@ -66,16 +66,7 @@ SHOTS = [  # length, first frame, rate, frames of the model
 
 
 @pytest.mark.parametrize("length, start, fps, count", SHOTS)
-def test_the_strip_shows_on_each_frame_what_the_scene_showed(
-    small,
-    jobs,
-    worker,
-    tmp_path,
-    length,
-    start,
-    fps,
-    count,
-):
+def test_the_strip_shows_on_each_frame_what_the_scene_showed(small, jobs, worker, tmp_path, length, start, fps, count):
     """With as many model frames as the shot has, exactly that; with fewer, what the nearest of their moments showed."""
     set_rate(small, fps)
     end = start + length - 1

@@ -192,8 +192,5 @@ def test_noise_prediction_and_flow_matching_are_two_forms_of_one_estimate():
 def test_a_sampler_that_a_family_does_not_know_is_said(toy):
     with pytest.raises(Problem, match="does not support the sampler lcm.*ddim or euler"):
         generate(
-            toy,
-            replace(plain_take(toy), settings=resolve({}, {"sampler": "lcm", "motion_weight": 0})),
-            None,
-            nothing,
+            toy, replace(plain_take(toy), settings=resolve({}, {"sampler": "lcm", "motion_weight": 0})), None, nothing
         )

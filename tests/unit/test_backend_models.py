@@ -22,6 +22,14 @@ WRONG += (("multiple", 1.5), ("missing", "x"), ("missing", [3]), ("controls", {}
 SERVE = [sys.executable, "-m", "backend", "serve"]
 
 
+def fetched(worker_command):
+    """The backend's answer. Problem when there is none."""
+    models.refresh(worker_command)
+    while models.fetching() and not models.poll():
+        time.sleep(0.02)
+    return models.answered()
+
+
 @pytest.fixture(autouse=True)
 def nothing_known():
     models.forget()
@@ -92,7 +100,7 @@ def test_the_true_backend_is_asked_beside_us_and_answers_what_a_capture_needs():
 
 
 def test_scripts_wait_for_it():
-    assert "demo" in [model["name"] for model in models.fetch_blocking(SERVE)]
+    assert "demo" in [model["name"] for model in fetched(SERVE)]
 
 
 @pytest.mark.parametrize(
@@ -105,15 +113,15 @@ def test_scripts_wait_for_it():
     ],
 )
 def test_what_is_no_backend_is_told_and_takes_no_earlier_answer_for_one(program, sentence):
-    models.fetch_blocking(SERVE)
+    fetched(SERVE)
     with pytest.raises(Problem, match=sentence) as caught:
-        models.fetch_blocking([sys.executable, "-c", program, "serve"])
+        fetched([sys.executable, "-c", program, "serve"])
     assert caught.value is models.problem() and models.models() is None
 
 
 def test_a_long_answer_does_not_block_who_gives_it():
     program = f"import json; print(json.dumps([{MODEL} | {{'title': 'm' * 1000}}] * 1000))"
-    assert len(models.fetch_blocking([sys.executable, "-c", program, "serve"])) == 1000
+    assert len(fetched([sys.executable, "-c", program, "serve"])) == 1000
 
 
 @pytest.mark.parametrize(
@@ -128,14 +136,14 @@ def test_a_long_answer_does_not_block_who_gives_it():
 )
 def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(program):
     with pytest.raises(Problem, match="did not answer like MotionClone's backend"):
-        models.fetch_blocking([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"])
+        fetched([sys.executable, "-c", f"MODEL = {MODEL}; {program}", "serve"])
     assert not models.fetching() and not models.poll()
 
 
 def test_who_writes_without_end_is_ended(monkeypatch):
     monkeypatch.setattr(calls, "MOST_SAID", 1000)
     with pytest.raises(Problem, match="did not answer"):
-        models.fetch_blocking([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"])
+        fetched([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"])
 
 
 def test_titles_are_shown_without_what_a_terminal_or_a_reader_obeys():
@@ -147,14 +155,14 @@ def test_titles_are_shown_without_what_a_terminal_or_a_reader_obeys():
 def test_a_program_that_cannot_be_started(tmp_path):
     (tmp_path / "python").write_text("")
     with pytest.raises(Problem, match="cannot be started") as caught:
-        models.fetch_blocking([str(tmp_path / "python"), "serve"])
+        fetched([str(tmp_path / "python"), "serve"])
     assert caught.value.repair == "motionclone.install_backend"
 
 
 def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
     monkeypatch.setattr(models, "SECONDS_TO_LIST", 0.2)
     with pytest.raises(Problem, match="did not list its models"):
-        models.fetch_blocking([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
+        fetched([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
     assert not models.fetching()
 
 

@@ -159,8 +159,7 @@ def test_a_job_folder_that_is_not_right(job, kinds, words):
 
 
 @pytest.mark.parametrize(
-    "name, words",
-    [("first.png", "is not a frame number"), ("0.png", "are for the same frame"), ("1.png", "complete")],
+    "name, words", [("first.png", "is not a frame number"), ("0.png", "are for the same frame"), ("1.png", "complete")]
 )
 def test_files_in_a_job_folder_that_are_not_right(job, tmp_path, name, words):
     write_pictures(tmp_path / "job" / "image", {0: noise(1, 32, 32)[0]})

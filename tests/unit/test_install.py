@@ -55,7 +55,7 @@ def test_progress_is_a_json_line_each_for_the_add_on_and_words_for_a_person(caps
         report.stage("download", "torch")
         report.progress("download", 5, 10, "Downloading")
         report.progress("download", 5, 10, "Downloading")
-        report.failed(InstallError("The disk {disk} is full.", "Free some.", disk="/a"))
+        report.failed(InstallError("The disk {disk} is full.", "Free some.").about(disk="/a"))
     said = capsys.readouterr()
     lines = [json.loads(line) for line in said.out.splitlines() if line.startswith("{")]
     assert [line["kind"] for line in lines] == ["plan", "progress", "progress", "failed"]

@@ -24,9 +24,7 @@ def reported(*messages):
 
 
 def test_progress_is_told_in_bytes_and_shares():
-    said = reported(
-        {"kind": "progress", "stage": "download", "done": 212e6, "total": 848e6, "text": "torch"},
-    )
+    said = reported({"kind": "progress", "stage": "download", "done": 212e6, "total": 848e6, "text": "torch"})
     assert (said.factor, said.stage, said.megabytes) == (0.25, "download", (212, 848))
     said.read_line(json.dumps({"kind": "progress", "stage": "check", "done": 0, "total": 0, "text": "Testing"}))
     assert (said.factor, said.text, said.megabytes) == (None, "Testing", None)

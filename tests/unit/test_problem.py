@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import pickle
+import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,9 +17,11 @@ from backend.job_folder.state import JobState, read_state, write_state
 from backend.wire.encoding import encode, parse
 from backend.wire.messages import FROM_WORKER, Failed, Refused
 from install import sentences as installers
+from tests.documents import ROOT
+from tests.sentences import given
 
-FULL = Problem(
-    "{path} is full: {reason}.", "Empty {path}.", repair="motionclone.storage_clean", path="/a b", reason="no room"
+FULL = Problem("{path} is full: {reason}.", "Empty {path}.", repair="motionclone.storage_clean").about(
+    path="/a b", reason="no room"
 )
 
 
@@ -40,7 +45,7 @@ def test_what_a_terminal_would_obey_is_taken_out_of_values():
 
 
 def test_a_problem_within_a_problem_keeps_its_own_template():
-    outer = Problem("The worker is lost: {reason}", reason=FULL)
+    outer = Problem("The worker is lost: {reason}").about(reason=FULL)
     assert same(outer.message.values["reason"], FULL.text)
     assert FULL.text.values["hint"].template == "Empty {path}."
 
@@ -121,3 +126,38 @@ def test_the_installer_s_sentences_are_read_by_the_add_on():
     assert isinstance(read, Sentence) and read.values["sentence1"].template == "{a} does not start."
     (own,) = installers.with_templates([str(both)], installers.templates_of([both]))
     assert own.values["sentence1"].template == "{a} does not start."
+
+
+ERRORS = (
+    *("Problem", "RequestError", "SettingError", "PromptError", "StrictError", "BundleError", "MessageError"),
+    *("ClientError", "InstallError", "NoBuild", "NotFinite"),
+)
+
+
+def unfilled(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
+    """(line, names) of blanks without a value, and of values without a blank."""
+    filled = {
+        id(call.func.value): {word.arg for word in call.keywords}
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "about"
+    }
+    for call in ast.walk(tree):
+        name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+        texts = [given(node) for node in call.args[:2]] if name in (*ERRORS, "Sentence") else []
+        if texts and all(texts):  # others are made elsewhere
+            values = filled.get(id(call), set()) if name in ERRORS else {word.arg for word in call.keywords}
+            blanks = {blank for both in texts for text in both for blank in re.findall(r"{([a-z_][a-z_0-9]*)}", text)}
+            if None not in values and blanks != values:
+                yield call.lineno, blanks ^ values
+
+
+@pytest.mark.parametrize("room", ["backend", "blender_motionclone", "install"])
+def test_every_blank_has_its_value(room):
+    modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / room).rglob("*.py"))}
+    assert not [(str(path), *found) for path, tree in modules.items() for found in unfilled(tree)]
+
+
+def test_a_blank_without_a_value_is_found():
+    assert list(unfilled(ast.parse('Problem("{path} is full.", "Empty {path}.").about(folder=1)')))
+    assert list(unfilled(ast.parse('Problem("{path} is full.")'))) and list(unfilled(ast.parse('Sentence("a", b=1)')))
+    assert not list(unfilled(ast.parse('Problem("{path} is full.", "Empty {path}.").about(path=1)')))

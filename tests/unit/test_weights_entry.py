@@ -102,10 +102,7 @@ def test_a_base_folder_counts_by_the_parts_that_are_used(own):
         ('folder = "a"\nloras = [3]', "loras[0] must be an object with named values"),
         ('folder = "a"\nloras = [{strength = 1}]', "loras[0] has no 'file'"),
         ('folder = "a"\nloras = [{file = "x", strength = "1"}]', "loras[0]: strength must be a number, not '1'"),
-        (
-            'folder = "a"\nmotion_loras = [{file = "x", strength = nan}]',
-            "motion_loras[0]: strength must be a number",
-        ),
+        ('folder = "a"\nmotion_loras = [{file = "x", strength = nan}]', "motion_loras[0]: strength must be a number"),
         ('folder = "a"\nvae = 3', "vae must be a path in quotes"),
         ('folder = "a"\nsource = "x"', "unknown key 'source'"),
     ],

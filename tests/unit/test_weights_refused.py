@@ -80,8 +80,7 @@ def test_other_folders_as_base_are_refused(models):
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
-    [({"in_channels": 9}, "an inpainting UNet"), ({"cross_attention_dim": 1024}, "an SD2.x UNet")],
+    ("change", "found"), [({"in_channels": 9}, "an inpainting UNet"), ({"cross_attention_dim": 1024}, "an SD2.x UNet")]
 )
 def test_folders_of_another_architecture_are_refused(models, tmp_path, change, found):
     folder, parts = models

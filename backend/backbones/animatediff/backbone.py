@@ -165,9 +165,7 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
         raise Problem(
             "The model {entry} has no model_index.json in {folder}.",
             "Set folder in the entry to a complete diffusers folder.",
-            entry=repr(entry.name),
-            folder=entry.folder,
-        )
+        ).about(entry=repr(entry.name), folder=entry.folder)
     try:
         return _load(entry, device, dtype)
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
@@ -175,16 +173,12 @@ def load_animatediff(entry: ModelEntry, device: torch.device, dtype: torch.dtype
             raise Problem(
                 "The model {entry} does not fit into the free memory.",
                 "Close other programs that use the device, or choose a smaller model.",
-                entry=repr(entry.name),
-            ) from error
+            ).about(entry=repr(entry.name)) from error
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise Problem(
             "The model {entry} in {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: download or copy them again.",
-            entry=repr(entry.name),
-            folder=entry.folder or entry.base,
-            reason=reason,
-        ) from error
+        ).about(entry=repr(entry.name), folder=entry.folder or entry.base, reason=reason) from error
 
 
 def _load(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> AnimateDiff:
@@ -218,20 +212,12 @@ def _check_vocabulary(entry: ModelEntry, tokenizer: CLIPTokenizer, encoder: CLIP
         raise Problem(
             "The tokenizer in {folder} has {count} tokens; the text encoder of {base} has {rows}.",
             "Set config to the folder that belongs to the model, or remove config for SD1.5.",
-            folder=folder,
-            count=len(tokenizer),
-            base=entry.base or entry.folder,
-            rows=rows,
-        )
+        ).about(folder=folder, count=len(tokenizer), base=entry.base or entry.folder, rows=rows)
     if tokenizer.model_max_length > (positions := encoder.config.max_position_embeddings):
         raise Problem(
             "The tokenizer in {folder} produces up to {longest} tokens; the text encoder of {base} reads {positions}.",
             "Set config to the folder that belongs to the model, or remove config for SD1.5.",
-            folder=folder,
-            longest=tokenizer.model_max_length,
-            base=entry.base or entry.folder,
-            positions=positions,
-        )
+        ).about(folder=folder, longest=tokenizer.model_max_length, base=entry.base or entry.folder, positions=positions)
 
 
 def _alphas(entry: ModelEntry) -> Tensor:

@@ -162,12 +162,8 @@ def _loaded(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
     net, notes = model.loaded_controls[kind][1]
     if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
         raise Problem(
-            "The control model {folder} supports {known} frames; the setting frames is {frames}.",
-            "Lower it.",
-            folder=folder,
-            known=known,
-            frames=frames,
-        )
+            "The control model {folder} supports {known} frames; the setting frames is {frames}.", "Lower it."
+        ).about(folder=folder, known=known, frames=frames)
     return net, notes
 
 
@@ -209,9 +205,7 @@ def _from_folder(model: Controlled, folder: Path, key: str, wanted: type, notes:
         raise Problem(
             "The control model {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: download or copy the folder again.",
-            folder=folder,
-            reason=reason,
-        ) from error
+        ).about(folder=folder, reason=reason) from error
     notes += notes_on_loading(info, key, folder)
     return net
 
@@ -226,11 +220,7 @@ def _check_class(folder: Path, key: str, wanted: str) -> None:
         raise Problem(
             "The entry's {key}, {folder}, should be a diffusers folder with a {wanted}; it contains {found}.",
             "Set {key} to the right folder or single file, or remove it from the entry.",
-            key=key,
-            folder=folder,
-            wanted=wanted,
-            found=found,
-        )
+        ).about(key=key, folder=folder, wanted=wanted, found=found)
 
 
 def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
@@ -240,10 +230,7 @@ def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
         raise Problem(
             "The control model {folder} was trained on {found}, not for {key}.",
             "The entry's sparse_rgb and sparse_scribble may be mixed up.",
-            folder=folder,
-            found=found,
-            key=CONTROL_OF[kind],
-        )
+        ).about(folder=folder, found=found, key=CONTROL_OF[kind])
     for key in SHAPE:
         ours, theirs = _each(model.unet.config[key], net), _each(net.config[key], net)
         if ours != theirs:
@@ -251,11 +238,7 @@ def _check_fit(model: Controlled, net: Any, kind: str, folder: Path) -> None:
                 "The control model {folder} is for another architecture: its {key} is {found}, the model's is "
                 "{expected}.",
                 "SD1.5 models take control models for SD1.5 only, not for SD2 or SDXL.",
-                folder=folder,
-                key=key,
-                found=net.config[key],
-                expected=model.unet.config[key],
-            )
+            ).about(folder=folder, key=key, found=net.config[key], expected=model.unet.config[key])
 
 
 def _each(value: Any, net: Any) -> list[Any]:

@@ -33,9 +33,7 @@ def attention_layers(unet: nn.Module, kind: str, blocks: Sequence[str] = (BLOCK,
             raise Problem(
                 "The model has no {what} in {block}, a block in guidance_blocks or semantic_blocks.",
                 "Choose blocks that have it, such as up_blocks.1.",
-                what=what,
-                block=repr(block),
-            )
+            ).about(what=what, block=repr(block))
         layers += found
     return layers
 

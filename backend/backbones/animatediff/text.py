@@ -42,11 +42,8 @@ def embed_texts(model: TextModel, texts: Sequence[str], clip_skip: int = 1) -> l
     """
     if clip_skip > (layers := model.text_encoder.config.num_hidden_layers):
         raise Problem(
-            "The setting clip_skip is {clip_skip}; the model's text encoder has {layers} layers.",
-            "Lower it.",
-            clip_skip=clip_skip,
-            layers=layers,
-        )
+            "The setting clip_skip is {clip_skip}; the model's text encoder has {layers} layers.", "Lower it."
+        ).about(clip_skip=clip_skip, layers=layers)
     all_parts = [token_parts(model.tokenizer, text, model.embeddings) for text in texts]
     count = max(map(len, all_parts))
     (empty,) = token_parts(model.tokenizer, "", {})

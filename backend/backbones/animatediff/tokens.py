@@ -44,9 +44,7 @@ def load_tokenizer(entry: ModelEntry) -> CLIPTokenizer:
         raise Problem(
             "The tokenizer in {folder} cannot be loaded: {reason}",
             "Its files may be incomplete: download or copy them again.",
-            folder=folder,
-            reason=reason,
-        ) from error
+        ).about(folder=folder, reason=reason) from error
 
 
 def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Tensor]) -> list[TokenPart]:
@@ -70,11 +68,7 @@ def token_parts(tokenizer: CLIPTokenizer, text: str, embeddings: Mapping[str, Te
             raise Problem(
                 "The prompt has {count} tokens; this model reads at most {longest}.",
                 "Shorten it by about {excess} words, or divide it with BREAK. It begins: {text}.",
-                count=count - 2,
-                longest=longest - 2,
-                excess=count - longest,
-                text=repr(text[:60]),
-            )
+            ).about(count=count - 2, longest=longest - 2, excess=count - longest, text=repr(text[:60]))
         part.ids += [tokenizer.eos_token_id] + [tokenizer.pad_token_id] * (longest - count)
         part.weights += [1.0] * (longest - len(part.weights))
         parts.append(part)
@@ -103,7 +97,4 @@ def token_indices(
     raise Problem(
         "The object {words} is not in the {where}, {text}.",
         "Use a word exactly as it is written in the {where}, or remove the object.",
-        words=repr(words),
-        where=where,
-        text=repr(text),
-    )
+    ).about(words=repr(words), where=where, text=repr(text))

@@ -57,20 +57,15 @@ def _chosen(only: str) -> set[str]:
     """The names of the chosen sections. Raises Problem for an unknown one."""
     names = {name.strip() for name in only.split(",")} if only else set(SECTIONS)
     for name in sorted(names - set(SECTIONS)):
-        raise Problem(
-            "--only: there is no section {name}.",
-            "Choose from {sections}.",
-            name=repr(name),
-            sections=", ".join(SECTIONS),
+        raise Problem("--only: there is no section {name}.", "Choose from {sections}.").about(
+            name=repr(name), sections=", ".join(SECTIONS)
         )
     return names
 
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m backend bench device",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m backend bench device", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tiny", action="store_true", help="use a tiny model, to test the benchmark itself")
     parser.add_argument(

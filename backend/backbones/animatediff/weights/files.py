@@ -57,7 +57,7 @@ class WeightFile:
 
 def refusal(setting: str, path: Path, found: str, hint: str) -> Problem:
     """Returns the error about a file, always in the same form: setting, file, what it is, and what to do."""
-    return Problem("{setting}: {path} {found}.", hint, setting=setting, path=path, found=found)
+    return Problem("{setting}: {path} {found}.", hint).about(setting=setting, path=path, found=found)
 
 
 def open_weights(path: Path, setting: str) -> WeightFile:

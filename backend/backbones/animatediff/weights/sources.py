@@ -197,10 +197,6 @@ def _read_json(path: Path, setting: str) -> dict[str, Any]:
         return content
     except (OSError, ValueError) as error:
         reason = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise Problem(
-            "{setting}: {path} {reason}.",
-            "Download or copy the folder again.",
-            setting=setting,
-            path=path,
-            reason=reason,
+        raise Problem("{setting}: {path} {reason}.", "Download or copy the folder again.").about(
+            setting=setting, path=path, reason=reason
         ) from None
