@@ -12,7 +12,7 @@ from .jobs.timings import Timings, duration, kind_of
 from .prompt_words import PromptWords
 from .translations import sentence
 
-MOST_FRAMES_EACH = 5.0  # shot frames that one model frame can represent without losing much motion
+MAX_FRAMES_EACH = 5.0  # shot frames that one model frame can represent without losing much motion
 LONG = (
     "Each frame of the model covers {frames} frames of the shot, so fast motion is lost. Split "
     "the shot with camera markers and choose All Shots, or shorten it."
@@ -51,4 +51,4 @@ def detail(plans: Sequence[CapturePlan], takes: int, timings: Timings) -> str:
 def advice(plans: Sequence[CapturePlan]) -> str:
     """Advice for a long shot, because motion between two of the model's frames is lost."""
     longest = max(plan.frames_each for plan in plans)
-    return iface_(LONG).format(frames=f"{longest:.1f}") if longest > MOST_FRAMES_EACH else ""
+    return iface_(LONG).format(frames=f"{longest:.1f}") if longest > MAX_FRAMES_EACH else ""

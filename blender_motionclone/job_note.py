@@ -14,7 +14,7 @@ from ..backend.job_folder.reading import read_json
 from ..backend.job_folder.writing import is_link, write_atomically
 
 NOTE = "blender.json"
-MOST_BYTES = 100_000  # of the file
+MAX_BYTES = 100_000  # of the file
 FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574  # Blender's limits
 SECONDS_TO_START = 60.0  # how long a worker may take to lock a new job, because it may have to start first
 KINDS: dict[str, tuple[type, ...]] = {  # types of the values
@@ -103,7 +103,7 @@ def read_note(folder: Path) -> dict[str, Any]:
 
 def _read(folder: Path) -> Any:
     """The file's content; None for a link. OSError, ValueError."""
-    return None if is_link(folder / NOTE) else read_json(folder / NOTE, MOST_BYTES)
+    return None if is_link(folder / NOTE) else read_json(folder / NOTE, MAX_BYTES)
 
 
 def _change(folder: Path, note: dict[str, Any]) -> None:

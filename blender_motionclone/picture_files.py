@@ -14,9 +14,9 @@ from ..backend.job_folder.reading import check_regular, open_regular, read_bytes
 from ..backend.job_folder.writing import is_link
 
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by color type; neither the backend nor the add-on writes palettes
-MOST_SIDE = 4096
-MOST_FILE, MOST_PIXELS = 1_000_000, 4_000_000  # limits of a preview: bytes of the file, bytes of its pixels
-MOST_BYTES = 64_000_000  # of a picture in a job
+MAX_SIDE = 4096
+MAX_FILE, MAX_PIXELS = 1_000_000, 4_000_000  # limits of a preview: bytes of the file, bytes of its pixels
+MAX_BYTES = 64_000_000  # of a picture in a job
 
 
 class PngError(ValueError):
@@ -35,12 +35,12 @@ def png_size(path: Path) -> tuple[int, int]:
 def read_png(path: Path) -> np.ndarray:
     """uint8 [H, W, 3]. OSError. PngError for anything but 8 bits per channel without a palette, interlacing, or filters
     that have to be undone pixel by pixel."""
-    data = read_bytes(path, MOST_FILE)
+    data = read_bytes(path, MAX_FILE)
     try:
         (height, width, bits, kind, _, _, interlaced), packed = _parts(data)
         channels = CHANNELS[kind]
         row = width * channels
-        fits = 0 < height <= MOST_SIDE and 0 < width <= MOST_SIDE and height * (row + 1) <= MOST_PIXELS
+        fits = 0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and height * (row + 1) <= MAX_PIXELS
         if bits != 8 or interlaced or not fits:
             raise PngError(f"{path} is of a form that is not read here.")
         raw = zlib.decompressobj().decompress(b"".join(packed), height * (row + 1))
@@ -96,8 +96,8 @@ def picture_size(path: Path) -> tuple[int, int] | None:
 def reads_quickly(path: Path) -> bool:
     """Whether Blender can read the picture quickly, because it may be in a stranger's folder."""
     try:
-        check_regular(path, MOST_BYTES)
+        check_regular(path, MAX_BYTES)
         size = picture_size(path)
     except OSError:
         return False
-    return size is not None and all(0 < side <= MOST_SIDE for side in size) and not is_link(path)
+    return size is not None and all(0 < side <= MAX_SIDE for side in size) and not is_link(path)

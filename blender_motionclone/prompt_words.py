@@ -15,7 +15,7 @@ from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.prompt import PromptError, parse_prompt
 from ..backend.job_folder.tokens import Tokenizer, TokenizerError, read_tokenizer
 
-MOST = 5000  # in characters; panels check it repeatedly, and a .blend can contain any length
+MAX = 5000  # in characters; panels check it repeatedly, and a .blend can contain any length
 
 _read: dict[Path, Tokenizer | None] = {}  # by folder; None for one that cannot be read
 _reading: dict[Path, threading.Thread] = {}
@@ -38,7 +38,7 @@ def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWo
     tokenizer = _tokenizer(model, wait)
     if tokenizer is None:
         return None
-    prompt = prompt[:MOST]
+    prompt = prompt[:MAX]
     return PromptWords(tokenizer.count(prompt), tokenizer.longest, tuple(tokenizer.unknown_words(prompt)))
 
 

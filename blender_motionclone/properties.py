@@ -18,7 +18,7 @@ from . import reach
 from .setting_controls import MotionCloneControls
 
 NO_SCORE = -2.0  # a motion score is in [-1, 1]
-MOST_INT = 2**31 - 1  # the maximum of Blender's integers
+MAX_INT = 2**31 - 1  # the maximum of Blender's integers
 SEEDS = 2**64  # the number of possible seeds
 
 FORMER_NAMES = {"look": "reference_shading", "preset": "quality", "place": "placement"}  # until version 0.1.0
@@ -141,7 +141,7 @@ class MotionCloneTake(bpy.types.PropertyGroup):
 
     @whole_seed.setter
     def whole_seed(self, seed: int) -> None:
-        is_long = seed > MOST_INT
+        is_long = seed > MAX_INT
         self.seed, self.long_seed = (0, str(seed)) if is_long else (seed, "")
 
 

@@ -19,7 +19,7 @@ from ..backend.job_folder.writing import is_link
 from .declarations import Operators
 from .preferences import jobs_folder
 
-MOST_ENTRIES = 5000  # of a folder that is checked without asking
+MAX_ENTRIES = 5000  # of a folder that is checked without asking
 
 _chosen: set[Path] = set()
 
@@ -58,7 +58,7 @@ def holds_links(folder: Path) -> bool:
         with os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
                 plain = entry.is_file(follow_symlinks=False)
-                if number >= MOST_ENTRIES or not plain and is_link(Path(entry.path)):
+                if number >= MAX_ENTRIES or not plain and is_link(Path(entry.path)):
                     return True
     except OSError:
         return False

@@ -16,14 +16,14 @@ from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.settings import Settings
 
 KNOWN: dict[str, Declaration] = declarations(Settings)
-MOST = 5000  # in characters; panels read it repeatedly, and a .blend can contain any length
+MAX = 5000  # in characters; panels read it repeatedly, and a .blend can contain any length
 
 
 def parse_settings(text: str) -> dict[str, Any]:
     """{"steps": "20"} from "steps=20"; names and values are those of `python -m backend clone --set`."""
-    if len(text) > MOST:
+    if len(text) > MAX:
         raise Problem("Settings: more than {most} characters.", "For example, write: steps=20 cfg_scale=3").about(
-            most=MOST
+            most=MAX
         )
     try:
         assignments = [parse_assignment(part) for part in shlex.split(text)]

@@ -14,7 +14,7 @@ import numpy as np
 from .picture_files import PngError, png_size, read_png, reads_quickly
 from .session import session
 
-MOST_FRAMES = 20_000  # of a result
+MAX_FRAMES = 20_000  # of a result
 SIDE = 256  # pixels of the longer side
 PREVIEW = "preview"
 
@@ -93,7 +93,7 @@ def _middle_frame(folder: Path) -> Path | None:
     """The middle picture in a take's folder; None if there is none."""
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in islice(entries, MOST_FRAMES) if entry.name.endswith(".png"))
+            names = sorted(entry.name for entry in islice(entries, MAX_FRAMES) if entry.name.endswith(".png"))
     except OSError:
         return None
     return folder / names[len(names) // 2] if names else None

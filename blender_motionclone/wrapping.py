@@ -8,13 +8,13 @@ from collections.abc import Callable
 from ..backend.job_folder.plain_text import clean
 
 Measure = Callable[[str], float]  # a text's width in pixels
-MOST_SHOWN = 2000  # characters; measuring a longer text at each redraw would block Blender
+MAX_SHOWN = 2000  # characters; measuring a longer text at each redraw would block Blender
 
 
 def shown(text: str) -> str:
     """Makes a stranger's text safe to draw: without control characters and marks that change the writing direction, and
     limited in length."""
-    return text if len(text) <= MOST_SHOWN and text.isprintable() else clean(text, MOST_SHOWN)
+    return text if len(text) <= MAX_SHOWN and text.isprintable() else clean(text, MAX_SHOWN)
 
 
 def shown_line(text: str) -> str:

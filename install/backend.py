@@ -22,7 +22,7 @@ from .files import is_link, is_there
 from .logs import append
 from .machine import this_machine
 from .paths import ROOT, data_folder, environment_folder, interpreter, work_folder
-from .pip import MOST_LINES, Pip, kept_mb
+from .pip import MAX_LINES, Pip, kept_mb
 from .pythons import Python, backend_base, probe
 from .reports import Report
 from .sentences import Sentence, with_templates
@@ -239,7 +239,7 @@ def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log
 
     Raises InstallError when the backend does not finish.
     """
-    output = deque[str](maxlen=MOST_LINES)
+    output = deque[str](maxlen=MAX_LINES)
     command = ["backend", "doctor", "--json", *options]
     try:
         code = run_module(python, command, output.append, extra=extra)

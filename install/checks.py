@@ -28,7 +28,7 @@ from .state import is_locked, is_ours, read_state
 from .torch_build import LOCKS, choose_build
 from .work import is_our_work
 
-LEAST_GB, COMFORTABLE_GB = 1.0, 5.0
+MIN_GB, COMFORTABLE_GB = 1.0, 5.0
 # Windows rejects paths of more than 259 characters unless long paths are enabled. The longest path inside an
 # environment has 185 characters: a license file that comes with torch.
 LONGEST_PATH, LONGEST_WITHIN = 259, 190
@@ -228,7 +228,7 @@ def folders(backend: Backend) -> Iterator[Finding]:
             )
             continue
         free = shutil.disk_usage(parent).free / 1e9
-        level = "problem" if free < LEAST_GB else "warning" if free < COMFORTABLE_GB else "ok"
+        level = "problem" if free < MIN_GB else "warning" if free < COMFORTABLE_GB else "ok"
         hint = "" if level == "ok" else "Free some space: jobs need space for their clips, installations several GB."
         yield Finding(
             f"{name}-space",

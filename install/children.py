@@ -32,7 +32,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 _MISLEADING = ("__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 SECONDS_TO_END = 10
-MOST_LINE = 2**20  # characters; longer lines are split
+MAX_LINE = 2**20  # characters; longer lines are split
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # otherwise Windows opens a console for each child of Blender
 
 
@@ -77,7 +77,7 @@ def run_module(
 
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     assert process.stdout
-    while line := process.stdout.readline(MOST_LINE):
+    while line := process.stdout.readline(MAX_LINE):
         lines.put(line)
     lines.put(None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MOST_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 KEPT = 2**20  # bytes of the beginning, and the same of the end
 LEFT_OUT = b"\n[Here a part of this log was left out, because it grew too long.]\n"
 
@@ -14,16 +14,16 @@ def append(log: Path, text: str) -> None:
     with log.open("ab") as file:
         file.write(text.encode("utf-8", "backslashreplace"))
         size = file.tell()
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         shorten(log)
 
 
 def shorten(log: Path) -> None:
-    """Removes the middle of a log that exceeds MOST_BYTES and notes that. An interruption never loses the end. Raises
+    """Removes the middle of a log that exceeds MAX_BYTES and notes that. An interruption never loses the end. Raises
     OSError."""
     with log.open("r+b") as file:
         size = file.seek(0, 2)
-        if size <= MOST_BYTES:
+        if size <= MAX_BYTES:
             return
         file.seek(size - KEPT)
         end = file.read()

@@ -19,7 +19,7 @@ from .reports import MB, Report
 from .work import DOWNLOADS, LOG, SCRATCH
 
 _PART = re.compile(r"[\w.+!-]+\.whl\.(unmarked|[0-9a-f]{16})\.part")
-MOST_LINES = 20_000  # the last lines of pip's output, in which the reason of a failure is searched
+MAX_LINES = 20_000  # the last lines of pip's output, in which the reason of a failure is searched
 RESUMING_DOWNLOADS = "install.in_backend.resuming_downloads"
 _OPTIONS = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:")
 # With a wheel folder no other source is used; pip ignores empty values.
@@ -133,7 +133,7 @@ class _Watch:
     site: Path
     share: Share
     report: Report
-    output: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    output: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_LINES))
     packages: list[str] = field(default_factory=list)
 
     def hear(self, line: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..job_folder.pictures import MOST_PIXELS
+from ..job_folder.pictures import MAX_PIXELS
 from .ffmpeg_process import Check, Ffmpeg, never_cancelled
 
 
@@ -18,7 +18,7 @@ def input_options(path: Path) -> tuple[str, ...]:
     `file:` keeps odd names from being read as options, the whitelist keeps playlists off the network, and frames too
     large for the memory are not decoded.
     """
-    return "-protocol_whitelist", "file", "-max_pixels", str(MOST_PIXELS), "-i", f"file:{path}"
+    return "-protocol_whitelist", "file", "-max_pixels", str(MAX_PIXELS), "-i", f"file:{path}"
 
 
 def run_for_log(*arguments: str, check: Check = never_cancelled) -> str:

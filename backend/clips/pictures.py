@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..job_folder.pictures import MOST_PIXELS, SIGNATURE, picture_size
+from ..job_folder.pictures import MAX_PIXELS, SIGNATURE, picture_size
 from ..job_folder.problem import Problem
 from ..job_folder.reading import UnfitFile, read_bytes
 from ..job_folder.writing import write_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MAX_BYTES = 8 * MOST_PIXELS + 2**20  # of the file of a picture
+MAX_BYTES = 8 * MAX_PIXELS + 2**20  # of the file of a picture
 ROWS = 256
 BACKDROP = 128  # sRGB gray behind transparent pixels: black and white subjects stay visible
 
@@ -69,7 +69,7 @@ def _fits(path: Path, data: bytes) -> bool:
     Raises Problem if the picture is too large: a file of a few megabytes can fill the memory.
     """
     size = picture_size(data)
-    if size and size[0] * size[1] > MOST_PIXELS:
+    if size and size[0] * size[1] > MAX_PIXELS:
         raise too_large(path, *size)
     return size is not None
 
@@ -100,7 +100,7 @@ def over_gray(rgba: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def too_large(path: Path, width: int, height: int) -> Problem:
     """Returns the error about a picture, or the frames of a video, that would fill the memory."""
-    limit = f"pictures up to {MOST_PIXELS:,} pixels (8192 x 8192) are read"
+    limit = f"pictures up to {MAX_PIXELS:,} pixels (8192 x 8192) are read"
     return Problem("{path} is {width} x {height}; {limit}.", "Make it smaller.").about(
         path=path, width=width, height=height, limit=limit
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..job_folder.pictures import MOST_PIXELS
+from ..job_folder.pictures import MAX_PIXELS
 from ..job_folder.problem import Problem, Sentence
 from ..job_folder.reading import UnfitFile, open_regular
 from . import ffmpeg, video
@@ -167,7 +167,7 @@ def _folder(folder: Path, check: Check) -> Source:
     sizes = {path: size for path in found.files if (size := check_frame(path))}
     for path, size in sizes.items():
         first = next(iter(sizes))
-        if size[0] * size[1] > MOST_PIXELS:
+        if size[0] * size[1] > MAX_PIXELS:
             raise too_large(path, size[1], size[0])
         if size != sizes[first] and path.suffix.lower() == ".png":  # a JPG may be rotated by its EXIF data
             raise _differ(folder, first, sizes[first], path, size)

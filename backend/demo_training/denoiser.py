@@ -30,7 +30,7 @@ HIGH_NOISE_SHARE = 0.4  # of the timesteps are from the noisier half, which dete
 HIGH_NOISE = 700  # the clean-latent error above this timestep is logged too: there the caption matters most
 # The loss weighs the clean-latent error by the signal-to-noise ratio within these bounds. At high noise the plain loss
 # hardly sees that error, and the text is then barely learnt.
-LEAST_WEIGHT, MOST_WEIGHT, MOST_NOISE_WEIGHT = 0.25, 5.0, 25.0
+MIN_WEIGHT, MAX_WEIGHT, MAX_NOISE_WEIGHT = 0.25, 5.0, 25.0
 
 
 class Denoiser:
@@ -46,7 +46,7 @@ class Denoiser:
         self.vae = vae.requires_grad_(False)
         self.alphas = architecture.scheduler().alphas_cumprod.to(run.device)
         ratio = self.alphas / (1 - self.alphas)
-        self.weights = ((ratio + LEAST_WEIGHT).clamp(max=MOST_WEIGHT) / ratio).clamp(max=MOST_NOISE_WEIGHT)
+        self.weights = ((ratio + MIN_WEIGHT).clamp(max=MAX_WEIGHT) / ratio).clamp(max=MAX_NOISE_WEIGHT)
 
     def load_shipped(self) -> None:
         """Loads the shipped model. Raises SystemExit when it is from an earlier version of the demo world."""

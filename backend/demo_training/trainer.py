@@ -19,7 +19,7 @@ from ..job_folder.writing import replaced
 SAVE_SECONDS = 150.0
 LOG_SECONDS = 15.0
 WARM_UP_STEPS = 100
-LEAST_RATE = 0.01  # of the learning rate, at the end of a cool-down
+MIN_RATE = 0.01  # of the learning rate, at the end of a cool-down
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Trainer:
     def _set_rate(self, share: float) -> None:
         start = 1 - self.setup.cool_down
         fallen = (share - start) / self.setup.cool_down if share > start else 0.0
-        fall = LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * fallen))
+        fall = MIN_RATE + (1 - MIN_RATE) * 0.5 * (1 + math.cos(math.pi * fallen))
         warm = min(1.0, (self.run_steps + 1) / WARM_UP_STEPS)  # per run, because the optimizer may have no state yet
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * warm * fall

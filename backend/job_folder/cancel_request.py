@@ -11,7 +11,7 @@ from pathlib import Path
 from .reading import read_json
 from .writing import is_link, remove_parts, write_json
 
-NAME, MOST_BYTES = "cancel.json", 100
+NAME, MAX_BYTES = "cancel.json", 100
 CONTENT = {"cancel": True}  # any other content is ignored
 
 
@@ -24,7 +24,7 @@ def cancel_requested(folder: Path) -> bool:
     """Whether the folder contains a valid request. Links, pipes and files with other content are ignored."""
     path = folder / NAME
     try:
-        content = None if is_link(path) else read_json(path, MOST_BYTES)
+        content = None if is_link(path) else read_json(path, MAX_BYTES)
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.keys() == CONTENT.keys() and content["cancel"] is True

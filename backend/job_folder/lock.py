@@ -21,7 +21,7 @@ from .plain_text import clean
 from .reading import UnfitFile, read_json
 from .state import QUEUED, RUNNING, read_state
 
-NAME, MOST_BYTES = "worker.lock", 10_000
+NAME, MAX_BYTES = "worker.lock", 10_000
 SECONDS_TO_WAIT = 0.3  # another process may only be checking with `is_locked`
 WINDOWS_BYTE = 2**30  # the locked byte lies behind the content, because a lock on Windows also prevents reading
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -171,7 +171,7 @@ def _file_is_locked(path: Path) -> bool:
 
 def _owner(path: Path) -> str:
     try:
-        content = read_json(path, MOST_BYTES)
+        content = read_json(path, MAX_BYTES)
         return f" (process {int(content['pid'])} on {clean(str(content['host']), 100)})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -15,22 +15,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-MOST_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 KEPT = 2**20  # bytes of the beginning, and the same of the end
 LEFT_OUT = b"\n[Here a part of this log was left out, because it grew too long.]\n"
 SECONDS = 0.25  # between checks of a running job's log
-PIECE, MOST_PIECES = 2**16, 1000  # bytes copied at once; limit for a log that grows as fast as it is copied
+PIECE, MAX_PIECES = 2**16, 1000  # bytes copied at once; limit for a log that grows as fast as it is copied
 _OVERWRITE = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def shorten(log: Path) -> None:
-    """Shortens a log that exceeds MOST_BYTES to KEPT bytes of its beginning and KEPT bytes of its end. Never raises.
+    """Shortens a log that exceeds MAX_BYTES to KEPT bytes of its beginning and KEPT bytes of its end. Never raises.
 
     Missing files, other kinds of files and files with hard links are left alone.
     """
     with suppress(OSError), os.fdopen(os.open(log, _OVERWRITE), "r+b", buffering=0) as file:
         found = os.fstat(file.fileno())
-        if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1 and found.st_size > MOST_BYTES:
+        if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1 and found.st_size > MAX_BYTES:
             _close_gap(file, KEPT, found.st_size - KEPT)
 
 
@@ -59,7 +59,7 @@ def _close_gap(file: IO[bytes], start: int, end: int) -> None:
     file.seek(start)
     file.write(LEFT_OUT)
     to, rest = start + len(LEFT_OUT), end
-    for _ in range(MOST_PIECES):
+    for _ in range(MAX_PIECES):
         file.seek(rest)
         if not (piece := file.read(PIECE)):
             break

@@ -10,9 +10,9 @@ import zlib
 from io import BytesIO
 from typing import IO
 
-MOST_PIXELS = 8192 * 8192  # of a picture that is read: half a gigabyte with 16 bits and transparency
+MAX_PIXELS = 8192 * 8192  # of a picture that is read: half a gigabyte with 16 bits and transparency
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MOST_SEGMENTS = 1000  # of a JPEG before its size
+MAX_SEGMENTS = 1000  # of a JPEG before its size
 _COLOR_TYPES = {1: 0, 3: 2}  # PNG's codes for gray and RGB, by number of channels
 _SIZED = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}  # JPEG frame headers
 _EMPTY = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without content
@@ -44,7 +44,7 @@ def picture_size(picture: bytes | IO[bytes]) -> tuple[int, int] | None:
 
 def _jpg_size(file: IO[bytes]) -> tuple[int, int] | None:
     """Walks from segment to segment, because an embedded thumbnail has a header of its own."""
-    for _ in range(MOST_SEGMENTS):
+    for _ in range(MAX_SEGMENTS):
         start = file.read(2)
         while start == b"\xff\xff":  # padding
             start = start[1:] + file.read(1)

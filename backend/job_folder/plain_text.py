@@ -7,13 +7,13 @@ import unicodedata
 from dataclasses import fields, replace
 from typing import Any
 
-MOST_TEXT = 10_000  # characters shown to the user; the log has the rest
+MAX_TEXT = 10_000  # characters shown to the user; the log has the rest
 # Terminal control sequences for colors, titles and links. An unterminated one extends to the end of the line.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|.)?|\x9b[0-?]*[ -/]*[@-~]?")
 _JOINERS = "\u200c\u200d"  # needed by Persian, Indic scripts and emoji
 
 
-def clean(text: str, most: int = MOST_TEXT) -> str:
+def clean(text: str, most: int = MAX_TEXT) -> str:
     """Removes escape sequences, control characters, invisible characters and marks that change the writing direction.
 
     Keeps at most `most` characters. Newlines stay, and tabs become spaces.

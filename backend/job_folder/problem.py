@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
-from .plain_text import MOST_TEXT, clean
+from .plain_text import MAX_TEXT, clean
 
-MOST_TEMPLATES, MOST_VALUES, MOST_NESTED = 64, 20, 4  # of a stranger's
+MAX_TEMPLATES, MAX_VALUES, MAX_NESTED = 64, 20, 4  # of a stranger's
 _BLANK = re.compile(r"\{([a-z_][a-z_0-9]*)\}")
 
 
@@ -90,7 +90,7 @@ def with_templates(texts: Iterable[str], templates: Any) -> list[str]:
     """The texts as sentences, where `templates`, as `templates_of` gave them, tells what they were made of. templates
     may be a stranger's: what is malformed is left out, and a template that does not give one of the texts has no
     effect."""
-    listed = templates[:MOST_TEMPLATES] if isinstance(templates, list | tuple) else ()
+    listed = templates[:MAX_TEMPLATES] if isinstance(templates, list | tuple) else ()
     known = {str(made): made for made in map(_unpacked, listed) if made is not None}
     return [known.get(text, text) for text in texts]
 
@@ -111,13 +111,13 @@ def _packed(text: str) -> Any:
 
 def _unpacked(made: Any, nested: int = 0) -> Sentence | None:
     """None for what is no template with values."""
-    if not isinstance(made, dict) or made.keys() != {"template", "values"} or nested > MOST_NESTED:
+    if not isinstance(made, dict) or made.keys() != {"template", "values"} or nested > MAX_NESTED:
         return None
     template, values = made["template"], made["values"]
-    if not isinstance(template, str) or len(template) > MOST_TEXT or not isinstance(values, dict):
+    if not isinstance(template, str) or len(template) > MAX_TEXT or not isinstance(values, dict):
         return None
     known = {
         name: value if isinstance(value, str) else _unpacked(value, nested + 1)
-        for name, value in list(values.items())[:MOST_VALUES]
+        for name, value in list(values.items())[:MAX_VALUES]
     }
     return Sentence(clean(template), **{name: value for name, value in known.items() if value is not None})

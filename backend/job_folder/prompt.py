@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from .problem import Problem, Sentence
 
 EMPHASIS = 1.1
-MOST_WEIGHT = 5
-MOST_STRENGTH = 10
-MOST_QUOTED, MOST_NOTED = 30, 3
+MAX_WEIGHT = 5
+MAX_STRENGTH = 10
+MAX_QUOTED, MAX_NOTED = 30, 3
 
 
 class PromptError(Problem, ValueError):
@@ -43,9 +43,9 @@ class Prompt:
     def notes(self) -> list[str]:
         """How the signs in the prompt are applied, in sentences for the user."""
         pieces = [(p.embedding or p.text.strip(), p.weight) for part in self.parts for p in part if p.weight != 1]
-        weighted = [f"{text[:MOST_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
-        listed, notes = ", ".join(weighted[:MOST_NOTED]), []
-        if len(weighted) > MOST_NOTED:
+        weighted = [f"{text[:MAX_QUOTED]!r} {weight:.3g}" for text, weight in pieces if text]
+        listed, notes = ", ".join(weighted[:MAX_NOTED]), []
+        if len(weighted) > MAX_NOTED:
             notes.append(Sentence("The weights in the prompt are used, among them {listed}.", listed=listed))
         elif weighted:
             notes.append(Sentence("The weights in the prompt are used: {listed}.", listed=listed))
@@ -180,11 +180,11 @@ class _Reading:
             ).about(what=what, found=repr(found))
         match = CLOSING.match(self.text, position)
         number = match[1].strip() if match else self.text[position + 1 : position + 20].strip()
-        if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) or (weight := float(number)) > MOST_WEIGHT:
+        if not match or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number) or (weight := float(number)) > MAX_WEIGHT:
             raise PromptError(
                 "The prompt contains the weight {weight}; it must be a number from 0 to {most_weight}.",
                 f"Write a number with a point and a closing parenthesis, as in (word:1.3). {TEXT}",
-            ).about(weight=repr(number), most_weight=MOST_WEIGHT)
+            ).about(weight=repr(number), most_weight=MAX_WEIGHT)
         self.skip_to, self.apart = match.end(), True
         self._close(")", position, weight)
 
@@ -199,11 +199,11 @@ class _Reading:
         if name in self.loras:
             raise PromptError("The prompt names the LoRA {name} twice.", "Remove one of them.").about(name=repr(name))
         self.loras[name] = float((strengths or ["1"])[0])
-        if abs(self.loras[name]) > MOST_STRENGTH:
+        if abs(self.loras[name]) > MAX_STRENGTH:
             raise PromptError(
                 "The prompt gives the LoRA {name} the strength {strength}; the maximum is {most_strength}.",
                 "Most LoRAs are made for a strength of up to 1.",
-            ).about(name=repr(name), strength=f"{self.loras[name]:g}", most_strength=MOST_STRENGTH)
+            ).about(name=repr(name), strength=f"{self.loras[name]:g}", most_strength=MAX_STRENGTH)
 
 
 def _unpaired(bracket: str, near: str) -> PromptError:

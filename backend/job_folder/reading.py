@@ -22,8 +22,8 @@ KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-MOST_DEPTH = 50  # nested brackets, because the parser's stack is limited
-MOST_DIGITS = 100  # of a number
+MAX_DEPTH = 50  # nested brackets, because the parser's stack is limited
+MAX_DIGITS = 100  # of a number
 # A string, terminated or not, so that each byte is read once; or a bracket, captured if it is an opening one.
 _MARKS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -84,7 +84,7 @@ def parse_json(content: bytes) -> Any:
     Raises UnfitJSON for violations of these rules, and ValueError for anything that is not JSON.
     """
     if _is_too_deep(content):
-        raise UnfitJSON(f"nested more than {MOST_DEPTH} deep")
+        raise UnfitJSON(f"nested more than {MAX_DEPTH} deep")
     try:
         parsed = json.loads(
             content.decode("utf-8"),
@@ -117,13 +117,13 @@ def _too_large(path: Path, most: int) -> UnfitFile:
 
 
 def _is_too_deep(content: bytes) -> bool:
-    if content.count(b"[") + content.count(b"{") <= MOST_DEPTH:
+    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0
     for mark in _MARKS.finditer(content):
         if mark[0][:1] != b'"':
             depth += 1 if mark[1] else -1
-            if depth > MOST_DEPTH:
+            if depth > MAX_DEPTH:
                 return True
     return False
 
@@ -147,6 +147,6 @@ def _finite(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    if len(text) > MOST_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise UnfitJSON(f"a number of {len(text)} digits")
     return int(text)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .plain_text import MOST_TEXT, clean
+from .plain_text import MAX_TEXT, clean
 from .problem import Problem, templates_of, with_templates
 from .reading import UnfitFile, UnfitJSON, read_json
 from .strict import StrictError, number, strict_values, text, whole
@@ -16,8 +16,8 @@ from .writing import FULL, write_json, write_over
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
-MOST_BYTES = 1_000_000  # of state.json
-MOST_COUNT = 2**53
+MAX_BYTES = 1_000_000  # of state.json
+MAX_COUNT = 2**53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def write_state(state: JobState, folder: Path) -> None:
 
 def _shorter_versions(state: JobState) -> Iterator[bytes]:
     content = {key: value for key, value in asdict(state).items() if key not in ("message", "hint") and value}
-    for message, hint in ((MOST_TEXT, MOST_TEXT), (MOST_TEXT, 0), (600, 0), (200, 0), (80, 0), (30, 0), (0, 0)):
+    for message, hint in ((MAX_TEXT, MAX_TEXT), (MAX_TEXT, 0), (600, 0), (200, 0), (80, 0), (30, 0), (0, 0)):
         short = {"message": state.message[:message], "hint": state.hint[:hint]}
         yield json.dumps(content | {key: text for key, text in short.items() if text}).encode()
 
@@ -86,7 +86,7 @@ def read_state(folder: Path) -> JobState:
     """
     path = folder / "state.json"
     try:
-        content = read_json(path, MOST_BYTES)
+        content = read_json(path, MAX_BYTES)
         if not isinstance(content, dict):
             return JobState()
         values = strict_values(JobState, content, _CHECKS, "it", ignore_unknown=True)
@@ -112,14 +112,14 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    if not 0 <= whole(value) <= MOST_COUNT:
-        raise TypeError(f"between 0 and {MOST_COUNT}")
+    if not 0 <= whole(value) <= MAX_COUNT:
+        raise TypeError(f"between 0 and {MAX_COUNT}")
     return value
 
 
 def _seconds(value: Any) -> float:
-    if not 0 <= number(value) <= MOST_COUNT:
-        raise TypeError(f"between 0 and {MOST_COUNT}")
+    if not 0 <= number(value) <= MAX_COUNT:
+        raise TypeError(f"between 0 and {MAX_COUNT}")
     return float(value)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from .names import nearest
 from .problem import Problem
 
-MOST_SHOWN = 80  # characters of a received value in an error message
+MAX_SHOWN = 80  # characters of a received value in an error message
 
 # Returns the converted value, or raises TypeError with what it must be: "text", "a whole number".
 Check = Callable[[Any], Any]
@@ -37,7 +37,7 @@ def strict_values(
     for key in content if not ignore_unknown else ():
         if key not in known:
             raise StrictError("{where} has an unknown key {key}{near}").about(
-                where=where, key=shown(key), near=nearest(str(key)[:MOST_SHOWN], known)
+                where=where, key=shown(key), near=nearest(str(key)[:MAX_SHOWN], known)
             )
     for key, field in known.items():
         if key not in content and field.default is MISSING and field.default_factory is MISSING:
@@ -59,7 +59,7 @@ def _checked(checks: Mapping[str, Check], wanted: str, value: Any, where: str, k
 def shown(value: Any) -> str:
     """A received value, shortened for an error message."""
     text = ascii(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def text(value: Any) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from .prompt import PromptError, parse_prompt
 from .reading import read_json, read_text
 
-MOST_BYTES = 20_000_000  # per file; CLIP's vocabulary has less than a million
+MAX_BYTES = 20_000_000  # per file; CLIP's vocabulary has less than a million
 CLIP_LENGTH = 77  # tokens that CLIP reads at once, start and end tokens included
 CLOSED = 5000  # a vocabulary with fewer tokens has whole words only and spells all others by letter
 SPECIAL = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d")
@@ -105,11 +105,11 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     """Reads tokenizer.json, or vocab.json with merges.txt. Raises TokenizerError."""
     try:
         if (folder / "tokenizer.json").is_file():
-            model = read_json(folder / "tokenizer.json", MOST_BYTES)["model"]
+            model = read_json(folder / "tokenizer.json", MAX_BYTES)["model"]
             vocabulary, merges = model["vocab"], model["merges"]
         else:
-            vocabulary = read_json(folder / "vocab.json", MOST_BYTES)
-            merges = read_text(folder / "merges.txt", MOST_BYTES).splitlines()[1:]
+            vocabulary = read_json(folder / "vocab.json", MAX_BYTES)
+            merges = read_text(folder / "merges.txt", MAX_BYTES).splitlines()[1:]
         pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in merges if pair)
         ranks = {(first, second): rank for rank, (first, second) in enumerate(pairs)}
         return Tokenizer(dict(vocabulary), ranks, _length(folder) - 2)
@@ -119,7 +119,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 def _length(folder: Path) -> int:
     path = folder / "tokenizer_config.json"
-    length = read_json(path, MOST_BYTES).get("model_max_length", CLIP_LENGTH) if path.is_file() else CLIP_LENGTH
+    length = read_json(path, MAX_BYTES).get("model_max_length", CLIP_LENGTH) if path.is_file() else CLIP_LENGTH
     return length if isinstance(length, int) and 2 < length <= 10_000 else CLIP_LENGTH  # 1e30 stands for "not said"
 
 

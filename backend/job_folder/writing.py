@@ -23,7 +23,7 @@ from typing import IO, Any
 from .problem import Sentence
 
 SECONDS_TO_RETRY = 4.0  # because Windows neither replaces nor removes a file that another program has open
-MOST_NAMES = 100
+MAX_NAMES = 100
 LOG = "log.txt"  # of a job; log_size.py limits its size
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # the errors of a full disk
 PART = re.compile(r"(.+)\.[0-9a-f]{12}\.part")
@@ -210,7 +210,7 @@ def _new_part(path: Path) -> tuple[int, Path]:
 
 def _other_name(path: Path) -> Path:
     """The first free name of clip-2.mp4, clip-3.mp4 and so on."""
-    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, MOST_NAMES))
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, MAX_NAMES))
     free = next((name for name in names if not os.path.lexists(name)), None)
     return free or path.with_name(f"{path.stem}-{secrets.token_hex(4)}{path.suffix}")
 

@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
-from ..job_folder.pictures import MOST_PIXELS, picture_size
+from ..job_folder.pictures import MAX_PIXELS, picture_size
 from ..job_folder.problem import Problem
 from ..job_folder.reading import open_regular
 from ..job_folder.writing import is_link, put_in_place, remove
@@ -23,8 +23,8 @@ from .encoding import PIECE_BYTES, is_relative_path
 
 INPUTS = ("job.json", "reference", "mask", "depth", "vectors", "image", "sketch")  # everything that a job reads
 RESULTS = ("result", "result.mp4", "log.txt", "result.json")  # in the order in which they are replaced
-MOST_FILES, MOST_BYTES = 10_000, 2 * 2**30  # per bundle; a long clip with all passes has 256 MiB
-MOST_PIECES = MOST_FILES + MOST_BYTES // PIECE_BYTES
+MAX_FILES, MAX_BYTES = 10_000, 2 * 2**30  # per bundle; a long clip with all passes has 256 MiB
+MAX_PIECES = MAX_FILES + MAX_BYTES // PIECE_BYTES
 AHEAD = 2  # pieces requested in advance
 
 
@@ -64,10 +64,10 @@ def pack(folder: Path, names: Sequence[str]) -> Bundle:
     """Bundles the files with these names and those in folders with these names. Raises BundleError and OSError."""
     paths = sorted(path for name in names for path in _paths(folder, name))
     sizes = tuple((folder / path).stat().st_size for path in paths)
-    if len(paths) > MOST_FILES or sum(sizes) > MOST_BYTES:
+    if len(paths) > MAX_FILES or sum(sizes) > MAX_BYTES:
         raise BundleError(
             "{folder} contains more than {most_files} files or {most_bytes} GiB, which is too much to send."
-        ).about(folder=folder, most_files=MOST_FILES, most_bytes=MOST_BYTES >> 30)
+        ).about(folder=folder, most_files=MAX_FILES, most_bytes=MAX_BYTES >> 30)
     digest = hashlib.sha256()
     for path, size in zip(paths, sizes):
         with open_regular(folder / path) as file:
@@ -81,9 +81,9 @@ class IncomingBundle:
     def __init__(self, folder: Path, names: Sequence[str], digest: str, pieces: int):
         """`folder` holds the files meanwhile. It is recreated, so that it contains no link. Raises BundleError and
         OSError."""
-        if pieces > MOST_PIECES:
+        if pieces > MAX_PIECES:
             raise BundleError("{pieces} pieces exceed the limit of {most_files} files and {most_bytes} GiB.").about(
-                pieces=pieces, most_files=MOST_FILES, most_bytes=MOST_BYTES >> 30
+                pieces=pieces, most_files=MAX_FILES, most_bytes=MAX_BYTES >> 30
             )
         remove(folder)
         folder.mkdir(parents=True, mode=0o700)
@@ -151,9 +151,9 @@ class IncomingBundle:
         if path.partition("/")[0] not in self._names or path < self._path or not is_relative_path(path):
             raise BundleError("The file {path} was not expected.").about(path=repr(path[:80]))
         self._files += path != self._path
-        if self._files > MOST_FILES or self._bytes + size > MOST_BYTES:
+        if self._files > MAX_FILES or self._bytes + size > MAX_BYTES:
             raise BundleError("More than {most_files} files or {most_bytes} GiB arrived.").about(
-                most_files=MOST_FILES, most_bytes=MOST_BYTES >> 30
+                most_files=MAX_FILES, most_bytes=MAX_BYTES >> 30
             )
 
     def _start_file(self, path: str) -> None:
@@ -176,7 +176,7 @@ def check_pictures(folder: Path) -> None:
     for path in folder.glob("*.png"):
         with open_regular(path) as file:
             size = picture_size(file.read(24))
-        if size and size[0] * size[1] > MOST_PIXELS:
+        if size and size[0] * size[1] > MAX_PIXELS:
             raise BundleError("The picture {path} is too large to display ({width} x {height}).").about(
                 path=path.name, width=size[0], height=size[1]
             )

@@ -17,10 +17,10 @@ from ..job_folder.names import nearest
 from ..job_folder.problem import Problem, templates_of, with_templates
 from ..job_folder.reading import parse_json
 from ..job_folder.strict import StrictError, number, shown, strict_values, text, whole
-from .lines import MOST_BYTES
+from .lines import MAX_BYTES
 from .messages import PROTOCOL
 
-MOST_NUMBER = 2**53
+MAX_NUMBER = 2**53
 PIECE_BYTES = 256 * 1024
 TEXTS = ("message", "hint")  # fields with text for the user
 
@@ -46,9 +46,9 @@ def encode(message: Any) -> bytes:
     if templates := templates_of(getattr(message, name) for name in TEXTS if hasattr(message, name)):
         content["templates"] = templates
     line = json.dumps(content, allow_nan=False).encode("ascii") + b"\n"
-    if len(line) > MOST_BYTES:
+    if len(line) > MAX_BYTES:
         raise MessageError("A message of {count} bytes is too long; the limit is {most_bytes} bytes.").about(
-            count=len(line), most_bytes=MOST_BYTES
+            count=len(line), most_bytes=MAX_BYTES
         )
     return line
 
@@ -88,8 +88,8 @@ def is_relative_path(value: Any) -> bool:
 
 
 def _object(line: bytes | None) -> dict[str, Any]:
-    if line is None or len(line) > MOST_BYTES:
-        raise MessageError("A line is longer than {most_bytes} bytes.").about(most_bytes=MOST_BYTES)
+    if line is None or len(line) > MAX_BYTES:
+        raise MessageError("A line is longer than {most_bytes} bytes.").about(most_bytes=MAX_BYTES)
     try:
         content = parse_json(line)
     except (ValueError, RecursionError) as error:
@@ -149,14 +149,14 @@ def _base64(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    if not 0 <= whole(value) <= MOST_NUMBER:
-        raise TypeError(f"between 0 and {MOST_NUMBER}")
+    if not 0 <= whole(value) <= MAX_NUMBER:
+        raise TypeError(f"between 0 and {MAX_NUMBER}")
     return value
 
 
 def _number(value: Any) -> float:
-    if not abs(number(value)) <= MOST_NUMBER or not math.isfinite(value):
-        raise TypeError(f"between -{MOST_NUMBER} and {MOST_NUMBER}")
+    if not abs(number(value)) <= MAX_NUMBER or not math.isfinite(value):
+        raise TypeError(f"between -{MAX_NUMBER} and {MAX_NUMBER}")
     return float(value)
 
 

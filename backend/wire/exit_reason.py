@@ -14,7 +14,7 @@ from ..job_folder.problem import Sentence
 from ..job_folder.reading import open_regular
 from ..job_folder.writing import LOG
 
-MOST_LINES, MOST_BYTES, LAST = 200, 4_000, 20
+MAX_LINES, MAX_BYTES, LAST = 200, 4_000, 20
 OUT_OF_MEMORY = (
     *("out of memory", "OutOfMemory", "MemoryError", "bad_alloc", "can't allocate memory", "not enough memory"),
     *("ALLOC_FAILED", "Cannot allocate memory"),
@@ -39,7 +39,7 @@ class Tail:
     """The last lines of a pipe. A thread reads it to its end, so that the writer never blocks."""
 
     def __init__(self, pipe: IO[bytes] | None):
-        self._lines = deque[str](maxlen=MOST_LINES)
+        self._lines = deque[str](maxlen=MAX_LINES)
         self._thread = threading.Thread(target=self._read, args=(pipe,), name="worker's stderr", daemon=True)
         self._thread.start()
 
@@ -88,7 +88,7 @@ class LogTail:
 
 
 def _words(line: bytes) -> str:
-    return clean(line[:MOST_BYTES].decode("utf-8", "replace")).strip()
+    return clean(line[:MAX_BYTES].decode("utf-8", "replace")).strip()
 
 
 def _size(path: Path) -> int:

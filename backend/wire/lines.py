@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-MOST_BYTES = 2**20
+MAX_BYTES = 2**20
 
 
 class Lines:
     """Collects chunks of a byte stream. Bytes after the last newline wait for the next chunk."""
 
-    def __init__(self, most: int = MOST_BYTES):
+    def __init__(self, most: int = MAX_BYTES):
         self._most, self._partial, self._too_long = most, bytearray(), False
 
     def feed(self, data: bytes) -> Iterator[bytes | None]:

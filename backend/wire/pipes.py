@@ -12,10 +12,10 @@ from typing import IO, Any
 
 from .messages import Preview, Progress
 
-MOST_UNSENT = 256 * 2**20  # bytes, for a worker that does not read
-MOST_UNHEARD = 10_000  # messages, for a worker that sends too many
+MAX_UNSENT = 256 * 2**20  # bytes, for a worker that does not read
+MAX_UNHEARD = 10_000  # messages, for a worker that sends too many
 MANY = 200  # messages; with more waiting, only the latest progress and preview are kept
-MOST_AT_ONCE = 1000  # messages, because the host's tick has a time budget
+MAX_AT_ONCE = 1000  # messages, because the host's tick has a time budget
 
 
 class Budget:
@@ -49,7 +49,7 @@ class Outbox:
     def put(self, line: bytes) -> None:
         """Queues a line. When too many bytes are waiting already, the line is dropped and `overflowed` is set."""
         with self._guard:
-            if self._unsent > MOST_UNSENT:
+            if self._unsent > MAX_UNSENT:
                 self.overflowed = True
                 return
             self._unsent += len(line)
@@ -88,7 +88,7 @@ class Inbox:
             if len(self._messages) > MANY and isinstance(message, Progress | Preview):
                 key = type(message), message.job
                 self._messages.pop(key, None)  # the outdated one
-            if len(self._messages) >= MOST_UNHEARD and not last:
+            if len(self._messages) >= MAX_UNHEARD and not last:
                 self.overflowed = True
                 return
             self._messages[key] = message
@@ -96,5 +96,5 @@ class Inbox:
     def take(self) -> list[Any]:
         """Returns the next messages in order, but not too many for one tick."""
         with self._guard:
-            keys = list(itertools.islice(self._messages, MOST_AT_ONCE))
+            keys = list(itertools.islice(self._messages, MAX_AT_ONCE))
             return [self._messages.pop(key) for key in keys]

@@ -26,7 +26,7 @@ from .pipes import Budget
 
 STAGE_OUT, STAGE_BACK = "sending", "fetching"
 INCOMING, PREVIEW = ".arriving", "preview/strip.png"
-MOST_PREVIEW = 2_000_000  # pixels: a real preview has 50,000
+MAX_PREVIEW = 2_000_000  # pixels: a real preview has 50,000
 RUN_AGAIN = "Run the job again."
 END_MESSAGES = (messages.Done, messages.Failed, messages.Cancelled, messages.Removed)
 
@@ -180,7 +180,7 @@ class Transfers:
         ones."""
         picture = base64.b64decode(piece.data)
         width, height = (picture.startswith(SIGNATURE) and picture_size(picture)) or (0, 0)
-        fits = piece.file == PREVIEW and 0 < width * height <= MOST_PREVIEW
+        fits = piece.file == PREVIEW and 0 < width * height <= MAX_PREVIEW
         if not fits or not transfer.previews.allows():
             return
         with suppress(OSError):

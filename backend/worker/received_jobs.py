@@ -26,8 +26,8 @@ from .one_job import as_problem
 from .queue import Ticket
 
 DAYS_KEPT = 7  # for a host that does not reconnect
-MOST_INCOMING, MOST_OFFERED = 8, 50  # at once: each has open files, and a host sends one job at a time
-MOST_KEPT, MOST_BYTES = 200, 10 * 10**9  # copies on disk
+MAX_INCOMING, MAX_OFFERED = 8, 50  # at once: each has open files, and a host sends one job at a time
+MAX_KEPT, MAX_BYTES = 200, 10 * 10**9  # copies on disk
 RUN_AGAIN = "Run the job again."
 
 
@@ -54,10 +54,10 @@ class ReceivedJobs:
         self._clean_up()
         if offer.job in self._offered:  # the host could not fetch the results
             self._release(self._offered.pop(offer.job)[0], keep=True)
-        if len(self._incoming) >= MOST_INCOMING:
+        if len(self._incoming) >= MAX_INCOMING:
             raise Problem(
                 "The files of {most_arriving} jobs are being sent already.", "Send more when they have arrived."
-            ).about(most_arriving=MOST_INCOMING)
+            ).about(most_arriving=MAX_INCOMING)
         folder = self._root / offer.digest
         with _as_problem(folder):
             if (folder / "job.json").is_file():
@@ -110,7 +110,7 @@ class ReceivedJobs:
         except Problem as error:
             self._release(ticket, keep=False)
             return messages.Failed(ticket.job, str(error), RUN_AGAIN)
-        while len(self._offered) >= MOST_OFFERED:  # the results stay in the folder until the job is offered again
+        while len(self._offered) >= MAX_OFFERED:  # the results stay in the folder until the job is offered again
             self._release(self._offered.pop(next(iter(self._offered)))[0], keep=True)
         self._offered[ticket.job] = ticket, bundle
         self._send(messages.Offer(ticket.job, bundle.digest, bundle.pieces))
@@ -171,7 +171,7 @@ class ReceivedJobs:
             with suppress(OSError):
                 if time.time() - folder.stat().st_mtime > DAYS_KEPT * 86400 and not is_locked(folder):
                     remove(folder)
-        keep_newest(self._root.iterdir(), MOST_KEPT, MOST_BYTES)
+        keep_newest(self._root.iterdir(), MAX_KEPT, MAX_BYTES)
 
 
 def _check_free(folder: Path) -> None:

@@ -18,9 +18,9 @@ from ..job_folder.writing import LOG, open_log
 from ..wire.encoding import encode
 from ..wire.messages import Piece, Preview, Progress
 
-MOST_BACKLOG = 2**20  # bytes; a host that does not read must not block the job
+MAX_BACKLOG = 2**20  # bytes; a host that does not read must not block the job
 SECONDS_TO_FLUSH = 2.0
-MOST_HANDLE = 0x2000  # a new process has a few hundred
+MAX_HANDLE = 0x2000  # a new process has a few hundred
 
 
 def take_pipes() -> tuple[int, int]:
@@ -52,7 +52,7 @@ def _stop_inheritance() -> None:
 
     kernel, inherit = ctypes.WinDLL("kernel32"), 1  # HANDLE_FLAG_INHERIT
     ours = {msvcrt.get_osfhandle(number) for number in (0, 1, 2)}
-    for handle in range(4, MOST_HANDLE, 4):  # the numbers that Windows uses; invalid ones are rejected
+    for handle in range(4, MAX_HANDLE, 4):  # the numbers that Windows uses; invalid ones are rejected
         if handle not in ours:
             kernel.SetHandleInformation(ctypes.c_void_p(handle), inherit, 0)
 
@@ -137,7 +137,7 @@ class Outbox:
         """Queues a message. When the host reads too slowly, outdated progress and previews are dropped."""
         line = encode(message)
         with self._guard:
-            if self._backlog > MOST_BACKLOG and _is_droppable(message):
+            if self._backlog > MAX_BACKLOG and _is_droppable(message):
                 return
             self._backlog += len(line)
             self._waiting.put(line)

@@ -29,7 +29,7 @@ from .queue import Ticket, Waiting
 from .received_jobs import ReceivedJobs
 from .streams import Printed
 
-MOST_WAITING = 200  # each holds a file lock, and systems limit open files
+MAX_WAITING = 200  # each holds a file lock, and systems limit open files
 
 
 class Worker:
@@ -182,9 +182,9 @@ class Worker:
     def _check_capacity(self, job: str) -> None:
         if job in self._received or any(job == ticket.job for ticket in [*self._waiting, self._running] if ticket):
             raise Problem("There is already a job named {job}.", "Use another name.").about(job=job)
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             raise Problem("{most_waiting} jobs are waiting already.", "Submit more when some of them are done.").about(
-                most_waiting=MOST_WAITING
+                most_waiting=MAX_WAITING
             )
         if self._leaving:
             raise Problem("The worker is shutting down.", "Start another worker.")

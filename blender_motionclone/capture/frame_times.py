@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-MOST = 900  # Blender's limit for either number of its time stretching
+MAX = 900  # Blender's limit for either number of its time stretching
 
 
 def frame_times(start: int, end: int, count: int) -> list[tuple[int, float]]:
@@ -41,7 +41,7 @@ def stretched_time(start: int, end: int, count: int, scene: Fraction = Fraction(
     """
     step = Fraction(end - start, count - 1)
     whole = step * scene
-    if max(whole.numerator, whole.denominator) > MOST:
+    if max(whole.numerator, whole.denominator) > MAX:
         return None
     first = start / step
     times = [first + k for k in range(count)]

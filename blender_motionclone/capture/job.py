@@ -23,7 +23,7 @@ from .scene_strip import resolved
 from .undisturbed import undisturbed
 
 CAPTURES = {"CAMERA": capture_camera, "VIEWPORT": capture_viewport, "STRIP": capture_strip, "FILE": capture_file}
-MOST_BYTES = 2**30  # of a file that takes share
+MAX_BYTES = 2**30  # of a file that takes share
 # What all takes of one capture share.
 SHARED = ("reference", "mask", "depth", "vectors", "passes", "image", "sketch", NOTE)
 SAME = 2 / 255  # rounding of a single color
@@ -97,7 +97,7 @@ def _link(source: Path, target: Path) -> None:
             _link(path, target / path.name)
         return
     try:
-        check_regular(source, MOST_BYTES)
+        check_regular(source, MAX_BYTES)
     except UnfitFile as error:
         raise Problem("{reason}.", "Generate the clip again.").about(reason=error) from None
     try:

@@ -16,7 +16,7 @@ from ..picture_files import picture_size
 # Folder in the job -> the control that the model needs, and the property's label in the panel.
 KINDS = {"image": ("sparse_rgb", "First Picture"), "sketch": ("sparse_scribble", "First Sketch")}
 SUFFIXES = (".png", ".jpg", ".jpeg")  # formats that the backend reads
-MOST_PICTURE, MOST_SIDE = 500_000_000, 16384  # in bytes and pixels
+MAX_PICTURE, MAX_SIDE = 500_000_000, 16384  # in bytes and pixels
 
 
 def chosen_pictures(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[str, Path]:
@@ -54,8 +54,8 @@ def write_pictures(pictures: dict[str, Path], folder: Path) -> None:
 def check_picture(path: Path) -> None:
     """Problem when the picture is so large that reading it would block Blender for a minute and fill the memory."""
     try:
-        check_regular(path, MOST_PICTURE)
-        fits = max(picture_size(path) or (0,)) <= MOST_SIDE
+        check_regular(path, MAX_PICTURE)
+        fits = max(picture_size(path) or (0,)) <= MAX_SIDE
     except UnfitFile:
         fits = False
     except OSError:  # Blender reports what is wrong with it
@@ -64,4 +64,4 @@ def check_picture(path: Path) -> None:
         raise Problem(
             "The picture {path} is too large. The limit is {most_side} pixels per side and {most_picture} MB.",
             "Save a smaller version.",
-        ).about(path=path, most_side=MOST_SIDE, most_picture=MOST_PICTURE // 10**6)
+        ).about(path=path, most_side=MAX_SIDE, most_picture=MAX_PICTURE // 10**6)

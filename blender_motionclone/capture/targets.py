@@ -16,7 +16,7 @@ from .shot import SceneShot, camera_at, camera_shots, checked_camera, cuts_withi
 from .strips import check_plain, frames_seen, ignored_effects
 
 DRAWN_BY_BLENDER = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
-MOST_FRAMES = 100_000  # the limit of job.json
+MAX_FRAMES = 100_000  # the limit of job.json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +164,10 @@ def _file(context: bpy.types.Context) -> list[Target]:
     facts = clip_facts(context)
     fps = frame_rate(scene)
     frames = facts.frames if facts.seconds is None else max(2, round(facts.seconds * fps))
-    if frames > MOST_FRAMES:
+    if frames > MAX_FRAMES:
         raise Problem(
             "{path} has {frames} frames, but a shot has at most {most_frames}.", "Cut the clip into shots."
-        ).about(path=facts.path.name, frames=frames, most_frames=MOST_FRAMES)
+        ).about(path=facts.path.name, frames=frames, most_frames=MAX_FRAMES)
     start = scene.frame_start
     shot = SceneShot(start=start, end=start + frames - 1, fps=fps, aspect=facts.size[1] / facts.size[0])
     return [

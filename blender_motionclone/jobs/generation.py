@@ -28,7 +28,7 @@ from ..session import session
 from ..setup import backend_models
 from . import job_runner, take_states, takes
 from .backend_calls import ask_for_models
-from .job_queue import MOST_JOBS
+from .job_queue import MAX_JOBS
 
 Steps = Generator[tuple[int, int], None, None]
 
@@ -166,7 +166,7 @@ def check_complete(model: dict[str, Any]) -> None:
 
 
 def _check_room(jobs: int) -> None:
-    room = MOST_JOBS - len(job_runner.mine())
+    room = MAX_JOBS - len(job_runner.mine())
     if jobs > room:
         raise Problem(
             "This would be {jobs} takes, but the queue has room for only {room} more.",

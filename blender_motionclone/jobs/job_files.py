@@ -19,13 +19,13 @@ from ...backend.job_folder.reading import check_regular
 from ...backend.job_folder.writing import is_link
 
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-MOST_NAME = 200  # in bytes
-MOST_ENTRIES, MOST_DEPTH = 100_000, 5  # files and folders in a job's folder
+MAX_NAME = 200  # in bytes
+MAX_ENTRIES, MAX_DEPTH = 100_000, 5  # files and folders in a job's folder
 
 
 def is_job_name(name: str) -> bool:
     """Whether it can be shown, and is a valid folder name on every system."""
-    fits = 0 < len(name.encode("utf-8", "replace")) <= MOST_NAME
+    fits = 0 < len(name.encode("utf-8", "replace")) <= MAX_NAME
     return fits and name.isprintable() and name not in (".", "..") and not re.search(r'[/\\:*?"<>|]', name)
 
 
@@ -53,7 +53,7 @@ def check_job(folder: Path) -> None:
                 "somebody else.",
                 "Replace it with the file itself, or generate the clip again.",
             ).about(path=path)
-        if count > MOST_ENTRIES or len(path.relative_to(folder).parts) > MOST_DEPTH:
+        if count > MAX_ENTRIES or len(path.relative_to(folder).parts) > MAX_DEPTH:
             raise Problem(
                 "{folder} contains more files than a job.", "Choose a folder that was made by MotionClone."
             ).about(folder=folder)

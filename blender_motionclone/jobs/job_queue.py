@@ -20,7 +20,7 @@ from ...backend.wire.exit_reason import Lost
 from ..declarations import Operators
 from .job_states import JobStates, WorkerStatus
 
-MOST_JOBS = 200  # the worker's own limit
+MAX_JOBS = 200  # the worker's own limit
 SECONDS_TO_ASK = 1.0
 SECONDS_TO_LEAVE = 1.0  # for an idle worker, when Blender quits or the add-on is disabled
 STOPPED = JobState(state=QUEUED, message="The worker was stopped before the job finished.", hint="Run it again.")
@@ -77,9 +77,9 @@ class JobQueue:
             raise Problem("The job {job} is already waiting or running.", "Wait for it, or cancel it first.").about(
                 job=job
             )
-        if len(self.jobs.order) >= MOST_JOBS:
+        if len(self.jobs.order) >= MAX_JOBS:
             raise Problem("{most_waiting} jobs are waiting already.", "Wait until some of them have finished.").about(
-                most_waiting=MOST_JOBS
+                most_waiting=MAX_JOBS
             )
         self.start(start)
         self._hand_over(job, folder)

@@ -20,12 +20,12 @@ from ..showing import redraw
 from ..tick_times import BUDGET, Tick, catching, timed
 from . import take_states, takes
 from .backend_calls import ask_for_models, start_of
-from .job_queue import MOST_JOBS, JobQueue
+from .job_queue import MAX_JOBS, JobQueue
 from .job_states import WorkerStatus
 from .notifications import Notifications
 
 SECONDS_BUSY, SECONDS_IDLE = 0.1, 0.5  # between ticks: while something is running, and while only the worker is running
-JOBS_TO_FINISH = {FINISH_ALL: MOST_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes
+JOBS_TO_FINISH = {FINISH_ALL: MAX_JOBS, FINISH_RUNNING: 1, STOP: 0}  # when Blender closes
 SECONDS_BETWEEN_LOOKS = 2.0  # between checks of folders that a worker of another Blender uses
 
 

@@ -13,7 +13,7 @@ from ...backend.job_folder.state import DONE, JobState, read_state
 from ..job_note import Owner, is_awaited, read_note
 from .job_files import is_job, is_job_name
 
-MOST = 200  # offers at a time, as many as can wait in the queue
+MAX = 200  # offers at a time, as many as can wait in the queue
 
 
 @dataclass(frozen=True, kw_only=True)

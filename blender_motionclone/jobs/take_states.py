@@ -41,7 +41,7 @@ FAR = JobState(
     "is not read without your permission.",
     hint="If you trust this file, open the take's folder or place the take.",
 )
-MOST_RESULT, MOST_NOTES = 1_000_000, 8  # bytes of result.json, and notes that are shown
+MAX_RESULT, MAX_NOTES = 1_000_000, 8  # bytes of result.json, and notes that are shown
 
 
 @dataclass
@@ -278,11 +278,11 @@ def _result_of(take: MotionCloneTake) -> tuple[float, list[str]]:
 
 def _result(folder: Path) -> tuple[float, list[str]]:
     try:
-        result = read_json(folder / "result.json", MOST_RESULT)
+        result = read_json(folder / "result.json", MAX_RESULT)
     except (OSError, ValueError):
         return NO_SCORE, []
     result = result if isinstance(result, dict) else {}
     score, notes = result.get("motion_score"), result.get("notes")
     said = [shown_line(note) for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
     known = isinstance(score, int | float) and -1 <= score <= 1
-    return float(score) if known else NO_SCORE, with_templates(said[:MOST_NOTES], result.get("templates"))
+    return float(score) if known else NO_SCORE, with_templates(said[:MAX_NOTES], result.get("templates"))

@@ -22,7 +22,7 @@ from ..session import session
 from ..wrapping import shown
 from . import take_states
 from .job_files import is_job_name
-from .recovery import MOST, Offer, offer_of, search
+from .recovery import MAX, Offer, offer_of, search
 
 
 @dataclass
@@ -129,7 +129,7 @@ def search_on(until: float = float("inf")) -> bool:
                 _now.offers.append(offer)
         except StopIteration:
             _now.search = None
-        if len(_now.offers) >= MOST:  # the others are offered when these were added or dismissed
+        if len(_now.offers) >= MAX:  # the others are offered when these were added or dismissed
             _now.search = None
     return len(_now.offers) > before
 

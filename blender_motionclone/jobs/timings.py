@@ -15,7 +15,7 @@ from ...backend.job_folder.writing import is_link
 from ..picture_files import PngError, png_size
 
 NEWEST = 60  # job folders that are read
-MOST_BYTES, MOST_SECONDS = 1_000_000, 1e7  # bytes of result.json, and the longest plausible take
+MAX_BYTES, MAX_SECONDS = 1_000_000, 1e7  # bytes of result.json, and the longest plausible take
 RECENT = 5  # takes of a kind that count
 SECONDS, MINUTES, HOURS = "about {count} s", "about {count} min", "about {count} h"
 
@@ -69,9 +69,9 @@ class Timings:
         if folder in self._known or any(map(is_link, (folder / "result.json", folder / "reference"))):
             return
         try:
-            result = read_json(folder / "result.json", MOST_BYTES)
+            result = read_json(folder / "result.json", MAX_BYTES)
             request, seconds = result["request"], sum(float(value) for value in result["seconds"].values())
-            if not 0 <= seconds <= MOST_SECONDS:
+            if not 0 <= seconds <= MAX_SECONDS:
                 return
             size = png_size(folder / "reference" / "0000.png")
             kind = kind_of(request["model"], request["settings"], int(result["settings"]["frames"]), size)

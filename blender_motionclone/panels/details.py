@@ -20,7 +20,7 @@ from .sidebar import fitting, in_both_sidebars, paragraph
 
 GB = 2**30
 PASSES = ("use_mask", "use_depth", "use_vectors")
-MOST_OF_A_SLIDER = 10  # sliders with a larger maximum are number fields
+MAX_OF_A_SLIDER = 10  # sliders with a larger maximum are number fields
 HEADER = 130  # pixels of a header's own name
 WORKER_STATES = {"stopped": "starts with the first take", "starting": "starting", "ready": "ready", "lost": "lost"}
 
@@ -128,7 +128,7 @@ def draw_setting(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
     """Draws a reset button if the value is not the model's own."""
     row = column.row(align=True)
     bounds = SHOWN[name].bounds
-    row.prop(settings.controls, name, slider=bool(bounds and bounds[1] <= MOST_OF_A_SLIDER))
+    row.prop(settings.controls, name, slider=bool(bounds and bounds[1] <= MAX_OF_A_SLIDER))
     if is_chosen(settings, name):
         button(row, Operators.SETTINGS_RESET, text="").setting = name
 

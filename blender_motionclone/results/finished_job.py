@@ -15,7 +15,7 @@ from ..job_note import read_shot
 from ..wrapping import shown
 
 NAME_BYTES = 63  # Blender's limit for a strip's name
-MOST_BOXES = 10_000  # a movie has only a few
+MAX_BOXES = 10_000  # a movie has only a few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def is_whole_mp4(path: Path) -> bool:
     shows its last frames black or frozen. OSError: it cannot be read."""
     with open_regular(path) as file:
         size, position, kinds = file.seek(0, 2), 0, set()
-        for _ in range(MOST_BOXES):
+        for _ in range(MAX_BOXES):
             if position >= size:
                 break
             file.seek(position)

@@ -21,11 +21,11 @@ from ..session import session
 from .finished_job import FinishedJob
 from .movie_image import follow_shot, movie_image
 
-MOST = 256  # pictures of a reference
+MAX = 256  # pictures of a reference
 GAP = 0.03  # between the two, relative to a picture's side
 EDGE = 0.96  # share of the region that both fill
 HOSTS = ("VIEW_3D", "SEQUENCE_EDITOR")
-LEAST_WIDTH = 400  # pixels of an area that is wide enough to split
+MIN_WIDTH = 400  # pixels of an area that is wide enough to split
 SECONDS_TO_DRAW = 0.1  # until a new area knows its size
 HIDDEN = ("show_region_ui", "show_region_toolbar", "show_region_tool_header")
 
@@ -36,7 +36,7 @@ class ReferenceBeside:
     def __init__(self, area: int, folder: Path, job: FinishedJob, size: tuple[int, int]):
         """area: the image editor's pointer; folder: the reference's pictures; size: (width, height) of the clip."""
         self._area, self._job, self._size = area, job, size
-        self._pictures = [_texture(path) for path in sorted(folder.glob("*.png"))[:MOST] if reads_quickly(path)]
+        self._pictures = [_texture(path) for path in sorted(folder.glob("*.png"))[:MAX] if reads_quickly(path)]
         self._offset = (-1 - GAP, 0.0)
         self._handler = bpy.types.SpaceImageEditor.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
 
@@ -178,7 +178,7 @@ def _free_area(context: bpy.types.Context) -> tuple[bpy.types.Window, bpy.types.
         raise Problem(
             "A maximized area fills the window, so there is no room to show the take.", "Press Ctrl+Space in it first."
         )
-    areas = [area for area in window.screen.areas if area.type in HOSTS and area.width >= LEAST_WIDTH]
+    areas = [area for area in window.screen.areas if area.type in HOSTS and area.width >= MIN_WIDTH]
     if not areas:
         raise Problem("There is no room to show the take.", "Enlarge a 3D viewport or a sequencer.")
     host = context.area if context.area in areas else max(areas, key=lambda area: area.width * area.height)

@@ -25,8 +25,8 @@ from ...backend.wire.processes import DETACHED, kill
 from ..declarations import Operators
 from .interpreter import HINT, ROOT, WORKING, child_environment
 
-MOST_BYTES, MOST_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
-MOST_SAID = 100_000_000  # bytes that it may write at all
+MAX_BYTES, MAX_LINE = 4_000_000, 10_000  # bytes of the answer, and of the end of stderr
+MAX_SAID = 100_000_000  # bytes that it may write at all
 SECONDS = 1800.0  # a long film is decoded completely
 
 
@@ -68,7 +68,7 @@ class BackendCall:
     def code(self) -> int | None:
         """The exit code, or None while it runs. Problem when it writes without end."""
         code = self._process.poll()
-        if code is None and sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MOST_SAID:
+        if code is None and sum(os.fstat(file.fileno()).st_size for file in (self._said, self._complained)) > MAX_SAID:
             self.drop()
             raise Problem("{program} did not answer like MotionClone's backend.", HINT).about(program=self.program)
         return code
@@ -80,14 +80,14 @@ class BackendCall:
     def said(self) -> bytes:
         """Everything that it has printed; empty if that is too long for an answer."""
         self._said.seek(0)
-        answer = self._said.read(MOST_BYTES + 1)
-        return answer if len(answer) <= MOST_BYTES else b""
+        answer = self._said.read(MAX_BYTES + 1)
+        return answer if len(answer) <= MAX_BYTES else b""
 
     def complaint(self) -> str:
         """The last line on stderr, or the exit code."""
         size = self._complained.seek(0, 2)
-        self._complained.seek(max(0, size - MOST_LINE))
-        lines = self._complained.read(MOST_LINE).decode("utf-8", "replace").split("\n")
+        self._complained.seek(max(0, size - MAX_LINE))
+        lines = self._complained.read(MAX_LINE).decode("utf-8", "replace").split("\n")
         last = next((clean(line.strip(), 500) for line in reversed(lines) if line.strip()), "")
         return last or f"exit code {self._process.poll()}"
 

@@ -15,10 +15,10 @@ from .backend_call import BackendCall, backend_command
 from .interpreter import HINT
 
 SECONDS_TO_LIST = 60.0
-MOST_MODELS, MOST_COUNT = 1000, 2**31
+MAX_MODELS, MAX_COUNT = 1000, 2**31
 TEXTS, COUNTS = ("name", "title"), ("frames", "most_frames", "area", "multiple")
 LISTS = ("families", "controls", "missing")
-MOST_TEXT = 1000  # characters of a setting's value
+MAX_TEXT = 1000  # characters of a setting's value
 
 
 @dataclass
@@ -134,7 +134,7 @@ class ModelList:
 def models_in(answer: bytes) -> list[dict[str, Any]]:
     """The models that a backend, perhaps a remote one, reported. ValueError unless each is as described in `models`."""
     found = parse_json(answer)
-    if not isinstance(found, list) or len(found) > MOST_MODELS or not all(map(_is_model, found)):
+    if not isinstance(found, list) or len(found) > MAX_MODELS or not all(map(_is_model, found)):
         raise ValueError("no list of models")
     return [model | {key: clean(model[key]).strip() for key in TEXTS} for model in found]
 
@@ -143,8 +143,8 @@ def _is_model(model: Any) -> bool:
     if not isinstance(model, dict):
         return False
     texts = all(isinstance(model.get(key), str) and len(model[key]) <= 1000 for key in TEXTS)
-    counts = all(type(model.get(key)) is int and 0 < model[key] <= MOST_COUNT for key in COUNTS)
-    lists = all(isinstance(model.get(key), list) and len(model[key]) <= MOST_MODELS for key in LISTS)
+    counts = all(type(model.get(key)) is int and 0 < model[key] <= MAX_COUNT for key in COUNTS)
+    lists = all(isinstance(model.get(key), list) and len(model[key]) <= MAX_MODELS for key in LISTS)
     texts = texts and all(isinstance(model.get(key), str | None) for key in ("tokenizer", "backbone"))
     lists = lists and all(isinstance(text, str) for key in LISTS for text in model[key])
     return texts and counts and lists and _are_values(model.get("values", {}))  # older workers do not report them
@@ -152,8 +152,8 @@ def _is_model(model: Any) -> bool:
 
 def _are_values(values: Any) -> bool:
     """Whether it is {family: {setting: text}} of limited size."""
-    if not isinstance(values, dict) or len(values) > MOST_MODELS:
+    if not isinstance(values, dict) or len(values) > MAX_MODELS:
         return False
     texts = [text for chosen in values.values() if isinstance(chosen, dict) for text in chosen.values()]
-    whole = all(isinstance(chosen, dict) and len(chosen) <= MOST_MODELS for chosen in values.values())
-    return whole and all(isinstance(text, str) and len(text) <= MOST_TEXT for text in texts)
+    whole = all(isinstance(chosen, dict) and len(chosen) <= MAX_MODELS for chosen in values.values())
+    return whole and all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts)

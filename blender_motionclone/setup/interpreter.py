@@ -25,7 +25,7 @@ HINT = (
 )
 MISSING, UNFINISHED, READY = "missing", "unfinished", "ready"
 STATE_FILE = "motionclone.json"
-MOST_BYTES = 1_000_000  # of the file
+MAX_BYTES = 1_000_000  # of the file
 LAYERS = ("torch", "backend")
 
 
@@ -70,7 +70,7 @@ def backend_state(environment: Path) -> str:
     if not environment.is_dir():
         return MISSING
     try:
-        content = read_json(environment / STATE_FILE, MOST_BYTES)
+        content = read_json(environment / STATE_FILE, MAX_BYTES)
         whole = not content["installing"] and all(layer in content["layers"] for layer in LAYERS)
     except FileNotFoundError:
         return READY if python_of(environment).is_file() else MISSING

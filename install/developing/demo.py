@@ -17,7 +17,7 @@ from ..backend import Backend
 from ..failures import InstallError
 from ..logs import append
 from ..paths import ROOT
-from ..pip import MOST_LINES
+from ..pip import MAX_LINES
 from .blender import Host, find_host
 
 FOLDER = ROOT / "demo"
@@ -66,7 +66,7 @@ def run_logged(command: Sequence[str], log: Path, variables: Mapping[str, str], 
     Raises InstallError with `failure` and the reason when it fails.
     """
     begin = time.monotonic()
-    output = deque[str](maxlen=MOST_LINES)
+    output = deque[str](maxlen=MAX_LINES)
     log.write_bytes(b"")
     with subprocess.Popen(
         command,

@@ -18,7 +18,7 @@ from .parallel import MINUTES, Program, run_in_parallel, usable_processors
 from .window import RELEASES, make_window, unavailable_reason
 
 UNIT_LIMIT, BLENDER_LIMIT, WINDOW_LIMIT, CHECK_LIMIT = 30 * MINUTES, 20 * MINUTES, 30 * MINUTES, 10 * MINUTES
-MOST_PROCESSES = 8  # each holds torch in memory
+MAX_PROCESSES = 8  # each holds torch in memory
 BLENDER_TESTS, WINDOW_TESTS = ROOT / "tests" / "blender", ROOT / "tests" / "window"
 
 
@@ -84,7 +84,7 @@ def _count(suite: Suite, code: int | None) -> Count:
 def _unit_suite(python: Path, folder: Path, slots: int) -> Suite:
     """The unit tests, distributed over several processes as tests/conftest.py says."""
     others = [f"--ignore={tests}" for tests in (BLENDER_TESTS, WINDOW_TESTS)]
-    processes = ["-n", str(min(slots, MOST_PROCESSES))]
+    processes = ["-n", str(min(slots, MAX_PROCESSES))]
     return _pytest("unit and agreement", python, ["tests", *others, *processes], UNIT_LIMIT, folder)
 
 

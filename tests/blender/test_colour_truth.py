@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 HEIGHT, WIDTH, TILE = 128, 512, 32
 LEVELS = (0, 85, 170, 255)
 COLORS = [(r, g, b) for r in LEVELS for g in LEVELS for b in LEVELS]
-MOST = 2  # of 255
+MAX = 2  # of 255
 FRAMES = 4
 START = 11
 
@@ -110,7 +110,7 @@ def set_view(scene, view: str, look: str, exposure: float, gamma: float) -> None
 @pytest.mark.parametrize("view", VIEWS, ids=str)
 def test_the_strip_shows_what_was_generated(canvas, clips, tmp_path, view):
     set_view(canvas, *view)
-    assert max(worst(canvas, clips, tmp_path, how="STRIP")) <= MOST
+    assert max(worst(canvas, clips, tmp_path, how="STRIP")) <= MAX
 
 
 @pytest.mark.parametrize("view", ["AgX", "Filmic"])
@@ -118,8 +118,8 @@ def test_a_view_that_stays_is_undone_for_greys(canvas, clips, tmp_path, view):
     canvas.view_settings.view_transform = view
     grey, colour = worst(canvas, clips, tmp_path, how="STRIP", keep_view=True)
     assert canvas.view_settings.view_transform == view
-    assert grey <= MOST
-    assert colour > MOST, "then there is no reason to warn of strong colours"
+    assert grey <= MAX
+    assert colour > MAX, "then there is no reason to warn of strong colours"
 
 
 @pytest.mark.parametrize("view, keep", [("AgX", False), ("AgX", True), ("Filmic", False), ("Standard", False)])
@@ -134,8 +134,8 @@ def test_a_plane_shows_what_was_generated(canvas, clips, tmp_path, view, keep):
     canvas.render.engine, canvas.cycles.samples, canvas.cycles.use_denoising = "CYCLES", 4, False
     canvas.cycles.pixel_filter_type = "BOX"
     grey, colour = worst(canvas, clips, tmp_path, how="PLANE", keep_view=keep)
-    assert grey <= MOST
-    assert keep or colour <= MOST
+    assert grey <= MAX
+    assert keep or colour <= MAX
 
 
 @pytest.mark.parametrize("view", ["AgX", "Filmic", "Standard"])
@@ -143,8 +143,8 @@ def test_a_plane_shows_what_was_generated(canvas, clips, tmp_path, view, keep):
 def test_the_compositor_has_what_was_generated(canvas, clips, tmp_path, view, keep):
     canvas.view_settings.view_transform, canvas.render.engine = view, "BLENDER_WORKBENCH"
     grey, colour = worst(canvas, clips, tmp_path, how="COMPOSITOR", keep_view=keep)
-    assert grey <= MOST
-    assert keep or colour <= MOST
+    assert grey <= MAX
+    assert keep or colour <= MAX
     assert canvas.view_settings.view_transform == (view if keep else "Standard")
 
 

@@ -141,7 +141,7 @@ def test_a_remote_backend_s_answer_is_taken_only_if_it_is_what_the_panels_draw(p
 
 
 def test_who_writes_without_end_is_ended(monkeypatch):
-    monkeypatch.setattr(calls, "MOST_SAID", 1000)
+    monkeypatch.setattr(calls, "MAX_SAID", 1000)
     with pytest.raises(Problem, match="did not answer"):
         fetched([sys.executable, "-c", "while True: print('x' * 1000, flush=True)", "serve"])
 

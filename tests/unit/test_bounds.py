@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from backend.job_folder.lock import NAME, FolderLock, Occupied
-from backend.job_folder.reading import MOST_DEPTH, UnfitJSON, parse_json
+from backend.job_folder.reading import MAX_DEPTH, UnfitJSON, parse_json
 from backend.job_folder.writing import open_log
 from backend.motion.location_masks import plain_regions
 from backend.motion.semantic import semantic_loss
@@ -24,15 +24,15 @@ def nested(depth: int) -> bytes:
 
 
 def test_a_document_may_be_as_deep_as_the_bound_however_many_brackets_it_has():
-    assert parse_json(b"[" + b",".join([nested(MOST_DEPTH - 1)] * 3) + b"]")
+    assert parse_json(b"[" + b",".join([nested(MAX_DEPTH - 1)] * 3) + b"]")
     assert parse_json(b'["' + b"[" * 1000 + b'"]') == ["[" * 1000]
-    with pytest.raises(UnfitJSON, match=f"more than {MOST_DEPTH}"):
-        parse_json(b"[" + b",".join([b"[]", nested(MOST_DEPTH)]) + b"]")
+    with pytest.raises(UnfitJSON, match=f"more than {MAX_DEPTH}"):
+        parse_json(b"[" + b",".join([b"[]", nested(MAX_DEPTH)]) + b"]")
 
 
 def test_what_was_written_to_a_worker_no_longer_counts_as_waiting(monkeypatch):
     """A worker that reads may be told any amount in its life."""
-    monkeypatch.setattr(pipes, "MOST_UNSENT", 100_000)
+    monkeypatch.setattr(pipes, "MAX_UNSENT", 100_000)
     read, write = os.pipe()
     received = []
 

@@ -119,7 +119,7 @@ def test_no_pieces_write_outside_of_their_folder(tmp_path_factory, pieces):
         assert arrival.is_complete()
 
 
-@pytest.mark.parametrize("limit", ["MOST_FILES", "MOST_BYTES"])
+@pytest.mark.parametrize("limit", ["MAX_FILES", "MAX_BYTES"])
 def test_limits_hold_on_both_sides(sent, tmp_path, monkeypatch, limit):
     monkeypatch.setattr(module, limit, 3)
     with pytest.raises(BundleError, match="too much to send"):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.documents import LANGUAGES, PAGES, ROOT, anchors, fences, links, prose, rows
 
-MOST_LINES = 300  # troubleshooting is a long list, the others are far shorter
+MAX_LINES = 300  # troubleshooting is a long list, the others are far shorter
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -26,7 +26,7 @@ def test_links_lead_somewhere(page: Path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks_name_their_language_and_pages_stay_short(page: Path):
     assert {fence.language for fence in fences(page)} <= LANGUAGES
-    assert len(page.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
     assert "```" not in prose(page), "a block has no end"
 
 

@@ -250,7 +250,7 @@ def test_bad_names_doubles_and_too_many(queue, tmp_path, monkeypatch):
     job = submit(queue, tmp_path / "job-1", **SLOW)
     with pytest.raises(Problem, match="is already waiting or running"):
         queue.submit(start(), tmp_path / "job-1")
-    monkeypatch.setattr(queues, "MOST_JOBS", 1)
+    monkeypatch.setattr(queues, "MAX_JOBS", 1)
     with pytest.raises(Problem, match="1 jobs are waiting already"):
         submit(queue, tmp_path / "job-2")
     assert queue.jobs.order == [job]

@@ -40,7 +40,7 @@ def test_the_beginning_and_the_end_stay_and_what_is_left_out_is_said(tmp_path, s
 
 def test_what_is_short_enough_stays_as_it_is(tmp_path, shorten):
     log = tmp_path / "log.txt"
-    for content in (b"", FIRST, b"x" * log_size.MOST_BYTES):
+    for content in (b"", FIRST, b"x" * log_size.MAX_BYTES):
         log.write_bytes(content)
         shorten(log)
         assert log.read_bytes() == content
@@ -62,7 +62,7 @@ def test_a_log_elsewhere_is_left_alone(tmp_path):
 def test_nothing_of_what_others_append_meanwhile_is_lost_from_the_end(tmp_path, monkeypatch):
     """A child keeps writing numbered lines through its own descriptor; none of its last lines is missing."""
     monkeypatch.setattr(log_size, "SECONDS", 0.001)
-    monkeypatch.setattr(log_size, "MOST_BYTES", 50_000)
+    monkeypatch.setattr(log_size, "MAX_BYTES", 50_000)
     monkeypatch.setattr(log_size, "KEPT", 10_000)
     true, times = log_size._close_gap, []
     monkeypatch.setattr(log_size, "_close_gap", lambda *given: (times.append(given), true(*given)))
@@ -85,9 +85,9 @@ def test_a_log_is_shortened_while_its_job_runs(tmp_path):
         for _ in range(100):
             os.write(descriptor, b"x" * 100_000)
         deadline = time.monotonic() + 10
-        while log.stat().st_size > log_size.MOST_BYTES and time.monotonic() < deadline:
+        while log.stat().st_size > log_size.MAX_BYTES and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert log.stat().st_size <= log_size.MOST_BYTES
+        assert log.stat().st_size <= log_size.MAX_BYTES
         os.write(descriptor, LAST)
         os.close(descriptor)
     assert log.read_bytes().endswith(LAST)
@@ -103,13 +103,13 @@ def test_the_worker_bounds_what_earlier_runs_and_a_crash_s_traceback_leave(tmp_p
         assert "ZeroDivisionError" in recorder.until(messages.Failed).message
     content = (folder / "log.txt").read_bytes()
     assert content.startswith(FIRST) and b"ZeroDivisionError: as the prompt asked" in content[-500:]
-    assert len(content) < log_size.MOST_BYTES
+    assert len(content) < log_size.MAX_BYTES
 
 
 def test_an_error_with_endless_words_is_bounded_too(tmp_path):
     as_problem(ZeroDivisionError("x" * 9_000_000 + "the end"), tmp_path)
     content = (tmp_path / "log.txt").read_bytes()
-    assert len(content) < log_size.MOST_BYTES and content.startswith(b"ZeroDivisionError") and b"the end" in content
+    assert len(content) < log_size.MAX_BYTES and content.startswith(b"ZeroDivisionError") and b"the end" in content
 
 
 def test_a_crash_s_last_words_are_found_in_a_log_that_was_shortened(tmp_path):
@@ -126,7 +126,7 @@ def test_the_installer_s_log_is_bounded_while_pip_talks(tmp_path):
     logs.append(log, "$ pip install\n")
     for number in range(200):
         logs.append(log, f"{number} " + "x" * 50_000 + "\n")
-        assert log.stat().st_size <= logs.MOST_BYTES
+        assert log.stat().st_size <= logs.MAX_BYTES
     logs.append(log, "ERROR: the reason \udce9\n")
     assert log.read_bytes().startswith(b"$ pip install\n")
     assert logs.last_lines(log, LOG_LINES)[-1] == "ERROR: the reason \\udce9"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.job_folder.problem import MOST_NESTED, Problem, Sentence, templates_of, with_templates
+from backend.job_folder.problem import MAX_NESTED, Problem, Sentence, templates_of, with_templates
 from backend.job_folder.request import JobRequest, Shot, read_request, write_request
 from backend.job_folder.state import JobState, read_state, write_state
 from backend.wire.encoding import encode, parse
@@ -82,7 +82,7 @@ def test_a_stranger_s_templates_do_no_harm(malformed):
 
 def test_a_stranger_s_templates_are_not_followed_without_end():
     made = deep = {"template": "{a}", "values": {"a": "end"}}
-    for _ in range(MOST_NESTED + 2):
+    for _ in range(MAX_NESTED + 2):
         made = {"template": "{a}", "values": {"a": made}}
     assert not isinstance(with_templates(["end"], [made])[0], Sentence)
     assert isinstance(with_templates(["end"], [deep])[0], Sentence)

@@ -15,7 +15,7 @@ from backend.job_folder.state import read_state
 from backend.wire import messages, pipes
 from backend.wire.bundle import BundleError, IncomingBundle
 from backend.wire.client import Client, Lost
-from backend.wire.pipes import MOST_AT_ONCE, MOST_UNHEARD, Inbox, Outbox
+from backend.wire.pipes import MAX_AT_ONCE, MAX_UNHEARD, Inbox, Outbox
 from tests.hostile_remote import TRICKS
 from tests.workers import ROOT, Line, make_job
 
@@ -33,7 +33,7 @@ def tricked(trick: str, folder: Path, seconds: float = 60.0) -> tuple[list, floa
             began = time.monotonic()
             new = client.poll()
             longest = max(longest, time.monotonic() - began)
-            assert len(new) <= MOST_AT_ONCE
+            assert len(new) <= MAX_AT_ONCE
             heard += new
             time.sleep(0.02)
     finally:
@@ -137,19 +137,19 @@ def test_what_was_heard_is_bounded_and_the_last_word_comes_last():
         heard.put(messages.Progress(f"{number % 3}", "sampling", number))
     first = heard.take()
     assert len(first) < 300 and first[-1].step == 299_999 and not heard.overflowed
-    for _ in range(MOST_UNHEARD + 5):
+    for _ in range(MAX_UNHEARD + 5):
         heard.put(messages.Refused("no"))
     heard.put(Lost("gone", ""), last=True)
     assert heard.overflowed
     taken = []
     while more := heard.take():
-        assert len(more) <= MOST_AT_ONCE
+        assert len(more) <= MAX_AT_ONCE
         taken += more
-    assert len(taken) == MOST_UNHEARD + 1 and isinstance(taken[-1], Lost)
+    assert len(taken) == MAX_UNHEARD + 1 and isinstance(taken[-1], Lost)
 
 
 def test_what_waits_for_a_worker_that_does_not_read_is_bounded(monkeypatch):
-    monkeypatch.setattr(pipes, "MOST_UNSENT", 4 * 2**20)
+    monkeypatch.setattr(pipes, "MAX_UNSENT", 4 * 2**20)
     read, write = os.pipe()
     with os.fdopen(write, "wb", buffering=0) as pipe:
         outgoing = Outbox(pipe)

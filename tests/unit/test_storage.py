@@ -186,7 +186,7 @@ def test_so_is_the_motion_cache_whose_half_written_files_go(data_folder, monkeyp
 
 
 def test_copies_of_other_machines_jobs_are_bounded_too(data_folder, monkeypatch):
-    monkeypatch.setattr("backend.worker.received_jobs.MOST_BYTES", 2500)
+    monkeypatch.setattr("backend.worker.received_jobs.MAX_BYTES", 2500)
     for age, key in enumerate(KEYS[:4]):
         put(data_folder / "received" / key / "job.json", 1000, hours=2 + age)
     ReceivedJobs(lambda message: None)._clean_up()

@@ -214,7 +214,7 @@ def test_a_video_that_is_no_file(tmp_path, kind):
 
 def test_a_video_of_frames_that_would_fill_the_memory(tmp_path, monkeypatch):
     path = write_video(tmp_path / "x.mp4", np.zeros((3, 64, 96, 3), np.uint8), 24)
-    monkeypatch.setattr(ffmpeg, "MOST_PIXELS", 1000)
+    monkeypatch.setattr(ffmpeg, "MAX_PIXELS", 1000)
     with pytest.raises(Problem, match=r"x\.mp4 is 96 x 64; pictures up to"):
         read_clip(path)
 

@@ -102,7 +102,7 @@ def test_a_folder_without_a_job_or_with_more_than_one_has(tmp_path, monkeypatch)
     with pytest.raises(Problem, match=r"There is no job\.json"):
         files.check_job(tmp_path)
     folder = job(tmp_path / NAME)
-    monkeypatch.setattr(files, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(files, "MAX_ENTRIES", 3)
     with pytest.raises(Problem, match="contains more files than a job"):
         files.check_job(folder)
 
@@ -197,7 +197,7 @@ def test_offers_are_as_many_as_can_wait(tmp_path):
         job(tmp_path / name)
     home = notes.Owner(scene="S", key="k", file="")
     assert [offer for offer in recovery.search(tmp_path, [home]) if offer] == []
-    assert recovery.MOST == 200
+    assert recovery.MAX == 200
 
 
 def test_a_picture_s_size_is_known_from_its_header(tmp_path):
@@ -225,4 +225,4 @@ def test_what_is_drawn_turns_no_letters_around_and_has_an_end():
     text = "\x1b[31mred\x1b]0;title\x07 \u202egpj.exe\u202c\0\u200b\ud800\tdone\n"
     assert wrapping.shown(text) == "red gpj.exe? done\n" and wrapping.shown_line(text) == "red gpj.exe? done "
     assert wrapping.shown("עברית, عربي, 猫 und ü") == "עברית, عربي, 猫 und ü"
-    assert len(wrapping.shown("x" * 10**6)) == wrapping.MOST_SHOWN
+    assert len(wrapping.shown("x" * 10**6)) == wrapping.MAX_SHOWN

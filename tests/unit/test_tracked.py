@@ -14,8 +14,8 @@ from tests.documents import ROOT, prose, rows
 
 MEGABYTE = 1_000_000
 MODELS, CARD = ROOT / "backend" / "models", ROOT / "backend" / "models" / "demo" / "README.md"
-MOST = {"the models' weights": 40, "recorded numbers": 12, "the rest": 7}  # MB
-MOST_OF_A_FILE = 1.0  # MB, of the rest
+MAX = {"the models' weights": 40, "recorded numbers": 12, "the rest": 7}  # MB
+MAX_OF_A_FILE = 1.0  # MB, of the rest
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +35,16 @@ def kind(path: Path) -> str:
 
 
 def test_the_tree_stays_small(tracked):
-    sizes = dict.fromkeys(MOST, 0.0)
+    sizes = dict.fromkeys(MAX, 0.0)
     for path in tracked:
         sizes[kind(path)] += path.stat().st_size / MEGABYTE
-    assert all(0 < size <= MOST[what] for what, size in sizes.items()), sizes
+    assert all(0 < size <= MAX[what] for what, size in sizes.items()), sizes
 
 
 def test_no_file_but_weights_and_recorded_numbers_is_large(tracked):
     rest = [path for path in tracked if kind(path) == "the rest"]
     assert len(rest) > 500
-    assert not [path for path in rest if path.stat().st_size > MOST_OF_A_FILE * MEGABYTE]
+    assert not [path for path in rest if path.stat().st_size > MAX_OF_A_FILE * MEGABYTE]
 
 
 def test_weights_change_only_with_a_version_of_the_model_card(tracked):

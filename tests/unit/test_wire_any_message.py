@@ -9,14 +9,14 @@ from dataclasses import fields
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from backend.wire.encoding import MOST_NUMBER, PIECE_BYTES, MessageError, check_id, encode, is_relative_path, parse
+from backend.wire.encoding import MAX_NUMBER, PIECE_BYTES, MessageError, check_id, encode, is_relative_path, parse
 from backend.wire.lines import Lines
 from backend.wire.messages import FROM_WORKER, PROTOCOL, TO_WORKER
 
 MANY = settings(max_examples=400, deadline=None)
 IDS = some.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda text: _is_id(text))
 TEXTS = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-COUNTS = some.integers(0, MOST_NUMBER)
+COUNTS = some.integers(0, MAX_NUMBER)
 PATHS = some.lists(some.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,9}", fullmatch=True), min_size=1, max_size=5)
 OF_TYPE = {
     "JobId": IDS,
@@ -25,7 +25,7 @@ OF_TYPE = {
     "RelativePath": PATHS.map("/".join).filter(is_relative_path),
     "Digest": some.binary(min_size=32, max_size=32).map(bytes.hex),
     "Base64": some.binary(max_size=PIECE_BYTES).map(lambda data: base64.b64encode(data).decode()),
-    "float": some.floats(-MOST_NUMBER, MOST_NUMBER),
+    "float": some.floats(-MAX_NUMBER, MAX_NUMBER),
     "tuple[JobId, ...]": some.lists(IDS, max_size=9).map(tuple),
 }
 

@@ -9,7 +9,7 @@ import string
 import pytest
 
 from backend.wire.encoding import MessageError, encode, kind_of, parse
-from backend.wire.lines import MOST_BYTES, Lines
+from backend.wire.lines import MAX_BYTES, Lines
 from backend.wire.messages import (
     FROM_WORKER,
     PROTOCOL,
@@ -103,7 +103,7 @@ def test_every_kind_is_tried_above():
         (b'{"kind": "submit", "job": "a", "folder": null}', "folder must be text, not None"),
         (b'{"kind": "submit", "job": "a", "folder": "/", "protocol": 3, "news": 1}', "uses protocol 3"),
         (b'{"kind": "ping", "a": ' + b"[" * 10_000 + b"}", "nested more than 50 deep"),
-        (b'{"kind": "ping", "a": "' + b"a" * MOST_BYTES + b'"}', "longer than 1048576 bytes"),
+        (b'{"kind": "ping", "a": "' + b"a" * MAX_BYTES + b'"}', "longer than 1048576 bytes"),
         (None, "longer than 1048576 bytes"),
     ],
 )
@@ -132,7 +132,7 @@ def test_nothing_goes_out_that_the_other_side_would_refuse():
         with pytest.raises(MessageError):
             encode(message)
     with pytest.raises(MessageError, match="too long"):
-        encode(Failed("a", "x" * MOST_BYTES))
+        encode(Failed("a", "x" * MAX_BYTES))
 
 
 def test_ten_thousand_random_and_mutated_lines_give_a_message_or_a_sentence():

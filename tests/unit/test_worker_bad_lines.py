@@ -13,7 +13,7 @@ import pytest
 
 from backend.wire import messages
 from backend.wire.encoding import encode
-from backend.wire.lines import MOST_BYTES, Lines
+from backend.wire.lines import MAX_BYTES, Lines
 from backend.worker.dummy_job import DummyEngine
 from backend.worker.streams import Printed
 from backend.worker.worker import Worker
@@ -108,8 +108,8 @@ def test_a_worker_lives_through_them_and_still_works(sandbox):
     with Line() as line_to_it:
         for line in strange_lines(sandbox, 500):
             if not any(kind in (line or b"") for kind in (b'"shutdown"', b'"finish"')):
-                line_to_it.write(b"x" * (MOST_BYTES + 1) + b"\n" if line is None else line + b"\r\n")
-        line_to_it.write(b"\0\n\n\xff\n" + b"y" * 3 * MOST_BYTES)
+                line_to_it.write(b"x" * (MAX_BYTES + 1) + b"\n" if line is None else line + b"\r\n")
+        line_to_it.write(b"\0\n\n\xff\n" + b"y" * 3 * MAX_BYTES)
         line_to_it.write(b"\n")
         line_to_it.say(messages.Submit("honest", str(make_job(sandbox / "honest"))))
         line_to_it.until(messages.Done, job="honest")

@@ -19,7 +19,7 @@ from tests.window.blender_window import BlenderWindow
 SIDEBAR = 260  # pixels with its tabs
 PREFERENCES = 900, 960
 COLORS = 64
-LEAST_HEIGHT = 310  # that the tab can be read
+MIN_HEIGHT = 310  # that the tab can be read
 EDGE = 6  # pixels left free beneath what is shown
 SECONDS_TO_SETTLE = 1.0  # until what changed is gathered and drawn
 SECONDS_FOR_A_TAKE = 1800  # on a busy machine
@@ -94,7 +94,7 @@ def _without_empty_end(picture: Image.Image) -> Image.Image:
     """Down to the last line of the panels; the tabs at the right and scroll bars do not count."""
     pixels = np.asarray(picture)[:, 4 : int(picture.width * 0.85)].astype(int)
     filled = np.flatnonzero(np.ptp(pixels, axis=1).max(axis=1) > 8)
-    end = max(LEAST_HEIGHT, int(filled[-1]) + EDGE if len(filled) else 0)
+    end = max(MIN_HEIGHT, int(filled[-1]) + EDGE if len(filled) else 0)
     return picture.crop((0, 0, picture.width, min(picture.height, end)))
 
 

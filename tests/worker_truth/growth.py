@@ -19,7 +19,7 @@ from install import logs
 from tests.worker_truth.case import Case, Tried, child
 from tests.worker_truth.child import FIRST, LAST
 
-MOST_MB = log_size.MOST_BYTES / 2**20
+MAX_MB = log_size.MAX_BYTES / 2**20
 OLD_HOURS = 2.0
 
 
@@ -34,7 +34,7 @@ def flooded(root: Path) -> Tried:
         recorder.until(messages.Done)
     content = (job / "log.txt").read_bytes()
     words = content.startswith(FIRST.encode()) and content.rstrip().endswith(LAST.encode())
-    return words and len(content) <= log_size.MOST_BYTES, (
+    return words and len(content) <= log_size.MAX_BYTES, (
         f"{len(content) / 2**20:.1f} MB left of 120 MB, {largest / 2**20:.0f} MB at most meanwhile"
     )
 
@@ -56,7 +56,7 @@ def old_log(root: Path) -> Tried:
         recorder.until(messages.Failed)
     content = (job / "log.txt").read_bytes()
     holds = content.startswith(FIRST.encode()) and b"ZeroDivisionError" in content[-200:]
-    return holds and len(content) <= log_size.MOST_BYTES, f"{len(content) / 2**20:.1f} MB of 48"
+    return holds and len(content) <= log_size.MAX_BYTES, f"{len(content) / 2**20:.1f} MB of 48"
 
 
 def installer_log(root: Path) -> Tried:
@@ -67,7 +67,7 @@ def installer_log(root: Path) -> Tried:
     logs.append(log, f"{LAST}\n")
     content = log.read_bytes()
     holds = content.startswith(FIRST.encode()) and logs.last_lines(log, 1) == [LAST]
-    return holds and largest <= logs.MOST_BYTES, f"{largest / 2**20:.1f} MB at most of 29"
+    return holds and largest <= logs.MAX_BYTES, f"{largest / 2**20:.1f} MB at most of 29"
 
 
 def caches(root: Path) -> Tried:
@@ -123,7 +123,7 @@ def _size(path: Path) -> int:
 
 
 CASES = [
-    Case(f"a job floods its log by three ways: {MOST_MB:.0f} MB, first and last words", flooded),
+    Case(f"a job floods its log by three ways: {MAX_MB:.0f} MB, first and last words", flooded),
     Case("a job crashes after that: the host tells why", crashed),
     Case("a log of earlier runs is 48 MB: it is shortened", old_log),
     Case("the installer's log: 4 MB, first and last words", installer_log),

@@ -16,7 +16,7 @@ from ...job_folder.problem import Problem
 from .report import Report
 
 SECTIONS = ("environment", "vectors", "policies", "resume", "deterministic", "decoding", "diffusers", "seeds")
-LEAST_SECONDS = 45.0  # a section is skipped when less time is left
+MIN_SECONDS = 45.0  # a section is skipped when less time is left
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     for name, section in _sections(options).items():
         if name not in chosen:
             continue
-        if report.seconds_left < LEAST_SECONDS and not options.tiny:
+        if report.seconds_left < MIN_SECONDS and not options.tiny:
             report.add(name, skipped="no time left")
             continue
         report.attempt(name, section)
