@@ -6,9 +6,11 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.documents import ROOT
+from tests.sentences import syntax_of
 
 NOT_OF_JOBS = ("bench", "demo_training")
 GIVEN = ("note", "_note", "say", "print_note", "_none")  # functions whose first argument is a note
@@ -25,9 +27,10 @@ def modules() -> list[Path]:
     return backend + sorted((ROOT / "blender_motionclone" / "capture").glob("*.py"))
 
 
+@cache
 def notes() -> set[str]:
     """Every note that these modules can give."""
-    return _Reader([ast.parse(path.read_text(encoding="utf-8")) for path in modules()]).notes()
+    return _Reader([syntax_of(path) for path in modules()]).notes()
 
 
 @dataclass

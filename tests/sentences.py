@@ -24,6 +24,12 @@ class DoctorFinding:
     fix: str
 
 
+@functools.cache
+def syntax_of(path: Path) -> ast.Module:
+    """The syntax tree of a module, parsed once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def without_end(text: str) -> str:
     """Without what varies at its end."""
     return re.sub(rf"\s*{VARIES}+$", "", varied(text))
@@ -64,7 +70,7 @@ class Source:
     """A module's syntax tree and its constants."""
 
     def __init__(self, path: Path):
-        self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.tree = syntax_of(path)
         named = [
             node for node in self.tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         ]

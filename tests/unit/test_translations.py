@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from backend.job_folder import storage
 from install.pip_failures import _NO_NETWORK
 from tests.extension import ROOT, part
 from tests.notes import notes
-from tests.sentences import VARIES, Source, constants_of, given, varied
+from tests.sentences import VARIES, Source, constants_of, given, syntax_of, varied
 from tests.unit.test_install_words import ASKED_IN_TERMINALS, BUTTONS, MODULES, PREFERENCES
 
 ADD_ON = ROOT / "blender_motionclone"
@@ -38,12 +39,13 @@ def table(folder: Path) -> dict[str, dict[str, str]]:
     return found
 
 
+@cache
 def tooltips() -> set[str]:
     """Of operators, properties and their choices."""
     found = {preset.description for preset in part("settings_text").SHIPPED}
     found |= {one.description for one in part("settings_text").KNOWN.values()}
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = syntax_of(path)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and any("Operator" in ast.unparse(base) for base in node.bases):
                 said = {ast.unparse(line.targets[0]): line.value for line in node.body if isinstance(line, ast.Assign)}
@@ -58,11 +60,12 @@ def tooltips() -> set[str]:
     return found | {_assigned(ADD_ON / "operators" / "placing.py", "AS_SET").elts[2].value}
 
 
+@cache
 def sentences() -> set[str]:
     """Messages and hints of errors and jobs, and what is captured."""
     found = set()
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = syntax_of(path)
         known = defaultdict(list)
         for line in ast.walk(tree):
             if isinstance(line, ast.Assign):
@@ -79,12 +82,14 @@ def sentences() -> set[str]:
     return {text for text in found if re.search("[a-z]{2}", varied(text))}
 
 
+@cache
 def workers_sentences() -> set[str]:
     """What the worker may say of a job. Not all of it is translated: most is for whoever sets up models."""
-    exit_reason = {node.value for node in ast.walk(ast.parse(LAST_WORDS.read_text(encoding="utf-8"))) if _is_text(node)}
+    exit_reason = {node.value for node in ast.walk(syntax_of(LAST_WORDS)) if _is_text(node)}
     return _job_errors(sorted((ROOT / "backend").rglob("*.py"))) | exit_reason | said_of_clips()
 
 
+@cache
 def said_of_clips() -> set[str]:
     """What the backend's reader refuses, and notes about what it changed: the panel shows both."""
     paths = [ROOT / "backend" / "clips" / f"{name}.py" for name in ("reading", "video", "sequences", "still")]
@@ -94,13 +99,14 @@ def said_of_clips() -> set[str]:
 def _job_errors(paths: list[Path]) -> set[str]:
     found = set[str]()
     for path in paths:
-        tree, constants = ast.parse(path.read_text(encoding="utf-8")), constants_of(path)
+        tree, constants = syntax_of(path), constants_of(path)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
                 found |= {text for value in node.args[:2] for text in given(value, constants)}
     return found
 
 
+@cache
 def installers_sentences() -> set[str]:
     """Each sentence of the installer's and the doctor's that the panels show."""
     modules = [Source(path) for path in (*MODULES, ROOT / "backend" / "doctor.py")]
@@ -150,7 +156,7 @@ def names() -> Iterator[tuple[str, str, str]]:
     """(context, text, file) of everything short that is shown: names, labels and what iface_ translates."""
     yield from (("Operator", operator.label, "declarations.py") for operator in part("declarations").Operators)
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(syntax_of(path)):
             if isinstance(node, ast.ClassDef):
                 yield from ((context, text, path.name) for context, text in _labels(node))
             elif isinstance(node, ast.Call):
@@ -184,6 +190,7 @@ def _texts(node: ast.expr) -> list[str]:
     return [part.value for part in nodes if isinstance(part, ast.Constant) and re.search(r"[a-z]", str(part.value))]
 
 
+@cache
 def tables_in_code() -> set[tuple[str, str]]:
     """What is looked up at run time."""
     first_run = part("setup.first_run")
@@ -209,7 +216,7 @@ def tables_in_code() -> set[tuple[str, str]]:
 
 
 def _assigned(path: Path, name: str) -> ast.expr:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in syntax_of(path).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return node.value
     raise AssertionError(f"{path} has no {name}")
@@ -276,7 +283,7 @@ def test_none_is_left_over(path):
     constants = {
         node.value
         for source in FILES
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        for node in ast.walk(syntax_of(source))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     texts = {text for words in table(path).values() for text in words} - sentences() - tooltips()
