@@ -1,5 +1,8 @@
-"""Who runs which tests when: long ones begin first, so that processes which share the work end together, and those that
-share what is long in the making are run by one process."""
+"""The order of the tests, and how they are distributed over processes.
+
+Slow tests start first, so that all processes end at about the same time. Tests that share an expensive fixture run in
+one process.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# A part of the tests' names. pytest-xdist has a marker for that, which pytest 9 has made deaf.
+# Parts of test ids. pytest-xdist's own marker for this has no effect with pytest 9.
 TOGETHER = (
     *("[v1_a", "[v1_b", "[v2_a"),  # each recording of the published method is followed once
     "::test_a_command_does_what_the_documents_say",
@@ -26,7 +29,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
-        """Hands out test by test what is not to stay together."""
+        """Tests that share nothing are handed out one by one."""
 
         def _split_scope(self, nodeid: str) -> str:
             return next((part for part in TOGETHER if part in nodeid), nodeid)
