@@ -410,7 +410,7 @@ def test_the_queue_can_be_put_in_another_order(quick, worker, part):
     assert worker.running() == first and worker.waiting() == tuple(rest)
     assert bpy.ops.motionclone.queue_move(job=rest[2], position=0) == {"FINISHED"}
     tick_until(worker, lambda: worker.waiting() == (rest[2], rest[0], rest[1]))
-    assert "No job" in error_of(bpy.ops.motionclone.queue_move, job=first, position=1)
+    assert "is not in the queue" in error_of(bpy.ops.motionclone.queue_move, job=first, position=1)
     bpy.ops.motionclone.cancel(job=rest[0])
     tick_until(worker, lambda: worker.waiting() == (rest[2], rest[1]))
     bpy.ops.motionclone.cancel(everything=True)

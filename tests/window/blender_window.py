@@ -18,6 +18,7 @@ INSIDE = Path(__file__).with_name("inside.py")
 WIDTH, HEIGHT = 1600, 1000
 SECONDS_TO_ANSWER = 600  # a busy machine may need long; a Blender that has ended is noticed at once
 STEP = 9  # pixels between two looks for a button, which are about 20 high
+EDGE = 10  # pixels at a region's end, where a click would move its border
 
 # $1: the folder for all that is said. Blender's exit code is written there, and from then on what still runs.
 _SESSION = f"""cd "$1"; shift
@@ -169,7 +170,7 @@ class BlenderWindow:
         seen = []
         left, top, width, height = self.place(kind, part)
         for x in (left + width // 2, left + width - 45, left + 30):
-            for y in range(top + STEP, top + height, STEP):
+            for y in range(top + STEP, top + height - EDGE, STEP):
                 self.move(x, y)
                 time.sleep(0.05)
                 found = self.ask(f"hovered({kind!r}, {part!r})")
