@@ -93,7 +93,7 @@ def test_the_demo_says_why_it_cannot_be_made(installed):
         "with over('INFO'):\n    bpy.ops.info.select_all(action='SELECT')\n    bpy.ops.info.report_copy()\n"
         "said = bpy.context.window_manager.clipboard"
     )
-    assert "cannot be written to" in installed.ask("said")
+    assert "Cannot write to the jobs folder" in installed.ask("said")
     assert installed.close() == 0
 
 
