@@ -31,7 +31,7 @@ ROLE = re.compile(
 ROLES = {"A": "down", "B": "up"}
 TEXT_NAMES = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 EXPECTED = {
-    "motion_loras": "It must be a motion LoRA of AnimateDiff; LoRAs for looks belong under loras.",
+    "motion_loras": "It must be a motion LoRA of AnimateDiff; a LoRA for looks belongs under loras.",
     "loras": "It must be a LoRA for SD1.5; motion LoRAs belong under motion_loras.",
     "domain_adapter": "It must be AnimateDiff v3's domain adapter.",
 }
