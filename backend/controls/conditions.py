@@ -122,19 +122,7 @@ def read_mask(
         picture = read_picture(path)[0]
         h, w = (h, w) if pictures else picture.shape[:2]
         pictures.append(fit(picture[None], size)[0])
-    notes = (
-        []
-        if (h, w) == size
-        else [
-            Sentence(
-                "The mask is {width} x {height}; it was resized to the clip's {clip_width} x {clip_height}.",
-                width=w,
-                height=h,
-                clip_width=width,
-                clip_height=height,
-            )
-        ]
-    )
+    notes = mask_notes((h, w), size)
     white = np.stack(pictures).mean(-1) / 255
     if white.max() < EMPTY_MASK:
         raise Problem("The mask in {folder} is black in every frame.", "Paint the subject white.").about(
@@ -142,6 +130,15 @@ def read_mask(
         )
     cells = white.reshape(frames, height // cell, cell, width // cell, cell)
     return cells.mean((2, 4)), notes
+
+
+def mask_notes(size: tuple[int, int], clip_size: tuple[int, int]) -> list[str]:
+    """The note that a mask of `size` (H, W) was resized, unless the clip has the same size."""
+    if size == clip_size:
+        return []
+    sizes = {"width": size[1], "height": size[0], "clip_width": clip_size[1], "clip_height": clip_size[0]}
+    said = "The mask is {width} x {height}; it was resized to the clip's {clip_width} x {clip_height}."
+    return [Sentence(said, **sizes)]
 
 
 def _files_by_frame(folder: Path, frames: int) -> dict[int, Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..clips import Clip, fit, read_clip, read_picture, write_frames, write_pictures
-from ..controls.conditions import check_model, parse_picture_option
+from ..controls.conditions import check_model, mask_notes, parse_picture_option
 from ..job_folder.clip_size import clip_size
 from ..job_folder.declared import SettingError, parse_assignment
 from ..job_folder.folders import data_folder, new_job_name
@@ -109,22 +109,7 @@ def _read_mask(path: Path, clip: Clip, frames: int) -> Clip:
             "The mask {path} has {count} frames; the reference clip has {expected}.",
             "Give a mask for every frame of the clip.",
         ).about(path=path, count=mask.total, expected=clip.total)
-    (h, w), (height, width) = mask.frames.shape[1:3], clip.frames.shape[1:3]
-    if (h, w) == (height, width):
-        return mask
-    return replace(
-        mask,
-        notes=(
-            *mask.notes,
-            Sentence(
-                "The mask is {width} x {height}; it was resized to the clip's {clip_width} x {clip_height}.",
-                width=w,
-                height=h,
-                clip_width=width,
-                clip_height=height,
-            ),
-        ),
-    )
+    return replace(mask, notes=(*mask.notes, *mask_notes(mask.frames.shape[1:3], clip.frames.shape[1:3])))
 
 
 def _new_folder(chosen: Path | None) -> Path:

@@ -120,4 +120,8 @@ def _unpacked(made: Any, nested: int = 0) -> Sentence | None:
         name: value if isinstance(value, str) else _unpacked(value, nested + 1)
         for name, value in list(values.items())[:MAX_VALUES]
     }
-    return Sentence(clean(template), **{name: value for name, value in known.items() if value is not None})
+    values = {name: value for name, value in known.items() if value is not None}
+    # Longer than any text that is kept, it could give none of them; nested blanks would multiply without end.
+    if len(template) + sum(template.count("{" + name + "}") * len(value) for name, value in values.items()) > MAX_TEXT:
+        return None
+    return Sentence(clean(template), **values)

@@ -83,9 +83,9 @@ class MOTIONCLONE_OT_take_less_memory(Again, bpy.types.Operator):
     bl_label = Operators.TAKE_LESS_MEMORY.label
 
     def changed(self, context: bpy.types.Context, take: MotionCloneTake, request: JobRequest) -> JobRequest:
-        choices = declarations(Settings)["memory"].choices
-        now = request.settings.get("memory")
-        lower = choices[min(choices.index(now) + 1, len(choices) - 1)] if now in choices else choices[-1]
+        policies = [choice for choice in declarations(Settings)["memory"].choices if choice != "auto"]
+        now = request.settings.get("memory")  # auto has tried all of them
+        lower = policies[min(policies.index(now) + 1, len(policies) - 1)] if now in policies else policies[-1]
         return replace(request, settings=request.settings | {"memory": lower})
 
 

@@ -403,6 +403,14 @@ def test_a_take_that_needed_too_much_memory_is_made_again_with_less(quick):
     assert {take.state for take in quick.motionclone.takes} == {"done"}
 
 
+def test_a_take_that_chose_its_memory_itself_is_made_again_with_the_least(quick):
+    quick.motionclone.settings += " memory=auto"
+    generate()
+    assert bpy.ops.motionclone.take_less_memory(job=names(quick)[0]) == {"FINISHED"}
+    request = json.loads((Path(quick.motionclone.takes[-1].folder) / "job.json").read_text())
+    assert request["settings"]["memory"] == "thrifty"
+
+
 def test_the_queue_can_be_put_in_another_order(quick, worker, part):
     quick.motionclone.settings, quick.motionclone.seeds = SLOW, 4
     first, *rest = press_generate(part)

@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 import re
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -86,6 +87,16 @@ def test_a_stranger_s_templates_are_not_followed_without_end():
         made = {"template": "{a}", "values": {"a": made}}
     assert not isinstance(with_templates(["end"], [made])[0], Sentence)
     assert isinstance(with_templates(["end"], [deep])[0], Sentence)
+
+
+def test_nested_blanks_do_not_multiply_without_end():
+    made = {"template": "{a}" * 3000, "values": {"a": "b" * 1000}}
+    for _ in range(MAX_NESTED):
+        made = {"template": "{a}" * 3000, "values": {"a": made}}
+    tracemalloc.start()
+    assert with_templates(["A text."], [made] * 64) == ["A text."]
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
