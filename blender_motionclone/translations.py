@@ -40,7 +40,7 @@ def unregister() -> None:
 
 def sentence(text: str) -> str:
     """Translates a text: a Sentence by its template, with its values filled in. Commands are adapted to this system."""
-    said = _translated(text)
+    said = shown(_translated(text))  # together, values can be longer than what a redraw can measure
     return said.replace("python3 -m install", "py -m install") if sys.platform == "win32" else said
 
 

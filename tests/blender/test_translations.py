@@ -76,3 +76,8 @@ def test_errors_are_reported_in_german(german, scene, jobs):
 def test_in_english_everything_is_as_it_was_written(part):
     said = made(part, "Scene {scene} has no camera.", {"scene": "'A'"})
     assert part("translations").sentence(said) == "Scene 'A' has no camera."
+
+
+def test_many_long_values_make_no_text_that_is_too_long_to_draw(part):
+    said = made(part, "{a} {b} {c}", dict.fromkeys("abc", "x" * 1900))
+    assert len(part("translations").sentence(said)) == part("wrapping").MAX_SHOWN
