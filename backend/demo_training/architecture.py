@@ -18,7 +18,7 @@ def autoencoder() -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(16, 16, 32, 64),
+        block_out_channels=(32, 48, 64, 96),
         layers_per_block=1,
         latent_channels=4,
         norm_num_groups=8,

@@ -12,7 +12,7 @@ from .feeding import Batches, feed
 from .trainer import Run, Trainer
 from .world import draw
 
-BATCHES = (8, 256)  # frames per step on a CPU, on a GPU
+BATCHES = (8, 128)  # frames per step on a CPU, on a GPU
 RATE = 2e-3
 WHITENED_FRAMES = 512
 
@@ -45,13 +45,12 @@ def train(run: Run) -> None:
 
     def loss() -> tuple[Tensor, dict[str, Tensor]]:
         batch = next(source)
-        return step(vae, to_pixels(draw(batch.scenes.to(run.device), batch.size)))
+        return step(vae, to_pixels(draw(batch.scenes, batch.size)))
 
     trainer.run(loss, count)
     trainer.use_average()
-    vae.to("cpu", memory_format=torch.contiguous_format)
     whiten(vae)
-    vae.save_pretrained(run.state / "vae")
+    vae.to("cpu", memory_format=torch.contiguous_format).save_pretrained(run.state / "vae")
 
 
 @torch.no_grad()
@@ -62,7 +61,7 @@ def whiten(vae: AutoencoderKL) -> None:
     Decoded pictures stay the same, and the scaling factor is 1.
     """
     batch = next(iter(Batches(77, WHITENED_FRAMES, frames=1, shapes=False)))
-    pixels = to_pixels(draw(batch.scenes, batch.size))
+    pixels = to_pixels(draw(batch.scenes.to(vae.device), batch.size))
     means = torch.cat([vae.encode(part).latent_dist.mean for part in pixels.split(32)])
     mean, deviation = means.mean((0, 2, 3)), means.std((0, 2, 3))
     to_latent, from_latent = vae.quant_conv, vae.post_quant_conv

@@ -1,4 +1,5 @@
-"""Stages after the model: a SparseCtrl for pictures and a ControlNet for depth, trained on the shipped, frozen UNet."""
+"""Stages after the model: SparseCtrls for pictures and sketches and a ControlNet for depth, trained on the shipped,
+frozen UNet."""
 
 from __future__ import annotations
 
@@ -13,16 +14,17 @@ from ..backbones.animatediff.frame_norm import normalize_all_frames, normalize_e
 from . import architecture
 from .denoiser import Denoiser, fastest_processors
 from .feeding import Batches, feed
-from .passes import shades_of_depth
+from .passes import lines, shades_of_depth
 from .trainer import Run, Trainer, has_state, load_average
 from .world import FRAMES, draw
 
-STAGES = ("sparse_rgb", "depth_control")  # named as in a model entry
+STAGES = ("sparse_rgb", "sparse_scribble", "depth_control")  # named as in a model entry
 RATE = 1e-3
 HIGH_NOISE_SHARE = 0.7  # of the timesteps: a control determines the layout, which is decided at high noise
 # Clips per step on a CPU and on a GPU, and frames per clip. Depth is given frame by frame, so many short clips
 # teach more than few long ones.
-BATCHES = {"sparse_rgb": (2, 64, FRAMES), "depth_control": (8, 256, FRAMES // 4)}
+BATCHES = {"sparse_rgb": (2, 48, FRAMES), "sparse_scribble": (2, 48, FRAMES), "depth_control": (8, 192, FRAMES // 4)}
+EMBEDDING_WIDTHS = (16, 16, 32, 64)
 FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
 
 
@@ -36,15 +38,20 @@ def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
         "cross_attention_dim": architecture.TEXT_WIDTH,
         "num_attention_heads": 4,
     }
-    if stage == "sparse_rgb":
+    if stage != "depth_control":
         model = SparseControlNetModel(
-            down_block_types=("CrossAttnDownBlockMotion",) * 3, motion_num_attention_heads=4, **shape
+            down_block_types=("CrossAttnDownBlockMotion",) * 3,
+            motion_num_attention_heads=4,
+            use_simplified_condition_embedding=stage == "sparse_rgb",
+            conditioning_channels=4 if stage == "sparse_rgb" else 3,
+            conditioning_embedding_out_channels=EMBEDDING_WIDTHS,
+            **shape,
         )
         normalize_each_frame(model)
     else:
         model = ControlNetModel(
             down_block_types=("CrossAttnDownBlock2D",) * 3,
-            conditioning_embedding_out_channels=(16, 16, 32, 64),
+            conditioning_embedding_out_channels=EMBEDDING_WIDTHS,
             **shape,
         )
     own = model.state_dict()
@@ -53,6 +60,8 @@ def control_model(stage: str, unet: UNetMotionModel) -> nn.Module:
         # Its only input is the picture. With zero weights for it, there would be nothing to learn from.
         with torch.no_grad():
             model.controlnet_cond_embedding.weight[:, : unet.config.in_channels] = unet.conv_in.weight
+    elif stage == "sparse_scribble":
+        model.controlnet_cond_embedding.conv_out.reset_parameters()  # for the same reason
     return model
 
 
@@ -65,7 +74,8 @@ class Controlled(nn.Module):
         self.condition: tuple[Tensor, ...] = ()
 
     def forward(self, noisy: Tensor, t: Tensor, text: Tensor, return_dict: bool = False) -> tuple[Tensor]:
-        """condition: a picture's latents [n, 4, F, h, w] and mask [n, 1, F, h, w], or depth [n * F, 3, H, W]."""
+        """condition: latents [n, 4, F, h, w] or sketches [n, 3, F, H, W] with a mask of their size, or depth
+        [n * F, 3, H, W]."""
         if isinstance(self.control, SparseControlNetModel):
             pictures, mask = self.condition
             downs, mid = self.control(noisy, t, text, pictures, conditioning_mask=mask, return_dict=False)
@@ -77,7 +87,8 @@ class Controlled(nn.Module):
 
 
 def chosen_frames(latents: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Latents [n, 4, F, h, w] with one to three frames kept, most often the first, and their mask [n, 1, F, h, w]."""
+    """Latents or sketches [n, c, F, h, w] with one to three frames kept, most often the first, and their mask
+    [n, 1, F, h, w]."""
     mask = torch.zeros_like(latents[:, :1])
     for one in mask:
         count = rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])
@@ -104,14 +115,16 @@ def train(stage: str, run: Run) -> None:
 
     def loss() -> tuple[Tensor, dict[str, Tensor]]:
         batch = next(source)
-        scenes = batch.scenes.to(run.device)
-        latents = model.encode(draw(scenes, batch.size))
+        latents = model.encode(draw(batch.scenes, batch.size))
         if stage == "sparse_rgb":
             controlled.condition = chosen_frames(latents, rng)
+        elif stage == "sparse_scribble":
+            sketches = lines(batch.scenes, batch.size)[:, None].expand(-1, 3, -1, -1, -1)
+            controlled.condition = chosen_frames(sketches, rng)
         else:
-            depth = shades_of_depth(scenes, batch.size).flatten(0, 1)
+            depth = shades_of_depth(batch.scenes, batch.size).flatten(0, 1)
             controlled.condition = (depth[:, None].expand(-1, 3, -1, -1),)
-        return model.loss(latents, batch.captions, HIGH_NOISE_SHARE)
+        return model.loss(latents, model.tokens(batch.captions), HIGH_NOISE_SHARE)
 
     trainer.run(loss, count)
 

@@ -25,12 +25,11 @@ def measure(run: Run) -> dict[str, float | str]:
     count = run.batch_of(*BATCHES["clips"])
     source = feed(Batches(0, count, FRAMES, shapes=False), run.device)
     batch = next(source)
-    scenes = batch.scenes.to(run.device)
-    clips = draw(scenes, SIZE)
-    latents = model.encode(clips)
+    clips = draw(batch.scenes, SIZE)
+    latents, tokens = model.encode(clips), model.tokens(batch.captions)
 
     def train() -> None:
-        model.loss(latents, batch.captions)[0].backward()
+        model.loss(latents, tokens)[0].backward()
 
     train()  # warms up
     figures: dict[str, float | str] = {"device": _name(run.device), "batch": count}
@@ -40,7 +39,7 @@ def measure(run: Run) -> dict[str, float | str]:
         figures[f"{name}_gflop"] = round(counter.get_total_flops() / count / 1e9, 2)
     works: dict[str, Callable[[], object]] = {
         "chosen": lambda: next(source),
-        "drawn": lambda: draw(scenes, SIZE),
+        "drawn": lambda: draw(batch.scenes, SIZE),
         "encoded": lambda: model.encode(clips),
         "trained": train,
     }

@@ -1,6 +1,6 @@
 """Stages 2 and 3: trains the text encoder and the UNet, first on single frames, then with motion modules on clips.
 
-Nothing is stored. Every batch is drawn and encoded when needed, so no clip is used twice.
+Nothing is stored. Every batch is drawn and encoded when needed; a GPU uses it a few times, with other noise.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNetMotionModel
 from diffusers.models.attention_processor import AttentionProcessor, AttnProcessor2_0
@@ -19,13 +20,14 @@ from transformers import CLIPTextModel
 from ..backbones.animatediff.attention import ExplicitAttention
 from . import architecture, tokenizer
 from .autoencoder import to_pixels
-from .feeding import Batch, Batches, feed
+from .feeding import Batches, feed, reused
 from .trainer import Run, Trainer, has_state, load_average
-from .world import FRAMES, draw
+from .world import FRAMES, draw, sent
 
 SHIPPED = Path(__file__).parents[1] / "models" / "demo"
-BATCHES = {"frames": (24, 2048), "clips": (2, 96)}  # per step on a CPU, on a GPU
-RATES = {"frames": 1.2e-3, "clips": 8e-4}
+BATCHES = {"frames": (24, 768), "clips": (2, 64)}  # per step on a CPU, on a GPU
+RATES = {"frames": 1.2e-3, "clips": 1e-3}
+USES = 3  # of a drawn batch on a GPU, each with other noise: drawing and encoding cost it as much as training
 HIGH_NOISE_SHARE = 0.4  # of the timesteps are from the noisier half, which determines layout, color and motion
 HIGH_NOISE = 700  # the clean-latent error above this timestep is logged too: there the caption matters most
 # The loss weighs the clean-latent error by the signal-to-noise ratio within these bounds. At high noise the plain loss
@@ -64,14 +66,13 @@ class Denoiser:
             mean = self.vae.encode(to_pixels(clips)).latent_dist.mean
         return mean.float().unflatten(0, clips.shape[:2]).transpose(1, 2)
 
-    def embed(self, captions: list[str]) -> Tensor:
-        tokens = self.tokenizer(
-            captions, padding="max_length", max_length=architecture.TEXT_LENGTH, return_tensors="pt"
-        )
-        return self.text_encoder(tokens.input_ids.to(self.device))[0]
+    def tokens(self, captions: list[str]) -> Tensor:
+        """The captions as token numbers [n, TEXT_LENGTH]."""
+        found = self.tokenizer(captions, padding="max_length", max_length=architecture.TEXT_LENGTH, return_tensors="pt")
+        return sent(found.input_ids, self.device)
 
     def loss(
-        self, latents: Tensor, captions: list[str], high_noise_share: float = HIGH_NOISE_SHARE
+        self, latents: Tensor, tokens: Tensor, high_noise_share: float = HIGH_NOISE_SHARE
     ) -> tuple[Tensor, dict[str, Tensor]]:
         n, _, frames = latents.shape[:3]
         t = torch.randint(0, 1000, (n,), device=self.device)
@@ -81,7 +82,7 @@ class Denoiser:
         alpha = self.alphas[t].view(-1, 1, 1, 1, 1)
         noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
         with torch.autocast(self.device.type, torch.bfloat16):
-            text = self.embed(captions).repeat_interleave(frames, 0)
+            text = self.text_encoder(tokens)[0].repeat_interleave(frames, 0)
             predicted = self.unet(noisy, t, text, return_dict=False)[0]
         errors = (predicted.float() - noise).pow(2).mean((1, 2, 3, 4))
         loss = (errors * self.weights[t]).mean()
@@ -131,14 +132,15 @@ def train(stage: str, run: Run) -> None:
     trainer = Trainer(stage, parts, run, rate=RATES[stage], decay=1e-2, averaging=averaging)
     count = run.batch_of(*BATCHES[stage])
     length = 1 if stage == "frames" else FRAMES if run.compiled else None
-    source = feed(Batches(trainer.done_steps, count, length, shapes=not run.compiled), run.device)
+    batches = feed(Batches(trainer.done_steps, count, length, shapes=not run.compiled), run.device)
+    encoded = ((model.encode(draw(b.scenes, b.size)), model.tokens(b.captions)) for b in batches)
+    uses = 1 if run.device.type == "cpu" else USES
+    source = reused(encoded, uses, np.random.default_rng(trainer.done_steps))
     if run.compiled:
         model.unet.compile()
 
     def loss() -> tuple[Tensor, dict[str, Tensor]]:
-        batch: Batch = next(source)
-        clips = draw(batch.scenes.to(run.device), batch.size)
-        return model.loss(model.encode(clips), batch.captions)
+        return model.loss(*next(source))
 
     with motion_modules_bypassed(model.unet, stage == "frames"):
         trainer.run(loss, count)

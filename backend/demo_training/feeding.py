@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ LENGTH_SHARES = (0.8, 0.2)
 SPANS = (1.0, 1.0, 1.5, 2.0)  # the duration of a motion relative to its clip: 1.5 is a slower motion that is cut
 FRAMES_OF_A_MOTION = 2  # single frames per motion, each with another look
 WORKERS = 12
+KEPT = 128  # items that `reused` mixes
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,18 @@ class Batches(IterableDataset):
 
 
 def feed(batches: Batches, device: torch.device) -> Iterator[Batch]:
-    """The batches, prepared in advance by other processes if the device is fast enough to need that."""
+    """The batches on the device, prepared in advance by other processes if it is fast enough to need that."""
     workers = WORKERS if device.type != "cpu" else 0
-    return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
+    for batch in DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None):
+        yield replace(batch, scenes=batch.scenes.to(device))
+
+
+def reused(fresh: Iterator[Item], uses: int, rng: np.random.Generator) -> Iterator[Item]:
+    """Yields each item `uses` times on average, mixed among the newest KEPT."""
+    kept: deque[Item] = deque(maxlen=KEPT)
+    while True:
+        if not kept or rng.random() * uses < 1:
+            kept.append(next(fresh))
+            yield kept[-1]
+        else:
+            yield kept[rng.integers(len(kept))]

@@ -41,7 +41,7 @@ GROUND_COLORS = ("green", "brown", "white", "purple")
 SKY_COLORS = ("blue", "orange", "black", "pink")
 SHADOW = 0.5  # the largest share of the ground's light that the subject blocks
 
-__all__ = ["SHAPES", "Look", "Motion", "Scenes", "draw", "draw_clip", "pack", "project", "rotation", "trace"]
+__all__ = ["SHAPES", "Look", "Motion", "Scenes", "draw", "draw_clip", "pack", "project", "rotation", "sent", "trace"]
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class Scenes:
     yaw: Tensor  # [N, F]
     camera: Tensor  # [N, F, 7]
 
-    def to(self, device: torch.device | str) -> Scenes:
-        tensors = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+    def to(self, device: torch.device) -> Scenes:
+        tensors = {name: sent(value, device) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **tensors)
 
 
@@ -110,6 +110,11 @@ class Traced:
     surface: Surface
     ground: Tensor
     ground_reach: Tensor
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device. Pinned memory, so that the copy does not wait for the GPU's earlier work."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def pack(looks: Sequence[Look], motions: Sequence[Motion]) -> Scenes:
