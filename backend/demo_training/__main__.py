@@ -66,7 +66,6 @@ def _start(options: argparse.Namespace) -> None:
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(options.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
     run = Run(options.state, options.minutes, device, options.cool_down, options.batch, options.compile)
     if options.stage == "autoencoder":
         autoencoder.train(run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -12,7 +14,7 @@ from .feeding import Batches, feed
 from .trainer import Run, Trainer
 from .world import draw
 
-BATCHES = (8, 128)  # frames per step on a CPU, on a GPU
+BATCHES = (8, 64)  # frames per step on a CPU, on a GPU
 RATE = 2e-3
 WHITENED_FRAMES = 512
 
@@ -40,14 +42,9 @@ def train(run: Run) -> None:
     vae = architecture.autoencoder().to(run.device, memory_format=torch.channels_last)
     trainer = Trainer("autoencoder", [vae], run, rate=RATE, decay=1e-4, averaging=0.998)
     count = run.batch_of(*BATCHES)
-    source = feed(Batches(trainer.done_steps, count, frames=1, shapes=False), run.device)
-    step = torch.compile(reconstruction_loss) if run.compiled else reconstruction_loss
-
-    def loss() -> tuple[Tensor, dict[str, Tensor]]:
-        batch = next(source)
-        return step(vae, to_pixels(draw(batch.scenes, batch.size)))
-
-    trainer.run(loss, count)
+    batches = feed(Batches(trainer.done_steps, count, frames=1, shapes=False), run.device)
+    loss = torch.compile(reconstruction_loss) if run.compiled else reconstruction_loss
+    trainer.run(((to_pixels(draw(b.scenes, b.size)),) for b in batches), partial(loss, vae), count)
     trainer.use_average()
     whiten(vae)
     vae.to("cpu", memory_format=torch.contiguous_format).save_pretrained(run.state / "vae")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..backbones.animatediff.frame_norm import normalize_all_frames, normalize_each_frame
 from . import architecture
 from .denoiser import Denoiser, fastest_processors
-from .feeding import Batches, feed
+from .feeding import Batch, Batches, feed
 from .passes import lines, shades_of_depth
 from .trainer import Run, Trainer, has_state, load_average
 from .world import FRAMES, draw
@@ -23,7 +23,7 @@ RATE = 1e-3
 HIGH_NOISE_SHARE = 0.7  # of the timesteps: a control determines the layout, which is decided at high noise
 # Clips per step on a CPU and on a GPU, and frames per clip. Depth is given frame by frame, so many short clips
 # teach more than few long ones.
-BATCHES = {"sparse_rgb": (2, 48, FRAMES), "sparse_scribble": (2, 48, FRAMES), "depth_control": (8, 192, FRAMES // 4)}
+BATCHES = {"sparse_rgb": (2, 16, FRAMES), "sparse_scribble": (2, 16, FRAMES), "depth_control": (8, 64, FRAMES // 4)}
 EMBEDDING_WIDTHS = (16, 16, 32, 64)
 FOLDER = Path(__file__).parents[1] / "models" / "demo_controls"
 
@@ -113,20 +113,21 @@ def train(stage: str, run: Run) -> None:
     source = feed(Batches(trainer.done_steps, count, frames), run.device)
     rng = np.random.default_rng([trainer.done_steps, len(stage)])
 
-    def loss() -> tuple[Tensor, dict[str, Tensor]]:
-        batch = next(source)
-        latents = model.encode(draw(batch.scenes, batch.size))
+    def drawn(batch: Batch) -> tuple[Tensor, ...]:
+        latents, tokens = model.encode(draw(batch.scenes, batch.size)), model.tokens(batch.captions)
         if stage == "sparse_rgb":
-            controlled.condition = chosen_frames(latents, rng)
-        elif stage == "sparse_scribble":
+            return latents, tokens, *chosen_frames(latents, rng)
+        if stage == "sparse_scribble":
             sketches = lines(batch.scenes, batch.size)[:, None].expand(-1, 3, -1, -1, -1)
-            controlled.condition = chosen_frames(sketches, rng)
-        else:
-            depth = shades_of_depth(batch.scenes, batch.size).flatten(0, 1)
-            controlled.condition = (depth[:, None].expand(-1, 3, -1, -1),)
-        return model.loss(latents, model.tokens(batch.captions), HIGH_NOISE_SHARE)
+            return latents, tokens, *chosen_frames(sketches, rng)
+        depth = shades_of_depth(batch.scenes, batch.size).flatten(0, 1)
+        return latents, tokens, depth[:, None].expand(-1, 3, -1, -1)
 
-    trainer.run(loss, count)
+    def loss(latents: Tensor, tokens: Tensor, *condition: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        controlled.condition = condition
+        return model.loss(latents, tokens, HIGH_NOISE_SHARE)
+
+    trainer.run(map(drawn, source), loss, count)
 
 
 def export(state: Path, folder: Path = FOLDER) -> None:

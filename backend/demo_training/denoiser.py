@@ -25,7 +25,7 @@ from .trainer import Run, Trainer, has_state, load_average
 from .world import FRAMES, draw, sent
 
 SHIPPED = Path(__file__).parents[1] / "models" / "demo"
-BATCHES = {"frames": (24, 768), "clips": (2, 64)}  # per step on a CPU, on a GPU
+BATCHES = {"frames": (24, 256), "clips": (2, 16)}  # per step on a CPU, on a GPU
 RATES = {"frames": 1.2e-3, "clips": 1e-3}
 USES = 3  # of a drawn batch on a GPU, each with other noise: drawing and encoding cost it as much as training
 HIGH_NOISE_SHARE = 0.4  # of the timesteps are from the noisier half, which determines layout, color and motion
@@ -138,9 +138,5 @@ def train(stage: str, run: Run) -> None:
     source = reused(encoded, uses, np.random.default_rng(trainer.done_steps))
     if run.compiled:
         model.unet.compile()
-
-    def loss() -> tuple[Tensor, dict[str, Tensor]]:
-        return model.loss(*next(source))
-
     with motion_modules_bypassed(model.unet, stage == "frames"):
-        trainer.run(loss, count)
+        trainer.run(source, model.loss, count)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..job_folder.writing import replaced
+from .recorded_steps import Batch, Figures, RecordedSteps
 
 SAVE_SECONDS = 150.0
 LOG_SECONDS = 15.0
@@ -55,24 +58,35 @@ class Trainer:
         self.params = [p for m in modules for p in m.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.params, rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.average = [p.detach().clone() for p in self.params]
+        self.new_share = torch.zeros((), device=run.device)  # of the parameters in the next average
         self.done_steps, self.done_clips, self.run_steps = 0, 0, 0
         if self._path("weights").exists():
             self._load()
 
-    def run(self, loss: Callable[[], tuple[Tensor, dict[str, Tensor]]], clips: int) -> None:
-        """Trains until the time is up. `loss` draws a batch of `clips` and returns the loss and figures to log, all on
-        the device."""
+    def run(self, batches: Iterator[Batch], loss: Callable[..., tuple[Tensor, Figures]], clips: int) -> None:
+        """Trains until the time is up.
+
+        batches: tensors on the device, the arguments of `loss`, which returns the loss and figures to log. clips: per
+        batch.
+        """
+        with ExitStack() as stack:
+            step: Callable[..., Figures] = partial(self._train, loss)
+            if self.setup.device.type == "cuda":
+                step = self._recorder(step, stack)
+            self._run(batches, step, clips)
+
+    def _run(self, batches: Iterator[Batch], step: Callable[..., Figures], clips: int) -> None:
         seconds, begin = 60 * self.setup.minutes, time.monotonic()
         logged = saved = begin
         sums: dict[str, list[Tensor]] = {}
         while (share := (time.monotonic() - begin) / seconds) < 1:
             self._set_rate(share)
-            value, figures = loss()
-            value.backward()
-            self._step()
+            figures = step(*next(batches))
+            self.done_steps += 1
+            self.run_steps += 1
             self.done_clips += clips
             for key, figure in figures.items():
-                sums.setdefault(key, []).append(figure.detach())
+                sums.setdefault(key, []).append(figure.detach().clone())
             if self.run_steps == 1 or time.monotonic() - logged > LOG_SECONDS:
                 self._log(sums, clips * self.run_steps / (time.monotonic() - begin), time.monotonic() - begin)
                 sums, logged = {}, time.monotonic()
@@ -81,6 +95,21 @@ class Trainer:
                 saved = time.monotonic()
         self._log(sums, clips * self.run_steps / (time.monotonic() - begin), time.monotonic() - begin)
         self.save()
+
+    def _train(self, loss: Callable[..., tuple[Tensor, Figures]], *batch: Tensor) -> Figures:
+        value, figures = loss(*batch)
+        value.backward()
+        self._step()
+        return figures
+
+    def _recorder(self, step: Callable[..., Figures], stack: ExitStack) -> RecordedSteps:
+        """Steps that a GPU replays. What changes from step to step must be a tensor, or replays would repeat it."""
+        for group in self.optimiser.param_groups:
+            group["capturable"] = True
+            group["lr"] = torch.tensor(self.rate, device=self.setup.device)
+        torch.cuda.synchronize()
+        stack.enter_context(torch.cuda.stream(torch.cuda.Stream()))  # the default stream cannot be recorded
+        return RecordedSteps(step)
 
     def use_average(self) -> None:
         """Copies the averaged parameters to the modules."""
@@ -114,14 +143,21 @@ class Trainer:
             content = torch.load(self._optimiser_path, weights_only=True, map_location=self.setup.device)
             if content["steps"] == self.done_steps:
                 self.optimiser.load_state_dict(content["optimiser"])
+                for group in self.optimiser.param_groups:  # a GPU's are for recorded steps
+                    group["lr"], group["capturable"] = self.rate, False
 
     def _set_rate(self, share: float) -> None:
+        """Sets the learning rate and the rate of averaging for the next step."""
         start = 1 - self.setup.cool_down
         fallen = (share - start) / self.setup.cool_down if share > start else 0.0
         fall = MIN_RATE + (1 - MIN_RATE) * 0.5 * (1 + math.cos(math.pi * fallen))
         warm = min(1.0, (self.run_steps + 1) / WARM_UP_STEPS)  # per run, because the optimizer may have no state yet
+        self.new_share.fill_(1 - min(self.averaging, (2 + self.done_steps) / (11 + self.done_steps)))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * warm * fall
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate * warm * fall)
+            else:
+                group["lr"] = self.rate * warm * fall
 
     def _step(self) -> None:
         """Updates the parameters. A gradient that is not finite counts as zero, without synchronizing the device."""
@@ -133,10 +169,9 @@ class Trainer:
             gradient.nan_to_num_(0, 0, 0)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=False)
-        self.done_steps += 1
-        self.run_steps += 1
-        keep = min(self.averaging, (1 + self.done_steps) / (10 + self.done_steps))
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.params], 1 - keep)
+        changes = torch._foreach_sub([p.detach() for p in self.params], self.average)
+        torch._foreach_mul_(changes, self.new_share)
+        torch._foreach_add_(self.average, changes)
 
     def _log(self, sums: dict[str, list[Tensor]], per_second: float, seconds: float) -> None:
         line = {"stage": self.name, "step": self.done_steps, "clips": self.done_clips, "seconds": round(seconds)}
