@@ -29,7 +29,7 @@ from .inverted_reference import inverted_reference
 from .previews import Previews
 from .progress import Progress
 from .reference_motion import read_motion
-from .take import Motion, Take, generate
+from .take import Motion, Take, generate, step_costs
 
 Note = Callable[[str], None]  # receives sentences for the user
 
@@ -153,7 +153,7 @@ def _frames(
         texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
         state = checkpoint.state(_fingerprints(work), model.device, _used(work, policy))
-        progress.stage("sampling", settings.steps, state.done)
+        progress.stage("sampling", len(step_costs(settings)), state.done)
         inputs = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
         previews = Previews(model, work.clip[1], progress, note)
 

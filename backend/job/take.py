@@ -17,8 +17,8 @@ from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.location_masks import RegionWeights
 from ..motion.representation import MotionRepresentation
 from ..sampling.guided import Guidance, GuidanceOptions, Predictors, combine, sample
-from ..sampling.noise_schedule import NoiseSchedule
-from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan_steps
+from ..sampling.noise_schedule import NoiseSchedule, refining_timesteps
+from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan_refining, plan_steps
 from ..sampling.solvers import ddim, make_solver
 from ..sampling.state import SamplerState
 from .inverted_reference import InvertedReference
@@ -123,6 +123,13 @@ def denoising_steps(s: Settings, schedule: NoiseSchedule) -> list[Step]:
 
     In the inversion method they are evenly spaced, and cool_down_steps ends the motion term instead of the ramp.
     """
+    steps = _first_pass(s, schedule)
+    if s.refine:
+        steps += plan_refining(refining_timesteps(schedule, s.sampler, s.refine_steps, s.refine), len(steps))
+    return steps
+
+
+def _first_pass(s: Settings, schedule: NoiseSchedule) -> list[Step]:
     if s.method == "inversion":
         timesteps = even_timesteps(s.steps, schedule.train_timesteps)
         return plan_steps(timesteps, s.guided_steps, s.warm_up_steps, 0, schedule.train_timesteps // s.steps)
@@ -147,7 +154,8 @@ def step_costs(s: Settings, recompute: bool = False) -> list[float]:
         positive = gradient if guided and step % s.reuse_gradient == 0 else 1
         return positive + (0 if s.is_guided and step % s.reuse_negative else negative)
 
-    return [cost(step) for step in range(s.steps)]
+    refining = [1 + negative] * s.refine_steps if s.refine else []
+    return [cost(step) for step in range(s.steps)] + refining
 
 
 def _guidance(

@@ -44,6 +44,16 @@ class Settings:
         (1, 1000),
         basic=True,
     )
+    refine: float = setting(
+        0.0,
+        "Refine",
+        "Part of the noise that is added again after sampling and removed without guidance: cleaner frames. 0: none",
+        SAMPLING,
+        (0, 0.95),
+    )
+    refine_steps: int = setting(
+        10, "Refine Steps", "Number of denoising steps of the refining pass, without guidance", SAMPLING, (1, 1000)
+    )
     guided_steps: int = setting(
         50,
         "Guided Steps",

@@ -62,7 +62,7 @@ def sample(
     solver: Solver | None = None,
     state: SamplerState | None = None,
 ) -> Tensor:
-    """Denoises `latents` [1, C, F, h, w], float32, over `steps` and returns the clean latents.
+    """Denoises `latents` [1, C, F, h, w], float32 noise, over `steps` and returns the clean latents.
 
     Guided noise prediction as in MotionClone, arXiv:2406.05338v4, section "Preliminaries", following Dhariwal & Nichol,
     arXiv:2105.05233, algorithm 2. As in the official code (tests/reference/v2_*.safetensors) the score changes only the
@@ -79,6 +79,8 @@ def sample(
     z, solve = state.get("latents", latents), solver or ddim(schedule)
     for step in steps[state.done :]:
         t, guided = step.timestep, guidance is not None and step.ramp > 0
+        if step.starts_refining:
+            z = schedule.signal(t) * z + schedule.noise(t) * latents
         negative, positive, loss = _predicted(z, step, options, predict, guidance, state)
         estimate = schedule.estimate(z, combine(negative, positive, options), t)
         noise = schedule.noise(t)
@@ -103,7 +105,8 @@ def _predicted(
     makes to the prediction.
     """
     t, loss, eps_u = step.timestep, None, None
-    due = guidance is None or "pull" not in state or step.index % options.reuse_negative == 0
+    plain = guidance is None or step.refining
+    due = plain or "pull" not in state or step.index % options.reuse_negative == 0
     due = due and options.needs_negative
     if guidance and step.ramp > 0 and ("gradient" not in state or step.index % options.reuse_gradient == 0):
         eps_c, state["gradient"], loss = guidance(z, step)
@@ -114,7 +117,7 @@ def _predicted(
         eps_c = predict.positive(z, t)
     if eps_u is None:
         return eps_c + state["pull"] if "pull" in state else eps_c, eps_c, loss
-    if guidance:  # plain generation predicts for both prompts in every step
+    if not plain:  # plain generation predicts for both prompts in every step
         state["pull"] = eps_u - eps_c
     return eps_u, eps_c, loss
 

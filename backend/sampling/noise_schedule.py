@@ -47,6 +47,14 @@ class NoiseSchedule(Protocol):
         ...
 
 
+def refining_timesteps(schedule: NoiseSchedule, sampler: str, steps: int, strength: float) -> list[float]:
+    """Returns `steps` descending timesteps that begin where the share `strength` of the noise schedule is left.
+
+    Raises Problem if the sampler does not have that many.
+    """
+    return schedule.timesteps(sampler, steps + 1, 1, 1 - strength)[1:]
+
+
 class VariancePreserving:
     """The schedule of models that predict noise, such as Stable Diffusion 1.5 (Ho et al., arXiv:2006.11239, eq. 4)."""
 

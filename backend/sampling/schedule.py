@@ -14,12 +14,18 @@ LCM_LEVELS = 50  # evenly spaced noise levels on which latent consistency models
 
 @dataclass(frozen=True)
 class Step:
-    """One denoising step: its timestep, the next timestep (-1: clean), and `ramp`, the weight of guidance, 0 to 1."""
+    """One denoising step: its timestep, the next timestep (-1: clean), and `ramp`, the weight of guidance, 0 to 1.
+
+    refining: the step belongs to the pass that refines the finished latents. starts_refining: it is the first of them,
+    before which the latents get noise again.
+    """
 
     index: int
     timestep: float  # an integer, except for flow matching
     next_timestep: float
     ramp: float
+    refining: bool = False
+    starts_refining: bool = False
 
 
 def even_timesteps(steps: int, train_timesteps: int = 1000) -> list[int]:
@@ -87,3 +93,13 @@ def plan_steps(
     return [
         Step(i, t, following[i], guidance_ramp(i, guided_steps, warm_up, cool_down)) for i, t in enumerate(timesteps)
     ]
+
+
+def plan_refining(timesteps: Sequence[float], first: int) -> list[Step]:
+    """Returns the steps of the pass that refines finished latents; `first` is the index of the first of them.
+
+    It adds noise to the latents and removes it without guidance, which pulls the clip back to what the model knows: the
+    method of Meng et al. (SDEdit, arXiv:2108.01073, algorithm 2) on the model's own latents.
+    """
+    following = [*timesteps[1:], -1]
+    return [Step(first + i, t, following[i], 0.0, True, i == 0) for i, t in enumerate(timesteps)]

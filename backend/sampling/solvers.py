@@ -116,8 +116,8 @@ def _consistency(schedule: NoiseSchedule, generator: torch.Generator, state: Sam
 
 def _check(name: str, steps: Sequence[Step]) -> None:
     """Raises Problem for steps that only DDIM supports: a stride of its own, or the same timestep twice."""
-    following = [*[step.timestep for step in steps[1:]], -1]
-    if any(step.next_timestep != t for step, t in zip(steps, following)):
+    ends = [-1 if step.starts_refining else step.timestep for step in steps[1:]]
+    if any(step.next_timestep != t for step, t in zip(steps, [*ends, -1])):
         raise Problem("The sampler {name} does not support the inversion method.", "Set sampler to ddim.").about(
             name=name
         )

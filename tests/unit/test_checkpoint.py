@@ -11,7 +11,7 @@ from backend.errors import Cancelled
 from backend.job import checkpoint
 from backend.job.checkpoint import NAME, Checkpoint
 from backend.job.inverted_reference import InvertedReference
-from backend.job.take import generate
+from backend.job.take import generate, step_costs
 from backend.motion.loss_terms import LossTerms, layer_weights
 from backend.sampling.state import SamplerState
 from tests.tiny_takes import LATENTS, nothing, with_settings
@@ -56,7 +56,8 @@ def cut_off(model, take, motion, folder, steps: int) -> None:
 def check_every_cut(model, take, motion, folder) -> None:
     """Every step runs in a process of its own; then a take is interrupted once."""
     whole = generate(model, take, motion, nothing)
-    for cuts in ([1] * (take.settings.steps - 1), [take.settings.guided_steps]):
+    steps = len(step_costs(take.settings))
+    for cuts in ([1] * (steps - 1), [take.settings.guided_steps]):
         for steps in cuts:
             cut_off(model, take, motion, folder, steps)
         state = kept(folder).state(THIS, CPU)
@@ -69,6 +70,11 @@ def check_every_cut(model, take, motion, folder) -> None:
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "euler", "lcm"])
 def test_a_take_cut_off_after_any_step_goes_on_to_the_same_result(model, take, motion, folder, sampler, guided):
     check_every_cut(model, with_settings(take, sampler=sampler, **FORM), motion if guided else None, folder)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "lcm"])
+def test_so_does_its_refining_pass(model, take, motion, folder, sampler):
+    check_every_cut(model, with_settings(take, sampler=sampler, refine=0.5, refine_steps=3, **FORM), motion, folder)
 
 
 def test_so_does_the_inversion_method_with_its_second_trajectory(model, take, folder):
