@@ -24,7 +24,7 @@ class OutOfMemory(Problem):
             "The device ran out of memory with memory set to {policy}.",
             "Set memory to {thriftier}, or close other programs that use the device."
             if thriftier
-            else "Lower the setting frames or the clip's size, or close other programs that use the device.",
+            else "Lower the setting context_length or the clip's size, or close other programs that use the device.",
             repair="motionclone.take_less_memory" if thriftier else "",
         )
         self.about(policy=policy, thriftier=thriftier)

@@ -71,7 +71,7 @@ def _getter(one: Declaration) -> Callable[[Any], Any]:
         value = value_of(form_of(controls), one.name)
         if one.choices:
             return one.choices.index(value)
-        return typed_text(value) if isinstance(value, tuple) else value
+        return typed_text(value) if one.kind not in ("int", "float", "bool") else value
 
     return get
 

@@ -47,7 +47,7 @@ def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
     """Lets memory run out in this step under these policies; returns the policies that were tried."""
     tried, true = [], attempts.generate
 
-    def generate(model, take, motion, after_step, memory):
+    def generate(model, take, motion, after_step, memory, check):
         count = [memory.done]
 
         def step():
@@ -56,7 +56,7 @@ def failing_in(monkeypatch, policies: list[str], at: int = 3) -> list[str]:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             after_step()
 
-        return true(model, take, motion, step, memory)
+        return true(model, take, motion, step, memory, check)
 
     def with_policy(model, policy, *rest):
         tried.append(policy.name)

@@ -116,7 +116,7 @@ class ToyWan:
     def decode_preview(self, latents: Tensor) -> Tensor | None:
         return None
 
-    def denoiser(self, controls: Sequence[Any] = ()) -> ToyDenoiser:
+    def denoiser(self, controls: Sequence[Any] = (), frames: Sequence[int] | None = None) -> ToyDenoiser:
         return ToyDenoiser(self.transformer, self.separate_prompts)
 
     def load_controls(

@@ -113,8 +113,11 @@ class Backbone(Protocol):
         """Decodes latents fast and approximately, for a preview. None if the model has no such decoder."""
         ...
 
-    def denoiser(self, controls: Sequence[Any] = ()) -> Denoiser:
-        """Returns the denoising network as a function. controls: from `load_controls`."""
+    def denoiser(self, controls: Sequence[Any] = (), frames: Sequence[int] | None = None) -> Denoiser:
+        """Returns the denoising network as a function.
+
+        controls: from `load_controls`. frames: those of the clip that the latents hold, None for all of them.
+        """
         ...
 
     def load_controls(
@@ -124,7 +127,7 @@ class Backbone(Protocol):
         settings: Settings,
         note: Callable[[str], None] = lambda _: None,
     ) -> tuple[Any, ...]:
-        """Loads the controls for a clip of `frames` frames.
+        """Loads the controls for a clip of `frames` frames, which may be longer than one context.
 
         conditions: by kind. note: receives sentences for the user. Raises Problem for an unsuitable control model.
         """

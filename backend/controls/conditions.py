@@ -123,13 +123,13 @@ def read_mask(
         h, w = (h, w) if pictures else picture.shape[:2]
         pictures.append(fit(picture[None], size)[0])
     notes = mask_notes((h, w), size)
-    white = np.stack(pictures).mean(-1) / 255
-    if white.max() < EMPTY_MASK:
+    # One picture after the other: a long clip's in float64 would need gigabytes.
+    if max(picture.mean(-1).max() for picture in pictures) / 255 < EMPTY_MASK:
         raise Problem("The mask in {folder} is black in every frame.", "Paint the subject white.").about(
             folder=folder / "mask"
         )
-    cells = white.reshape(frames, height // cell, cell, width // cell, cell)
-    return cells.mean((2, 4)), notes
+    grid = height // cell, cell, width // cell, cell
+    return np.stack([(picture.mean(-1) / 255).reshape(grid).mean((1, 3)) for picture in pictures]), notes
 
 
 def mask_notes(size: tuple[int, int], clip_size: tuple[int, int]) -> list[str]:

@@ -22,13 +22,14 @@ from ..job_folder.settings import Settings
 from ..job_folder.version import version
 from ..memory.device import choose_device, free_unused_memory, wider_precision
 from ..memory.policy import POLICIES, MemoryNeeds, MemoryPolicy, check_memory, policy_for
+from ..sampling.contexts import Contexts, contexts_of
 from . import fingerprint
 from .checkpoint import VERSION_CHANGED, Checkpoint
 from .expected import expected_stages
 from .inverted_reference import inverted_reference
 from .previews import Previews
 from .progress import Progress
-from .reference_motion import read_motion
+from .reference_motion import read_contexts, read_motion
 from .take import Motion, Take, generate, step_costs
 
 Note = Callable[[str], None]  # receives sentences for the user
@@ -55,9 +56,14 @@ class TakeInputs:
         return len(self.reference), self.reference.shape[1:3]
 
     @property
+    def contexts(self) -> Contexts:
+        """The contexts in which the take is generated."""
+        return contexts_of(self.settings, len(self.reference))
+
+    @property
     def needs(self) -> MemoryNeeds:
-        """The memory needs of the take."""
-        return self.model.memory_needs(self.settings, *self.clip, len(self.controls))
+        """The memory needs of the take; only one context at a time is on the device."""
+        return self.model.memory_needs(self.settings, self.contexts.length, self.clip[1], len(self.controls))
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,8 @@ def _frames(
         progress.stage("encoding")
         texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
-        state = checkpoint.state(_fingerprints(work), model.device, _used(work, policy))
+        device = torch.device("cpu") if work.contexts.several else model.device
+        state = checkpoint.state(_fingerprints(work), device, _used(work, policy))
         progress.stage("sampling", len(step_costs(settings)), state.done)
         inputs = {"frames": work.clip[0], "size": work.clip[1], "controls": work.controls, "subject": work.subject}
         previews = Previews(model, work.clip[1], progress, note)
@@ -163,10 +170,11 @@ def _frames(
             previews(state)
 
         take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **inputs)
-        latents = generate(model, take, motion, after_step, state)
+        latents = generate(model, take, motion, after_step, state, progress.check)
         progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
         progress.stage("decoding", len(work.reference))
-        return to_frames(model.decode(latents, progress.step))
+        pieces = latents.split(work.contexts.length, 2) if work.contexts.several else [latents]
+        return np.concatenate([to_frames(model.decode(piece, progress.step)) for piece in pieces])
 
 
 def _motion(work: TakeInputs, progress: Progress) -> Motion | None:
@@ -177,7 +185,11 @@ def _motion(work: TakeInputs, progress: Progress) -> Motion | None:
     progress.stage("motion")
     if s.method == "inversion":
         return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress)
-    return read_motion(work.model, work.reference, s)
+    if not work.contexts.several:
+        return read_motion(work.model, work.reference, s)
+    contexts = work.contexts.distinct(range(s.guided_steps))
+    progress.stage("motion", len(contexts))
+    return read_contexts(work.model, work.reference, s, contexts, progress.step)
 
 
 def _used(work: TakeInputs, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:

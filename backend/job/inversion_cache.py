@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from ..job_folder.folders import data_folder
@@ -19,6 +19,7 @@ from ..job_folder.lock import FolderLock, Occupied
 from ..job_folder.problem import Problem
 from ..job_folder.storage import keep_newest
 from ..job_folder.writing import replace_with_retry, write_atomically
+from ..sampling.contexts import Context
 from ..sampling.state import SamplerState
 from .checkpoint import Checkpoint
 
@@ -33,13 +34,18 @@ class InvertedLatents:
     folder: Path
     device: torch.device
 
-    def __call__(self, timestep: int) -> Tensor:
+    def __call__(self, timestep: int, frames: Context | None = None) -> Tensor:
+        """Returns the latents at a timestep; only those of `frames`, if given."""
         path = self.folder / f"{timestep}.safetensors"
         with suppress(OSError):
             os.utime(self.folder)  # in use: a job may take hours
         try:
-            return load_file(path, device=str(self.device))[NAME]
-        except (OSError, SafetensorError, KeyError) as error:
+            with safe_open(path, "pt", device=str(self.device)) as file:
+                if frames is None:
+                    return file.get_tensor(NAME)
+                near = file.get_slice(NAME)[:, :, frames[0] : frames[-1] + 1]
+                return near[:, :, [frame - frames[0] for frame in frames]]
+        except (OSError, SafetensorError) as error:
             raise Problem(
                 "The inverted latents in {path} cannot be read ({reason}).",
                 "Remove the folder {folder} and run the job again.",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..backbones.base import TEMPORAL, Backbone
@@ -15,12 +17,18 @@ from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
 from ..motion.inversion import check_timesteps, invert
 from ..motion.loss_terms import LossTerms, layer_weights
+from ..sampling.averaging import InContexts
+from ..sampling.contexts import Context, Contexts, contexts_of
 from ..sampling.schedule import even_timesteps
 from ..sampling.state import SamplerState
 from . import fingerprint
-from .inversion_cache import InvertedLatents, Keep, cached_inversion
+from .inversion_cache import Keep, cached_inversion
 from .progress import Progress
 from .reference_motion import check_finite
+
+
+class LatentsAt(Protocol):
+    def __call__(self, timestep: int, frames: Context | None = None) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +36,18 @@ class InvertedReference:
     """A reference clip that is read by inversion.
 
     text: the embedding [1, L, C] of the inversion prompt. latents_at: returns the inverted latents [1, C, F, h, w] at a
-    timestep.
+    timestep, of all frames or of a context.
     """
 
     text: Tensor
     terms: LossTerms
-    latents_at: InvertedLatents
+    latents_at: LatentsAt
+
+    def part(self, context: Context) -> InvertedReference:
+        """Returns the reference of one context."""
+        subject, latents_at = self.terms.subject, self.latents_at
+        terms = self.terms if subject is None else replace(self.terms, subject=subject[list(context)])
+        return replace(self, terms=terms, latents_at=lambda timestep, _=None: latents_at(timestep, context))
 
 
 def inversion_steps(settings: Settings) -> int:
@@ -61,20 +75,34 @@ def inverted_reference(
     terms = _terms(model, subject, request, settings)
     (text,) = model.embed([request.inversion_prompt], settings.clip_skip)
 
+    contexts = contexts_of(settings, len(reference))
+    spread = InContexts(contexts, model.device, progress.check)
+
     def run(keep: Keep, state: SamplerState, record: Callable[[], None]) -> None:
         def after_step() -> None:
             check_finite([state["latents"]])
             record()
             progress.step()
 
-        latents = model.encode(to_pixels(reference))
+        latents = _encoded(model, reference, contexts)
         progress.stage("motion", steps, state.done)
-        invert(model.denoiser(), latents, text, model.schedule, steps, keep, after_step, state)
+        denoise = spread.denoise(model.denoiser(), lambda: state.done) if contexts.several else model.denoiser()
+        invert(denoise, latents, text, model.schedule, steps, keep, after_step, state)
 
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
-    reading = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.dtype))
+    reading: tuple[Any, ...] = (steps, wanted, request.inversion_prompt, settings.clip_skip, str(model.dtype))
+    if contexts.several:
+        reading = *reading, contexts
     key = fingerprint.of_text(fingerprint.of_frames(reference), weights, reading)
     return InvertedReference(text=text, terms=terms, latents_at=cached_inversion(key, model.device, wanted, run))
+
+
+def _encoded(model: Backbone, reference: np.ndarray, contexts: Contexts) -> Tensor:
+    """Returns the latents of the reference; with several contexts encoded in pieces, and in main memory."""
+    if not contexts.several:
+        return model.encode(to_pixels(reference))
+    pieces = range(0, len(reference), contexts.length)
+    return torch.cat([model.encode(to_pixels(reference[k : k + contexts.length])).cpu() for k in pieces], 2)
 
 
 def _terms(model: Backbone, subject: Tensor | None, request: JobRequest, settings: Settings) -> LossTerms:

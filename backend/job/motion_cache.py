@@ -16,7 +16,7 @@ from ..job_folder.storage import keep_newest
 from ..job_folder.writing import remove_parts, write_atomically
 from ..motion.representation import MotionRepresentation
 
-MAX_FILES, MAX_BYTES = 200, 10**9
+MAX_FILES, MAX_BYTES = 2000, 10**9  # a file for each context of a long shot
 SECONDS_OF_WRITING = 3600.0  # an older partial file is of a process that was killed
 
 

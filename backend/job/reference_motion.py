@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,21 +13,67 @@ from ..clips import to_pixels
 from ..errors import NotFinite
 from ..job_folder.settings import Settings
 from ..motion.representation import MotionRepresentation, extract_motion
+from ..sampling.contexts import Context
 from . import fingerprint
 from .motion_cache import cached_motion
 
 MOTION_NOISE_SEED = 0  # always the same noise, so that all takes of a clip share the cached representation
 
 
-def read_motion(model: Backbone, reference: np.ndarray, settings: Settings) -> MotionRepresentation:
-    """Returns the motion representation of a reference, uint8 [F, H, W, 3]; from the cache if it was read before."""
+@dataclass(frozen=True)
+class ContextMotions:
+    """The motion representation of each context of a long clip, in main memory. device: the model's."""
+
+    by_context: Mapping[Context, MotionRepresentation]
+    device: torch.device
+
+    def part(self, context: Context) -> MotionRepresentation:
+        """Returns that of one context, on the device."""
+        return self.by_context[context].to(self.device)
+
+
+def read_contexts(
+    model: Backbone,
+    reference: np.ndarray,
+    settings: Settings,
+    contexts: Sequence[Context],
+    after_context: Callable[[], None] = lambda: None,
+) -> ContextMotions:
+    """Returns the motion representations of these contexts of a reference, uint8 [F, H, W, 3].
+
+    Each is cached alone, so a longer shot reads only what it does not share with a shorter one. after_context: called
+    after each; it may raise Cancelled.
+    """
+    encoded: dict[int, torch.Tensor] = {}
+
+    def encode(context: Context) -> torch.Tensor:
+        if missing := [frame for frame in context if frame not in encoded]:
+            latents = model.encode(to_pixels(reference[missing])).cpu()
+            encoded.update(zip(missing, latents.split(1, 2), strict=True))
+        return torch.cat([encoded[frame] for frame in context], 2).to(model.device)
+
+    found = {}
+    for context in contexts:
+        motion = read_motion(model, reference[list(context)], settings, lambda context=context: encode(context))
+        found[context] = motion.to(torch.device("cpu"))
+        after_context()
+    return ContextMotions(found, model.device)
+
+
+def read_motion(
+    model: Backbone, reference: np.ndarray, settings: Settings, encode: Callable[[], torch.Tensor] | None = None
+) -> MotionRepresentation:
+    """Returns the motion representation of a reference, uint8 [F, H, W, 3]; from the cache if it was read before.
+
+    encode: returns the latents of the reference; the model encodes it if not given.
+    """
     t = settings.representation_timestep
     s = settings
     reading = (t, s.guidance_blocks, s.top_k, s.diagonal, s.clip_skip, MOTION_NOISE_SEED, str(model.dtype))
     weights = sorted(fingerprint.of_files(model.entry.weight_files()).items())
 
     def extract():
-        latents = model.encode(to_pixels(reference))
+        latents = encode() if encode else model.encode(to_pixels(reference))
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(MOTION_NOISE_SEED))
         motion = extract_motion(
             model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,12 +16,15 @@ from ..motion.guidance import MotionGuidance
 from ..motion.inversion_guidance import InversionGuidance, Texts
 from ..motion.location_masks import RegionWeights
 from ..motion.representation import MotionRepresentation
+from ..sampling.averaging import InContexts, in_average, shared_noise
+from ..sampling.contexts import ONE_CONTEXT, Context, Contexts, contexts_of
 from ..sampling.guided import Guidance, GuidanceOptions, Predictors, combine, sample
 from ..sampling.noise_schedule import NoiseSchedule, refining_timesteps
 from ..sampling.schedule import Step, even_timesteps, guidance_ramp, plan_refining, plan_steps
 from ..sampling.solvers import ddim, make_solver
 from ..sampling.state import SamplerState
 from .inverted_reference import InvertedReference
+from .reference_motion import ContextMotions
 
 # Durations in passes through the network:
 GRADIENT = 1.85  # of a pass with the gradient of guidance (1.57 by operations)
@@ -33,7 +36,8 @@ RECOMPUTING = 0.5  # added to GRADIENT if layers are recomputed for the gradient
 class Take:
     """What to generate.
 
-    size: (H, W) of the frames in pixels. negative, positive: the embeddings [1, L, C] of both prompts. controls: from
+    frames: more than the setting context_length are generated in contexts. size: (H, W) of the frames in pixels.
+    negative, positive: the embeddings [1, L, C] of both prompts. controls: from
     Backbone.load_controls. subject: how much of each latent cell [F, h, w] the subject of the reference covers, from 0
     to 1; None without a mask.
     """
@@ -53,8 +57,13 @@ class Take:
         s = self.settings
         return None if self.subject is None else RegionWeights(self.subject, s.subject_strength, s.background_strength)
 
+    def part(self, context: Context) -> Take:
+        """Returns the take of some of the frames; the controls stay those of all frames."""
+        subject = None if self.subject is None else self.subject[list(context)]
+        return replace(self, frames=len(context), subject=subject)
 
-Motion = MotionRepresentation | InvertedReference
+
+Motion = MotionRepresentation | InvertedReference | ContextMotions
 
 
 def generate(
@@ -63,25 +72,33 @@ def generate(
     motion: Motion | None,
     after_step: Callable[[], None],
     state: SamplerState | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Generates a take and returns its clean latents [1, C, F, h, w].
 
     motion: None generates without guidance. after_step: called after each denoising step; it may raise Cancelled.
-    state: the state of the same take after earlier steps, which are skipped; it is kept up to date.
+    state: the state of the same take after earlier steps, which are skipped; it is kept up to date. check: called
+    before each context of a take that has several; it may raise Cancelled.
     """
     s, regions, state = take.settings, take.regions, SamplerState() if state is None else state
     steps, options = denoising_steps(s, model.schedule), _guidance_options(s, regions)
     generator = seeded_generator(take.seed)
     noise = initial_noise(model, take, generator)
-    denoise = model.denoiser(take.controls)
     guided = motion is not None and s.is_guided and (regions is None or regions.active)
+    if (contexts := contexts_of(s, take.frames)).several:
+        options = in_average(options, noise.device)
+        predict, guide = _in_contexts(model, take, motion, options, state, InContexts(contexts, model.device, check))
+    else:
+        denoise = model.denoiser(take.controls)
+        predict = predictors(denoise, take.negative, take.positive)
+        guide = _guidance(model, take, motion, denoise, options, state) if guided else None
     return sample(
         noise,
         steps,
         model.schedule,
         options,
-        predictors(denoise, take.negative, take.positive),
-        _guidance(model, take, motion, denoise, options, state) if guided else None,
+        predict,
+        guide if guided else None,
         lambda *_: after_step(),
         make_solver(s.sampler, steps, model.schedule, generator, state),
         state,
@@ -98,9 +115,9 @@ def seeded_generator(seed: int) -> torch.Generator:
 def predictors(denoise: Denoiser, negative: Tensor, positive: Tensor) -> Predictors:
     """Returns the predictors of a model for these embeddings [1, L, C]."""
     return Predictors(
-        negative=lambda z, t: denoise(z, t, negative),
-        positive=lambda z, t: denoise(z, t, positive),
-        pair=lambda z, t: denoise.pair(z, t, negative, positive),
+        negative=lambda z, step: denoise(z, step.timestep, negative),
+        positive=lambda z, step: denoise(z, step.timestep, positive),
+        pair=lambda z, step: denoise.pair(z, step.timestep, negative, positive),
     )
 
 
@@ -137,8 +154,8 @@ def _first_pass(s: Settings, schedule: NoiseSchedule) -> list[Step]:
     return plan_steps(timesteps, s.guided_steps, s.warm_up_steps, s.cool_down_steps)
 
 
-def step_costs(s: Settings, recompute: bool = False) -> list[float]:
-    """Returns the approximate duration of each denoising step, in passes through the network.
+def step_costs(s: Settings, recompute: bool = False, contexts: Contexts = ONE_CONTEXT) -> list[float]:
+    """Returns the approximate duration of each denoising step, in passes of one context through the network.
 
     recompute: whether layers are recomputed for the gradient.
     """
@@ -155,7 +172,24 @@ def step_costs(s: Settings, recompute: bool = False) -> list[float]:
         return positive + (0 if s.is_guided and step % s.reuse_negative else negative)
 
     refining = [1 + negative] * s.refine_steps if s.refine else []
-    return [cost(step) for step in range(s.steps)] + refining
+    costs = [cost(step) for step in range(s.steps)] + refining
+    return [one * len(contexts.at(step)) for step, one in enumerate(costs)]
+
+
+def _in_contexts(
+    model: Backbone, take: Take, motion: Any, options: GuidanceOptions, state: SamplerState, spread: InContexts
+) -> tuple[Predictors, Guidance]:
+    """Returns predictors and guidance of a take that is longer than one context. Each context sees only its own part of
+    the motion, the controls and the mask."""
+
+    def denoiser(context: Context) -> Denoiser:
+        return model.denoiser(take.controls, context)
+
+    def guide(context: Context, own: SamplerState) -> Guidance:
+        return _guidance(model, take.part(context), motion.part(context), denoiser(context), options, own)
+
+    predict = spread.predictors(lambda context: predictors(denoiser(context), take.negative, take.positive))
+    return predict, spread.guidance(guide, options, state)
 
 
 def _guidance(
@@ -190,7 +224,11 @@ def _guidance(
 def initial_noise(model: Backbone, take: Take, generator: torch.Generator | None = None) -> Tensor:
     """Returns the initial noise of a take, float32, drawn on the CPU so that a seed gives the same on every device.
 
+    With several contexts it stays on the CPU.
+
     generator: of the take's seed; the solver uses it afterwards.
     """
-    shape = model.latent_shape(take.frames, take.size)
-    return torch.randn(shape, generator=generator or seeded_generator(take.seed)).to(model.device)
+    contexts, generator = contexts_of(take.settings, take.frames), generator or seeded_generator(take.seed)
+    noise = torch.randn(model.latent_shape(contexts.length, take.size), generator=generator)
+    # The latents of several contexts wait in main memory, so that a long take needs no more of the device's.
+    return shared_noise(noise, contexts, generator) if contexts.several else noise.to(model.device)

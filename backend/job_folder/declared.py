@@ -13,6 +13,8 @@ from typing import Any
 
 from .problem import Problem
 
+AUTO = "auto"  # the text of None, which a setting of the kind "int | None" may be
+
 
 class SettingError(Problem, ValueError):
     """A setting that does not exist or has an invalid value. The text is for the user."""
@@ -50,7 +52,7 @@ class Declaration:
             raise SettingError("{name} cannot be {value}; it must be {kind_names}.").about(
                 name=self.name, value=repr(value), kind_names=_KIND_NAMES[self.kind]
             ) from None
-        if self.bounds:
+        if self.bounds and typed is not None:
             low, high = self.bounds
             if not all(low <= number <= high for number in (typed if isinstance(typed, tuple) else [typed])):
                 raise SettingError("{name} is {value}; it must be between {low} and {high}.").about(
@@ -69,7 +71,8 @@ class Declaration:
             return ", ".join(self.choices)
         if self.kind == "bool":
             return "true, false"
-        return " to ".join(map(_number_text, self.bounds)) if self.bounds else "names"
+        bounds = " to ".join(map(_number_text, self.bounds)) if self.bounds else "names"
+        return f"{AUTO}, {bounds}" if self.kind == "int | None" else bounds
 
     @property
     def default_text(self) -> str:
@@ -101,6 +104,8 @@ def declarations(kind: type) -> dict[str, Declaration]:
 
 def value_text(value: Any) -> str:
     """Formats a value for a table."""
+    if value is None:
+        return AUTO
     if isinstance(value, tuple):
         return ", ".join(map(value_text, value)) or "none"
     return str(value).lower() if isinstance(value, bool | str) else _number_text(value)
@@ -110,6 +115,8 @@ def typed_text(value: Any) -> str:
     """Formats a value so that `Declaration.typed` can read it back: '0.3,0.3'."""
     if isinstance(value, list | tuple):
         return ",".join(map(typed_text, value))
+    if value is None:
+        return AUTO
     return (
         str(value).lower() if isinstance(value, bool) else f"{value:.10g}" if isinstance(value, float) else str(value)
     )
@@ -131,6 +138,10 @@ def _integer(value: Any) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise ValueError(value)
     return int(value)
+
+
+def _integer_or_auto(value: Any) -> int | None:
+    return None if value is None or value == AUTO else _integer(value)
 
 
 def _number(value: Any) -> float:
@@ -168,6 +179,7 @@ def _text(value: Any) -> str:
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "int": _integer,
+    "int | None": _integer_or_auto,
     "float": _number,
     "bool": _truth,
     "str": _text,
@@ -176,6 +188,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 }
 _KIND_NAMES = {
     "int": "a whole number",
+    "int | None": "a whole number or auto",
     "float": "a number",
     "bool": "true or false",
     "str": "text",

@@ -11,11 +11,12 @@ from .declared import SettingError, declarations
 from .names import nearest
 from .settings import Settings
 
+CONTEXTS = ("context_length", "context_overlap", "context_stride")
 # The published values. What depends on the device, the model and the user is left out.
 _PAPER = {
     key: value
     for key, value in asdict(Settings()).items()
-    if key not in ("frames", "motion_strength", "clip_skip", "precision", "deterministic", "memory")
+    if key not in ("frames", *CONTEXTS, "motion_strength", "clip_skip", "precision", "deterministic", "memory")
 }
 OWN_FAMILIES = ("draft", "quality")  # each model entry may define its own values
 FAMILIES: dict[str, dict[str, Any]] = {

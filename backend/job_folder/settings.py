@@ -17,10 +17,34 @@ class Settings:
     frames: int = setting(
         16,
         "Frames",
-        "Length of the model's own clip in frames. Each model has a maximum",
+        "Length of the generated clip in frames. More than the model generates at once are generated in contexts",
+        SAMPLING,
+        (2, 1000),
+        basic=True,
+    )
+    context_length: int | None = setting(
+        None,
+        "Context Length",
+        "Frames that the model generates at once. A longer clip is generated in overlapping contexts of this length",
         SAMPLING,
         (2, 128),
-        basic=True,
+        backbones=("animatediff",),
+    )
+    context_overlap: int | None = setting(
+        None,
+        "Context Overlap",
+        "Frames that neighboring contexts share. More join them better and take longer; auto is 3/8 of their length",
+        SAMPLING,
+        (0, 127),
+        backbones=("animatediff",),
+    )
+    context_stride: int = setting(
+        1,
+        "Context Stride",
+        "Above 1 also uses contexts of every 2nd frame, from 3 on of every 4th, and so on. Takes up to twice as long",
+        SAMPLING,
+        (1, 6),
+        backbones=("animatediff",),
     )
     method: str = setting(
         "one-step",

@@ -120,7 +120,7 @@ def check_memory(
         raise Problem(
             "This take needs about {wanted} GB besides the model, even with memory set to {policy}; the "
             "device has at most {max} GB for it.",
-            "Lower the setting frames or the clip's size. To try it anyway, set memory to thrifty.",
+            "Lower the setting context_length or the clip's size. To try it anyway, set memory to thrifty.",
         ).about(wanted=wanted, policy=policy.name, max=f"{max(0, whole) / 1e9:.1f}")
     return Sentence(
         "This take needs about {wanted} GB besides the model with memory set to {policy}, and {left} GB "

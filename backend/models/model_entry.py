@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,32 @@ class ModelEntry:
                     name=repr(self.name), key=repr(key)
                 )
         preset = self.presets.get(family, {})
-        settings = resolve({"frames": self.clip.frames} | self.settings | preset, chosen)
-        if settings.frames > self.clip.most_frames:
+        settings = self._with_contexts(resolve({"frames": self.clip.frames} | self.settings | preset, chosen))
+        if settings.context_length is None and settings.frames > self.clip.most_frames:
             raise SettingError("frames is {frames}; the model {name} generates at most {most_frames} frames.").about(
                 frames=settings.frames, name=repr(self.name), most_frames=self.clip.most_frames
             )
         return settings
+
+    def _with_contexts(self, s: Settings) -> Settings:
+        """Returns the settings with the model's own context_length and context_overlap. Raises SettingError.
+
+        A clip that the model can generate at once is a single context.
+        """
+        if not declarations(Settings)["context_length"].known_to(self.backbone):
+            return s
+        at_once = s.frames if s.frames <= self.clip.most_frames else self.clip.frames
+        length = s.context_length or at_once
+        if length > self.clip.most_frames:
+            raise SettingError(
+                "context_length is {length}; the model {name} generates at most {most_frames} frames at once."
+            ).about(length=length, name=repr(self.name), most_frames=self.clip.most_frames)
+        overlap = length * 3 // 8 if s.context_overlap is None else s.context_overlap
+        if overlap >= length:
+            raise SettingError("context_overlap is {overlap}; it must be less than context_length, {length}.").about(
+                overlap=overlap, length=length
+            )
+        return replace(s, context_length=length, context_overlap=overlap)
 
     @property
     def backbone(self) -> str:

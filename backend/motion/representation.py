@@ -32,6 +32,10 @@ class MotionRepresentation:
         values = {f"{layer}.value": value for layer, value in self.values.items()}
         return values | {f"{layer}.index": index for layer, index in self.indices.items()}
 
+    def to(self, device: torch.device) -> MotionRepresentation:
+        """Returns the representation on another device."""
+        return self.from_tensors({name: tensor.to(device) for name, tensor in self.tensors().items()})
+
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> MotionRepresentation:
         """The inverse of `tensors`."""

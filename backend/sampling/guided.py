@@ -14,8 +14,8 @@ from .schedule import Step
 from .solvers import Solver, ddim
 from .state import SamplerState
 
-# predict(latents [1, C, F, h, w], timestep) -> the model's prediction, of the same shape (see noise_schedule).
-Predict = Callable[[Tensor, float], Tensor]
+# predict(latents [1, C, F, h, w], step) -> the model's prediction at step.timestep, of the same shape.
+Predict = Callable[[Tensor, Step], Tensor]
 # guidance(latents, step) -> the prediction for the positive prompt, d loss / d latents, the loss.
 Guidance = Callable[[Tensor, Step], tuple[Tensor, Tensor, float]]
 
@@ -47,7 +47,7 @@ class Predictors:
 
     negative: Predict
     positive: Predict
-    pair: Callable[[Tensor, float], tuple[Tensor, Tensor]]
+    pair: Callable[[Tensor, Step], tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
@@ -104,17 +104,17 @@ def _predicted(
     What later steps may reuse is kept in `state`: the gradient, and as `pull` the difference that the negative prompt
     makes to the prediction.
     """
-    t, loss, eps_u = step.timestep, None, None
+    loss, eps_u = None, None
     plain = guidance is None or step.refining
     due = plain or "pull" not in state or step.index % options.reuse_negative == 0
     due = due and options.needs_negative
     if guidance and step.ramp > 0 and ("gradient" not in state or step.index % options.reuse_gradient == 0):
         eps_c, state["gradient"], loss = guidance(z, step)
-        eps_u = predict.negative(z, t) if due else None
+        eps_u = predict.negative(z, step) if due else None
     elif due:
-        eps_u, eps_c = predict.pair(z, t)
+        eps_u, eps_c = predict.pair(z, step)
     else:
-        eps_c = predict.positive(z, t)
+        eps_c = predict.positive(z, step)
     if eps_u is None:
         return eps_c + state["pull"] if "pull" in state else eps_c, eps_c, loss
     if not plain:  # plain generation predicts for both prompts in every step
@@ -138,17 +138,33 @@ def _score(gradient: Tensor, eps: Tensor, noise: float, ramp: float, options: Gu
     noise: the schedule's noise(t), such as sqrt(1 - alpha_bar). score_form "raw" is as published (arXiv:2406.05338v4);
     with "relative" the weight is the ratio of the norms of score and predicted noise.
     """
-    weight = options.motion_weight * ramp
-    if not options.mean_shift:
-        # The loss also falls when whole frames change color. Removing the mean of each frame prevents that.
-        gradient = gradient - gradient.mean((-2, -1), keepdim=True)
-    if options.score_clamp is not None:
-        gradient = (ramp * gradient).clamp(-options.score_clamp, options.score_clamp) / ramp
+    weight, gradient = options.motion_weight * ramp, _limited(gradient, ramp, options)
     if options.region is not None:
         gradient, eps = gradient * options.region, eps * options.region
     if options.score_form == "relative":
         return gradient * (weight * eps.norm() / gradient.norm().clamp(min=1e-20))
     return noise * weight * gradient
+
+
+def _limited(gradient: Tensor, ramp: float, options: GuidanceOptions) -> Tensor:
+    """Returns the gradient without what `options` exclude from it."""
+    if not options.mean_shift:
+        # The loss also falls when whole frames change color. Removing the mean of each frame prevents that.
+        gradient = gradient - gradient.mean((-2, -1), keepdim=True)
+    if options.score_clamp is not None:
+        gradient = (ramp * gradient).clamp(-options.score_clamp, options.score_clamp) / ramp
+    return gradient
+
+
+def context_gradient(gradient: Tensor, ramp: float, options: GuidanceOptions) -> Tensor:
+    """Returns the gradient of one context as it counts in the average over contexts.
+
+    The weight of score_form "relative" is a part of the predicted noise, so each context's gradient has norm 1.
+    """
+    if options.score_form != "relative":
+        return gradient
+    gradient = _limited(gradient, ramp, options)
+    return gradient / gradient.norm().clamp(min=1e-20)
 
 
 def _check_finite(z: Tensor, step: Step) -> None:

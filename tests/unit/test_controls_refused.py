@@ -58,7 +58,7 @@ def forget_frames(folder):
         (lambda f: (f / WEIGHTS).unlink(), "cannot be loaded"),
         (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:999]), "cannot be loaded"),
         (rename_tensors, "lacks .* tensors, among them"),
-        (forget_frames, "supports 4 frames; the setting frames is 8"),
+        (forget_frames, "supports 4 frames; the setting context_length is 8"),
     ],
 )
 def test_a_control_model_that_is_not_right_is_refused_in_words(model, damage, words):

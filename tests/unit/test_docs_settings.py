@@ -40,7 +40,7 @@ def test_a_declaration_is_complete_and_allows_its_own_default(one):
     assert one.typed(one.default) == one.default and one.label and one.group
     assert one.description[0].isupper() or one.description.split()[0] in one.choices
     assert not one.description.endswith(".") and len(one.description) < 120
-    numbers = one.kind in ("int", "float", "tuple[float, ...]")
+    numbers = one.kind in ("int", "int | None", "float", "tuple[float, ...]")
     assert bool(one.bounds) == numbers, "numbers need bounds"
 
 

@@ -25,7 +25,14 @@ from tests.tiny_jobs import Told, failing_in, frames, job_of
 
 ROOT = Path(__file__).parents[2]
 INVERSION = ("--method", "inversion", "--inversion-prompt", "a grey ball", "--set", "semantic_weights=300")
-VARIANTS = {"one-step": (), "inversion": INVERSION, "plain": ("--set", "motion_weight=0")}
+LONG = ("--set", "frames=12", "--set", "context_length=5", "--set", "context_overlap=2")
+VARIANTS = {
+    "one-step": (),
+    "inversion": INVERSION,
+    "plain": ("--set", "motion_weight=0"),
+    "in contexts": LONG,
+    "inversion in contexts": (*INVERSION, *LONG),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +178,7 @@ def test_only_once_and_then_it_is_said_with_the_setting_that_helps(jobs, monkeyp
 def test_the_thriftiest_is_not_tried_again(jobs, monkeypatch):
     folder = jobs("a", "--set", "memory=thrifty")
     tried = failing_in(monkeypatch, ["thrifty"])
-    with pytest.raises(OutOfMemory, match="Lower the setting frames"):
+    with pytest.raises(OutOfMemory, match="Lower the setting context_length"):
         run_job(folder, Told().progress(folder))
     assert tried == ["thrifty"]
 
@@ -183,14 +190,14 @@ def test_what_the_failed_attempt_held_is_let_go_before_the_next(jobs, monkeypatc
     folder, held = jobs("a", "--set", "memory=fast"), []
     true, tried = attempts.generate, []
 
-    def generate(model, take, motion, after_step, memory):
+    def generate(model, take, motion, after_step, memory, check):
         tried.append(1)
         if len(tried) == 1:
             large = torch.zeros(1000)
             held.append(weakref.ref(large))
             raise torch.OutOfMemoryError("CUDA out of memory.")
         assert held[0]() is None
-        return true(model, take, motion, after_step, memory)
+        return true(model, take, motion, after_step, memory, check)
 
     monkeypatch.setattr(attempts, "generate", generate)
     gc.disable()

@@ -145,7 +145,7 @@ def test_an_empty_memory_names_the_setting_and_the_next_policy(model, error, nam
         raise error
     assert told.value.thriftier == advice
     assert f"memory set to {name}" in told.value.message
-    assert (f"Set memory to {advice}" if advice else "Lower the setting frames") in told.value.hint
+    assert (f"Set memory to {advice}" if advice else "Lower the setting context_length") in told.value.hint
 
 
 def test_a_model_that_does_not_fit_is_said(tiny, monkeypatch):

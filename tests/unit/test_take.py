@@ -112,15 +112,15 @@ def test_a_negative_pull_that_is_used_again_pulls_the_same_way(reuse):
     """If the difference of both predictions is constant, reusing it changes only the cost."""
     schedule, asked = VariancePreserving(torch.linspace(0.999, 0.01, 1000)), []
 
-    def negative(z, t):
-        asked.append(t)
+    def negative(z, step):
+        asked.append(step)
         return 0.1 * z + 0.5
 
-    def positive(z, t):
+    def positive(z, step):
         return 0.1 * z
 
-    predict = Predictors(negative, positive, lambda z, t: (negative(z, t), positive(z, t)))
-    guidance = lambda z, step: (positive(z, step.timestep), torch.zeros_like(z), 0.0)  # noqa: E731
+    predict = Predictors(negative, positive, lambda z, step: (negative(z, step), positive(z, step)))
+    guidance = lambda z, step: (positive(z, step), torch.zeros_like(z), 0.0)  # noqa: E731
 
     def sampled(times: int) -> torch.Tensor:
         asked.clear()

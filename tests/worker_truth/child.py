@@ -89,14 +89,14 @@ def _patch_memory(patches: dict[str, Any]) -> None:
         tried.append(policy.name)
         return true_within(model, policy, *rest)
 
-    def generate(model, take, motion, after_step, kept):
+    def generate(model, take, motion, after_step, kept, check):
         def step():
             time.sleep(patches.get("seconds", 0.0))
             if tried[-1] in patches.get("out_of_memory", ()) and kept.done > patches["at_step"]:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             after_step()
 
-        return true_generate(model, take, motion, step, kept)
+        return true_generate(model, take, motion, step, kept, check)
 
     AnimateDiff.with_policy, attempts.generate = with_policy, generate
     if kind := patches.get("preview"):

@@ -100,8 +100,9 @@ class AnimateDiff:
     def decode_preview(self, latents: Tensor) -> Tensor | None:
         return decode_latents(self.tiny_vae, self.device, latents) if self.tiny_vae else None
 
-    def denoiser(self, controls: Sequence[Control] = ()) -> Denoiser:
-        return Denoiser(self.unet, controls, self.separate_prompts)
+    def denoiser(self, controls: Sequence[Control] = (), frames: Sequence[int] | None = None) -> Denoiser:
+        chosen = controls if frames is None else [part for one in controls if (part := one.part(frames))]
+        return Denoiser(self.unet, chosen, self.separate_prompts)
 
     def load_controls(
         self,

@@ -6,9 +6,11 @@ SparseCtrl: Guo et al., arXiv:2311.16933. ControlNet: Zhang et al., arXiv:2302.0
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from diffusers import ControlNetModel, SparseControlNetModel, UNetMotionModel
 from safetensors import SafetensorError
@@ -20,6 +22,7 @@ from ...job_folder.problem import Problem
 from ...job_folder.reading import read_json
 from ...job_folder.settings import Settings
 from ...models.model_entry import ModelEntry
+from ...sampling.contexts import contexts_of
 from .denoise import Control, Residuals
 from .frame_norm import normalize_each_frame
 from .weights.control_files import control_from_file
@@ -59,12 +62,29 @@ class SparseControl:
     ):
         """pictures [n, c, h, w]: latents or pixels in 0..1, as the control model was trained. frame_indices: their
         frames; the other frames stay empty."""
-        self.condition = pictures.new_zeros(1, pictures.shape[1], frames, *pictures.shape[2:])
-        self.mask = pictures.new_zeros(1, 1, *self.condition.shape[2:])
-        self.condition[0, :, list(frame_indices)] = pictures.transpose(0, 1)
-        self.mask[:, :, list(frame_indices)] = 1
+        self._pictures, self._frame_indices, self._frames = pictures, list(frame_indices), frames
         self.model, self.strength = model, strength
         self.embedding = _cached_embedding(model, frames)
+
+    @cached_property  # a clip of several contexts never needs that of all frames
+    def condition(self) -> Tensor:
+        condition = self._pictures.new_zeros(1, self._pictures.shape[1], self._frames, *self._pictures.shape[2:])
+        condition[0, :, self._frame_indices] = self._pictures.transpose(0, 1)
+        return condition
+
+    @cached_property
+    def mask(self) -> Tensor:
+        mask = self._pictures.new_zeros(1, 1, *self.condition.shape[2:])
+        mask[:, :, self._frame_indices] = 1
+        return mask
+
+    def part(self, frames: Sequence[int]) -> SparseControl | None:
+        """Returns the control of these frames of the clip, None if they contain no picture."""
+        shown = [k for k, frame in enumerate(self._frame_indices) if frame in frames]
+        if not shown:
+            return None
+        places = [frames.index(self._frame_indices[k]) for k in shown]
+        return SparseControl(self.model, self._pictures[shown], places, len(frames), self.strength)
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals:
         self.model.controlnet_cond_embedding = self.embedding
@@ -82,11 +102,21 @@ class SparseControl:
 class DepthControl:
     """Conditions the UNet on a depth picture for each frame, by a ControlNet, frame by frame."""
 
-    def __init__(self, model: ControlNetModel, pixels: Tensor, strength: float, end: float):
-        """pixels: [F, 3, H, W] in 0..1. end: the share of the noise schedule, from pure noise down, with depth."""
-        self.model, self.pixels, self.strength = model, pixels, strength
+    def __init__(self, model: ControlNetModel, pictures: np.ndarray, strength: float, end: float):
+        """pictures: uint8 [F, H, W, 3]. end: the share of the noise schedule, from pure noise down, with depth."""
+        self._pictures, self._end = pictures, end
+        self.model, self.strength = model, strength
         self.last_timestep = (1 - end) * TRAIN_TIMESTEPS
-        self.embedding = _cached_embedding(model, len(pixels))
+        self.embedding = _cached_embedding(model, len(pictures))
+
+    @cached_property  # on the device: a clip of several contexts never needs that of all frames
+    def pixels(self) -> Tensor:
+        """[F, 3, H, W] in 0..1."""
+        return _zero_to_one(self._pictures).to(self.model.device, self.model.dtype)
+
+    def part(self, frames: Sequence[int]) -> DepthControl:
+        """Returns the control of these frames of the clip."""
+        return DepthControl(self.model, self._pictures[list(frames)], self.strength, self._end)
 
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals | None:
         if timestep < self.last_timestep:
@@ -139,17 +169,24 @@ def load_controls(
     kinds = active_kinds(conditions, settings)
     for kind in set(model.loaded_controls) - set(kinds):
         del model.loaded_controls[kind]
+    contexts = contexts_of(settings, frames)
     for kind in kinds:
-        (net, notes), pixels = _loaded(model, kind, frames), to_pixels(conditions[kind].pictures)
+        net, notes = _loaded(model, kind, contexts.length)
+        strength, pictures = getattr(settings, f"{kind}_strength"), conditions[kind].pictures
         for sentence in notes:
             note(sentence)
-        pictures = model.encode(pixels)[0].transpose(0, 1) if kind == "image" else (pixels + 1) / 2
-        pictures, strength = pictures.to(net.device, net.dtype), getattr(settings, f"{kind}_strength")
         if kind == "depth":
             controls.append(DepthControl(net, pictures, strength, settings.depth_end))
-        else:
-            controls.append(SparseControl(net, pictures, conditions[kind].frame_indices, frames, strength))
+            continue
+        shown = model.encode(to_pixels(pictures))[0].transpose(0, 1) if kind == "image" else _zero_to_one(pictures)
+        shown = shown.to(net.device, net.dtype)
+        controls.append(SparseControl(net, shown, conditions[kind].frame_indices, frames, strength))
     return tuple(controls)
+
+
+def _zero_to_one(pictures: np.ndarray) -> Tensor:
+    """Returns uint8 pictures [n, H, W, 3] as pixels [n, 3, H, W] in 0..1."""
+    return (to_pixels(pictures) + 1) / 2
 
 
 def _loaded(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
@@ -162,7 +199,7 @@ def _loaded(model: Controlled, kind: str, frames: int) -> tuple[Any, list[str]]:
     net, notes = model.loaded_controls[kind][1]
     if kind != "depth" and (known := net.config.motion_max_seq_length) < frames:
         raise Problem(
-            "The control model {folder} supports {known} frames; the setting frames is {frames}.", "Lower it."
+            "The control model {folder} supports {known} frames; the setting context_length is {frames}.", "Lower it."
         ).about(folder=folder, known=known, frames=frames)
     return net, notes
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from diffusers import UNetMotionModel
@@ -10,8 +11,19 @@ from torch import Tensor
 
 # What a control adds to the outputs of the down blocks and of the mid block, [n * F, c, h', w'] each.
 Residuals = tuple[Sequence[Tensor], Tensor]
-# control(latents [n, 4, F, h, w], timestep, text of each frame [n * F, L, C]) -> residuals; None if it is not active.
-Control = Callable[[Tensor, int, Tensor], Residuals | None]
+
+
+class Control(Protocol):
+    """What conditions the UNet on pictures."""
+
+    def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Residuals | None:
+        """Returns the residuals, None if the control is not active. latents: [n, 4, F, h, w]; text: the embedding of
+        each frame [n * F, L, C]."""
+        ...
+
+    def part(self, frames: Sequence[int]) -> Control | None:
+        """Returns the control of these frames of the clip, None if it has nothing for them."""
+        ...
 
 
 class Denoiser:
