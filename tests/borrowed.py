@@ -13,9 +13,9 @@ HASTE = 20
 HASTY = f"import time\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep(seconds / {HASTE})\n"
 
 
-def make_borrowing(folder: Path, with_pip: bool = False) -> Path:
+def make_borrowing(folder: Path) -> Path:
     """-> its Python."""
-    venv.create(folder, with_pip=with_pip, symlinks=True)
+    venv.create(folder, symlinks=True)
     (site_packages(folder) / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     return interpreter(folder)
 

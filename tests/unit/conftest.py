@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 import shutil
 import signal
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,15 @@ import torch
 from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from backend.clips import write_frames
 from backend.job.take import Take
-from backend.models.entry import find_entry
+from backend.models.entry import find_entry, read_entry
 from backend.motion.representation import MotionRepresentation
 from install.models.catalogue import Catalogue, read_catalogue
+from install.paths import interpreter
 from tests import tiny_model, tiny_takes
 from tests.download_kills import made_up_hub, make_catalogue
 from tests.hub_server import Hub
+from tests.install_kills import command, make_wheels
+from tests.installer_runs import finish
 from tests.systems import set_home
 
 HUB_BYTES = 4_000_000  # of the largest file of the made-up hub
@@ -62,9 +68,16 @@ def tiny(built_tiny_model, data_folder) -> Path:
     return data_folder / "models" / "tiny"
 
 
+@pytest.fixture(scope="session")
+def loaded_tiny_model(built_tiny_model) -> AnimateDiff:
+    return load_animatediff(read_entry(built_tiny_model / "tiny.toml"), torch.device("cpu"), torch.float32)
+
+
 @pytest.fixture
-def model(tiny) -> AnimateDiff:
-    return load_animatediff(find_entry("tiny"), torch.device("cpu"), torch.float32)
+def model(loaded_tiny_model, tiny) -> AnimateDiff:
+    """The tiny model, loaded. A copy takes a third of the time."""
+    shared = {id(loaded_tiny_model.tokenizer): loaded_tiny_model.tokenizer}
+    return replace(copy.deepcopy(loaded_tiny_model, shared), entry=find_entry("tiny"))
 
 
 @pytest.fixture
@@ -87,6 +100,35 @@ def moving_clip(tmp_path) -> Path:
         frame[10:20, 2 + 2 * f : 12 + 2 * f] = (230, 200, 90)
     write_frames(tmp_path / "clip ü", frames)
     return tmp_path / "clip ü"
+
+
+@pytest.fixture(scope="session")
+def made_up_wheels(tmp_path_factory) -> Path:
+    """A folder of small generated wheels with locks. An environment that was installed from them is in the folder
+    `finished` beside it; tests that change it work on copies."""
+    wheels = tmp_path_factory.mktemp("made up whéels") / "wheels"
+    make_wheels(wheels, packages=3, files=3)
+    where = wheels.parent / "finished" / "venv"
+    where.parent.mkdir()
+    messages = finish(command(where, wheels, wheels / "locks"))
+    assert [message["kind"] for message in messages][0] == "note" and messages[-1]["kind"] == "done"
+    assert messages[-1]["python"] == str(interpreter(where))
+    assert {message.get("stage") for message in messages} == {None, "python", "download", "unpack"}
+    return wheels
+
+
+@pytest.fixture
+def processes(monkeypatch) -> list[subprocess.Popen]:
+    """The processes that the test started, in order."""
+    started: list[subprocess.Popen] = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    return started
 
 
 @pytest.fixture

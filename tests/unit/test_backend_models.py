@@ -166,8 +166,7 @@ def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
     assert not models.fetching()
 
 
-def test_a_new_question_ends_the_one_before():
+def test_a_new_question_ends_the_one_before(processes):
     models.refresh([sys.executable, "-c", "import time; time.sleep(600)", "serve"])
-    process = models._now.list._call._process
     models.refresh(SERVE)
-    assert process.poll() is not None and models.fetching()
+    assert processes[0].poll() is not None and models.fetching()

@@ -65,12 +65,12 @@ def test_what_is_no_backend_is_told(program, sentence):
         answer(calls.examine(lambda _: [sys.executable, "-c", program], Path("clip.mp4")))
 
 
-def test_who_never_answers_is_not_waited_for_and_ended(monkeypatch):
+def test_who_never_answers_is_not_waited_for_and_ended(processes, monkeypatch):
     monkeypatch.setattr(calls, "SECONDS", 0.2)
     asked = calls.examine(lambda _: [sys.executable, "-c", "import time; time.sleep(600)"], Path("clip.mp4"))
     with pytest.raises(Problem, match="did not read clip.mp4"):
         answer(asked)
-    assert asked._call.code() is not None
+    assert processes[0].poll() is not None
 
 
 def test_paths_reach_a_shell_whole():

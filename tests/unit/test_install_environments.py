@@ -17,7 +17,7 @@ from install.backend import Backend, backend_layers
 from install.environments import shares
 from install.failures import InstallError
 from install.packages import broken, discard, installed, site_packages
-from install.paths import interpreter, work_folder
+from install.paths import work_folder
 from install.pip import Share
 from install.state import NAME, State, is_ours, locked, read_state, write_state
 from install.torch_build import CPU
@@ -29,29 +29,32 @@ FILES = 3
 KEY = "0123456789abcdef" * 4  # a name that the backend uses for caches
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
-    """A folder of small generated wheels with locks."""
-    folder = tmp_path_factory.mktemp("made up whéels")
-    make_wheels(folder, packages=3, files=FILES)
-    return folder
+@pytest.fixture
+def wheels(made_up_wheels) -> Path:
+    return made_up_wheels
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, wheels) -> Path:
-    """A finished environment. Tests that change it work on copies."""
-    where = tmp_path_factory.mktemp("an environment") / "venv"
-    messages = finish(command(where, wheels, wheels / "locks"))
-    assert [message["kind"] for message in messages][0] == "note" and messages[-1]["kind"] == "done"
-    assert messages[-1]["python"] == str(interpreter(where))
-    assert {message.get("stage") for message in messages} == {None, "python", "download", "unpack"}
-    return where
+@pytest.fixture
+def finished(made_up_wheels) -> Path:
+    return made_up_wheels.parent / "finished" / "venv"
 
 
 @pytest.fixture
 def where(finished, tmp_path) -> Path:
     shutil.copytree(finished.parent, tmp_path / "it", symlinks=True)
     return tmp_path / "it" / "venv"
+
+
+@pytest.fixture
+def without_packages(where) -> Path:
+    """An environment in which nothing but pip was installed yet."""
+    for package in installed(where):
+        if package.name not in ("pip", "setuptools"):
+            discard(where, package)
+    state = read_state(where)
+    assert state
+    write_state(where, State(state.python, build=state.build))
+    return where
 
 
 def versions(where: Path) -> dict[str, str]:
@@ -138,8 +141,8 @@ def test_another_torch_makes_the_environment_anew(where, wheels, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 @pytest.mark.parametrize("moment", ["python", "unpack"])
-def test_a_killed_installation_is_gone_on_with(tmp_path, wheels, moment):
-    where = tmp_path / "venv"
+def test_a_killed_installation_is_gone_on_with(tmp_path, without_packages, wheels, moment):
+    where = tmp_path / "venv" if moment == "python" else without_packages
     process = start(command(where, wheels, wheels / "locks"))
     assert process.stdout
     for line in process.stdout:
@@ -154,8 +157,8 @@ def test_a_killed_installation_is_gone_on_with(tmp_path, wheels, moment):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_what_a_killed_installation_has_fetched_is_not_to_be_downloaded_again(tmp_path, wheels):
-    where, index = tmp_path / "venv", Index(wheels, pause=0.05)
+def test_what_a_killed_installation_has_fetched_is_not_to_be_downloaded_again(without_packages, wheels):
+    where, index = without_packages, Index(wheels, pause=0.05)
     parts = work_folder(where) / "downloads" / "torch"
     with serving(index) as address:
         environ = alone({"PIP_INDEX_URL": address})
@@ -218,12 +221,12 @@ def test_two_installations_do_not_work_in_one_folder(tmp_path, wheels):
     assert process.returncode == 1 and "Another installation" in json.loads(said.splitlines()[-1])["message"]
 
 
-def test_a_wrong_wheel_a_missing_one_and_no_folder_are_said(tmp_path, wheels):
+def test_a_wrong_wheel_a_missing_one_and_no_folder_are_said(without_packages, tmp_path, wheels):
     wrong = tmp_path / "wrong"
     shutil.copytree(wheels, wrong)
     with (wrong / "torch-2.13.0+cpu-py3-none-any.whl").open("ab") as file:
         file.write(b"more")
-    where = tmp_path / "venv"
+    where = without_packages
     for folder, words in ((wrong, "wrong content"), (tmp_path, "in " + str(tmp_path)), (tmp_path / "no", "no folder")):
         process = start(command(where, folder, wheels / "locks"))
         said, _ = process.communicate(timeout=600)

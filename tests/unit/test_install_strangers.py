@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +16,9 @@ from tests import install_strangers
 from tests.systems import link, link_folder
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("strangers") / "wheels"
-    install_strangers.prepare(folder)
-    return folder
-
-
 @pytest.mark.parametrize("case", list(install_strangers.cases()), ids=install_strangers.name_of)
-def test_nothing_of_anybody_s_is_lost(case, tmp_path, wheels):
-    assert install_strangers.run(case, tmp_path.resolve() / "it", wheels) > 0
+def test_nothing_of_anybody_s_is_lost(case, tmp_path, made_up_wheels):
+    assert install_strangers.run(case, tmp_path.resolve() / "it", made_up_wheels) > 0
 
 
 def test_the_work_folder_has_a_mark_and_is_ours_by_it_alone(tmp_path):

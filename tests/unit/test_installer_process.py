@@ -121,7 +121,7 @@ def test_cancelled_it_says_so(fake):
     assert process.reported.cancelled and process.reported.problem is None
 
 
-def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
+def test_cancelled_without_a_last_word_it_did_not_fail(fake, processes, monkeypatch):
     """Like on Windows, which ends programs without asking them."""
     code = "print(json.dumps({'kind': 'note', 'text': 'begun'}), flush=True); time.sleep(600)"
     process = installer.Installer(fake(code), ())
@@ -130,7 +130,7 @@ def test_cancelled_without_a_last_word_it_did_not_fail(fake, monkeypatch):
         process.poll()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    monkeypatch.setattr(process._process, "send_signal", lambda _: kill_now(process._process.pid))
+    monkeypatch.setattr(processes[0], "send_signal", lambda _: kill_now(processes[0].pid))
     process.cancel()
     until_ended(process)
     assert process.reported.cancelled and process.reported.problem is None

@@ -36,6 +36,24 @@ def clone(tiny, moving_clip, tmp_path, capsys):
     return run
 
 
+@pytest.fixture(scope="module")
+def known():
+    """The frames of clips that several tests compare with, by the arguments of `clone`."""
+    return {}
+
+
+@pytest.fixture
+def plain(clone, known):
+    """Returns the frames of a clip that only these arguments decide. It is made once for all tests."""
+
+    def frames(*arguments):
+        if arguments not in known:
+            known[arguments] = frames_of(clone(*arguments))
+        return known[arguments]
+
+    return frames
+
+
 def frames_of(ran):
     code, err, job = ran
     assert code == 0, err
@@ -47,12 +65,12 @@ INVERSION = ("--method", "inversion", "--inversion-prompt", "a grey ball", "--se
 
 @pytest.mark.parametrize("keys", ["temp", "spatial"])
 @pytest.mark.parametrize("named", [(), ("--object", "ball:red ball")])
-def test_the_inversion_method_runs_and_its_semantic_term_counts(clone, keys, named):
+def test_the_inversion_method_runs_and_its_semantic_term_counts(clone, plain, keys, named):
     kind = ("--set", f"semantic_keys={keys}", "--set", "semantic_blocks=up_blocks.1", *named)
     ran = clone(*INVERSION, *kind)
-    plain = frames_of(clone("--set", "motion_weight=0", "--method", "inversion"))
-    motion_only = frames_of(clone(*INVERSION, "--set", "semantic_weights=0"))
-    assert (frames_of(ran) != plain).any() and (frames_of(ran) != motion_only).any()
+    unguided = plain("--set", "motion_weight=0", "--method", "inversion")
+    motion_only = plain(*INVERSION, "--set", "semantic_weights=0")
+    assert (frames_of(ran) != unguided).any() and (frames_of(ran) != motion_only).any()
     assert json.loads((ran[2] / "result.json").read_text())["request"]["inversion_prompt"] == "a grey ball"
 
 
@@ -83,21 +101,21 @@ def test_inverted_latents_are_made_once_and_streamed(clone, data_folder):
 
 
 @pytest.mark.parametrize("method", [(), INVERSION])
-def test_a_mask_of_ones_is_no_mask(clone, tmp_path, method):
-    without = frames_of(clone(*method))
+def test_a_mask_of_ones_is_no_mask(clone, plain, tmp_path, method):
+    without = plain(*method)
     masked = frames_of(clone(*method, "--mask", write(tmp_path / "ones", FULL)))
     np.testing.assert_array_equal(masked, without) if not method else None
-    assert (frames_of(clone(*method, "--set", "motion_weight=0")) != without).any()
+    assert (plain(*method, "--set", "motion_weight=0") != without).any()
 
 
-def test_both_strengths_at_one_are_no_mask(clone, left_half):
+def test_both_strengths_at_one_are_no_mask(clone, plain, left_half):
     masked = frames_of(clone("--mask", left_half, "--set", "background_strength=1"))
-    np.testing.assert_array_equal(masked, frames_of(clone()))
+    np.testing.assert_array_equal(masked, plain())
 
 
-def test_both_strengths_at_zero_are_no_guidance(clone, left_half):
+def test_both_strengths_at_zero_are_no_guidance(clone, plain, left_half):
     masked = frames_of(clone("--mask", left_half, "--set", "subject_strength=0"))
-    np.testing.assert_array_equal(masked, frames_of(clone("--set", "motion_weight=0")))
+    np.testing.assert_array_equal(masked, plain("--set", "motion_weight=0"))
 
 
 def test_subject_and_background_differ(clone, left_half):

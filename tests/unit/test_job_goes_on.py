@@ -51,44 +51,75 @@ def every_state(monkeypatch):
     monkeypatch.setattr("backend.job.progress.WRITE_SECONDS", 0.0)
 
 
+@pytest.fixture(scope="module")
+def known() -> dict[str, np.ndarray]:
+    return {}
+
+
+@pytest.fixture
+def whole(jobs, known):
+    """Returns the frames of an uninterrupted job. Each kind runs once for all tests."""
+
+    def frames_of(how: str) -> np.ndarray:
+        if how not in known:
+            folder = jobs(f"whole {how}", *VARIANTS[how])
+            run_job(folder, Told().progress(folder))
+            known[how] = frames(folder)
+        return known[how]
+
+    return frames_of
+
+
 @pytest.mark.parametrize("how", VARIANTS)
-def test_a_job_that_was_cut_off_goes_on_to_the_same_frames(jobs, how):
-    whole, cut = jobs("whole", *VARIANTS[how]), jobs("cut", *VARIANTS[how])
-    run_job(whole, Told().progress(whole))
-    told = Told()
+def test_a_job_that_was_cut_off_goes_on_to_the_same_frames(jobs, whole, how):
+    cut, told = jobs("cut", *VARIANTS[how]), Told()
     with pytest.raises(Interrupted):
         run_job(cut, told.progress(cut, stop_after=3))
     assert told.steps() == [0, 1, 2, 3] and (cut / NAME).exists()
     again = Told()
     run_job(cut, again.progress(cut))
     assert again.steps()[0] >= 3 and again.steps()[-1] == 6
-    np.testing.assert_array_equal(frames(cut), frames(whole))
+    np.testing.assert_array_equal(frames(cut), whole(how))
     assert not (cut / NAME).exists() and not list(cut.glob("*.part"))
 
 
-@pytest.mark.parametrize("how", VARIANTS)
-def test_the_same_with_sigkill(jobs, tmp_path, how):
-    """Another process is killed during sampling; this one continues."""
-    whole, cut = jobs("whole", *VARIANTS[how]), jobs("cut", *VARIANTS[how])
-    run_job(whole, Told().progress(whole))
-    code = (
-        "import sys, time; from pathlib import Path\n"
-        "from backend.job import checkpoint, progress; from backend.job.job import run_job\n"
-        "from backend.job.progress import Progress\n"
-        "checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0\n"
-        "def tell(state):\n"
-        "    print(state.text, file=sys.stderr)\n"
-        "    if state.stage == 'sampling' and state.step == 4: print('there', flush=True); time.sleep(600)\n"
-        f"run_job(Path({str(cut)!r}), Progress(Path({str(cut)!r}), tell))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+KILLED = """
+import sys, time
+from pathlib import Path
+from backend.job import checkpoint, progress
+from backend.job.job import run_job
+
+checkpoint.SECONDS = progress.WRITE_SECONDS = 0.0
+folders = [Path(folder) for folder in sys.argv[1:]]
+
+def run(number):
+    if number == len(folders):
+        print("there", flush=True)
+        time.sleep(600)
+    run_job(folders[number], progress.Progress(folders[number], lambda state: tell(state, number)))
+
+def tell(state, number):
+    print(state.text, file=sys.stderr)
+    if state.stage == "sampling" and state.step == 4:
+        run(number + 1)
+
+run(0)
+"""
+
+
+def test_the_same_with_sigkill(jobs, whole):
+    """Another process is killed while it samples a job of each kind; this one continues them."""
+    cut = {how: jobs(f"cut {how}", *arguments) for how, arguments in VARIANTS.items()}
+    command = [sys.executable, "-c", KILLED, *map(str, cut.values())]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout and process.stdout.readline().strip() == b"there"
     process.kill() if sys.platform == "win32" else process.send_signal(signal.SIGKILL)
     process.wait()
-    again = Told()
-    run_job(cut, again.progress(cut))
-    assert again.steps() == [4, 5, 6]
-    np.testing.assert_array_equal(frames(cut), frames(whole))
+    for how, folder in cut.items():
+        again = Told()
+        run_job(folder, again.progress(folder))
+        assert again.steps() == [4, 5, 6], how
+        np.testing.assert_array_equal(frames(folder), whole(how))
 
 
 def test_an_inversion_that_was_cut_off_goes_on_too(jobs, data_folder):

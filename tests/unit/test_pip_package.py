@@ -34,8 +34,8 @@ def test_the_version_is_the_manifest_s_alone():
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> Path:
-    """An environment in which the package was installed; it uses our environment's dependencies."""
-    python = make_borrowing(tmp_path_factory.mktemp("farm") / "venv", with_pip=True)
+    """An environment in which the package was installed; it uses our environment's dependencies and pip."""
+    python = make_borrowing(tmp_path_factory.mktemp("farm") / "venv")
     command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -49,14 +49,15 @@ def run(command: Path, *arguments: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_lists_the_models_of_its_own_version(farm, tmp_path):
     models = json.loads(run(farm, "models", "--json", folder=tmp_path))
     assert "demo" in [model["name"] for model in models]
-    assert run(farm.with_name("pip"), "show", "motionclone-backend", folder=tmp_path).splitlines()[1] == (
-        f"Version: {manifest()['version']}"
-    )
+    (version,) = farm.parents[1].rglob("motionclone_backend-*.dist-info")
+    assert version.name == f"motionclone_backend-{manifest()['version']}.dist-info"
 
 
+@pytest.mark.slow
 def test_the_benchmarks_stay_in_the_repository(farm, tmp_path):
     done = subprocess.run([str(farm), "bench", "motion"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1 and "Run this command in a clone of the repository." in done.stderr

@@ -85,7 +85,7 @@ def test_unguided_it_equals_diffusers_pipeline(model, take, sampler, steps, cfg_
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_guidance_lowers_the_distance_to_the_reference(model, take, motion, sampler):
-    changed = {"sampler": sampler, "steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative"}
+    changed = {"sampler": sampler, "steps": 6, "guided_steps": 6, "guided_range": 0.99, "score_form": "relative"}
     guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
     measure = MotionGuidance(model, model.denoiser(), take.positive, motion)
@@ -167,7 +167,7 @@ def test_a_gradient_used_again_is_not_computed(model, take, motion, monkeypatch)
 
 
 def test_a_gradient_used_again_still_guides(model, take, motion):
-    changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative", "reuse_gradient": 3}
+    changed = {"steps": 6, "guided_steps": 6, "guided_range": 0.99, "score_form": "relative", "reuse_gradient": 3}
     guided = generate(model, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(model, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
     measure = MotionGuidance(model, model.denoiser(), take.positive, read_motion(model))
