@@ -72,11 +72,11 @@ class AnimateDiff:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.device
+        return next(self.unet.parameters()).device  # unet.device would go through all modules first
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.unet.dtype
+        return next(self.unet.parameters()).dtype
 
     @property
     def latent_scale(self) -> int:

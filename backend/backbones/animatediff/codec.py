@@ -17,8 +17,9 @@ def encode_pixels(vae: AutoencoderKL, device: torch.device, pixels: Tensor) -> T
 
     device: where the VAE runs.
     """
+    dtype = vae.dtype
     with on_device(device, vae):
-        parts = [vae.encode(frame[None].to(vae.device, vae.dtype)).latent_dist.mean for frame in pixels]
+        parts = [vae.encode(frame[None].to(device, dtype)).latent_dist.mean for frame in pixels]
     return (torch.cat(parts) * vae.config.scaling_factor).float().transpose(0, 1)[None]
 
 
@@ -33,9 +34,9 @@ def decode_latents(
 
     device: where the VAE runs. after_frame: called after each frame.
     """
-    frames = []
+    frames, dtype = [], vae.dtype
     with on_device(device, vae):
         for latent in (latents[0] / vae.config.scaling_factor).transpose(0, 1):
-            frames.append(vae.decode(latent[None].to(vae.device, vae.dtype)).sample.float().clamp(-1, 1))
+            frames.append(vae.decode(latent[None].to(device, dtype)).sample.float().clamp(-1, 1))
             after_frame()
     return torch.cat(frames)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from diffusers import ControlNetModel, SparseControlNetModel, UNetMotionModel
 from diffusers.loaders.single_file_utils import (
     convert_animatediff_checkpoint_to_diffusers,
@@ -16,7 +15,7 @@ from diffusers.loaders.single_file_utils import (
 from torch import Tensor
 
 from .files import WeightFile, open_weights
-from .modules import fill
+from .modules import building_empty, fill
 from .motion_module import HEADS, positions
 from .recognize import recognize
 from .sources import PREFIXES, Source
@@ -41,7 +40,7 @@ def control_from_file(path: Path, key: str, kind: type, unet: UNetMotionModel, n
     if found.kind != KINDS[kind] or found.family not in ("", "SD1.5"):
         raise file.refuse(f"is {found}", EXPECTED[kind])
     source = _sparse(file, unet) if kind is SparseControlNetModel else _controlnet(file, unet)
-    with torch.device("meta"):
+    with building_empty():
         net = kind.from_config(source.config)
     notes += fill(net, [source], unet.device, unet.dtype)
     return net

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from diffusers.models.embeddings import SinusoidalPositionalEmbedding
+from diffusers.models.modeling_utils import no_init_weights
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -21,13 +23,21 @@ from .surplus import notes_on, notes_on_loading
 SAFE = LOCAL | {"use_safetensors": True}
 
 
+@contextmanager
+def building_empty() -> Iterator[None]:
+    """Modules that are built inside need no memory, and no time to draw initial values. `fill` gives them their
+    weights."""
+    with torch.device("meta"), no_init_weights():
+        yield
+
+
 def empty_unet(sources: Sequence[Source], most_frames: int) -> UNetMotionModel:
-    """Builds a UNet on the meta device, without memory.
+    """Builds a UNet without memory.
 
     sources: a UNet with motion modules; or a plain UNet and its motion modules. Raises Problem if they do not fit each
     other, or know fewer than `most_frames` frames.
     """
-    with torch.device("meta"):
+    with building_empty():
         if len(sources) == 1:
             unet = UNetMotionModel.from_config(sources[0].config)
         else:
@@ -72,7 +82,7 @@ def load_vae(entry: ModelEntry, device: torch.device, dtype: torch.dtype, notes:
     folder = _vae_folder(entry)
     if folder is None:
         source = vae_source(entry)
-        with torch.device("meta"):
+        with building_empty():
             vae = AutoencoderKL.from_config(source.config)
         notes += fill(vae, [source], device, dtype)
         return vae
