@@ -16,6 +16,8 @@ from backend.job_folder.state import read_state
 from backend.wire import messages
 from backend.wire.bundle import RESULTS
 from backend.wire.client import ClientError, Lost
+from backend.wire.encoding import PIECE_BYTES
+from backend.wire.transfers import Transfers
 from tests.systems import kill_group, link_folder
 from tests.workers import COMMAND, PATIENCE, RecordingClient, make_job
 
@@ -74,6 +76,23 @@ def test_a_worker_that_sees_none_of_the_host_s_files(connect, away, tmp_path):
         assert (folder / "result.mp4").stat().st_size == 900_000
         assert {p.name for p in folder.iterdir()} <= HOST_SEES | {"frame_start.txt"}
         wait_for(lambda: not copies(away))
+
+
+def test_each_piece_is_sent_once_and_in_order(tmp_path):
+    sent, told = [], []
+    transfers = Transfers(sent.append, told.append)
+    transfers.add("a", job_with_reference(tmp_path / "a", size=3 * PIECE_BYTES))
+    wait_for(lambda: sent)
+    offer = sent.pop()
+    for number in range(offer.pieces):
+        transfers.receive(messages.Want("a", number))
+    assert [piece.number for piece in sent] == list(range(offer.pieces)) and offer.pieces > 4
+    assert [(m.stage, m.step, m.steps) for m in told] == [
+        ("sending", number + 1, offer.pieces) for number in range(offer.pieces)
+    ]
+    transfers.receive(messages.Want("a", offer.pieces - 1))
+    assert f"requested piece {offer.pieces - 1} instead of {offer.pieces}" in told[-1].message
+    transfers.release_all()
 
 
 def test_results_are_those_of_a_worker_that_shares_the_folders(connect, tmp_path):

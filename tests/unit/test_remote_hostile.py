@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from backend.job_folder.state import read_state
 from backend.wire import messages, pipes
 from backend.wire.bundle import BundleError, IncomingBundle
 from backend.wire.client import Client, Lost
-from backend.wire.pipes import MAX_AT_ONCE, MAX_UNHEARD, Inbox, Outbox
+from backend.wire.pipes import MAX_AT_ONCE, MAX_UNHEARD, Budget, Inbox, Outbox
 from tests.hostile_remote import TRICKS
 from tests.workers import ROOT, Line, make_job
 
@@ -129,6 +130,19 @@ def test_progress_is_told_as_it_is_by_now_and_seldom_written(job, monkeypatch):
     monkeypatch.setattr(transfers, "write_state", lambda *what: (writes.append(1), real(*what)))
     heard, longest = tricked("progress_flood", job)
     assert longest < 0.5 and len(writes) < 30 + 6 * (time.monotonic() - began)
+
+
+def test_a_budget_allows_a_burst_and_then_so_many_a_second(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(pipes, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    budget = Budget(burst=3, per_second=2.0)
+    assert [budget.allows() for _ in range(5)] == [True, True, True, False, False]
+    clock.now += 0.4
+    assert not budget.allows()
+    clock.now += 0.2
+    assert [budget.allows() for _ in range(2)] == [True, False]
+    clock.now += 1000.0
+    assert [budget.allows() for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_what_was_heard_is_bounded_and_the_last_word_comes_last():
