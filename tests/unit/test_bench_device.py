@@ -12,7 +12,9 @@ from backend.memory.policy import POLICIES
 
 
 @pytest.mark.slow
-def test_every_section_has_its_figures(capsys, tmp_path):
+def test_every_section_has_its_figures(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("backend.bench.device.repeating.TURNS", 1)
+    monkeypatch.setattr("backend.bench.device.policies.ROUNDS", 1)
     assert main(["bench", "device", "--tiny", "--json", "--out", str(tmp_path / "figures.jsonl")]) == 0
     rows = json.loads(capsys.readouterr().out)
     by_section = {}

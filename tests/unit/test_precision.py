@@ -59,7 +59,7 @@ def test_the_gradient_points_the_same_way(model, half):
 
 
 def test_guidance_lowers_the_distance_to_the_reference(half):
-    changed = {"steps": 12, "guided_steps": 12, "guided_range": 0.99, "score_form": "relative"}
+    changed = {"steps": 6, "guided_steps": 6, "guided_range": 0.99, "score_form": "relative"}
     take, motion = take_of(half), read_motion(half)
     guided = generate(half, with_settings(take, motion_weight=0.3, **changed), motion, nothing)
     plain = generate(half, with_settings(take, motion_weight=0.0, **changed), motion, nothing)
