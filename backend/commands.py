@@ -123,10 +123,11 @@ def _facts(entry: ModelEntry) -> dict[str, Any]:
 
     files = {"missing": [str(path) for path in entry.missing().values()], "tokenizer": tokenizer_path(entry)}
     choices = {"families": entry.families, "controls": entry.controls}
-    values = {"values": {family: _differing(entry.settings_for({"family": family})) for family in entry.families}}
+    values = {"values": {family: _differing(entry.combined({"family": family})) for family in entry.families}}
     return (
         {"name": entry.name, "title": entry.title, "backbone": entry.backbone}
         | asdict(entry.clip)
+        | {"rate": entry.rate}
         | choices
         | values
         | files

@@ -14,8 +14,8 @@ from .translations import sentence
 
 MAX_FRAMES_EACH = 5.0  # shot frames that one model frame can represent without losing much motion
 LONG = (
-    "Each frame of the model covers {frames} frames of the shot, so fast motion is lost. Split "
-    "the shot with camera markers and choose All Shots, or shorten it."
+    "Each frame of the model covers {frames} frames of the shot, so fast motion is lost. Set frames to auto, or split "
+    "the shot with camera markers and choose All Shots."
 )
 
 
@@ -38,13 +38,21 @@ def button(plans: Sequence[CapturePlan]) -> str:
 
 
 def detail(plans: Sequence[CapturePlan], takes: int, timings: Timings) -> str:
-    """For example "3 takes of 16 frames at 512 x 288, about 2 min". The time is left out while it is unknown."""
+    """For example "3 takes of 40 frames at 512 x 288, 5.0 s in 4 contexts, about 2 min".
+
+    The time is left out while it is unknown.
+    """
     plan = plans[0]
     height, width = plan.size
     text = iface_("{count} frames at {width} x {height}").format(count=plan.count, width=width, height=height)
+    if plan.contexts > 1:
+        grid = plan.shot.grid
+        said = iface_("{what}, {seconds} s in {contexts} contexts")
+        text = said.format(what=text, seconds=f"{grid.frames / grid.fps:.1f}", contexts=plan.contexts)
     if takes > 1:
         text = iface_("{takes} takes of {what}").format(takes=takes, what=text)
-    seconds = timings.seconds(kind_of(plan.request.model, plan.request.settings, plan.count, plan.size))
+    kind = kind_of(plan.request.model, plan.request.settings, plan.count, plan.size)
+    seconds = timings.seconds(kind, plan.contexts)
     return text if seconds is None else f"{text}, {duration(seconds * takes, iface_)}"
 
 

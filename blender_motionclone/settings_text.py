@@ -10,9 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..backend.job_folder.clip_length import automatic_frames, context_count, context_length, context_overlap
 from ..backend.job_folder.declared import Declaration, SettingError, declarations, parse_assignment, typed_text
 from ..backend.job_folder.families import typed_values
 from ..backend.job_folder.problem import Problem
+from ..backend.job_folder.request import Shot
 from ..backend.job_folder.settings import Settings
 
 KNOWN: dict[str, Declaration] = declarations(Settings)
@@ -37,27 +39,35 @@ def parse_settings(text: str) -> dict[str, Any]:
     return settings
 
 
-def frame_count(settings: dict[str, Any], model: dict[str, Any]) -> int:
-    """The number of frames of the reference: from the settings, or the model's own. Problem for an impossible value.
+def clip_length(settings: dict[str, Any], model: dict[str, Any], shot: Shot) -> tuple[int, int]:
+    """The number of frames of a shot's reference, and of the contexts of its clip. Problem for an impossible value.
 
-    model: an entry from `python -m backend models --json` ("frames", "most_frames").
+    model: an entry from `python -m backend models --json` ("frames", "most_frames", "rate").
     """
+    own, most, rate = model["frames"], model["most_frames"], model.get("rate", 0)  # older workers have no rate
     try:
-        count = typed_values(settings).get("frames", model["frames"])
+        chosen = typed_values(settings)
     except SettingError as error:
         raise Problem("Settings: {reason}", "Correct it, or clear the field to use the model's own settings.").about(
             reason=error
         ) from None
-    if count > model["most_frames"]:
-        raise Problem(
-            "Settings: frames is {count}, but the model {model} allows at most {model2}.", "Reduce frames."
-        ).about(count=count, model=repr(model["name"]), model2=model["most_frames"])
-    return count
+    names = ("frames", "context_length", "context_overlap")
+    family = str(settings.get("family", "default"))
+    asked, length, overlap = (chosen[n] if n in chosen else own_value(n, model, family) for n in names)
+    frames = asked or automatic_frames(shot.frames, shot.fps, own, rate)
+    at_once = {"context_length": length or 0} if rate else {"frames": frames}
+    for name, count in at_once.items():
+        if count > most:
+            raise Problem(
+                "Settings: {name} is {count}, but the model {model} allows at most {most}.", "Reduce it."
+            ).about(name=name, count=count, model=repr(model["name"]), most=most)
+    length = context_length(length, asked, own, most)
+    return frames, context_count(frames, length, context_overlap(overlap, length)) if rate else 1
 
 
 @lru_cache(maxsize=64)
 def given(text: str) -> dict[str, Any]:
-    """{"steps": 20} of the valid settings in a text. `parse_settings` and `frame_count` report the invalid ones."""
+    """{"steps": 20} of the valid settings in a text. `parse_settings` and `clip_length` report the invalid ones."""
     try:
         chosen = parse_settings(text)
     except Problem:

@@ -83,15 +83,15 @@ def examine(path: str | Path, check: Check = never_cancelled) -> Source:
     return source
 
 
-def read_clip(path: str | Path, frames: int | None = None, check: Check = never_cancelled) -> Clip:
+def read_clip(path: str | Path | Source, frames: int | None = None, check: Check = never_cancelled) -> Clip:
     """Reads a video file or a folder of frames: upright, in sRGB, transparent pixels over middle gray.
 
-    frames: the number of frames to read, evenly spaced in time, including the first and the last. If the clip has
-    fewer, frames are interpolated, and a note says so. None reads every frame.
+    path: may also be an examined clip. frames: the number of frames to read, evenly spaced in time, including the first
+    and the last. If the clip has fewer, frames are interpolated, and a note says so. None reads every frame.
     check: called before each frame is read, and from another thread while ffmpeg runs. It may raise Cancelled.
     Raises Problem if the clip cannot be read completely.
     """
-    source = examine(path, check)
+    source = path if isinstance(path, Source) else examine(path, check)
     picked = _pick(source.times, frames)
     size, notes = _reading_size(source)
     wanted, inverse = np.unique(picked, return_inverse=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..clips import Clip, fit, read_clip, read_picture, write_frames, write_pictures
+from ..clips import Clip, examine, fit, read_clip, read_picture, write_frames, write_pictures
 from ..controls.conditions import check_model, mask_notes, parse_picture_option
+from ..job_folder.clip_length import automatic_frames
 from ..job_folder.clip_size import clip_size
 from ..job_folder.declared import SettingError, parse_assignment
 from ..job_folder.folders import data_folder, new_job_name
@@ -35,14 +36,17 @@ def make_job(options: Namespace) -> Path:
         chosen = dict(parse_assignment(text) for text in options.set)
         if options.method:
             chosen["method"] = options.method
-        settings = entry.settings_for(chosen)
+        frames = entry.settings_for(chosen).frames  # invalid settings are reported before the clip is examined
+        source = examine(options.clip)
+        if entry.combined(chosen).frames is None:
+            frames = automatic_frames(source.total, source.fps or FOLDER_FPS, entry.clip.frames, entry.rate)
     except SettingError as error:
         raise Problem(error.text, "`--set` takes key=value; docs/method.md lists the settings.") from None
-    conditions, notes = _read_conditions(options, entry, settings.frames)
-    clip = read_clip(options.clip, frames=settings.frames)
+    conditions, notes = _read_conditions(options, entry, frames)
+    clip = read_clip(source, frames)
     height, width = clip.frames.shape[1:3]
     size = clip_size(width / height, entry.clip.area, entry.clip.multiple)
-    mask = _read_mask(options.mask, clip, settings.frames) if options.mask else None
+    mask = _read_mask(options.mask, clip, frames) if options.mask else None
     notes = [*clip.notes, *notes, *(mask.notes if mask else ())]
     _check_texts(entry, options.prompt, (options.negative, options.inversion_prompt))
     folder = _new_folder(options.job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .clip_length import MOST_FRAMES
 from .declared import setting
 
 SAMPLING, MOTION, INVERSION, CONDITIONS, DEVICE = "Sampling", "Motion", "Inversion", "Pictures and Masks", "Device"
@@ -14,12 +15,12 @@ class Settings:
     """Everything that determines a take besides its prompt, seed, model and reference clip. Each setting is declared
     only here. The defaults are the paper's values for camera motion."""
 
-    frames: int = setting(
-        16,
+    frames: int | None = setting(
+        None,
         "Frames",
-        "Length of the generated clip in frames. More than the model generates at once are generated in contexts",
+        "Length of the generated clip in frames; auto follows the shot's duration. Long ones are generated in contexts",
         SAMPLING,
-        (2, 1000),
+        (2, MOST_FRAMES),
         basic=True,
     )
     context_length: int | None = setting(

@@ -135,7 +135,10 @@ def _values(content: Any, source: Path) -> dict[str, Any]:
 
 
 def _clip(value: Any) -> ClipSpec:
-    return ClipSpec(**strict_values(ClipSpec, value, {"int": whole}, "clip"))
+    clip = ClipSpec(**strict_values(ClipSpec, value, {"int": whole}, "clip"))
+    if clip.rate < 1:
+        raise ValueError(f"clip: rate is {clip.rate}; it must be at least 1")
+    return clip
 
 
 def _finite(value: Any) -> float:

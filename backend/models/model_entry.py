@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..job_folder.clip_length import context_length, context_overlap
 from ..job_folder.declared import SettingError, declarations
 from ..job_folder.families import FAMILIES, OWN_FAMILIES, resolve
 from ..job_folder.settings import Settings
@@ -23,14 +24,16 @@ PATHS = (*PARTS, *CONTROLS, "tiny_vae")
 class ClipSpec:
     """The clips that a model generates.
 
-    frames: the number of frames it was trained with. most_frames: the maximum. area: the approximate number of pixels
-    of a frame. multiple: width and height must be multiples of it.
+    frames: the number of frames it was trained with. most_frames: the maximum at once. area: the approximate number of
+    pixels of a frame. multiple: width and height must be multiples of it. rate: the frames per second it was trained
+    with, AnimateDiff's if not given.
     """
 
     frames: int
     most_frames: int
     area: int
     multiple: int
+    rate: int = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,21 @@ class ModelEntry:
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
     source: Path = Path()
 
-    def settings_for(self, chosen: Mapping[str, Any]) -> Settings:
+    def settings_for(self, chosen: Mapping[str, Any], frames: int | None = None) -> Settings:
+        """Returns the settings of this model with those of a job on top, each with a value instead of auto.
+
+        frames: what frames=auto means for the job, the model's own number if not given. Raises SettingError for an
+        invalid setting.
+        """
+        settings = self._with_contexts(self.combined(chosen))
+        settings = replace(settings, frames=settings.frames or frames or self.clip.frames)
+        if settings.context_length is None and settings.frames > self.clip.most_frames:
+            raise SettingError("frames is {frames}; the model {name} generates at most {most_frames} frames.").about(
+                frames=settings.frames, name=repr(self.name), most_frames=self.clip.most_frames
+            )
+        return settings
+
+    def combined(self, chosen: Mapping[str, Any]) -> Settings:
         """Returns the settings of this model with those of a job on top. Raises SettingError for an invalid setting."""
         family = chosen.get("family", "default")
         if family in OWN_FAMILIES and family not in self.presets:
@@ -88,32 +105,32 @@ class ModelEntry:
                     name=repr(self.name), key=repr(key)
                 )
         preset = self.presets.get(family, {})
-        settings = self._with_contexts(resolve({"frames": self.clip.frames} | self.settings | preset, chosen))
-        if settings.context_length is None and settings.frames > self.clip.most_frames:
-            raise SettingError("frames is {frames}; the model {name} generates at most {most_frames} frames.").about(
-                frames=settings.frames, name=repr(self.name), most_frames=self.clip.most_frames
-            )
-        return settings
+        return resolve(self.settings | preset, chosen)
 
     def _with_contexts(self, s: Settings) -> Settings:
-        """Returns the settings with the model's own context_length and context_overlap. Raises SettingError.
-
-        A clip that the model can generate at once is a single context.
-        """
-        if not declarations(Settings)["context_length"].known_to(self.backbone):
+        """Returns the settings with values of context_length and context_overlap. Raises SettingError."""
+        if not self._has_contexts:
             return s
-        at_once = s.frames if s.frames <= self.clip.most_frames else self.clip.frames
-        length = s.context_length or at_once
+        length = context_length(s.context_length, s.frames, self.clip.frames, self.clip.most_frames)
         if length > self.clip.most_frames:
             raise SettingError(
                 "context_length is {length}; the model {name} generates at most {most_frames} frames at once."
             ).about(length=length, name=repr(self.name), most_frames=self.clip.most_frames)
-        overlap = length * 3 // 8 if s.context_overlap is None else s.context_overlap
+        overlap = context_overlap(s.context_overlap, length)
         if overlap >= length:
             raise SettingError("context_overlap is {overlap}; it must be less than context_length, {length}.").about(
                 overlap=overlap, length=length
             )
         return replace(s, context_length=length, context_overlap=overlap)
+
+    @property
+    def _has_contexts(self) -> bool:
+        return declarations(Settings)["context_length"].known_to(self.backbone)
+
+    @property
+    def rate(self) -> int:
+        """The frames per second of frames=auto; 0 if the model generates no clips longer than its own."""
+        return self.clip.rate if self._has_contexts else 0
 
     @property
     def backbone(self) -> str:

@@ -16,7 +16,7 @@ from ...backend.job_folder.request import JobRequest
 from ..declarations import Operators
 from ..demo_scene import PROMPT as EXAMPLE
 from ..prompt_words import check_prompts
-from ..settings_text import frame_count, parse_settings
+from ..settings_text import clip_length, parse_settings
 from .frame_times import StretchedTime, frame_times, stretched_time
 from .pictures import chosen_pictures
 from .shading import solid_shading
@@ -35,15 +35,16 @@ class CapturePlan:
     """One shot to be captured.
 
     request: of the first take; others differ in prompt and seed. target: whose motion is captured. size: (H, W) and
-    count: frames of the model's clip. reference_shading: one of properties.SHADINGS. viewport_shading: the 3D view's
-    settings for AS_SEEN, empty for the scene's own. subject: full names of the objects in the mask, empty for no mask.
-    depth_folder: where in the job's folder depth goes, "" for none. vectors: whether motion vectors are rendered.
-    pictures: files of the first frame by kind.
+    count: frames of the model's clip. contexts: in how many parts it is generated. reference_shading: one of
+    properties.SHADINGS. viewport_shading: the 3D view's settings for AS_SEEN, empty for the scene's own. subject: full
+    names of the objects in the mask, empty for no mask. depth_folder: where in the job's folder depth goes, "" for
+    none. vectors: whether motion vectors are rendered. pictures: files of the first frame by kind.
     """
 
     request: JobRequest
     target: Target
     count: int
+    contexts: int = 1
     size: tuple[int, int]
     reference_shading: str
     viewport_shading: dict[str, Any]
@@ -115,10 +116,12 @@ def _plan_of(
     wanted: bpy.types.PropertyGroup, target: Target, model: dict[str, Any], settings: dict[str, Any], **same: Any
 ) -> CapturePlan:
     """settings: of the request. same: what all shots share."""
+    count, contexts = clip_length(settings, model, target.shot.grid)
     plan = CapturePlan(
         request=request_of(wanted, target, settings),
         target=target,
-        count=frame_count(settings, model),
+        count=count,
+        contexts=contexts,
         size=clip_size(target.shot.aspect, model["area"], model["multiple"]),
         reference_shading=wanted.reference_shading,
         vectors=wanted.use_vectors,

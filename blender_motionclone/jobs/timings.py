@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ...backend.job_folder.clip_length import context_count
 from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.writing import is_link
 from ..picture_files import PngError, png_size
@@ -47,6 +48,7 @@ class Timings:
         self._pending: deque[Path] = deque()
         self._known: set[Path] = set()
         self._seconds: defaultdict[Kind, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
+        self._for_context: defaultdict[Kind, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
 
     def find(self, jobs: Path) -> None:
         """Finds the newest jobs of the folder; `learn_one` reads them, the oldest of them first."""
@@ -74,20 +76,42 @@ class Timings:
             if not 0 <= seconds <= MAX_SECONDS:
                 return
             size = png_size(folder / "reference" / "0000.png")
-            kind = kind_of(request["model"], request["settings"], int(result["settings"]["frames"]), size)
+            frames = int(result["settings"]["frames"])
+            kind = kind_of(request["model"], request["settings"], frames, size)
+            contexts = _contexts(frames, result["settings"])
         except (OSError, PngError, ValueError, OverflowError, KeyError, TypeError, AttributeError):
             return
         self._known.add(folder)
         self._seconds[kind].append(seconds)
+        self._for_context[_any_length(kind)].append(seconds / contexts)
 
-    def seconds(self, kind: Kind) -> float | None:
-        """How long a take of this kind took; None if unknown."""
-        return median(self._seconds[kind]) if kind in self._seconds else None
+    def seconds(self, kind: Kind, contexts: int = 1) -> float | None:
+        """How long a take of this kind took; None if unknown.
+
+        contexts: in how many parts the clip is generated. If its length is new, each part takes as long as that of a
+        clip of another length.
+        """
+        if kind in self._seconds:
+            return median(self._seconds[kind])
+        for_context = self._for_context.get(_any_length(kind)) if contexts > 1 else None
+        return median(for_context) * contexts if for_context else None
 
     @property
     def any(self) -> bool:
         """Whether any take is known to have finished."""
         return bool(self._known)
+
+
+def _any_length(kind: Kind) -> Kind:
+    return replace(kind, frames=0)
+
+
+def _contexts(frames: int, settings: Mapping[str, Any]) -> int:
+    """In how many contexts a take was generated, by the settings in its result. ValueError if they make no sense."""
+    length, overlap = (settings.get(name) for name in ("context_length", "context_overlap"))
+    if length is None or overlap is None:  # an older take, or a model family without contexts
+        return 1
+    return context_count(frames, int(length), int(overlap))
 
 
 def duration(seconds: float, translate: Callable[[str], str] = str) -> str:

@@ -35,9 +35,10 @@ _now = session.part(_Now)
 
 def models() -> list[dict[str, Any]] | None:
     """Entries from `python -m backend models --json`: "name", "title", "frames", "most_frames", "area", "multiple",
-    "families", "controls", "missing", "backbone" (the model family), "values" (the typed settings of each family
-    that differ from the declared ones), "tokenizer" (a folder on the worker's machine for
-    job_folder.tokens.read_tokenizer, or None). None while they were not asked for, or are not available."""
+    "rate" (frames per second of frames=auto, 0 for always the model's own number), "families", "controls", "missing",
+    "backbone" (the model family), "values" (the typed settings of each family that differ from the declared ones),
+    "tokenizer" (a folder on the worker's machine for job_folder.tokens.read_tokenizer, or None). None while they were
+    not asked for, or are not available."""
     return _now.models
 
 
@@ -145,6 +146,7 @@ def _is_model(model: Any) -> bool:
     texts = all(isinstance(model.get(key), str) and len(model[key]) <= 1000 for key in TEXTS)
     counts = all(type(model.get(key)) is int and 0 < model[key] <= MAX_COUNT for key in COUNTS)
     lists = all(isinstance(model.get(key), list) and len(model[key]) <= MAX_MODELS for key in LISTS)
+    counts = counts and type(rate := model.get("rate", 0)) is int and 0 <= rate <= MAX_COUNT  # 0: only its own frames
     texts = texts and all(isinstance(model.get(key), str | None) for key in ("tokenizer", "backbone"))
     lists = lists and all(isinstance(text, str) for key in LISTS for text in model[key])
     return texts and counts and lists and _are_values(model.get("values", {}))  # older workers do not report them

@@ -113,7 +113,8 @@ def set_to(path, value):
         (set_to("motionclone.settings", "steps=none"), "must be a whole number"),
         (set_to("motionclone.settings", "seed='3"), "No closing quotation"),
         (set_to("motionclone.settings", "steps=3 steps=4"), "occurs twice"),
-        (set_to("motionclone.settings", "frames=64"), "'demo' allows at most 32"),
+        (set_to("motionclone.settings", "frames=1001"), "frames is 1001; it must be between 2 and 1000"),
+        (set_to("motionclone.settings", "context_length=64"), "'demo' allows at most 32"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_made(scene, jobs, worker, change, sentence):

@@ -19,9 +19,12 @@ def job(folder, name: str, seconds: dict[str, float], size=(32, 64), frames=16, 
     height, width = size
     (path / "reference" / "0000.png").write_bytes(png(bytes(3 * height * width), width, height))
     request = {"model": model, "settings": settings}
-    result = {"request": request, "settings": {"frames": frames}, "seconds": seconds}
+    result = {"request": request, "settings": {"frames": frames} | CONTEXTS, "seconds": seconds}
     (path / "result.json").write_text(json.dumps(result), encoding="utf-8")
     return path
+
+
+CONTEXTS = {"context_length": 16, "context_overlap": 6}
 
 
 def learned(folder):
@@ -45,6 +48,15 @@ def test_the_middle_of_earlier_takes_of_the_same_kind_counts(tmp_path):
 def test_nothing_is_said_of_another_kind(tmp_path, other):
     job(tmp_path, "a", {"sampling": 20.0})
     assert learned(tmp_path).seconds(timings.kind_of(*other)) is None
+
+
+def test_a_clip_of_another_length_takes_as_long_for_each_context(tmp_path):
+    job(tmp_path, "a", {"sampling": 20.0})
+    job(tmp_path, "b", {"sampling": 120.0}, frames=46)  # four contexts
+    known = learned(tmp_path)
+    assert known.seconds(timings.kind_of("demo", {}, 46, (32, 64)), 4) == 120.0
+    assert known.seconds(timings.kind_of("demo", {}, 106, (32, 64)), 10) == 250.0
+    assert known.seconds(timings.kind_of("demo", {"steps": "9"}, 106, (32, 64)), 10) is None
 
 
 def test_the_motion_s_strength_takes_no_time_but_its_absence_saves_some(tmp_path):
