@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 USER_ERROR, CANCELLED = 1, 130
+BENCHES = ["controls", "device", "long", "looks", "masks", "memory", "motion", "speed", "worker"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -141,7 +142,7 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
 
     bench = commands.add_parser("bench", help="run a benchmark, in a clone of the repository (takes minutes to hours)")
-    bench.add_argument("what", choices=["controls", "device", "looks", "masks", "memory", "motion", "speed", "worker"])
+    bench.add_argument("what", choices=BENCHES)
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="options of the benchmark: see `bench motion --help`")
     return parser
 

@@ -96,6 +96,16 @@ def fused_attention() -> Iterator[None]:
         functional.scaled_dot_product_attention = own
 
 
+def peak_of(run: Callable[[], object]) -> int:
+    """The peak of the bytes held by `run`, in addition to existing tensors.
+
+    Without the hooks of `held`, which keep the graph of a pass after its end, so it can run many passes.
+    """
+    with fused_attention(), AnyNumber(), LiveBytes() as live:
+        run()
+    return live.peak
+
+
 def held(run: Callable[[], object], weights: Iterable[Tensor] = ()) -> Held:
     """The bytes held by `run`, in addition to existing tensors."""
     saved = SavedBytes(weights)

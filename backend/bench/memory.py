@@ -119,7 +119,7 @@ def guided_held(
     blocks: Sequence[str] = ("up_blocks.1",),
 ) -> Held:
     """The bytes held in a pass with the gradient of guidance, without weights."""
-    guide, z = _guide(model, controls, clip, blocks)
+    guide, z = guided_of(model, controls, clip, blocks)
     with model.with_policy(replace(policy, offload=False), controls):
         return held(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0)), model.unet.parameters())
 
@@ -129,7 +129,7 @@ def guided_cost(model: AnimateDiff, kind: str, clip: tuple[int, int, int]) -> fl
     """The operations of a guided step, including the negative prompt's pass, in forward passes."""
     z, text = _meta(1, 4, *clip), _meta(*SD15_TEXT)
     forward = operations(lambda: model.denoiser()(z, TIMESTEP, text))
-    guide, z = _guide(model, (), clip, ("up_blocks.1",))
+    guide, z = guided_of(model, (), clip, ("up_blocks.1",))
     with model.with_policy(replace(FAST, recompute=kind)):
         return 1 + operations(lambda: guide(z, Step(0, TIMESTEP, -1, 1.0))) / forward
 
@@ -147,9 +147,10 @@ def _pair_held(model: AnimateDiff, controls: Sequence[SparseControl], clip: tupl
     return held(lambda: model.denoiser(controls).pair(z, TIMESTEP, text, text))
 
 
-def _guide(
+def guided_of(
     model: AnimateDiff, controls: Sequence[SparseControl], clip: tuple[int, int, int], blocks: Sequence[str]
 ) -> tuple[MotionGuidance, torch.Tensor]:
+    """Guidance of a clip on the meta device, and the clip's latents."""
     z, text, denoise = _meta(1, 4, *clip), _meta(*SD15_TEXT), model.denoiser(controls)
     how = {"timestep": TIMESTEP, "empty_text": text, "blocks": blocks}
     motion = extract_motion(model, model.denoiser(), z, z, **how)

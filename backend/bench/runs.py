@@ -12,13 +12,15 @@ from ..models.model_entry import ModelEntry
 @dataclass(frozen=True)
 class Run:
     """Named settings. settings: None means the true render, the ceiling; masked: guided with the true mask; given:
-    'image' for the true render's first frame, 'depth' for its depth; prompted: whether the prompt is used."""
+    'image' for the true render's first frame, 'depth' for its depth; prompted: whether the prompt is used; frames: the
+    length of the shots, None for the cases' own."""
 
     name: str
     settings: dict[str, str] | None
     masked: bool = False
     given: tuple[str, ...] = ()
     prompted: bool = True
+    frames: int | None = None
 
 
 def named_run(text: str, entry: ModelEntry) -> Run:

@@ -18,11 +18,13 @@ from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import to_frames
 from ..controls.conditions import Condition
 from ..demo_training.passes import draw_depth, draw_mask
-from ..job.reference_motion import read_motion
+from ..job.reference_motion import read_contexts, read_motion
 from ..job.take import Take, generate
 from ..models.entry import find_entry
+from ..sampling.contexts import contexts_of
 from .cases import Case, cases_for
 from .evaluate import summary, table
+from .long_shots import prolonged
 from .runs import Run
 
 
@@ -57,7 +59,7 @@ def all_clips(runs: list[Run], cases: list[Case], options: Namespace) -> Iterato
                 continue
             for seed in range(options.seeds):
                 print(f"{run.name}, seed {seed}: {len(cases)} takes", file=sys.stderr, flush=True)
-                yield run, seed, list(in_order(_clip_of, *zip(*[(run, number, seed) for number in numbers])))
+                yield run, seed, list(in_order(take_of, *zip(*[(run, number, seed) for number in numbers])))
 
 
 @contextmanager
@@ -65,10 +67,10 @@ def _processes(options: Namespace) -> Iterator[Callable[..., Iterator]]:
     """`map` over so many processes of their own; one is the process that asks."""
     given = options.model, options.tuning
     if options.processes == 1:
-        _start_process(*given)
+        start_process(*given)
         yield map
         return
-    with ProcessPoolExecutor(options.processes, get_context("spawn"), _start_process, given) as pool:
+    with ProcessPoolExecutor(options.processes, get_context("spawn"), start_process, given) as pool:
         yield pool.map
 
 
@@ -96,7 +98,7 @@ _model: AnimateDiff
 _cases: dict[int, Case]
 
 
-def _start_process(model: str, tuning: bool) -> None:
+def start_process(model: str, tuning: bool) -> None:
     """Loads the model once per process. On such small layers, several processes are faster than several threads."""
     global _model, _cases
     torch.set_num_threads(1)
@@ -105,9 +107,10 @@ def _start_process(model: str, tuning: bool) -> None:
     _cases = {case.number: case for case in cases_for(entry, tuning)}
 
 
-def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
-    case = _cases[number]
-    settings = _model.entry.settings_for(run.settings or {})
+def take_of(run: Run, number: int, seed: int) -> np.ndarray:
+    """The clip, uint8 [F, H, W, 3], of a case in a process that `start_process` has prepared."""
+    case = prolonged(_cases[number], run.frames) if run.frames else _cases[number]
+    settings = _model.entry.settings_for(run.settings or {}, run.frames)
     subject = None
     if run.masked:
         mask = torch.from_numpy(draw_mask(case.reference_look.shape, case.motion, case.size))
@@ -123,7 +126,12 @@ def _clip_of(run: Run, number: int, seed: int) -> np.ndarray:
         subject=subject,
         controls=controls,
     )
-    motion = read_motion(_model, case.reference, settings) if settings.is_guided else None
+    contexts, motion = contexts_of(settings, take.frames), None
+    if settings.is_guided and contexts.several:
+        guided = contexts.distinct(range(settings.guided_steps))
+        motion = read_contexts(_model, case.reference, settings, guided)
+    elif settings.is_guided:
+        motion = read_motion(_model, case.reference, settings)
     return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 

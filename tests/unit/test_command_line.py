@@ -99,7 +99,7 @@ def test_a_short_clip_is_stretched_and_it_is_said(clone, tmp_path):
         (["--set", "step=3"], ["'step'", "Did you mean 'steps'?"]),
         (["--set", "steps"], ["key=value"]),
         (["--set", "guidance_blocks=up_blocks.7"], ["'up_blocks.7'", "guidance_blocks"]),
-        (["--set", "frames=99"], ["at most 24 frames"]),
+        (["--set", "context_length=99"], ["at most 24 frames at once"]),
         (["--model", "tinny"], ["'tinny'", "Did you mean 'tiny'?"]),
         (["--prompt", "red " * 50], ["50 tokens", "at most 30", "Shorten"]),
         (["--set", "motion_weight=10000000", "--set", "cfg_scale=100"], None),
