@@ -14,7 +14,7 @@ from .judges import color_drift
 from .look_classifier import look_seen
 
 PERIOD = 40.0  # frames for the motion of a case, there and back
-STILL = 1e-3  # of full scale: a smaller difference between two drawn frames is none
+STILL = 1e-3  # of full scale, added to each change, because some frames differ by nothing
 FIGURES = {
     "motion_score": "motion score with the own reference",
     "seam": "change across context borders, over that elsewhere (1: none seen)",
@@ -52,7 +52,7 @@ def seams(clip: np.ndarray, truth: np.ndarray, contexts: Contexts) -> dict[str, 
     changes, expected = (
         np.abs(np.diff(frames.astype(np.float32), axis=0)).mean((1, 2, 3)) / 255 for frames in (clip, truth)
     )
-    relative = changes / np.maximum(expected, STILL)
+    relative = (changes + STILL) / (expected + STILL)
     found = contexts.distinct(range(PHASES))
     borders = {context[0] - 1 for context in found} | {context[-1] for context in found}
     at_border = np.array([frame in borders for frame in range(len(relative))])
