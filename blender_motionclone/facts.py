@@ -17,7 +17,7 @@ from . import forecast, thumbnails
 from .capture import clip_file, reference_cache
 from .capture.plan import CapturePlan, plans_of
 from .form_scene import form_scene, in_scene
-from .jobs import job_runner, take_states
+from .jobs import job_runner, take_folders
 from .jobs.timings import Timings
 from .preferences import (
     backend_folders,
@@ -235,7 +235,7 @@ def _take_up_take(takes: bpy.types.bpy_prop_collection) -> bool:
     for _ in range(len(takes)):
         _now.turn = (_now.turn + 1) % len(takes)
         take = takes[_now.turn]
-        if take.state == DONE and not thumbnails.icon(take.name) and (folder := take_states.folder_of(take)):
+        if take.state == DONE and not thumbnails.icon(take.name) and (folder := take_folders.folder_of(take)):
             _now.timings.learn(folder)
             if thumbnails.load_take(take.name, folder):
                 return True

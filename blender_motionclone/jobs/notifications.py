@@ -19,7 +19,7 @@ from ..results.movie_strip import show_alone
 from ..results.place import place_job
 from ..results.placement import PlacementOptions
 from ..showing import redraw, show_failures
-from . import take_states
+from . import take_folders, take_states
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PendingPlacement:
 def placements_of(job: str) -> list[PendingPlacement]:
     """Where the job's clip goes. Reads only its folder. Problem when there is no complete clip."""
     return [
-        PendingPlacement(scene.name, how, read_finished_job(take_states.known_folder(take), take.frame_start))
+        PendingPlacement(scene.name, how, read_finished_job(take_folders.known_folder(take), take.frame_start))
         for scene, take in take_states.named(job)
         if (how := scene.motionclone.placement) != "NONE"
     ]
@@ -60,7 +60,7 @@ def show(job: str) -> None:
     for scene, take in take_states.named(job):
         window = _window(scene)
         if window and window.scene == scene and not window.screen.show_fullscreen:
-            folder = take_states.existing_folder(take)
+            folder = take_folders.existing_folder(take)
             finished = read_finished_job(folder, take.frame_start)
             with bpy.context.temp_override(window=window):
                 watching.watch(bpy.context, scene, finished, folder / "reference")

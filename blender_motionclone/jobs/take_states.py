@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import traceback
 from collections import deque
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,23 +17,16 @@ from ...backend.job_folder.lock import is_locked
 from ...backend.job_folder.problem import Problem, Sentence, templates_of, with_templates
 from ...backend.job_folder.reading import read_json
 from ...backend.job_folder.state import CANCELLED, DONE, FAILED, QUEUED, JobState, read_state
-from .. import reach
 from ..job_note import is_awaited, read_note
-from ..preferences import jobs_folder
 from ..properties import NO_SCORE, MotionCloneTake
 from ..session import session
 from ..wrapping import shown, shown_line
-from .job_files import is_job_name
+from .take_folders import GONE, folder_of, own_folder
 
 ELSEWHERE = "This job is running in another Blender or worker."
 CANCELLING = "This job is being cancelled."
 AWAITED = JobState(state=QUEUED, message="The worker for this job is starting.")
 UNDONE = JobState(state=QUEUED, message="The job did not finish.", hint="Run it again.")
-GONE = JobState(
-    state=FAILED,
-    message="The job's folder does not exist.",
-    hint="Restore the folder, choose the Jobs Folder where it is now, or remove the take.",
-)
 FAR = JobState(
     message="The job's folder contains links, or is neither in the jobs folder nor next to this file. It "
     "is not read without your permission.",
@@ -107,7 +98,7 @@ def state_of(take: MotionCloneTake) -> JobState:
     """The state that its folder contains."""
     folder = folder_of(take)
     if folder is None:
-        return GONE if _own_folder(take) else _as_told(take)
+        return GONE if own_folder(take) else _as_told(take)
     # In this order, because a worker may take or end the job in between.
     awaited, locked, state = is_awaited(folder, read_note(folder)), is_locked(folder), read_state(folder)
     if awaited or (locked and not state.finished):
@@ -159,39 +150,6 @@ def ask_to_cancel(folder: Path) -> None:
 def was_asked(folder: Path) -> bool:
     """Whether this Blender has asked a worker to cancel that job."""
     return folder in _now.asked
-
-
-def folder_of(take: MotionCloneTake) -> Path | None:
-    """The job's folder: where it was made, if that path may be read without asking, or in the current jobs folder. None
-    if it is in neither."""
-    folders = _own_folder(take), in_jobs_folder(take)
-    return next((folder for folder in folders if folder and os.path.isdir(folder)), None)  # False for an invalid path
-
-
-def in_jobs_folder(take: MotionCloneTake) -> Path | None:
-    """The job's folder in the current jobs folder."""
-    with suppress(Problem):
-        return jobs_folder(bpy.context) / take.name if is_job_name(take.name) else None
-    return None
-
-
-def existing_folder(take: MotionCloneTake) -> Path:
-    """The job's folder, for an action of the user on the take. Problem when it is gone."""
-    reach.choose(take.folder)
-    return known_folder(take)
-
-
-def known_folder(take: MotionCloneTake) -> Path:
-    """Like `folder_of`, but Problem when there is none."""
-    if folder := folder_of(take):
-        return folder
-    raise Problem("{what} It was {folder}.", GONE.hint).about(what=Sentence(GONE.message), folder=shown(take.folder))
-
-
-def _own_folder(take: MotionCloneTake) -> Path | None:
-    """The folder where it was made, if that may be read without asking, because the .blend may be a stranger's."""
-    folder = reach.named(take.folder)
-    return folder if folder and reach.in_reach(folder) else None
 
 
 def _as_told(take: MotionCloneTake) -> JobState:

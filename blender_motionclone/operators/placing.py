@@ -10,7 +10,7 @@ from ...backend.job_folder.problem import Problem
 from .. import reach
 from ..declarations import Operators
 from ..form_scene import form_scene, in_scene
-from ..jobs import take_states
+from ..jobs import take_folders
 from ..properties import PLACEMENTS
 from ..results.colors import restore_view
 from ..results.finished_job import read_finished_job
@@ -70,7 +70,7 @@ def folder_of(scene: bpy.types.Scene, job: str) -> Path:
     if not job and 0 <= settings.take_index < len(settings.takes):
         take = settings.takes[settings.take_index]
     if take:
-        return take_states.existing_folder(take)
+        return take_folders.existing_folder(take)
     if not (path := reach.named(job or settings.last_job)):
         raise Problem("This scene has no MotionClone job yet.", "Generate a clip first, or choose a job's folder.")
     return path

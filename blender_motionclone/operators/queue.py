@@ -9,7 +9,7 @@ import bpy
 from ...backend.job_folder.problem import Problem
 from ..declarations import Operators
 from ..form_scene import form_scene
-from ..jobs import job_runner, take_states
+from ..jobs import job_runner, take_folders, take_states
 from .reporting import each_by_itself, reporting_errors
 
 
@@ -58,7 +58,7 @@ class MOTIONCLONE_OT_cancel(bpy.types.Operator):
         """The folder of a named take whose job another Blender runs."""
         if self.job in job_runner.mine() or not (take := scene.motionclone.takes.get(self.job)):
             return None
-        return take_states.existing_folder(take) if take_states.can_be_asked(take) else None
+        return take_folders.existing_folder(take) if take_states.can_be_asked(take) else None
 
     def _ask(self, scene: bpy.types.Scene, folders: list[Path]) -> None:
         with each_by_itself() as alone:

@@ -12,7 +12,7 @@ from ...backend.job_folder.state import DONE
 from ..declarations import Operators
 from ..form_scene import form_scene
 from ..job_note import dismiss
-from ..jobs import generation, job_runner, take_states, takes
+from ..jobs import generation, job_runner, take_folders, take_states, takes
 from ..jobs.job_files import check_job
 from ..translations import sentence
 from .reporting import each_by_itself, handed_over, reporting_errors, wait_for
@@ -58,7 +58,7 @@ class MOTIONCLONE_OT_resume(bpy.types.Operator):
 
     def _chosen(self, scene: bpy.types.Scene) -> Path:
         take = takes.take_of(scene, self.job)
-        folder = take_states.existing_folder(take)
+        folder = take_folders.existing_folder(take)
         if take.name not in job_runner.mine():
             take_states.look_at(take)  # the .blend may be out of date
         if take.state == DONE:

@@ -16,7 +16,7 @@ from ..capture.job import variant
 from ..declarations import Operators
 from ..form_scene import form_scene
 from ..job_note import dismiss
-from ..jobs import generation, job_runner, take_states, takes
+from ..jobs import generation, job_runner, take_folders, takes
 from ..jobs.job_files import check_job, delete_job, is_job
 from ..preferences import jobs_folder
 from ..properties import SEEDS, MotionCloneTake
@@ -48,7 +48,7 @@ class Again:
 
     def _hand_over(self, context: bpy.types.Context) -> str:
         take = takes.take_of(form_scene(context), self.job)
-        folder = take_states.existing_folder(take)
+        folder = take_folders.existing_folder(take)
         try:
             request = read_request(folder)
         except RequestError as error:
@@ -133,7 +133,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
                 raise Problem("This take is running or waiting.", "Cancel it first.")
             if self.delete_files:
                 _delete_files(take)
-            elif (folder := take_states.in_jobs_folder(take)) and is_job(folder):
+            elif (folder := take_folders.in_jobs_folder(take)) and is_job(folder):
                 dismiss(folder)  # only jobs in this folder are offered
             takes.remove_take(form_scene(context), take.name)
             return {"FINISHED"}
@@ -143,7 +143,7 @@ class MOTIONCLONE_OT_take_remove(bpy.types.Operator):
 def _delete_files(take: MotionCloneTake) -> None:
     """Deletes the take's files, wherever they are."""
     reach.choose(take.folder)
-    if folder := take_states.folder_of(take):
+    if folder := take_folders.folder_of(take):
         delete_job(folder)
 
 
@@ -158,7 +158,7 @@ class MOTIONCLONE_OT_take_open_folder(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             take = takes.take_of(form_scene(context), self.job)
-            folder = take_states.existing_folder(take)
+            folder = take_folders.existing_folder(take)
             job_runner.sync_takes()  # one that was out of reach can be read from now on
             if "." in folder.name or not is_job(folder):  # a system may run a folder that is named like a program
                 raise Problem("{folder} was not made by MotionClone, so it is not opened.", "Open it manually.").about(
@@ -186,7 +186,7 @@ class MOTIONCLONE_OT_watch(InWindow, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         with reporting_errors(self):
             take = takes.take_of(form_scene(context), self.job)
-            folder = take_states.existing_folder(take)
+            folder = take_folders.existing_folder(take)
             job = read_finished_job(folder, take.frame_start)
             watching.watch(context, context.scene, job, folder / "reference")
             return {"FINISHED"}

@@ -472,7 +472,7 @@ def test_a_folder_that_is_gone_and_comes_back_in_the_jobs_folder_of_today(quick,
     addon = bpy.context.preferences.addons[preferences.ROOT_PACKAGE]
     addon.preferences.jobs_folder = str(elsewhere.parent)
     part("jobs.take_states").sync(())
-    assert take.state == "done" and part("jobs.take_states").folder_of(take) == elsewhere
+    assert take.state == "done" and part("jobs.take_folders").folder_of(take) == elsewhere
 
 
 def test_undo_takes_back_no_job(quick, part):

@@ -30,7 +30,7 @@ def test_takes_are_looked_at_in_pieces(many, part):
 
 def test_pictures_are_looked_for_in_pieces(many, part, monkeypatch):
     facts, asked = part("facts"), []
-    monkeypatch.setattr(facts.take_states, "folder_of", lambda take: asked.append(take.name))
+    monkeypatch.setattr(facts.take_folders, "folder_of", lambda take: asked.append(take.name))
     monkeypatch.setattr(facts, "BUDGET", -1.0)
     for _ in range(2 * len(many)):
         assert not facts._take_up_take(many)
