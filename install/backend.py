@@ -3,29 +3,24 @@ it."""
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections import deque
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from .children import run_module
+from .backend_doctor import ask_backend
 from .clearing import clear, clear_environment
 from .data import remove_data
 from .environments import Environment, Layer, first_match, shares
-from .failures import INSTALL, OFFLINE, OTHER_FOLDER, REPAIR, InstallError
+from .failures import INSTALL, OFFLINE, OTHER_FOLDER, InstallError
 from .files import is_link, is_there
-from .logs import append
 from .machine import this_machine
 from .paths import ROOT, data_folder, environment_folder, interpreter, work_folder
-from .pip import MAX_LINES, Pip, kept_mb
+from .pip import Pip, kept_mb
 from .pythons import Python, backend_base, probe
 from .reports import Report
-from .sentences import Sentence, with_templates
+from .sentences import Sentence
 from .state import check_ours, is_ours, read_state
 from .torch_build import LOCKS, TORCH, TorchBuild, choose_build
 from .work import LOG, clear_work, is_our_work, locked_work_folder
@@ -231,37 +226,3 @@ def backend_layers(build: TorchBuild, for_tests: bool = False) -> list[Layer]:
         disk_mb=90,
     )
     return [torch, rest, tests] if for_tests else [torch, rest]
-
-
-def ask_backend(python: Path, options: Sequence[str], extra: dict[str, str], log: Path) -> list[dict[str, str]]:
-    """Runs `python -m backend doctor` and returns its findings as dicts with level, text and hint. Other output goes to
-    the log.
-
-    Raises InstallError when the backend does not finish.
-    """
-    output = deque[str](maxlen=MAX_LINES)
-    command = ["backend", "doctor", "--json", *options]
-    try:
-        code = run_module(python, command, output.append, extra=extra)
-    except OSError as error:
-        raise InstallError("{python} does not start ({reason}).", f"{REPAIR}.").about(
-            python=python, reason=error.strerror
-        ) from None
-    with suppress(OSError):  # the doctor also runs where nothing can be written
-        append(log, f"\n$ {' '.join(command)}\n{''.join(output)}")
-    answers = [line for line in output if line.startswith(ANSWER)]
-    if not answers:
-        last = next((line.strip() for line in reversed(output) if line.strip()), f"exit code {code}")
-        raise InstallError("The backend does not start: {last}", f"{REPAIR}; details in {{log}}.").about(
-            last=last, log=log
-        )
-    answer = json.loads(answers[-1])
-    return [_with_sentences(finding, answer["templates"]) for finding in answer["findings"]]
-
-
-def _with_sentences(finding: dict[str, str], templates: list[dict[str, Any]]) -> dict[str, str]:
-    text, hint = with_templates((finding["text"], finding["hint"]), templates)
-    return finding | {"text": text, "hint": hint}
-
-
-ANSWER = '{"findings":'

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from . import checks
-from .backend import Backend, ask_backend
-from .checks import Finding
+from . import checks, machine_checks
+from .backend import Backend
+from .backend_doctor import ask_backend
 from .failures import InstallError, as_typed
+from .finding import Finding
 from .logs import last_lines
 from .models.store import Store
 from .paths import ROOT, data_folder, interpreter
@@ -83,7 +84,7 @@ def examine(backend: Backend, python: Path | None = None) -> Examination:
 def _examine_chosen(backend: Backend, python: Path) -> list[Finding]:
     """Checks a Python that the user chose. The installer cannot fix it."""
     findings = [finding for check in checks.WITH_CHOSEN for finding in _guarded(check, backend)]
-    chosen = list(checks.chosen_python(python))
+    chosen = list(machine_checks.chosen_python(python))
     findings += chosen
     if all(finding.level == "ok" for finding in chosen):
         findings += [_not_ours(finding) for finding in _asked(backend, python)]
@@ -91,7 +92,7 @@ def _examine_chosen(backend: Backend, python: Path) -> list[Finding]:
 
 
 def _not_ours(finding: Finding) -> Finding:
-    return replace(finding, hint=checks.OTHER_PYTHON, fix=()) if finding.fix else finding
+    return replace(finding, hint=machine_checks.OTHER_PYTHON, fix=()) if finding.fix else finding
 
 
 def _guarded(check: Callable[[Backend], Iterator[Finding]], backend: Backend) -> list[Finding]:

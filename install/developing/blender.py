@@ -42,7 +42,7 @@ def find_host(chosen: str | None) -> Host:
     InstallError."""
     if chosen:
         return _named_blender(Path(chosen).expanduser())
-    for program in _usual_places(sys.platform, os.environ):
+    for program in usual_places(sys.platform, os.environ):
         version = blender_version(program)
         if version and version >= MINIMUM:
             return _blender(program, version)
@@ -116,7 +116,7 @@ def _blender(program: Path, version: tuple[int, int]) -> Host:
     return Host(f"Blender {version[0]}.{version[1]} at {program}", program, is_blender=True)
 
 
-def _usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
+def usual_places(platform: str, environ: Mapping[str, str]) -> Iterator[Path]:
     """Blender programs in the usual folders, the most likely first and newer ones before older ones."""
     on_path = shutil.which("blender")
     if on_path:

@@ -23,13 +23,14 @@ DOCTOR, *OTHERS = [
     "Models of your own",
     "Placing a take",
 ]
-CHECKS = [Source(ROOT / name) for name in ("install/checks.py", "install/doctor.py", "backend/doctor.py")]
+NAMES = ("install/checks.py", "install/machine_checks.py", "install/doctor.py", "backend/doctor.py")
+CHECKS = [Source(ROOT / name) for name in NAMES]
 ENTRY, BUILD = Source(ROOT / "backend/models/entry.py"), Source(ROOT / "install/torch_build.py")
 OF_OTHERS = {  # findings that say what another function found
     "driver": BUILD.notes("_for_nvidia"),
     "no-build": BUILD.raised("_builds", "InstallError"),
     "base-python": Source(ROOT / "install/pythons.py").raised("backend_base", "InstallError"),
-    "backend-start": Source(ROOT / "install/backend.py").raised("ask_backend", "InstallError"),
+    "backend-start": Source(ROOT / "install/backend_doctor.py").raised("ask_backend", "InstallError"),
     "model-entry": ENTRY.raised("read_entries", "Problem") | ENTRY.raised("read_entry", "Problem"),
     "…-failed": set(),  # whatever a check meets
 }

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from backend import doctor as backend_doctor
-from install import checks, doctor
-from install.backend import ANSWER, Backend
+from install import checks, doctor, machine_checks
+from install.backend import Backend
+from install.backend_doctor import ANSWER
 from install.commands import main
 from install.failures import InstallError
+from install.finding import Finding
 from install.machine import Machine, Nvidia
 from install.models.adding import Adding
 from install.models.store import Store
@@ -41,7 +43,7 @@ def make(where: Path, state: State) -> None:
 FINISHED = State("3.11", {"torch": "a", "backend": "b"}, "", "cpu")
 
 
-def found(where: Path) -> dict[str, checks.Finding]:
+def found(where: Path) -> dict[str, Finding]:
     return {finding.id: finding for finding in doctor.examine(Backend(where)).findings}
 
 
@@ -122,11 +124,11 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_still_run(where, monkey
 
 def test_a_gpu_without_its_build_an_old_driver_and_missing_rights_are_found(where, monkeypatch, tmp_path):
     make(where, FINISHED)
-    monkeypatch.setattr(checks, "this_machine", lambda: Machine("linux", "x86_64", Nvidia((580, 1), (8, 9))))
+    monkeypatch.setattr(machine_checks, "this_machine", lambda: Machine("linux", "x86_64", Nvidia((580, 1), (8, 9))))
     assert "this machine can use cuda13" in found(where)["other-build"].text
-    monkeypatch.setattr(checks, "this_machine", lambda: Machine("linux", "x86_64", Nvidia((470, 1), (8, 9))))
+    monkeypatch.setattr(machine_checks, "this_machine", lambda: Machine("linux", "x86_64", Nvidia((470, 1), (8, 9))))
     assert "470.1 is too old" in found(where)["driver"].text
-    rights = list(checks.rocm_rights(Machine("linux", "x86_64", rocm=True), tmp_path / "kfd"))
+    rights = list(machine_checks.rocm_rights(Machine("linux", "x86_64", rocm=True), tmp_path / "kfd"))
     assert "usermod" in rights[0].hint
     assert choose_build(Machine("linux", "x86_64", rocm=True)).name == "rocm"
 

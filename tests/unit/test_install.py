@@ -103,7 +103,7 @@ def test_an_old_blender_on_the_path_is_passed_over(tmp_path, monkeypatch):
     stand_in(tmp_path / "blender-4.9.0" / "blender", "Blender 4.9.0")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert newer in list(blender._usual_places("linux", {}))
+    assert newer in list(blender.usual_places("linux", {}))
     assert blender.find_host(None).program == newer
 
 
@@ -112,7 +112,7 @@ def test_windows_keeps_blenders_by_version_newest_first(tmp_path, monkeypatch):
     for version in ("4.2", "5.2", "4.10"):
         (tmp_path / "Blender Foundation" / f"Blender {version}").mkdir(parents=True)
         (tmp_path / "Blender Foundation" / f"Blender {version}" / "blender.exe").touch()
-    found = list(blender._usual_places("win32", {"PROGRAMFILES": str(tmp_path)}))
+    found = list(blender.usual_places("win32", {"PROGRAMFILES": str(tmp_path)}))
     assert [path.parent.name for path in found] == ["Blender 5.2", "Blender 4.10", "Blender 4.2"]
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from install import checks, commands, pythons
+from install import commands, machine_checks, pythons
 from install.backend import Backend
-from install.checks import LONGEST_PATH, LONGEST_WITHIN, chosen_python, long_path
 from install.children import run_module
 from install.developing.wine_suites import IN_BLENDER, JOBS, UNIT
 from install.doctor import examine
 from install.failures import InstallError, as_typed, explained
+from install.machine_checks import LONGEST_PATH, LONGEST_WITHIN, chosen_python, long_path
 from install.packages import installed, listed
 from install.paths import ROOT, data_folder
 from install.reports import Report
@@ -97,8 +97,8 @@ def test_the_store_s_python_makes_no_environment_and_runs_no_installation(monkey
         pythons.check_running()
     assert commands.main(["backend", "--plan"]) == 1
     assert "Microsoft Store" in capsys.readouterr().err
-    monkeypatch.setattr(checks, "long_paths_allowed", lambda: True)
-    assert "store-python" in [finding.id for finding in checks.system(Backend())]
+    monkeypatch.setattr(machine_checks, "long_paths_allowed", lambda: True)
+    assert "store-python" in [finding.id for finding in machine_checks.system(Backend())]
     monkeypatch.setattr(
         pythons.sys, "base_prefix", r"C:\Program Files\WindowsApps\Blender\4.2\python".replace("\\", "/")
     )
