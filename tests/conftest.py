@@ -16,6 +16,7 @@ TOGETHER = (
     *(r"\[v1_a", r"\[v1_b", r"\[v2_a"),  # each recording of the published method is followed once
     r"::test_a_command_does_what_the_documents_say",
     r"test_install_(environments|strangers)\.py",
+    r"test_memory_bench\.py::test_(the_policies|balanced)",
     r"test_pip_package\.py",
     r"test_inversion_jobs\.py",
     r"test_job_goes_on\.py",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..backbones.animatediff.backbone import AnimateDiff, from_unet
 from ..backbones.animatediff.frame_norm import normalize_each_frame
+from ..backbones.animatediff.weights.modules import building_empty
 from ..backbones.animatediff.weights.sd15 import UNET, animatediff_alphas
 from ..backbones.base import Denoiser
 from ..job.inverted_reference import inversion_steps
@@ -58,14 +59,14 @@ def seconds(run: Callable[[], object]) -> float:
 
 def on_meta(unet: UNetMotionModel) -> UNetMotionModel:
     """The same architecture without weights, for counting operations without time or memory."""
-    with torch.device("meta"):
+    with building_empty():
         empty = UNetMotionModel.from_config(unet.config)
     return _prepared(empty)
 
 
 def sd15_unet() -> UNetMotionModel:
     """Stable Diffusion 1.5 with AnimateDiff v3's motion modules (none in the middle block), on the meta device."""
-    with torch.device("meta"):
+    with building_empty():
         adapter = MotionAdapter(use_motion_mid_block=False)
         unet = UNetMotionModel.from_unet2d(UNet2DConditionModel.from_config(UNET), adapter, load_weights=False)
     return _prepared(unet)

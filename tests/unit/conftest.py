@@ -25,7 +25,7 @@ from install.paths import interpreter
 from tests import tiny_model, tiny_takes
 from tests.download_kills import made_up_hub, make_catalogue
 from tests.hub_server import Hub
-from tests.install_kills import command, make_wheels
+from tests.install_kills import alone, command, make_wheels
 from tests.installer_runs import finish
 from tests.systems import set_home
 
@@ -110,7 +110,8 @@ def made_up_wheels(tmp_path_factory) -> Path:
     make_wheels(wheels, packages=3, files=3)
     where = wheels.parent / "finished" / "venv"
     where.parent.mkdir()
-    messages = finish(command(where, wheels, wheels / "locks"))
+    environ = alone({"MOTIONCLONE_DATA": str(wheels.parent / "data")})
+    messages = finish(command(where, wheels, wheels / "locks"), environ)
     assert [message["kind"] for message in messages][0] == "note" and messages[-1]["kind"] == "done"
     assert messages[-1]["python"] == str(interpreter(where))
     assert {message.get("stage") for message in messages} == {None, "python", "download", "unpack"}

@@ -1,18 +1,22 @@
 """`bench device`, tried with its tiny model, and what it reports when something is wrong."""
 
 import json
+from functools import partial
 
 import pytest
 
 from backend.__main__ import main
 from backend.backbones.animatediff.memory_needs import ModelShape, TakeNeeds
-from backend.bench.device.model import Shape
+from backend.bench.device.model import Shape, short_take
 from backend.bench.device.report import Report
 from backend.memory.policy import POLICIES
 
 
 @pytest.mark.slow
 def test_every_section_has_its_figures(monkeypatch, capsys, tmp_path):
+    for section in ("continuing", "repeating"):
+        short = partial(short_take, steps=4, guided_steps=2)
+        monkeypatch.setattr(f"backend.bench.device.{section}.short_take", short)
     monkeypatch.setattr("backend.bench.device.repeating.TURNS", 1)
     monkeypatch.setattr("backend.bench.device.policies.ROUNDS", 1)
     assert main(["bench", "device", "--tiny", "--json", "--out", str(tmp_path / "figures.jsonl")]) == 0

@@ -43,7 +43,7 @@ def test_bench_masks_judges_subject_and_background_apart(tiny, capsys):
 
 @pytest.mark.slow
 def test_bench_controls_judges_pictures_and_depth(tiny, capsys):
-    arguments = ["--seeds", "1", "--every", "12", "--processes", "1", "--json"]
+    arguments = ["--seeds", "1", "--every", "24", "--processes", "1", "--json"]
     assert main(["bench", "controls", "--model", "tiny-controls", *arguments]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["ceiling"]["first_frame"][0] == figures["ceiling"]["last_frame"][0] == 0

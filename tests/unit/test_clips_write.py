@@ -57,7 +57,7 @@ def test_a_read_only_folder(tmp_path, monkeypatch):
 
 def test_a_failed_encoding_leaves_the_old_result(tmp_path, monkeypatch):
     write_video(tmp_path / "x.mp4", drawn(0)[:2], 24)
-    monkeypatch.setattr("backend.clips.writing._command", lambda *_: ["-nonsense"])
+    monkeypatch.setattr("backend.clips.writing.CRF", "nonsense")
     with pytest.raises(Problem, match="could not be encoded"):
         write_video(tmp_path / "x.mp4", drawn(0), 24)
     assert read_clip(tmp_path / "x.mp4").total == 2 and len(list(tmp_path.iterdir())) == 1

@@ -27,8 +27,8 @@ KINDS = list(CONTROL_OF)
 
 
 @pytest.fixture
-def model(tiny):
-    return load_animatediff(find_entry("tiny-controls"), torch.device("cpu"), torch.float32)
+def model(model):
+    return replace(model, entry=find_entry("tiny-controls"))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import torch
 from diffusers import ControlNetModel, SparseControlNetModel
 from safetensors.torch import load_file, save_file
 
-from backend.backbones.animatediff.backbone import load_animatediff
 from backend.controls.conditions import CONTROL_OF, Condition
 from backend.job_folder.problem import Problem
 from backend.job_folder.settings import Settings
@@ -25,8 +24,8 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture
-def model(tiny):
-    return load_animatediff(find_entry("tiny-controls"), torch.device("cpu"), torch.float32)
+def model(model):
+    return replace(model, entry=find_entry("tiny-controls"))
 
 
 def load(model, kind: str):

@@ -177,7 +177,7 @@ def test_a_clip_that_had_to_take_another_name_is_found(tmp_path):
     for number, name in enumerate(("result.mp4", "result-2.mp4")):
         (tmp_path / name).write_bytes(b"\0\0\0\x08moov\0\0\0\x08mdat")
         os.utime(tmp_path / name, (number, number))
-    assert finished._movie(tmp_path).name == "result-2.mp4"
+    assert finished.movie_of(tmp_path).name == "result-2.mp4"
 
 
 @pytest.mark.parametrize("seconds", ['{"a": 1e300}', f'{{"a": {BIG[:90]}}}', '{"a": -5}', "[]", '{"a": []}'])
