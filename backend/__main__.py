@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 USER_ERROR, CANCELLED = 1, 130
-BENCHES = ["controls", "device", "long", "looks", "masks", "memory", "motion", "speed", "worker"]
+BENCHES = ["controls", "device", "in-betweens", "long", "looks", "masks", "memory", "motion", "speed", "worker"]
 
 
 def main(arguments: list[str] | None = None) -> int:

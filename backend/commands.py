@@ -190,7 +190,8 @@ def bench(options: Namespace) -> int:
     """Runs a benchmark. Raises Problem in an installed extension, which has none."""
     if not Path(__file__).with_name("bench").is_dir():
         raise Problem("The benchmarks are not part of the extension.", "Run this command in a clone of the repository.")
-    return import_module(f".bench.{options.what}", __package__).main(options.rest)
+    module = options.what.replace("-", "_")
+    return import_module(f".bench.{module}", __package__).main(options.rest)
 
 
 def _run(folder: Path, print_result: bool) -> None:

@@ -11,6 +11,10 @@ from .optical_flow import dense_flow, to_gray, working_size
 
 MIN_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at least this area
 AGREEMENT = 1.5  # pixels of the flow's grid: flows that differ by less belong to the same surface
+SAME = 6.0, 0.5  # pixels, and share of the flow: a neighbor whose flow is off by more than the other's is hidden there
+RETURN = 3.0, 0.2  # pixels, and share of the flow, that a way there and back may miss by and still be trusted
+BRIGHTNESS = 12.0  # gray levels that may change along the flow
+CONFIDENT = 0.1  # the least confidence with which a flow is used
 
 
 def in_between(frames: np.ndarray, count: int, times: Sequence[float] | None = None) -> np.ndarray:
@@ -20,7 +24,8 @@ def in_between(frames: np.ndarray, count: int, times: Sequence[float] | None = N
     of the frames; evenly spaced if not given.
 
     A frame at the time of a given frame is that frame, unchanged. Other frames are warped along the optical flow from
-    both neighbors. Each neighbor counts only where its flow agrees that the surface is visible.
+    both neighbors. A neighbor does not count where only its flow disagrees: the surface is hidden there. Where both
+    flows disagree, as where a subject disappears, the neighbors are cross-faded.
     """
     wanted = np.linspace(0, len(frames) - 1, count)
     if times is not None:
@@ -48,37 +53,59 @@ class _FramePair:
         height, width = first.shape[:2]
         self.size = working_size(height, width, max(MIN_AREA, height * width))
         a, b = to_gray(np.stack([first, second]), self.size)
-        self.forward, self.backward = dense_flow(a, b), dense_flow(b, a)
-        # From the brightness at both ends of the flow, so that a poor match does not displace a good one.
-        errors = _brightness_error(a, b, self.forward), _brightness_error(b, a, self.backward)
-        self.confidence = [np.exp(-error / 12) for error in errors]
+        forward, backward = dense_flow(a, b), dense_flow(b, a)
+        self.confidence = _confidence(a, b, forward, backward), _confidence(b, a, backward, forward)
+        self.forward, self.backward = map(_trusted, (forward, backward), self.confidence)
+        # Rounding up at another value in each pixel: slow changes would all happen midway between the frames otherwise.
+        self.rounding = np.random.default_rng(0).uniform(0.1, 0.9, (height, width, 1)).astype(np.float32)
 
     def at(self, share: float) -> np.ndarray:
         """Returns the frame at `share` 0..1 of the time between them."""
         flow = self._flow_at(share)
-        in_first = np.exp(-_distance(_warp(self.forward, -share * flow), flow) / AGREEMENT)
-        in_second = np.exp(-_distance(-_warp(self.backward, (1 - share) * flow), flow) / AGREEMENT)
+        off_in_first = _distance(_warp(self.forward, -share * flow), flow)
+        off_in_second = _distance(-_warp(self.backward, (1 - share) * flow), flow)
+        hidden, tolerance = off_in_first - off_in_second, SAME[0] + SAME[1] * np.linalg.norm(flow, axis=-1)
+        in_first = np.exp(-np.maximum(0, hidden - tolerance) / AGREEMENT)
+        in_second = np.exp(-np.maximum(0, -hidden - tolerance) / AGREEMENT)
         weights = np.stack([(1 - share) * in_first, share * in_second]) + 1e-4
         weights /= weights.sum(0)
         height, width = self.first.shape[:2]
         flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * (height / self.size[0])
         mix = cv2.resize(weights[0].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)[..., None]
         frame = mix * _warp(self.first, -share * flow) + (1 - mix) * _warp(self.second, (1 - share) * flow)
-        return np.clip(frame + 0.5, 0, 255).astype(np.uint8)
+        return np.clip(frame + self.rounding, 0, 255).astype(np.uint8)
 
     def _flow_at(self, share: float) -> np.ndarray:
         """The flow [h, w, 2] from first to second at this time: both flows splatted to it, with the gaps filled."""
         total, weight = _splat(self.forward, share * self.forward, self.confidence[0] * (1 - share))
         more, other = _splat(-self.backward, (1 - share) * self.backward, self.confidence[1] * share)
         total, weight = total + more, weight + other
-        sigma = 1.0
-        flow, known = total.copy(), weight.copy()
-        while (known < 1e-3).any() and sigma < max(self.size):
-            sigma *= 2
-            blurred = cv2.GaussianBlur(np.dstack([total, weight]), (0, 0), sigma)
-            gap = known < 1e-3
-            flow[gap], known[gap] = blurred[gap, :2], blurred[gap, 2]
-        return (flow / np.maximum(known, 1e-12)[..., None]).astype(np.float32)
+        return _filled(total, weight, 1e-3)
+
+
+def _confidence(a: np.ndarray, b: np.ndarray, forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """How far the flow from a to b can be trusted, 0..1 [h, w]: the brightness stays the same along it, and the flow
+    back returns to where it began."""
+    missed = _distance(-_warp(backward, forward), forward) / (RETURN[0] + RETURN[1] * np.linalg.norm(forward, axis=-1))
+    return np.exp(-_brightness_error(a, b, forward) / BRIGHTNESS - missed**2)
+
+
+def _trusted(flow: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """The flow [h, w, 2], with that of the surroundings where it cannot be trusted."""
+    weight = np.where(confidence > CONFIDENT, confidence, 0).astype(np.float32)
+    return np.where(weight[..., None] > 0, flow, _filled(flow * weight[..., None], weight, 1e-3))
+
+
+def _filled(total: np.ndarray, weight: np.ndarray, least: float) -> np.ndarray:
+    """The means [h, w, 2] of weighted sums [h, w, 2] and weights [h, w]; where the weight is below `least`, those of
+    the surroundings."""
+    sums, known, sigma = total.copy(), weight.copy(), 1.0
+    while (known < least).any() and sigma < max(weight.shape):
+        sigma *= 2
+        blurred = cv2.GaussianBlur(np.dstack([total, weight]), (0, 0), sigma)
+        gap = known < least
+        sums[gap], known[gap] = blurred[gap, :2], blurred[gap, 2]
+    return (sums / np.maximum(known, 1e-12)[..., None]).astype(np.float32)
 
 
 def _splat(values: np.ndarray, shift: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
