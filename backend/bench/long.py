@@ -30,12 +30,11 @@ from ..sampling.state import SamplerState
 from .cases import cases_for
 from .evaluate import summary, table
 from .live_bytes import peak_of
-from .long_shots import FIGURES, judged, prolonged
+from .long_shots import FIGURES, PIECE, judged, prolonged
 from .memory import CELL, guided_of, sd15
 from .runs import Run
 from .takes import add_options, all_clips, start_process, take_of
 
-SHORT = 16
 FEW_STEPS = {"steps": "4", "guided_steps": "2", "refine": "0"}  # enough to measure time and memory
 SD15_SIZE = 512, 512
 
@@ -43,12 +42,12 @@ SD15_SIZE = 512, 512
 def main(arguments: Sequence[str]) -> int:
     options = make_parser().parse_args(arguments)
     entry, chosen = find_entry(options.model), dict(map(parse_assignment, options.set))
-    runs = [Run(str(count), chosen, frames=count) for count in (SHORT, *options.frames)]
+    runs = [Run(str(count), chosen, frames=count) for count in (PIECE, *options.frames)]
     cases = cases_for(entry, options.tuning)[:: options.every]
     results: dict[str, dict[str, list]] = {}
     for run, _, clips in all_clips(runs, cases, options):
-        shots = [prolonged(case, run.frames or SHORT) for case in cases]
-        contexts = contexts_of(entry.settings_for(chosen, run.frames), run.frames or SHORT)
+        shots = [prolonged(case, run.frames or PIECE) for case in cases]
+        contexts = contexts_of(entry.settings_for(chosen, run.frames), run.frames or PIECE)
         found = [judged(shot, clip, contexts) for shot, clip in zip(shots, clips)]
         figures = results.setdefault(run.name, {name: [] for name in FIGURES})
         for name in FIGURES:
@@ -86,9 +85,9 @@ def _seconds_and_bytes(frames: int) -> tuple[float, int]:
 @torch.no_grad()
 def counted_bytes(frames: int) -> int:
     """The bytes that a guided step of SD1.5's size holds besides the weights, with the latents of all frames."""
-    model, contexts = sd15(), Contexts(frames, SHORT, SHORT * 3 // 8)
+    model, contexts = sd15(), Contexts(frames, PIECE, PIECE * 3 // 8)
     cells = tuple(side // CELL for side in SD15_SIZE)
-    guide, z = guided_of(model, (), (SHORT, *cells), ("up_blocks.1",))
+    guide, z = guided_of(model, (), (PIECE, *cells), ("up_blocks.1",))
     spread, state = InContexts(contexts, z.device), SamplerState()
     options = GuidanceOptions(7.5, "standard", 0.1, "relative")
     latents = torch.empty(1, 4, frames, *cells, device="meta")
@@ -111,6 +110,6 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _lengths(text: str) -> list[int]:
     counts = [int(part) for part in text.split(",")]
-    if not all(SHORT < count <= 1000 for count in counts):
-        raise argparse.ArgumentTypeError(f"{text!r}: shots have {SHORT + 1} to 1000 frames")
+    if not all(PIECE < count <= 1000 for count in counts):
+        raise argparse.ArgumentTypeError(f"{text!r}: shots have {PIECE + 1} to 1000 frames")
     return counts

@@ -14,9 +14,10 @@ from .judges import color_drift
 from .look_classifier import look_seen
 
 PERIOD = 40.0  # frames for the motion of a case, there and back
+PIECE = 16  # frames of a short shot
 STILL = 1e-3  # of full scale, added to each change, because some frames differ by nothing
 FIGURES = {
-    "motion_score": "motion score with the own reference",
+    "motion_score": "motion score with the own reference, over pieces of 16 frames",
     "seam": "change across context borders, over that elsewhere (1: none seen)",
     "jump": "largest change between neighboring frames over the median",
     "drift": "color drift from first to last quarter",
@@ -37,13 +38,21 @@ def judged(case: Case, clip: np.ndarray, contexts: Contexts) -> dict[str, float]
     """The FIGURES of a clip, uint8 [F, H, W, 3], which was generated in these contexts."""
     seen = [look_seen(quarter) for quarter in np.array_split(clip, 4)]
     return {
-        "motion_score": motion_score(clip, case.reference),
+        "motion_score": _score_of_pieces(clip, case.reference),
         **seams(clip, case.truth, contexts),
         "drift": color_drift(clip, case.look),
         "subject_right": float(np.mean([one["subject"] == case.look.subject for one in seen])),
         "shape_right": float(np.mean([one["shape"] == case.look.shape for one in seen])),
         "clean": float(np.mean([one["clean"] for one in seen])),
     }
+
+
+def _score_of_pieces(clip: np.ndarray, reference: np.ndarray) -> float:
+    """The mean motion score of pieces of a short shot's length, as the score of a long clip compares few of its
+    frames."""
+    count = max(1, len(clip) // PIECE)
+    pieces = zip(np.array_split(clip, count), np.array_split(reference, count))
+    return float(np.mean([motion_score(piece, wanted) for piece, wanted in pieces]))
 
 
 def seams(clip: np.ndarray, truth: np.ndarray, contexts: Contexts) -> dict[str, float]:
@@ -60,7 +69,7 @@ def seams(clip: np.ndarray, truth: np.ndarray, contexts: Contexts) -> dict[str, 
         seam = float("nan")
     else:
         seam = float(relative[at_border].mean() / relative[~at_border].mean())
-    return {"seam": seam, "jump": float(relative.max() / np.median(relative))}
+    return {"seam": seam, "jump": float(changes.max() / np.median(changes))}
 
 
 def _at(motion: Motion, places: np.ndarray) -> Motion:

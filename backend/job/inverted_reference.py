@@ -84,6 +84,8 @@ def inverted_reference(
             record()
             progress.step()
 
+        for name in state if contexts.several else ():  # as in an inversion that was not interrupted
+            state[name] = state[name].cpu()
         latents = _encoded(model, reference, contexts)
         progress.stage("motion", steps, state.done)
         denoise = spread.denoise(model.denoiser(), lambda: state.done) if contexts.several else model.denoiser()

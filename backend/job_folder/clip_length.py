@@ -32,4 +32,4 @@ def context_overlap(chosen: int | None, length: int) -> int:
 
 def context_count(frames: int, length: int, overlap: int) -> int:
     """Returns in how many contexts a clip is generated."""
-    return 1 if frames <= length else ceil((frames - overlap) / max(1, length - overlap))
+    return 1 if frames <= length else max(1, ceil((frames - overlap) / max(1, length - overlap)))

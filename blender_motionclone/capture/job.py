@@ -18,7 +18,8 @@ from ..job_note import NOTE, write_shot
 from .pictures import write_pictures
 from .plain_colors import color_notes, read_picture
 from .plan import CapturePlan
-from .reference_clips import WAITING, capture_camera, capture_file, capture_strip, capture_viewport
+from .reference_clips import capture_camera, capture_file, capture_strip, capture_viewport
+from .rendering import WAITING
 from .scene_strip import resolved
 from .undisturbed import undisturbed
 

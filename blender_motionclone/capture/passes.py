@@ -21,7 +21,7 @@ from ...backend.job_folder.writing import remove_with_retry
 from .motion_texture import use_cycles
 from .pixels import SKY, depth_shades, read_exr, to_bytes, write_png
 from .plan import CapturePlan
-from .rendering import render_frames
+from .rendering import WAITING, render_frames
 from .stage import NAME, Stage, put, temporary
 from .subject import hold_out_others
 
@@ -34,8 +34,9 @@ _EXR = {
 MASK_SAMPLES = 16  # gray levels along an outline
 
 
-def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
-    """Writes the passes that the plan asks for into the job's folder, one rendered picture per step."""
+def capture_passes(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[str | None]:
+    """Writes the passes that the plan asks for into the job's folder, one rendered picture per step. Yields WAITING for
+    a step that renders none."""
     put(stage.scene.render.image_settings, _EXR)
     with _one_material(stage):
         if plan.subject:
@@ -70,7 +71,7 @@ def _mask(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
         ).about(camera=plan.target.camera)
 
 
-def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
+def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[str | None]:
     """Depth and vectors use one sample at each pixel's center, because the mean of two surfaces' distances belongs to
     neither."""
     use_cycles(stage.scene, samples=1, pixel_filter_type="BOX", filter_width=0.01)
@@ -90,8 +91,9 @@ def _geometry(stage: Stage, plan: CapturePlan, folder: Path) -> Iterator[None]:
         yield
     if plan.depth_folder:
         (folder / plan.depth_folder).mkdir(parents=True)
-        for k, shades in enumerate(depth_shades(np.stack([distances[k] for k in range(plan.count)]))):
+        for k, shades in enumerate(depth_shades([distances[k] for k in range(plan.count)])):
             write_png(folder / plan.depth_folder / f"{k:04d}.png", shades)
+            yield WAITING  # each picture is a step, so that Blender can respond, but none that was rendered
 
 
 def _layers(

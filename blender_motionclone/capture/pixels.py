@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,21 @@ def _weights(old: int, new: int) -> np.ndarray:
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-def depth_shades(distances: np.ndarray) -> np.ndarray:
-    """uint8 [F, H, W] of distances from the camera plane [F, H, W]: inverse distance, near is bright and far is dark.
+def depth_shades(distances: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """uint8 [H, W] of each picture of distances from the camera plane [H, W]: inverse distance, near is bright and far
+    is dark.
 
-    The whole clip has one scale: its nearest point is 255, its farthest (the sky, if any) 0.
+    The whole clip has one scale: its nearest point is 255, its farthest (the sky, if any) 0. One picture is made at a
+    time, because a long clip takes seconds and gigabytes.
     """
-    nearness = np.where(distances < SKY, 1 / np.maximum(distances, 1e-6), 0.0)
-    low, high = nearness.min(), nearness.max()
-    return np.rint((nearness - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+    ends = np.array([(near.min(), near.max()) for near in map(_nearness, distances)])
+    low, high = ends[:, 0].min(), ends[:, 1].max()
+    for near in map(_nearness, distances):
+        yield np.rint((near - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def _nearness(distances: np.ndarray) -> np.ndarray:
+    return np.where(distances < SKY, 1 / np.maximum(distances, 1e-6), 0.0)
 
 
 def pixel_aspect(aspect: float, size: tuple[int, int]) -> tuple[float, float]:

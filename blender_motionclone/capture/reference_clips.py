@@ -20,14 +20,13 @@ from .passes import capture_passes
 from .pixels import scaled, to_bytes, write_png
 from .plain_colors import read_picture
 from .plan import CapturePlan
-from .rendering import prepare_pictures, render_frames, visited
+from .rendering import WAITING, prepare_pictures, render_frames, visited
 from .shading import shaded
 from .shot import aspect_of
 from .stage import Stage, named, staged
 from .strips import check_media, isolate, strip_named
 from .view_eye import eye_of
 
-WAITING = "waiting"
 PAUSE = 0.002  # seconds between polls, well below what a tick may take
 
 

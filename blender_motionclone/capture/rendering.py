@@ -14,6 +14,7 @@ from .plain_colors import make_plain
 from .simulations import first_frame
 from .stage import Stage, put
 
+WAITING = "waiting"  # what a capture yields for a step that renders no picture
 # The reference is plain sRGB pictures of what the camera sees, without overlays or burnt-in text.
 _RENDER: dict[str, Any] = {
     "resolution_percentage": 100,

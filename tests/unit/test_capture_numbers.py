@@ -54,9 +54,9 @@ def test_compression_is_refused(tmp_path):
 
 
 def test_depth_has_one_scale_for_the_clip():
-    shades = pixels.depth_shades(np.array([[[2.0, 4.0]], [[8.0, 1e10]]]))
-    assert shades.tolist() == [[[255, 128]], [[64, 0]]]
-    assert pixels.depth_shades(np.full((2, 1, 1), 3.0)).max() == 0  # no nearer and no farther
+    shades = list(pixels.depth_shades(np.array([[[2.0, 4.0]], [[8.0, 1e10]]])))
+    assert [picture.tolist() for picture in shades] == [[[255, 128]], [[64, 0]]]
+    assert np.max(list(pixels.depth_shades(np.full((2, 1, 1), 3.0)))) == 0  # no nearer and no farther
 
 
 @pytest.mark.parametrize("start, end, count", [(11, 58, 16), (-20, 40, 16), (1, 16, 16), (0, 900, 2), (5, 9, 16)])

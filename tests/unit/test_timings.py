@@ -66,6 +66,14 @@ def test_the_motion_s_strength_takes_no_time_but_its_absence_saves_some(tmp_path
     assert known.seconds(timings.kind_of("demo", {"motion_strength": "0"}, 16, (32, 64))) is None
 
 
+@pytest.mark.parametrize("overlap", [99, 24, -3, "x", []])
+def test_contexts_that_make_no_sense_break_nothing(tmp_path, monkeypatch, overlap):
+    monkeypatch.setitem(CONTEXTS, "context_overlap", overlap)
+    job(tmp_path, "a", {"sampling": 20.0}, frames=24)
+    seconds = learned(tmp_path).seconds(timings.kind_of("demo", {}, 48, (32, 64)), 4)
+    assert seconds is None or seconds > 0
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"request": 3}', "not json", '{"seconds": {"a": "b"}}'])
 def test_what_cannot_be_read_is_passed_over(tmp_path, content):
     folder = job(tmp_path, "a", {"sampling": 1.0})
