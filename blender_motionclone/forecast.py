@@ -38,7 +38,7 @@ def button(plans: Sequence[CapturePlan]) -> str:
 
 
 def detail(plans: Sequence[CapturePlan], takes: int, timings: Timings) -> str:
-    """For example "3 takes of 40 frames at 512 x 288, 5.0 s in 4 contexts, about 2 min".
+    """For example "3 takes of 40 frames at 512 x 288, 5.0 s in 3 contexts, about 2 min".
 
     The time is left out while it is unknown.
     """

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 
 import torch
 
+from ..job_folder.clip_length import context_overlap
 from ..job_folder.declared import parse_assignment
 from ..memory.device import peak_memory_bytes, reset_peak_memory
 from ..memory.policy import BALANCED
@@ -85,7 +86,7 @@ def _seconds_and_bytes(frames: int) -> tuple[float, int]:
 @torch.no_grad()
 def counted_bytes(frames: int) -> int:
     """The bytes that a guided step of SD1.5's size holds besides the weights, with the latents of all frames."""
-    model, contexts = sd15(), Contexts(frames, PIECE, PIECE * 3 // 8)
+    model, contexts = sd15(), Contexts(frames, PIECE, context_overlap(None, PIECE))
     cells = tuple(side // CELL for side in SD15_SIZE)
     guide, z = guided_of(model, (), (PIECE, *cells), ("up_blocks.1",))
     spread, state = InContexts(contexts, z.device), SamplerState()

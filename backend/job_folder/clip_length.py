@@ -27,7 +27,7 @@ def context_length(chosen: int | None, frames: int | None, own: int, most: int) 
 
 def context_overlap(chosen: int | None, length: int) -> int:
     """Returns the number of frames that neighboring contexts share. chosen: the setting, None for auto."""
-    return length * 3 // 8 if chosen is None else chosen
+    return length // 4 if chosen is None else chosen
 
 
 def context_count(frames: int, length: int, overlap: int) -> int:

@@ -34,7 +34,7 @@ class Settings:
     context_overlap: int | None = setting(
         None,
         "Context Overlap",
-        "Frames that neighboring contexts share. More join them better and take longer; auto is 3/8 of their length",
+        "Frames that neighboring contexts share. More join them better and take longer; auto is a quarter of a context",
         SAMPLING,
         (0, 127),
         backbones=("animatediff",),

@@ -59,7 +59,7 @@ def test_it_is_generated_in_contexts_and_the_result_says_how(tiny, tmp_path):
     folder = job_of(write_video(tmp_path / "long.mp4", shades, 24.0), tmp_path / "job", "--set", "steps=4")
     result = run_job(folder, Told().progress(folder))
     chosen = {name: result["settings"][name] for name in ("frames", "context_length", "context_overlap")}
-    assert chosen == {"frames": 20, "context_length": 8, "context_overlap": 3}
+    assert chosen == {"frames": 20, "context_length": 8, "context_overlap": 2}
     assert len(frames(folder)) == 20
     assert json.loads((folder / "result.json").read_text())["settings"]["frames"] == 20
 
@@ -127,11 +127,11 @@ MODEL = {"name": "demo", "frames": 16, "most_frames": 32}
 @pytest.mark.parametrize(
     "settings, expected",
     [
-        ({}, (40, 4)),
-        ({"frames": "auto"}, (40, 4)),
+        ({}, (40, 3)),
+        ({"frames": "auto"}, (40, 3)),
         ({"frames": "24"}, (24, 1)),
         ({"frames": "33"}, (33, 3)),
-        ({"context_overlap": "0"}, (40, 3)),
+        ({"context_overlap": "8"}, (40, 4)),
         ({"context_length": "32"}, (40, 2)),
     ],
 )

@@ -93,7 +93,7 @@ def test_what_the_model_generates_at_once_is_one_context(model, changes):
 
 def test_longer_clips_are_contexts_of_the_model_s_own_length(model):
     settings = model.entry.settings_for({"frames": 1000})
-    assert (settings.context_length, settings.context_overlap) == (8, 3)
+    assert (settings.context_length, settings.context_overlap) == (8, 2)
     assert model.entry.settings_for({"frames": 9, "context_length": 4, "context_overlap": "0"}).context_overlap == 0
 
 
