@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..backend.job_folder.moments import moments
 from ..backend.job_folder.problem import Problem
 from ..backend.job_folder.prompt import PromptError, parse_prompt
 from ..backend.job_folder.tokens import Tokenizer, TokenizerError, read_tokenizer
@@ -47,7 +48,8 @@ def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = Fa
     the tokenizer is read."""
     for prompt in prompts:
         try:
-            parse_prompt(prompt)
+            for moment in moments(prompt):
+                parse_prompt(moment.text)
         except PromptError as error:
             raise Problem(error.message, error.hint) from None
         words = words_of(prompt, model, wait)

@@ -80,6 +80,10 @@ class ToyWan:
         return self.transformer.dtype
 
     @property
+    def text_per_frame(self) -> bool:
+        return False
+
+    @property
     def weight_bytes(self) -> int:
         return parameter_bytes(self.transformer)
 

@@ -43,7 +43,8 @@ class AttentionRecord:
 class Denoise(Protocol):
     """A function of latents [n, C, F, h, w], timestep and text embeddings [n, L, C'].
 
-    Returns the model's prediction, in the shape of the latents. Prediction and gradient are float32.
+    With `text_per_frame` also [n, F, L, C'], one text for each frame. Returns the prediction, in the shape of the
+    latents. Prediction and gradient are float32.
     """
 
     def __call__(self, latents: Tensor, timestep: float, text: Tensor) -> Tensor: ...
@@ -75,6 +76,11 @@ class Backbone(Protocol):
     @property
     def dtype(self) -> torch.dtype:
         """The dtype in which predictions are computed."""
+        ...
+
+    @property
+    def text_per_frame(self) -> bool:
+        """Whether each frame can have a text of its own."""
         ...
 
     @property

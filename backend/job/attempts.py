@@ -29,6 +29,7 @@ from .expected import expected_stages
 from .inverted_reference import inverted_reference
 from .previews import Previews
 from .progress import Progress
+from .prompts import embedded_prompts
 from .reference_motion import read_contexts, read_motion
 from .take import Motion, Take, generate, step_costs
 
@@ -156,7 +157,7 @@ def _frames(
     progress.plan(expected_stages(settings, *work.clip, request.shot.frames, policy.recompute != "nothing"))
     with work.model.with_policy(policy, work.controls) as model:
         progress.stage("encoding")
-        texts = model.embed([request.negative_prompt, request.prompt], settings.clip_skip)
+        negative, positive = embedded_prompts(model, request, work.clip[0], settings.clip_skip)
         motion = _motion(replace(work, model=model), progress)
         device = torch.device("cpu") if work.contexts.several else model.device
         state = checkpoint.state(_fingerprints(work), device, _used(work, policy))
@@ -169,7 +170,7 @@ def _frames(
             progress.step()
             previews(state)
 
-        take = Take(seed=request.seed, settings=settings, negative=texts[0], positive=texts[1], **inputs)
+        take = Take(seed=request.seed, settings=settings, negative=negative, positive=positive, **inputs)
         latents = generate(model, take, motion, after_step, state, progress.check)
         progress.seconds["previews"] = round(previews.seconds, 3)  # a part of sampling
         progress.stage("decoding", len(work.reference))

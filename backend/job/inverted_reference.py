@@ -15,6 +15,7 @@ from ..clips import to_pixels
 from ..job_folder.problem import Problem
 from ..job_folder.request import JobRequest
 from ..job_folder.settings import Settings
+from ..models.prompt_files import parsed_moments
 from ..motion.inversion import check_timesteps, invert
 from ..motion.loss_terms import LossTerms, layer_weights
 from ..sampling.averaging import InContexts
@@ -128,6 +129,8 @@ def _object_tokens(model: Backbone, request: JobRequest) -> tuple[list[int], lis
             "The object is {object}; it must be two words with a colon between them.",
             "Write for example astronaut:hunter, starting with what the reference shows.",
         ).about(object=repr(request.object))
+    if len(parsed_moments(request.prompt)) > 1:
+        raise Problem("The object needs a single prompt, and there are prompts along time.", "Remove one of them.")
     return (
         model.token_indices(request.inversion_prompt, old, "inversion prompt"),
         model.token_indices(request.prompt, new, "prompt"),

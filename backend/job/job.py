@@ -49,7 +49,7 @@ def run_job(folder: Path, progress: Progress, load: Loader | None = None) -> dic
     progress.stage("reading")
     reference = read_reference(folder / "reference", entry, settings, progress.check)
     conditions, condition_notes = read_conditions(folder, entry, len(reference), reference.shape[1:3], progress.check)
-    for note in (*condition_notes, *notes_on((request.prompt, request.negative_prompt))):
+    for note in (*condition_notes, *notes_on(request.prompt, request.negative_prompt)):
         notes(note)
     load, checkpoint = load or ModelCache().load, Checkpoint(folder, notes)
 

@@ -20,7 +20,7 @@ from ..job_folder.problem import Problem, Sentence
 from ..job_folder.request import JobRequest, Shot, write_request
 from ..models.entry import find_entry
 from ..models.model_entry import ModelEntry
-from ..models.prompt_files import with_prompt_files
+from ..models.prompt_files import parsed_moments, with_prompt_files
 
 FOLDER_FPS = 24.0  # a folder of frames has no frame rate
 
@@ -77,7 +77,7 @@ def _check_texts(entry: ModelEntry, prompt: str, others: Sequence[str]) -> None:
     entry = with_prompt_files(entry, prompt, others)
     from ..backbones.loading import check_prompts  # slow to import: errors above are reported at once
 
-    check_prompts(entry, (prompt, *others))
+    check_prompts(entry, (*(moment.text for moment in parsed_moments(prompt)), *others))
 
 
 def _read_conditions(

@@ -37,7 +37,7 @@ class Take:
     """What to generate.
 
     frames: more than the setting context_length are generated in contexts. size: (H, W) of the frames in pixels.
-    negative, positive: the embeddings [1, L, C] of both prompts. controls: from
+    negative, positive: the embeddings [1, L, C] of both prompts; [1, F, L, C] for one per frame. controls: from
     Backbone.load_controls. subject: how much of each latent cell [F, h, w] the subject of the reference covers, from 0
     to 1; None without a mask.
     """
@@ -60,7 +60,8 @@ class Take:
     def part(self, context: Context) -> Take:
         """Returns the take of some of the frames; the controls stay those of all frames."""
         subject = None if self.subject is None else self.subject[list(context)]
-        return replace(self, frames=len(context), subject=subject)
+        positive = self.positive[:, list(context)] if self.positive.ndim == 4 else self.positive
+        return replace(self, frames=len(context), subject=subject, positive=positive)
 
 
 Motion = MotionRepresentation | InvertedReference | ContextMotions
@@ -188,7 +189,7 @@ def _in_contexts(
     def guide(context: Context, own: SamplerState) -> Guidance:
         return _guidance(model, take.part(context), motion.part(context), denoiser(context), options, own)
 
-    predict = spread.predictors(lambda context: predictors(denoiser(context), take.negative, take.positive))
+    predict = spread.predictors(lambda c: predictors(denoiser(c), take.negative, take.part(c).positive))
     return predict, spread.guidance(guide, options, state)
 
 

@@ -79,7 +79,7 @@ UNSUPPORTED = (
     (
         r"(?:^|[\n,;|])\s*[\"']?\d+(?:\s*-\s*\d+)?[\"']?\s*:(?!\d)",
         "a prompt for a frame",
-        f"Describe the whole shot. {TEXT}",
+        f"Write 0: first words | 48: later words, as the whole prompt. {TEXT}",
     ),
     (r"\bAND\b", "several prompts joined by AND", "Write and, in small letters, or a comma."),
     (r"\bADD(?:COL|ROW|COMM|BASE)\b", "a prompt for regions", "Describe the whole picture in one prompt."),

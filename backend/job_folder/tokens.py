@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .moments import moments
 from .prompt import PromptError, parse_prompt
 from .reading import read_json, read_text
 
@@ -81,9 +82,9 @@ class Tokenizer:
 
 
 def _texts(prompt: str, embedding: str) -> list[list[str]]:
-    """The texts of a prompt's parts. `embedding` replaces each textual inversion."""
+    """The texts of a prompt's parts, of all prompts along time. `embedding` replaces each textual inversion."""
     try:
-        parts = parse_prompt(prompt).parts
+        parts = [part for moment in moments(prompt) for part in parse_prompt(moment.text).parts]
     except PromptError:
         return [[prompt]]
     return [[embedding if piece.embedding else piece.text for piece in part] for part in parts]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from ..job_folder.moments import Moment, moments
 from ..job_folder.names import nearest
 from ..job_folder.problem import Problem, Sentence
 from ..job_folder.prompt import Prompt, PromptError, parse_prompt
@@ -24,9 +25,18 @@ def parsed(text: str) -> Prompt:
         raise Problem(error.message, error.hint) from None
 
 
-def notes_on(texts: Iterable[str]) -> list[str]:
+def parsed_moments(prompt: str) -> tuple[Moment, ...]:
+    """Returns the prompts along time. Raises Problem for invalid syntax."""
+    try:
+        return moments(prompt)
+    except PromptError as error:
+        raise Problem(error.message, error.hint) from None
+
+
+def notes_on(prompt: str, negative_prompt: str) -> list[str]:
     """Returns notes for the user about how the syntax of these prompts is read."""
-    return [note for text in texts for note in parsed(text).notes]
+    texts = [*(moment.text for moment in parsed_moments(prompt)), negative_prompt]
+    return list(dict.fromkeys(note for text in texts for note in parsed(text).notes))
 
 
 def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> ModelEntry:
@@ -34,14 +44,22 @@ def with_prompt_files(entry: ModelEntry, prompt: str, others: Iterable[str]) -> 
 
     others: the negative and the inversion prompt. Raises Problem if a file is missing.
     """
-    asked, rest = parsed(prompt), [parsed(text) for text in others]
+    asked = [parsed(moment.text) for moment in parsed_moments(prompt)]
+    rest = [parsed(text) for text in others]
     for name in (name for one in rest for name in one.loras):
         raise Problem(
             "The LoRA {name} is named in a negative or inversion prompt.",
             "It changes the whole model: write it into the prompt.",
         ).about(name=repr(name))
-    added = [_lora(entry, name, strength) for name, strength in asked.loras.items()]
-    names = dict.fromkeys(name for one in (asked, *rest) for name in one.embeddings)
+    loras: dict[str, float] = {}
+    for name, strength in (lora for one in asked for lora in one.loras.items()):
+        if loras.setdefault(name, strength) != strength:
+            raise Problem(
+                "The prompts along time give the LoRA {name} two strengths.",
+                "It changes the whole model: write the same strength, or name it once.",
+            ).about(name=repr(name))
+    added = [_lora(entry, name, strength) for name, strength in loras.items()]
+    names = dict.fromkeys(name for one in (*asked, *rest) for name in one.embeddings)
     embeddings = {
         name: _file(name, "embeddings", Sentence("Copy its file there, or remove embedding:{name}.", name=name))
         for name in names

@@ -51,7 +51,7 @@ def test_a_prompt_that_is_too_long_is_refused_before_anything_is_filmed(scene, j
 
 def test_a_sign_that_cannot_be_followed_is_refused_before_anything_is_filmed(scene, jobs, worker):
     scene.motionclone.prompt = "24: night falls"
-    assert "a prompt for a frame, '24:', which is not supported" in error_of(bpy.ops.motionclone.generate)
+    assert "The prompts along time begin at frame 24. Begin with frame 0" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.prompt = "a red ball"
     scene.motionclone.negative_prompt = "(grey"
     assert "an unmatched (" in error_of(bpy.ops.motionclone.generate)
@@ -73,7 +73,7 @@ def test_a_model_whose_tokenizer_is_elsewhere_is_not_counted(known, demo, scene)
 def test_what_becomes_of_a_long_shot_is_said(known, scene):  # noqa: F811
     assert known().advice == ""
     scene.frame_end = 130
-    assert "covers 7.9 frames of the shot" in known().advice and "Split the shot" in text_of(shown("sidebar"))
+    assert "covers 7.9 frames of the shot" in known().advice and "split the shot" in text_of(shown("sidebar"))
 
 
 # What the panels show.

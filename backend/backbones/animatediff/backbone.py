@@ -140,6 +140,10 @@ class AnimateDiff:
         )
 
     @property
+    def text_per_frame(self) -> bool:
+        return True
+
+    @property
     def weight_bytes(self) -> int:
         return parameter_bytes(self.unet)
 

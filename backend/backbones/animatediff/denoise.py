@@ -27,7 +27,7 @@ class Control(Protocol):
 
 
 class Denoiser:
-    """Predicts the noise [n, 4, F, h, w] of latents [n, 4, F, h, w] for text embeddings [n, L, C].
+    """Predicts the noise [n, 4, F, h, w] of latents [n, 4, F, h, w] for text embeddings [n, L, C] or [n, F, L, C].
 
     UNet and controls compute in the UNet's precision. Predictions are float32, as are gradients at float32 latents.
     """
@@ -39,7 +39,8 @@ class Denoiser:
     def __call__(self, latents: Tensor, timestep: int, text: Tensor) -> Tensor:
         precision = next(self.unet.parameters()).dtype  # unet.dtype would go through all modules first
         latents, text = latents.to(precision), text.to(precision)
-        per_frame = text.repeat_interleave(latents.shape[2], 0)  # diffusers expects the text of each frame
+        # diffusers expects the text of each frame
+        per_frame = text.flatten(0, 1) if text.ndim == 4 else text.repeat_interleave(latents.shape[2], 0)
         added = self._residuals(latents, timestep, per_frame)
         return self.unet(latents, timestep, per_frame, return_dict=False, **added)[0].float()
 
@@ -47,6 +48,8 @@ class Denoiser:
         """Returns the predictions for both prompts, in one batch unless `separate_prompts` is set."""
         if self.separate_prompts:
             return self(latents, timestep, negative), self(latents, timestep, positive)
+        if positive.ndim == 4:
+            negative = negative[:, None].expand_as(positive)
         both = self(torch.cat([latents, latents]), timestep, torch.cat([negative, positive]))
         return both[:1], both[1:]
 
