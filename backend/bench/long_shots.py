@@ -19,7 +19,7 @@ STILL = 1e-3  # of full scale, added to each change, because some frames differ 
 FIGURES = {
     "motion_score": "motion score with the own reference, over pieces of 16 frames",
     "seam": "change across context borders, over that elsewhere (1: none seen)",
-    "jump": "largest change between neighboring frames over the median",
+    "jump": "largest change between neighboring frames, over the truth's there or its median",
     "drift": "color drift from first to last quarter",
     "subject_right": "subject color right, over the quarters",
     "shape_right": "shape right, over the quarters",
@@ -69,7 +69,7 @@ def seams(clip: np.ndarray, truth: np.ndarray, contexts: Contexts) -> dict[str, 
         seam = float("nan")
     else:
         seam = float(relative[at_border].mean() / relative[~at_border].mean())
-    return {"seam": seam, "jump": float(changes.max() / np.median(changes))}
+    return {"seam": seam, "jump": float((changes / np.maximum(expected, np.median(expected))).max())}
 
 
 def _at(motion: Motion, places: np.ndarray) -> Motion:
