@@ -67,16 +67,16 @@ def main(arguments: Sequence[str]) -> int:
 def measured_costs(entry: ModelEntry, lengths: Sequence[int]) -> dict[str, dict[str, float]]:
     """By what is measured and by the number of frames: seconds and megabytes of the model, gigabytes of SD1.5."""
     costs: dict[str, dict[str, float]] = {"seconds of four steps": {}, "megabytes": {}, "gigabytes, SD1.5 counted": {}}
-    for count in (min(lengths), max(lengths)):
-        with ProcessPoolExecutor(1, get_context("spawn"), start_process, (entry.name, False)) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), start_process, (entry.name, False)) as pool:
+        for count in (min(lengths), max(lengths)):
             seconds, peak = pool.submit(_seconds_and_bytes, count).result()
-        for one, value in zip(costs.values(), (seconds, peak / 1e6, counted_bytes(count) / 1e9)):
-            one[str(count)] = value
+            for one, value in zip(costs.values(), (seconds, peak / 1e6, counted_bytes(count) / 1e9)):
+                one[str(count)] = value
     return costs
 
 
 def _seconds_and_bytes(frames: int) -> tuple[float, int]:
-    """Runs in a process of its own, so that the peak is that of one take."""
+    """Runs in a process of its own, the short take first, so that the peak is that of one take."""
     reset_peak_memory()
     began = time.process_time()
     take_of(Run("costs", FEW_STEPS, frames=frames), 0, 0)

@@ -1,4 +1,7 @@
-"""What unit tests share: a data folder of their own, a tiny model in it, and a reference clip that moves."""
+"""What unit tests share: a data folder of their own, a tiny model in it, and a reference clip that moves.
+
+Torch is imported where it is needed, because the process that hands out the tests loads this file too.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,23 @@ import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-import torch
 
-from backend.backbones.animatediff.backbone import AnimateDiff, load_animatediff
-from backend.clips import write_frames
-from backend.job.take import Take
 from backend.models.entry import find_entry, read_entry
-from backend.motion.representation import MotionRepresentation
 from install.models.catalogue import Catalogue, read_catalogue
 from install.paths import interpreter
-from tests import tiny_model, tiny_takes
 from tests.download_kills import made_up_hub, make_catalogue
 from tests.hub_server import Hub
 from tests.install_kills import alone, command, make_wheels
 from tests.installer_runs import finish
 from tests.systems import set_home
+
+if TYPE_CHECKING:
+    from backend.backbones.animatediff.backbone import AnimateDiff
+    from backend.job.take import Take
+    from backend.motion.representation import MotionRepresentation
 
 HUB_BYTES = 4_000_000  # of the largest file of the made-up hub
 
@@ -56,6 +58,8 @@ def only_new_objects_are_searched():
 
 @pytest.fixture(scope="session")
 def built_tiny_model(tmp_path_factory) -> Path:
+    from tests import tiny_model
+
     models = tmp_path_factory.mktemp("models")
     tiny_model.build(models)
     return models
@@ -70,6 +74,10 @@ def tiny(built_tiny_model, data_folder) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded_tiny_model(built_tiny_model) -> AnimateDiff:
+    import torch
+
+    from backend.backbones.animatediff.backbone import load_animatediff
+
     return load_animatediff(read_entry(built_tiny_model / "tiny.toml"), torch.device("cpu"), torch.float32)
 
 
@@ -82,17 +90,25 @@ def model(loaded_tiny_model, tiny) -> AnimateDiff:
 
 @pytest.fixture
 def take(model) -> Take:
-    return tiny_takes.take_of(model)
+    from tests.tiny_takes import take_of
+
+    return take_of(model)
 
 
 @pytest.fixture
 def motion(model) -> MotionRepresentation:
-    return tiny_takes.read_motion(model)
+    from tests.tiny_takes import read_motion
+
+    return read_motion(model)
 
 
 @pytest.fixture
 def moving_clip(tmp_path) -> Path:
     """A folder of 8 frames of 32x32: a light square crosses a textured ground."""
+    import numpy as np
+
+    from backend.clips import write_frames
+
     rng = np.random.default_rng(0)
     ground = rng.integers(40, 120, (32, 32, 3), dtype=np.uint8)
     frames = np.repeat(ground[None], 8, 0)

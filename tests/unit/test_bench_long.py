@@ -46,13 +46,13 @@ def test_a_clip_that_jumps_where_contexts_begin_has_seams(shot):
 @pytest.mark.slow
 def test_bench_long_prints_figures_for_each_length_time_and_memory(tiny, capsys):
     few = ["--set", "steps=2", "--set", "guided_steps=1", "--set", "context_length=8"]
-    arguments = ["--model", "tiny", "--seeds", "1", "--every", "23", "--processes", "1", "--frames", "20,32", *few]
+    arguments = ["--model", "tiny", "--seeds", "1", "--every", "24", "--processes", "1", "--frames", "20,24", *few]
     assert main(["bench", "long", *arguments, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert set(printed["figures"]) == {"16", "20", "32"}
-    assert all(set(costs) == {"20", "32"} for costs in printed["costs"].values())
+    assert set(printed["figures"]) == {"16", "20", "24"}
+    assert all(set(costs) == {"20", "24"} for costs in printed["costs"].values())
     counted = printed["costs"]["gigabytes, SD1.5 counted"]
-    assert 1 < counted["20"] <= counted["32"] < 1.05 * counted["20"]
+    assert 1 < counted["20"] <= counted["24"] < 1.05 * counted["20"]
 
 
 def test_bench_long_refuses_short_shots(capsys):

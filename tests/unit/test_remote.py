@@ -122,6 +122,15 @@ def test_previews_come_over_the_line_while_the_job_runs(connect, tmp_path):
         assert (folder / later.file).read_bytes() != earlier and not is_locked(folder)
 
 
+def is_sent(recorder: RecordingClient, job: str) -> bool:
+    """Whether the job waits at the worker, so that it can be moved there."""
+    try:
+        recorder.client.move(job, 1)
+    except ClientError:
+        return False
+    return True
+
+
 def test_a_remote_job_fails_prints_and_is_cancelled_like_any_other(connect, away, tmp_path):
     with connect() as recorder:
         for name, prompt in (("a", "print"), ("b", "error"), ("c", "c"), ("d", "d"), ("e", "e")):
@@ -134,7 +143,7 @@ def test_a_remote_job_fails_prints_and_is_cancelled_like_any_other(connect, away
         assert "Traceback" in (tmp_path / "b" / "log.txt").read_text()
         assert read_state(tmp_path / "b").hint == failed.hint
         recorder.until(messages.Progress, lambda m: m.stage == "sampling" and m.step > 0, job="c")
-        wait_for(lambda: not recorder.client._transfers.is_sending("e"))
+        wait_for(lambda: is_sent(recorder, "e"))
         recorder.client.remove("e")
         recorder.until(messages.Removed, job="e")
         recorder.client.cancel("c")
