@@ -141,7 +141,7 @@ def half(monkeypatch):
                 torch, precision
             )
 
-        def generate(model, take, motion, after_step, memory):
+        def generate(model, take, motion, after_step, memory, check):
             tried.append(str(model.unet.dtype).removeprefix("torch."))
 
             def step():
@@ -149,7 +149,7 @@ def half(monkeypatch):
                     raise NotFinite("Sampling broke.", "Set precision to float32.")
                 after_step()
 
-            return true(model, take, motion, step, memory)
+            return true(model, take, motion, step, memory, check)
 
         monkeypatch.setattr(job, "choose_device", device)
         monkeypatch.setattr(attempts, "choose_device", device)

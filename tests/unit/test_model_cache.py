@@ -119,13 +119,13 @@ def test_what_a_stopped_job_held_is_free_when_the_worker_has_told(jobs, monkeypa
     run(engine, folder)
     true = attempts.generate
 
-    def generate(model, take, motion, after_step, memory):
+    def generate(model, take, motion, after_step, memory, check):
         def step():
             held[:] = [weakref.ref(tensor) for tensor in (memory["latents"], memory["clean"], take.positive)]
             progress.cancel(how)
             after_step()
 
-        return true(model, take, motion, step, memory)
+        return true(model, take, motion, step, memory, check)
 
     monkeypatch.setattr(attempts, "generate", generate)
     progress = quiet(folder)
