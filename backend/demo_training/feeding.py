@@ -71,10 +71,14 @@ class Batches(IterableDataset):
 
 
 def feed(batches: Batches, device: torch.device) -> Iterator[Batch]:
-    """The batches on the device, prepared in advance by other processes if it is fast enough to need that."""
-    workers = WORKERS if device.type != "cpu" else 0
-    for batch in DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None):
+    """The batches on the device, chosen in advance by other processes if it is fast enough to need that."""
+    for batch in chosen_ahead(batches, 0 if device.type == "cpu" else WORKERS):
         yield replace(batch, scenes=batch.scenes.to(device))
+
+
+def chosen_ahead(batches: Batches, workers: int) -> Iterator[Batch]:
+    """The batches as so many processes choose them; with 0 the caller's own process."""
+    return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
 
 
 def reused(fresh: Iterator[Item], uses: int, rng: np.random.Generator) -> Iterator[Item]:

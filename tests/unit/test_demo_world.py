@@ -141,9 +141,8 @@ def test_batches_hold_what_is_asked_for():
     assert again[0] == again[1] == frames.captions
 
 
-def test_processes_choose_batches_ahead_for_a_card(monkeypatch):
-    monkeypatch.setattr(feeding, "WORKERS", 2)
-    source = feeding.feed(Batches(5, 3, frames=1), torch.device("cuda"))  # only told to whom it is fed
+def test_processes_choose_batches_ahead_for_a_card():
+    source = feeding.chosen_ahead(Batches(5, 3, frames=1), 2)
     first, second = next(source), next(source)
     assert first.scenes.camera.shape == (3, 1, 7) and len(first.captions) == 3
     assert not torch.equal(first.scenes.camera, second.scenes.camera)  # each process draws its own
