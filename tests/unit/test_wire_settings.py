@@ -9,7 +9,7 @@ from backend.job_folder.settings import Settings
 
 def test_the_authors_settings_are_the_paper_family():
     paper = resolve({"steps": 20, "guided_steps": 5, "motion_weight": 0.5}, {"family": "paper"})
-    assert paper == Settings(frames=16)
+    assert paper == Settings()
     assert (paper.steps, paper.guided_steps, paper.guided_range, paper.cfg_form) == (100, 50, 0.3, "paper")
 
 
