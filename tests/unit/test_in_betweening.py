@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.bench import in_betweens
 from backend.bench.in_betweens import drawn_clips, main, psnr, pulsing
 from backend.clips import in_between
 from backend.demo_training.world import Look, Motion, draw_clip
@@ -51,7 +52,7 @@ def test_drawn_motion_is_met_better_than_by_fading():
     assert psnr(made[between], true[between]) > psnr(faded[between], true[between]) + 3
 
 
-def test_the_benchmark_prints_its_figures(capsys):
+def test_the_benchmark_prints_its_figures(monkeypatch, capsys):
+    monkeypatch.setattr(in_betweens, "FACTORS", (2,))
     assert main(["--clips", "1"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["3 times the frames", "8 times the frames"]
+    assert "2 times the frames: PSNR " in capsys.readouterr().out
