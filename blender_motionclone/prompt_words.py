@@ -43,22 +43,23 @@ def words_of(prompt: str, model: dict[str, Any], wait: bool = False) -> PromptWo
     return PromptWords(tokenizer.count(prompt), tokenizer.longest, tuple(tokenizer.unknown_words(prompt)))
 
 
-def check_prompts(prompts: Iterable[str], model: dict[str, Any], wait: bool = False) -> None:
+def check_prompts(prompts: Iterable[str], negative_prompt: str, model: dict[str, Any], wait: bool = False) -> None:
     """Problem for the first prompt with invalid syntax, or that is too long for the model. Lengths are checked once
     the tokenizer is read."""
-    for prompt in prompts:
-        try:
-            for moment in moments(prompt):
-                parse_prompt(moment.text)
-        except PromptError as error:
-            raise Problem(error.message, error.hint) from None
-        words = words_of(prompt, model, wait)
+    try:
+        texts = [*(moment.text for prompt in prompts for moment in moments(prompt)), negative_prompt]
+        for text in texts:
+            parse_prompt(text)
+    except PromptError as error:
+        raise Problem(error.message, error.hint) from None
+    for text in texts:
+        words = words_of(text, model, wait)
         if words and words.tokens > words.longest:
             raise Problem(
                 "The prompt has {count} tokens; this model reads at most {longest}.",
                 "Shorten it by about {excess} words, or divide it with BREAK. It begins: {text}.",
             ).about(
-                count=words.tokens, longest=words.longest, excess=words.tokens - words.longest, text=repr(prompt[:60])
+                count=words.tokens, longest=words.longest, excess=words.tokens - words.longest, text=repr(text[:60])
             )
 
 

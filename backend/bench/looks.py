@@ -22,7 +22,7 @@ import torch
 from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import read_clip, to_frames, write_frames
 from ..clips.motion_score import field_score, motion_field, smoothed_field
-from ..job.reference_motion import read_motion
+from ..job.reference_motion import read_one_step
 from ..job.take import Take, generate
 from ..job_folder.problem import Problem
 from ..models.entry import find_entry
@@ -116,7 +116,7 @@ def _start_process(model: str) -> None:
 def _clip_of(asked: Asked) -> np.ndarray:
     guided = asked.look != UNGUIDED
     reference = read_clip(asked.scene / (asked.look if guided else _looks(asked.scene)[0])).frames
-    settings = _model.entry.settings_for({} if guided else {"motion_weight": "0"})
+    settings = _model.entry.settings_for({} if guided else {"motion_weight": "0"}, len(reference))
     take = Take(
         frames=len(reference),
         size=reference.shape[1:3],
@@ -125,7 +125,7 @@ def _clip_of(asked: Asked) -> np.ndarray:
         negative=_model.embed([""])[0],
         positive=_model.embed([PROMPTS[asked.prompt]])[0],
     )
-    motion = read_motion(_model, reference, settings) if guided else None
+    motion = read_one_step(_model, reference, settings) if guided else None
     return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 

@@ -18,10 +18,9 @@ from ..backbones.animatediff.backbone import AnimateDiff, load_animatediff
 from ..clips import to_frames
 from ..controls.conditions import Condition
 from ..demo_training.passes import draw_depth, draw_mask
-from ..job.reference_motion import read_contexts, read_motion
+from ..job.reference_motion import read_one_step
 from ..job.take import Take, generate
 from ..models.entry import find_entry
-from ..sampling.contexts import contexts_of
 from .cases import Case, cases_for
 from .evaluate import summary, table
 from .long_shots import prolonged
@@ -126,12 +125,7 @@ def take_of(run: Run, number: int, seed: int) -> np.ndarray:
         subject=subject,
         controls=controls,
     )
-    contexts, motion = contexts_of(settings, take.frames), None
-    if settings.is_guided and contexts.several:
-        guided = contexts.distinct(range(settings.guided_steps))
-        motion = read_contexts(_model, case.reference, settings, guided)
-    elif settings.is_guided:
-        motion = read_motion(_model, case.reference, settings)
+    motion = read_one_step(_model, case.reference, settings) if settings.is_guided else None
     return to_frames(_model.decode(generate(_model, take, motion, lambda: None), lambda: None))
 
 

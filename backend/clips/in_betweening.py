@@ -10,9 +10,10 @@ import numpy as np
 from .optical_flow import dense_flow, to_gray, working_size
 
 MIN_AREA = 256 * 256  # pixels: flow is measured on frames enlarged to at least this area
-AGREEMENT = 1.5  # pixels of the flow's grid: flows that differ by less belong to the same surface
 SAME = 6.0, 0.5  # pixels, and share of the flow: a neighbor whose flow is off by more than the other's is hidden there
 RETURN = 3.0, 0.2  # pixels, and share of the flow, that a way there and back may miss by and still be trusted
+FADING = 1.5  # pixels beyond SAME by which a hidden neighbor's weight falls to a third
+LEAST_KNOWN = 1e-3  # weight; flow that is known less comes from the surroundings
 BRIGHTNESS = 12.0  # gray levels that may change along the flow
 CONFIDENT = 0.1  # the least confidence with which a flow is used
 
@@ -65,8 +66,8 @@ class _FramePair:
         off_in_first = _distance(_warp(self.forward, -share * flow), flow)
         off_in_second = _distance(-_warp(self.backward, (1 - share) * flow), flow)
         hidden, tolerance = off_in_first - off_in_second, SAME[0] + SAME[1] * np.linalg.norm(flow, axis=-1)
-        in_first = np.exp(-np.maximum(0, hidden - tolerance) / AGREEMENT)
-        in_second = np.exp(-np.maximum(0, -hidden - tolerance) / AGREEMENT)
+        in_first = np.exp(-np.maximum(0, hidden - tolerance) / FADING)
+        in_second = np.exp(-np.maximum(0, -hidden - tolerance) / FADING)
         weights = np.stack([(1 - share) * in_first, share * in_second]) + 1e-4
         weights /= weights.sum(0)
         height, width = self.first.shape[:2]
@@ -80,7 +81,7 @@ class _FramePair:
         total, weight = _splat(self.forward, share * self.forward, self.confidence[0] * (1 - share))
         more, other = _splat(-self.backward, (1 - share) * self.backward, self.confidence[1] * share)
         total, weight = total + more, weight + other
-        return _filled(total, weight, 1e-3)
+        return _filled(total, weight)
 
 
 def _confidence(a: np.ndarray, b: np.ndarray, forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
@@ -93,17 +94,17 @@ def _confidence(a: np.ndarray, b: np.ndarray, forward: np.ndarray, backward: np.
 def _trusted(flow: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     """The flow [h, w, 2], with that of the surroundings where it cannot be trusted."""
     weight = np.where(confidence > CONFIDENT, confidence, 0).astype(np.float32)
-    return np.where(weight[..., None] > 0, flow, _filled(flow * weight[..., None], weight, 1e-3))
+    return np.where(weight[..., None] > 0, flow, _filled(flow * weight[..., None], weight))
 
 
-def _filled(total: np.ndarray, weight: np.ndarray, least: float) -> np.ndarray:
-    """The means [h, w, 2] of weighted sums [h, w, 2] and weights [h, w]; where the weight is below `least`, those of
-    the surroundings."""
+def _filled(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The means [h, w, 2] of weighted sums [h, w, 2] and weights [h, w]; where little is known, those of the
+    surroundings."""
     sums, known, sigma = total.copy(), weight.copy(), 1.0
-    while (known < least).any() and sigma < max(weight.shape):
+    while (known < LEAST_KNOWN).any() and sigma < max(weight.shape):
         sigma *= 2
         blurred = cv2.GaussianBlur(np.dstack([total, weight]), (0, 0), sigma)
-        gap = known < least
+        gap = known < LEAST_KNOWN
         sums[gap], known[gap] = blurred[gap, :2], blurred[gap, 2]
     return (sums / np.maximum(known, 1e-12)[..., None]).astype(np.float32)
 

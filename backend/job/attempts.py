@@ -30,7 +30,7 @@ from .inverted_reference import inverted_reference
 from .previews import Previews
 from .progress import Progress
 from .prompts import embedded_prompts
-from .reference_motion import read_contexts, read_motion
+from .reference_motion import read_one_step
 from .take import Motion, Take, generate, step_costs
 
 Note = Callable[[str], None]  # receives sentences for the user
@@ -186,11 +186,9 @@ def _motion(work: TakeInputs, progress: Progress) -> Motion | None:
     progress.stage("motion")
     if s.method == "inversion":
         return inverted_reference(work.model, work.reference, work.subject, work.request, s, progress)
-    if not work.contexts.several:
-        return read_motion(work.model, work.reference, s)
-    contexts = work.contexts.distinct(range(s.guided_steps))
-    progress.stage("motion", len(contexts))
-    return read_contexts(work.model, work.reference, s, contexts, progress.step)
+    return read_one_step(
+        work.model, work.reference, s, lambda contexts: progress.stage("motion", contexts), progress.step
+    )
 
 
 def _used(work: TakeInputs, policy: MemoryPolicy) -> dict[str, tuple[str, str]]:

@@ -18,7 +18,7 @@ from ..clips import in_between, read_clip, write_frames, write_video
 from ..clips.motion_score import motion_score
 from ..clips.pictures import picture_files
 from ..controls.conditions import read_conditions, read_mask
-from ..job_folder.clip_length import MOST_FRAMES
+from ..job_folder.clip_length import MAX_FRAMES
 from ..job_folder.declared import SettingError
 from ..job_folder.problem import Problem, templates_of
 from ..job_folder.request import JobRequest, RequestError, read_request
@@ -126,7 +126,7 @@ def read_job(folder: Path) -> tuple[JobRequest, ModelEntry, Settings]:
 def _frames_in(folder: Path) -> int | None:
     """Returns the number of frames of a reference, for frames=auto; None for a single file or none."""
     count = len(picture_files(folder)) if folder.is_dir() else 0
-    return min(count, MOST_FRAMES) if count > 1 else None
+    return min(count, MAX_FRAMES) if count > 1 else None
 
 
 def read_reference(

@@ -13,7 +13,7 @@ from ..clips import to_pixels
 from ..errors import NotFinite
 from ..job_folder.settings import Settings
 from ..motion.representation import MotionRepresentation, extract_motion
-from ..sampling.contexts import Context
+from ..sampling.contexts import Context, contexts_of
 from . import fingerprint
 from .motion_cache import cached_motion
 
@@ -30,6 +30,25 @@ class ContextMotions:
     def part(self, context: Context) -> MotionRepresentation:
         """Returns that of one context, on the device."""
         return self.by_context[context].to(self.device)
+
+
+def read_one_step(
+    model: Backbone,
+    reference: np.ndarray,
+    settings: Settings,
+    begins: Callable[[int], None] = lambda _: None,
+    after_context: Callable[[], None] = lambda: None,
+) -> MotionRepresentation | ContextMotions:
+    """Returns the motion of a reference, uint8 [F, H, W, 3], that a take follows by the one-step method.
+
+    begins: called with the number of contexts if there are several. after_context: as in `read_contexts`.
+    """
+    contexts = contexts_of(settings, len(reference))
+    if not contexts.several:
+        return read_motion(model, reference, settings)
+    followed = contexts.distinct(range(settings.guided_steps))
+    begins(len(followed))
+    return read_contexts(model, reference, settings, followed, after_context)
 
 
 def read_contexts(

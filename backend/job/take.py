@@ -88,7 +88,8 @@ def generate(
     guided = motion is not None and s.is_guided and (regions is None or regions.active)
     if (contexts := contexts_of(s, take.frames)).several:
         options = in_average(options, noise.device)
-        predict, guide = _in_contexts(model, take, motion, options, state, InContexts(contexts, model.device, check))
+        spread = InContexts(contexts, model.device, check)
+        predict, guide = _in_contexts(model, take, motion if guided else None, options, state, spread)
     else:
         denoise = model.denoiser(take.controls)
         predict = predictors(denoise, take.negative, take.positive)
@@ -99,7 +100,7 @@ def generate(
         model.schedule,
         options,
         predict,
-        guide if guided else None,
+        guide,
         lambda *_: after_step(),
         make_solver(s.sampler, steps, model.schedule, generator, state),
         state,
@@ -179,9 +180,9 @@ def step_costs(s: Settings, recompute: bool = False, contexts: Contexts = ONE_CO
 
 def _in_contexts(
     model: Backbone, take: Take, motion: Any, options: GuidanceOptions, state: SamplerState, spread: InContexts
-) -> tuple[Predictors, Guidance]:
-    """Returns predictors and guidance of a take that is longer than one context. Each context sees only its own part of
-    the motion, the controls and the mask."""
+) -> tuple[Predictors, Guidance | None]:
+    """Returns predictors and guidance (None without motion) of a take that is longer than one context. Each context
+    sees only its own part of the motion, the controls and the mask."""
 
     def denoiser(context: Context) -> Denoiser:
         return model.denoiser(take.controls, context)
@@ -190,7 +191,7 @@ def _in_contexts(
         return _guidance(model, take.part(context), motion.part(context), denoiser(context), options, own)
 
     predict = spread.predictors(lambda c: predictors(denoiser(c), take.negative, take.part(c).positive))
-    return predict, spread.guidance(guide, options, state)
+    return predict, spread.guidance(guide, options, state) if motion is not None else None
 
 
 def _guidance(

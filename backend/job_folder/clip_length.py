@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-MOST_FRAMES = 1000
+MAX_FRAMES = 1000
 
 
 def automatic_frames(shot_frames: int, fps: float, own: int, rate: int) -> int:
@@ -13,7 +13,7 @@ def automatic_frames(shot_frames: int, fps: float, own: int, rate: int) -> int:
     It is the model's rate for the duration of the shot, but not more than the shot has, and at least the model's own.
     rate: in frames per second; 0 if the model generates only its own number of frames.
     """
-    return max(own, min(round(shot_frames / fps * rate), shot_frames, MOST_FRAMES))
+    return max(own, min(round(shot_frames / fps * rate), shot_frames, MAX_FRAMES))
 
 
 def context_length(chosen: int | None, frames: int | None, own: int, most: int) -> int:

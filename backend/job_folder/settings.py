@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .clip_length import MOST_FRAMES
+from .clip_length import MAX_FRAMES
 from .declared import setting
 
 SAMPLING, MOTION, INVERSION, CONDITIONS, DEVICE = "Sampling", "Motion", "Inversion", "Pictures and Masks", "Device"
@@ -20,7 +20,7 @@ class Settings:
         "Frames",
         "Length of the generated clip in frames; auto follows the shot's duration. Long ones are generated in contexts",
         SAMPLING,
-        (2, MOST_FRAMES),
+        (2, MAX_FRAMES),
         basic=True,
     )
     context_length: int | None = setting(

@@ -102,7 +102,7 @@ def plans_of(context: bpy.types.Context, models: list[dict[str, Any]], wait: boo
     settings, pictures, targets = settings_of(wanted, model), chosen_pictures(wanted, model), targets_of(context)
     if not wanted.prompt.strip():
         raise Problem("There is no prompt.", "Describe the new clip, for example: {example}").about(example=EXAMPLE)
-    check_prompts(prompts_of(wanted), model, wait)
+    check_prompts(prompts_of(wanted), wanted.negative_prompt.strip(), model, wait)
     same = {
         "pictures": pictures,
         "viewport_shading": solid_shading(context),
@@ -149,9 +149,9 @@ def settings_of(wanted: bpy.types.PropertyGroup, model: dict[str, Any]) -> dict[
 
 
 def prompts_of(wanted: bpy.types.PropertyGroup) -> list[str]:
-    """Every prompt that the model has to read: those of the takes, and the negative prompt."""
+    """The prompts of the takes."""
     more = (prompt.text.strip() for prompt in wanted.more_prompts)
-    return [text for text in (wanted.prompt.strip(), *more, wanted.negative_prompt.strip()) if text]
+    return [text for text in (wanted.prompt.strip(), *more) if text]
 
 
 def request_of(wanted: bpy.types.PropertyGroup, target: Target, settings: dict[str, Any]) -> JobRequest:

@@ -53,6 +53,8 @@ def test_a_sign_that_cannot_be_followed_is_refused_before_anything_is_filmed(sce
     scene.motionclone.prompt = "24: night falls"
     assert "The prompts along time begin at frame 24. Begin with frame 0" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.prompt = "a red ball"
+    scene.motionclone.negative_prompt = "0: grey | 24: dark"  # only the prompt changes along time
+    assert "a prompt for a frame, '0:', which is not supported" in error_of(bpy.ops.motionclone.generate)
     scene.motionclone.negative_prompt = "(grey"
     assert "an unmatched (" in error_of(bpy.ops.motionclone.generate)
     assert not jobs.exists()

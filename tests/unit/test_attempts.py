@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backend.errors import Interrupted, NotFinite, OutOfMemory
-from backend.job import attempts, checkpoint, job
+from backend.job import attempts, checkpoint, job, reference_motion
 from backend.job.checkpoint import NAME
 from backend.job.job import run_job
 from backend.job_folder.problem import Problem
@@ -191,7 +191,7 @@ def test_the_range_of_float16_is_what_can_be_widened(monkeypatch):
 
 
 def test_a_motion_that_was_read_as_invalid_numbers_is_not_kept(jobs, data_folder, monkeypatch):
-    folder, true = jobs("a"), attempts.read_motion.__globals__["extract_motion"]
+    folder, true = jobs("a"), reference_motion.read_motion.__globals__["extract_motion"]
 
     def broken(*arguments, **named):
         motion = true(*arguments, **named)
